@@ -1,0 +1,1 @@
+"""Statistics of the registry: pure functions from data frames to estimates. See README.md."""

@@ -1,0 +1,363 @@
+"""The fixed-effect design matrix: declared factors with their coding, covariates, and R's rules for names and order.
+
+Belongs here: coding of factors, columns of terms, linear dependence between columns. Does not belong here: reading
+the formula text (formula.py), patients and their covariance (patients.py, covariance.py).
+
+A factor in a term is coded by its k - 1 contrasts when the term without it is also in the model (the intercept counts),
+and by all k indicators otherwise (R, `terms.object`, attribute "factors"). Sum contrasts compare each level but the last
+with the mean of all levels; treatment contrasts compare each level with the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analytics.mixed_model.formula import Formula, FormulaError, Node, deparse, evaluate, names_in
+from analytics.status import require_choice
+
+CODINGS = ("sum", "treatment")
+ALIAS_TOLERANCE = 1e-7  # as R's lm(): a column whose residual on the columns before it is this small is aliased
+
+Columns = Mapping[str, np.ndarray]
+"""Data by column: float values, or integer codes (-1 missing) for a declared factor."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A categorical column: levels in stated order and their coding."""
+
+    name: str
+    levels: tuple[str, ...]
+    coding: str
+
+    def contrasts(self) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Coding matrix (levels x columns) and the suffix of each column, as contr.sum and contr.treatment."""
+        k = len(self.levels)
+        if self.coding == "sum":
+            return np.vstack([np.eye(k - 1), -np.ones(k - 1)]), tuple(str(i + 1) for i in range(k - 1))
+        return np.eye(k)[:, 1:], self.levels[1:]
+
+    def indicators(self) -> tuple[np.ndarray, tuple[str, ...]]:
+        return np.eye(len(self.levels)), self.levels
+
+    def describe(self) -> str:
+        rule = "sum contrasts, last level -1" if self.coding == "sum" else "treatment contrasts, first level 0"
+        return f"{self.name}: {rule} ({', '.join(self.levels)})"
+
+
+@dataclass(frozen=True)
+class FactorVariable:
+    """A factor in the formula: a declared column, or `factor(x)` of a numeric one whose level values are ``at``."""
+
+    factor: Factor
+    source: str
+    at: np.ndarray | None = None
+
+    def codes(self, columns: Columns) -> np.ndarray:
+        values = columns[self.source]
+        if self.at is None:
+            return values
+        return np.searchsorted(self.at, values)
+
+
+@dataclass(frozen=True)
+class NumericVariable:
+    """A numeric column or expression; ``center`` and ``scale`` hold what `scale(x)` learned from the data."""
+
+    node: Node
+    center: float = 0.0
+    scale: float = 1.0
+
+    def values(self, columns: Columns) -> np.ndarray:
+        value = evaluate(self.node, columns)
+        return value if (self.center, self.scale) == (0.0, 1.0) else (value - self.center) / self.scale
+
+
+@dataclass(frozen=True)
+class PolynomialVariable:
+    """`poly(x, degree)`: orthogonal polynomials by their recurrence (Kennedy and Gentle 1980), or raw powers."""
+
+    node: Node
+    degree: int
+    alpha: np.ndarray | None
+    norm2: np.ndarray | None
+
+    def values(self, columns: Columns) -> np.ndarray:
+        x = evaluate(self.node, columns)
+        if self.alpha is None or self.norm2 is None:
+            return np.column_stack([x**k for k in range(1, self.degree + 1)])
+        basis = [np.ones_like(x), x - self.alpha[0]]
+        for k in range(1, self.degree):
+            basis.append((x - self.alpha[k]) * basis[k] - self.norm2[k + 1] / self.norm2[k] * basis[k - 1])
+        return np.column_stack(basis[1:]) / np.sqrt(self.norm2[2:])
+
+
+Variable = FactorVariable | NumericVariable | PolynomialVariable
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything needed to build the columns of the fixed effects, for the data or for a reference grid."""
+
+    formula: Formula
+    variables: Mapping[str, Variable]
+    names: tuple[str, ...]
+    assign: np.ndarray  # for each column its term: 0 the intercept, 1 ... as in term_labels
+    term_labels: tuple[str, ...]
+
+    def matrix(self, columns: Columns, n_rows: int) -> np.ndarray:
+        """Design matrix (rows x columns), column-major."""
+        blocks: dict[tuple[str, bool], np.ndarray] = {}
+        out = np.empty((n_rows, len(self.names)), order="F")
+        at = 0
+        if self.formula.has_intercept:
+            out[:, 0] = 1.0
+            at = 1
+        for term in self.formula.terms:
+            parts = []
+            for variable, full in _term_coding(self.formula, term.variables):
+                key = (variable, full)
+                if key not in blocks:
+                    blocks[key] = _columns_of(self.variables[variable], full, columns, n_rows)
+                parts.append(blocks[key])
+            product = parts[0]
+            for part in parts[1:]:
+                product = np.concatenate([product * part[:, [j]] for j in range(part.shape[1])], axis=1)
+            out[:, at : at + product.shape[1]] = product
+            at += product.shape[1]
+        return out
+
+    def factors(self) -> dict[str, Factor]:
+        """Factors of the formula by the name of their data column."""
+        return {v.source: v.factor for v in self.variables.values() if isinstance(v, FactorVariable)}
+
+    def describe_coding(self) -> str:
+        return "; ".join(f.describe() for f in self.factors().values()) or "no factors"
+
+
+def build_design(formula: Formula, columns: Columns, factors: Mapping[str, Factor], contrasts: str) -> Design:
+    """Learn the variables of ``formula`` (levels of `factor(x)`, `poly` and `scale`) from ``columns``."""
+    response = formula.response
+    variables = {
+        name: _learn(name, node, columns, factors, contrasts)
+        for name, node in formula.variables.items()
+        if name != response
+    }
+    names, assign = [], []
+    if formula.has_intercept:
+        names.append("(Intercept)")
+        assign.append(0)
+    for index, term in enumerate(formula.terms, start=1):
+        labels = [""]
+        for i, (variable, full) in enumerate(_term_coding(formula, term.variables)):
+            suffixes = _labels_of(variable, variables[variable], full)
+            labels = [f"{a}:{b}" if i else b for b in suffixes for a in labels]
+        names.extend(labels)
+        assign.extend([index] * len(labels))
+    if not names:
+        raise FormulaError(f'fixed: "{formula.text}" has neither an intercept nor a term')
+    return Design(formula, variables, tuple(names), np.array(assign), tuple(t.label for t in formula.terms))
+
+
+def _term_coding(formula: Formula, variables: tuple[str, ...]) -> list[tuple[str, bool]]:
+    """For each variable of a term whether, as a factor, it takes all its indicators (True) or its contrasts."""
+    everything = frozenset(variables)
+    return [(v, not formula.has_term(everything - {v})) for v in variables]
+
+
+def _columns_of(variable: Variable, full: bool, columns: Columns, n_rows: int) -> np.ndarray:
+    if isinstance(variable, FactorVariable):
+        coding, _ = variable.factor.indicators() if full else variable.factor.contrasts()
+        return coding[variable.codes(columns)]
+    values = variable.values(columns)
+    if isinstance(variable, PolynomialVariable):
+        return values
+    return np.broadcast_to(values, (n_rows,)).reshape(n_rows, 1)
+
+
+def _labels_of(name: str, variable: Variable, full: bool) -> list[str]:
+    if isinstance(variable, FactorVariable):
+        _, suffixes = variable.factor.indicators() if full else variable.factor.contrasts()
+        return [name + s for s in suffixes]
+    if isinstance(variable, PolynomialVariable):
+        return [f"{name}{k}" for k in range(1, variable.degree + 1)]
+    return [name]
+
+
+def _learn(name: str, node: Node, columns: Columns, factors: Mapping[str, Factor], contrasts: str) -> Variable:
+    if node.kind == "name" and node.value in factors:
+        return FactorVariable(factors[str(node.value)], str(node.value))
+    if node.kind == "call" and node.value == "factor":
+        return _learn_factor(name, node, columns, factors, contrasts)
+    misplaced = [n for n in names_in(node) if n in factors]
+    if misplaced:
+        raise FormulaError(f'fixed: {name}: "{misplaced[0]}" is a factor and cannot stand in an expression')
+    if node.kind == "call" and node.value == "poly":
+        return _learn_polynomial(name, node, columns)
+    if node.kind == "call" and node.value == "scale":
+        values = evaluate(node.args[0], columns)
+        return NumericVariable(node.args[0], float(values.mean()), float(values.std(ddof=1)))
+    return NumericVariable(node)
+
+
+def _learn_factor(
+    name: str, node: Node, columns: Columns, factors: Mapping[str, Factor], contrasts: str
+) -> FactorVariable:
+    source = node.args[0]
+    if source.kind != "name":
+        raise FormulaError(f"fixed: {name}: factor() takes one column")
+    column = str(source.value)
+    if column in factors:
+        return FactorVariable(factors[column], column)
+    at = np.unique(columns[column])
+    coding = contrasts if contrasts in CODINGS else "treatment"
+    return FactorVariable(Factor(name, tuple(f"{v:.15g}" for v in at), coding), column, at)
+
+
+def _learn_polynomial(name: str, node: Node, columns: Columns) -> PolynomialVariable:
+    options = dict(node.keywords)
+    degree_node = node.args[1] if len(node.args) > 1 else options.get("degree", Node("number", 1.0))
+    if degree_node.kind != "number" or degree_node.value < 1:
+        raise FormulaError(f"fixed: {name}: the degree must be a whole number of at least 1")
+    degree = int(degree_node.value)
+    raw = options.get("raw")
+    if raw is not None and deparse(raw) not in ("FALSE", "F"):
+        return PolynomialVariable(node.args[0], degree, None, None)
+    x = evaluate(node.args[0], columns)
+    if degree >= len(np.unique(x)):
+        raise FormulaError(f"fixed: {name}: the degree must be below the number of different values")
+    alpha, norm2 = [], [1.0, float(len(x))]
+    previous, current = np.zeros_like(x), np.ones_like(x)
+    for k in range(degree):
+        alpha.append(float((x * current * current).sum() / (current * current).sum()))
+        ratio = norm2[k + 1] / norm2[k] if k else 0.0
+        previous, current = current, (x - alpha[k]) * current - ratio * previous
+        norm2.append(float((current * current).sum()))
+    return PolynomialVariable(node.args[0], degree, np.array(alpha), np.array(norm2))
+
+
+def read_columns(
+    data: pd.DataFrame,
+    names: Iterable[str],
+    declared: Mapping[str, Sequence[object]],
+    contrasts: str | Mapping[str, str],
+) -> tuple[dict[str, np.ndarray], dict[str, Factor]]:
+    """Take columns out of a frame: codes for declared factors and text, floats for numbers; NaN and -1 are missing."""
+    columns: dict[str, np.ndarray] = {}
+    factors: dict[str, Factor] = {}
+    for name in names:
+        series = data[name]
+        if name in declared or not _is_numeric(series):
+            coding = contrasts if isinstance(contrasts, str) else contrasts.get(name, "treatment")
+            require_choice(coding, CODINGS, "contrasts")
+            levels = _levels(series, declared.get(name))
+            columns[name] = _codes(series, name, levels)
+            factors[name] = Factor(name, levels, coding)
+        else:
+            columns[name] = _finite(series, name)
+    return columns, factors
+
+
+def _is_numeric(series: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series)
+
+
+def _finite(series: pd.Series, name: str) -> np.ndarray:
+    values = series.to_numpy(dtype=float, na_value=np.nan)
+    n_infinite = int(np.isinf(values).sum())
+    if n_infinite:
+        raise ValueError(f'data: "{name}" holds {n_infinite} infinite values; make them missing or remove the rows')
+    return values
+
+
+def _label(value: object) -> str:
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.15g}"
+    return str(value)
+
+
+def _levels(series: pd.Series, declared: Sequence[object] | None) -> tuple[str, ...]:
+    if declared is not None:
+        levels = tuple(_label(v) for v in declared)
+        if len(set(levels)) < len(levels):
+            raise ValueError(f"factors: levels of {series.name} repeat: {', '.join(levels)}")
+        return levels
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return tuple(_label(v) for v in series.cat.categories)
+    return tuple(sorted({_label(v) for v in series.dropna().unique()}))
+
+
+def _codes(series: pd.Series, name: str, levels: tuple[str, ...]) -> np.ndarray:
+    codes, uniques = pd.factorize(series)
+    position = {level: i for i, level in enumerate(levels)}
+    lookup = np.array([position.get(_label(u), -2) for u in uniques] + [-1])
+    found = lookup[codes]
+    n_unknown = int((found == -2).sum())
+    if n_unknown:
+        raise ValueError(
+            f'factors: "{name}" has {n_unknown} rows whose value is not among its levels ({", ".join(levels)}); '
+            "declare the level or remove the rows"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """Linear dependence between design columns: which are kept, and a basis of the null space (columns x k)."""
+
+    kept: np.ndarray
+    null_space: np.ndarray
+    triangle: np.ndarray  # R of the QR decomposition of the kept columns
+    relations: tuple[str, ...]
+
+    def is_estimable(self, combination: np.ndarray) -> bool:
+        """Whether ``combination`` of coefficients has one value whatever solution is taken (Searle 1971, 5.4)."""
+        if self.null_space.shape[1] == 0:
+            return True
+        return bool(np.abs(combination @ self.null_space).max() <= 1e-8 * np.linalg.norm(combination))
+
+
+def find_dependence(x: np.ndarray, names: Sequence[str]) -> Dependence:
+    """Find aliased columns from left to right, as R does: a column is aliased by the columns before it."""
+    norms = np.sqrt(np.einsum("ij,ij->j", x, x))
+    scale = np.where(norms > 0, norms, 1.0)
+    r = np.linalg.qr(x, mode="r") if len(x) >= x.shape[1] else np.linalg.qr(np.vstack([x, np.zeros_like(x.T @ x)]), "r")
+    r = r / scale
+    basis = np.empty((len(r), 0))
+    kept: list[int] = []
+    nulls, relations = [], []
+    for j in range(x.shape[1]):
+        coefficients = basis.T @ r[:, j]
+        residual = r[:, j] - basis @ coefficients
+        again = basis.T @ residual
+        residual = residual - basis @ again
+        size = np.linalg.norm(residual)
+        if norms[j] > 0 and size > ALIAS_TOLERANCE:
+            basis = np.column_stack([basis, residual / size])
+            kept.append(j)
+            continue
+        weights = np.linalg.solve(basis.T @ r[:, kept], coefficients + again) * scale[j] / scale[kept] if kept else []
+        null = np.zeros(x.shape[1])
+        null[j] = 1.0
+        null[kept] = -np.asarray(weights)
+        null[np.abs(null) < 1e-9] = 0.0
+        nulls.append(null)
+        relations.append(_relation(j, null, names))
+    kept_index = np.array(kept, dtype=int)
+    triangle = np.linalg.qr(r[:, kept_index] * scale[kept_index], mode="r")
+    null_space = np.array(nulls).T if nulls else np.zeros((x.shape[1], 0))
+    return Dependence(kept_index, null_space, triangle, tuple(relations))
+
+
+def _relation(column: int, null: np.ndarray, names: Sequence[str]) -> str:
+    parts = [(-w, names[i]) for i, w in enumerate(null) if w != 0.0 and i != column]
+    if not parts:
+        return f"{names[column]} = 0"
+    text = " ".join(
+        f"{'-' if w < 0 else '+'} {'' if abs(abs(w) - 1) < 1e-9 else f'{abs(w):.6g} '}{name}" for w, name in parts
+    )
+    return f"{names[column]} = {text.removeprefix('+ ')}"

@@ -1,0 +1,199 @@
+"""Profiled (restricted) likelihood of a linear mixed model, with analytic gradient and Hessian.
+
+Belongs here: -2 log-likelihood as a function of covariance parameters, and the generalised least squares it implies. Does
+not belong here: searching for its minimum (fit.py).
+
+Model: y_i = X_i beta + Z_i b_i + e_i,  b_i ~ N(0, D),  e_i ~ N(0, sigma^2 R_i(phi)),  i = 1..M patients, N rows, p columns.
+Write V_i = sigma^2 W_i(theta) and, with U_i = [X_i, y_i],
+
+    S = sum U_i' W_i^-1 U_i = [[A, b], [b', s]],   beta = A^-1 b,   rss = s - b' beta,   nu = N - p (REML) or N (ML).
+
+sigma^2 = rss / nu maximises over sigma^2, and up to the choice of nu
+
+    -2 l(theta) = nu log(2 pi rss / nu) + nu + sum log|W_i| + [REML] log|A|.
+
+The REML constant is that of nlme and lme4: no log|X'X| is added. With G_k = W^-1 dW_k W^-1, c = (-beta, 1) and
+
+    S_k  = sum U' G_k U                                                        (so dS/dtheta_k = -S_k)
+    S_kl = sum U' (G_k dW_l W^-1 + G_l dW_k W^-1 - W^-1 d2W_kl W^-1) U          (so d2S/dtheta_k dtheta_l = S_kl)
+
+    d rss_k     = -c' S_k c
+    d2 rss_kl   = c' S_kl c - 2 (S_k c)_x' A^-1 (S_l c)_x                        (_x: the first p entries)
+    d log|A|_k  = -tr(A^-1 A_k),     d2 log|A|_kl = tr(A^-1 A_kl) - tr(A^-1 A_k A^-1 A_l)
+    d log|W|_k  = tr(W^-1 dW_k),     d2 log|W|_kl = tr(W^-1 d2W_kl) - tr(W^-1 dW_k W^-1 dW_l)
+
+The natural form has the same shape with V for W, and rss in place of nu log(rss). Sources: Lindstrom and Bates (1988),
+JASA 83:1014; Wolfinger, Tobias and Sall (1994), SIAM J Sci Comput 15:1294.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from analytics.mixed_model.covariance import Derivatives, Structure, natural_covariance, relative_covariance
+from analytics.mixed_model.patients import Block, unpack_index
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Sorted, scaled data of one fit: blocks of visit patterns and the covariance model."""
+
+    blocks: list[Block]
+    structure: Structure
+    n_rows: int
+    n_columns: int  # of X
+    reml: bool
+
+    @property
+    def degrees(self) -> int:
+        return self.n_rows - self.n_columns if self.reml else self.n_rows
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over patients for one covariance: S, S_k, S_kl, log|W| and its derivatives."""
+
+    s: np.ndarray
+    first: np.ndarray  # (m, p + 1, p + 1)
+    second: np.ndarray  # (m, m, p + 1, p + 1)
+    log_det: float
+    trace_first: np.ndarray  # tr(W^-1 dW_k)
+    trace_pair: np.ndarray  # tr(W^-1 dW_k W^-1 dW_l)
+    trace_second: np.ndarray  # tr(W^-1 d2W_kl)
+
+
+@dataclass(frozen=True)
+class Point:
+    """-2 log-likelihood at one parameter value, with derivatives as far as they were asked for."""
+
+    value: float
+    gradient: np.ndarray
+    hessian: np.ndarray
+    beta: np.ndarray
+    inverse: np.ndarray  # A^-1
+    sigma2: float
+    sums: Sums
+
+
+def profile(problem: Problem, theta: np.ndarray, rank: int, order: int = 2) -> Point | None:
+    """Profiled -2 log-likelihood by theta (see covariance.relative_covariance); None where W is not positive definite."""
+    structure = problem.structure
+    sums = _sums(problem, lambda block: relative_covariance(block, structure, theta, rank, order), order)
+    solved = _solve(sums) if sums is not None else None
+    if sums is None or solved is None:
+        return None
+    beta, inverse, log_det_a, rss = solved
+    nu = problem.degrees
+    if rss <= 0.0:
+        return None
+    value = nu * np.log(2.0 * np.pi * rss / nu) + nu + sums.log_det + problem.reml * log_det_a
+    rss1, rss2, det1, det2 = _derivatives(problem, sums, beta, inverse)
+    gradient = nu * rss1 / rss + det1
+    hessian = nu * (rss2 / rss - np.outer(rss1, rss1) / rss**2) + det2 if order >= 2 else np.zeros((0, 0))
+    return Point(float(value), gradient, hessian, beta, inverse, rss / nu, sums)
+
+
+def natural(problem: Problem, d: np.ndarray, sigma2: float, phi: float) -> Point | None:
+    """-2 log-likelihood by (lower triangle of D by columns, sigma^2, phi if serial)."""
+    structure = problem.structure
+    sums = _sums(problem, lambda block: natural_covariance(block, structure, d, sigma2, phi), 2)
+    solved = _solve(sums) if sums is not None else None
+    if sums is None or solved is None:
+        return None
+    beta, inverse, log_det_a, rss = solved
+    value = problem.degrees * np.log(2.0 * np.pi) + sums.log_det + rss + problem.reml * log_det_a
+    rss1, rss2, det1, det2 = _derivatives(problem, sums, beta, inverse)
+    return Point(float(value), rss1 + det1, rss2 + det2, beta, inverse, sigma2, sums)
+
+
+def _derivatives(problem: Problem, sums: Sums, beta: np.ndarray, inverse: np.ndarray) -> tuple[np.ndarray, ...]:
+    """First and second derivatives of rss, and of log|W| + [REML] log|A|."""
+    p = problem.n_columns
+    c = np.append(-beta, 1.0)
+    sc = sums.first @ c
+    rss1 = -(sc @ c)
+    det1 = sums.trace_first
+    scaled = np.einsum("ij,mjk->mik", inverse, sums.first[:, :p, :p])
+    if problem.reml:
+        det1 = det1 - np.einsum("mii->m", scaled)
+    if sums.second.size == 0:
+        return rss1, np.zeros((0, 0)), det1, np.zeros((0, 0))
+    x = sc[:, :p]
+    rss2 = np.einsum("a,klab,b->kl", c, sums.second, c, optimize=True) - 2.0 * (x @ inverse @ x.T)
+    det2 = sums.trace_second - sums.trace_pair
+    if problem.reml:
+        det2 = det2 + np.einsum("ij,klji->kl", inverse, sums.second[:, :, :p, :p])
+        det2 = det2 - np.einsum("kij,lji->kl", scaled, scaled)
+    return rss1, rss2, det1, det2
+
+
+def _solve(sums: Sums) -> tuple[np.ndarray, np.ndarray, float, float] | None:
+    """Generalised least squares: beta, A^-1, log|A| and the residual sum of squares."""
+    a, b, s = sums.s[:-1, :-1], sums.s[:-1, -1], sums.s[-1, -1]
+    try:
+        root = np.linalg.cholesky(a)
+    except np.linalg.LinAlgError:
+        return None
+    root_inverse = np.linalg.inv(root)
+    half = root_inverse @ b
+    beta = root_inverse.T @ half
+    log_det = 2.0 * float(np.log(np.diagonal(root)).sum())
+    return beta, root_inverse.T @ root_inverse, log_det, float(s - half @ half)
+
+
+def _sums(problem: Problem, covariance: Callable[[Block], Derivatives], order: int) -> Sums | None:
+    columns = problem.n_columns + 1
+    unpack = unpack_index(columns)
+    total: list | None = None
+    for block in problem.blocks:
+        part = _block_sums(block, covariance(block), unpack, order)
+        if part is None:
+            return None
+        total = part if total is None else [a + b for a, b in zip(total, part)]
+    contracted, log_det, trace_first, trace_pair, trace_second = total
+    m = len(trace_first)
+    second = np.zeros((0, 0, columns, columns))
+    if order >= 2:
+        second = np.empty((m, m, columns, columns))
+        for at, (k, l) in enumerate(_pairs(m)):
+            second[k, l] = second[l, k] = contracted[1 + m + at]
+    return Sums(contracted[0], contracted[1 : 1 + m], second, float(log_det), trace_first, trace_pair, trace_second)
+
+
+def _pairs(m: int) -> list[tuple[int, int]]:
+    return [(k, l) for k in range(m) for l in range(k, m)]
+
+
+def _block_sums(block: Block, w: Derivatives, unpack: np.ndarray, order: int) -> list | None:
+    try:
+        root = np.linalg.cholesky(w.value)
+    except np.linalg.LinAlgError:
+        return None
+    log_det = 2.0 * (block.weight @ np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1))
+    root_inverse = np.linalg.inv(root)
+    inverse = root_inverse.transpose(0, 2, 1) @ root_inverse
+    m = len(w.first)
+    trace_first, trace_pair, trace_second = np.zeros(m), np.zeros((m, m)), np.zeros((m, m))
+    needed = [inverse[None]]
+    if order >= 1 and m:
+        left = inverse @ w.first  # W^-1 dW_k
+        trace_first = np.einsum("mbjj,b->m", left, block.weight)
+        g = left @ inverse
+        needed.append(g)
+    if order >= 2 and m:
+        weighted = left * block.weight[:, None, None]
+        flat = left.transpose(0, 1, 3, 2).reshape(m, -1)
+        trace_pair = weighted.reshape(m, -1) @ flat.T
+        pairs = _pairs(m)
+        product = left[[k for k, _ in pairs]] @ g[[l for _, l in pairs]]
+        product = product + product.transpose(0, 1, 3, 2)
+        for at, (k, l) in enumerate(pairs):
+            if (k, l) in w.second:
+                right = w.second[k, l] @ inverse
+                product[at] -= inverse @ right
+                trace_second[k, l] = trace_second[l, k] = block.weight @ np.einsum("bjj->b", right)
+        needed.append(product)
+    return [block.contract(np.concatenate(needed), unpack), log_det, trace_first, trace_pair, trace_second]

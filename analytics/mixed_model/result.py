@@ -1,0 +1,198 @@
+"""The result of a mixed model: estimates in the user's units, and the tables drawn from them.
+
+Belongs here: the result object and its parameter and term frames. Does not belong here: the formulas behind them
+(information.py, term_tests.py, marginal_means.py, diagnostics.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from analytics.mixed_model.design import Dependence, Design
+from analytics.mixed_model.formula import Formula
+from analytics.mixed_model.likelihood import Problem
+from analytics.mixed_model.patients import Rows
+from analytics.mixed_model.search import Optimum
+from analytics.mixed_model.specification import MixedModelSpec
+from analytics.status import NOT_CONVERGED, NOT_ESTIMABLE, OK, SINGULAR
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The way back from the units of the search: residual scale, basis of the design, starting fit, random effects."""
+
+    response: float
+    root: np.ndarray  # X = basis @ root
+    start: np.ndarray  # coefficients of the basis subtracted from the response
+    random: np.ndarray  # K: random effects = K @ standardised ones
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished search with the data that it saw, rows sorted by patient and time."""
+
+    design: Design
+    dependence: Dependence
+    columns: dict[str, np.ndarray]
+    rows: Rows
+    patients: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
+    time: np.ndarray | None
+    problem: Problem
+    optimum: Optimum
+    scaling: Scaling
+    relative_d: np.ndarray
+    phi: float | None
+
+    def kept_beta(self) -> np.ndarray:
+        """Coefficients of the columns kept, in the user's units."""
+        gamma = self.scaling.start + self.scaling.response * self.optimum.point.beta
+        return np.linalg.solve(self.scaling.root, gamma)
+
+    def kept_covariance(self) -> np.ndarray:
+        half = np.linalg.inv(self.scaling.root)
+        scale = self.scaling.response**2 * self.optimum.point.sigma2
+        return scale * half @ self.optimum.point.inverse @ half.T
+
+
+@dataclass(frozen=True)
+class MixedModelFit:
+    """A fitted linear mixed model. ``status`` says whether it can be used as it stands, ``note`` why not.
+
+    Status ``singular``: the estimates are the maximum, and it lies on the boundary that ``note`` names. Status
+    ``not_estimable`` with estimates: some columns are aliased; the combinations that the data do determine are given.
+    """
+
+    spec: MixedModelSpec
+    formula: Formula
+    status: str
+    note: str
+    n_obs: int
+    n_patients: int
+    n_missing: int
+    log_likelihood: float
+    aic: float
+    bic: float
+    coefficients: pd.Series
+    covariance: pd.DataFrame
+    random_covariance: pd.DataFrame
+    sigma: float
+    phi: float | None
+    coding: str
+    aliased: tuple[str, ...] = ()
+    fitted: Fitted | None = field(default=None, repr=False)
+
+    @property
+    def method(self) -> str:
+        """The model in words, for the `method` column of results."""
+        parts = ["random intercept" if self.spec.slope is None else f"random intercept and slope ({self.spec.slope})"]
+        if self.spec.serial != "none":
+            parts.append(f"{self.spec.serial.upper()} over {self.spec.serial_time}")
+        return f"linear mixed model, {self.spec.method.upper()}, {', '.join(parts)}"
+
+    def terms(self, test: str = "satterthwaite_f") -> pd.DataFrame:
+        """Type III test of every term: ``wald_chi_square``, ``satterthwaite_f`` or ``kenward_roger_f``."""
+        from analytics.mixed_model.term_tests import test_terms
+
+        return test_terms(self, test)
+
+
+def finished_fit(spec: MixedModelSpec, fitted: Fitted, n_missing: int) -> MixedModelFit:
+    """Put a finished search into the user's units, with its status."""
+    design, optimum, problem = fitted.design, fitted.optimum, fitted.problem
+    p, n = problem.n_columns, problem.n_rows
+    scale = fitted.scaling.response
+    beta = np.full(len(design.names), np.nan)
+    covariance = np.full((len(design.names),) * 2, np.nan)
+    kept = fitted.dependence.kept
+    beta[kept] = fitted.kept_beta()
+    covariance[np.ix_(kept, kept)] = fitted.kept_covariance()
+    ambiguous = np.abs(fitted.dependence.null_space).sum(axis=1) > 0
+    beta[ambiguous] = np.nan
+    covariance[ambiguous, :] = covariance[:, ambiguous] = np.nan
+    d = scale**2 * optimum.point.sigma2 * fitted.scaling.random @ fitted.relative_d @ fitted.scaling.random.T
+    log_likelihood = -0.5 * optimum.point.value - problem.degrees * np.log(scale)
+    if problem.reml:
+        log_likelihood -= np.log(np.abs(np.diagonal(fitted.scaling.root))).sum()
+    n_parameters = p + problem.structure.n_parameters()
+    status, note = _verdict(spec, fitted)
+    effects = ["(Intercept)"] if spec.slope is None else ["(Intercept)", spec.slope]
+    return MixedModelFit(
+        spec=spec,
+        formula=design.formula,
+        status=status,
+        note=note,
+        n_obs=n,
+        n_patients=fitted.rows.n_patients,
+        n_missing=n_missing,
+        log_likelihood=float(log_likelihood),
+        aic=float(-2 * log_likelihood + 2 * n_parameters),
+        bic=float(-2 * log_likelihood + np.log(problem.degrees) * n_parameters),
+        coefficients=pd.Series(beta, index=list(design.names)),
+        covariance=pd.DataFrame(covariance, index=list(design.names), columns=list(design.names)),
+        random_covariance=pd.DataFrame(d, index=effects, columns=effects),
+        sigma=float(scale * np.sqrt(optimum.point.sigma2)),
+        phi=None if fitted.phi is None else float(fitted.phi),
+        coding=design.describe_coding(),
+        aliased=fitted.dependence.relations,
+        fitted=fitted,
+    )
+
+
+def failed_fit(
+    spec: MixedModelSpec, formula: Formula, status: str, note: str, n_obs: int, n_patients: int, n_missing: int
+) -> MixedModelFit:
+    """A result that says why there is none."""
+    nan = float("nan")
+    empty = pd.DataFrame(dtype=float)
+    return MixedModelFit(
+        spec, formula, status, note, n_obs, n_patients, n_missing, nan, nan, nan, pd.Series(dtype=float), empty, empty,
+        nan, None, "",
+    )
+
+
+def _verdict(spec: MixedModelSpec, fitted: Fitted) -> tuple[str, str]:
+    """Status and note of a finished search, the gravest first."""
+    notes = []
+    status = OK
+    boundary = boundary_faults(spec, fitted)
+    if boundary:
+        status = SINGULAR
+        notes += boundary
+    if not fitted.optimum.converged:
+        status = NOT_CONVERGED
+        notes.append("the search for the maximum did not converge")
+    if fitted.dependence.relations:
+        status = NOT_ESTIMABLE
+        notes.append(f"aliased columns: {'; '.join(fitted.dependence.relations)}")
+    return status, "; ".join(notes)
+
+
+def boundary_faults(spec: MixedModelSpec, fitted: Fitted) -> list[str]:
+    """Sentences for every covariance parameter that sits on its boundary."""
+    faults = []
+    optimum, structure = fitted.optimum, fitted.problem.structure
+    if optimum.rank == 0:
+        which = "variance of the random intercept" if spec.slope is None else "random-effect variances"
+        faults.append(f"the {which} {'is' if spec.slope is None else 'are'} estimated as zero")
+    elif optimum.rank < structure.n_effects:
+        faults.append(f"random intercept and slope ({spec.slope}) are perfectly dependent: their covariance is singular")
+    if optimum.at_limit:
+        faults.append("the serial correlation is on its boundary")
+    return faults
+
+
+def term_rows(fit: MixedModelFit) -> list[tuple[str, Sequence[int]]]:
+    """Terms with their columns, the intercept first; for a failed fit the terms of the formula without columns."""
+    labels = (["(Intercept)"] if fit.formula.has_intercept else []) + [t.label for t in fit.formula.terms]
+    if fit.fitted is None:
+        return [(label, ()) for label in labels]
+    assign = fit.fitted.design.assign
+    numbers = range(0 if fit.formula.has_intercept else 1, len(fit.formula.terms) + 1)
+    return [(label, np.flatnonzero(assign == k)) for label, k in zip(labels, numbers)]

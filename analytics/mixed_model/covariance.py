@@ -1,21 +1,21 @@
 """The covariance of one patient's visits and its derivatives.
 
-Belongs here: V_i = Z_i D Z_i' + sigma^2 R_i(phi) for all patterns of a block, in two parametrisations. Does not belong
-here: data (patients.py) and the likelihood (likelihood.py).
-
-Relative form, used to fit:  W_i = Z_i L L' Z_i' + R_i(phi), so that V_i = sigma^2 W_i, with L lower trapezoidal (q x rank)
-and phi = tanh(psi) for AR(1), phi = expit(psi) ^ (1 / unit) for CAR(1), where unit is a typical distance between visits.
-L has no bounds: where D is singular on the boundary, the likelihood as a function of L is smooth and stationary there.
-
-Natural form, used for information:  parameters are the lower triangle of D by columns, sigma^2 and phi.
+Belongs here: V_i = Z_i D Z_i' + sigma^2 R_i(phi) for all patterns of a block, and the parameters that a search moves.
+Does not belong here: data (patients.py) and the likelihood (likelihood.py).
 
 R_i(phi)[j, k] = phi ^ |t_j - t_k|: AR(1) over an integer index (phi may be negative; a skipped visit gives phi^2), or CAR(1)
 over continuous time (phi > 0). Source: Pinheiro and Bates (2000), Mixed-Effects Models in S and S-PLUS, 5.3.
+
+Derivatives are taken by the lower triangle of D by columns, sigma^2 where asked, and phi; V is linear in all but phi. The
+search moves theta = (entries of L, psi) instead, with D = sigma^2 L L', L lower trapezoidal (q x rank), phi = tanh(psi) for
+AR(1) and phi = expit(psi) ^ (1 / unit) for CAR(1), unit a typical distance between visits. L has no bounds: where D is
+singular on the boundary, the likelihood as a function of L is smooth and stationary there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -35,13 +35,17 @@ class Structure:
         return self.serial != "none"
 
     def entries(self, rank: int | None = None) -> list[tuple[int, int]]:
-        """Free entries (row, column) of L, by columns."""
+        """Free entries (row, column) of L, by columns; without ``rank`` the lower triangle of D."""
         rank = self.n_effects if rank is None else rank
         return [(i, j) for j in range(rank) for i in range(j, self.n_effects)]
 
+    @cached_property
+    def triangle(self) -> list[tuple[int, int]]:
+        return self.entries()
+
     def n_parameters(self) -> int:
         """Covariance parameters including sigma^2."""
-        return self.n_effects * (self.n_effects + 1) // 2 + 1 + self.has_serial
+        return len(self.triangle) + 1 + self.has_serial
 
     def phi(self, psi: float) -> tuple[float, float, float]:
         """phi and its first two derivatives by psi."""
@@ -55,11 +59,25 @@ class Structure:
         slope = value * power * (1.0 - rho)
         return value, slope, slope * power * (1.0 - rho) - value * power * rho * (1.0 - rho)
 
-    def psi(self, phi: float) -> float:
-        if self.serial == "ar1":
-            return float(np.arctanh(phi))
-        rho = phi**self.unit
-        return float(np.log(rho / (1.0 - rho)))
+    def loading(self, theta: np.ndarray, rank: int) -> np.ndarray:
+        """L (q x rank) from theta."""
+        loading = np.zeros((self.n_effects, rank))
+        for value, (i, j) in zip(theta, self.entries(rank)):
+            loading[i, j] = value
+        return loading
+
+    def loading_jacobian(self, loading: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives of the lower triangle of L L' by the entries of L: first (k, e) and second (k, e, e)."""
+        free = self.entries(loading.shape[1])
+        first = np.zeros((len(self.triangle), len(free)))
+        second = np.zeros((len(self.triangle), len(free), len(free)))
+        for k, (i, j) in enumerate(self.triangle):
+            for e, (a, m) in enumerate(free):
+                first[k, e] = (a == i) * loading[j, m] + (a == j) * loading[i, m]
+                for f, (b, n) in enumerate(free):
+                    if m == n:
+                        second[k, e, f] = (a == i and b == j) + (a == j and b == i)
+        return first, second
 
 
 @dataclass(frozen=True)
@@ -71,10 +89,36 @@ class Derivatives:
     second: dict[tuple[int, int], np.ndarray]
 
 
-def correlation(block: Block, structure: Structure, phi: float, order: int) -> list[np.ndarray]:
-    """R and, up to ``order``, its derivatives by phi; padded visits have unit variance."""
+def covariance(
+    block: Block, structure: Structure, d: np.ndarray, sigma2: float | None, phi: float, order: int
+) -> Derivatives:
+    """V and its derivatives by (lower triangle of D, sigma^2, phi if serial).
+
+    With ``sigma2`` None the covariance is relative, W = V / sigma^2 as a function of D / sigma^2, and sigma^2 is no parameter.
+    A padded visit has unit variance, whatever the parameters.
+    """
+    weights = np.array([d[i, j] for i, j in structure.triangle])
+    n_entries = len(weights)
+    r = _correlation(block, structure, phi, order)
+    scale = 1.0 if sigma2 is None else sigma2
+    value = np.tensordot(weights, block.products, 1) + scale * r[0] + block.padding
+    if order == 0:
+        return Derivatives(value, np.zeros((0, *value.shape)), {})
+    extra = ([] if sigma2 is None else [r[0]]) + ([scale * r[1]] if structure.has_serial else [])
+    first = np.concatenate([block.products, np.array(extra)]) if extra else block.products
+    second: dict[tuple[int, int], np.ndarray] = {}
+    if order >= 2 and structure.has_serial:
+        at = len(first) - 1
+        second[at, at] = scale * r[2]
+        if sigma2 is not None:
+            second[n_entries, at] = r[1]
+    return Derivatives(value, first, second)
+
+
+def _correlation(block: Block, structure: Structure, phi: float, order: int) -> list[np.ndarray]:
+    """R and, up to ``order``, its derivatives by phi; rows and columns of padded visits are zero."""
     if not structure.has_serial:
-        return [np.broadcast_to(np.eye(block.length), block.present.shape)]
+        return [block.identity]
     lags = block.lags
     with np.errstate(divide="ignore", invalid="ignore"):
         tables = [np.power(phi, lags)]
@@ -83,68 +127,5 @@ def correlation(block: Block, structure: Structure, phi: float, order: int) -> l
         if order >= 2:
             curve = lags * (lags - 1)
             tables.append(np.where(curve != 0, curve * np.power(phi, lags - 2), 0.0))
-    return [table[block.lag_index] * block.present for table in tables]
-
-
-def relative_covariance(block: Block, structure: Structure, theta: np.ndarray, rank: int, order: int) -> Derivatives:
-    """W and its derivatives by theta = (entries of L, psi if serial)."""
-    z = block.design
-    entries = structure.entries(rank)
-    loading = loading_matrix(structure, theta, rank)
-    zl = z @ loading
-    value = zl @ zl.transpose(0, 2, 1)
-    first: list[np.ndarray] = []
-    second: dict[tuple[int, int], np.ndarray] = {}
-    if order >= 1:
-        for i, j in entries:
-            half = z[:, :, i, None] * zl[:, None, :, j]
-            first.append(half + half.transpose(0, 2, 1))
-    if order >= 2:
-        for a, (i, j) in enumerate(entries):
-            for b, (k, m) in enumerate(entries[: a + 1]):
-                if j == m:
-                    half = z[:, :, i, None] * z[:, None, :, k]
-                    second[b, a] = half + half.transpose(0, 2, 1)
-    if structure.has_serial:
-        phi, slope, curve = structure.phi(theta[len(entries)])
-        r = correlation(block, structure, phi, order)
-        value = value + r[0]
-        if order >= 1:
-            first.append(r[1] * slope)
-        if order >= 2:
-            second[len(entries), len(entries)] = r[2] * slope**2 + r[1] * curve
-    else:
-        value = value + np.eye(block.length)
-    stacked = np.array(first) if first else np.zeros((0, *value.shape))
-    return Derivatives(value, stacked, second)
-
-
-def natural_covariance(block: Block, structure: Structure, d: np.ndarray, sigma2: float, phi: float) -> Derivatives:
-    """V and its derivatives by (lower triangle of D by columns, sigma^2, phi if serial)."""
-    z = block.design
-    first: list[np.ndarray] = []
-    for i, j in structure.entries():
-        half = z[:, :, i, None] * z[:, None, :, j]
-        first.append(half if i == j else half + half.transpose(0, 2, 1))
-    r = correlation(block, structure, phi, 2)
-    diagonal = np.arange(block.length)
-    without_padding = r[0].copy()  # the unit variance of a padded visit is no parameter
-    without_padding[:, diagonal, diagonal] *= block.exists
-    first.append(without_padding)
-    value = z @ d @ z.transpose(0, 2, 1) + sigma2 * without_padding
-    value[:, diagonal, diagonal] += 1.0 - block.exists
-    second: dict[tuple[int, int], np.ndarray] = {}
-    if structure.has_serial:
-        at = len(first)
-        first.append(sigma2 * r[1])
-        second[at - 1, at] = r[1]
-        second[at, at] = sigma2 * r[2]
-    return Derivatives(value, np.array(first), second)
-
-
-def loading_matrix(structure: Structure, theta: np.ndarray, rank: int) -> np.ndarray:
-    """L (q x rank) from theta."""
-    loading = np.zeros((structure.n_effects, rank))
-    for value, (i, j) in zip(theta, structure.entries(rank)):
-        loading[i, j] = value
-    return loading
+    # the last lag stands for a pair with a padded visit
+    return list(np.stack([np.append(t, 0.0) for t in tables])[:, block.lag_index])

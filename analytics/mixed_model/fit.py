@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import solve_triangular
 
-from analytics.mixed_model.covariance import Structure, loading_matrix
+from analytics.mixed_model.covariance import Structure
 from analytics.mixed_model.design import Design, Dependence, Factor, build_design, find_dependence, read_columns
 from analytics.mixed_model.formula import Formula, evaluate
 from analytics.mixed_model.likelihood import Problem
@@ -153,7 +153,7 @@ def _estimate(
     optimum = maximise(problem)
     if optimum is None:
         raise _CannotFit(NOT_ESTIMABLE, "the likelihood cannot be evaluated: visits of a patient coincide in time")
-    loading = loading_matrix(structure, optimum.theta, optimum.rank)
+    loading = structure.loading(optimum.theta, optimum.rank)
     phi = structure.phi(optimum.theta[-1])[0] if structure.has_serial else None
     return Fitted(
         design=design,

@@ -28,12 +28,12 @@ JASA 83:1014; Wolfinger, Tobias and Sall (1994), SIAM J Sci Comput 15:1294.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 
-from analytics.mixed_model.covariance import Derivatives, Structure, natural_covariance, relative_covariance
+from analytics.mixed_model.covariance import Derivatives, Structure, covariance
 from analytics.mixed_model.patients import Block, unpack_index
 
 
@@ -46,6 +46,10 @@ class Problem:
     n_rows: int
     n_columns: int  # of X
     reml: bool
+
+    @cached_property
+    def unpack(self) -> np.ndarray:
+        return unpack_index(self.n_columns + 1)
 
     @property
     def degrees(self) -> int:
@@ -79,9 +83,11 @@ class Point:
 
 
 def profile(problem: Problem, theta: np.ndarray, rank: int, order: int = 2) -> Point | None:
-    """Profiled -2 log-likelihood by theta (see covariance.relative_covariance); None where W is not positive definite."""
+    """Profiled -2 log-likelihood by theta = (L, psi); None where W is not positive definite. Orders: 0 or 2."""
     structure = problem.structure
-    sums = _sums(problem, lambda block: relative_covariance(block, structure, theta, rank, order), order)
+    loading = structure.loading(theta, rank)
+    phi = structure.phi(theta[-1]) if structure.has_serial else (0.0, 0.0, 0.0)
+    sums = _sums(problem, loading @ loading.T, None, phi[0], order)
     solved = _solve(sums) if sums is not None else None
     if sums is None or solved is None:
         return None
@@ -89,17 +95,19 @@ def profile(problem: Problem, theta: np.ndarray, rank: int, order: int = 2) -> P
     nu = problem.degrees
     if rss <= 0.0:
         return None
-    value = nu * np.log(2.0 * np.pi * rss / nu) + nu + sums.log_det + problem.reml * log_det_a
+    value = float(nu * np.log(2.0 * np.pi * rss / nu) + nu + sums.log_det + problem.reml * log_det_a)
+    if order == 0:
+        return Point(value, np.zeros(0), np.zeros((0, 0)), beta, inverse, rss / nu, sums)
     rss1, rss2, det1, det2 = _derivatives(problem, sums, beta, inverse)
     gradient = nu * rss1 / rss + det1
-    hessian = nu * (rss2 / rss - np.outer(rss1, rss1) / rss**2) + det2 if order >= 2 else np.zeros((0, 0))
-    return Point(float(value), gradient, hessian, beta, inverse, rss / nu, sums)
+    hessian = nu * (rss2 / rss - rss1[:, None] * rss1 / rss**2) + det2
+    gradient, hessian = _by_theta(structure, loading, phi, gradient, hessian)
+    return Point(value, gradient, hessian, beta, inverse, rss / nu, sums)
 
 
 def natural(problem: Problem, d: np.ndarray, sigma2: float, phi: float) -> Point | None:
     """-2 log-likelihood by (lower triangle of D by columns, sigma^2, phi if serial)."""
-    structure = problem.structure
-    sums = _sums(problem, lambda block: natural_covariance(block, structure, d, sigma2, phi), 2)
+    sums = _sums(problem, d, sigma2, phi, 2)
     solved = _solve(sums) if sums is not None else None
     if sums is None or solved is None:
         return None
@@ -109,24 +117,38 @@ def natural(problem: Problem, d: np.ndarray, sigma2: float, phi: float) -> Point
     return Point(float(value), rss1 + det1, rss2 + det2, beta, inverse, sigma2, sums)
 
 
+def _by_theta(
+    structure: Structure, loading: np.ndarray, phi: tuple[float, float, float], gradient: np.ndarray, hessian: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Chain rule from (D / sigma^2, phi) to theta = (L, psi)."""
+    first, second = structure.loading_jacobian(loading)
+    k, e = first.shape
+    jacobian = np.zeros((len(gradient), e + structure.has_serial))
+    jacobian[:k, :e] = first
+    curvature = np.zeros((jacobian.shape[1],) * 2)
+    curvature[:e, :e] = np.tensordot(gradient[:k], second, 1)
+    if structure.has_serial:
+        jacobian[k, e] = phi[1]
+        curvature[e, e] = gradient[k] * phi[2]
+    return jacobian.T @ gradient, jacobian.T @ hessian @ jacobian + curvature
+
+
 def _derivatives(problem: Problem, sums: Sums, beta: np.ndarray, inverse: np.ndarray) -> tuple[np.ndarray, ...]:
     """First and second derivatives of rss, and of log|W| + [REML] log|A|."""
     p = problem.n_columns
     c = np.append(-beta, 1.0)
     sc = sums.first @ c
-    rss1 = -(sc @ c)
-    det1 = sums.trace_first
-    scaled = np.einsum("ij,mjk->mik", inverse, sums.first[:, :p, :p])
-    if problem.reml:
-        det1 = det1 - np.einsum("mii->m", scaled)
-    if sums.second.size == 0:
-        return rss1, np.zeros((0, 0)), det1, np.zeros((0, 0))
     x = sc[:, :p]
-    rss2 = np.einsum("a,klab,b->kl", c, sums.second, c, optimize=True) - 2.0 * (x @ inverse @ x.T)
+    rss1 = -(sc @ c)
+    rss2 = (sums.second @ c) @ c - 2.0 * (x @ inverse @ x.T)
+    det1 = sums.trace_first
     det2 = sums.trace_second - sums.trace_pair
     if problem.reml:
-        det2 = det2 + np.einsum("ij,klji->kl", inverse, sums.second[:, :, :p, :p])
-        det2 = det2 - np.einsum("kij,lji->kl", scaled, scaled)
+        scaled = inverse @ sums.first[:, :p, :p]
+        m = len(scaled)
+        det1 = det1 - np.trace(scaled, axis1=1, axis2=2)
+        det2 = det2 + np.tensordot(sums.second[:, :, :p, :p], inverse, 2)
+        det2 = det2 - scaled.reshape(m, -1) @ scaled.transpose(0, 2, 1).reshape(m, -1).T
     return rss1, rss2, det1, det2
 
 
@@ -139,61 +161,56 @@ def _solve(sums: Sums) -> tuple[np.ndarray, np.ndarray, float, float] | None:
         return None
     root_inverse = np.linalg.inv(root)
     half = root_inverse @ b
-    beta = root_inverse.T @ half
-    log_det = 2.0 * float(np.log(np.diagonal(root)).sum())
-    return beta, root_inverse.T @ root_inverse, log_det, float(s - half @ half)
+    log_det = 2.0 * float(np.log(root.diagonal()).sum())
+    return root_inverse.T @ half, root_inverse.T @ root_inverse, log_det, float(s - half @ half)
 
 
-def _sums(problem: Problem, covariance: Callable[[Block], Derivatives], order: int) -> Sums | None:
-    columns = problem.n_columns + 1
-    unpack = unpack_index(columns)
+def _sums(problem: Problem, d: np.ndarray, sigma2: float | None, phi: float, order: int) -> Sums | None:
     total: list | None = None
     for block in problem.blocks:
-        part = _block_sums(block, covariance(block), unpack, order)
+        part = _block_sums(block, covariance(block, problem.structure, d, sigma2, phi, order), problem.unpack)
         if part is None:
             return None
         total = part if total is None else [a + b for a, b in zip(total, part)]
     contracted, log_det, trace_first, trace_pair, trace_second = total
     m = len(trace_first)
-    second = np.zeros((0, 0, columns, columns))
-    if order >= 2:
-        second = np.empty((m, m, columns, columns))
-        for at, (k, l) in enumerate(_pairs(m)):
-            second[k, l] = second[l, k] = contracted[1 + m + at]
+    rows, cols, pair_of = _pairs(m)
+    second = contracted[1 + m :][pair_of]
     return Sums(contracted[0], contracted[1 : 1 + m], second, float(log_det), trace_first, trace_pair, trace_second)
 
 
-def _pairs(m: int) -> list[tuple[int, int]]:
-    return [(k, l) for k in range(m) for l in range(k, m)]
+@cache
+def _pairs(m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs k <= l of m parameters, and the number of the pair for every (k, l)."""
+    rows, cols = np.triu_indices(m)
+    pair_of = np.zeros((m, m), dtype=int)
+    pair_of[rows, cols] = pair_of[cols, rows] = np.arange(len(rows))
+    return rows, cols, pair_of
 
 
-def _block_sums(block: Block, w: Derivatives, unpack: np.ndarray, order: int) -> list | None:
+def _block_sums(block: Block, w: Derivatives, unpack: np.ndarray) -> list | None:
+    """Contracted W^-1, G_k and G_kl in a row; log|W|; tr(W^-1 dW_k); tr(W^-1 dW_k W^-1 dW_l); tr(W^-1 d2W_kl)."""
     try:
         root = np.linalg.cholesky(w.value)
     except np.linalg.LinAlgError:
         return None
     log_det = 2.0 * (block.weight @ np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1))
-    root_inverse = np.linalg.inv(root)
-    inverse = root_inverse.transpose(0, 2, 1) @ root_inverse
+    inverse = np.linalg.inv(w.value)
     m = len(w.first)
-    trace_first, trace_pair, trace_second = np.zeros(m), np.zeros((m, m)), np.zeros((m, m))
-    needed = [inverse[None]]
-    if order >= 1 and m:
-        left = inverse @ w.first  # W^-1 dW_k
-        trace_first = np.einsum("mbjj,b->m", left, block.weight)
-        g = left @ inverse
-        needed.append(g)
-    if order >= 2 and m:
-        weighted = left * block.weight[:, None, None]
-        flat = left.transpose(0, 1, 3, 2).reshape(m, -1)
-        trace_pair = weighted.reshape(m, -1) @ flat.T
-        pairs = _pairs(m)
-        product = left[[k for k, _ in pairs]] @ g[[l for _, l in pairs]]
-        product = product + product.transpose(0, 1, 3, 2)
-        for at, (k, l) in enumerate(pairs):
-            if (k, l) in w.second:
-                right = w.second[k, l] @ inverse
-                product[at] -= inverse @ right
-                trace_second[k, l] = trace_second[l, k] = block.weight @ np.einsum("bjj->b", right)
-        needed.append(product)
-    return [block.contract(np.concatenate(needed), unpack), log_det, trace_first, trace_pair, trace_second]
+    if m == 0:
+        return [block.contract(inverse[None], unpack), log_det, np.zeros(0), np.zeros((0, 0)), np.zeros((0, 0))]
+    left = inverse @ w.first  # W^-1 dW_k
+    g = left @ inverse
+    rows, cols, pair_of = _pairs(m)
+    product = left[rows] @ g[cols]
+    product += product.transpose(0, 1, 3, 2)
+    trace_second = np.zeros((m, m))
+    for (k, l), value in w.second.items():
+        right = value @ inverse
+        product[pair_of[k, l]] -= inverse @ right
+        trace_second[k, l] = trace_second[l, k] = block.weight @ np.trace(right, axis1=1, axis2=2)
+    trace_first = np.trace(left, axis1=2, axis2=3) @ block.weight
+    weighted = (left * block.weight[:, None, None]).reshape(m, -1)
+    trace_pair = weighted @ left.transpose(0, 1, 3, 2).reshape(m, -1).T
+    everything = np.concatenate([inverse[None], g, product])
+    return [block.contract(everything, unpack), log_det, trace_first, trace_pair, trace_second]

@@ -43,25 +43,21 @@ class Rows:
 class Block:
     """Visit patterns padded to a common length n, with the number of patients that have each."""
 
-    design: np.ndarray  # (patterns, n, q) random-effect design, zero where padded
-    lag_index: np.ndarray | None  # (patterns, n, n) index into lags
+    products: np.ndarray  # (q(q+1)/2, patterns, n, n): dV/dD by the lower triangle of D, z_i z_j' + z_j z_i' or z_i z_i'
+    identity: np.ndarray  # (patterns, n, n) 1 on the diagonal of a visit
+    padding: np.ndarray  # (patterns, n, n) 1 on the diagonal of a padded visit
+    lag_index: np.ndarray | None  # (patterns, n, n) index into lags; len(lags) for a pair with a padded visit
     lags: np.ndarray | None  # distinct distances in time, ascending
-    exists: np.ndarray  # (patterns, n) 1 for a visit, 0 for padding
-    present: np.ndarray  # (patterns, n, n) 1 where both visits exist or on the diagonal
     weight: np.ndarray  # patients per pattern
     pairs: np.ndarray | None = None  # shared: flat indices of (pattern, j, k), j <= k
     table: np.ndarray | None = None  # shared: (pairs, packed upper triangle of U'U)
     data: np.ndarray | None = None  # direct: (patterns, n, columns of U)
 
-    @property
-    def length(self) -> int:
-        return self.design.shape[1]
-
     def contract(self, g: np.ndarray, unpack: np.ndarray) -> np.ndarray:
         """sum_i U_i' G_i U_i for symmetric ``g`` (m, patterns, n, n) -> (m, columns of U, columns of U)."""
         if self.table is not None:
             return (g.reshape(len(g), -1)[:, self.pairs] @ self.table)[:, unpack]
-        return np.einsum("bja,mbjc->mac", self.data, g @ self.data, optimize=True)
+        return np.matmul(self.data.transpose(0, 2, 1), g @ self.data).sum(axis=1)
 
 
 def arrange_rows(patient: np.ndarray, time: np.ndarray | None) -> Rows:
@@ -162,23 +158,27 @@ class _Maker:
 
     def _frame(self, patients: np.ndarray, weight: np.ndarray) -> dict:
         index, exists = self.index[patients], self.exists[patients]
-        design = self.z[index] * exists[:, :, None]
-        present = (exists[:, :, None] & exists[:, None, :]).astype(float)
-        diagonal = np.arange(exists.shape[1])
-        present[:, diagonal, diagonal] = 1.0
+        z = self.z[index] * exists[:, :, None]
+        products = []
+        for j in range(z.shape[2]):
+            for i in range(j, z.shape[2]):
+                half = z[:, :, i, None] * z[:, None, :, j]
+                products.append(half if i == j else half + half.transpose(0, 2, 1))
+        eye = np.eye(exists.shape[1])
         lags = lag_index = None
         if self.time is not None:
-            t = np.where(exists, self.time[index], 0.0)
-            distance = np.where(present > 0, np.abs(t[:, :, None] - t[:, None, :]), 0.0)
-            distance[:, diagonal, diagonal] = 0.0
-            lags, lag_index = np.unique(distance, return_inverse=True)
-            lag_index = lag_index.reshape(distance.shape)
+            t = self.time[index]
+            distance = np.abs(t[:, :, None] - t[:, None, :])
+            both = exists[:, :, None] & exists[:, None, :]
+            lags, inverse = np.unique(distance[both], return_inverse=True)
+            lag_index = np.full(both.shape, len(lags))
+            lag_index[both] = inverse
         return dict(
-            design=design,
+            products=np.array(products),
+            identity=eye * exists[:, :, None],
+            padding=eye * ~exists[:, :, None],
             lag_index=lag_index,
             lags=lags,
-            exists=exists.astype(float),
-            present=present,
             weight=weight.astype(float),
         )
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytics.mixed_model.covariance import loading_matrix
 from analytics.mixed_model.likelihood import Point, Problem, natural, profile
 
 PSI_LIMIT = 9.0  # |phi| = 1 - 3e-8; beyond it the serial correlation is on its boundary
@@ -130,7 +129,7 @@ def _settle(problem: Problem, path: _Path) -> Optimum:
     structure = problem.structure
     rank = structure.n_effects
     for lower in range(rank - 1, -1, -1):
-        loading = loading_matrix(structure, path.theta, rank)
+        loading = structure.loading(path.theta, rank)
         values = np.linalg.eigvalsh(loading @ loading.T)
         if values[structure.n_effects - rank] > 1e-2 * (1.0 + values[-1]):
             break
@@ -148,7 +147,7 @@ def _settle(problem: Problem, path: _Path) -> Optimum:
 def _reduce(problem: Problem, theta: np.ndarray, rank: int, lower: int) -> np.ndarray:
     """Start of the model of lower rank: the leading eigenvectors of L L'."""
     structure = problem.structure
-    loading = loading_matrix(structure, theta, rank)
+    loading = structure.loading(theta, rank)
     values, vectors = np.linalg.eigh(loading @ loading.T)
     kept = vectors[:, ::-1][:, :lower] * np.sqrt(np.maximum(values[::-1][:lower], 1e-8))
     if lower > 1:
@@ -160,7 +159,7 @@ def _reduce(problem: Problem, theta: np.ndarray, rank: int, lower: int) -> np.nd
 def _rises_in_rank(problem: Problem, path: _Path, rank: int) -> bool:
     """Whether -2 log-likelihood falls when D leaves this rank: then the maximum is not on this boundary."""
     structure = problem.structure
-    loading = loading_matrix(structure, path.theta, rank)
+    loading = structure.loading(path.theta, rank)
     sigma2 = path.point.sigma2
     phi = structure.phi(path.theta[-1])[0] if structure.has_serial else 0.0
     there = natural(problem, sigma2 * loading @ loading.T, sigma2, phi)

@@ -122,7 +122,8 @@ def _fit(
     dependence = find_dependence(x, design.names)
     structure = Structure(1 if spec.slope is None else 2, spec.serial, _unit(rows, time))
     _check_size(len(y), len(dependence.kept), structure)
-    return _estimate(spec, design, dependence, structure, columns, rows, identifiers, x, y, time)
+    positions = np.flatnonzero(complete)[rows.order]
+    return _estimate(spec, design, dependence, structure, columns, rows, identifiers, x, y, time, positions)
 
 
 def _estimate(
@@ -136,6 +137,7 @@ def _estimate(
     x: np.ndarray,
     y: np.ndarray,
     time: np.ndarray | None,
+    positions: np.ndarray,
 ) -> Fitted:
     slope = None if spec.slope is None else columns[spec.slope]
     z, back = _random_design(slope, len(y), spec.slope)
@@ -170,6 +172,7 @@ def _estimate(
         scaling=Scaling(scale, root, start, back),
         relative_d=loading @ loading.T,
         phi=phi,
+        positions=positions,
     )
 
 

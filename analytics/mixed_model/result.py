@@ -6,8 +6,9 @@ Belongs here: the result object and its parameter and term frames. Does not belo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,10 @@ from analytics.mixed_model.patients import Rows
 from analytics.mixed_model.search import Optimum
 from analytics.mixed_model.specification import MixedModelSpec
 from analytics.status import NOT_CONVERGED, NOT_ESTIMABLE, OK, SINGULAR
+
+if TYPE_CHECKING:
+    from analytics.mixed_model.information import Information
+    from analytics.mixed_model.kenward_roger import KenwardRoger
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class Fitted:
     scaling: Scaling
     relative_d: np.ndarray
     phi: float | None
+    positions: np.ndarray  # of each row in the data given
 
     def kept_beta(self) -> np.ndarray:
         """Coefficients of the columns kept, in the user's units."""
@@ -94,13 +100,79 @@ class MixedModelFit:
         parts = ["random intercept" if self.spec.slope is None else f"random intercept and slope ({self.spec.slope})"]
         if self.spec.serial != "none":
             parts.append(f"{self.spec.serial.upper()} over {self.spec.serial_time}")
-        return f"linear mixed model, {self.spec.method.upper()}, {', '.join(parts)}"
+        coding = f"; {self.coding}" if self.coding else ""
+        return f"linear mixed model, {self.spec.method.upper()}, {', '.join(parts)}{coding}"
+
+    @property
+    def n_parameters(self) -> int:
+        """Fixed effects that the data determine, and covariance parameters."""
+        if self.fitted is None:
+            return 0
+        return self.fitted.problem.n_columns + self.fitted.problem.structure.n_parameters()
+
+    @cached_property
+    def search_status(self) -> tuple[str, str]:
+        """Status and note of the covariance alone, without aliasing of fixed effects."""
+        return (self.status, self.note) if self.fitted is None else _search_verdict(self.spec, self.fitted)
+
+    @cached_property
+    def information(self) -> Information:
+        """Uncertainty of covariance parameters, for Satterthwaite degrees of freedom and intervals."""
+        from analytics.mixed_model.information import information
+
+        return information(self.fitted)
+
+    @cached_property
+    def kenward_roger(self) -> KenwardRoger:
+        """The Kenward-Roger adjustment; ValueError where it does not apply."""
+        from analytics.mixed_model.kenward_roger import kenward_roger
+        from analytics.mixed_model.term_tests import require_kenward_roger
+
+        require_kenward_roger(self)
+        return kenward_roger(self.fitted, self.information)
+
+    @cached_property
+    def parameters(self) -> pd.DataFrame:
+        """All parameters: response, kind, parameter, estimate, std_error, ci_low, ci_high, p_value, ... (parameters.py)."""
+        from analytics.mixed_model.parameters import parameter_table
+
+        return parameter_table(self)
+
+    def fixed_effects(self, df: str = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
+        """Coefficients with df, t statistic, interval and p value; ``df`` as in ``contrasts``."""
+        from analytics.mixed_model.parameters import coefficient_table
+
+        return coefficient_table(self, df, level)
 
     def terms(self, test: str = "satterthwaite_f") -> pd.DataFrame:
-        """Type III test of every term: ``wald_chi_square``, ``satterthwaite_f`` or ``kenward_roger_f``."""
-        from analytics.mixed_model.term_tests import test_terms
+        """Type III test of every term: wald_chi_square, satterthwaite_f, kenward_roger_f or containment_f."""
+        from analytics.mixed_model.term_tests import term_table
 
-        return test_terms(self, test)
+        return term_table(self, test)
+
+    def marginal_means(self, *over: str, **options: object) -> pd.DataFrame:
+        """Estimated marginal means over variables; options as marginal_means.mean_table."""
+        from analytics.mixed_model.marginal_means import mean_table
+
+        return mean_table(self, over, **options)
+
+    def contrasts(self, of: str, by: str | None = None, **options: object) -> pd.DataFrame:
+        """Pairwise contrasts of ``of`` at each ``by``; options as marginal_means.contrast_table."""
+        from analytics.mixed_model.marginal_means import contrast_table
+
+        return contrast_table(self, of, by, **options)
+
+    def random_effects(self) -> pd.DataFrame:
+        """Predicted random effects per patient (diagnostics.py)."""
+        from analytics.mixed_model.diagnostics import random_effects
+
+        return random_effects(self)
+
+    def residuals(self) -> pd.DataFrame:
+        """Residuals per row of the data (diagnostics.py)."""
+        from analytics.mixed_model.diagnostics import residuals
+
+        return residuals(self)
 
 
 def finished_fit(spec: MixedModelSpec, fitted: Fitted, n_missing: int) -> MixedModelFit:
@@ -158,20 +230,19 @@ def failed_fit(
 
 
 def _verdict(spec: MixedModelSpec, fitted: Fitted) -> tuple[str, str]:
-    """Status and note of a finished search, the gravest first."""
-    notes = []
-    status = OK
-    boundary = boundary_faults(spec, fitted)
-    if boundary:
-        status = SINGULAR
-        notes += boundary
-    if not fitted.optimum.converged:
-        status = NOT_CONVERGED
-        notes.append("the search for the maximum did not converge")
+    """Status and note of a fit: that of the search, and aliased columns, which weigh more."""
+    status, note = _search_verdict(spec, fitted)
     if fitted.dependence.relations:
-        status = NOT_ESTIMABLE
-        notes.append(f"aliased columns: {'; '.join(fitted.dependence.relations)}")
-    return status, "; ".join(notes)
+        aliased = f"aliased columns: {'; '.join(fitted.dependence.relations)}"
+        return NOT_ESTIMABLE, f"{aliased}; {note}" if note else aliased
+    return status, note
+
+
+def _search_verdict(spec: MixedModelSpec, fitted: Fitted) -> tuple[str, str]:
+    faults = boundary_faults(spec, fitted)
+    if not fitted.optimum.converged:
+        return NOT_CONVERGED, "; ".join(["the search for the maximum did not converge", *faults])
+    return (SINGULAR, "; ".join(faults)) if faults else (OK, "")
 
 
 def boundary_faults(spec: MixedModelSpec, fitted: Fitted) -> list[str]:
@@ -185,14 +256,14 @@ def boundary_faults(spec: MixedModelSpec, fitted: Fitted) -> list[str]:
         faults.append(f"random intercept and slope ({spec.slope}) are perfectly dependent: their covariance is singular")
     if optimum.at_limit:
         faults.append("the serial correlation is on its boundary")
+    elif _is_flat(optimum.point.hessian):
+        faults.append("the data do not determine all covariance parameters: the likelihood is flat in one direction")
     return faults
 
 
-def term_rows(fit: MixedModelFit) -> list[tuple[str, Sequence[int]]]:
-    """Terms with their columns, the intercept first; for a failed fit the terms of the formula without columns."""
-    labels = (["(Intercept)"] if fit.formula.has_intercept else []) + [t.label for t in fit.formula.terms]
-    if fit.fitted is None:
-        return [(label, ()) for label in labels]
-    assign = fit.fitted.design.assign
-    numbers = range(0 if fit.formula.has_intercept else 1, len(fit.formula.terms) + 1)
-    return [(label, np.flatnonzero(assign == k)) for label, k in zip(labels, numbers)]
+def _is_flat(hessian: np.ndarray) -> bool:
+    if not len(hessian):
+        return False
+    scale = 1.0 / np.sqrt(np.maximum(np.diagonal(hessian), 1e-300))
+    values = np.linalg.eigvalsh(hessian * np.outer(scale, scale))
+    return bool(values[0] < 1e-9 * values[-1])

@@ -1,37 +1,182 @@
-"""Tests of terms: type III Wald chi-square.
+"""Tests of terms, and of one model against a smaller one.
 
-Belongs here: hypotheses about fixed effects and their tests. Does not belong here: estimation (search.py).
+Belongs here: type III hypotheses and the tests of them, likelihood ratio. Does not belong here: degrees of freedom
+(information.py, kenward_roger.py) and contrasts of means (marginal_means.py).
+
+`wald_chi_square` tests the coefficients of a term as they are coded, as R's `car::Anova(type = 3)`; with treatment contrasts a
+main effect is then that at the reference level of what it interacts with, and the row's note says so. The F tests
+(`satterthwaite_f`, `kenward_roger_f`) test the marginal type III hypothesis whatever the coding, as lmerTest; with sum
+contrasts the hypotheses are the same. `containment_f` is nlme's `anova(type = "marginal")`, coded like the chi-square.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analytics.mixed_model.result import MixedModelFit, term_rows
-from analytics.status import NOT_ESTIMABLE, require_choice
+from analytics.mixed_model.design import Design, FactorVariable
+from analytics.mixed_model.information import containment_df
+from analytics.mixed_model.result import MixedModelFit
+from analytics.status import NOT_ESTIMABLE, OK, require_choice
 
-TESTS = ("wald_chi_square",)
+F_TESTS = ("satterthwaite_f", "kenward_roger_f", "containment_f")
+TESTS = ("wald_chi_square", *F_TESTS)
 
 
-def test_terms(fit: MixedModelFit, test: str) -> pd.DataFrame:
+@dataclass(frozen=True)
+class _Test:
+    statistic: float
+    df_num: float
+    df_den: float
+    p_value: float
+    note: str = ""
+    status: str = OK
+
+
+def term_table(fit: MixedModelFit, test: str) -> pd.DataFrame:
+    """One row per term: response, term, test, statistic, df_num, df_den, p_value, method, n, status, note."""
     require_choice(test, TESTS, "test")
+    if fit.fitted is not None and test == "kenward_roger_f":
+        require_kenward_roger(fit)
+    labels = (["(Intercept)"] if fit.formula.has_intercept else []) + [t.label for t in fit.formula.terms]
     rows = []
-    for label, columns in term_rows(fit):
-        row = dict(response=fit.formula.response, term=label, test=test, statistic=np.nan, df_num=np.nan, df_den=np.nan,
-                   p_value=np.nan, status=fit.status)
-        if len(columns):
-            beta = fit.coefficients.to_numpy()[columns]
-            c = fit.covariance.to_numpy()[np.ix_(columns, columns)]
-            row["df_num"] = len(columns)
-            if np.isnan(beta).any():
-                row["status"] = NOT_ESTIMABLE
-            else:
-                row["statistic"] = float(beta @ np.linalg.solve(c, beta))
-                row["p_value"] = float(stats.chi2.sf(row["statistic"], len(columns)))
-        rows.append(row)
+    for number, label in enumerate(labels, start=0 if fit.formula.has_intercept else 1):
+        result = _test_term(fit, number, test)
+        rows.append({
+            "response": fit.formula.response, "term": label, "test": test, "statistic": result.statistic,
+            "df_num": result.df_num, "df_den": result.df_den, "p_value": result.p_value, "method": fit.method,
+            "n": fit.n_obs, "status": result.status, "note": result.note,
+        })
     return pd.DataFrame(rows)
 
 
-test_terms.__test__ = False
+def require_kenward_roger(fit: MixedModelFit) -> None:
+    """ValueError where Kenward-Roger does not apply."""
+    if fit.spec.serial != "none":
+        raise ValueError(
+            f'Kenward-Roger is for models without serial correlation; this one has serial="{fit.spec.serial}". '
+            'Use "satterthwaite"'
+        )
+    if fit.spec.method != "reml":
+        raise ValueError('Kenward-Roger needs a fit by REML; this one is by ML. Fit with method="reml"')
+
+
+def _test_term(fit: MixedModelFit, number: int, test: str) -> _Test:
+    nan = float("nan")
+    if fit.fitted is None:
+        return _Test(nan, nan, nan, nan, fit.note, fit.status)
+    design, dependence = fit.fitted.design, fit.fitted.dependence
+    as_coded = test in ("wald_chi_square", "containment_f")
+    hypothesis = np.eye(len(design.names)) if as_coded else _marginal_hypotheses(design)
+    rows = hypothesis[design.assign == number]
+    if not all(dependence.is_estimable(row) for row in rows):
+        relations = "; ".join(dependence.relations)
+        return _Test(nan, float(len(rows)), nan, nan, f"not determined by the data: {relations}", NOT_ESTIMABLE)
+    note = _coding_note(fit, number) if as_coded else ""
+    result = _compute(fit, rows[:, dependence.kept], number, test)
+    status, search_note = fit.search_status
+    return replace(result, status=status, note="; ".join(n for n in (search_note, note) if n))
+
+
+def _compute(fit: MixedModelFit, rows: np.ndarray, number: int, test: str) -> _Test:
+    fitted = fit.fitted
+    beta = fitted.kept_beta()
+    if test == "satterthwaite_f":
+        f, q, df = fit.information.satterthwaite_f(rows, beta)
+        return _Test(f, float(q), df, float(stats.f.sf(f, q, df)))
+    if test == "kenward_roger_f":
+        f, q, df = fit.kenward_roger.scaled_f(rows, beta)
+        return _Test(f, float(q), df, float(stats.f.sf(f, q, df)))
+    estimate = rows @ beta
+    wald = float(estimate @ np.linalg.solve(rows @ fitted.kept_covariance() @ rows.T, estimate))
+    q = len(rows)
+    if test == "wald_chi_square":
+        return _Test(wald, float(q), float("nan"), float(stats.chi2.sf(wald, q)))
+    df = float(containment_df(fitted)[1][number])
+    return _Test(wald / q, float(q), df, float(stats.f.sf(wald / q, q, df)))
+
+
+def _marginal_hypotheses(design: Design) -> np.ndarray:
+    """Rows L with L beta = the coefficients that the same model has under sum contrasts.
+
+    Both codings span the same columns, X = X_sum B, so beta_sum = B beta. B depends on the coding only and is found on
+    drawn rows with every combination of levels, not on the data, whose empty cells would leave it undetermined.
+    """
+    if all(f.coding == "sum" for f in design.factors().values()):
+        return np.eye(len(design.names))
+    recoded = {
+        name: replace(v, factor=replace(v.factor, coding="sum")) if isinstance(v, FactorVariable) else v
+        for name, v in design.variables.items()
+    }
+    generator = np.random.default_rng(0)
+    n_rows = 40 * len(design.names)
+    columns = {}
+    for variable in design.variables.values():
+        if isinstance(variable, FactorVariable):
+            codes = generator.integers(len(variable.factor.levels), size=n_rows)
+            columns[variable.source] = codes if variable.at is None else variable.at[codes]
+    for name in design.formula.columns():
+        columns.setdefault(name, generator.uniform(1.0, 2.0, n_rows))
+    ours = design.matrix(columns, n_rows)
+    theirs = replace(design, variables=recoded).matrix(columns, n_rows)
+    rows = np.linalg.lstsq(theirs, ours, rcond=None)[0]
+    rows[np.abs(rows) < 1e-10] = 0.0
+    return rows
+
+
+def _coding_note(fit: MixedModelFit, number: int) -> str:
+    """What a main effect means under treatment contrasts, where it also interacts."""
+    if number == 0:
+        return ""
+    design = fit.fitted.design
+    term = set(fit.formula.terms[number - 1].variables)
+    others = {v for t in fit.formula.terms if term < set(t.variables) for v in t.variables} - term
+    reference = [
+        f"{name} = {v.factor.levels[0]}"
+        for name, v in design.variables.items()
+        if name in others and isinstance(v, FactorVariable) and v.factor.coding == "treatment"
+    ]
+    return f"treatment contrasts: effect at {', '.join(reference)}" if reference else ""
+
+
+def likelihood_ratio(smaller: MixedModelFit, larger: MixedModelFit) -> pd.DataFrame:
+    """Likelihood-ratio test of two nested fits to the same rows: statistic, df, p_value, AIC and BIC of both.
+
+    Fits that differ in fixed effects must be by ML. A test of a variance is on the boundary of its parameter space; the
+    chi-square p value is then too large (Stram and Lee 1994), and the note says so.
+    """
+    if smaller.fitted is None or larger.fitted is None:
+        failed = smaller if smaller.fitted is None else larger
+        return _ratio_row(smaller, larger, float("nan"), 0, failed.status, failed.note)
+    same_response = np.array_equal(np.sort(smaller.fitted.y), np.sort(larger.fitted.y))
+    if smaller.n_obs != larger.n_obs or not same_response:
+        raise ValueError(
+            f"likelihood_ratio: the fits use different rows ({smaller.n_obs} and {larger.n_obs}); fit both to the rows "
+            "complete for the larger model"
+        )
+    if smaller.spec.method != larger.spec.method:
+        raise ValueError("likelihood_ratio: one fit is by REML and one by ML")
+    names = [set(f.fitted.design.names) for f in (smaller, larger)]
+    if smaller.spec.method == "reml" and names[0] != names[1]:
+        raise ValueError('likelihood_ratio: fits with different fixed effects must be by ML; fit with method="ml"')
+    df = larger.n_parameters - smaller.n_parameters
+    if df <= 0:
+        raise ValueError(f"likelihood_ratio: the larger fit must have more parameters; it has {df} more")
+    statistic = 2.0 * (larger.log_likelihood - smaller.log_likelihood)
+    variances = smaller.fitted.problem.structure.n_effects < larger.fitted.problem.structure.n_effects
+    note = "a variance is tested on its boundary: the p value is conservative" if variances else ""
+    return _ratio_row(smaller, larger, statistic, df, larger.status, note)
+
+
+def _ratio_row(
+    smaller: MixedModelFit, larger: MixedModelFit, statistic: float, df: int, status: str, note: str
+) -> pd.DataFrame:
+    p_value = float(stats.chi2.sf(max(statistic, 0.0), df)) if df else float("nan")
+    return pd.DataFrame([{
+        "response": larger.formula.response, "test": "likelihood_ratio", "statistic": statistic, "df": df,
+        "p_value": p_value, "aic_smaller": smaller.aic, "aic_larger": larger.aic, "bic_smaller": smaller.bic,
+        "bic_larger": larger.bic, "method": larger.method, "n": larger.n_obs, "status": status, "note": note,
+    }])

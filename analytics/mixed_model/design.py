@@ -131,6 +131,19 @@ class Design:
             at += product.shape[1]
         return out
 
+    def level_differences(self, number: int) -> np.ndarray:
+        """Matrix that takes the sum-coded coefficients of a term to differences of its levels from the first."""
+        matrix = np.eye(1)
+        for name, full in _term_coding(self.formula, self.formula.terms[number - 1].variables):
+            variable = self.variables[name]
+            if isinstance(variable, FactorVariable) and not full:
+                coding = Factor(name, variable.factor.levels, "sum").contrasts()[0]
+                part = coding[1:] - coding[0]
+            else:
+                part = np.eye(len(_labels_of(name, variable, full)))
+            matrix = np.kron(part, matrix)  # the first variable of a term varies fastest
+        return matrix
+
     def factors(self) -> dict[str, Factor]:
         """Factors of the formula by the name of their data column."""
         return {v.source: v.factor for v in self.variables.values() if isinstance(v, FactorVariable)}

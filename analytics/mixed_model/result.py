@@ -144,11 +144,11 @@ class MixedModelFit:
 
         return coefficient_table(self, df, level)
 
-    def terms(self, test: str = "satterthwaite_f") -> pd.DataFrame:
-        """Type III test of every term: wald_chi_square, satterthwaite_f, kenward_roger_f or containment_f."""
+    def terms(self, test: str = "satterthwaite_f", basis: str = "difference") -> pd.DataFrame:
+        """Type III test of every term: wald_chi_square, satterthwaite_f, kenward_roger_f or containment_f (term_tests.py)."""
         from analytics.mixed_model.term_tests import term_table
 
-        return term_table(self, test)
+        return term_table(self, test, basis)
 
     def marginal_means(self, *over: str, **options: object) -> pd.DataFrame:
         """Estimated marginal means over variables; options as marginal_means.mean_table."""

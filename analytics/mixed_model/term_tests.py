@@ -7,6 +7,10 @@ Belongs here: type III hypotheses and the tests of them, likelihood ratio. Does 
 main effect is then that at the reference level of what it interacts with, and the row's note says so. The F tests
 (`satterthwaite_f`, `kenward_roger_f`) test the marginal type III hypothesis whatever the coding, as lmerTest; with sum
 contrasts the hypotheses are the same. `containment_f` is nlme's `anova(type = "marginal")`, coded like the chi-square.
+
+F, the Wald and the Kenward-Roger tests do not depend on the rows chosen to state a hypothesis; Satterthwaite's denominator df
+of several rows does (Fai and Cornelius decorrelate those rows). lmerTest's rows are differences from the first level, here
+basis "difference"; "sum" states the hypothesis by the sum-coded coefficients themselves.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from analytics.status import NOT_ESTIMABLE, OK, require_choice
 
 F_TESTS = ("satterthwaite_f", "kenward_roger_f", "containment_f")
 TESTS = ("wald_chi_square", *F_TESTS)
+BASES = ("difference", "sum")
 
 
 @dataclass(frozen=True)
@@ -36,15 +41,16 @@ class _Test:
     status: str = OK
 
 
-def term_table(fit: MixedModelFit, test: str) -> pd.DataFrame:
+def term_table(fit: MixedModelFit, test: str, basis: str = "difference") -> pd.DataFrame:
     """One row per term: response, term, test, statistic, df_num, df_den, p_value, method, n, status, note."""
     require_choice(test, TESTS, "test")
+    require_choice(basis, BASES, "basis")
     if fit.fitted is not None and test == "kenward_roger_f":
         require_kenward_roger(fit)
     labels = (["(Intercept)"] if fit.formula.has_intercept else []) + [t.label for t in fit.formula.terms]
     rows = []
     for number, label in enumerate(labels, start=0 if fit.formula.has_intercept else 1):
-        result = _test_term(fit, number, test)
+        result = _test_term(fit, number, test, basis)
         rows.append({
             "response": fit.formula.response, "term": label, "test": test, "statistic": result.statistic,
             "df_num": result.df_num, "df_den": result.df_den, "p_value": result.p_value, "method": fit.method,
@@ -64,7 +70,7 @@ def require_kenward_roger(fit: MixedModelFit) -> None:
         raise ValueError('Kenward-Roger needs a fit by REML; this one is by ML. Fit with method="reml"')
 
 
-def _test_term(fit: MixedModelFit, number: int, test: str) -> _Test:
+def _test_term(fit: MixedModelFit, number: int, test: str, basis: str) -> _Test:
     nan = float("nan")
     if fit.fitted is None:
         return _Test(nan, nan, nan, nan, fit.note, fit.status)
@@ -72,6 +78,8 @@ def _test_term(fit: MixedModelFit, number: int, test: str) -> _Test:
     as_coded = test in ("wald_chi_square", "containment_f")
     hypothesis = np.eye(len(design.names)) if as_coded else _marginal_hypotheses(design)
     rows = hypothesis[design.assign == number]
+    if basis == "difference" and not as_coded and number:
+        rows = design.level_differences(number) @ rows
     if not all(dependence.is_estimable(row) for row in rows):
         relations = "; ".join(dependence.relations)
         return _Test(nan, float(len(rows)), nan, nan, f"not determined by the data: {relations}", NOT_ESTIMABLE)

@@ -1,0 +1,42 @@
+{#
+From a sender's word to our code: the sender's own list first, then our id itself, then the catalogue's synonyms.
+One row per sender and word: (sender_id, word, code, is_unwanted).
+#}
+{% macro named(words, kind, id, catalogue, synonyms) -%}
+    select
+        w.sender_id,
+        w.word,
+        case when own.source_text is not null then own.code else coalesce(ours.{{ id }}, shipped.{{ id }}) end as code,
+        own.source_text is not null and own.code is null as is_unwanted,
+    from {{ words }} as w
+    left join {{ source('raw', 'registry_code') }} as own
+        on own.kind = '{{ kind }}' and own.sender_id = w.sender_id and own.source_text = trim(w.word)
+    left join {{ ref(catalogue) }} as ours on ours.{{ id }} = w.word
+    left join (
+        select distinct on (name_normalised) {{ normalised_name('synonym') }} as name_normalised, {{ id }}
+        from {{ ref(synonyms) }}
+        order by name_normalised, {{ id }}
+    ) as shipped on shipped.name_normalised = {{ normalised_name('w.word') }}
+{%- endmacro %}
+
+{# Staged rows of touched patients, their patient and hospital resolved through the visit where the row names only that. #}
+{% macro touched_rows(staging) -%}
+    select s.* exclude (patient_key, hospital_id, faults, is_rejected),
+        coalesce(s.patient_key, v.patient_key) as resolved_patient,
+        coalesce(s.patient_key, v.patient_key, s.visit_key) as subject_key,
+        coalesce(s.hospital_id, v.hospital_id) as stated_hospital,
+    from {{ ref(staging) }} as s
+    left join {{ ref('int_visit_patient') }} as v using (sender_id, visit_key)
+    semi join {{ ref('int_touched_patient') }} as t
+        on t.sender_id = s.sender_id and t.patient_key = coalesce(s.patient_key, v.patient_key, s.visit_key)
+    where not s.is_rejected
+{%- endmacro %}
+
+{% macro known_patients() -%}
+    select sender_id, patient_key, min(hospital_id) as only_hospital, min(origin_date) as origin_date
+    from {{ ref('int_patients') }}
+    group by all
+{%- endmacro %}
+
+{# The order in which of two records the later stands: later delivery, then later in the file. #}
+{% macro latest_first() -%} delivery_id desc, source_file desc, source_sheet desc, source_row desc, source_column desc {%- endmacro %}

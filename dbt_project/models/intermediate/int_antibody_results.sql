@@ -1,0 +1,130 @@
+{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+
+with touched as (
+    {{ touched_rows('stg_antibodies') }}
+),
+
+patients as (
+    {{ known_patients() }}
+),
+
+words as (
+    select distinct sender_id, antibody_source as word from touched
+),
+
+names as (
+    {{ named('words', 'antibodies', 'antibody_id', 'antibodies', 'antibody_synonyms') }}
+),
+
+assay_rules as (
+    select * from {{ ref('antibody_rules') }}
+),
+
+assay_words as (
+    select assay_id, unnest(string_split(assay_synonyms, '|')) as word from assay_rules
+    union
+    select assay_id, assay_name from assay_rules
+),
+
+assay_names as (
+    select {{ normalised_name('word') }} as name_normalised, min(assay_id) as assay_id from assay_words group by all
+),
+
+own_assays as (
+    select sender_id, source_text, code from {{ source('raw', 'registry_code') }} where kind = 'assays'
+),
+
+grades as (
+    select lower(grade_text) as grade_text, any_value(grade) as grade, any_value(result) as result
+    from {{ ref('antibody_grades') }}
+    group by all
+),
+
+understood as (
+    select
+        t.*,
+        p.patient_key is not null as is_known_patient,
+        coalesce(t.stated_hospital, p.only_hospital) as hospital_id,
+        p.origin_date,
+        n.code as antibody_id,
+        n.is_unwanted,
+        coalesce(own.code, a.assay_id, case when t.assay_source is null then 'unstated' end) as assay_id,
+        g.grade,
+        g.result as graded_result,
+        {{ comparator('t.result_text') }} as comparator,
+        {{ number('t.result_text') }} as value,
+        {{ number('t.cut_off') }} as cut_off_number,
+        try_cast(regexp_extract({{ half_width('t.result_text') }}, '^1\s*:\s*(\d+)$', 1) as double) as titre,
+    from touched as t
+    left join patients as p on p.sender_id = t.sender_id and p.patient_key = t.resolved_patient
+    left join names as n on n.sender_id = t.sender_id and n.word = t.antibody_source
+    left join own_assays as own on own.sender_id = t.sender_id and own.source_text = trim(t.assay_source)
+    left join assay_names as a on a.name_normalised = {{ normalised_name('t.assay_source') }}
+    left join grades as g on g.grade_text = lower({{ half_width('t.result_text') }})
+),
+
+ruled as (
+    select
+        u.*,
+        r.rule_id,
+        coalesce(u.cut_off_number, case when r.result_kind = 'numeric' then r.threshold end) as cut_off_of_number,
+        coalesce(u.cut_off_number, case when r.result_kind = 'titre' then r.threshold end) as cut_off_of_titre,
+        case when u.cut_off_number is null and r.result_kind = 'numeric' then r.borderline_low end as borderline_low,
+    from understood as u
+    left join assay_rules as r on r.assay_id = u.assay_id
+),
+
+-- the rule for positivity: a grade in words decides; else a titre or number against the cut-off sent, else the assay's own
+decided as (
+    select
+        *,
+        case
+            when graded_result is not null then graded_result
+            when titre is not null then case when titre >= cut_off_of_titre then 'positive' when titre < cut_off_of_titre then 'negative' end
+            when comparator in ('<', '<=') then case when value <= cut_off_of_number then 'negative' end
+            when value >= cut_off_of_number then 'positive'
+            when comparator is null and value >= borderline_low then 'borderline'
+            when comparator is null and value < cut_off_of_number then 'negative'
+        end as result,
+        case
+            when graded_result is not null then 'grade_in_words'
+            when cut_off_number is not null then 'cut_off_as_sent'
+            else rule_id
+        end as positivity_rule,
+    from ruled
+),
+
+judged as (
+    select
+        *,
+        case
+            when resolved_patient is null then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
+            when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
+            when is_unwanted then {'rule': 'antibody_not_wanted', 'column_name': 'antibody', 'found': antibody_source}
+            when antibody_id is null then {'rule': 'antibody_unknown', 'column_name': 'antibody', 'found': antibody_source}
+            when assay_id is null then {'rule': 'assay_unknown', 'column_name': 'assay', 'found': assay_source}
+            when result is null then {'rule': 'antibody_result_unreadable', 'column_name': 'result', 'found': result_text}
+        end as fault,
+    from decided
+),
+
+ranked as (
+    select
+        *,
+        case when fault is null then row_number() over (
+            partition by fault is null, sender_id, hospital_id, resolved_patient, antibody_id, assay_id, tested_date, tested_offset_days
+            order by {{ latest_first() }}) end as rank_in_test,
+    from judged
+)
+
+select
+    sender_id, hospital_id, subject_key as patient_key, visit_key, tested_date,
+    coalesce(tested_offset_days, date_diff('day', origin_date, tested_date)::double) as time_days,
+    antibody_id, antibody_source, result_text, assay_source, assay_id, cut_off, grade, result,
+    result = 'positive' as is_positive,
+    positivity_rule,
+    delivery_id, load_id, source_file, source_sheet, source_row, source_column,
+    fault,
+    fault is not null as is_rejected,
+    coalesce(rank_in_test > 1, false) as is_superseded,
+from ranked

@@ -1,0 +1,77 @@
+{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+
+with touched as (
+    {{ touched_rows('stg_events') }}
+),
+
+patients as (
+    {{ known_patients() }}
+),
+
+words as (
+    select distinct sender_id, event_source as word from touched
+),
+
+names as (
+    {{ named('words', 'events', 'event_id', 'event_types', 'event_synonyms') }}
+),
+
+own_status as (
+    select sender_id, source_text, code from {{ source('raw', 'registry_code') }} where kind = 'event_status'
+),
+
+shipped_status as (
+    select lower(status_text) as status_text, any_value(status) as status from {{ ref('event_status') }} group by all
+),
+
+understood as (
+    select
+        t.*,
+        p.patient_key is not null as is_known_patient,
+        coalesce(t.stated_hospital, p.only_hospital) as hospital_id,
+        p.origin_date,
+        n.code as event_id,
+        n.is_unwanted,
+        case
+            when t.status_text is null then 'present'
+            when t.status_is_missing then 'unknown'
+            else coalesce(own.code, s.status)
+        end as status,
+    from touched as t
+    left join patients as p on p.sender_id = t.sender_id and p.patient_key = t.resolved_patient
+    left join names as n on n.sender_id = t.sender_id and n.word = t.event_source
+    left join own_status as own on own.sender_id = t.sender_id and own.source_text = trim(t.status_text)
+    left join shipped_status as s on s.status_text = lower({{ half_width('t.status_text') }})
+),
+
+judged as (
+    select
+        *,
+        case
+            when resolved_patient is null then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
+            when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
+            when is_unwanted then {'rule': 'event_not_wanted', 'column_name': 'event', 'found': event_source}
+            when event_id is null then {'rule': 'event_unknown', 'column_name': 'event', 'found': event_source}
+            when status is null then {'rule': 'status_unknown_word', 'column_name': 'status', 'found': status_text}
+        end as fault,
+    from understood
+),
+
+ranked as (
+    select
+        *,
+        case when fault is null then row_number() over (
+            partition by fault is null, sender_id, hospital_id, resolved_patient, event_id, event_date, event_offset_days
+            order by {{ latest_first() }}) end as rank_in_event,
+    from judged
+)
+
+select
+    sender_id, hospital_id, subject_key as patient_key, visit_key, event_id, event_date,
+    coalesce(event_offset_days, date_diff('day', origin_date, event_date)::double) as offset_or_origin_days,
+    event_offset_days, status, detail, event_source,
+    delivery_id, load_id, source_file, source_sheet, source_row, source_column,
+    fault,
+    fault is not null as is_rejected,
+    coalesce(rank_in_event > 1, false) as is_superseded,
+from ranked

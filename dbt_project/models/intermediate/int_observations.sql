@@ -1,0 +1,157 @@
+{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+
+{#- Names, units and physical sense of each result; what cannot be understood keeps its row here with a fault. #}
+
+with touched as (
+    {{ touched_rows('stg_observations') }}
+),
+
+patients as (
+    {{ known_patients() }}
+),
+
+catalogue as (
+    select concept_id, kind, unit_canonical, physical_low, physical_high from {{ ref('concepts') }}
+),
+
+words as (
+    select distinct sender_id, concept_source as word from touched
+),
+
+names as (
+    {{ named('words', 'concepts', 'concept_id', 'concepts', 'concept_synonyms') }}
+),
+
+spellings as (
+    select distinct null::varchar as sender_id, unit_source, unit_ucum from {{ ref('unit_spellings') }}
+    union all
+    select sender_id, source_text, code from {{ source('raw', 'registry_code') }} where kind = 'units'
+),
+
+source_units as (
+    select distinct sender_id, unit_source from touched where unit_source is not null
+    union
+    select distinct sender_id, unit_source_2 from touched where unit_source_2 is not null
+),
+
+units as (
+    select u.sender_id, u.unit_source, s.unit_ucum
+    from source_units as u
+    left join spellings as s
+        on s.unit_source = trim(u.unit_source) and (s.sender_id is null or s.sender_id = u.sender_id)
+    qualify row_number() over (partition by u.sender_id, u.unit_source order by s.sender_id nulls last, s.unit_ucum) = 1
+),
+
+rules as (
+    select * from {{ ref('unit_conversions') }}
+),
+
+understood as (
+    select
+        t.*,
+        coalesce(t.stated_hospital, p.only_hospital) as hospital,
+        p.patient_key is not null as is_known_patient,
+        p.origin_date,
+        n.code as concept_id,
+        n.is_unwanted,
+        c.kind,
+        c.physical_low,
+        c.physical_high,
+        c.unit_canonical,
+        u1.unit_ucum as unit_ucum,
+        u2.unit_ucum as unit_ucum_2,
+    from touched as t
+    left join patients as p on p.sender_id = t.sender_id and p.patient_key = t.resolved_patient
+    left join names as n on n.sender_id = t.sender_id and n.word = t.concept_source
+    left join catalogue as c on c.concept_id = n.code
+    left join units as u1 on u1.sender_id = t.sender_id and u1.unit_source = t.unit_source
+    left join units as u2 on u2.sender_id = t.sender_id and u2.unit_source = t.unit_source_2
+),
+
+combinations as (
+    select distinct concept_id, unit_ucum, unit_canonical from understood
+    where concept_id is not null and unit_ucum is not null
+),
+
+-- a concept's own rule before a rule for any concept; the canonical unit needs none
+conversions as (
+    select
+        k.concept_id,
+        k.unit_ucum,
+        case when k.unit_ucum = k.unit_canonical then 1 else r.factor end as factor,
+        case when k.unit_ucum = k.unit_canonical then 0 else r."offset" end as shift,
+        case when k.unit_ucum = k.unit_canonical then 'identity' else r.rule_id end as rule_id,
+    from combinations as k
+    left join rules as r
+        on r.unit_from = k.unit_ucum and r.unit_to = k.unit_canonical and r.concept_id in (k.concept_id, '*')
+    qualify row_number() over (partition by k.concept_id, k.unit_ucum order by r.concept_id = '*' nulls last, r.rule_id) = 1
+),
+
+converted as (
+    select
+        u.*,
+        u.kind in ('numeric', 'score', 'ratio', 'percent') as is_numeric,
+        u.unit_source is null and u.unit_canonical not in ('1', '{score}') as unit_is_missing,
+        case
+            when u.unit_source is null and u.unit_canonical in ('1', '{score}') then 'unitless'
+            when u.unit_source is null then 'unit_missing'
+            else k.rule_id
+        end as rule_id,
+        case when u.unit_source is null and u.unit_canonical in ('1', '{score}') then u.value
+            else u.value * k.factor + k.shift end as number_canonical,
+    from understood as u
+    left join conversions as k on k.concept_id = u.concept_id and k.unit_ucum = u.unit_ucum
+),
+
+judged as (
+    select
+        *,
+        case
+            when resolved_patient is null then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
+            when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
+            when is_unwanted then {'rule': 'concept_not_wanted', 'column_name': 'concept', 'found': concept_source}
+            when concept_id is null then {'rule': 'concept_unknown', 'column_name': 'concept', 'found': concept_source}
+            when is_numeric and value is null then {'rule': 'not_a_number', 'column_name': 'value', 'found': value_text}
+            when is_numeric and unit_source is not null and unit_ucum is null
+                then {'rule': 'unit_unknown', 'column_name': 'unit', 'found': unit_source}
+            when is_numeric and unit_source_2 is not null and unit_source is not null
+                and unit_ucum is distinct from unit_ucum_2
+                then {'rule': 'units_disagree', 'column_name': 'unit', 'found': unit_source || ' | ' || unit_source_2}
+            when is_numeric and unit_source is not null and rule_id is null
+                then {'rule': 'unit_without_rule', 'column_name': 'unit', 'found': unit_source}
+            when is_numeric and (number_canonical < physical_low or number_canonical > physical_high)
+                then {'rule': 'physically_impossible', 'column_name': 'value', 'found': value_text}
+        end as fault,
+    from converted
+),
+
+timed as (
+    select
+        *,
+        coalesce(observed_offset_days, date_diff('day', origin_date, observed_at::date)::double) as offset_or_origin_days,
+    from judged
+),
+
+-- results of one patient, concept and time are one result; the later delivery's last row stands
+ranked as (
+    select
+        *,
+        case when fault is null then row_number() over (
+            partition by fault is null, sender_id, hospital, resolved_patient, concept_id, observed_at, observed_offset_days, visit_key
+            order by {{ latest_first() }}) end as rank_in_sample,
+    from timed
+)
+
+select
+    sender_id, hospital as hospital_id, coalesce(resolved_patient, subject_key) as patient_key, visit_key, concept_id,
+    observed_at, observed_offset_days, value_text, comparator, value, unit_source,
+    case when comparator is null then number_canonical end as value_canonical,
+    unit_canonical,
+    rule_id as conversion_rule,
+    case when comparator in ('>', '>=') then number_canonical when comparator in ('<', '<=') and coalesce(physical_low, 0) >= 0 then coalesce(physical_low, 0) end as lower_limit,
+    case when comparator in ('<', '<=') then number_canonical end as upper_limit,
+    delivery_id, load_id, source_file, source_sheet, source_row, source_column,
+    fault,
+    fault is not null as is_rejected,
+    coalesce(rank_in_sample > 1, false) as is_superseded,
+from ranked

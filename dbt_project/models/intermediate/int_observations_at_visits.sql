@@ -1,0 +1,73 @@
+{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+
+with observations as (
+    select o.* from {{ ref('int_observations') }} as o
+    semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
+    where not o.is_rejected and not o.is_superseded
+),
+
+visits as (
+    select v.* from {{ ref('int_visits') }} as v
+    semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
+),
+
+origins as (
+    select sender_id, hospital_id, patient_key, origin_date from {{ ref('int_patient_origin') }}
+),
+
+settings as (
+    select setting_value::double as window_days from (
+        select value as setting_value from {{ source('raw', 'registry_setting') }} where setting = 'observation_window_days')
+),
+
+keyed as (
+    select
+        o.*,
+        md5(concat_ws('|', o.sender_id, o.hospital_id, o.patient_key, o.concept_id, o.observed_at, o.observed_offset_days, o.visit_key)) as observation_key,
+        coalesce(o.observed_offset_days, date_diff('day', g.origin_date, o.observed_at::date)::double) as own_days,
+    from observations as o
+    left join origins as g using (sender_id, hospital_id, patient_key)
+),
+
+-- the visit that the hospital names, else the nearest within the registry's window, of two as near the earlier
+candidates as (
+    select
+        k.observation_key,
+        v.visit_key,
+        v.time_days as visit_days,
+        v.scheduled_visit,
+        v.is_scheduled,
+        abs(k.own_days - v.time_days) as distance_days,
+    from keyed as k
+    join visits as v
+        on v.sender_id = k.sender_id and v.patient_key = k.patient_key
+        and (k.visit_key = v.visit_key or (k.visit_key is null and abs(k.own_days - v.time_days) <= (select window_days from settings)))
+),
+
+nearest as (
+    select * from candidates
+    qualify row_number() over (partition by observation_key order by distance_days, visit_days, visit_key) = 1
+),
+
+assigned as (
+    select
+        k.* exclude (visit_key, own_days),
+        coalesce(n.visit_key, k.visit_key) as visit_key,
+        coalesce(k.own_days, n.visit_days) as time_days,
+        case when n.is_scheduled then n.scheduled_visit end as scheduled_visit,
+        n.distance_days,
+    from keyed as k
+    left join nearest as n using (observation_key)
+),
+
+-- of several results of a concept at a visit, the nearest to the visit stands for it, of two as near the earlier
+chosen as (
+    select
+        *,
+        visit_key is not null and row_number() over (
+            partition by sender_id, patient_key, visit_key, concept_id
+            order by distance_days nulls last, time_days, observed_at, observation_key) = 1 as is_visit_value,
+    from assigned
+)
+
+select * from chosen

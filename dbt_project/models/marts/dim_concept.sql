@@ -1,0 +1,4 @@
+select
+    concept_id, concept_name, category, kind, loinc, unit_canonical, is_whole_number, physical_low, physical_high,
+    plausible_low, plausible_high, direction, detection_limit, source,
+from {{ ref('concepts') }}

@@ -1,0 +1,28 @@
+{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_loads() }}") }}
+
+{{ staged('antibodies', dates=['tested_on'], offsets=['tested_offset'], texts=['result_text']) }},
+
+judged as (
+    select
+        *,
+        {{ faults([
+            {'when': '(patient_key is null and visit_key is null)', 'rule': 'patient_id_missing', 'column': 'patient_id', 'found': 'null'},
+            {'when': '(result_text_is_missing)', 'rule': 'value_missing', 'column': 'result', 'found': 'result_text'},
+        ] + date_faults('tested_on', 'tested_on_times') + offset_faults('tested_offset')) }} as faults,
+    from typed
+)
+
+select
+    {{ provenance('judged') }},
+    patient_key,
+    visit_key,
+    {{ the_time('tested_on_times') }}::date as tested_date,
+    tested_offset_days,
+    antibody_source,
+    source_column,
+    result_text,
+    assay_source,
+    cut_off,
+    faults,
+    faults is not null as is_rejected,
+from judged

@@ -1,0 +1,27 @@
+{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_loads() }}") }}
+
+{{ staged('events', dates=['event_date'], offsets=['event_offset'], texts=['status_text']) }},
+
+judged as (
+    select
+        *,
+        {{ faults([
+            {'when': '(patient_key is null and visit_key is null)', 'rule': 'patient_id_missing', 'column': 'patient_id', 'found': 'null'},
+        ] + date_faults('event_date', 'event_date_times') + offset_faults('event_offset')) }} as faults,
+    from typed
+)
+
+select
+    {{ provenance('judged') }},
+    patient_key,
+    visit_key,
+    {{ the_time('event_date_times') }}::date as event_date,
+    event_offset_days,
+    event_source,
+    source_column,
+    status_text,
+    status_text is not null and status_text_is_missing as status_is_missing,
+    detail,
+    faults,
+    faults is not null as is_rejected,
+from judged

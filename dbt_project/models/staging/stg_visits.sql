@@ -1,0 +1,31 @@
+{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_loads() }}") }}
+
+{{ staged('visits', dates=['visit_date', 'visit_end_date'], offsets=['visit_offset', 'visit_end_offset']) }},
+
+judged as (
+    select
+        *,
+        {{ faults([
+            {'when': '(patient_key is null)', 'rule': 'patient_id_missing', 'column': 'patient_id', 'found': 'null'},
+            {'when': '(visit_date_is_missing and visit_offset_is_missing and visit_key is null)',
+             'rule': 'date_missing', 'column': 'visit_date', 'found': 'visit_date'},
+        ] + date_faults('visit_date', 'visit_date_times') + date_faults('visit_end_date', 'visit_end_date_times')
+          + offset_faults('visit_offset') + offset_faults('visit_end_offset')) }} as faults,
+    from typed
+)
+
+select
+    {{ provenance('judged') }},
+    patient_key,
+    visit_key,
+    {{ the_time('visit_date_times') }}::date as visit_date,
+    visit_offset_days,
+    {{ the_time('visit_end_date_times') }}::date as visit_end_date,
+    visit_end_offset_days,
+    visit_label,
+    faults,
+    list_has_any(
+        list_transform(coalesce(faults, []), lambda f : f.rule || ':' || f.column_name),
+        ['patient_id_missing:patient_id', 'date_missing:visit_date', 'date_unreadable:visit_date',
+         'date_ambiguous:visit_date', 'offset_unreadable:visit_offset']) as is_rejected,
+from judged

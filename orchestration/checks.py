@@ -1,0 +1,35 @@
+"""quality.check_result: what every check found, as counts; never a patient's value.
+
+Belongs here: writing check results. Does not belong here: running them (`expectations/`, dbt).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import duckdb
+
+TABLE = """
+create table if not exists quality.check_result (
+    scope varchar, suite varchar, expectation varchar, layer varchar, table_name varchar, column_name varchar,
+    hospital_id varchar, severity varchar, observed varchar, threshold varchar, passed boolean, waived boolean, note varchar);
+"""
+
+
+def record_checks(connection: duckdb.DuckDBPyConnection, results: Iterable, scope: str) -> None:
+    """Replace the results of one scope (a load, or the marts) by ``results`` (expectations.CheckResult)."""
+    connection.execute(TABLE)
+    rows = [
+        (scope, r.suite, r.expectation, r.layer, r.table, r.column, r.hospital_id, r.severity, _text(r.observed),
+         _text(r.threshold), r.passed, r.waived, r.note)
+        for r in results
+    ]
+    connection.begin()
+    connection.execute("delete from quality.check_result where scope = ?", [scope])
+    if rows:
+        connection.executemany(f"insert into quality.check_result values ({', '.join('?' for _ in rows[0])})", rows)
+    connection.commit()
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

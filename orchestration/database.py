@@ -1,0 +1,176 @@
+"""The warehouse file: its connection, its raw tables, its ledger of deliveries, and the registry's rules as tables.
+
+Belongs here: DDL of schema raw and short functions on the ledger. Does not belong here: reading exports (`loading.py`),
+anything that interprets (dbt).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from orchestration.mapping import Mapping
+from orchestration.registry import Registry
+
+LOCK_WAIT_SECONDS = 60.0
+
+PROVENANCE = ("sender_id", "hospital_id", "delivery_id", "load_id", "export_id", "source_file", "source_sheet")
+
+RAW_FIELDS: dict[str, tuple[str, ...]] = {
+    "patients": (
+        "patient_key", "sex", "birth_date", "birth_year", "onset_date", "diagnosis_date", "origin_date", "age_at_onset",
+        "disease_duration", "diagnosis",
+    ),
+    "visits": (
+        "patient_key", "visit_key", "visit_date", "visit_offset", "visit_end_date", "visit_end_offset", "visit_label",
+    ),
+    "observations": (
+        "patient_key", "visit_key", "observed_on", "observed_offset", "concept_source", "value_text", "unit_source",
+        "unit_source_2", "reference_range", "source_column",
+    ),
+    "antibodies": (
+        "patient_key", "visit_key", "tested_on", "tested_offset", "antibody_source", "result_text", "assay_source",
+        "cut_off", "source_column",
+    ),
+    "events": (
+        "patient_key", "visit_key", "event_date", "event_offset", "event_source", "status_text", "detail",
+        "source_column",
+    ),
+    "treatments": (
+        "patient_key", "treatment_source", "start_date", "start_offset", "stop_date", "stop_offset", "dose", "dose_unit",
+    ),
+    "follow_up": ("patient_key", "last_seen_date", "last_seen_offset", "status_text", "reason"),
+}
+
+LEDGER = """
+create table if not exists raw.delivery (
+    sender_id varchar, delivery_id varchar, load_id varchar, state varchar, kind varchar, content_sha256 varchar,
+    mapping_digest varchar, loaded_at timestamp, reason varchar, primary key (sender_id, delivery_id, load_id));
+create table if not exists raw.delivery_file (
+    sender_id varchar, delivery_id varchar, load_id varchar, source_file varchar, sha256 varchar, bytes bigint,
+    format varchar, encoding varchar);
+create table if not exists raw.source_table (
+    sender_id varchar, delivery_id varchar, load_id varchar, source_file varchar, source_sheet varchar, entity varchar,
+    rows_read bigint, rows_malformed bigint, rows_blank bigint, cells_empty bigint, records bigint);
+create table if not exists raw.rejected_line (
+    sender_id varchar, delivery_id varchar, load_id varchar, source_file varchar, source_sheet varchar,
+    source_row bigint, rule varchar, reason varchar, column_name varchar, value_text varchar);
+create or replace view raw.current_load as
+    select sender_id, delivery_id, load_id from raw.delivery
+    where state = 'accepted'
+    qualify kind <> 'full' or delivery_id = max(delivery_id) over (partition by sender_id);
+"""
+
+RULES = """
+create table if not exists raw.registry_hospital (hospital_id varchar, sender_id varchar, hospital_name varchar, population varchar);
+create table if not exists raw.registry_sender (
+    sender_id varchar, is_network boolean, decimal_mark varchar, two_digit_year_pivot integer, unlisted_events varchar,
+    rejected_rows_allowed double);
+create table if not exists raw.registry_export (export_id varchar, sender_id varchar, date_formats varchar[]);
+create table if not exists raw.registry_offset (export_id varchar, field varchar, offset_unit varchar);
+create table if not exists raw.registry_code (sender_id varchar, kind varchar, source_text varchar, code varchar);
+create table if not exists raw.registry_missing_mark (sender_id varchar, mark varchar);
+create table if not exists raw.registry_visit_window (
+    scheduled_visit varchar, nominal_month double, nominal_day double, from_day double, to_day double);
+create table if not exists raw.registry_setting (setting varchar, value varchar);
+create table if not exists raw.registry_endpoint (
+    endpoint varchar, role varchar, event_id varchar, horizon_months double);
+"""
+
+
+class WarehouseBusy(Exception):
+    """Another process writes to the warehouse file."""
+
+
+@contextmanager
+def warehouse(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, open for writing, with schema raw in place; waits while another process holds the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = _connect(path, wait_seconds)
+    try:
+        _create_raw(connection)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _connect(path: Path, wait_seconds: float) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            return duckdb.connect(str(path))
+        except duckdb.IOException as error:
+            if "lock" not in str(error).lower():
+                raise
+            if time.monotonic() > deadline:
+                raise WarehouseBusy(
+                    f"{path.name}: another process has held the warehouse for over {wait_seconds:.0f} s; wait for it to"
+                    " end (myositis status shows runs), or stop it, and run again"
+                ) from None
+            time.sleep(0.5)
+
+
+def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("create schema if not exists raw; create schema if not exists quality")
+    for entity, fields in RAW_FIELDS.items():
+        columns = ", ".join(f"{name} varchar" for name in (*fields, *PROVENANCE))
+        connection.execute(
+            f"create table if not exists raw.{entity} ({columns}, source_row bigint, loaded_at timestamp)"
+        )
+    connection.execute(LEDGER)
+    connection.execute(RULES)
+
+
+def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
+    """Lay the registry's rules (hospitals, formats, codes, windows, endpoints) into schema raw, in one transaction."""
+    rows: dict[str, list[tuple]] = {
+        "registry_hospital": [h for m in registry.mappings.values() for h in _hospitals(m)],
+        "registry_sender": [
+            (m.sender, m.is_network, m.decimal, m.two_digit_year_pivot, m.unlisted_events, m.rejected_rows_allowed)
+            for m in registry.mappings.values()
+        ],
+        "registry_export": [
+            (m.export_id(x), m.sender, x.dates if x.dates is not None else m.dates)
+            for m in registry.mappings.values() for x in m.exports
+        ],
+        "registry_offset": [
+            (m.export_id(x), field, source.offset_unit)
+            for m in registry.mappings.values() for x in m.exports for _, e in x.entities()
+            for field, source in e.fields() if source.offset_unit
+        ],
+        "registry_code": [c for m in registry.mappings.values() for c in _codes(m)],
+        "registry_missing_mark": [(m.sender, mark) for m in registry.mappings.values() for mark in m.missing],
+        "registry_visit_window": [
+            (w.visit, w.nominal_month, w.nominal_day, w.from_day, w.to_day) for w in registry.file.visit_schedule
+        ],
+        "registry_setting": [("observation_window_days", str(registry.file.observation_window_days))],
+        "registry_endpoint": sorted({
+            (name, role, event, endpoint.horizon_months)
+            for study in registry.studies.values() for name, endpoint in study.endpoints.items()
+            for role, events in (("event", endpoint.events), ("competing", endpoint.competing)) for event in events
+        }),
+    }
+    connection.begin()
+    for table, values in rows.items():
+        connection.execute(f"delete from raw.{table}")
+        if values:
+            marks = ", ".join("?" for _ in values[0])
+            connection.executemany(f"insert into raw.{table} values ({marks})", values)
+    connection.commit()
+
+
+def _hospitals(mapping: Mapping) -> Iterator[tuple]:
+    if not mapping.is_network:
+        yield mapping.sender, mapping.sender, mapping.name, mapping.population
+    for code, entry in (mapping.hospitals or {}).items():
+        yield f"{mapping.sender}_{code}", mapping.sender, entry.name, entry.population
+
+
+def _codes(mapping: Mapping) -> Iterator[tuple]:
+    for kind in type(mapping.codes).model_fields:
+        for text, code in getattr(mapping.codes, kind).items():
+            yield mapping.sender, kind, text, code

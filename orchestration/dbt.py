@@ -1,0 +1,129 @@
+"""Running dbt inside this process, and reading what it did.
+
+Belongs here: the manifest, one build, its results as plain rows. Does not belong here: Dagster (`warehouse.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from orchestration.registry import Registry
+from orchestration.resources import DBT_PROJECT
+
+SOURCES = ("models/**/*.sql", "models/**/*.yml", "macros/**/*.sql", "seeds/*.csv", "seeds/*.yml", "tests/**/*.sql", "dbt_project.yml")
+
+
+class DbtFailed(Exception):
+    """dbt could not run, or a model or test of it failed."""
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """What became of one model, seed or test; counts only."""
+
+    unique_id: str
+    resource_type: str
+    status: str
+    seconds: float
+    failures: int | None
+    message: str
+
+    @property
+    def passed(self) -> bool:
+        return self.status in ("success", "pass", "warn")
+
+
+def target(registry: Registry) -> Path:
+    return registry.warehouse.parent / "dbt"
+
+
+@cache
+def project_digest() -> str:
+    """Changes when a model, macro, seed or test changes: marts are then built anew."""
+    digest = hashlib.sha256()
+    for pattern in SOURCES:
+        for path in sorted(DBT_PROJECT.glob(pattern)):
+            digest.update(path.relative_to(DBT_PROJECT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def prepare_manifest(registry: Registry) -> Path:
+    """The manifest of the dbt project, made when missing or when the project changed."""
+    manifest, stamp = target(registry) / "manifest.json", target(registry) / "project_digest"
+    if not manifest.exists() or not stamp.exists() or stamp.read_text() != project_digest():
+        target(registry).mkdir(parents=True, exist_ok=True)
+        _invoke(registry, ["parse"])
+        stamp.write_text(project_digest())
+    return manifest
+
+
+def read_manifest(registry: Registry) -> dict[str, Any]:
+    return json.loads(prepare_manifest(registry).read_text())
+
+
+def build(
+    registry: Registry, *, full_refresh: bool, with_seeds: bool, progress: Callable[[str], None]
+) -> list[NodeResult]:
+    """Build and test every model in order; a failed test stops what lies behind it."""
+    arguments = ["build", "--exclude-resource-type", "unit_test"]
+    if not with_seeds:
+        arguments += ["--exclude-resource-type", "seed"]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    done = [0]
+
+    def on_event(event: Any) -> None:
+        if event.info.name in ("LogModelResult", "LogSeedResult"):
+            done[0] += 1
+            progress(event.data.description if hasattr(event.data, "description") else event.info.name)
+
+    return _results(_invoke(registry, arguments, on_event))
+
+
+def _invoke(registry: Registry, arguments: list[str], on_event: Callable[[Any], None] | None = None) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    runner = dbtRunner(callbacks=[on_event] if on_event else [])
+    try:
+        outcome = runner.invoke([
+            *arguments, "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT),
+            "--target-path", str(target(registry)), "--log-path", str(target(registry) / "logs"),
+            "--quiet", "--no-use-colors", "--log-level-file", "none", "--no-version-check",
+        ])
+    finally:
+        _close_connections()
+    if outcome.exception is not None:
+        raise DbtFailed(str(outcome.exception))
+    return outcome.result
+
+
+def _close_connections() -> None:
+    """dbt's adapter keeps its DuckDB handle; while it does, the file cannot be opened with another configuration."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.adapters.factory import cleanup_connections
+
+    cleanup_connections()
+    with DuckDBConnectionManager._LOCK:
+        if DuckDBConnectionManager._ENV is not None:
+            DuckDBConnectionManager._ENV.close()
+            DuckDBConnectionManager._ENV = None
+
+
+def _results(outcome: Any) -> list[NodeResult]:
+    return [
+        NodeResult(
+            unique_id=r.node.unique_id,
+            resource_type=str(r.node.resource_type),
+            status=str(r.status),
+            seconds=r.execution_time,
+            failures=r.failures,
+            message=str(r.message or ""),
+        )
+        for r in outcome.results
+    ]

@@ -1,0 +1,59 @@
+"""The key that turns what a hospital calls a patient into `patient_key`, and the hash as DuckDB computes it.
+
+Belongs here: HMAC-SHA-256 (RFC 2104), truncated to 128 bits, and the life of its key. The key never enters the
+warehouse, a log or git; without it no patient_key can be led back to a patient.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import duckdb
+
+KEY_BYTES = 32
+BLOCK_BYTES = 64
+
+
+class PseudonymKeyError(Exception):
+    """The key file cannot be used."""
+
+
+def read_or_make_key(path: Path) -> bytes:
+    """The key in ``path``; made on first use, readable by its owner alone."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return read_or_make_key(path)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    if path.stat().st_mode & 0o077:
+        raise PseudonymKeyError(f"{path}: others can read the pseudonym key; close it with: chmod 600 {path}")
+    try:
+        key = bytes.fromhex(path.read_text().strip())
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise PseudonymKeyError(
+            f"{path}: expected {2 * KEY_BYTES} hexadecimal digits; restore the file from its backup"
+            " (a new key gives every patient a new patient_key)"
+        )
+    return key
+
+
+def set_key(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
+    """Hand the padded key to the connection as session variables, so that no statement holds it."""
+    padded = key.ljust(BLOCK_BYTES, b"\0")
+    for name, mask in (("inner_pad", 0x36), ("outer_pad", 0x5C)):
+        connection.execute(f"set variable {name} = ?::blob", [bytes(b ^ mask for b in padded)])
+
+
+def hash_sql(text: str) -> str:
+    """SQL for the first 128 bits of HMAC-SHA-256 of ``text`` (an SQL expression), in hexadecimal."""
+    inner = f"unhex(sha256(getvariable('inner_pad')::blob || encode({text})))"
+    return f"left(sha256(getvariable('outer_pad')::blob || {inner}), 32)"

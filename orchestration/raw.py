@@ -1,0 +1,93 @@
+"""Layer raw: every value as the text that arrived, one asset per sender, one partition per delivery.
+
+Belongs here: taking or refusing a delivery (structure, then the raw suite), and telling so. The loading itself is
+`loading.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+
+from orchestration.checks import record_checks
+from orchestration.database import warehouse
+from orchestration.landing import partitions
+from orchestration.loading import (
+    DeliveryRefused,
+    LoadSummary,
+    is_settled,
+    load_delivery,
+    record_state,
+    remove_load,
+    take_inventory,
+)
+from orchestration.registry import Registry
+from orchestration.resources import current_registry
+
+POOL = "warehouse"
+
+
+def ingest(
+    registry: Registry, sender: str, delivery: str, progress: Callable[[str], None] = lambda text: None
+) -> LoadSummary | None:
+    """Take one delivery into raw, or refuse it whole (DeliveryRefused); None when it is already in force unchanged."""
+    from expectations import RAW_SUITE, gate, load_suite, run_suite
+
+    inventory = take_inventory(registry, sender, delivery)
+    kind = registry.mappings[sender].kind
+    with warehouse(registry.warehouse) as connection:
+        if is_settled(connection, inventory):
+            return None
+        try:
+            summary = load_delivery(connection, registry, inventory, progress)
+        except DeliveryRefused as refusal:
+            record_state(connection, inventory, kind, "refused", "\n".join(refusal.reasons))
+            raise
+        results = run_suite(
+            registry.warehouse, load_suite(RAW_SUITE), schema="raw", parameters={"load_id": inventory.load_id}
+        )
+        record_checks(connection, results, scope=inventory.load_id)
+        if failed := gate(results):
+            remove_load(connection, inventory.load_id)
+            reasons = [f"{sender}/{delivery}: check {r.expectation} of suite {r.suite}: {r.note or r.observed}" for r in failed]
+            record_state(connection, inventory, kind, "refused", "\n".join(reasons))
+            raise DeliveryRefused(sender, delivery, reasons)
+        record_state(connection, inventory, kind, "accepted")
+    return summary
+
+
+def raw_asset(sender: str, name: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["raw", sender],
+        deps=[dg.AssetKey(["landing", sender])],
+        partitions_def=partitions(sender),
+        group_name="raw",
+        kinds={"duckdb"},
+        pool=POOL,
+        description=f"What {name} sent, as text, with the place of every row; by hospitals/{sender}.yml.",
+        check_specs=[
+            dg.AssetCheckSpec("taken_whole", asset=["raw", sender], blocking=True,
+                              description="Files, sheets and columns are those of the mapping, and every row is accounted for."),
+            dg.AssetCheckSpec("raw_suite", asset=["raw", sender], blocking=True,
+                              description="The Great Expectations suite expectations/raw.yml holds for the delivery."),
+        ],
+    )
+    def raw(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        delivery = context.partition_key
+        try:
+            summary = ingest(current_registry(), sender, delivery, context.log.info)
+        except DeliveryRefused as refusal:
+            raise dg.Failure(str(refusal), allow_retries=False) from refusal
+        counts = {} if summary is None else {
+            "rows_read": summary.rows_read, "rows_malformed": summary.rows_malformed, **{f"records_{k}": v for k, v in summary.records.items()},
+        }
+        yield dg.MaterializeResult(
+            metadata={"unchanged": summary is None, **counts},
+            check_results=[
+                dg.AssetCheckResult(check_name="taken_whole", passed=True),
+                dg.AssetCheckResult(check_name="raw_suite", passed=True),
+            ],
+        )
+
+    return raw

@@ -1,0 +1,169 @@
+"""Loads and checks a registry folder: `registry.yml`, the senders' mappings, the studies.
+
+Belongs here: the shape of `registry.yml` and where things lie in a registry folder. Does not belong here: the shape of a
+mapping (`mapping.py`) or of a study (`analytics/study.py`), and anything that runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, field_validator, model_validator
+
+from analytics.study import Study
+from orchestration.mapping import Id, Mapping, Strict
+from orchestration.yaml_file import ConfigurationError, line_of, nearest, read_model
+
+SHIPPED_REGISTRY = Path(__file__).resolve().parent.parent / "registry"
+SUCCESS_MARKER = "_SUCCESS"
+
+
+class VisitWindow(Strict):
+    """One scheduled visit: visits from ``from_day`` to ``to_day`` compete for it, the nearest to nominal wins."""
+
+    visit: Id
+    nominal_month: float = Field(description="Its time in models and figures.")
+    nominal_day: float
+    from_day: float
+    to_day: float
+
+    @model_validator(mode="after")
+    def ordered(self) -> VisitWindow:
+        if not self.from_day <= self.nominal_day <= self.to_day:
+            raise ValueError("expected from_day <= nominal_day <= to_day")
+        return self
+
+
+class RegistryFile(Strict):
+    """registry.yml"""
+
+    name: str
+    synthetic: bool = Field(False, description="Printed wherever a reader could take the data for real.")
+    description: str = ""
+    small_cell_threshold: int = Field(0, ge=0, description="Counts below it are not printed; 0 prints all.")
+    visit_schedule: list[VisitWindow] = Field(min_length=1)
+    observation_window_days: float = Field(
+        14, ge=0, description="An observation belongs to the nearest visit at most so many days away."
+    )
+    pseudonym_key: str = Field(
+        ".keys/pseudonym.key", description="File of the key that makes patient_key; relative to the registry, or absolute."
+    )
+    keep_releases: int = Field(5, ge=1)
+    quiet_seconds: float = Field(
+        10, ge=0, description="A delivery without a _SUCCESS marker is complete when unchanged for so long."
+    )
+
+    @field_validator("visit_schedule")
+    @classmethod
+    def once(cls, value: list[VisitWindow]) -> list[VisitWindow]:
+        names = [w.visit for w in value]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ValueError(f"these visits stand twice: {', '.join(twice)}")
+        return value
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry folder, read and checked."""
+
+    folder: Path
+    file: RegistryFile
+    mappings: dict[str, Mapping]
+    studies: dict[str, Study]
+
+    landing = property(lambda self: self.folder / "landing")
+    warehouse = property(lambda self: self.folder / "warehouse" / "warehouse.duckdb")
+    releases = property(lambda self: self.folder / "release")
+    reports = property(lambda self: self.folder / "reports")
+    queries = property(lambda self: self.folder / "queries")
+    dagster_home = property(lambda self: self.folder / ".dagster")
+
+    @property
+    def pseudonym_key_file(self) -> Path:
+        return self.folder / self.file.pseudonym_key
+
+    def mapping_digest(self, sender: str) -> str:
+        """Changes when the sender's mapping changes: its deliveries are then read again."""
+        return _digest(self.mappings[sender].model_dump(mode="json"))
+
+    def rules_digest(self) -> str:
+        """Changes when the schedule or the endpoints change: marts are then built anew."""
+        return _digest({
+            "registry": self.file.model_dump(mode="json", include={"visit_schedule", "observation_window_days"}),
+            "endpoints": {s.study: s.model_dump(mode="json")["endpoints"] for s in self.studies.values()},
+        })
+
+    def studies_digest(self) -> str:
+        return _digest({name: study.model_dump(mode="json") for name, study in self.studies.items()})
+
+    def deliveries(self, sender: str) -> list[str]:
+        """The sender's delivery folders, by name."""
+        folder = self.landing / sender
+        return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")) if folder.is_dir() else []
+
+
+def load_registry(folder: Path) -> Registry:
+    """Read a registry folder; raise ConfigurationError with all faults of all its files."""
+    folder = folder.resolve()
+    if not (folder / "registry.yml").is_file():
+        raise ConfigurationError(
+            [f"{folder}: no registry.yml here; give a registry folder with --registry, or lay one out: myositis init DIR"]
+        )
+    faults: list[str] = []
+    file = _collect(faults, folder / "registry.yml", RegistryFile, folder)
+    mappings = _read_folder(faults, folder, "hospitals", Mapping, "sender")
+    studies = _read_folder(faults, folder, "studies", Study, "study")
+    if file is not None:
+        faults += _check_studies(folder, studies, file)
+    if faults:
+        raise ConfigurationError(faults)
+    return Registry(folder, file, mappings, studies)
+
+
+def _collect(faults: list[str], path: Path, model: type, folder: Path):
+    try:
+        return read_model(path, model, shown_as=str(path.relative_to(folder)))
+    except ConfigurationError as error:
+        faults += error.faults
+        return None
+
+
+def _read_folder(faults: list[str], folder: Path, kind: str, model: type, id_key: str) -> dict:
+    found = {}
+    for path in sorted((folder / kind).glob("*.yml")):
+        item = _collect(faults, path, model, folder)
+        if item is None:
+            continue
+        identity = getattr(item, id_key)
+        if identity != path.stem:
+            line = line_of(path, (id_key,))
+            faults.append(
+                f'{kind}/{path.name}:{line}: {id_key}: "{identity}" does not match the file name;'
+                f" name the file {identity}.yml or write {id_key}: {path.stem}"
+            )
+        found[identity] = item
+    if kind == "hospitals" and not found and not faults:
+        faults.append(f"{kind}/: no mapping file here; write one per sender, or draft one: myositis onboard HOSPITAL PATH")
+    return found
+
+
+def _check_studies(folder: Path, studies: dict[str, Study], file: RegistryFile) -> list[str]:
+    """A study may name only visits of the schedule."""
+    visits = [w.visit for w in file.visit_schedule]
+    faults = []
+    for study in studies.values():
+        for location, visit in study.visits_named():
+            if visit not in visits:
+                line = line_of(folder / "studies" / f"{study.study}.yml", location)
+                faults.append(
+                    f'studies/{study.study}.yml:{line}: no visit "{visit}" in registry.yml.'
+                    f" Its visits: {', '.join(visits)}.{nearest(visit, visits)}"
+                )
+    return faults
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]

@@ -1,0 +1,58 @@
+"""The one place that reads the environment: which registry, where Dagster keeps its runs, what dbt is told.
+
+Does not belong here: what a registry folder holds (`registry.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from orchestration.registry import SHIPPED_REGISTRY, Registry, load_registry
+
+REGISTRY_VARIABLE = "MYOSITIS_REGISTRY"
+DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
+MANIFEST = DBT_PROJECT / "target" / "manifest.json"
+
+DAGSTER_YAML = """\
+# Made by myositis; runs of the command, the UI and the daemon are all kept here.
+telemetry:
+  enabled: false
+concurrency:
+  pools:
+    default_limit: 1  # DuckDB takes one writer at a time: every asset that writes shares the pool "warehouse"
+"""
+
+
+def registry_folder(stated: Path | None = None) -> Path:
+    """The folder given, else that of MYOSITIS_REGISTRY, else the registry that ships."""
+    return Path(stated or os.environ.get(REGISTRY_VARIABLE) or SHIPPED_REGISTRY).resolve()
+
+
+@cache
+def current_registry() -> Registry:
+    return load_registry(registry_folder())
+
+
+def point_at(registry: Registry) -> None:
+    """Make this process, and those it starts, use ``registry``: Dagster's instance, dbt's warehouse, quiet libraries."""
+    os.environ[REGISTRY_VARIABLE] = str(registry.folder)
+    os.environ["DAGSTER_HOME"] = str(registry.dagster_home)
+    os.environ.update(dbt_environment(registry))
+    registry.dagster_home.mkdir(parents=True, exist_ok=True)
+    settings = registry.dagster_home / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text(DAGSTER_YAML)
+    current_registry.cache_clear()
+
+
+def dbt_environment(registry: Registry) -> Mapping[str, str]:
+    return {
+        "MYOSITIS_WAREHOUSE": str(registry.warehouse),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DBT_PROFILES_DIR": str(DBT_PROJECT),
+        "GX_ANALYTICS_ENABLED": "false",
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+    }

@@ -1,0 +1,205 @@
+"""Layers staging, intermediate and marts (and schema quality): the dbt project as assets, and the gate behind it.
+
+Belongs here: one dbt build as one Dagster op, what dbt did as Dagster events, row thresholds per delivery. Does not
+belong here: running dbt (`dbt.py`), the models (`dbt_project/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+import duckdb
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+
+from orchestration import dbt
+from orchestration.database import warehouse, write_rules
+from orchestration.raw import POOL
+from orchestration.registry import Registry
+from orchestration.resources import current_registry
+
+LAYERS = ("staging", "intermediate", "marts", "quality")
+
+
+class Translator(DagsterDbtTranslator):
+    """Asset keys and groups by layer; what reads a raw table depends on every sender's raw asset."""
+
+    def __init__(self, senders: list[str]) -> None:
+        super().__init__(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_duplicate_source_asset_keys=True))
+        self.senders = senders
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        return dg.AssetKey([_layer(dbt_resource_props), dbt_resource_props.get("alias") or dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return _layer(dbt_resource_props)
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        deps = [d for d in spec.deps if d.asset_key.path[0] != "source"]
+        if len(deps) < len(list(spec.deps)):
+            deps += [
+                dg.AssetDep(dg.AssetKey(["raw", sender]), partition_mapping=dg.AllPartitionMapping())
+                for sender in self.senders
+            ]
+        return spec.replace_attributes(deps=deps)
+
+
+def _layer(props: Mapping[str, Any]) -> str:
+    if props["resource_type"] == "source":
+        return "source"
+    return "catalogue" if props["resource_type"] == "seed" else props["schema"]
+
+
+def warehouse_assets(registry: Registry) -> dg.AssetsDefinition:
+    manifest = dbt.read_manifest(registry)
+    translator = Translator(list(registry.mappings))
+
+    @dbt_assets(manifest=manifest, dagster_dbt_translator=translator, name="warehouse", pool=POOL)
+    def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        results, counts = build(current_registry(), context.log.info)
+        yield from _events(context, manifest, translator, results, counts)
+        if failed := [r for r in results if not r.passed]:
+            raise dg.Failure(_sentence(failed), allow_retries=False)
+
+    return models
+
+
+def build(
+    registry: Registry, progress: Callable[[str], None] = lambda text: None
+) -> tuple[list[dbt.NodeResult], dict[str, int]]:
+    """Bring every model up to date with the loads in force; returns what each node did, and rows by table.
+
+    The rules that the tables were built by are kept beside them: other rules, or a build that was cut short while it
+    applied them, mean a full refresh. A delivery with more rejected rows than its hospital is allowed is put out of
+    force, its predecessor back into force, and the touched patients are built again.
+    """
+    rules = dbt.project_digest() + registry.rules_digest()
+    with warehouse(registry.warehouse) as connection:
+        write_rules(connection, registry)
+        fresh = _setting(connection, "built_by_rules") == rules
+        if not fresh:
+            _put_setting(connection, "built_by_rules", f"building {rules}")
+    progress("models: " + ("what the new deliveries touch" if fresh else "all, because rules or models changed"))
+    results = dbt.build(registry, full_refresh=not fresh, with_seeds=not fresh, progress=progress)
+    while all(r.passed for r in results):
+        with warehouse(registry.warehouse) as connection:
+            if not refuse_over_threshold(connection, progress):
+                _put_setting(connection, "built_by_rules", rules)
+                return results, _row_counts(connection)
+        results = dbt.build(registry, full_refresh=False, with_seeds=False, progress=progress)
+    with warehouse(registry.warehouse) as connection:
+        return results, _row_counts(connection)
+
+
+def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, progress: Callable[[str], None]) -> int:
+    """Put deliveries out of force whose share of rejected records exceeds what their mapping allows; returns how many."""
+    over = connection.execute("""
+        select t.sender_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.records_counted,
+            t.records + t.rows_malformed, s.rejected_rows_allowed
+        from quality.source_table as t join raw.registry_sender as s using (sender_id)
+        where t.records_counted > s.rejected_rows_allowed * (t.records + t.rows_malformed)
+        order by all
+    """).fetchall()
+    loads = {row[2] for row in over}
+    for load_id in sorted(loads):
+        reasons = [
+            f"{sender}/{delivery}/{file}{f' [{sheet}]' if sheet else ''}: {counted} of {records} records rejected;"
+            f" allowed {allowed:.1%}. {_rules_hit(connection, load_id, file, sheet)}"
+            for sender, delivery, load, file, sheet, counted, records, allowed in over if load == load_id
+        ]
+        sender, delivery = next((r[0], r[1]) for r in over if r[2] == load_id)
+        connection.begin()
+        connection.execute(
+            "update raw.delivery set state = 'refused', reason = ? where load_id = ?", ["\n".join(reasons), load_id]
+        )
+        connection.execute(
+            "update raw.delivery set state = 'accepted' where load_id = ("
+            " select load_id from raw.delivery where sender_id = ? and delivery_id = ? and state = 'replaced'"
+            " order by loaded_at desc limit 1)",
+            [sender, delivery],
+        )
+        connection.commit()
+        progress(f"refused {sender}/{delivery}: {reasons[0]}")
+    return len(loads)
+
+
+def _rules_hit(connection: duckdb.DuckDBPyConnection, load_id: str, file: str, sheet: str | None) -> str:
+    rows = connection.execute(
+        "select rule, count(*) from quality.rejected_row where load_id = ? and source_file = ?"
+        " and source_sheet is not distinct from ? and counts_against_threshold group by all order by 2 desc, 1 limit 5",
+        [load_id, file, sheet],
+    ).fetchall()
+    return "Rules: " + ", ".join(f"{rule} {n}" for rule, n in rows)
+
+
+def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    tables = connection.execute(
+        "select table_schema || '.' || table_name from information_schema.tables"
+        f" where table_schema in {LAYERS!r} and table_type = 'BASE TABLE'"
+    ).fetchall()
+    if not tables:
+        return {}
+    query = " union all ".join(f"select '{name}' as name, count(*) as n from {name}" for (name,) in tables)
+    return dict(connection.execute(query).fetchall())
+
+
+def _setting(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
+    connection.execute("create table if not exists raw.state (name varchar primary key, value varchar)")
+    row = connection.execute("select value from raw.state where name = ?", [name]).fetchone()
+    return row[0] if row else None
+
+
+def _put_setting(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
+    connection.execute("insert or replace into raw.state values (?, ?)", [name, value])
+
+
+def _events(
+    context: dg.AssetExecutionContext,
+    manifest: Mapping[str, Any],
+    translator: Translator,
+    results: list[dbt.NodeResult],
+    counts: Mapping[str, int],
+) -> Iterator[Any]:
+    """One materialization per model built, one check result per test run; counts only."""
+    wanted = {key.to_user_string(): key for key in context.selected_asset_keys}
+    checks = {(c.asset_key, c.name) for c in context.selected_asset_check_keys}
+    for result in results:
+        node = manifest["nodes"].get(result.unique_id)
+        if node is None:
+            continue
+        if result.resource_type in ("model", "seed"):
+            key = translator.get_asset_key(node)
+            if result.passed and key.to_user_string() in wanted:
+                rows = counts.get(f"{node['schema']}.{node.get('alias') or node['name']}")
+                yield dg.MaterializeResult(
+                    asset_key=key,
+                    metadata={
+                        "seconds": round(result.seconds, 3),
+                        **({"dagster/row_count": rows} if rows is not None else {}),
+                    },
+                )
+        elif result.resource_type == "test":
+            key = _check_key(manifest, node, translator)
+            if key is not None and (key.asset_key, key.name) in checks:
+                yield dg.AssetCheckResult(
+                    asset_key=key.asset_key,
+                    check_name=key.name,
+                    passed=result.status == "pass",
+                    severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
+                    metadata={"failures": result.failures or 0},
+                )
+
+
+def _check_key(manifest: Mapping[str, Any], node: Mapping[str, Any], translator: Translator) -> dg.AssetCheckKey | None:
+    from dagster_dbt.asset_utils import get_asset_check_key_for_test
+
+    return get_asset_check_key_for_test(manifest, translator, node["unique_id"], project=None)
+
+
+def _sentence(failed: list[dbt.NodeResult]) -> str:
+    return "dbt: " + "; ".join(
+        f"{r.unique_id.split('.')[2]} {r.status}" + (f" ({r.failures} rows)" if r.failures else f" ({r.message})" if r.message else "")
+        for r in failed[:20]
+    )

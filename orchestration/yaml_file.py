@@ -1,0 +1,195 @@
+"""Reading one YAML file into one pydantic model, with every fault placed on its line.
+
+Belongs here: lines, keys, nearest known names. Does not belong here: what the keys mean (`registry.py`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+Model = TypeVar("Model", bound=BaseModel)
+Location = tuple[str | int, ...]
+
+
+class ConfigurationError(Exception):
+    """What a registry folder states cannot be used; holds every fault found, one sentence each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(faults))
+
+
+def read_model(path: Path, model: type[Model], shown_as: str | None = None) -> Model:
+    """Read ``path`` as ``model``; raise ConfigurationError that lists all faults as ``file:line: key: finding``."""
+    name = shown_as or path.name
+    text = _read_text(path, name)
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigurationError([f"{name}:{line}: not valid YAML: {error.problem}"]) from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError([f"{name}:1: not valid YAML: {error}"]) from None
+    if node is None:
+        raise ConfigurationError([f"{name}:1: the file is empty; expected the keys of {_title(model)}"])
+    faults = _repeated_keys(node, name)
+    data = yaml.safe_load(text)
+    try:
+        result = model.model_validate(data)
+    except ValidationError as error:
+        faults += [_sentence(e, node, model, name) for e in error.errors()]
+        faults = list(dict.fromkeys(faults))
+        raise ConfigurationError(faults) from None
+    if faults:
+        raise ConfigurationError(faults)
+    return result
+
+
+def line_of(path: Path, location: Location) -> int:
+    """The line (from 1) on which the key at ``location`` stands, or of its nearest parent."""
+    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    return _line(node, location)
+
+
+def nearest(name: str, known: typing.Iterable[str]) -> str:
+    """``Did you mean "x"?`` when one of ``known`` is near, else an empty text."""
+    near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.6)
+    return f' Did you mean "{near[0]}"?' if near else ""
+
+
+def _read_text(path: Path, name: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigurationError([f"{name}: there is no such file: {path}"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError([f"{name}: not UTF-8 (byte {error.start}); save the file as UTF-8"]) from None
+
+
+def _title(model: type[BaseModel]) -> str:
+    return (model.model_config.get("title") or model.__name__).lower()
+
+
+def _repeated_keys(node: yaml.Node, name: str) -> list[str]:
+    """YAML lets a later key overwrite an earlier one in silence; here that is a fault."""
+    faults: list[str] = []
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                faults.append(f'{name}:{line}: "{key.value}" stands twice (first on line {seen[key.value]}); keep one')
+            seen.setdefault(key.value, line)
+            faults += _repeated_keys(value, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            faults += _repeated_keys(item, name)
+    return faults
+
+
+def _sentence(error: dict[str, Any], node: yaml.Node, model: type[BaseModel], name: str) -> str:
+    location = _real_location(error["loc"], node)
+    line = _line(node, location)
+    where = _dotted(location)
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(model, error["loc"][:-1])
+        key = str(error["loc"][-1])
+        listed = f" Known keys: {', '.join(known)}." if known else ""
+        return f'{name}:{line}: {where}: unknown key "{key}".{nearest(key, known)}{listed}'
+    if error["type"] == "missing":
+        return f'{name}:{line}: {where}: this key is required and missing'
+    message = error["msg"].removeprefix("Value error, ")
+    found = error.get("input")
+    shown = f' (found {found!r})' if isinstance(found, str | int | float | bool) else ""
+    return f"{name}:{line}: {where}: {message}{shown}"
+
+
+def _real_location(location: Location, node: yaml.Node) -> Location:
+    """Drop the parts of a pydantic location that name union members rather than keys of the file."""
+    kept: list[str | int] = []
+    current: yaml.Node | None = node
+    for part in location:
+        child = _child(current, part) if current is not None else None
+        if child is not None:
+            kept.append(part)
+            current = child
+        elif part == location[-1] and isinstance(current, yaml.MappingNode):
+            kept.append(part)  # a missing key: named, though it has no node
+    return tuple(kept)
+
+
+def _child(node: yaml.Node | None, part: str | int) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == str(part)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part]
+    return None
+
+
+def _line(node: yaml.Node | None, location: Location) -> int:
+    line = 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if pair is None:
+                return line
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
+
+
+def _dotted(location: Location) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
+    return text or "the file"
+
+
+def _known_keys(model: type[BaseModel], location: Location) -> list[str]:
+    """The keys that the model at ``location`` knows, walking through lists, dicts and unions."""
+    current: list[Any] = [model]
+    for part in location:
+        current = [inner for annotation in current for inner in _step(annotation, part)]
+    keys: list[str] = []
+    for annotation in current:
+        for candidate in _members(annotation):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                keys += [f.alias or n for n, f in candidate.model_fields.items()]
+    return list(dict.fromkeys(keys))
+
+
+def _members(annotation: Any) -> list[Any]:
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return [m for a in typing.get_args(annotation) for m in _members(a)]
+    if origin is typing.Annotated:
+        return _members(typing.get_args(annotation)[0])
+    return [annotation]
+
+
+def _step(annotation: Any, part: str | int) -> list[Any]:
+    out: list[Any] = []
+    for member in _members(annotation):
+        origin = typing.get_origin(member)
+        if isinstance(member, type) and issubclass(member, BaseModel):
+            for name, field in member.model_fields.items():
+                if part in (name, field.alias):
+                    out.append(field.annotation)
+            if part == member.__name__:
+                out.append(member)
+        elif origin is list and isinstance(part, int):
+            out.append(typing.get_args(member)[0])
+        elif origin is dict and isinstance(part, str):
+            out.append(typing.get_args(member)[1])
+    return out

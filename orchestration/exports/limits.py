@@ -1,0 +1,23 @@
+"""How large a part of an export may be before it is refused.
+
+Belongs here: the bounds that keep memory and time bounded whatever a file holds, each with its reason.
+Does not belong here: thresholds on how good the data are; those are a registry's.
+"""
+
+from __future__ import annotations
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+
+COLUMNS = 16_384  # the width of an Excel sheet; no hospital system exports more
+LINE_BYTES = 2_097_152  # DuckDB's own max_line_size; a record beyond it is a lost quote or not a table
+JSON_LINE_BYTES = 16 * MIB  # a FHIR resource with an attachment is far longer than a table's row
+HEADER_CHARACTERS = 1_000  # a longer column name is a paragraph, not a name
+MALFORMED_LINES = 100_000  # kept in memory, about 100 MB at worst; beyond it the file is not what it says
+UNPACKED_BYTES = 64 * GIB  # of all members of one archive, or of one compressed file
+UNPACKED_RATIO = 1_000  # deflate cannot pass 1032; text tables compress 5 to 50 times
+RATIO_FREE_BYTES = 64 * MIB  # below this size a high ratio is harmless: a column of equal values
+ARCHIVE_MEMBERS = 10_000
+WORKBOOK_UNPACKED_BYTES = 4 * GIB  # XML of one workbook, before its cells are laid out
+WORKER_MEMORY_BYTES = 4 * GIB  # address space of the process that parses a workbook or a statistics file
+WORKER_SECONDS = 900  # of processor time; a full sheet of 1,048,576 rows and 40 columns takes under 120
+CHUNK_BYTES = 4 * MIB  # how much of a text file is looked at at once

@@ -1,0 +1,275 @@
+"""The fast path through a delimited file: find every record that is not one, at the speed of a few passes of
+numpy.
+
+Belongs here: the structural scan of a UTF-8 file whose quoting is regular, and a copy in which its bad
+records are replaced by empty ones, so that DuckDB reads the rest at its own speed and row numbers stay true.
+Does not belong here: files with irregular quoting (``records.py``); the scan says so and stops.
+
+Quoting is regular when every quote either opens a field (after a delimiter, a line end or the start), closes
+one (before a delimiter or a line end) or is one of a doubled pair inside. Then the parity of quotes before a
+byte tells whether it is inside quotes, and parity is a running exclusive or.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from .damage import REASONS, damage_at, damage_in, reads_as_gbk
+from .errors import ExportFault, MalformedLine, malformed
+from .limits import CHUNK_BYTES, LINE_BYTES, MALFORMED_LINES
+from .records import too_many_malformed, wrong_count
+
+PATCHED_RECORDS = 5_000  # more are dealt with by rewriting the file
+SAMPLED_BYTES = 65_536  # of each piece searched for UTF-8 that was read as GBK
+NEWLINE, RETURN = 10, 13
+END_OF_FILE = b"\x1a"  # DOS
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A record that must not be read: blank, or malformed."""
+
+    row: int
+    start: int
+    end: int
+    is_blank: bool
+
+
+@dataclass
+class Survey:
+    """What the scan of one file found. Rows are ``first_row`` and on; a record with line ends in its cells
+    is one."""
+
+    records: int = 0
+    holes: list[Hole] = field(default_factory=list)
+    malformed: list[MalformedLine] = field(default_factory=list)
+    line_end: bytes = b""
+    has_line_ends: bool = False  # inside quoted cells
+    damaged_kept: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.records - len(self.holes)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the scan must know of the file: bytes of delimiter and quote, fields of the header."""
+
+    delimiter: int
+    quote: int | None
+    width: int
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The whole records of one piece, as byte positions; ``ends`` stand before the line end."""
+
+    starts: np.ndarray
+    ends: np.ndarray
+    nexts: np.ndarray
+    counts: np.ndarray
+    quotes: np.ndarray | None  # in each record
+
+
+def survey(path: Path, shape: Shape, start: int, first_row: int, keep_damaged: bool = False) -> Survey | None:
+    """Scan from byte ``start``; None if quoting or line ends are irregular, or too much is bad to be
+    patched."""
+    found = Survey()
+    with path.open("rb") as file:
+        file.seek(start)
+        carry, offset, at_end = b"", start, False
+        while not at_end:
+            chunk = file.read(CHUNK_BYTES)
+            _refuse_nul(chunk, first_row + found.records)
+            piece = carry + chunk
+            at_end = not chunk
+            if at_end:
+                if not piece:
+                    break
+                if not piece.endswith(b"\n"):
+                    piece += found.line_end or b"\n"
+            layout = _layout(piece, shape, found)
+            if layout is None or (len(layout.ends) == 0 and (at_end or len(piece) > LINE_BYTES)):
+                return None
+            if len(layout.ends) == 0:
+                carry = piece
+                continue
+            if int((layout.ends - layout.starts).max()) > LINE_BYTES:
+                return None  # the careful path says where
+            consumed = int(layout.nexts[-1])
+            carry = piece[consumed:]
+            _note_bad(
+                found, layout, piece[:consumed] if carry else piece, offset, shape, first_row, keep_damaged
+            )
+            if len(found.malformed) > MALFORMED_LINES:
+                raise too_many_malformed(first_row + found.records)
+            if len(found.holes) > PATCHED_RECORDS:
+                return None
+            offset += consumed
+        if carry:
+            return None
+    if shape.width > 1:
+        _drop_blank_tail(found, first_row)
+    return found
+
+
+def _refuse_nul(chunk: bytes, row: int) -> None:
+    if (zero := chunk.find(b"\0")) >= 0:
+        raise ExportFault(
+            "nul_bytes",
+            row=row + chunk.count(b"\n", 0, zero),
+            found="NUL bytes",
+            expected="text",
+            remedy="The file is damaged or is no text file; ask for it again.",
+        )
+
+
+def _layout(piece: bytes, shape: Shape, found: Survey) -> _Layout | None:
+    buffer = np.frombuffer(piece, dtype=np.uint8)
+    is_newline = buffer == NEWLINE
+    separates = is_newline | (buffer == shape.delimiter)
+    inside = is_quote = None
+    if shape.quote is not None and bytes([shape.quote]) in piece:
+        is_quote = buffer == shape.quote
+        inside = np.bitwise_xor.accumulate(is_quote)
+        if not _is_regular(buffer, np.flatnonzero(is_quote), shape):
+            return None
+        if not found.has_line_ends:
+            found.has_line_ends = bool((inside & (is_newline | (buffer == RETURN))).any())
+        separates &= ~inside
+    positions = np.flatnonzero(separates)
+    at_newline = is_newline[positions]
+    newlines = positions[at_newline]
+    returns = _returns(piece, buffer, inside, newlines, found)
+    if returns is None:
+        return None
+    nexts = newlines + 1
+    starts = np.concatenate(([0], nexts[:-1])) if len(nexts) else nexts
+    counts = np.diff(np.flatnonzero(at_newline), prepend=-1)
+    quotes = None
+    if is_quote is not None and len(nexts):
+        before = np.concatenate(([0], np.cumsum(is_quote, dtype=np.int64)[nexts - 1]))
+        quotes = np.diff(before)
+    return _Layout(starts, newlines - returns, nexts, counts, quotes)
+
+
+def _is_regular(buffer: np.ndarray, quotes: np.ndarray, shape: Shape) -> bool:
+    opens, closes = quotes[0::2], quotes[1::2]
+    before = buffer[opens[opens > 0] - 1]
+    after = buffer[closes[closes < len(buffer) - 1] + 1]
+    opened = (before == shape.delimiter) | (before == NEWLINE) | (before == shape.quote)
+    closed = (after == shape.delimiter) | (after == NEWLINE) | (after == RETURN) | (after == shape.quote)
+    return bool(opened.all() and closed.all())
+
+
+def _returns(
+    piece: bytes, buffer: np.ndarray, inside: np.ndarray | None, newlines: np.ndarray, found: Survey
+) -> int | None:
+    """Carriage returns before each line end: 0 or 1, the same throughout the file; None if they are mixed."""
+    end = int(newlines[-1]) + 1 if len(newlines) else 0
+    if b"\r" not in piece[:end]:
+        before, alone = 0, 0
+    else:
+        is_return = buffer[:end] == RETURN
+        if inside is not None:
+            is_return &= ~inside[:end]
+        before = int(np.count_nonzero(buffer[newlines[newlines > 0] - 1] == RETURN))
+        alone = int(np.count_nonzero(is_return)) - before
+    if not end:
+        return 0
+    if alone or before not in (0, len(newlines)):
+        return None
+    line_end = b"\r\n" if before else b"\n"
+    if found.line_end not in (b"", line_end):
+        return None
+    found.line_end = line_end
+    return len(line_end) - 1
+
+
+def _note_bad(
+    found: Survey, layout: _Layout, body: bytes, offset: int, shape: Shape, first_row: int, keep_damaged: bool
+) -> None:
+    """Add the holes of one piece to ``found``, and count its records."""
+    buffer = np.frombuffer(body, dtype=np.uint8)
+    lengths = layout.ends - layout.starts
+    wrong = layout.counts != shape.width
+    if wrong.any():  # one more field, and that one empty, loses nothing
+        last = buffer[np.maximum(layout.ends - 1, 0)]
+        wrong &= ~((layout.counts == shape.width + 1) & (lengths > 0) & (last == shape.delimiter))
+    markup = shape.width - 1 + (layout.quotes if layout.quotes is not None else 0)
+    suspect = wrong | (lengths == 0) | (lengths == markup)
+    damaged = _damaged_records(layout, body)
+    if damaged:
+        suspect[list(damaged)] = True
+    row = first_row + found.records
+    for i in np.flatnonzero(suspect).tolist():
+        raw = body[layout.starts[i] : layout.ends[i]]
+        verdict = _verdict(raw, int(layout.counts[i]), bool(wrong[i]), shape)
+        if verdict is None and i in damaged:
+            found.damaged_kept += keep_damaged
+            verdict = None if keep_damaged else (damaged[i], REASONS[damaged[i]])
+        if verdict is None:
+            continue
+        start, end = offset + int(layout.starts[i]), offset + int(layout.nexts[i])
+        found.holes.append(Hole(row + i, start, end, verdict == ("", "")))
+        if verdict != ("", ""):
+            found.malformed.append(malformed(row + i, *verdict, raw.decode("utf-8", "replace")))
+        if len(found.holes) > PATCHED_RECORDS:
+            break
+    found.records += len(layout.ends)
+
+
+def _verdict(raw: bytes, count: int, is_wrong: bool, shape: Shape) -> tuple[str, str] | None:
+    """Rule and reason of a malformed record, empty ones of a blank record, None of a good one."""
+    if not raw or raw == END_OF_FILE:
+        return ("", "")
+    if is_wrong:
+        return wrong_count(count, shape.width)
+    pair = bytes([shape.quote]) * 2 if shape.quote is not None else b""
+    if all(cell in (b"", pair) for cell in raw.split(bytes([shape.delimiter]))):
+        return ("", "")
+    return None
+
+
+def _damaged_records(layout: _Layout, body: bytes) -> dict[int, str]:
+    """Record number and rule of damaged text in one piece."""
+    found = {int(np.searchsorted(layout.nexts, at, side="right")): rule for at, rule in damage_at(body)}
+    if not body.isascii() and reads_as_gbk(body[:SAMPLED_BYTES].decode("utf-8", "ignore")):
+        for i, (start, end) in enumerate(zip(layout.starts.tolist(), layout.ends.tolist())):
+            if (rule := damage_in(body[start:end].decode("utf-8", "replace"))) is not None:
+                found.setdefault(i, rule[0])
+    return found
+
+
+def _drop_blank_tail(found: Survey, first_row: int) -> None:
+    """Blank records at the end need no patch: DuckDB passes over them and no row number follows."""
+    while found.holes and found.holes[-1].is_blank and found.holes[-1].row == first_row + found.records - 1:
+        hole = found.holes.pop()
+        found.records -= 1
+        if hole.end - hole.start > 2:  # delimiters, not a blank line: DuckDB would read it
+            found.holes.append(hole)
+            found.records += 1
+            return
+
+
+def patched_copy(source: Path, start: int, holes: list[Hole], filler: bytes, target: Path) -> None:
+    """``source`` from byte ``start``, each hole replaced by ``filler``."""
+    with source.open("rb") as file, target.open("wb") as out:
+        file.seek(start)
+        for hole in holes:
+            _copy(file, out, hole.start - file.tell())
+            out.write(filler)
+            file.seek(hole.end)
+        shutil.copyfileobj(file, out, CHUNK_BYTES)
+
+
+def _copy(file: BinaryIO, out: BinaryIO, count: int) -> None:
+    while count > 0 and (block := file.read(min(count, CHUNK_BYTES))):
+        out.write(block)
+        count -= len(block)

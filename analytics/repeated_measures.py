@@ -1,17 +1,18 @@
 """Repeated-measures analysis of variance: one group factor between patients, visits within, complete cases.
 
-Belongs here: type III univariate tests with sphericity corrections, Pillai's multivariate test, sequential error strata.
-Does not belong here: models that use incomplete patients (mixed_model).
+Belongs here: type III univariate tests with sphericity corrections, Pillai's multivariate test, sequential
+error strata. Does not belong here: models that use incomplete patients (mixed_model).
 
-Y (n patients x t visits) = X B + E, X the sum-coded groups. For a hypothesis L B P = 0, with P the constant for effects between
-patients and an orthonormal basis of contrasts between visits for effects within,
+Y (n patients x t visits) = X B + E, X the sum-coded groups. For a hypothesis L B P = 0, with P the constant
+for effects between patients and an orthonormal basis of contrasts between visits for effects within,
 
     H = (L B P)' [L (X'X)^-1 L']^-1 (L B P),     E = P' Y' (I - X (X'X)^-1 X') Y P,
 
-and the univariate sums of squares are their traces. Each group weighs the same in type III, whatever its size. Sources:
-Greenhouse and Geisser (1959), Psychometrika 24:95; Huynh and Feldt (1976), J Educ Stat 1:69; Mauchly (1940), Ann Math Stat
-11:204, p value with the second-order term of Anderson (2003), 10.7.4; Pillai (1955), Ann Math Stat 26:117. As R's
-car::Anova(type = 3, idesign = ) and its summary; sequential strata as R's aov(value ~ group * visit + Error(patient / visit)).
+and the univariate sums of squares are their traces. Each group weighs the same in type III, whatever its
+size. Sources: Greenhouse and Geisser (1959), Psychometrika 24:95; Huynh and Feldt (1976), J Educ Stat 1:69;
+Mauchly (1940), Ann Math Stat 11:204, p value with the second-order term of Anderson (2003), 10.7.4; Pillai
+(1955), Ann Math Stat 26:117. As R's car::Anova(type = 3, idesign = ) and its summary; sequential strata as
+R's aov(value ~ group * visit + Error(patient / visit)).
 """
 
 from __future__ import annotations
@@ -32,8 +33,20 @@ from analytics.status import (
 )
 
 TERM_COLUMNS = (
-    "term", "sum_of_squares", "df_num", "error_sum_of_squares", "df_den", "statistic", "p_value", "partial_eta_squared",
-    "eta_ci_low", "eta_ci_high", "gg_epsilon", "p_gg", "hf_epsilon", "p_hf",
+    "term",
+    "sum_of_squares",
+    "df_num",
+    "error_sum_of_squares",
+    "df_den",
+    "statistic",
+    "p_value",
+    "partial_eta_squared",
+    "eta_ci_low",
+    "eta_ci_high",
+    "gg_epsilon",
+    "p_gg",
+    "hf_epsilon",
+    "p_hf",
 )
 MULTIVARIATE_COLUMNS = ("term", "pillai", "statistic", "df_num", "df_den", "p_value")
 STRATA_COLUMNS = ("stratum", "term", "df", "sum_of_squares", "statistic", "p_value")
@@ -43,9 +56,10 @@ STRATA_COLUMNS = ("stratum", "term", "df", "sum_of_squares", "statistic", "p_val
 class RepeatedMeasuresAnova:
     """Results on complete cases.
 
-    ``terms``: univariate type III tests, with Greenhouse-Geisser and Huynh-Feldt p values for terms within patients.
-    ``multivariate``: Pillai's trace. ``strata``: sequential (type I) tests by error stratum. ``means``: one row per group
-    and visit with a t interval. ``mauchly_w`` and ``mauchly_p``: test of sphericity; NaN with two visits.
+    ``terms``: univariate type III tests, with Greenhouse-Geisser and Huynh-Feldt p values for terms within
+    patients. ``multivariate``: Pillai's trace. ``strata``: sequential (type I) tests by error stratum.
+    ``means``: one row per group and visit with a t interval. ``mauchly_w`` and ``mauchly_p``: test of
+    sphericity; NaN with two visits.
     """
 
     status: str
@@ -100,7 +114,8 @@ def repeated_measures_anova(
     visits   the visits that count, in order; others are left out. None takes all that occur, sorted.
     group_is_numeric  let a numeric group enter the sequential strata as a number, as R's aov does.
 
-    Raises ValueError for an unknown column or an infinite value. Patients who miss a visit are left out and counted.
+    Raises ValueError for an unknown column or an infinite value. Patients who miss a visit are left out and
+    counted.
     """
     require_columns(data, [value, visit, patient, *([group] if group else [])])
     names = ["(Intercept)", *(["group"] if group else []), "visit", *(["group:visit"] if group else [])]
@@ -119,7 +134,11 @@ def repeated_measures_anova(
     inner = ["visit", "group:visit"] if has_groups else ["visit"]
     terms = [_univariate(n, h, None, level) for n, h in zip(labels, between)]
     terms += [_univariate(n, h, sphericity, level) for n, h in zip(inner, within)]
-    note = f"{wide.n_incomplete} patients without a value at every visit are left out" if wide.n_incomplete else ""
+    note = (
+        f"{wide.n_incomplete} patients without a value at every visit are left out"
+        if wide.n_incomplete
+        else ""
+    )
     covariate = wide.group if not group_is_numeric else np.array([float(wide.groups[g]) for g in wide.group])
     return RepeatedMeasuresAnova(
         status=OK,
@@ -128,7 +147,8 @@ def repeated_measures_anova(
         n_incomplete=wide.n_incomplete,
         terms=pd.DataFrame(terms, columns=list(TERM_COLUMNS)),
         multivariate=pd.DataFrame(
-            [_pillai(n, h) for n, h in zip([*labels, *inner], [*between, *within])], columns=list(MULTIVARIATE_COLUMNS)
+            [_pillai(n, h) for n, h in zip([*labels, *inner], [*between, *within])],
+            columns=list(MULTIVARIATE_COLUMNS),
         ),
         strata=_strata(wide, covariate, has_groups, group_is_numeric, contrasts),
         means=_means(wide, has_groups, level),
@@ -156,7 +176,12 @@ class _Sphericity:
 
 
 def _widen(
-    data: pd.DataFrame, value: str, group: str | None, visit: str, patient: str, visits: Sequence[object] | None
+    data: pd.DataFrame,
+    value: str,
+    group: str | None,
+    visit: str,
+    patient: str,
+    visits: Sequence[object] | None,
 ) -> _Wide:
     columns = [patient, visit, value, *([group] if group else [])]
     rows = data[columns].dropna(subset=[patient, visit, *([group] if group else [])])
@@ -179,8 +204,12 @@ def _widen(
         raise _CannotTest(NOT_ESTIMABLE, f"{group}: a patient is in more than one group")
     table = rows.pivot(index=patient, columns=visit, values=value).reindex(columns=wanted)
     complete = table.dropna()
-    labels = rows.drop_duplicates(patient).set_index(patient)[group].reindex(complete.index) if group else None
-    codes, groups = pd.factorize(labels, sort=True) if group else (np.zeros(len(complete), dtype=int), ["all"])
+    labels = (
+        rows.drop_duplicates(patient).set_index(patient)[group].reindex(complete.index) if group else None
+    )
+    codes, groups = (
+        pd.factorize(labels, sort=True) if group else (np.zeros(len(complete), dtype=int), ["all"])
+    )
     return _Wide(complete.to_numpy(), codes, list(groups), wanted, len(table) - len(complete))
 
 
@@ -191,7 +220,9 @@ def _require_enough(wide: _Wide) -> None:
         raise _CannotTest(TOO_FEW_OBSERVATIONS, "one visit: nothing is repeated", **counts)
     if n - len(wide.groups) < 1:
         raise _CannotTest(
-            TOO_FEW_OBSERVATIONS, f"{n} patients have a value at every visit, for {len(wide.groups)} groups", **counts
+            TOO_FEW_OBSERVATIONS,
+            f"{n} patients have a value at every visit, for {len(wide.groups)} groups",
+            **counts,
         )
     if np.ptp(wide.y) == 0.0:
         raise _CannotTest(NO_VARIANCE, "all values are equal", **counts)
@@ -261,15 +292,19 @@ def _univariate(name: str, h: _Hypothesis, sphericity: _Sphericity | None, level
     if sphericity is not None and np.isfinite(sphericity.gg):
         hf = min(1.0, sphericity.hf)
         corrections = [
-            sphericity.gg, float(stats.f.sf(f, sphericity.gg * df_num, sphericity.gg * df_den)),
-            sphericity.hf, float(stats.f.sf(f, hf * df_num, hf * df_den)),
+            sphericity.gg,
+            float(stats.f.sf(f, sphericity.gg * df_num, sphericity.gg * df_den)),
+            sphericity.hf,
+            float(stats.f.sf(f, hf * df_num, hf * df_den)),
         ]
     p_value = float(stats.f.sf(f, df_num, df_den))
     return (name, ss, df_num, sse, df_den, f, p_value, ss / (ss + sse), low, high, *corrections)
 
 
 def _eta_interval(f: float, df_num: int, df_den: int, level: float) -> tuple[float, float]:
-    """Interval of partial eta squared from that of the noncentrality of F (Steiger 2004, Psychol Methods 9:164)."""
+    """Interval of partial eta squared from that of the noncentrality of F (Steiger 2004, Psychol Methods
+    9:164).
+    """
     if not np.isfinite(f):
         return float("nan"), float("nan")
 
@@ -300,7 +335,9 @@ def _pillai(name: str, h: _Hypothesis) -> tuple:
     return name, trace, f, s * one, s * two, float(stats.f.sf(f, s * one, s * two))
 
 
-def _strata(wide: _Wide, group: np.ndarray, has_groups: bool, is_numeric: bool, contrasts: np.ndarray) -> pd.DataFrame:
+def _strata(
+    wide: _Wide, group: np.ndarray, has_groups: bool, is_numeric: bool, contrasts: np.ndarray
+) -> pd.DataFrame:
     """Sequential sums of squares: group between patients; visit, then group by visit, within."""
     n, t = wide.y.shape
     mean = wide.y.mean(axis=1)
@@ -317,7 +354,10 @@ def _strata(wide: _Wide, group: np.ndarray, has_groups: bool, is_numeric: bool, 
     by_group = float(((basis.T @ centred) ** 2).sum())
     group_ss = t * float(((basis.T @ (mean - mean.mean())) ** 2).sum())
     k = design.shape[1]
-    between = [("group", k, group_ss), ("Residuals", n - 1 - k, t * float(((mean - mean.mean()) ** 2).sum()) - group_ss)]
+    between = [
+        ("group", k, group_ss),
+        ("Residuals", n - 1 - k, t * float(((mean - mean.mean()) ** 2).sum()) - group_ss),
+    ]
     within = [
         ("visit", t - 1, n * float((scores.mean(axis=0) ** 2).sum())),
         ("group:visit", k * (t - 1), by_group),
@@ -329,7 +369,11 @@ def _strata(wide: _Wide, group: np.ndarray, has_groups: bool, is_numeric: bool, 
         for term, df, ss in parts:
             if df == 0:
                 continue
-            f = (ss / df) / (error / df_error) if term != "Residuals" and df_error and error > 0 else float("nan")
+            f = (
+                (ss / df) / (error / df_error)
+                if term != "Residuals" and df_error and error > 0
+                else float("nan")
+            )
             rows.append((stratum, term, df, ss, f, float(stats.f.sf(f, df, df_error))))
     return pd.DataFrame(rows, columns=list(STRATA_COLUMNS))
 

@@ -1,15 +1,17 @@
 """The covariance of one patient's visits and its derivatives.
 
-Belongs here: V_i = Z_i D Z_i' + sigma^2 R_i(phi) for all patterns of a block, and the parameters that a search moves.
-Does not belong here: data (patients.py) and the likelihood (likelihood.py).
+Belongs here: V_i = Z_i D Z_i' + sigma^2 R_i(phi) for all patterns of a block, and the parameters that a
+search moves. Does not belong here: data (patients.py) and the likelihood (likelihood.py).
 
-R_i(phi)[j, k] = phi ^ |t_j - t_k|: AR(1) over an integer index (phi may be negative; a skipped visit gives phi^2), or CAR(1)
-over continuous time (phi > 0). Source: Pinheiro and Bates (2000), Mixed-Effects Models in S and S-PLUS, 5.3.
+R_i(phi)[j, k] = phi ^ |t_j - t_k|: AR(1) over an integer index (phi may be negative; a skipped visit gives
+phi^2), or CAR(1) over continuous time (phi > 0). Source: Pinheiro and Bates (2000), Mixed-Effects Models in
+S and S-PLUS, 5.3.
 
-Derivatives are taken by the lower triangle of D by columns, sigma^2 where asked, and phi; V is linear in all but phi. The
-search moves theta = (entries of L, psi) instead, with D = sigma^2 L L', L lower trapezoidal (q x rank), phi = tanh(psi) for
-AR(1) and phi = expit(psi) ^ (1 / unit) for CAR(1), unit a typical distance between visits. L has no bounds: where D is
-singular on the boundary, the likelihood as a function of L is smooth and stationary there.
+Derivatives are taken by the lower triangle of D by columns, sigma^2 where asked, and phi; V is linear in
+all but phi. The search moves theta = (entries of L, psi) instead, with D = sigma^2 L L', L lower
+trapezoidal (q x rank), phi = tanh(psi) for AR(1) and phi = expit(psi) ^ (1 / unit) for CAR(1), unit a
+typical distance between visits. L has no bounds: where D is singular on the boundary, the likelihood as a
+function of L is smooth and stationary there.
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ class Structure:
         return loading
 
     def loading_jacobian(self, loading: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Derivatives of the lower triangle of L L' by the entries of L: first (k, e) and second (k, e, e)."""
+        """Derivatives of the lower triangle of L L' by the entries of L: (k, e) and (k, e, e)."""
         free = self.entries(loading.shape[1])
         first = np.zeros((len(self.triangle), len(free)))
         second = np.zeros((len(self.triangle), len(free), len(free)))
@@ -82,7 +84,9 @@ class Structure:
 
 @dataclass(frozen=True)
 class Derivatives:
-    """A covariance (patterns, n, n), its first derivatives (m, ...), and non-zero second ones by parameter pair."""
+    """A covariance (patterns, n, n), its first derivatives (m, ...), and non-zero second ones by parameter
+    pair.
+    """
 
     value: np.ndarray
     first: np.ndarray
@@ -94,8 +98,8 @@ def covariance(
 ) -> Derivatives:
     """V and its derivatives by (lower triangle of D, sigma^2, phi if serial).
 
-    With ``sigma2`` None the covariance is relative, W = V / sigma^2 as a function of D / sigma^2, and sigma^2 is no parameter.
-    A padded visit has unit variance, whatever the parameters.
+    With ``sigma2`` None the covariance is relative, W = V / sigma^2 as a function of D / sigma^2, and
+    sigma^2 is no parameter. A padded visit has unit variance, whatever the parameters.
     """
     weights = np.array([d[i, j] for i, j in structure.triangle])
     n_entries = len(weights)

@@ -1,11 +1,13 @@
-"""The fixed-effect design matrix: declared factors with their coding, covariates, and R's rules for names and order.
+"""The fixed-effect design matrix: declared factors with their coding, covariates, and R's rules for names
+and order.
 
-Belongs here: coding of factors, columns of terms, linear dependence between columns. Does not belong here: reading
-the formula text (formula.py), patients and their covariance (patients.py, covariance.py).
+Belongs here: coding of factors, columns of terms, linear dependence between columns. Does not belong here:
+reading the formula text (formula.py), patients and their covariance (patients.py, covariance.py).
 
-A factor in a term is coded by its k - 1 contrasts when the term without it is also in the model (the intercept counts),
-and by all k indicators otherwise (R, `terms.object`, attribute "factors"). Sum contrasts compare each level but the last
-with the mean of all levels; treatment contrasts compare each level with the first.
+A factor in a term is coded by its k - 1 contrasts when the term without it is also in the model (the
+intercept counts), and by all k indicators otherwise (R, `terms.object`, attribute "factors"). Sum contrasts
+compare each level but the last with the mean of all levels; treatment contrasts compare each level with the
+first.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from analytics.mixed_model.formula import Formula, FormulaError, Node, deparse, 
 from analytics.status import require_choice
 
 CODINGS = ("sum", "treatment")
-ALIAS_TOLERANCE = 1e-7  # as R's lm(): a column whose residual on the columns before it is this small is aliased
+ALIAS_TOLERANCE = (
+    1e-7  # as R's lm(): a column whose residual on the columns before it is this small is aliased
+)
 
 Columns = Mapping[str, np.ndarray]
 """Data by column: float values, or integer codes (-1 missing) for a declared factor."""
@@ -35,7 +39,7 @@ class Factor:
     coding: str
 
     def contrasts(self) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Coding matrix (levels x columns) and the suffix of each column, as contr.sum and contr.treatment."""
+        """Coding matrix (levels x columns) and each column's suffix, as contr.sum and contr.treatment."""
         k = len(self.levels)
         if self.coding == "sum":
             return np.vstack([np.eye(k - 1), -np.ones(k - 1)]), tuple(str(i + 1) for i in range(k - 1))
@@ -45,13 +49,17 @@ class Factor:
         return np.eye(len(self.levels)), self.levels
 
     def describe(self) -> str:
-        rule = "sum contrasts, last level -1" if self.coding == "sum" else "treatment contrasts, first level 0"
+        rule = (
+            "sum contrasts, last level -1" if self.coding == "sum" else "treatment contrasts, first level 0"
+        )
         return f"{self.name}: {rule} ({', '.join(self.levels)})"
 
 
 @dataclass(frozen=True)
 class FactorVariable:
-    """A factor in the formula: a declared column, or `factor(x)` of a numeric one whose level values are ``at``."""
+    """A factor in the formula: a declared column, or `factor(x)` of a numeric one whose level values are
+    ``at``.
+    """
 
     factor: Factor
     source: str
@@ -79,7 +87,9 @@ class NumericVariable:
 
 @dataclass(frozen=True)
 class PolynomialVariable:
-    """`poly(x, degree)`: orthogonal polynomials by their recurrence (Kennedy and Gentle 1980), or raw powers."""
+    """`poly(x, degree)`: orthogonal polynomials by their recurrence (Kennedy and Gentle 1980), or raw
+    powers.
+    """
 
     node: Node
     degree: int
@@ -132,7 +142,9 @@ class Design:
         return out
 
     def level_differences(self, number: int) -> np.ndarray:
-        """Matrix that takes the sum-coded coefficients of a term to differences of its levels from the first."""
+        """Matrix that takes the sum-coded coefficients of a term to differences of its levels from the
+        first.
+        """
         matrix = np.eye(1)
         for name, full in _term_coding(self.formula, self.formula.terms[number - 1].variables):
             variable = self.variables[name]
@@ -177,7 +189,9 @@ def build_design(formula: Formula, columns: Columns, factors: Mapping[str, Facto
 
 
 def _term_coding(formula: Formula, variables: tuple[str, ...]) -> list[tuple[str, bool]]:
-    """For each variable of a term whether, as a factor, it takes all its indicators (True) or its contrasts."""
+    """For each variable of a term whether, as a factor, it takes all its indicators (True) or its
+    contrasts.
+    """
     everything = frozenset(variables)
     return [(v, not formula.has_term(everything - {v})) for v in variables]
 
@@ -201,7 +215,9 @@ def _labels_of(name: str, variable: Variable, full: bool) -> list[str]:
     return [name]
 
 
-def _learn(name: str, node: Node, columns: Columns, factors: Mapping[str, Factor], contrasts: str) -> Variable:
+def _learn(
+    name: str, node: Node, columns: Columns, factors: Mapping[str, Factor], contrasts: str
+) -> Variable:
     if node.kind == "name" and node.value in factors:
         return FactorVariable(factors[str(node.value)], str(node.value))
     if node.kind == "call" and node.value == "factor":
@@ -259,7 +275,9 @@ def read_columns(
     declared: Mapping[str, Sequence[object]],
     contrasts: str | Mapping[str, str],
 ) -> tuple[dict[str, np.ndarray], dict[str, Factor]]:
-    """Take columns out of a frame: codes for declared factors and text, floats for numbers; NaN and -1 are missing."""
+    """Take columns out of a frame: codes for declared factors and text, floats for numbers; NaN and -1 are
+    missing.
+    """
     columns: dict[str, np.ndarray] = {}
     factors: dict[str, Factor] = {}
     for name in names:
@@ -283,7 +301,9 @@ def _finite(series: pd.Series, name: str) -> np.ndarray:
     values = series.to_numpy(dtype=float, na_value=np.nan)
     n_infinite = int(np.isinf(values).sum())
     if n_infinite:
-        raise ValueError(f'data: "{name}" holds {n_infinite} infinite values; make them missing or remove the rows')
+        raise ValueError(
+            f'data: "{name}" holds {n_infinite} infinite values; make them missing or remove the rows'
+        )
     return values
 
 
@@ -312,15 +332,17 @@ def _codes(series: pd.Series, name: str, levels: tuple[str, ...]) -> np.ndarray:
     n_unknown = int((found == -2).sum())
     if n_unknown:
         raise ValueError(
-            f'factors: "{name}" has {n_unknown} rows whose value is not among its levels ({", ".join(levels)}); '
-            "declare the level or remove the rows"
+            f'factors: "{name}" has {n_unknown} rows whose value is not among its levels '
+            f"({', '.join(levels)}); declare the level or remove the rows"
         )
     return found
 
 
 @dataclass(frozen=True)
 class Dependence:
-    """Linear dependence between design columns: which are kept, and a basis of the null space (columns x k)."""
+    """Linear dependence between design columns: which are kept, and a basis of the null space (columns x
+    k).
+    """
 
     kept: np.ndarray
     null_space: np.ndarray
@@ -328,7 +350,9 @@ class Dependence:
     relations: tuple[str, ...]
 
     def is_estimable(self, combination: np.ndarray) -> bool:
-        """Whether ``combination`` of coefficients has one value whatever solution is taken (Searle 1971, 5.4)."""
+        """Whether ``combination`` of coefficients has one value whatever solution is taken (Searle 1971,
+        5.4).
+        """
         if self.null_space.shape[1] == 0:
             return True
         return bool(np.abs(combination @ self.null_space).max() <= 1e-8 * np.linalg.norm(combination))
@@ -338,7 +362,11 @@ def find_dependence(x: np.ndarray, names: Sequence[str]) -> Dependence:
     """Find aliased columns from left to right, as R does: a column is aliased by the columns before it."""
     norms = np.sqrt(np.einsum("ij,ij->j", x, x))
     scale = np.where(norms > 0, norms, 1.0)
-    r = np.linalg.qr(x, mode="r") if len(x) >= x.shape[1] else np.linalg.qr(np.vstack([x, np.zeros_like(x.T @ x)]), "r")
+    r = (
+        np.linalg.qr(x, mode="r")
+        if len(x) >= x.shape[1]
+        else np.linalg.qr(np.vstack([x, np.zeros_like(x.T @ x)]), "r")
+    )
     r = r / scale
     basis = np.empty((len(r), 0))
     kept: list[int] = []
@@ -353,7 +381,11 @@ def find_dependence(x: np.ndarray, names: Sequence[str]) -> Dependence:
             basis = np.column_stack([basis, residual / size])
             kept.append(j)
             continue
-        weights = np.linalg.solve(basis.T @ r[:, kept], coefficients + again) * scale[j] / scale[kept] if kept else []
+        weights = (
+            np.linalg.solve(basis.T @ r[:, kept], coefficients + again) * scale[j] / scale[kept]
+            if kept
+            else []
+        )
         null = np.zeros(x.shape[1])
         null[j] = 1.0
         null[kept] = -np.asarray(weights)
@@ -371,6 +403,7 @@ def _relation(column: int, null: np.ndarray, names: Sequence[str]) -> str:
     if not parts:
         return f"{names[column]} = 0"
     text = " ".join(
-        f"{'-' if w < 0 else '+'} {'' if abs(abs(w) - 1) < 1e-9 else f'{abs(w):.6g} '}{name}" for w, name in parts
+        f"{'-' if w < 0 else '+'} {'' if abs(abs(w) - 1) < 1e-9 else f'{abs(w):.6g} '}{name}"
+        for w, name in parts
     )
     return f"{names[column]} = {text.removeprefix('+ ')}"

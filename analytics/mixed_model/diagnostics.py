@@ -1,15 +1,17 @@
 """Residuals, predicted random effects, and what they say about the fit.
 
-Belongs here: data for diagnostics, one row per visit or patient. Does not belong here: plots, and tests of terms.
+Belongs here: data for diagnostics, one row per visit or patient. Does not belong here: plots, and tests of
+terms.
 
-Predicted effects are the best linear unbiased predictions b_i = D Z_i' V_i^-1 (y_i - X_i beta) (Henderson 1975); their standard
-errors are those of b_i minus the true effect, with the uncertainty of beta (Laird and Ware 1982, eq. 3.4). Residuals:
+Predicted effects are the best linear unbiased predictions b_i = D Z_i' V_i^-1 (y_i - X_i beta) (Henderson
+1975); their standard errors are those of b_i minus the true effect, with the uncertainty of beta (Laird and
+Ware 1982, eq. 3.4). Residuals:
 
     residual             y - X beta - Z b, as nlme's "response" at the innermost level
     pearson              residual / sigma
-    normalized           L^-1 residual / sigma with R = L L': nlme's "normalized"; equals pearson without serial correlation
+    normalized           L^-1 residual / sigma with R = L L': nlme's "normalized"
     residual_marginal    y - X beta
-    normalized_marginal  L^-1 (y - X beta) with V = L L': independent standard normal if the whole model is right
+    normalized_marginal  L^-1 (y - X beta) with V = L L': independent standard normal if the model is right
 """
 
 from __future__ import annotations
@@ -51,7 +53,11 @@ def random_effects(fit: MixedModelFit) -> pd.DataFrame:
         weights = np.linalg.solve(batch.covariance, batch.z @ d)  # V^-1 Z D
         effects[batch.patients] = np.einsum("bnq,bn->bq", weights, marginal[batch.index])
         explained = np.einsum("bnq,bnp->bqp", weights, x[batch.index])
-        variance = d - np.einsum("bnq,bnr->bqr", weights, batch.z @ d) + explained @ inverse @ explained.transpose(0, 2, 1)
+        variance = (
+            d
+            - np.einsum("bnq,bnr->bqr", weights, batch.z @ d)
+            + explained @ inverse @ explained.transpose(0, 2, 1)
+        )
         errors[batch.patients] = np.sqrt(np.maximum(np.diagonal(variance, axis1=1, axis2=2), 0.0))
     table = pd.DataFrame({"patient": fitted.patients})
     for k, name in enumerate(names):
@@ -61,7 +67,9 @@ def random_effects(fit: MixedModelFit) -> pd.DataFrame:
 
 
 def residuals(fit: MixedModelFit) -> pd.DataFrame:
-    """One row per row used, in the order of the data: row (its position), patient, fitted values and residuals."""
+    """One row per row used, in the order of the data: row (its position), patient, fitted values and
+    residuals.
+    """
     fitted = require_fitted(fit, "residuals")
     d = fit.random_covariance.to_numpy()
     predicted = fitted.x[:, fitted.dependence.kept] @ fitted.kept_beta()
@@ -75,12 +83,19 @@ def residuals(fit: MixedModelFit) -> pd.DataFrame:
         for name, values in zip(columns, (inner, scaled, whole)):
             columns[name][batch.index] = values[:, :, 0]
     number = np.repeat(np.arange(fitted.rows.n_patients), fitted.rows.counts)
-    table = pd.DataFrame({
-        "row": fitted.positions, "patient": fitted.patients[number], "fitted_marginal": predicted,
-        "fitted": fitted.y - columns["residual"], "residual_marginal": marginal, "residual": columns["residual"],
-        "pearson": columns["residual"] / fit.sigma, "normalized": columns["normalized"],
-        "normalized_marginal": columns["normalized_marginal"],
-    })
+    table = pd.DataFrame(
+        {
+            "row": fitted.positions,
+            "patient": fitted.patients[number],
+            "fitted_marginal": predicted,
+            "fitted": fitted.y - columns["residual"],
+            "residual_marginal": marginal,
+            "residual": columns["residual"],
+            "pearson": columns["residual"] / fit.sigma,
+            "normalized": columns["normalized"],
+            "normalized_marginal": columns["normalized_marginal"],
+        }
+    )
     return table.sort_values("row", ignore_index=True)
 
 
@@ -94,14 +109,16 @@ def normal_quantiles(values: pd.Series) -> pd.DataFrame:
 
 
 def outlying_visits(fit: MixedModelFit, level: float = 0.05) -> pd.DataFrame:
-    """Rows of ``residuals`` whose normalized residual is beyond the Bonferroni limit of a normal sample of this size."""
+    """Rows of ``residuals`` whose normalized residual is beyond the Bonferroni limit of a normal sample of
+    this size.
+    """
     table = residuals(fit)
     limit = float(stats.norm.isf(level / (2.0 * len(table))))
     return table[table["normalized"].abs() > limit].assign(limit=limit).reset_index(drop=True)
 
 
 def outlying_patients(fit: MixedModelFit, level: float = 0.05) -> pd.DataFrame:
-    """Patients whose visits together are unlikely: patient, n, r'V^-1 r, p_value; Bonferroni over patients."""
+    """Patients whose visits together are unlikely: patient, n, distance r'V^-1 r, p_value (Bonferroni)."""
     table = residuals(fit)
     squared = table.assign(square=table["normalized_marginal"] ** 2).groupby("patient", sort=False)["square"]
     distance = squared.agg(["size", "sum"]).reset_index()

@@ -1,11 +1,13 @@
 """Fit a linear mixed model: from a frame to a result with a status.
 
-Belongs here: reading the data, refusing what it cannot answer, scaling, and the way back to the units of the user. Does
-not belong here: the likelihood (likelihood.py), the search (search.py) or inference from a fit (result.py and below).
+Belongs here: reading the data, refusing what it cannot answer, scaling, and the way back to the units of
+the user. Does not belong here: the likelihood (likelihood.py), the search (search.py) or inference from a
+fit (result.py and below).
 
-Before the search the response is replaced by its least-squares residuals in units of their standard deviation, the
-design by an orthogonal basis of its columns, and the random slope's variable by its standardised form; the maximum is the
-same and its numerical conditioning does not depend on units, origins or collinearity.
+Before the search the response is replaced by its least-squares residuals in units of their standard
+deviation, the design by an orthogonal basis of its columns, and the random slope's variable by its
+standardised form; the maximum is the same and its numerical conditioning does not depend on units, origins
+or collinearity.
 """
 
 from __future__ import annotations
@@ -17,7 +19,14 @@ import pandas as pd
 from scipy.linalg import solve_triangular
 
 from analytics.mixed_model.covariance import Structure
-from analytics.mixed_model.design import Design, Dependence, Factor, build_design, find_dependence, read_columns
+from analytics.mixed_model.design import (
+    Dependence,
+    Design,
+    Factor,
+    build_design,
+    find_dependence,
+    read_columns,
+)
 from analytics.mixed_model.formula import Formula, evaluate
 from analytics.mixed_model.likelihood import Problem
 from analytics.mixed_model.patients import Rows, arrange_rows, build_blocks
@@ -47,25 +56,31 @@ def fit_mixed_model(
     contrasts: str | Mapping[str, str] = "sum",
     factors: Mapping[str, Sequence[object]] | None = None,
 ) -> MixedModelFit:
-    """Fit y = X beta + Z b + e with a random intercept (and slope) per patient and serial correlation within patients.
+    """Fit y = X beta + Z b + e: random intercept (and slope) per patient, serial correlation within.
 
-    data        one row per patient and visit; rows with a missing value in a needed column are left out and counted.
+    data        one row per patient and visit; rows with a missing value in a needed column are left out
+                and counted.
     response    a column, or an expression of one: ``"log(ck)"``.
-    fixed       R-like formula, ``"group * visit"`` (formula.py says what it may hold); may also be two-sided.
+    fixed       R-like formula, ``"group * visit"`` (formula.py says what it may hold); may be two-sided.
     patient     column that identifies the patient.
-    slope       column of the random slope; None for a random intercept only. D is then 2 x 2, unstructured.
-    serial      residual correlation: "none", "ar1" over the integer column ``serial_time`` (a gap of two visits has
-                correlation phi squared; phi may be negative), or "car1" over continuous ``serial_time`` (phi at distance 1).
+    slope       column of the random slope; D is then 2 x 2, unstructured. None for an intercept only.
+    serial      residual correlation: "none", "ar1" over the integer column ``serial_time`` (a gap of two
+                visits has correlation phi squared; phi may be negative), or "car1" over continuous
+                ``serial_time`` (phi is the correlation at distance 1).
     method      "reml" or "ml".
     contrasts   "sum" (last level -1), "treatment" (first level 0), or a coding per factor.
-    factors     levels of each factor in their order. Text columns not listed become factors with sorted levels.
+    factors     levels of each factor in their order. Text columns not listed become factors with sorted
+                levels.
 
     Sources: Laird and Ware (1982), Biometrics 38:963; Pinheiro and Bates (2000), chapters 2 and 5.
-    Raises ValueError for a wrong argument, an unknown column or an infinite value; what the data cannot answer is a status.
+    Raises ValueError for a wrong argument, an unknown column or an infinite value; what the data cannot
+    answer is a status.
     """
     return fit_specification(
         data,
-        MixedModelSpec(response, fixed, patient, slope, serial, serial_time, method, contrasts, dict(factors or {})),
+        MixedModelSpec(
+            response, fixed, patient, slope, serial, serial_time, method, contrasts, dict(factors or {})
+        ),
     )
 
 
@@ -81,7 +96,9 @@ def fit_specification(data: pd.DataFrame, spec: MixedModelSpec) -> MixedModelFit
         fitted = _fit(spec, formula, columns, factors, patient_codes, patient_labels, complete)
     except _CannotFit as fault:
         n_patients = len(np.unique(patient_codes[complete]))
-        return failed_fit(spec, formula, fault.status, fault.note, int(complete.sum()), n_patients, counts["n_missing"])
+        return failed_fit(
+            spec, formula, fault.status, fault.note, int(complete.sum()), n_patients, counts["n_missing"]
+        )
     return finished_fit(spec, fitted, counts["n_missing"])
 
 
@@ -149,12 +166,16 @@ def _estimate(
     residual, start = residual - basis @ correction, start + correction
     scale = float(np.sqrt(residual @ residual / len(y)))
     if scale <= 1e-10 * max(float(np.abs(y).max()), 1e-300):
-        raise _CannotFit(NO_VARIANCE, f"{design.formula.response}: the fixed effects reproduce every value exactly")
+        raise _CannotFit(
+            NO_VARIANCE, f"{design.formula.response}: the fixed effects reproduce every value exactly"
+        )
     blocks = build_blocks(rows, np.column_stack([basis, residual / scale]), z, time)
     problem = Problem(blocks, structure, len(y), len(dependence.kept), spec.method == "reml")
     optimum = maximise(problem)
     if optimum is None:
-        raise _CannotFit(NOT_ESTIMABLE, "the likelihood cannot be evaluated: visits of a patient coincide in time")
+        raise _CannotFit(
+            NOT_ESTIMABLE, "the likelihood cannot be evaluated: visits of a patient coincide in time"
+        )
     loading = structure.loading(optimum.theta, optimum.rank)
     phi = structure.phi(optimum.theta[-1])[0] if structure.has_serial else None
     return Fitted(
@@ -182,7 +203,8 @@ def _check_factors(factors: dict[str, Factor], columns: dict[str, np.ndarray]) -
         if len(seen) < 2:
             only = f" (only {factor.levels[seen[0]]})" if len(seen) else ""
             raise _CannotFit(
-                TOO_FEW_GROUPS, f"{name}: one level has complete rows{only}; leave it out or add rows of another level"
+                TOO_FEW_GROUPS,
+                f"{name}: one level has complete rows{only}; leave it out or add rows of another level",
             )
 
 
@@ -192,37 +214,46 @@ def _response(formula: Formula, columns: dict[str, np.ndarray]) -> np.ndarray:
     n_bad = int((~np.isfinite(values)).sum())
     if n_bad:
         raise _CannotFit(
-            NOT_ESTIMABLE, f"{name} is not a number in {n_bad} rows; values outside its domain must be made missing"
+            NOT_ESTIMABLE,
+            f"{name} is not a number in {n_bad} rows; values outside its domain must be made missing",
         )
     if np.ptp(values) == 0.0:
         raise _CannotFit(NO_VARIANCE, f"{name}: all {len(values)} values are equal")
     return np.ascontiguousarray(values, dtype=float)
 
 
-def _check_patients(spec: MixedModelSpec, rows: Rows, time: np.ndarray | None, identifiers: np.ndarray) -> None:
+def _check_patients(
+    spec: MixedModelSpec, rows: Rows, time: np.ndarray | None, identifiers: np.ndarray
+) -> None:
     if rows.n_patients < 2:
         raise _CannotFit(TOO_FEW_OBSERVATIONS, "one patient: a variance between patients needs at least two")
     if rows.counts.max() < 2:
         raise _CannotFit(
             NOT_ESTIMABLE,
-            "no patient has more than one complete row, so the random intercept cannot be told from the residual",
+            "no patient has more than one complete row: no random intercept can be estimated",
         )
     if time is None:
         return
     if spec.serial == "ar1" and not np.array_equal(time, np.round(time)):
-        raise ValueError(f'serial_time: "{spec.serial_time}" must hold whole visit numbers for "ar1"; use serial="car1"')
+        raise ValueError(
+            f'serial_time: "{spec.serial_time}" must hold whole visit numbers for "ar1"; use serial="car1"'
+        )
     number = np.repeat(np.arange(rows.n_patients), rows.counts)
     twice = np.flatnonzero((np.diff(number) == 0) & (np.diff(time) == 0))
     if len(twice):
         which = [f"{identifiers[number[i]]} at {spec.serial_time} {time[i]:g}" for i in twice[:3]]
         more = f" and {len(twice) - 3} more" if len(twice) > 3 else ""
-        raise _CannotFit(NOT_ESTIMABLE, f"more than one row for patient {'; '.join(which)}{more}; keep one of each")
+        raise _CannotFit(
+            NOT_ESTIMABLE, f"more than one row for patient {'; '.join(which)}{more}; keep one of each"
+        )
 
 
 def _check_size(n: int, n_fixed: int, structure: Structure) -> None:
     needed = n_fixed + structure.n_parameters()
     if n < needed:
-        raise _CannotFit(TOO_FEW_OBSERVATIONS, f"{n} complete rows for {needed} parameters; simplify the model")
+        raise _CannotFit(
+            TOO_FEW_OBSERVATIONS, f"{n} complete rows for {needed} parameters; simplify the model"
+        )
 
 
 def _unit(rows: Rows, time: np.ndarray | None) -> float:

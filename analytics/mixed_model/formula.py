@@ -1,12 +1,12 @@
 """Read an R-like model formula into terms, and evaluate the variables that it names.
 
-Belongs here: the grammar (`+ - * / : ^ %in%`, `1`, `0`), the functions a formula may call, and how R names and
-orders terms. Does not belong here: contrasts and design columns (design.py).
+Belongs here: the grammar (`+ - * / : ^ %in%`, `1`, `0`), the functions a formula may call, and how R names
+and orders terms. Does not belong here: contrasts and design columns (design.py).
 
-Why not patsy or formulaic, which are installed: both evaluate arbitrary Python found in the formula, and a formula comes
-from a study's YAML; both name and order columns differently from R, so that a result could not be laid beside R's.
-The functions below are the whole language. Source of the rules: Chambers and Hastie (1992), Statistical Models in S,
-chapter 2; R's terms.formula.
+Why not patsy or formulaic, which are installed: both evaluate arbitrary Python found in the formula, and a
+formula comes from a study's YAML; both name and order columns differently from R, so that a result could
+not be laid beside R's. The functions below are the whole language. Source of the rules: Chambers and Hastie
+(1992), Statistical Models in S, chapter 2; R's terms.formula.
 """
 
 from __future__ import annotations
@@ -25,8 +25,16 @@ _TOKEN = re.compile(
 _BINARY = {"~": 1, "+": 2, "-": 2, "*": 3, "/": 3, "%in%": 4, ":": 5, "^": 7}
 _SIGN = 6
 _FUNCTIONS = {
-    "log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "exp": np.exp, "expm1": np.expm1,
-    "sqrt": np.sqrt, "abs": np.abs, "sin": np.sin, "cos": np.cos,
+    "log": np.log,
+    "log2": np.log2,
+    "log10": np.log10,
+    "log1p": np.log1p,
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "sqrt": np.sqrt,
+    "abs": np.abs,
+    "sin": np.sin,
+    "cos": np.cos,
 }
 CALLS = (*_FUNCTIONS, "I", "factor", "poly", "scale")
 _ALIASES = {"as.factor": "factor", "C": "factor"}
@@ -59,7 +67,9 @@ class Term:
 
 @dataclass(frozen=True)
 class Formula:
-    """A parsed formula: the response (or None), terms in R's order without the intercept, and every variable by its text."""
+    """A parsed formula: the response (or None), terms in R's order without the intercept, and every
+    variable by its text.
+    """
 
     text: str
     response: str | None
@@ -68,7 +78,11 @@ class Formula:
     variables: Mapping[str, Node]
 
     def has_term(self, variables: frozenset[str]) -> bool:
-        return self.has_intercept if not variables else any(frozenset(t.variables) == variables for t in self.terms)
+        return (
+            self.has_intercept
+            if not variables
+            else any(frozenset(t.variables) == variables for t in self.terms)
+        )
 
     def columns(self) -> tuple[str, ...]:
         """Names of all data columns read, in order of appearance."""
@@ -103,7 +117,9 @@ _NO_INTERCEPT = frozenset({"\0no intercept"})
 
 
 def _expand(node: Node, variables: dict[str, Node], text: str) -> list[frozenset[str]]:
-    """Terms of a formula node, as sets of variable texts; a list without duplicates, in order of appearance."""
+    """Terms of a formula node, as sets of variable texts; a list without duplicates, in order of
+    appearance.
+    """
     if node.kind == "number":
         if node.value not in (0.0, 1.0):
             raise FormulaError(f'fixed: "{text}": a number may only be 0 or 1 here, found {node.value:g}')
@@ -152,7 +168,9 @@ def _cross(left: list[frozenset[str]], right: list[frozenset[str]]) -> list[froz
 def _power(node: Node, variables: dict[str, Node], text: str) -> list[frozenset[str]]:
     exponent = node.args[1]
     if exponent.kind != "number" or exponent.value != int(exponent.value) or exponent.value < 1:
-        raise FormulaError(f'fixed: "{text}": the power of a formula must be a whole number; for a square write I(x^2)')
+        raise FormulaError(
+            f'fixed: "{text}": the power of a formula must be a whole number; for a square write I(x^2)'
+        )
     base = _expand(node.args[0], variables, text)
     terms = base
     for _ in range(int(exponent.value) - 1):
@@ -181,7 +199,7 @@ class _Parser:
 
     def parse(self) -> Node:
         if not self.tokens:
-            raise FormulaError("fixed: the formula is empty; expected for example \"group * visit\"")
+            raise FormulaError('fixed: the formula is empty; expected for example "group * visit"')
         node = self._expression(0)
         if self.position < len(self.tokens):
             raise FormulaError(f'fixed: "{self.text}": unexpected "{self.tokens[self.position][1]}"')
@@ -231,12 +249,16 @@ class _Parser:
     def _call(self, name: str) -> Node:
         name = _ALIASES.get(name, name)
         if name not in CALLS:
-            raise FormulaError(f'fixed: "{self.text}": unknown function "{name}"; there are {", ".join(CALLS)}')
+            raise FormulaError(
+                f'fixed: "{self.text}": unknown function "{name}"; there are {", ".join(CALLS)}'
+            )
         self._take("(")
         args: list[Node] = []
         keywords: list[tuple[str, Node]] = []
         while self._peek() != ("op", ")"):
-            following = self.tokens[self.position + 1] if self.position + 1 < len(self.tokens) else ("end", "")
+            following = (
+                self.tokens[self.position + 1] if self.position + 1 < len(self.tokens) else ("end", "")
+            )
             if self._peek()[0] == "name" and following == ("op", "="):
                 key = self._take()[1]
                 self._take("=")

@@ -1,18 +1,21 @@
 """Uncertainty of the covariance parameters, and degrees of freedom of fixed effects that follow from it.
 
-Belongs here: observed information at the maximum, Satterthwaite and containment degrees of freedom, confidence intervals of
-variances and correlations. Does not belong here: the hypotheses (term_tests.py) and small-sample F (kenward_roger.py).
+Belongs here: observed information at the maximum, Satterthwaite and containment degrees of freedom,
+confidence intervals of variances and correlations. Does not belong here: the hypotheses (term_tests.py) and
+small-sample F (kenward_roger.py).
 
-With v the covariance parameters (lower triangle of D, sigma^2, phi) and H the Hessian of -2 (restricted) log-likelihood,
-A = 2 H^-1 is their covariance, C(v) = (X'V^-1X)^-1 and dC/dv_k = C (X'V^-1 dV_k V^-1 X) C. For a combination l'beta
+With v the covariance parameters (lower triangle of D, sigma^2, phi) and H the Hessian of -2 (restricted)
+log-likelihood, A = 2 H^-1 is their covariance, C(v) = (X'V^-1X)^-1 and dC/dv_k = C (X'V^-1 dV_k V^-1 X) C.
+For a combination l'beta
 
-    df = 2 (l'C l)^2 / (g'A g),   g_k = l' dC_k l                      (Satterthwaite 1941; Giesbrecht and Burns 1985)
+    df = 2 (l'C l)^2 / (g'A g),   g_k = l' dC_k l         (Satterthwaite 1941; Giesbrecht and Burns 1985)
 
-and for a hypothesis of q rows the F statistic's df follows from those of its q uncorrelated combinations as in Fai and
-Cornelius (1996). Both are those of lmerTest (Kuznetsova et al. 2017), here with the exact Hessian and with phi among v.
+and for a hypothesis of q rows the F statistic's df follows from those of its q uncorrelated combinations as
+in Fai and Cornelius (1996). Both are those of lmerTest (Kuznetsova et al. 2017), here with the exact
+Hessian and with phi among v.
 
-On the boundary H is taken by the parameters of the model that was found there: D = L L' with L of its rank, and phi only
-where it is free. The boundary is thereby treated as known; the result says `singular`.
+On the boundary H is taken by the parameters of the model that was found there: D = L L' with L of its rank,
+and phi only where it is free. The boundary is thereby treated as known; the result says `singular`.
 """
 
 from __future__ import annotations
@@ -32,7 +35,9 @@ FLAT = 1e-9  # an eigenvalue of the scaled information below this: the data do n
 
 @dataclass(frozen=True)
 class Information:
-    """Covariance of beta (kept columns), its derivatives by v, and the covariance of v, in the units of the user."""
+    """Covariance of beta (kept columns), its derivatives by v, and the covariance of v, in the units of the
+    user.
+    """
 
     covariance: np.ndarray
     derivatives: np.ndarray  # (m, p, p)
@@ -58,7 +63,9 @@ class Information:
 
 
 def pooled_df(df: np.ndarray) -> float:
-    """Denominator df of an F statistic from the df of its q uncorrelated t statistics (Fai and Cornelius 1996)."""
+    """Denominator df of an F statistic from the df of its q uncorrelated t statistics (Fai and Cornelius
+    1996).
+    """
     q = len(df)
     if q == 1:
         return float(df[0])
@@ -126,10 +133,12 @@ def _invert(hessian: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def variance_parameters(fitted: Fitted, info: Information, level: float = 0.95) -> pd.DataFrame:
-    """Standard deviations and correlations with intervals: kind, parameter, estimate, std_error, ci_low, ci_high.
+    """Standard deviations and correlations with intervals: kind, parameter, estimate, std_error, ci_low,
+    ci_high.
 
-    Intervals are symmetric on log(standard deviation), atanh(correlation) and atanh(phi), or logit(phi) for CAR(1), as those
-    of nlme (Pinheiro and Bates 2000, 2.4.2). std_error is that of the estimate itself. On the boundary there is none.
+    Intervals are symmetric on log(standard deviation), atanh(correlation) and atanh(phi), or logit(phi) for
+    CAR(1), as those of nlme (Pinheiro and Bates 2000, 2.4.2). std_error is that of the estimate itself. On
+    the boundary there is none.
     """
     structure, optimum = fitted.problem.structure, fitted.optimum
     scale2 = fitted.scaling.response**2
@@ -139,7 +148,10 @@ def variance_parameters(fitted: Fitted, info: Information, level: float = 0.95) 
     units = np.eye(k + 1 + structure.has_serial)
     units[:k, :k] = scale2 * _congruence(structure, fitted.scaling.random)
     units[k, k] = scale2
-    v = units @ np.r_[[d_internal[i, j] for i, j in structure.triangle], optimum.point.sigma2, _phi_list(fitted)]
+    v = (
+        units
+        @ np.r_[[d_internal[i, j] for i, j in structure.triangle], optimum.point.sigma2, _phi_list(fitted)]
+    )
     covariance = units @ info.parameter_covariance @ units.T
     z = float(stats.norm.ppf(0.5 + level / 2.0))
     full = optimum.rank == structure.n_effects and info.is_determined
@@ -204,7 +216,8 @@ def _on_phi(serial: str, phi: float, se: float, z: float) -> tuple[float, float,
 
 
 def containment_df(fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
-    """Denominator df of each column and of each term (intercept first) as nlme counts them (nlme, `getFixDF`).
+    """Denominator df of each column and of each term (intercept first) as nlme counts them (nlme,
+    `getFixDF`).
 
     A column that varies within some patient is tested against visits, any other against patients.
     """
@@ -230,7 +243,12 @@ def containment_df(fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _containment_terms(
-    fitted: Fitted, assign: np.ndarray, n_terms: int, within: np.ndarray, constant: np.ndarray, has_intercept: bool
+    fitted: Fitted,
+    assign: np.ndarray,
+    n_terms: int,
+    within: np.ndarray,
+    constant: np.ndarray,
+    has_intercept: bool,
 ) -> np.ndarray:
     """As for columns, but every column of a term counts where the term does."""
     size = np.bincount(assign[fitted.dependence.kept], minlength=n_terms)

@@ -1,10 +1,12 @@
 """Kenward-Roger: covariance of fixed effects adjusted for small samples, scaled F and its degrees of freedom.
 
-Belongs here: the adjustment for covariances linear in their parameters, fitted by REML. Does not belong here: serial
-correlation (its second derivatives are not part of this formula) and other tests (term_tests.py).
+Belongs here: the adjustment for covariances linear in their parameters, fitted by REML. Does not belong
+here: serial correlation (its second derivatives are not part of this formula) and other tests
+(term_tests.py).
 
-Kenward and Roger (1997), Biometrics 53:983, with expected information, as pbkrtest (Halekoh and Hojsgaard 2014, J Stat
-Softw 59(9)) computes it: v = (lower triangle of D, sigma^2), G_k = dV/dv_k, Phi = (X'V^-1X)^-1,
+Kenward and Roger (1997), Biometrics 53:983, with expected information, as pbkrtest (Halekoh and Hojsgaard
+2014, J Stat Softw 59(9)) computes it: v = (lower triangle of D, sigma^2), G_k = dV/dv_k, Phi =
+(X'V^-1X)^-1,
 
     P_k  = -X'V^-1 G_k V^-1 X,   Q_kl = X'V^-1 G_k V^-1 G_l V^-1 X,
     W    = 2 [tr(V^-1 G_k V^-1 G_l) - 2 tr(Phi Q_kl) + tr(Phi P_k Phi P_l)]^-1,
@@ -74,7 +76,9 @@ def kenward_roger(fitted: Fitted, info: Information) -> KenwardRoger:
     expected = sums.trace_pair - np.tensordot(q_sum, phi, 2)
     expected = expected + phi_p.reshape(m, -1) @ phi_p.transpose(0, 2, 1).reshape(m, -1).T
     w = 2.0 * np.linalg.pinv(expected, rcond=1e-12, hermitian=True)
-    inner = 0.5 * np.tensordot(w, q_sum, 2) - np.einsum("kl,kab,bc,lcd->ad", w, slopes, phi, slopes, optimize=True)
+    inner = 0.5 * np.tensordot(w, q_sum, 2) - np.einsum(
+        "kl,kab,bc,lcd->ad", w, slopes, phi, slopes, optimize=True
+    )
     half = fitted.scaling.response * np.linalg.inv(fitted.scaling.root)
     back = fitted.scaling.root / fitted.scaling.response
     adjusted = phi + 2.0 * phi @ inner @ phi

@@ -1,29 +1,31 @@
 """Profiled (restricted) likelihood of a linear mixed model, with analytic gradient and Hessian.
 
-Belongs here: -2 log-likelihood as a function of covariance parameters, and the generalised least squares it implies. Does
-not belong here: searching for its minimum (fit.py).
+Belongs here: -2 log-likelihood as a function of covariance parameters, and the generalised least squares it
+implies. Does not belong here: searching for its minimum (fit.py).
 
-Model: y_i = X_i beta + Z_i b_i + e_i,  b_i ~ N(0, D),  e_i ~ N(0, sigma^2 R_i(phi)),  i = 1..M patients, N rows, p columns.
-Write V_i = sigma^2 W_i(theta) and, with U_i = [X_i, y_i],
+Model: y_i = X_i beta + Z_i b_i + e_i,  b_i ~ N(0, D),  e_i ~ N(0, sigma^2 R_i(phi)),  i = 1..M patients, N
+rows, p columns. Write V_i = sigma^2 W_i(theta) and, with U_i = [X_i, y_i],
 
-    S = sum U_i' W_i^-1 U_i = [[A, b], [b', s]],   beta = A^-1 b,   rss = s - b' beta,   nu = N - p (REML) or N (ML).
+    S = sum U_i' W_i^-1 U_i = [[A, b], [b', s]],   beta = A^-1 b,   rss = s - b' beta,
+    nu = N - p (REML) or N (ML).
 
 sigma^2 = rss / nu maximises over sigma^2, and up to the choice of nu
 
     -2 l(theta) = nu log(2 pi rss / nu) + nu + sum log|W_i| + [REML] log|A|.
 
-The REML constant is that of nlme and lme4: no log|X'X| is added. With G_k = W^-1 dW_k W^-1, c = (-beta, 1) and
+The REML constant is that of nlme and lme4: no log|X'X| is added. With G_k = W^-1 dW_k W^-1, c = (-beta, 1)
+and
 
-    S_k  = sum U' G_k U                                                        (so dS/dtheta_k = -S_k)
-    S_kl = sum U' (G_k dW_l W^-1 + G_l dW_k W^-1 - W^-1 d2W_kl W^-1) U          (so d2S/dtheta_k dtheta_l = S_kl)
+    S_k  = sum U' G_k U = -dS/dtheta_k
+    S_kl = sum U' (G_k dW_l W^-1 + G_l dW_k W^-1 - W^-1 d2W_kl W^-1) U = d2S/dtheta_k dtheta_l
 
     d rss_k     = -c' S_k c
-    d2 rss_kl   = c' S_kl c - 2 (S_k c)_x' A^-1 (S_l c)_x                        (_x: the first p entries)
+    d2 rss_kl   = c' S_kl c - 2 (S_k c)_x' A^-1 (S_l c)_x,  _x the first p entries
     d log|A|_k  = -tr(A^-1 A_k),     d2 log|A|_kl = tr(A^-1 A_kl) - tr(A^-1 A_k A^-1 A_l)
     d log|W|_k  = tr(W^-1 dW_k),     d2 log|W|_kl = tr(W^-1 d2W_kl) - tr(W^-1 dW_k W^-1 dW_l)
 
-The natural form has the same shape with V for W, and rss in place of nu log(rss). Sources: Lindstrom and Bates (1988),
-JASA 83:1014; Wolfinger, Tobias and Sall (1994), SIAM J Sci Comput 15:1294.
+The natural form has the same shape with V for W, and rss in place of nu log(rss). Sources: Lindstrom and
+Bates (1988), JASA 83:1014; Wolfinger, Tobias and Sall (1994), SIAM J Sci Comput 15:1294.
 """
 
 from __future__ import annotations
@@ -83,7 +85,9 @@ class Point:
 
 
 def profile(problem: Problem, theta: np.ndarray, rank: int, order: int = 2) -> Point | None:
-    """Profiled -2 log-likelihood by theta = (L, psi); None where W is not positive definite. Orders: 0 or 2."""
+    """Profiled -2 log-likelihood by theta = (L, psi); None where W is not positive definite. Orders: 0 or
+    2.
+    """
     structure = problem.structure
     loading = structure.loading(theta, rank)
     phi = structure.phi(theta[-1]) if structure.has_serial else (0.0, 0.0, 0.0)
@@ -118,7 +122,11 @@ def natural(problem: Problem, d: np.ndarray, sigma2: float, phi: float) -> Point
 
 
 def _by_theta(
-    structure: Structure, loading: np.ndarray, phi: tuple[float, float, float], gradient: np.ndarray, hessian: np.ndarray
+    structure: Structure,
+    loading: np.ndarray,
+    phi: tuple[float, float, float],
+    gradient: np.ndarray,
+    hessian: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Chain rule from (D / sigma^2, phi) to theta = (L, psi)."""
     first, second = structure.loading_jacobian(loading)
@@ -133,7 +141,9 @@ def _by_theta(
     return jacobian.T @ gradient, jacobian.T @ hessian @ jacobian + curvature
 
 
-def _derivatives(problem: Problem, sums: Sums, beta: np.ndarray, inverse: np.ndarray) -> tuple[np.ndarray, ...]:
+def _derivatives(
+    problem: Problem, sums: Sums, beta: np.ndarray, inverse: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """First and second derivatives of rss, and of log|W| + [REML] log|A|."""
     p = problem.n_columns
     c = np.append(-beta, 1.0)
@@ -174,9 +184,11 @@ def _sums(problem: Problem, d: np.ndarray, sigma2: float | None, phi: float, ord
         total = part if total is None else [a + b for a, b in zip(total, part)]
     contracted, log_det, trace_first, trace_pair, trace_second = total
     m = len(trace_first)
-    rows, cols, pair_of = _pairs(m)
+    pair_of = _pairs(m)[2]
     second = contracted[1 + m :][pair_of]
-    return Sums(contracted[0], contracted[1 : 1 + m], second, float(log_det), trace_first, trace_pair, trace_second)
+    return Sums(
+        contracted[0], contracted[1 : 1 + m], second, float(log_det), trace_first, trace_pair, trace_second
+    )
 
 
 @cache
@@ -189,7 +201,9 @@ def _pairs(m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _block_sums(block: Block, w: Derivatives, unpack: np.ndarray) -> list | None:
-    """Contracted W^-1, G_k and G_kl in a row; log|W|; tr(W^-1 dW_k); tr(W^-1 dW_k W^-1 dW_l); tr(W^-1 d2W_kl)."""
+    """Contracted W^-1, G_k and G_kl in a row; log|W|; tr(W^-1 dW_k); tr(W^-1 dW_k W^-1 dW_l); tr(W^-1
+    d2W_kl).
+    """
     try:
         root = np.linalg.cholesky(w.value)
     except np.linalg.LinAlgError:
@@ -198,17 +212,23 @@ def _block_sums(block: Block, w: Derivatives, unpack: np.ndarray) -> list | None
     inverse = np.linalg.inv(w.value)
     m = len(w.first)
     if m == 0:
-        return [block.contract(inverse[None], unpack), log_det, np.zeros(0), np.zeros((0, 0)), np.zeros((0, 0))]
+        return [
+            block.contract(inverse[None], unpack),
+            log_det,
+            np.zeros(0),
+            np.zeros((0, 0)),
+            np.zeros((0, 0)),
+        ]
     left = inverse @ w.first  # W^-1 dW_k
     g = left @ inverse
     rows, cols, pair_of = _pairs(m)
     product = left[rows] @ g[cols]
     product += product.transpose(0, 1, 3, 2)
     trace_second = np.zeros((m, m))
-    for (k, l), value in w.second.items():
+    for (k, j), value in w.second.items():
         right = value @ inverse
-        product[pair_of[k, l]] -= inverse @ right
-        trace_second[k, l] = trace_second[l, k] = block.weight @ np.trace(right, axis1=1, axis2=2)
+        product[pair_of[k, j]] -= inverse @ right
+        trace_second[k, j] = trace_second[j, k] = block.weight @ np.trace(right, axis1=1, axis2=2)
     trace_first = np.trace(left, axis1=2, axis2=3) @ block.weight
     weighted = (left * block.weight[:, None, None]).reshape(m, -1)
     trace_pair = weighted @ left.transpose(0, 1, 3, 2).reshape(m, -1).T

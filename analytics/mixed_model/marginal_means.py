@@ -1,11 +1,12 @@
 """Estimated marginal means and contrasts between them.
 
-Belongs here: the reference grid, means over it, pairwise contrasts with intervals and adjusted p values. Does not belong
-here: degrees of freedom (information.py, kenward_roger.py).
+Belongs here: the reference grid, means over it, pairwise contrasts with intervals and adjusted p values.
+Does not belong here: degrees of freedom (information.py, kenward_roger.py).
 
-The grid holds every level of every factor and, for covariates, their mean over the rows used (or the values asked for).
-A mean of a level averages the other factors with equal weights (Searle, Speed and Milliken 1980), as R's emmeans. Means
-and contrasts that the data do not determine are rows with status `not_estimable`.
+The grid holds every level of every factor and, for covariates, their mean over the rows used (or the values
+asked for). A mean of a level averages the other factors with equal weights (Searle, Speed and Milliken
+1980), as R's emmeans. Means and contrasts that the data do not determine are rows with status
+`not_estimable`.
 """
 
 from __future__ import annotations
@@ -55,21 +56,32 @@ class _Estimate:
 
 
 def mean_table(
-    fit: MixedModelFit, over: Sequence[str], df: str = "satterthwaite", level: float = 0.95, at: At | None = None
+    fit: MixedModelFit,
+    over: Sequence[str],
+    df: str = "satterthwaite",
+    level: float = 0.95,
+    at: At | None = None,
 ) -> pd.DataFrame:
-    """One row per combination of ``over``: mean, std_error, df, ci_low, ci_high, on the scale of the response."""
+    """One row per combination of ``over``: mean, std_error, df, ci_low, ci_high, on the scale of the
+    response.
+    """
     estimate = estimator(fit, df)
     over = list(over)
     if fit.fitted is None:
-        return _failed(fit, {name: None for name in over} | dict.fromkeys(
-            ("mean", "std_error", "df", "ci_low", "ci_high"), float("nan")))
+        return _failed(
+            fit,
+            {name: None for name in over}
+            | dict.fromkeys(("mean", "std_error", "df", "ci_low", "ci_high"), float("nan")),
+        )
     grid = _grid(fit, over, at or {})
     rows = []
     for label, combination in zip(grid.labels, grid.rows):
         e = estimate(combination)
         low, high = e.interval(level)
         values = {"mean": e.value, "std_error": e.std_error, "df": e.df, "ci_low": low, "ci_high": high}
-        rows.append({"response": fit.formula.response, **dict(zip(over, label)), **values, **_closing(fit, e)})
+        rows.append(
+            {"response": fit.formula.response, **dict(zip(over, label)), **values, **_closing(fit, e)}
+        )
     return pd.DataFrame(rows)
 
 
@@ -86,9 +98,10 @@ def contrast_table(
 ) -> pd.DataFrame:
     """Difference of means group_a - group_b of the levels of ``of``, at each level (or value) of ``by``.
 
-    Columns: response, visit (the level of ``by``), group_a, group_b, estimate, std_error, df, statistic, ci_low, ci_high,
-    p_value, p_adjusted, adjustment, method, n, status, note. ``pairs`` restricts and orders the pairs; p values are adjusted
-    over ``family``: all rows, or those "within" each level of ``by``. Intervals are not adjusted.
+    Columns: response, visit (the level of ``by``), group_a, group_b, estimate, std_error, df, statistic,
+    ci_low, ci_high, p_value, p_adjusted, adjustment, method, n, status, note. ``pairs`` restricts and
+    orders the pairs; p values are adjusted over ``family``: all rows, or those "within" each level of
+    ``by``. Intervals are not adjusted.
     """
     require_choice(adjust, ADJUSTMENTS, "adjust")
     require_choice(family, ("all", "within"), "family")
@@ -96,27 +109,48 @@ def contrast_table(
         raise ValueError('adjust: "tukey" is for the pairs at one visit; use family="within"')
     estimate = estimator(fit, df)
     if fit.fitted is None:
-        return _failed(fit, {"visit": None, "group_a": None, "group_b": None} | dict.fromkeys(
-            ("estimate", "std_error", "df", "statistic", "ci_low", "ci_high", "p_value", "p_adjusted"), float("nan")))
+        return _failed(
+            fit,
+            {"visit": None, "group_a": None, "group_b": None}
+            | dict.fromkeys(
+                ("estimate", "std_error", "df", "statistic", "ci_low", "ci_high", "p_value", "p_adjusted"),
+                float("nan"),
+            ),
+        )
     grid = _grid(fit, [of] if by is None else [by, of], at or {})
     at_label = dict(zip(grid.labels, grid.rows))
     groups = list(dict.fromkeys(label[-1] for label in grid.labels))
     chosen = list(itertools.combinations(groups, 2)) if pairs is None else [tuple(map(str, p)) for p in pairs]
     unknown = [g for pair in chosen for g in pair if g not in groups]
     if unknown:
-        raise ValueError(f'pairs: "{unknown[0]}" is not a level of {of}; its levels: {", ".join(map(str, groups))}')
+        raise ValueError(
+            f'pairs: "{unknown[0]}" is not a level of {of}; its levels: {", ".join(map(str, groups))}'
+        )
     rows = []
     for visit in dict.fromkeys(label[:-1] for label in grid.labels):
         for a, b in chosen:
             e = estimate(at_label[(*visit, a)] - at_label[(*visit, b)])
             low, high = e.interval(level)
-            rows.append({
-                "response": fit.formula.response, "visit": visit[0] if visit else None, "group_a": a, "group_b": b,
-                "estimate": e.value, "std_error": e.std_error, "df": e.df, "statistic": e.value / e.std_error,
-                "ci_low": low, "ci_high": high, "p_value": e.p_value, **_closing(fit, e),
-            })
+            rows.append(
+                {
+                    "response": fit.formula.response,
+                    "visit": visit[0] if visit else None,
+                    "group_a": a,
+                    "group_b": b,
+                    "estimate": e.value,
+                    "std_error": e.std_error,
+                    "df": e.df,
+                    "statistic": e.value / e.std_error,
+                    "ci_low": low,
+                    "ci_high": high,
+                    "p_value": e.p_value,
+                    **_closing(fit, e),
+                }
+            )
     table = pd.DataFrame(rows)
-    table.insert(table.columns.get_loc("p_value") + 1, "p_adjusted", _adjusted(table, adjust, family, len(groups)))
+    table.insert(
+        table.columns.get_loc("p_value") + 1, "p_adjusted", _adjusted(table, adjust, family, len(groups))
+    )
     table.insert(table.columns.get_loc("p_adjusted") + 1, "adjustment", adjust)
     return table
 
@@ -140,7 +174,9 @@ def _grid(fit: MixedModelFit, over: Sequence[str], at: At) -> _Grid:
         axes[name] = _axis(name, factors.get(name), fitted.columns[name], at, name in over)
     missing = [name for name in over if name not in axes]
     if missing:
-        raise ValueError(f'over: "{missing[0]}" is not a variable of the model; its variables: {", ".join(axes)}')
+        raise ValueError(
+            f'over: "{missing[0]}" is not a variable of the model; its variables: {", ".join(axes)}'
+        )
     order = [*over, *(name for name in axes if name not in over)]
     points = list(itertools.product(*(axes[name] for name in order)))
     values = {}
@@ -178,12 +214,16 @@ def _axis(
         asked = np.atleast_1d(np.asarray(at[name], dtype=float))
         return [(float(v), float(v)) for v in asked]
     if is_asked:
-        raise ValueError(f'over: "{name}" is a number; say at which values, for example at={{"{name}": [0, 1]}}')
+        raise ValueError(
+            f'over: "{name}" is a number; say at which values, for example at={{"{name}": [0, 1]}}'
+        )
     return [(float(values.mean()), float(values.mean()))]
 
 
 def estimator(fit: MixedModelFit, df: str) -> Callable[[np.ndarray], _Estimate]:
-    """A function from a combination of all coefficients to its estimate, standard error and degrees of freedom."""
+    """A function from a combination of all coefficients to its estimate, standard error and degrees of
+    freedom.
+    """
     require_choice(df, DF_METHODS, "df")
     if fit.fitted is None:
         return lambda combination: _Estimate(*(float("nan"),) * 3, fit.status, fit.note)
@@ -199,16 +239,16 @@ def estimator(fit: MixedModelFit, df: str) -> Callable[[np.ndarray], _Estimate]:
         if not dependence.is_estimable(combination):
             reason = f"not determined by the data: {'; '.join(dependence.relations)}"
             return _Estimate(*(float("nan"),) * 3, NOT_ESTIMABLE, reason)
-        l = combination[dependence.kept]
-        se = float(np.sqrt(l @ covariance @ l))
-        return _Estimate(float(l @ beta), se, freedom(l), status, note)
+        kept = combination[dependence.kept]
+        std_error = float(np.sqrt(kept @ covariance @ kept))
+        return _Estimate(float(kept @ beta), std_error, freedom(kept), status, note)
 
     return estimate
 
 
 def _degrees(fit: MixedModelFit, df: str) -> Callable[[np.ndarray], float]:
     if df == "asymptotic":
-        return lambda l: float("inf")
+        return lambda combination: float("inf")
     if df == "satterthwaite":
         return fit.information.satterthwaite
     if df == "kenward_roger":
@@ -216,7 +256,7 @@ def _degrees(fit: MixedModelFit, df: str) -> Callable[[np.ndarray], float]:
     columns = containment_df(fit.fitted)[0][fit.fitted.dependence.kept].astype(float)
     if fit.formula.has_intercept:
         columns[0] = fit.n_patients - 1  # as emmeans, which tests the intercept against patients
-    return lambda l: float(columns[np.abs(l) > 1e-6].min())
+    return lambda combination: float(columns[np.abs(combination) > 1e-6].min())
 
 
 def _adjusted(table: pd.DataFrame, adjust: str, family: str, n_groups: int) -> np.ndarray:
@@ -236,7 +276,10 @@ def _adjusted(table: pd.DataFrame, adjust: str, family: str, n_groups: int) -> n
 
 
 def _adj(p, method):
-    p = np.asarray(p); n = len(p); o = np.argsort(p); r = np.empty(n)
+    p = np.asarray(p)
+    n = len(p)
+    o = np.argsort(p)
+    r = np.empty(n)
     if method == "holm":
         v = np.maximum.accumulate(np.minimum(1, (n - np.arange(n)) * p[o]))
     else:

@@ -13,18 +13,35 @@ from analytics.mixed_model.marginal_means import estimator
 from analytics.mixed_model.result import MixedModelFit
 
 COLUMNS = (
-    "response", "kind", "parameter", "estimate", "std_error", "ci_low", "ci_high", "p_value", "method", "n", "status", "note",
+    "response",
+    "kind",
+    "parameter",
+    "estimate",
+    "std_error",
+    "ci_low",
+    "ci_high",
+    "p_value",
+    "method",
+    "n",
+    "status",
+    "note",
 )
 
 
 def parameter_table(fit: MixedModelFit, df: str = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
-    """One row per parameter: kind (fixed, variance, residual, correlation), estimate, interval, p value of fixed effects.
+    """One row per parameter: kind (fixed, variance, residual, correlation), estimate, interval, p value of
+    fixed effects.
 
-    Kind ``variance`` holds standard deviations of random effects, ``residual`` sigma, ``correlation`` that of the random
-    effects and phi. Fixed effects have t intervals; the others as ``information.variance_parameters``.
+    Kind ``variance`` holds standard deviations of random effects, ``residual`` sigma, ``correlation`` that
+    of the random effects and phi. Fixed effects have t intervals; the others as
+    ``information.variance_parameters``.
     """
     if fit.fitted is None:
-        row = dict.fromkeys(COLUMNS, np.nan) | _closing(fit, fit.status, fit.note) | {"kind": "fixed", "parameter": None}
+        row = (
+            dict.fromkeys(COLUMNS, np.nan)
+            | _closing(fit, fit.status, fit.note)
+            | {"kind": "fixed", "parameter": None}
+        )
         return pd.DataFrame([row], columns=list(COLUMNS))
     fixed = coefficient_table(fit, df, level).assign(kind="fixed")
     random = variance_parameters(fit.fitted, fit.information, level)
@@ -41,13 +58,27 @@ def coefficient_table(fit: MixedModelFit, df: str, level: float) -> pd.DataFrame
     for name, unit in zip(fit.coefficients.index, np.eye(len(fit.coefficients))):
         e = estimate(unit)
         low, high = e.interval(level)
-        rows.append({
-            "parameter": name, "estimate": e.value, "std_error": e.std_error, "df": e.df,
-            "statistic": e.value / e.std_error, "ci_low": low, "ci_high": high, "p_value": e.p_value,
-            **_closing(fit, e.status, e.note),
-        })
+        rows.append(
+            {
+                "parameter": name,
+                "estimate": e.value,
+                "std_error": e.std_error,
+                "df": e.df,
+                "statistic": e.value / e.std_error,
+                "ci_low": low,
+                "ci_high": high,
+                "p_value": e.p_value,
+                **_closing(fit, e.status, e.note),
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def _closing(fit: MixedModelFit, status: str, note: str) -> dict[str, object]:
-    return {"response": fit.formula.response, "method": fit.method, "n": fit.n_obs, "status": status, "note": note}
+    return {
+        "response": fit.formula.response,
+        "method": fit.method,
+        "n": fit.n_obs,
+        "status": status,
+        "note": note,
+    }

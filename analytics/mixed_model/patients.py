@@ -1,19 +1,21 @@
 """Patients as visit patterns, and the sums over patients that the likelihood needs.
 
-Belongs here: sorting rows by patient and time, finding patients with the same pattern of visits, and contracting
-patients' data with one symmetric matrix per pattern. Does not belong here: covariance parameters (covariance.py).
+Belongs here: sorting rows by patient and time, finding patients with the same pattern of visits, and
+contracting patients' data with one symmetric matrix per pattern. Does not belong here: covariance
+parameters (covariance.py).
 
-Every quantity of the likelihood has the form sum_i U_i' G_i U_i, where U_i = [X_i, y_i] has one row per visit of patient i
-and G_i depends on the times of those visits only. Patients with the same times share G, so
+Every quantity of the likelihood has the form sum_i U_i' G_i U_i, where U_i = [X_i, y_i] has one row per
+visit of patient i and G_i depends on the times of those visits only. Patients with the same times share G,
+so
 
     sum_i U_i' G U_i  =  sum_jk G_jk T_jk,     T_jk = sum_i U_i[j, :]' U_i[k, :],
 
-and after one pass over the data the cost does not depend on the number of patients. The table T holds the pairs j <= k
-and the upper triangle of U'U only. Where times are irregular and patterns do not repeat, the table would outgrow the
-data; those patients are contracted directly, in chunks.
+and after one pass over the data the cost does not depend on the number of patients. The table T holds the
+pairs j <= k and the upper triangle of U'U only. Where times are irregular and patterns do not repeat, the
+table would outgrow the data; those patients are contracted directly, in chunks.
 
-Patterns of different length are padded to a common one: a padded visit has zero data, zero random-effect design and
-unit variance, so it adds nothing to any sum and nothing to a log-determinant.
+Patterns of different length are padded to a common one: a padded visit has zero data, zero random-effect
+design and unit variance, so it adds nothing to any sum and nothing to a log-determinant.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ DIRECT_CHUNK = 2048  # patients contracted at once
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows sorted by patient, then time: the order applied, where each patient starts and how many rows it has."""
+    """Rows sorted by patient, then time: the order applied, where each patient starts and how many rows it
+    has.
+    """
 
     order: np.ndarray
     starts: np.ndarray
@@ -43,7 +47,9 @@ class Rows:
 class Block:
     """Visit patterns padded to a common length n, with the number of patients that have each."""
 
-    products: np.ndarray  # (q(q+1)/2, patterns, n, n): dV/dD by the lower triangle of D, z_i z_j' + z_j z_i' or z_i z_i'
+    products: (
+        np.ndarray
+    )  # (q(q+1)/2, patterns, n, n): dV/dD by the lower triangle of D, z_i z_j' + z_j z_i' or z_i z_i'
     identity: np.ndarray  # (patterns, n, n) 1 on the diagonal of a visit
     padding: np.ndarray  # (patterns, n, n) 1 on the diagonal of a padded visit
     lag_index: np.ndarray | None  # (patterns, n, n) index into lags; len(lags) for a pair with a padded visit
@@ -118,7 +124,7 @@ def _bins(sizes: np.ndarray) -> list[np.ndarray]:
     """Group numbers of visits so that padding at most wastes a part of the work."""
     bins: list[list[int]] = []
     for size in sizes[::-1]:
-        if bins and size > 0.6 * bins[-1][0] or (bins and bins[-1][0] <= 6):
+        if (bins and size > 0.6 * bins[-1][0]) or (bins and bins[-1][0] <= 6):
             bins[-1].append(int(size))
         else:
             bins.append([int(size)])
@@ -198,9 +204,9 @@ class _Maker:
             members = by_pattern[ends[k] - self.weight[k] : ends[k]]
             u = self.u[self.index[members, :size]].reshape(len(members), size * columns)
             t = (u.T @ u).reshape(size, columns, size, columns).transpose(0, 2, 1, 3)
-            j, l = np.triu_indices(size)
-            t = t[j, l]
-            t = np.where((j < l)[:, None, None], t + t.transpose(0, 2, 1), t)
+            j, k_row = np.triu_indices(size)
+            t = t[j, k_row]
+            t = np.where((j < k_row)[:, None, None], t + t.transpose(0, 2, 1), t)
             tables.append(t[:, packed_rows, packed_cols])
-            pairs.append((at * n + j) * n + l)
+            pairs.append((at * n + j) * n + k_row)
         return Block(**frame, pairs=np.concatenate(pairs), table=np.concatenate(tables))

@@ -1,7 +1,7 @@
 """The result of a mixed model: estimates in the user's units, and the tables drawn from them.
 
-Belongs here: the result object and its parameter and term frames. Does not belong here: the formulas behind them
-(information.py, term_tests.py, marginal_means.py, diagnostics.py).
+Belongs here: the result object and its parameter and term frames. Does not belong here: the formulas behind
+them (information.py, term_tests.py, marginal_means.py, diagnostics.py).
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scaling:
-    """The way back from the units of the search: residual scale, basis of the design, starting fit, random effects."""
+    """The way back from the units of the search: residual scale, basis of the design, starting fit, random
+    effects.
+    """
 
     response: float
     root: np.ndarray  # X = basis @ root
@@ -71,8 +73,9 @@ class Fitted:
 class MixedModelFit:
     """A fitted linear mixed model. ``status`` says whether it can be used as it stands, ``note`` why not.
 
-    Status ``singular``: the estimates are the maximum, and it lies on the boundary that ``note`` names. Status
-    ``not_estimable`` with estimates: some columns are aliased; the combinations that the data do determine are given.
+    Status ``singular``: the estimates are the maximum, and it lies on the boundary that ``note`` names.
+    Status ``not_estimable`` with estimates: some columns are aliased; the combinations that the data do
+    determine are given.
     """
 
     spec: MixedModelSpec
@@ -97,7 +100,11 @@ class MixedModelFit:
     @property
     def method(self) -> str:
         """The model in words, for the `method` column of results."""
-        parts = ["random intercept" if self.spec.slope is None else f"random intercept and slope ({self.spec.slope})"]
+        parts = [
+            "random intercept"
+            if self.spec.slope is None
+            else f"random intercept and slope ({self.spec.slope})"
+        ]
         if self.spec.serial != "none":
             parts.append(f"{self.spec.serial.upper()} over {self.spec.serial_time}")
         coding = f"; {self.coding}" if self.coding else ""
@@ -133,7 +140,9 @@ class MixedModelFit:
 
     @cached_property
     def parameters(self) -> pd.DataFrame:
-        """All parameters: response, kind, parameter, estimate, std_error, ci_low, ci_high, p_value, ... (parameters.py)."""
+        """All parameters: response, kind, parameter, estimate, std_error, ci_low, ci_high, p_value, ...
+        (parameters.py).
+        """
         from analytics.mixed_model.parameters import parameter_table
 
         return parameter_table(self)
@@ -145,7 +154,9 @@ class MixedModelFit:
         return coefficient_table(self, df, level)
 
     def terms(self, test: str = "satterthwaite_f", basis: str = "difference") -> pd.DataFrame:
-        """Type III test of every term: wald_chi_square, satterthwaite_f, kenward_roger_f or containment_f (term_tests.py)."""
+        """Type III test of every term: wald_chi_square, satterthwaite_f, kenward_roger_f or containment_f
+        (term_tests.py).
+        """
         from analytics.mixed_model.term_tests import term_table
 
         return term_table(self, test, basis)
@@ -218,14 +229,34 @@ def finished_fit(spec: MixedModelSpec, fitted: Fitted, n_missing: int) -> MixedM
 
 
 def failed_fit(
-    spec: MixedModelSpec, formula: Formula, status: str, note: str, n_obs: int, n_patients: int, n_missing: int
+    spec: MixedModelSpec,
+    formula: Formula,
+    status: str,
+    note: str,
+    n_obs: int,
+    n_patients: int,
+    n_missing: int,
 ) -> MixedModelFit:
     """A result that says why there is none."""
     nan = float("nan")
     empty = pd.DataFrame(dtype=float)
     return MixedModelFit(
-        spec, formula, status, note, n_obs, n_patients, n_missing, nan, nan, nan, pd.Series(dtype=float), empty, empty,
-        nan, None, "",
+        spec,
+        formula,
+        status,
+        note,
+        n_obs,
+        n_patients,
+        n_missing,
+        nan,
+        nan,
+        nan,
+        pd.Series(dtype=float),
+        empty,
+        empty,
+        nan,
+        None,
+        "",
     )
 
 
@@ -253,11 +284,15 @@ def boundary_faults(spec: MixedModelSpec, fitted: Fitted) -> list[str]:
         which = "variance of the random intercept" if spec.slope is None else "random-effect variances"
         faults.append(f"the {which} {'is' if spec.slope is None else 'are'} estimated as zero")
     elif optimum.rank < structure.n_effects:
-        faults.append(f"random intercept and slope ({spec.slope}) are perfectly dependent: their covariance is singular")
+        faults.append(
+            f"random intercept and slope ({spec.slope}) are perfectly dependent: their covariance is singular"
+        )
     if optimum.at_limit:
         faults.append("the serial correlation is on its boundary")
     elif _is_flat(optimum.point.hessian):
-        faults.append("the data do not determine all covariance parameters: the likelihood is flat in one direction")
+        faults.append(
+            "the data do not determine all covariance parameters: the likelihood is flat in one direction"
+        )
     return faults
 
 

@@ -1,12 +1,13 @@
 """Find the covariance parameters that maximise the profiled likelihood, on the boundary too.
 
-Belongs here: starting values, a Newton search with exact Hessian, and the decision whether the maximum is on the boundary.
-Does not belong here: the likelihood (likelihood.py) and reading data (fit.py).
+Belongs here: starting values, a Newton search with exact Hessian, and the decision whether the maximum is
+on the boundary. Does not belong here: the likelihood (likelihood.py) and reading data (fit.py).
 
-Each search is Newton's with the absolute value of the Hessian's eigenvalues (so that a saddle repels) and step halving;
-the best of several starts is kept. D = L L' has no bounds in L, so a search may end where D is singular. Whether the
-maximum is there is then decided by the Karush-Kuhn-Tucker conditions of the model with D of lower rank: that model is
-fitted, and is the maximum if -2 log-likelihood does not fall in any direction u u' that would raise the rank.
+Each search is Newton's with the absolute value of the Hessian's eigenvalues (so that a saddle repels) and
+step halving; the best of several starts is kept. D = L L' has no bounds in L, so a search may end where D
+is singular. Whether the maximum is there is then decided by the Karush-Kuhn-Tucker conditions of the model
+with D of lower rank: that model is fitted, and is the maximum if -2 log-likelihood does not fall in any
+direction u u' that would raise the rank.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def _start(problem: Problem, intercept: float, slope: float, phi: float) -> np.n
 
 
 def _newton(problem: Problem, theta: np.ndarray, rank: int) -> _Path | None:
-    """Newton's method with eigenvalue modification and step halving, then plain Newton to machine precision."""
+    """Newton's method with eigenvalue modification and step halving, then plain Newton to machine
+    precision.
+    """
     point = profile(problem, theta, rank)
     if point is None:
         return None
@@ -92,7 +95,9 @@ def _step(point: Point, theta: np.ndarray, n_loading: int) -> np.ndarray:
     values, vectors = np.linalg.eigh(point.hessian)
     size = np.maximum(np.abs(values), 1e-10 * max(1.0, np.abs(values).max()))
     step = -vectors @ ((vectors.T @ point.gradient) / size)
-    limit = np.r_[np.full(n_loading, 0.5 + np.abs(theta[:n_loading]).max(initial=0.0)), np.ones(len(theta) - n_loading)]
+    limit = np.r_[
+        np.full(n_loading, 0.5 + np.abs(theta[:n_loading]).max(initial=0.0)), np.ones(len(theta) - n_loading)
+    ]
     step = step / max(1.0, float((np.abs(step) / limit).max()))
     moved = theta + step
     moved[n_loading:] = np.clip(moved[n_loading:], -PSI_LIMIT, PSI_LIMIT)
@@ -100,7 +105,11 @@ def _step(point: Point, theta: np.ndarray, n_loading: int) -> np.ndarray:
 
 
 def _halve(
-    function: Callable[[np.ndarray], Point | None], theta: np.ndarray, step: np.ndarray, point: Point, decrease: float
+    function: Callable[[np.ndarray], Point | None],
+    theta: np.ndarray,
+    step: np.ndarray,
+    point: Point,
+    decrease: float,
 ) -> tuple[np.ndarray, Point] | None:
     for power in range(25):
         trial = theta + step * 0.5**power

@@ -39,7 +39,7 @@ class MixedModelSpec:
             require_choice(coding, CODINGS, "contrasts")
 
     def formula(self) -> Formula:
-        """The parsed two-sided formula; the response comes from ``response`` or from the left of ``fixed``."""
+        """The parsed two-sided formula; its response is ``response`` or the left side of ``fixed``."""
         text = self.fixed.strip()
         left, tilde, right = text.partition("~")
         left = left.strip()

@@ -1,16 +1,18 @@
 """Tests of terms, and of one model against a smaller one.
 
-Belongs here: type III hypotheses and the tests of them, likelihood ratio. Does not belong here: degrees of freedom
-(information.py, kenward_roger.py) and contrasts of means (marginal_means.py).
+Belongs here: type III hypotheses and the tests of them, likelihood ratio. Does not belong here: degrees of
+freedom (information.py, kenward_roger.py) and contrasts of means (marginal_means.py).
 
-`wald_chi_square` tests the coefficients of a term as they are coded, as R's `car::Anova(type = 3)`; with treatment contrasts a
-main effect is then that at the reference level of what it interacts with, and the row's note says so. The F tests
-(`satterthwaite_f`, `kenward_roger_f`) test the marginal type III hypothesis whatever the coding, as lmerTest; with sum
-contrasts the hypotheses are the same. `containment_f` is nlme's `anova(type = "marginal")`, coded like the chi-square.
+`wald_chi_square` tests the coefficients of a term as they are coded, as R's `car::Anova(type = 3)`; with
+treatment contrasts a main effect is then that at the reference level of what it interacts with, and the
+row's note says so. The F tests (`satterthwaite_f`, `kenward_roger_f`) test the marginal type III hypothesis
+whatever the coding, as lmerTest; with sum contrasts the hypotheses are the same. `containment_f` is nlme's
+`anova(type = "marginal")`, coded like the chi-square.
 
-F, the Wald and the Kenward-Roger tests do not depend on the rows chosen to state a hypothesis; Satterthwaite's denominator df
-of several rows does (Fai and Cornelius decorrelate those rows). lmerTest's rows are differences from the first level, here
-basis "difference"; "sum" states the hypothesis by the sum-coded coefficients themselves.
+F, the Wald and the Kenward-Roger tests do not depend on the rows chosen to state a hypothesis;
+Satterthwaite's denominator df of several rows does (Fai and Cornelius decorrelate those rows). lmerTest's
+rows are differences from the first level, here basis "difference"; "sum" states the hypothesis by the
+sum-coded coefficients themselves.
 """
 
 from __future__ import annotations
@@ -51,11 +53,21 @@ def term_table(fit: MixedModelFit, test: str, basis: str = "difference") -> pd.D
     rows = []
     for number, label in enumerate(labels, start=0 if fit.formula.has_intercept else 1):
         result = _test_term(fit, number, test, basis)
-        rows.append({
-            "response": fit.formula.response, "term": label, "test": test, "statistic": result.statistic,
-            "df_num": result.df_num, "df_den": result.df_den, "p_value": result.p_value, "method": fit.method,
-            "n": fit.n_obs, "status": result.status, "note": result.note,
-        })
+        rows.append(
+            {
+                "response": fit.formula.response,
+                "term": label,
+                "test": test,
+                "statistic": result.statistic,
+                "df_num": result.df_num,
+                "df_den": result.df_den,
+                "p_value": result.p_value,
+                "method": fit.method,
+                "n": fit.n_obs,
+                "status": result.status,
+                "note": result.note,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -63,8 +75,8 @@ def require_kenward_roger(fit: MixedModelFit) -> None:
     """ValueError where Kenward-Roger does not apply."""
     if fit.spec.serial != "none":
         raise ValueError(
-            f'Kenward-Roger is for models without serial correlation; this one has serial="{fit.spec.serial}". '
-            'Use "satterthwaite"'
+            "Kenward-Roger is for models without serial correlation; this one has "
+            f'serial="{fit.spec.serial}". Use "satterthwaite"'
         )
     if fit.spec.method != "reml":
         raise ValueError('Kenward-Roger needs a fit by REML; this one is by ML. Fit with method="reml"')
@@ -82,7 +94,9 @@ def _test_term(fit: MixedModelFit, number: int, test: str, basis: str) -> _Test:
         rows = design.level_differences(number) @ rows
     if not all(dependence.is_estimable(row) for row in rows):
         relations = "; ".join(dependence.relations)
-        return _Test(nan, float(len(rows)), nan, nan, f"not determined by the data: {relations}", NOT_ESTIMABLE)
+        return _Test(
+            nan, float(len(rows)), nan, nan, f"not determined by the data: {relations}", NOT_ESTIMABLE
+        )
     note = _coding_note(fit, number) if as_coded else ""
     result = _compute(fit, rows[:, dependence.kept], number, test)
     status, search_note = fit.search_status
@@ -110,8 +124,9 @@ def _compute(fit: MixedModelFit, rows: np.ndarray, number: int, test: str) -> _T
 def _marginal_hypotheses(design: Design) -> np.ndarray:
     """Rows L with L beta = the coefficients that the same model has under sum contrasts.
 
-    Both codings span the same columns, X = X_sum B, so beta_sum = B beta. B depends on the coding only and is found on
-    drawn rows with every combination of levels, not on the data, whose empty cells would leave it undetermined.
+    Both codings span the same columns, X = X_sum B, so beta_sum = B beta. B depends on the coding only and
+    is found on drawn rows with every combination of levels, not on the data, whose empty cells would leave
+    it undetermined.
     """
     if all(f.coding == "sum" for f in design.factors().values()):
         return np.eye(len(design.names))
@@ -153,8 +168,8 @@ def _coding_note(fit: MixedModelFit, number: int) -> str:
 def likelihood_ratio(smaller: MixedModelFit, larger: MixedModelFit) -> pd.DataFrame:
     """Likelihood-ratio test of two nested fits to the same rows: statistic, df, p_value, AIC and BIC of both.
 
-    Fits that differ in fixed effects must be by ML. A test of a variance is on the boundary of its parameter space; the
-    chi-square p value is then too large (Stram and Lee 1994), and the note says so.
+    Fits that differ in fixed effects must be by ML. A test of a variance is on the boundary of its
+    parameter space; the chi-square p value is then too large (Stram and Lee 1994), and the note says so.
     """
     if smaller.fitted is None or larger.fitted is None:
         failed = smaller if smaller.fitted is None else larger
@@ -162,14 +177,16 @@ def likelihood_ratio(smaller: MixedModelFit, larger: MixedModelFit) -> pd.DataFr
     same_response = np.array_equal(np.sort(smaller.fitted.y), np.sort(larger.fitted.y))
     if smaller.n_obs != larger.n_obs or not same_response:
         raise ValueError(
-            f"likelihood_ratio: the fits use different rows ({smaller.n_obs} and {larger.n_obs}); fit both to the rows "
-            "complete for the larger model"
+            f"likelihood_ratio: the fits use different rows ({smaller.n_obs} and {larger.n_obs}); fit both "
+            "to the rows complete for the larger model"
         )
     if smaller.spec.method != larger.spec.method:
         raise ValueError("likelihood_ratio: one fit is by REML and one by ML")
     names = [set(f.fitted.design.names) for f in (smaller, larger)]
     if smaller.spec.method == "reml" and names[0] != names[1]:
-        raise ValueError('likelihood_ratio: fits with different fixed effects must be by ML; fit with method="ml"')
+        raise ValueError(
+            'likelihood_ratio: fits with different fixed effects must be by ML; fit with method="ml"'
+        )
     df = larger.n_parameters - smaller.n_parameters
     if df <= 0:
         raise ValueError(f"likelihood_ratio: the larger fit must have more parameters; it has {df} more")
@@ -183,8 +200,22 @@ def _ratio_row(
     smaller: MixedModelFit, larger: MixedModelFit, statistic: float, df: int, status: str, note: str
 ) -> pd.DataFrame:
     p_value = float(stats.chi2.sf(max(statistic, 0.0), df)) if df else float("nan")
-    return pd.DataFrame([{
-        "response": larger.formula.response, "test": "likelihood_ratio", "statistic": statistic, "df": df,
-        "p_value": p_value, "aic_smaller": smaller.aic, "aic_larger": larger.aic, "bic_smaller": smaller.bic,
-        "bic_larger": larger.bic, "method": larger.method, "n": larger.n_obs, "status": status, "note": note,
-    }])
+    return pd.DataFrame(
+        [
+            {
+                "response": larger.formula.response,
+                "test": "likelihood_ratio",
+                "statistic": statistic,
+                "df": df,
+                "p_value": p_value,
+                "aic_smaller": smaller.aic,
+                "aic_larger": larger.aic,
+                "bic_smaller": smaller.bic,
+                "bic_larger": larger.bic,
+                "method": larger.method,
+                "n": larger.n_obs,
+                "status": status,
+                "note": note,
+            }
+        ]
+    )

@@ -1,6 +1,7 @@
 """Cases of linear mixed models: what `refgen.R` asks of nlme, of its own converged likelihood and of lme4.
 
-The blocks `nlme` and `lmer_REML` are answered with the converged estimates; those programs stop a little earlier.
+The blocks `nlme` and `lmer_REML` are answered with the converged estimates; those programs stop a little
+earlier.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ def compute(case: Block, data: pd.DataFrame, wanted: Block) -> tuple[Block, dict
     fits = {method: _fit(case, data, method) for method in ("REML", "ML")}
     reml = fits["REML"]
     out: Block = {
-        "n_obs": reml.n_obs, "n_subjects": reml.n_patients, "coef_names": list(reml.coefficients.index),
+        "n_obs": reml.n_obs,
+        "n_subjects": reml.n_patients,
+        "coef_names": list(reml.coefficients.index),
         "contrasts": "contr.sum for all factors (last level = -1)",
     }
     for method, fit in fits.items():
@@ -33,7 +36,9 @@ def compute(case: Block, data: pd.DataFrame, wanted: Block) -> tuple[Block, dict
         if fit.status not in FITTED:
             missing[method] = f"{fit.status}: {fit.note}"
             continue
-        out[method] = {name: _block(case, fit, name, keys) for name, keys in blocks.items() if isinstance(keys, dict)}
+        out[method] = {
+            name: _block(case, fit, name, keys) for name, keys in blocks.items() if isinstance(keys, dict)
+        }
         for name in set(blocks) - set(out[method]):
             missing[f"{method}.{name}"] = "a message of R's, not a number"
     if "lmer_REML" in wanted:
@@ -110,7 +115,10 @@ def _f_tests(fit: MixedModelFit, test: str, intercept: bool = False, basis: str 
     table = fit.terms(test, basis)
     if not intercept:
         table = table[table["term"] != "(Intercept)"]
-    return {r.term: {"F": r.statistic, "ndf": int(r.df_num), "ddf": r.df_den, "p": r.p_value} for r in table.itertuples()}
+    return {
+        r.term: {"F": r.statistic, "ndf": int(r.df_num), "ddf": r.df_den, "p": r.p_value}
+        for r in table.itertuples()
+    }
 
 
 def _means(case: Block, fit: MixedModelFit) -> list[Block]:
@@ -129,10 +137,17 @@ def _contrasts(case: Block, fit: MixedModelFit) -> list[Block]:
     within, bh = table("asymptotic", "holm", "within"), table("asymptotic", "BH")
     return [
         {
-            "time": z["visit"][i], "pair": [z["group_a"][i], z["group_b"][i]], "estimate": z["estimate"][i],
-            "se": z["std_error"][i], "z": z["statistic"][i], "p_z": z["p_value"][i], "df_satterthwaite": t["df"][i],
-            "p_satterthwaite": t["p_value"][i], "p_z_holm_all": z["p_adjusted"][i],
-            "p_z_holm_within_time": within["p_adjusted"][i], "p_satterthwaite_holm_all": t["p_adjusted"][i],
+            "time": z["visit"][i],
+            "pair": [z["group_a"][i], z["group_b"][i]],
+            "estimate": z["estimate"][i],
+            "se": z["std_error"][i],
+            "z": z["statistic"][i],
+            "p_z": z["p_value"][i],
+            "df_satterthwaite": t["df"][i],
+            "p_satterthwaite": t["p_value"][i],
+            "p_z_holm_all": z["p_adjusted"][i],
+            "p_z_holm_within_time": within["p_adjusted"][i],
+            "p_satterthwaite_holm_all": t["p_adjusted"][i],
             "p_z_BH_all": bh["p_adjusted"][i],
         }
         for i in range(len(z))
@@ -143,8 +158,12 @@ def _containment_contrasts(case: Block, fit: MixedModelFit) -> list[Block]:
     table = contrast_table(fit, case["group"], case["time"], df="containment", adjust="none")
     return [
         {
-            "contrast": f"{_bracketed(r.group_a)} - {_bracketed(r.group_b)}", "time": r.visit, "estimate": r.estimate,
-            "se": r.std_error, "df": int(r.df), "p": r.p_value,
+            "contrast": f"{_bracketed(r.group_a)} - {_bracketed(r.group_b)}",
+            "time": r.visit,
+            "estimate": r.estimate,
+            "se": r.std_error,
+            "df": int(r.df),
+            "p": r.p_value,
         }
         for r in table.itertuples()
     ]

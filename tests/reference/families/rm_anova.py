@@ -17,7 +17,13 @@ R_NAMES = {"(Intercept)": "(Intercept)", "group": "g", "visit": "time", "group:v
 def compute(case: Block, data: pd.DataFrame, wanted: Block) -> tuple[Block, dict[str, str]]:
     numeric = pd.api.types.is_numeric_dtype(data[case["group"]])
     result = repeated_measures_anova(
-        data, case["value"], case["group"], case["time"], case["id"], case["time_levels"], group_is_numeric=numeric
+        data,
+        case["value"],
+        case["group"],
+        case["time"],
+        case["id"],
+        case["time_levels"],
+        group_is_numeric=numeric,
     )
     if result.status != OK:
         return {}, dict.fromkeys(wanted, f"{result.status}: {result.note}")
@@ -43,8 +49,13 @@ def _within(result: RepeatedMeasuresAnova) -> list[str]:
 def _univariate(result: RepeatedMeasuresAnova) -> Block:
     return {
         R_NAMES[r.term]: {
-            "SS": r.sum_of_squares, "df": r.df_num, "SSE": r.error_sum_of_squares, "dfE": r.df_den, "F": r.statistic,
-            "p": r.p_value, "partial_eta_sq": r.partial_eta_squared,
+            "SS": r.sum_of_squares,
+            "df": r.df_num,
+            "SSE": r.error_sum_of_squares,
+            "dfE": r.df_den,
+            "F": r.statistic,
+            "p": r.p_value,
+            "partial_eta_sq": r.partial_eta_squared,
         }
         for r in result.terms.itertuples()
     }
@@ -64,7 +75,10 @@ def _strata(case: Block, result: RepeatedMeasuresAnova) -> Block:
     out = {}
     for stratum, rows in result.strata.groupby("stratum", sort=False):
         out[strata[stratum]] = {
-            "terms": [names.get(t, t) for t in rows["term"]], "df": rows["df"].tolist(),
-            "SS": rows["sum_of_squares"].tolist(), "F": rows["statistic"].tolist(), "p": rows["p_value"].tolist(),
+            "terms": [names.get(t, t) for t in rows["term"]],
+            "df": rows["df"].tolist(),
+            "SS": rows["sum_of_squares"].tolist(),
+            "F": rows["statistic"].tolist(),
+            "p": rows["p_value"].tolist(),
         }
     return out

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,8 @@ from typing import Any
 
 from orchestration.registry import Registry
 from orchestration.resources import DBT_PROJECT
+
+log = logging.getLogger("myositis")
 
 SOURCES = ("models/**/*.sql", "models/**/*.yml", "macros/**/*.sql", "seeds/*.csv", "seeds/*.yml", "tests/**/*.sql", "dbt_project.yml")
 
@@ -67,23 +70,19 @@ def read_manifest(registry: Registry) -> dict[str, Any]:
     return json.loads(prepare_manifest(registry).read_text())
 
 
-def build(
-    registry: Registry, *, full_refresh: bool, with_seeds: bool, progress: Callable[[str], None]
-) -> list[NodeResult]:
+def build(registry: Registry, *, full_refresh: bool, with_seeds: bool) -> list[NodeResult]:
     """Build and test every model in order; a failed test stops what lies behind it."""
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     if not with_seeds:
         arguments += ["--exclude-resource-type", "seed"]
     if full_refresh:
         arguments.append("--full-refresh")
-    done = [0]
+    return _results(_invoke(registry, arguments, _tell))
 
-    def on_event(event: Any) -> None:
-        if event.info.name in ("LogModelResult", "LogSeedResult"):
-            done[0] += 1
-            progress(event.data.description if hasattr(event.data, "description") else event.info.name)
 
-    return _results(_invoke(registry, arguments, on_event))
+def _tell(event: Any) -> None:
+    if event.info.name == "LogModelResult":
+        log.debug("model %d of %d: %s", event.data.index, event.data.total, event.data.description)
 
 
 def _invoke(registry: Registry, arguments: list[str], on_event: Callable[[Any], None] | None = None) -> Any:

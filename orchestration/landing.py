@@ -3,8 +3,6 @@
 Belongs here: which deliveries there are, which are complete, which are outstanding, and the landing assets.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 

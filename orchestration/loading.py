@@ -7,9 +7,10 @@ refused whole; a load is visible to dbt only once the ledger says `accepted`.
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -23,6 +24,8 @@ from orchestration.exports import ExportFault, SourceTable, open_tables
 from orchestration.mapping import ColumnSource, Entity, Export, Mapping, WideEntity
 from orchestration.registry import SUCCESS_MARKER, Registry
 from orchestration.yaml_file import line_of, nearest
+
+log = logging.getLogger("myositis")
 
 RAW_NAMES = {
     "concept": "concept_source", "value": "value_text", "unit": "unit_source", "unit_2": "unit_source_2",
@@ -98,7 +101,6 @@ def load_delivery(
     connection: duckdb.DuckDBPyConnection,
     registry: Registry,
     inventory: Inventory,
-    progress: Callable[[str], None] = lambda text: None,
 ) -> LoadSummary:
     """Insert the rows of a delivery under its load_id, not yet accepted; raise DeliveryRefused with all faults.
 
@@ -109,10 +111,20 @@ def load_delivery(
     remove_load(connection, inventory.load_id)
     workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
     try:
-        return _Loader(connection, registry, mapping, inventory, workdir, progress).run()
+        return _Loader(connection, registry, mapping, inventory, workdir).run()
     except BaseException:
         remove_load(connection, inventory.load_id)
         raise
+    finally:
+        shutil.rmtree(workdir, ignore_errors=True)
+
+
+def find_faults(connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory) -> list[str]:
+    """What would refuse a delivery, without loading it."""
+    workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
+    try:
+        _, faults = _Loader(connection, registry, registry.mappings[inventory.sender], inventory, workdir).survey()
+        return faults
     finally:
         shutil.rmtree(workdir, ignore_errors=True)
 
@@ -160,15 +172,19 @@ class _Loader:
     mapping: Mapping
     inventory: Inventory
     workdir: Path
-    progress: Callable[[str], None]
 
-    def run(self) -> LoadSummary:
+    def survey(self) -> tuple[list[tuple[Export, SourceTable]], list[str]]:
+        """Open every file that the mapping names; returns the tables and every fault found."""
         faults: list[str] = []
         opened = list(self._open(faults))
         faults += self._unmapped_files()
         faults += self._column_faults(opened)
-        if not faults and not sum(self._count(t) for _, t in opened):
+        if not faults and not sum(table.rows_in for _, table in opened):
             faults.append(f"{self._place()}: the delivery is empty: no file holds a row; ask the hospital for it again")
+        return opened, faults
+
+    def run(self) -> LoadSummary:
+        opened, faults = self.survey()
         if faults:
             raise DeliveryRefused(self.inventory.sender, self.inventory.delivery, faults)
         summary = LoadSummary(self.inventory.load_id, files=len(self.inventory.files))
@@ -189,7 +205,7 @@ class _Loader:
                     f" Its files: {there}.{nearest(export.file, [f.name for f in self.inventory.files])}"
                 )
             for file in files:
-                self.progress(f"reading {self._place(file.name)}" + (f" [{export.sheet}]" if export.sheet else ""))
+                log.debug("reading %s%s", self._place(file.name), f" [{export.sheet}]" if export.sheet else "")
                 try:
                     for table in open_tables(file.path, export, self.workdir, self.connection):
                         yield export, table
@@ -230,11 +246,6 @@ class _Loader:
                     " ignored or identifiers"
                 )
         return faults
-
-    def _count(self, table: SourceTable) -> int:
-        if table.rows is not None:
-            return table.rows
-        return self.connection.execute(f"select count(*) from ({table.relation})").fetchone()[0]
 
     # into raw
 
@@ -280,14 +291,12 @@ class _Loader:
         elif name in WIDE_NAMES:
             theirs = getattr(entity, {"observations": "value", "antibodies": "result", "events": "event"}[name])
             columns["source_column"] = _literal(" | ".join(theirs.columns) or None)
-        names = ", ".join(columns)
         expressions = ", ".join(f"{e} as {n}" for n, e in columns.items())
         inserted = self.connection.execute(
             f"insert into raw.{name} by name select {expressions}, source_row, ?::timestamp as loaded_at"
             f" from {source} {' '.join(j for j in joins if j)} where not ({blank})",
             [_now()],
         ).fetchone()[0]
-        del names
         return inserted, empty
 
     def _key_join(self, columns: dict[str, str], key: str, entity: Entity) -> str:

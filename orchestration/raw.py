@@ -4,9 +4,9 @@ Belongs here: taking or refusing a delivery (structure, then the raw suite), and
 `loading.py`.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -26,11 +26,10 @@ from orchestration.registry import Registry
 from orchestration.resources import current_registry
 
 POOL = "warehouse"
+log = logging.getLogger("myositis")
 
 
-def ingest(
-    registry: Registry, sender: str, delivery: str, progress: Callable[[str], None] = lambda text: None
-) -> LoadSummary | None:
+def ingest(registry: Registry, sender: str, delivery: str) -> LoadSummary | None:
     """Take one delivery into raw, or refuse it whole (DeliveryRefused); None when it is already in force unchanged."""
     from expectations import RAW_SUITE, gate, load_suite, run_suite
 
@@ -40,7 +39,7 @@ def ingest(
         if is_settled(connection, inventory):
             return None
         try:
-            summary = load_delivery(connection, registry, inventory, progress)
+            summary = load_delivery(connection, registry, inventory)
         except DeliveryRefused as refusal:
             record_state(connection, inventory, kind, "refused", "\n".join(refusal.reasons))
             raise
@@ -54,6 +53,10 @@ def ingest(
             record_state(connection, inventory, kind, "refused", "\n".join(reasons))
             raise DeliveryRefused(sender, delivery, reasons)
         record_state(connection, inventory, kind, "accepted")
+    log.info(
+        "%s/%s taken: %d files, %d rows, %d records", sender, delivery, summary.files, summary.rows_read + summary.rows_malformed,
+        sum(summary.records.values()),
+    )
     return summary
 
 
@@ -73,11 +76,14 @@ def raw_asset(sender: str, name: str) -> dg.AssetsDefinition:
                               description="The Great Expectations suite expectations/raw.yml holds for the delivery."),
         ],
     )
-    def raw(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def raw(context: dg.AssetExecutionContext) -> Iterator[Any]:
         delivery = context.partition_key
         try:
-            summary = ingest(current_registry(), sender, delivery, context.log.info)
+            summary = ingest(current_registry(), sender, delivery)
         except DeliveryRefused as refusal:
+            yield dg.AssetCheckResult(
+                asset_key=["raw", sender], check_name="taken_whole", passed=False, metadata={"reasons": len(refusal.reasons)}
+            )
             raise dg.Failure(str(refusal), allow_retries=False) from refusal
         counts = {} if summary is None else {
             "rows_read": summary.rows_read, "rows_malformed": summary.rows_malformed, **{f"records_{k}": v for k, v in summary.records.items()},

@@ -4,12 +4,10 @@ Belongs here: the gate before a release, the candidate file, its identity, publi
 exists only if its checks passed; readers never see half of one.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path

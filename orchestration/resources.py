@@ -20,6 +20,11 @@ DAGSTER_YAML = """\
 # Made by myositis; runs of the command, the UI and the daemon are all kept here.
 telemetry:
   enabled: false
+python_logs:
+  managed_python_loggers: [myositis]
+  python_log_level: INFO
+nux:
+  enabled: false
 concurrency:
   pools:
     default_limit: 1  # DuckDB takes one writer at a time: every asset that writes shares the pool "warehouse"

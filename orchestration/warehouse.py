@@ -4,9 +4,8 @@ Belongs here: one dbt build as one Dagster op, what dbt did as Dagster events, r
 belong here: running dbt (`dbt.py`), the models (`dbt_project/`).
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -18,6 +17,8 @@ from orchestration.database import warehouse, write_rules
 from orchestration.raw import POOL
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
+
+log = logging.getLogger("myositis")
 
 LAYERS = ("staging", "intermediate", "marts", "quality")
 
@@ -58,7 +59,7 @@ def warehouse_assets(registry: Registry) -> dg.AssetsDefinition:
 
     @dbt_assets(manifest=manifest, dagster_dbt_translator=translator, name="warehouse", pool=POOL)
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        results, counts = build(current_registry(), context.log.info)
+        results, counts = build(current_registry())
         yield from _events(context, manifest, translator, results, counts)
         if failed := [r for r in results if not r.passed]:
             raise dg.Failure(_sentence(failed), allow_retries=False)
@@ -66,9 +67,7 @@ def warehouse_assets(registry: Registry) -> dg.AssetsDefinition:
     return models
 
 
-def build(
-    registry: Registry, progress: Callable[[str], None] = lambda text: None
-) -> tuple[list[dbt.NodeResult], dict[str, int]]:
+def build(registry: Registry) -> tuple[list[dbt.NodeResult], dict[str, int]]:
     """Bring every model up to date with the loads in force; returns what each node did, and rows by table.
 
     The rules that the tables were built by are kept beside them: other rules, or a build that was cut short while it
@@ -81,19 +80,19 @@ def build(
         fresh = _setting(connection, "built_by_rules") == rules
         if not fresh:
             _put_setting(connection, "built_by_rules", f"building {rules}")
-    progress("models: " + ("what the new deliveries touch" if fresh else "all, because rules or models changed"))
-    results = dbt.build(registry, full_refresh=not fresh, with_seeds=not fresh, progress=progress)
+    log.info("models: %s", "what the new deliveries touch" if fresh else "all of them, for rules or models are new")
+    results = dbt.build(registry, full_refresh=not fresh, with_seeds=not fresh)
     while all(r.passed for r in results):
         with warehouse(registry.warehouse) as connection:
-            if not refuse_over_threshold(connection, progress):
+            if not refuse_over_threshold(connection):
                 _put_setting(connection, "built_by_rules", rules)
                 return results, _row_counts(connection)
-        results = dbt.build(registry, full_refresh=False, with_seeds=False, progress=progress)
+        results = dbt.build(registry, full_refresh=False, with_seeds=False)
     with warehouse(registry.warehouse) as connection:
         return results, _row_counts(connection)
 
 
-def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, progress: Callable[[str], None]) -> int:
+def refuse_over_threshold(connection: duckdb.DuckDBPyConnection) -> int:
     """Put deliveries out of force whose share of rejected records exceeds what their mapping allows; returns how many."""
     over = connection.execute("""
         select t.sender_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.records_counted,
@@ -121,7 +120,7 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, progress: Calla
             [sender, delivery],
         )
         connection.commit()
-        progress(f"refused {sender}/{delivery}: {reasons[0]}")
+        log.warning("refused %s/%s: %s", sender, delivery, reasons[0])
     return len(loads)
 
 

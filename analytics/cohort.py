@@ -1,0 +1,181 @@
+"""Who belongs to which group of a study, and the value of each variable at each visit.
+
+Belongs here: membership, the flow of exclusions, what a missing or censored value becomes. Does not belong here:
+estimates (`study_results.py` calls them).
+
+The frames are the release's tables, one data frame each, under their own names (`dim_patient`, `fct_observation`, …).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from analytics.study import Study, Variable
+
+Frames = Mapping[str, pd.DataFrame]
+KEY = ["hospital_id", "patient_key"]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The patients of a study. ``patients``: one row per registered patient with ``patient`` (one label), ``group_id``
+    (None outside every group), ``reason`` (why outside) and the patient's columns."""
+
+    study: Study
+    frames: Frames
+    patients: pd.DataFrame
+
+    @cached_property
+    def members(self) -> pd.DataFrame:
+        """Patients of one group, ordered by group and patient."""
+        inside = self.patients[self.patients["group_id"].notna()].copy()
+        inside["group_id"] = pd.Categorical(inside["group_id"], categories=list(self.study.groups), ordered=True)
+        return inside.sort_values(["group_id", "patient"]).astype({"group_id": str}).reset_index(drop=True)
+
+    def of(self, groups: list[str]) -> pd.DataFrame:
+        return self.members[self.members["group_id"].isin(groups)].reset_index(drop=True)
+
+    @cached_property
+    def scheduled(self) -> pd.DataFrame:
+        """The value that stands for each patient, concept and scheduled visit."""
+        observations = self.frames["fct_observation"]
+        chosen = observations[observations["scheduled_visit"].notna() & observations["is_visit_value"].astype(bool)]
+        return chosen.merge(self.members[[*KEY, "patient"]], on=KEY)
+
+    def value(self, name: str, visit: str) -> pd.DataFrame:
+        """One row per member: ``patient``, ``value`` (NaN when missing), ``is_censored``."""
+        variable = self.study.variables[name]
+        base = self.members[["patient"]].copy()
+        if variable.source == "observation":
+            found = self._observed(variable.of or name, visit, variable)
+        elif variable.source == "ratio":
+            found = self._ratio(variable, visit)
+        elif variable.source == "event":
+            found = self._event(variable.of or name, visit, variable.when)
+        elif variable.source == "endpoint":
+            found = self._endpoint(variable.of or name)
+        else:
+            found = self._patient_column(variable)
+        out = base.merge(found, on="patient", how="left")
+        out["is_censored"] = out["is_censored"].fillna(False).astype(bool)
+        return out
+
+    def over_visits(self, name: str, visits: list[str]) -> pd.DataFrame:
+        """``value`` at each visit, long: ``patient``, ``group_id``, ``visit``, ``value``, ``is_censored``."""
+        parts = [self.value(name, visit).assign(visit=visit) for visit in visits]
+        long = pd.concat(parts, ignore_index=True)
+        return long.merge(self.members[["patient", "group_id"]], on="patient")
+
+    def flow(self) -> pd.DataFrame:
+        """Registered patients, why some are in no group, and the groups: step, group_id, n, reason."""
+        rows = [("registered", None, len(self.patients), "patients in the release")]
+        outside = self.patients[self.patients["group_id"].isna()]
+        rows += [("not in a group", None, int(n), reason) for reason, n in outside["reason"].value_counts().sort_index().items()]
+        counts = self.members["group_id"].value_counts()
+        rows += [("in a group", g, int(counts.get(g, 0)), spec.label) for g, spec in self.study.groups.items()]
+        return pd.DataFrame(rows, columns=["step", "group_id", "n", "reason"])
+
+    # where a value comes from
+
+    def _observed(self, concept: str, visit: str, variable: Variable) -> pd.DataFrame:
+        rows = self.scheduled[(self.scheduled["concept_id"] == concept) & (self.scheduled["scheduled_visit"] == visit)]
+        censored = rows["comparator"].notna()
+        limit = rows["upper_limit"].fillna(rows["lower_limit"])
+        stand_in = {"exclude": np.nan, "limit": limit, "half_limit": rows["upper_limit"] / 2}[variable.censored]
+        return pd.DataFrame({
+            "patient": rows["patient"], "value": rows["value_canonical"].where(~censored, stand_in), "is_censored": censored,
+        })
+
+    def _ratio(self, variable: Variable, visit: str) -> pd.DataFrame:
+        above = self._observed(variable.numerator, visit, variable)
+        below = self._observed(variable.denominator, visit, variable)
+        both = above.merge(below, on="patient", suffixes=("", "_below"))
+        ratio = both["value"] / both["value_below"].where(both["value_below"] != 0)
+        return pd.DataFrame({
+            "patient": both["patient"], "value": ratio, "is_censored": both["is_censored"] | both["is_censored_below"],
+        })
+
+    def _event(self, event: str, visit: str, when: str) -> pd.DataFrame:
+        events = self.frames["fct_event"]
+        rows = events[(events["event_id"] == event)].merge(self.members[[*KEY, "patient"]], on=KEY)
+        explicit = set(rows.loc[rows["status"] == "absent", "hospital_id"])
+        if when == "visit":
+            visits = self.frames["fct_visit"]
+            at = visits[(visits["scheduled_visit"] == visit) & visits["is_scheduled"].astype(bool)]
+            rows = rows.merge(at[[*KEY, "time_days"]], on=[*KEY, "time_days"])
+        present = rows["status"].eq("present").groupby(rows["patient"]).any()
+        absent = rows["status"].eq("absent").groupby(rows["patient"]).any()
+        value = pd.Series(np.nan, index=self.members["patient"])
+        value[self.members.loc[self._unlisted_means_absent(explicit), "patient"]] = 0.0
+        value[absent.index[absent]] = 0.0
+        value[present.index[present]] = 1.0
+        return value.rename("value").rename_axis("patient").reset_index().assign(is_censored=False)
+
+    def _unlisted_means_absent(self, explicit: set[str]) -> pd.Series:
+        """Members whose hospital lists only what happened, and never says of this event that it did not."""
+        hospitals = self.frames["dim_hospital"]
+        silent = set(hospitals.loc[hospitals["unlisted_events"] == "absent", "hospital_id"]) - explicit
+        return self.members["hospital_id"].isin(silent)
+
+    def _endpoint(self, endpoint: str) -> pd.DataFrame:
+        rows = self.time_to(endpoint)
+        value = rows["is_relapse"].astype(float).where(rows["outcome_known"].astype(bool))
+        return pd.DataFrame({"patient": rows["patient"], "value": value, "is_censored": False})
+
+    def time_to(self, endpoint: str) -> pd.DataFrame:
+        """Members with their time to an endpoint: time_months, is_relapse, is_competing, outcome_known, censor_reason."""
+        times = self.frames["fct_time_to_relapse"]
+        return self.members.merge(times[times["endpoint"] == endpoint], on=KEY)
+
+    def _patient_column(self, variable: Variable) -> pd.DataFrame:
+        column = self.members[variable.source.split(".")[1]]
+        value = column.astype(float) if variable.equals is None else column.eq(variable.equals).astype(float).where(column.notna())
+        return pd.DataFrame({"patient": self.members["patient"], "value": value, "is_censored": False})
+
+
+def build_cohort(study: Study, frames: Frames) -> Cohort:
+    """Assign every registered patient to the one group whose conditions all hold, or say why none."""
+    patients = _described(frames)
+    matches = pd.DataFrame({
+        group: np.logical_and.reduce([_holds(patients, column, wanted) for column, wanted in spec.where.items()])
+        for group, spec in study.groups.items()
+    }, index=patients.index)
+    count = matches.sum(axis=1)
+    patients["group_id"] = matches.idxmax(axis=1).where(count == 1, None)
+    patients["reason"] = [_reason(row, n) for row, n in zip(patients.to_dict("records"), count)]
+    return Cohort(study, frames, patients)
+
+
+def _described(frames: Frames) -> pd.DataFrame:
+    patients = frames["dim_patient"].merge(
+        frames["dim_antibody_status"][[*KEY, "msa", "has_conflict", "decided_by"]].rename(columns={"has_conflict": "msa_conflict"}),
+        on=KEY, how="left",
+    ).merge(frames["dim_hospital"][["hospital_id", "population"]], on="hospital_id", how="left")
+    given = frames["fct_treatment"].groupby(KEY)["treatment_id"].agg(lambda ids: tuple(sorted(set(ids))))
+    patients = patients.merge(given.rename("treatment").reset_index(), on=KEY, how="left")
+    patients["patient"] = patients["hospital_id"] + "|" + patients["patient_key"]
+    return patients.sort_values("patient").reset_index(drop=True)
+
+
+def _holds(patients: pd.DataFrame, column: str, wanted: str | list[str]) -> np.ndarray:
+    values = {wanted} if isinstance(wanted, str) else set(wanted)
+    if column == "treatment":
+        return np.array([isinstance(t, tuple) and bool(values & set(t)) for t in patients["treatment"]])
+    return patients[column].astype("string").isin(values).fillna(False).to_numpy(dtype=bool)
+
+
+def _reason(row: dict, matches: int) -> str | None:
+    if matches == 1:
+        return None
+    if matches > 1:
+        return "belongs to several groups: the study file's conditions overlap"
+    if row["msa_conflict"] is True:
+        return "several specific antibodies are positive"
+    if pd.isna(row["msa"]):
+        return f"antibody status open: {row['decided_by']}"
+    return f"in none of the groups (antibody {row['msa']}, onset {row['onset_group'] if pd.notna(row['onset_group']) else 'not known'})"

@@ -1,0 +1,291 @@
+"""A study file and a release's tables in, the tables of schema `results` out.
+
+Belongs here: which estimate of `analytics` answers which part of a study file, and the rows it becomes. Does not belong
+here: a formula, reading or writing files, what a table looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from analytics.cohort import Cohort, Frames, build_cohort
+from analytics.study import CoxModel, MixedModel, Study, SurvivalAnalysis
+
+Results = dict[str, pd.DataFrame]
+
+
+def describe_study(study: Study, frames: Frames) -> Results:
+    """study, study_group, study_variable, study_table, cohort_flow."""
+    cohort = build_cohort(study, frames)
+    sizes = cohort.members["group_id"].value_counts()
+    return {
+        "study": pd.DataFrame([{"title": study.title, "description": study.description, "origin": study.origin}]),
+        "study_group": pd.DataFrame([
+            {"group_id": g, "label": spec.label, "n": int(sizes.get(g, 0)), "position": i}
+            for i, (g, spec) in enumerate(study.groups.items())
+        ]),
+        "study_variable": pd.DataFrame([
+            {"variable": v, "label": spec.label, "unit": spec.unit, "source": spec.source, "position": i}
+            for i, (v, spec) in enumerate(study.variables.items())
+        ]),
+        "study_table": pd.DataFrame([
+            {"table_id": t.table_id, "title": t.title, "position": i} for i, t in enumerate(study.tables)
+        ], columns=["table_id", "title", "position"]),
+        "cohort_flow": _cohort_flow(study, cohort),
+    }
+
+
+def compare_groups(study: Study, frames: Frames) -> Results:
+    """baseline_summary and group_comparison of every table of the study."""
+    from analytics.table_one import VariableSpec, table_one
+
+    cohort = build_cohort(study, frames)
+    summaries, comparisons = [], []
+    for table in study.tables:
+        members = cohort.of(table.groups)
+        wide = members[["patient", "group_id"]].copy()
+        specs = []
+        for row in table.rows:
+            variable = study.variables[row.variable]
+            wide = wide.merge(
+                cohort.value(row.variable, table.visit)[["patient", "value"]].rename(columns={"value": row.variable}), on="patient"
+            )
+            specs.append(VariableSpec(
+                name=row.variable, kind=row.summary, test=row.test, tests=row.tests, decimals=variable.decimals,
+            ))
+        pairs = [(table.reference, g) for g in table.groups if g != table.reference]
+        summary, comparison = table_one(
+            wide, specs, group="group_id", groups=table.groups, comparisons=pairs, adjust=table.adjust, table_id=table.table_id
+        )
+        position = {row.variable: i for i, row in enumerate(table.rows)}
+        summaries.append(summary.assign(position=summary["variable"].map(position)))
+        comparisons.append(comparison.assign(position=comparison["variable"].map(position)))
+    return {"baseline_summary": _stack(summaries), "group_comparison": _stack(comparisons)}
+
+
+def fit_mixed_models(study: Study, frames: Frames) -> Results:
+    """model, mixed_model_term, mixed_model_parameter, visit_contrast, marginal_mean, trajectory_mean, trajectory_patient."""
+    cohort = build_cohort(study, frames)
+    out: dict[str, list[pd.DataFrame]] = {
+        n: [] for n in ("model", "mixed_model_term", "mixed_model_parameter", "visit_contrast", "marginal_mean")
+    }
+    for spec in study.mixed_models:
+        for name, frame in _mixed_model(spec, cohort).items():
+            out[name].append(frame)
+    return {name: _stack(parts) for name, parts in out.items()}
+
+
+def trajectories(study: Study, frames: Frames) -> Results:
+    """What the figures draw: each patient's line, and each group's mean by visit."""
+    cohort = build_cohort(study, frames)
+    schedule = frames["visit_schedule"].set_index("scheduled_visit")["nominal_month"]
+    patients, means = [], []
+    for response in dict.fromkeys(m.response for m in study.mixed_models):
+        visits = next(m.visits for m in study.mixed_models if m.response == response)
+        long = cohort.over_visits(response, visits).dropna(subset=["value"])
+        long = long.assign(response=response, nominal_month=long["visit"].map(schedule))
+        line = {p: i for i, p in enumerate(dict.fromkeys(long["patient"]), start=1)}
+        patients.append(long.assign(line=long["patient"].map(line), time_months=long["nominal_month"]).drop(columns="patient"))
+        means += [
+            {"response": response, "group_id": g, "visit": v, "nominal_month": schedule[v], **_moments(part["value"])}
+            for (g, v), part in long.groupby(["group_id", "visit"], sort=False)
+        ]
+    return {"trajectory_patient": _stack(patients), "trajectory_mean": pd.DataFrame(means)}
+
+
+def estimate_survival(study: Study, frames: Frames) -> Results:
+    """survival_curve, survival_at_risk, survival_median, log_rank."""
+    cohort = build_cohort(study, frames)
+    out: dict[str, list[pd.DataFrame]] = {
+        n: [] for n in ("survival_curve", "survival_at_risk", "survival_median", "log_rank")
+    }
+    for spec in study.survival:
+        for name, frame in _survival(spec, cohort).items():
+            out[name].append(frame.assign(endpoint=spec.endpoint))
+    return {name: _stack(parts) for name, parts in out.items()}
+
+
+def fit_cox_models(study: Study, frames: Frames) -> Results:
+    """cox_term, and model rows for the Cox models."""
+    cohort = build_cohort(study, frames)
+    terms, models = [], []
+    for spec in study.cox:
+        term, model = _cox(spec, cohort)
+        terms.append(term)
+        models.append(model)
+    return {"cox_term": _stack(terms), "cox_model": _stack(models)}
+
+
+def stamp(results: Results, study_id: str, release_id: str) -> Results:
+    """Every row carries its study and release."""
+    stamped = {}
+    for name, frame in results.items():
+        frame = frame.copy()
+        frame.insert(0, "release_id", release_id)
+        frame.insert(0, "study_id", study_id)
+        stamped[name] = frame
+    return stamped
+
+
+# one model each
+
+
+def _mixed_model(spec: MixedModel, cohort: Cohort) -> Iterator[tuple[str, pd.DataFrame]] | Results:
+    from analytics.mixed_model import fit_mixed_model
+
+    schedule = cohort.frames["visit_schedule"].set_index("scheduled_visit")["nominal_month"]
+    long = cohort.over_visits(spec.response, spec.visits)
+    long = long[long["group_id"].isin(spec.groups)]
+    long = long.assign(
+        months=long["visit"].map(schedule).astype(float),
+        visit_index=long["visit"].map({v: i for i, v in enumerate(spec.visits)}),
+        value=_transform(spec.transform)(long["value"]),
+    ).rename(columns={"group_id": "group", "visit": "time"})
+    for name in spec.covariates:
+        long = long.merge(cohort.value(name, spec.visits[0])[["patient", "value"]].rename(columns={"value": name}), on="patient")
+    fixed = " + ".join(["group * time", *spec.covariates])
+    fit = fit_mixed_model(
+        long, response="value", fixed=fixed, patient="patient",
+        slope=None if spec.random == "intercept" else spec.slope,
+        serial=spec.serial, serial_time="months" if spec.serial == "car1" else "visit_index",
+        method=spec.method, contrasts=spec.contrasts, factors={"group": spec.groups, "time": spec.visits},
+    )
+    keys = {"model_id": spec.model_id, "response": spec.response}
+    scale = "" if spec.transform == "none" else f" of {spec.transform}({spec.response})"
+    model = pd.DataFrame([{
+        **keys, "kind": "mixed_model", "title": spec.title, "formula_text": f"{spec.response}{scale} ~ {fixed}",
+        "method": fit.method, "n": fit.n_obs, "n_patients": fit.n_patients, "n_missing": fit.n_missing, "n_events": None,
+        "contrasts": fit.coding, "random": spec.random, "serial": spec.serial, "log_likelihood": fit.log_likelihood,
+        "aic": fit.aic, "bic": fit.bic, "status": fit.status, "note": fit.note,
+    }])
+    tests = dict.fromkeys([spec.test, "satterthwaite_f"])
+    terms = pd.concat([fit.terms(test=t) for t in tests], ignore_index=True)
+    terms["term"] = terms["term"].replace({"(Intercept)": "intercept", "group:time": "group_by_time"})
+    return {
+        "model": model,
+        "mixed_model_term": terms.assign(**keys),
+        "mixed_model_parameter": fit.parameters.assign(**keys),
+        "visit_contrast": fit.contrasts("group", by="time", adjust=spec.adjust).assign(**keys),
+        "marginal_mean": fit.marginal_means("group", "time").rename(
+            columns={"group": "group_id", "time": "visit", "mean": "estimate"}
+        ).assign(**keys),
+    }
+
+
+def _transform(name: str) -> Callable[[pd.Series], pd.Series]:
+    """The scale of the response; a value that the scale has no place for is missing, not infinite."""
+    return {
+        "none": lambda v: v,
+        "log": lambda v: np.log(v.where(v > 0)),
+        "log1p": lambda v: np.log1p(v.where(v > -1)),
+        "sqrt": lambda v: np.sqrt(v.where(v >= 0)),
+    }[name]
+
+
+def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
+    from analytics.survival.kaplan_meier import kaplan_meier
+    from analytics.survival.log_rank import log_rank
+
+    data = _times(cohort, spec.endpoint, spec.groups)
+    curves = kaplan_meier(data, "time", "event", "group_id", levels=spec.groups, times=spec.at_risk_months)
+    weights = {"peto": "peto_peto"}.get(spec.weights, spec.weights)
+    tests = log_rank(
+        data, "time", "event", "group_id", levels=spec.groups, pairwise=spec.pairwise, weights=weights, method=spec.method,
+        adjust=spec.adjust,
+    )
+    return {
+        "survival_curve": curves.curve,
+        "survival_at_risk": curves.risk_table,
+        "survival_median": curves.summary,
+        "log_rank": tests.summary,
+    }
+
+
+def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
+    from analytics.cox import cox
+    from analytics.firth import firth_cox
+
+    data = _times(cohort, spec.endpoint, spec.groups)
+    for name in spec.terms:
+        if name != "group":
+            data = data.merge(cohort.value(name, "baseline")[["patient", "value"]].rename(columns={"value": name}), on="patient")
+    data = data.rename(columns={"group_id": "group"})
+    factors = {"group": spec.groups} if "group" in spec.terms else {}
+    options = {"strata": spec.strata or None, "ties": spec.ties} if spec.method == "cox" else {}
+    fit = (cox if spec.method == "cox" else firth_cox)(data, "time", "event", spec.terms, factors=factors, **options)
+    keys = {"model_id": spec.model_id, "endpoint": spec.endpoint}
+    model = pd.DataFrame([{
+        **keys, "kind": "cox", "title": spec.title, "formula_text": f"{spec.endpoint} ~ {' + '.join(spec.terms)}",
+        "method": fit.method, "n": fit.n, "n_patients": fit.n, "n_events": fit.n_events, "status": fit.status, "note": fit.note,
+    }])
+    return fit.terms.assign(**keys), model
+
+
+def _times(cohort: Cohort, endpoint: str, groups: list[str]) -> pd.DataFrame:
+    rows = cohort.time_to(endpoint)
+    rows = rows[rows["group_id"].isin(groups) & rows["time_months"].notna()]
+    return pd.DataFrame({
+        "patient": rows["patient"], "group_id": rows["group_id"], "time": rows["time_months"].astype(float),
+        "event": rows["is_relapse"].astype(bool), "hospital_id": rows["hospital_id"], "sex": rows["sex"],
+        "onset_group": rows["onset_group"],
+    }).reset_index(drop=True)
+
+
+# who counts
+
+
+def _cohort_flow(study: Study, cohort: Cohort) -> pd.DataFrame:
+    parts = [cohort.flow().assign(analysis="cohort")]
+    for model in study.mixed_models:
+        long = cohort.over_visits(model.response, model.visits)
+        long = long[long["group_id"].isin(model.groups)].assign(has=lambda d: d["value"].notna())
+        per = long.groupby(["group_id", "patient"])["has"].sum().reset_index()
+        rows = []
+        for g in model.groups:
+            mine = per[per["group_id"] == g]["has"]
+            rows += [
+                ("counted", g, int((mine > 0).sum()), f"with a value at one visit or more ({int(mine.sum())} values)"),
+                ("not counted", g, int((mine == 0).sum()), "without a value at any of the visits"),
+            ]
+        parts.append(pd.DataFrame(rows, columns=["step", "group_id", "n", "reason"]).assign(analysis=model.model_id))
+    for spec in study.survival:
+        times = cohort.time_to(spec.endpoint)
+        rows = []
+        for g in spec.groups:
+            mine = times[times["group_id"] == g]
+            rows += [("counted", g, int(mine["time_months"].notna().sum()), "followed from baseline"),
+                     ("with the event", g, int(mine["is_relapse"].sum()), "within the horizon")]
+            for reason, n in mine.loc[~mine["is_relapse"].astype(bool), "censor_reason"].value_counts().sort_index().items():
+                rows.append(("censored", g, int(n), reason))
+        parts.append(pd.DataFrame(rows, columns=["step", "group_id", "n", "reason"]).assign(analysis=spec.endpoint))
+    flow = pd.concat(parts, ignore_index=True)
+    flow["position"] = range(len(flow))
+    return flow
+
+
+def _moments(values: pd.Series) -> dict[str, float]:
+    """n, mean, SD, t interval of the mean, median and quartiles (type 7)."""
+    from scipy import stats
+
+    n, mean, sd = len(values), values.mean(), values.std(ddof=1)
+    half = stats.t.ppf(0.975, n - 1) * sd / np.sqrt(n) if n > 1 else np.nan
+    q1, median, q3 = values.quantile([0.25, 0.5, 0.75])
+    return {"n": n, "mean": mean, "sd": sd, "ci_low": mean - half, "ci_high": mean + half, "median": median, "q1": q1, "q3": q3}
+
+
+def _stack(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    filled = [p for p in parts if len(p)]
+    if not filled:
+        return parts[0] if parts else pd.DataFrame()
+    return pd.concat([p.dropna(axis=1, how="all") for p in filled], ignore_index=True).reindex(
+        columns=list(dict.fromkeys(c for p in parts for c in p.columns))
+    )
+
+
+__all__ = [
+    "Results", "compare_groups", "describe_study", "estimate_survival", "fit_cox_models", "fit_mixed_models",
+    "stamp", "trajectories",
+]

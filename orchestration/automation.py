@@ -1,0 +1,89 @@
+"""When things run: a sensor for new deliveries, a build after each ingestion, a nightly pass over what is outstanding.
+
+Does not belong here: what runs (the layers' own modules).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from orchestration.landing import outstanding, partitions
+from orchestration.registry import Registry
+from orchestration.resources import current_registry
+
+NIGHTLY = "0 2 * * *"
+AssetJob = Any  # what dg.define_asset_job returns; dagster does not export its type
+
+
+def ingest_job(sender: str) -> AssetJob:
+    return dg.define_asset_job(
+        f"ingest_{sender}",
+        selection=dg.AssetSelection.assets(["landing", sender], ["raw", sender]),
+        partitions_def=partitions(sender),
+        description=f"Take one delivery of {sender} into raw, or refuse it whole.",
+    )
+
+
+def build_job(registry: Registry) -> AssetJob:
+    ingested = [[layer, sender] for sender in registry.mappings for layer in ("landing", "raw")]
+    return dg.define_asset_job(
+        "build",
+        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(*ingested),
+        description="From raw to report: models, gate, release, results, report.",
+    )
+
+
+def requests(registry: Registry, instance: dg.DagsterInstance) -> Iterator[dg.RunRequest]:
+    """A run for every outstanding delivery; its partition is added when it is new."""
+    for inventory in outstanding(registry):
+        definition = partitions(inventory.sender)
+        if not instance.has_dynamic_partition(definition.name, inventory.delivery):
+            instance.add_dynamic_partitions(definition.name, [inventory.delivery])
+        yield dg.RunRequest(
+            run_key=f"{inventory.sender}/{inventory.delivery}/{inventory.load_id}",
+            job_name=f"ingest_{inventory.sender}",
+            partition_key=inventory.delivery,
+        )
+
+
+def automation(registry: Registry, ingest: list, build: AssetJob) -> tuple[list, list]:
+    """(sensors, schedules)."""
+
+    @dg.sensor(
+        name="new_deliveries",
+        jobs=ingest,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Sees a delivery folder that is complete and launches its ingestion.",
+    )
+    def new_deliveries(context: dg.SensorEvaluationContext):
+        found = list(requests(current_registry(), context.instance))
+        return found or dg.SkipReason("no delivery is outstanding")
+
+    @dg.run_status_sensor(
+        name="build_after_ingestion",
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        monitored_jobs=ingest,
+        request_job=build,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="After a delivery is taken, brings models, release and report up to date.",
+    )
+    def build_after_ingestion(context: dg.RunStatusSensorContext):
+        return dg.RunRequest(run_key=context.dagster_run.run_id)
+
+    def nightly(sender: str, job) -> dg.ScheduleDefinition:
+        @dg.schedule(
+            name=f"nightly_{sender}",
+            job=job,
+            cron_schedule=NIGHTLY,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description=f"Runs what of {sender} is outstanding.",
+        )
+        def schedule(context: dg.ScheduleEvaluationContext):
+            found = [r for r in requests(current_registry(), context.instance) if r.job_name == f"ingest_{sender}"]
+            return found or dg.SkipReason("no delivery is outstanding")
+
+        return schedule
+
+    return [new_deliveries, build_after_ingestion], [nightly(s, j) for s, j in zip(registry.mappings, ingest)]

@@ -1,0 +1,218 @@
+"""The command `myositis`.
+
+Belongs here: commands, options, exit codes (0 done, 1 a gate refused, 2 bad configuration or usage, 3 internal error).
+Does not belong here: work; each command calls the layer that does it, and imports it late, for imports dominate a short run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orchestration import console
+
+DONE, REFUSED, MISUSED, BROKEN = 0, 1, 2, 3
+
+app = typer.Typer(
+    name="myositis",
+    help="A registry of rare rheumatic disease: hospital exports in, a study's tables, models and curves out.",
+    epilog="Example: myositis run --registry my_registry",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+RegistryOption = Annotated[
+    Path | None,
+    typer.Option("--registry", metavar="DIR", help="Registry folder. Default: MYOSITIS_REGISTRY, else the one that ships.",
+                 show_default=False),
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+class Refused(Exception):
+    """A gate refused; everything is already told."""
+
+
+def main() -> None:
+    sys.exit(guarded(lambda: app(standalone_mode=False) or DONE, "--debug" in sys.argv))
+
+
+def guarded(command: Callable[[], Any], debug: bool = False) -> int:
+    """Run ``command``; turn what it raises into one block on stderr and an exit code."""
+    import click
+
+    from orchestration.yaml_file import ConfigurationError
+
+    try:
+        result = command()
+        return result if isinstance(result, int) else DONE
+    except Refused as refusal:
+        if str(refusal):
+            console.fail(str(refusal))
+        return REFUSED
+    except ConfigurationError as error:
+        console.fail("The registry cannot be used as it is written:\n" + "\n".join(f"  {f}" for f in error.faults))
+        return MISUSED
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return MISUSED
+    except (click.Abort, KeyboardInterrupt):
+        console.fail("stopped; run the command again to go on from where it stopped")
+        return BROKEN
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        else:
+            console.fail(f"internal error: {type(error).__name__}: {error}\nRun again with --debug for the traceback.")
+        return BROKEN
+
+
+def _registry(folder: Path | None):
+    from orchestration.registry import load_registry
+    from orchestration.resources import point_at, registry_folder
+
+    registry = load_registry(registry_folder(folder))
+    point_at(registry)
+    return registry
+
+
+@app.command(epilog="Example: myositis run --registry my_registry")
+def run(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Take what is outstanding and bring models, release, results and report up to date."""
+    from orchestration import flow
+
+    current = _registry(registry)
+    with console.progress():
+        outcome = flow.run_all(current)
+    flow.show(current, outcome)
+    if outcome.refusals:
+        raise Refused
+
+
+@app.command(epilog="Example: myositis ingest --registry my_registry")
+def ingest(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Take outstanding deliveries into schema raw, or refuse them; nothing is built or released."""
+    from orchestration import flow
+
+    current = _registry(registry)
+    with console.progress():
+        outcome = flow.ingest_outstanding(current)
+    flow.show(current, outcome)
+    if outcome.refusals:
+        raise Refused
+
+
+@app.command(epilog="Example: myositis check --registry my_registry")
+def check(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Check the registry's files, and outstanding deliveries against their mappings; nothing is loaded."""
+    from orchestration import flow
+
+    current = _registry(registry)
+    faults = flow.check(current)
+    if faults:
+        raise Refused("\n".join(faults))
+
+
+@app.command(epilog="Example: myositis release --registry my_registry")
+def release(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Build the models, pass the gate, compute the results and publish a release; no report."""
+    from orchestration import flow
+
+    current = _registry(registry)
+    with console.progress():
+        outcome = flow.build(current, with_report=False)
+    flow.show(current, outcome)
+    if outcome.refusals:
+        raise Refused
+
+
+@app.command(epilog="Example: myositis report --registry my_registry")
+def report(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Write the report of the current release again."""
+    from orchestration import flow
+
+    current = _registry(registry)
+    with console.progress():
+        flow.report_only(current)
+
+
+@app.command(epilog="Example: myositis status")
+def status(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Show deliveries, the current release, and what is outstanding."""
+    from orchestration import flow
+
+    flow.show_status(_registry(registry))
+
+
+@app.command(epilog='Example: myositis sql "select group_id, n, display from results.baseline_summary limit 5"')
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT on schemas release, results and quality of the current release.")],
+    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values in place of a table.")] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Query the current release, read-only."""
+    import duckdb
+
+    from orchestration.release import CURRENT
+
+    current = _registry(registry)
+    path = current.releases / CURRENT
+    if not path.exists():
+        raise Refused("there is no release yet; make one with: myositis run")
+    with duckdb.connect(str(path), read_only=True) as connection:
+        try:
+            result = connection.sql(query)
+        except duckdb.Error as error:
+            raise typer.BadParameter(str(error), param_hint="QUERY") from None
+        if result is None:
+            return
+        if csv:
+            result.df().to_csv(sys.stdout, index=False)
+        else:
+            result.show(max_width=10_000, max_rows=10_000)
+
+
+@app.command(epilog="Example: myositis ui --port 3000")
+def ui(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Serve the Dagster UI with its daemon on 127.0.0.1 until stopped."""
+    from orchestration import dbt
+
+    current = _registry(registry)
+    dbt.prepare_manifest(current)
+    console.out.print(f"Dagster UI of {current.file.name}: http://127.0.0.1:{port}  (stop with Ctrl-C)", markup=False)
+    dagster = Path(sys.executable).parent / "dagster"
+    os.execv(dagster, [str(dagster), "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)])
+
+
+@app.command(epilog="Example: myositis schema > mapping.schema.json")
+def schema(
+    kind: Annotated[str, typer.Argument(help="mapping, registry or study.")] = "mapping",
+) -> None:
+    """Print the JSON Schema of a kind of file, for editors."""
+    from analytics.study import Study
+    from orchestration.mapping import Mapping
+    from orchestration.registry import RegistryFile
+
+    models = {"mapping": Mapping, "registry": RegistryFile, "study": Study}
+    if kind not in models:
+        raise typer.BadParameter(f'expected one of {", ".join(models)}; found "{kind}"')
+    print(json.dumps(models[kind].model_json_schema(), indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

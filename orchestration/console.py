@@ -1,0 +1,73 @@
+"""What a person at a terminal sees: progress, the closing screen, errors as one readable block.
+
+Belongs here: wording and layout for the terminal. Does not belong here: doing anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class ProgressHandler(logging.Handler):
+    """INFO and above as lines with the seconds since the start; DEBUG as one line that moves, on a terminal only."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.started = time.monotonic()
+        self.moving = out.status("") if out.is_terminal else None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.levelno < logging.INFO:
+            if self.moving is not None:
+                self.moving.update(text)
+                self.moving.start()
+            return
+        if self.moving is not None:
+            self.moving.stop()
+        out.print(f"{time.monotonic() - self.started:6.1f} s  {text}", markup=False)
+
+    def close(self) -> None:
+        if self.moving is not None:
+            self.moving.stop()
+        super().close()
+
+
+@contextmanager
+def progress() -> Iterator[None]:
+    """Show what logger `myositis` says, and nothing of the libraries below it."""
+    handler = ProgressHandler()
+    logger = logging.getLogger("myositis")
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        handler.close()
+        logger.removeHandler(handler)
+
+
+def fail(text: str) -> None:
+    """An error, as one block on stderr."""
+    sys.stdout.flush()
+    err.print(text, markup=False)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> None:
+    grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        grid.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*("" if v is None else f"{v:,}" if isinstance(v, int) else str(v) for v in row))
+    out.print(grid)

@@ -1,0 +1,201 @@
+"""The flow as the command runs it: the jobs of `definitions.py`, in this process, against the registry's Dagster instance.
+
+Belongs here: which jobs to run and what to tell afterwards. Does not belong here: the work (the layers), the options (`cli.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from orchestration import console
+from orchestration.landing import outstanding, strays
+from orchestration.registry import Registry
+
+log = logging.getLogger("myositis")
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass
+class Outcome:
+    """What a command did."""
+
+    taken: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    released: str | None = None
+    unchanged: bool = False
+
+
+def run_all(registry: Registry) -> Outcome:
+    outcome = ingest_outstanding(registry)
+    if not needs_build(registry):
+        outcome.unchanged = not outcome.taken
+        outcome.refusals = outcome.refusals or standing_refusals(registry)
+        return outcome
+    built = build(registry, with_report=True)
+    built.taken = outcome.taken
+    built.refusals = list(dict.fromkeys([*outcome.refusals, *built.refusals, *standing_refusals(registry)]))
+    return built
+
+
+def ingest_outstanding(registry: Registry) -> Outcome:
+    outcome = Outcome()
+    for sentence in strays(registry):
+        log.warning("%s", sentence)
+    found = outstanding(registry)
+    log.info("%s", f"{len(found)} deliveries outstanding" if found else "no delivery is outstanding")
+    if not found:
+        return outcome
+    import dagster as dg
+
+    from orchestration.definitions import defs
+    from orchestration.landing import partitions
+
+    with dg.DagsterInstance.get() as instance:
+        for inventory in found:
+            name = f"{inventory.sender}/{inventory.delivery}"
+            definition = partitions(inventory.sender).name
+            if not instance.has_dynamic_partition(definition, inventory.delivery):
+                instance.add_dynamic_partitions(definition, [inventory.delivery])
+            job = defs.resolve_job_def(f"ingest_{inventory.sender}")
+            result = job.execute_in_process(
+                instance=instance, partition_key=inventory.delivery, raise_on_error=False, run_config=QUIET
+            )
+            if result.success:
+                outcome.taken.append(name)
+            else:
+                outcome.refusals.append(_why(result, name))
+    return outcome
+
+
+def needs_build(registry: Registry) -> bool:
+    """Whether the loads, rules, studies or code differ from those of the current release, or its report is missing."""
+    from orchestration.database import warehouse
+    from orchestration.release import current_manifest, release_id
+
+    manifest = current_manifest(registry)
+    with warehouse(registry.warehouse) as connection:
+        wanted = release_id(registry, connection)
+    if manifest is None or manifest["release_id"] != wanted:
+        return True
+    return not (registry.reports / wanted / "report.html").exists()
+
+
+def build(registry: Registry, with_report: bool) -> Outcome:
+    import dagster as dg
+
+    from orchestration.definitions import defs
+    from orchestration.release import current_manifest
+
+    outcome = Outcome()
+    job = defs.resolve_job_def("build")
+    selection = None
+    if not with_report:
+        selection = [k for k in job.asset_layer.executable_asset_keys if k.path[0] != "report"]
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            instance=instance, raise_on_error=False, run_config=QUIET, asset_selection=selection
+        )
+    if result.success:
+        outcome.released = current_manifest(registry)["release_id"]
+    else:
+        outcome.refusals.append(_why(result, "build"))
+    return outcome
+
+
+def report_only(registry: Registry) -> None:
+    from orchestration.report import write_report
+
+    log.info("report: %s", write_report(registry))
+
+
+def check(registry: Registry) -> list[str]:
+    """Faults of outstanding deliveries against their mappings, without loading them."""
+    from orchestration import dbt
+    from orchestration.database import warehouse
+    from orchestration.loading import find_faults
+
+    console.out.print(
+        f"{registry.file.name}: {len(registry.mappings)} senders, {len(registry.studies)} studies, files are in order", markup=False
+    )
+    dbt.prepare_manifest(registry)
+    faults = list(strays(registry))
+    found = outstanding(registry)
+    with warehouse(registry.warehouse) as connection:
+        for inventory in found:
+            own = find_faults(connection, registry, inventory)
+            faults += own
+            if not own:
+                console.out.print(f"{inventory.sender}/{inventory.delivery}: can be taken", markup=False)
+    return faults
+
+
+def standing_refusals(registry: Registry) -> list[str]:
+    """Deliveries whose latest content was refused and has not been replaced."""
+    return [f"{s}/{d} stands refused:\n{reason}" for s, d, state, *_, reason in _deliveries(registry) if state == "refused"]
+
+
+def _deliveries(registry: Registry) -> list[tuple]:
+    """(sender, delivery, state, files, rows in, accepted, rejected, reason) of each delivery, from the ledger and, once built, quality."""
+    from orchestration.database import warehouse
+
+    with warehouse(registry.warehouse) as connection:
+        built = connection.execute(
+            "select count(*) from information_schema.tables where table_schema = 'quality' and table_name = 'delivery'"
+        ).fetchone()[0]
+        if built:
+            return connection.execute(
+                "select sender_id, delivery_id, state, files, rows_in, rows_accepted, rows_rejected, reason"
+                " from quality.delivery order by 1, 2"
+            ).fetchall()
+        return connection.execute(
+            "select sender_id, delivery_id, state, null, null, null, null, reason from raw.delivery where state <> 'replaced' order by 1, 2"
+        ).fetchall()
+
+
+def show(registry: Registry, outcome: Outcome) -> None:
+    """The closing screen."""
+    from orchestration.release import CURRENT, current_manifest
+
+    manifest = current_manifest(registry)
+    show_deliveries(registry)
+    if outcome.unchanged and not outcome.refusals:
+        console.out.print("\nnothing changed: no new delivery, no new rule, no new study", markup=False)
+    if manifest:
+        word = "released" if outcome.released else "current release"
+        console.out.print(f"\n{word}: {manifest['release_id']} ({manifest['made_at']})"
+                          + ("  SYNTHETIC DATA" if manifest["synthetic"] else ""), markup=False)
+        console.out.print(f"  checks    {manifest['checks']['passed']} of {manifest['checks']['run']} hold", markup=False)
+        console.out.print(f"  report    {registry.reports / 'current' / 'report.html'}", markup=False)
+        console.out.print(f"  tables    {registry.reports / 'current' / 'tables'}", markup=False)
+        console.out.print(f"  release   {registry.releases / CURRENT}", markup=False)
+    if outcome.refusals:
+        console.fail("\n" + "\n".join(outcome.refusals))
+
+
+def show_deliveries(registry: Registry) -> None:
+    console.table(
+        "deliveries",
+        ["sender", "delivery", "state", "files", "rows in", "accepted", "rejected"],
+        [row[:7] for row in _deliveries(registry)],
+        right=["files", "rows in", "accepted", "rejected"],
+    )
+
+
+def show_status(registry: Registry) -> None:
+    console.out.print(f"{registry.file.name} ({registry.folder})", markup=False)
+    show(registry, Outcome(refusals=standing_refusals(registry)))
+    for inventory in outstanding(registry):
+        console.out.print(f"outstanding: {inventory.sender}/{inventory.delivery} ({len(inventory.files)} files)", markup=False)
+
+
+def _why(result, name: str) -> str:
+    """The sentence of the failure, not its traceback."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error.cause is not None and "Failure" in (error.cls_name or "") and not error.message.strip():
+                error = error.cause
+            return error.message.replace("dagster._core.definitions.events.Failure: ", "").strip()
+    return f"{name}: the run failed; see it in: myositis ui"

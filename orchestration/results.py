@@ -1,0 +1,116 @@
+"""Layer results: every study's tables, computed from the candidate release and written into it.
+
+Belongs here: reading the candidate, writing schema results, previews. Does not belong here: any statistics
+(`analytics/`).
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pandas as pd
+
+from orchestration.raw import POOL
+from orchestration.registry import Registry
+from orchestration.release import candidate_file
+from orchestration.resources import current_registry
+
+log = logging.getLogger("myositis")
+
+TABLES = {
+    "study": "What a study asks. One row per study.",
+    "study_group": "Who is compared. One row per study and group.",
+    "study_variable": "Labels and units. One row per study and variable.",
+    "study_table": "The tables of a study. One row per study and table.",
+    "cohort_flow": "Who counts for each analysis and why not, as counts. One row per study, analysis, step and group.",
+    "baseline_summary": "One row per table, variable and group.",
+    "group_comparison": "One row per table, variable and pair of groups.",
+    "model": "What was fitted, how, and whether it can be used. One row per model.",
+    "mixed_model_term": "Type III tests. One row per model, term and test.",
+    "mixed_model_parameter": "Fixed effects, variances, correlations. One row per model and parameter.",
+    "visit_contrast": "Differences between groups at each visit. One row per model, visit and pair.",
+    "marginal_mean": "Estimated means. One row per model, group and visit.",
+    "trajectory_patient": "Single courses, numbered without meaning. One row per response, course and visit.",
+    "trajectory_mean": "Means and quartiles by visit. One row per response, group and visit.",
+    "survival_curve": "Kaplan-Meier. One row per endpoint, group and time.",
+    "survival_at_risk": "Numbers at risk. One row per endpoint, group and time asked for.",
+    "survival_median": "Median times. One row per endpoint and group.",
+    "log_rank": "Overall and pairwise tests. One row per endpoint, scope and pair.",
+    "cox_term": "Hazard ratios. One row per model and term.",
+}
+PREVIEW_ROWS = 12
+
+
+def compute(registry: Registry) -> dict[str, pd.DataFrame]:
+    """All results of all studies, stamped with study and release."""
+    from analytics import study_results
+
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
+    with duckdb.connect(str(candidate_file(registry)), read_only=True) as connection:
+        frames = read_frames(connection, "release")
+        identity = frames["release_info"]["release_id"].iloc[0]
+    for study in registry.studies.values():
+        for step in (
+            study_results.describe_study, study_results.compare_groups, study_results.fit_mixed_models,
+            study_results.trajectories, study_results.estimate_survival, study_results.fit_cox_models,
+        ):
+            log.debug("results: %s of study %s", step.__name__.replace("_", " "), study.study)
+            for name, frame in study_results.stamp(step(study, frames), study.study, identity).items():
+                parts[name].append(frame)
+    return {name: pd.concat(found, ignore_index=True) if found else pd.DataFrame() for name, found in parts.items()}
+
+
+def write(path: Path, results: dict[str, pd.DataFrame]) -> None:
+    """Lay the results into schema results of the candidate, in one transaction."""
+    with duckdb.connect(str(path)) as connection:
+        connection.begin()
+        for name, frame in results.items():
+            if len(frame.columns):
+                connection.register("frame", frame)
+                connection.execute(f"create or replace table results.{name} as select * from frame")
+                connection.unregister("frame")
+        connection.commit()
+
+
+def read_frames(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, pd.DataFrame]:
+    """Every table of a schema as a data frame, under its own name."""
+    names = connection.execute(
+        "select table_name from information_schema.tables where table_schema = ? order by 1", [schema]
+    ).fetchall()
+    return {name: connection.execute(f"select * from {schema}.{name}").df() for (name,) in names}
+
+
+def results_asset() -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="results",
+        specs=[
+            dg.AssetSpec(["results", name], deps=[["release", "candidate"]], group_name="results", kinds={"pandas", "duckdb"},
+                         description=text)
+            for name, text in TABLES.items()
+        ],
+        pool=POOL,
+    )
+    def results(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        registry = current_registry()
+        found = compute(registry)
+        write(candidate_file(registry), found)
+        not_ok = sum(int((f["status"] != "ok").sum()) for f in found.values() if "status" in f)
+        log.info("results: %d tables, %d rows, %d with a remark", len(found), sum(map(len, found.values())), not_ok)
+        for name, frame in found.items():
+            preview = frame.drop(columns=["study_id", "release_id"], errors="ignore").head(PREVIEW_ROWS)
+            yield dg.MaterializeResult(
+                asset_key=["results", name],
+                metadata={"dagster/row_count": len(frame), "preview": dg.MetadataValue.md(_markdown(preview))},
+            )
+
+    return results
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    if frame.empty:
+        return "no rows"
+    shown = frame.map(lambda v: f"{v:.4g}" if isinstance(v, float) else "" if v is None else str(v).replace("|", "/"))
+    lines = ["| " + " | ".join(map(str, shown.columns)) + " |", "|" + "---|" * len(shown.columns)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in shown.itertuples(index=False)])

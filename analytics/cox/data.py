@@ -32,7 +32,7 @@ TIES = ("efron", "breslow", "exact")
 
 @dataclass(frozen=True)
 class CoxData:
-    """Complete rows: outcome (``rows``: positions in the frame given), design, strata, clusters, risk sets."""
+    """Complete rows (``outcome.rows``: their positions): design, strata, clusters, risk sets."""
 
     outcome: Outcome
     design: Design

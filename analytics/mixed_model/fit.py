@@ -171,13 +171,16 @@ def _estimate(
         )
     blocks = build_blocks(rows, np.column_stack([basis, residual / scale]), z, time)
     problem = Problem(blocks, structure, len(y), len(dependence.kept), spec.method == "reml")
-    optimum = maximise(problem)
-    if optimum is None:
+    found = maximise(problem)
+    if found is None:
         raise _CannotFit(
             NOT_ESTIMABLE, "the likelihood cannot be evaluated: visits of a patient coincide in time"
         )
+    problem, optimum = found
+    structure = problem.structure
     loading = structure.loading(optimum.theta, optimum.rank)
-    phi = structure.phi(optimum.theta[-1])[0] if structure.has_serial else None
+    serial = structure.serial_parameter(optimum.theta[-1])[0] if structure.has_serial else 0.0
+    phi = structure.phi(serial)[0] if structure.has_serial else 0.0
     return Fitted(
         design=design,
         dependence=dependence,
@@ -192,7 +195,8 @@ def _estimate(
         optimum=optimum,
         scaling=Scaling(scale, root, start, back),
         relative_d=loading @ loading.T,
-        phi=phi,
+        serial=serial,
+        phi=None if spec.serial == "none" else phi,
         positions=positions,
     )
 

@@ -4,9 +4,9 @@ Belongs here: observed information at the maximum, Satterthwaite and containment
 confidence intervals of variances and correlations. Does not belong here: the hypotheses (term_tests.py) and
 small-sample F (kenward_roger.py).
 
-With v the covariance parameters (lower triangle of D, sigma^2, phi) and H the Hessian of -2 (restricted)
-log-likelihood, A = 2 H^-1 is their covariance, C(v) = (X'V^-1X)^-1 and dC/dv_k = C (X'V^-1 dV_k V^-1 X) C.
-For a combination l'beta
+With v the covariance parameters (lower triangle of D, sigma^2, the serial parameter) and H the Hessian of
+-2 (restricted) log-likelihood, A = 2 H^-1 is their covariance, C(v) = (X'V^-1X)^-1 and
+dC/dv_k = C (X'V^-1 dV_k V^-1 X) C. For a combination l'beta
 
     df = 2 (l'C l)^2 / (g'A g),   g_k = l' dC_k l         (Satterthwaite 1941; Giesbrecht and Burns 1985)
 
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 
 from analytics.mixed_model.covariance import Structure
 from analytics.mixed_model.likelihood import Point, natural
@@ -82,8 +82,7 @@ def information(fitted: Fitted) -> Information:
     """Observed information at the maximum found."""
     structure, optimum = fitted.problem.structure, fitted.optimum
     sigma2 = optimum.point.sigma2
-    phi = 0.0 if fitted.phi is None else fitted.phi
-    point = natural(fitted.problem, sigma2 * fitted.relative_d, sigma2, phi)
+    point = natural(fitted.problem, sigma2 * fitted.relative_d, sigma2, fitted.serial)
     if point is None:
         raise ArithmeticError("covariance is not positive definite at the maximum")
     loading = np.sqrt(sigma2) * structure.loading(optimum.theta, optimum.rank)
@@ -111,14 +110,15 @@ def _free_directions(
     if loading.shape[1] == structure.n_effects:
         jacobian, curvature = np.eye(m), np.zeros((m, m))
     else:
-        first, second = structure.loading_jacobian(loading)
+        theta = np.array([loading[i, j] for i, j in structure.entries(loading.shape[1])])
+        first, second = structure.loading_derivatives(theta, loading.shape[1])
         e = first.shape[1]
         jacobian = np.zeros((m, e + m - k))
         jacobian[:k, :e] = first
         jacobian[k:, e:] = np.eye(m - k)
         curvature = np.zeros((jacobian.shape[1],) * 2)
         curvature[:e, :e] = np.tensordot(gradient[:k], second, 1)
-    if at_limit:
+    if at_limit and structure.has_serial:
         jacobian, curvature = jacobian[:, :-1], curvature[:-1, :-1]
     return jacobian, curvature
 
@@ -142,38 +142,29 @@ def variance_parameters(fitted: Fitted, info: Information, level: float = 0.95) 
     """
     structure, optimum = fitted.problem.structure, fitted.optimum
     scale2 = fitted.scaling.response**2
-    d_internal = optimum.point.sigma2 * fitted.relative_d
-    d = scale2 * fitted.scaling.random @ d_internal @ fitted.scaling.random.T
     k = len(structure.triangle)
-    units = np.eye(k + 1 + structure.has_serial)
+    units = np.eye(len(info.parameter_covariance))
     units[:k, :k] = scale2 * _congruence(structure, fitted.scaling.random)
     units[k, k] = scale2
-    v = (
-        units
-        @ np.r_[[d_internal[i, j] for i, j in structure.triangle], optimum.point.sigma2, _phi_list(fitted)]
-    )
     covariance = units @ info.parameter_covariance @ units.T
+    sigma2 = scale2 * optimum.point.sigma2
+    d = sigma2 * fitted.scaling.random @ fitted.relative_d @ fitted.scaling.random.T
     z = float(stats.norm.ppf(0.5 + level / 2.0))
-    full = optimum.rank == structure.n_effects and info.is_determined
+    is_full = optimum.rank == structure.n_effects and info.is_determined
     at = {pair: index for index, pair in enumerate(structure.triangle)}
-    names = ["(Intercept)"] if structure.n_effects == 1 else ["(Intercept)", "slope"]
     rows = []
-    for i, name in enumerate(names):
-        se_log = np.sqrt(covariance[at[i, i], at[i, i]]) / (2.0 * d[i, i]) if full else np.nan
+    for i, name in enumerate(["(Intercept)", "slope"][: structure.n_effects]):
+        se_log = np.sqrt(covariance[at[i, i], at[i, i]]) / (2.0 * d[i, i]) if is_full else np.nan
         rows.append(("variance", f"sd {name}", *_on_log(float(np.sqrt(d[i, i])), se_log, z)))
     if structure.n_effects == 2:
-        rows.append(("correlation", "cor (Intercept), slope", *_correlation(d, covariance, at, full, z)))
-    known = info.is_determined
-    se_log = np.sqrt(covariance[k, k]) / (2.0 * v[k]) if known else np.nan
-    rows.append(("residual", "sigma", *_on_log(float(np.sqrt(v[k])), se_log, z)))
-    if structure.has_serial:
-        se = np.sqrt(covariance[k + 1, k + 1]) if known and not optimum.at_limit else np.nan
-        rows.append(("correlation", "phi", *_on_phi(structure.serial, float(v[k + 1]), se, z)))
+        rows.append(("correlation", "cor (Intercept), slope", *_correlation(d, covariance, at, is_full, z)))
+    se_log = np.sqrt(covariance[k, k]) / (2.0 * sigma2) if info.is_determined else np.nan
+    rows.append(("residual", "sigma", *_on_log(float(np.sqrt(sigma2)), se_log, z)))
+    if fitted.phi is not None:
+        is_free = info.is_determined and not optimum.at_limit
+        se = float(np.sqrt(covariance[k + 1, k + 1])) if is_free else float("nan")
+        rows.append(("correlation", "phi", *_on_phi(structure, fitted, se, z)))
     return pd.DataFrame(rows, columns=["kind", "parameter", "estimate", "std_error", "ci_low", "ci_high"])
-
-
-def _phi_list(fitted: Fitted) -> list[float]:
-    return [] if fitted.phi is None else [float(fitted.phi)]
 
 
 def _congruence(structure: Structure, k: np.ndarray) -> np.ndarray:
@@ -207,12 +198,16 @@ def _correlation(
     return rho, se, float(np.tanh(np.arctanh(rho) - half)), float(np.tanh(np.arctanh(rho) + half))
 
 
-def _on_phi(serial: str, phi: float, se: float, z: float) -> tuple[float, float, float, float]:
-    if serial == "ar1":
-        half = z * se / (1.0 - phi**2)
-        return phi, se, float(np.tanh(np.arctanh(phi) - half)), float(np.tanh(np.arctanh(phi) + half))
-    logit, half = np.log(phi / (1.0 - phi)), z * se / (phi * (1.0 - phi))
-    return phi, se, float(1 / (1 + np.exp(half - logit))), float(1 / (1 + np.exp(-half - logit)))
+def _on_phi(structure: Structure, fitted: Fitted, se: float, z: float) -> tuple[float, float, float, float]:
+    """phi from the serial parameter and its standard error ``se``; the logit of exp(-rate) needs no phi."""
+    if np.isnan(se):
+        return fitted.phi, se, se, se
+    phi, slope = structure.phi(fitted.serial)
+    if structure.serial == "ar1":
+        middle, half = np.arctanh(phi), z * se / (1.0 - phi**2)
+        return phi, se, float(np.tanh(middle - half)), float(np.tanh(middle + half))
+    middle, half = -fitted.serial - np.log1p(-phi), z * se / (1.0 - phi)
+    return phi, abs(slope) * se, float(special.expit(middle - half)), float(special.expit(middle + half))
 
 
 def containment_df(fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:

@@ -90,8 +90,8 @@ def profile(problem: Problem, theta: np.ndarray, rank: int, order: int = 2) -> P
     """
     structure = problem.structure
     loading = structure.loading(theta, rank)
-    phi = structure.phi(theta[-1]) if structure.has_serial else (0.0, 0.0, 0.0)
-    sums = _sums(problem, loading @ loading.T, None, phi[0], order)
+    serial = structure.serial_parameter(theta[-1] if structure.has_serial else 0.0)
+    sums = _sums(problem, loading @ loading.T, None, serial[0], order)
     solved = _solve(sums) if sums is not None else None
     if sums is None or solved is None:
         return None
@@ -105,13 +105,13 @@ def profile(problem: Problem, theta: np.ndarray, rank: int, order: int = 2) -> P
     rss1, rss2, det1, det2 = _derivatives(problem, sums, beta, inverse)
     gradient = nu * rss1 / rss + det1
     hessian = nu * (rss2 / rss - rss1[:, None] * rss1 / rss**2) + det2
-    gradient, hessian = _by_theta(structure, loading, phi, gradient, hessian)
+    gradient, hessian = _by_theta(structure, theta, rank, serial, gradient, hessian)
     return Point(value, gradient, hessian, beta, inverse, rss / nu, sums)
 
 
-def natural(problem: Problem, d: np.ndarray, sigma2: float, phi: float) -> Point | None:
-    """-2 log-likelihood by (lower triangle of D by columns, sigma^2, phi if serial)."""
-    sums = _sums(problem, d, sigma2, phi, 2)
+def natural(problem: Problem, d: np.ndarray, sigma2: float, serial: float) -> Point | None:
+    """-2 log-likelihood by (lower triangle of D by columns, sigma^2, the serial parameter)."""
+    sums = _sums(problem, d, sigma2, serial, 2)
     solved = _solve(sums) if sums is not None else None
     if sums is None or solved is None:
         return None
@@ -123,21 +123,22 @@ def natural(problem: Problem, d: np.ndarray, sigma2: float, phi: float) -> Point
 
 def _by_theta(
     structure: Structure,
-    loading: np.ndarray,
-    phi: tuple[float, float, float],
+    theta: np.ndarray,
+    rank: int,
+    serial: tuple[float, float, float],
     gradient: np.ndarray,
     hessian: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Chain rule from (D / sigma^2, phi) to theta = (L, psi)."""
-    first, second = structure.loading_jacobian(loading)
+    """Chain rule from (D / sigma^2, serial parameter) to theta = (L, psi)."""
+    first, second = structure.loading_derivatives(theta, rank)
     k, e = first.shape
     jacobian = np.zeros((len(gradient), e + structure.has_serial))
     jacobian[:k, :e] = first
     curvature = np.zeros((jacobian.shape[1],) * 2)
-    curvature[:e, :e] = np.tensordot(gradient[:k], second, 1)
+    curvature[:e, :e] = (gradient[:k] @ second.reshape(k, -1)).reshape(e, e)
     if structure.has_serial:
-        jacobian[k, e] = phi[1]
-        curvature[e, e] = gradient[k] * phi[2]
+        jacobian[k, e] = serial[1]
+        curvature[e, e] = gradient[k] * serial[2]
     return jacobian.T @ gradient, jacobian.T @ hessian @ jacobian + curvature
 
 
@@ -157,7 +158,7 @@ def _derivatives(
         scaled = inverse @ sums.first[:, :p, :p]
         m = len(scaled)
         det1 = det1 - np.trace(scaled, axis1=1, axis2=2)
-        det2 = det2 + np.tensordot(sums.second[:, :, :p, :p], inverse, 2)
+        det2 = det2 + sums.second[:, :, :p, :p].reshape(m, m, -1) @ inverse.ravel()
         det2 = det2 - scaled.reshape(m, -1) @ scaled.transpose(0, 2, 1).reshape(m, -1).T
     return rss1, rss2, det1, det2
 
@@ -175,10 +176,12 @@ def _solve(sums: Sums) -> tuple[np.ndarray, np.ndarray, float, float] | None:
     return root_inverse.T @ half, root_inverse.T @ root_inverse, log_det, float(s - half @ half)
 
 
-def _sums(problem: Problem, d: np.ndarray, sigma2: float | None, phi: float, order: int) -> Sums | None:
+def _sums(problem: Problem, d: np.ndarray, sigma2: float | None, serial: float, order: int) -> Sums | None:
     total: list | None = None
     for block in problem.blocks:
-        part = _block_sums(block, covariance(block, problem.structure, d, sigma2, phi, order), problem.unpack)
+        part = _block_sums(
+            block, covariance(block, problem.structure, d, sigma2, serial, order), problem.unpack
+        )
         if part is None:
             return None
         total = part if total is None else [a + b for a, b in zip(total, part)]

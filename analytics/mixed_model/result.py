@@ -55,8 +55,16 @@ class Fitted:
     optimum: Optimum
     scaling: Scaling
     relative_d: np.ndarray
+    serial: float  # the serial parameter (covariance.py)
     phi: float | None
     positions: np.ndarray  # of each row in the data given
+
+    @property
+    def n_parameters(self) -> int:
+        """Parameters of the model declared; a serial correlation that vanished counts."""
+        structure = self.problem.structure
+        vanished = self.phi is not None and not structure.has_serial
+        return self.problem.n_columns + structure.n_parameters() + vanished
 
     def kept_beta(self) -> np.ndarray:
         """Coefficients of the columns kept, in the user's units."""
@@ -115,7 +123,7 @@ class MixedModelFit:
         """Fixed effects that the data determine, and covariance parameters."""
         if self.fitted is None:
             return 0
-        return self.fitted.problem.n_columns + self.fitted.problem.structure.n_parameters()
+        return self.fitted.n_parameters
 
     @cached_property
     def search_status(self) -> tuple[str, str]:
@@ -189,7 +197,7 @@ class MixedModelFit:
 def finished_fit(spec: MixedModelSpec, fitted: Fitted, n_missing: int) -> MixedModelFit:
     """Put a finished search into the user's units, with its status."""
     design, optimum, problem = fitted.design, fitted.optimum, fitted.problem
-    p, n = problem.n_columns, problem.n_rows
+    n = problem.n_rows
     scale = fitted.scaling.response
     beta = np.full(len(design.names), np.nan)
     covariance = np.full((len(design.names),) * 2, np.nan)
@@ -203,7 +211,7 @@ def finished_fit(spec: MixedModelSpec, fitted: Fitted, n_missing: int) -> MixedM
     log_likelihood = -0.5 * optimum.point.value - problem.degrees * np.log(scale)
     if problem.reml:
         log_likelihood -= np.log(np.abs(np.diagonal(fitted.scaling.root))).sum()
-    n_parameters = p + problem.structure.n_parameters()
+    n_parameters = fitted.n_parameters
     status, note = _verdict(spec, fitted)
     effects = ["(Intercept)"] if spec.slope is None else ["(Intercept)", spec.slope]
     return MixedModelFit(
@@ -221,7 +229,7 @@ def finished_fit(spec: MixedModelSpec, fitted: Fitted, n_missing: int) -> MixedM
         covariance=pd.DataFrame(covariance, index=list(design.names), columns=list(design.names)),
         random_covariance=pd.DataFrame(d, index=effects, columns=effects),
         sigma=float(scale * np.sqrt(optimum.point.sigma2)),
-        phi=None if fitted.phi is None else float(fitted.phi),
+        phi=fitted.phi,
         coding=design.describe_coding(),
         aliased=fitted.dependence.relations,
         fitted=fitted,

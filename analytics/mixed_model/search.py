@@ -12,15 +12,18 @@ direction u u' that would raise the rank.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from analytics.mixed_model.likelihood import Point, Problem, natural, profile
 
-PSI_LIMIT = 9.0  # |phi| = 1 - 3e-8; beyond it the serial correlation is on its boundary
+PSI_LIMIT = 9.0  # |phi| = 1 - 3e-8, or decay over 1e-4 to 8e3 typical distances: beyond is the boundary
+VANISHING = 5.0  # psi of a continuous correlation that decays within 1/150 of a typical distance
 MAX_ITERATIONS = 100
+AGREEMENT = 1e-6
+SMALL = 120  # rows; in smaller data every start is searched
 _STARTS_SERIAL = ((1.0, 0.2, 0.3), (0.3, 0.05, 0.8), (2.0, 0.5, -0.3), (0.02, 0.01, 0.6))
 _STARTS_NONE = ((1.0, 0.2, 0.0), (0.1, 0.01, 0.0))
 
@@ -43,19 +46,44 @@ class _Path:
     converged: bool
 
 
-def maximise(problem: Problem) -> Optimum | None:
-    """Fit the covariance; None where the likelihood cannot be evaluated at any start."""
+def maximise(problem: Problem) -> tuple[Problem, Optimum] | None:
+    """Fit the covariance; None where the likelihood cannot be evaluated at any start.
+
+    The problem returned is the one given, but for a continuous correlation that vanishes: its maximum is that
+    of the model without serial correlation, which is then returned.
+    """
+    optimum = _maximise(problem)
+    if optimum is None:
+        return None
+    if problem.structure.serial == "car1" and optimum.theta[-1] > VANISHING:
+        simple = replace(problem, structure=replace(problem.structure, serial="none"))
+        independent = _maximise(simple)
+        if independent is not None and independent.point.value <= optimum.point.value + 1e-5:
+            return simple, replace(independent, at_limit=True)
+    return problem, optimum
+
+
+def _maximise(problem: Problem) -> Optimum | None:
+    """The best of several searches.
+
+    Two starts that agree suffice; otherwise, and always in small data, where maxima may be several, all are
+    tried.
+    """
     structure = problem.structure
-    rank = structure.n_effects
     starts = _STARTS_SERIAL if structure.has_serial else _STARTS_NONE
     if structure.serial == "car1":
         starts = tuple((a, b, abs(phi)) for a, b, phi in starts)
-    paths = [_newton(problem, _start(problem, *s), rank) for s in starts]
-    found = [p for p in paths if p is not None]
+    found: list[_Path] = []
+    for number, start in enumerate(starts):
+        path = _newton(problem, _start(problem, *start), structure.n_effects, found)
+        if path is not None:
+            found.append(path)
+        agree = len(found) > 1 and found[0].point.value - found[1].point.value < AGREEMENT
+        if number == 1 and agree and problem.n_rows >= SMALL:
+            break
     if not found:
         return None
-    best = min(found, key=lambda p: p.point.value)
-    return _settle(problem, best)
+    return _settle(problem, min(found, key=lambda p: p.point.value))
 
 
 def _start(problem: Problem, intercept: float, slope: float, phi: float) -> np.ndarray:
@@ -63,13 +91,14 @@ def _start(problem: Problem, intercept: float, slope: float, phi: float) -> np.n
     diagonal = np.sqrt([intercept, *[slope] * (structure.n_effects - 1)])
     theta = [diagonal[i] if i == j else 0.0 for i, j in structure.entries()]
     if structure.has_serial:
-        theta.append(np.arctanh(phi) if structure.serial == "ar1" else np.log(phi / (1.0 - phi)))
+        theta.append(structure.psi(phi))
     return np.array(theta)
 
 
-def _newton(problem: Problem, theta: np.ndarray, rank: int) -> _Path | None:
-    """Newton's method with eigenvalue modification and step halving, then plain Newton to machine
-    precision.
+def _newton(problem: Problem, theta: np.ndarray, rank: int, known: Sequence[_Path] = ()) -> _Path | None:
+    """Newton's method with eigenvalue modification and step halving, then plain Newton to rounding error.
+
+    A search that comes into the neighbourhood of an optimum already ``known`` ends there.
     """
     point = profile(problem, theta, rank)
     if point is None:
@@ -86,22 +115,39 @@ def _newton(problem: Problem, theta: np.ndarray, rank: int) -> _Path | None:
         if moved is None:
             return _polish(problem, theta, point, rank)
         theta, point = moved
-        if len(theta) > n_loading and abs(theta[n_loading]) >= PSI_LIMIT:
-            return _Path(theta, point, True)
+        for path in known:
+            if _is_near(problem, theta, point, path, rank):
+                return path
     return _Path(theta, point, False)
 
 
+def _is_near(problem: Problem, theta: np.ndarray, point: Point, path: _Path, rank: int) -> bool:
+    if abs(point.value - path.point.value) > 0.02:
+        return False
+    n_loading = len(problem.structure.entries(rank))
+    here, there = (problem.structure.loading(t, rank) for t in (theta, path.theta))
+    far = np.abs(here @ here.T - there @ there.T) > 0.05 * (0.1 + np.abs(there @ there.T))
+    return not far.any() and bool(np.all(np.abs(theta - path.theta)[n_loading:] < 0.05))
+
+
 def _step(point: Point, theta: np.ndarray, n_loading: int) -> np.ndarray:
-    values, vectors = np.linalg.eigh(point.hessian)
+    """Newton step on the parameters that are free; psi is not where it would leave its limits."""
+    free = len(theta)
+    if free > n_loading and abs(theta[-1]) >= PSI_LIMIT and point.gradient[-1] * theta[-1] < 0:
+        free -= 1
+    step = np.zeros(len(theta))
+    if not free:
+        return step
+    gradient = point.gradient[:free]
+    values, vectors = np.linalg.eigh(point.hessian[:free, :free])
     size = np.maximum(np.abs(values), 1e-10 * max(1.0, np.abs(values).max()))
-    step = -vectors @ ((vectors.T @ point.gradient) / size)
-    limit = np.r_[
-        np.full(n_loading, 0.5 + np.abs(theta[:n_loading]).max(initial=0.0)), np.ones(len(theta) - n_loading)
-    ]
-    step = step / max(1.0, float((np.abs(step) / limit).max()))
-    moved = theta + step
-    moved[n_loading:] = np.clip(moved[n_loading:], -PSI_LIMIT, PSI_LIMIT)
-    return moved - theta
+    step[:free] = -vectors @ ((vectors.T @ gradient) / size)
+    limit = np.ones(len(theta))
+    limit[:n_loading] = 0.5 + np.abs(theta[:n_loading]).max(initial=0.0)
+    step /= max(1.0, float((np.abs(step) / limit).max()))
+    if len(theta) > n_loading:
+        step[-1] = min(max(theta[-1] + step[-1], -PSI_LIMIT), PSI_LIMIT) - theta[-1]
+    return step
 
 
 def _halve(
@@ -120,17 +166,21 @@ def _halve(
 
 
 def _polish(problem: Problem, theta: np.ndarray, point: Point, rank: int) -> _Path:
-    """Plain Newton steps while they reduce the gradient; converged when it is small against the Hessian."""
+    """Plain Newton steps while they shrink; converged when the last one, or the gradient, is small."""
+    n_loading = len(problem.structure.entries(rank))
+    step = _step(point, theta, n_loading)
     for _ in range(4):
-        step = _step(point, theta, len(problem.structure.entries(rank)))
+        if np.abs(step).max() < 1e-11:
+            break
         there = profile(problem, theta + step, rank)
-        if there is None or np.abs(there.gradient).max() >= np.abs(point.gradient).max():
+        if there is None:
             break
-        theta, point = theta + step, there
-        if np.abs(step).max() < 1e-13:
+        following = _step(there, theta + step, n_loading)
+        if np.abs(following).max() >= np.abs(step).max():
             break
-    scale = 1e-7 * max(1.0, float(np.abs(np.diagonal(point.hessian)).max()))
-    return _Path(theta, point, bool(np.abs(point.gradient).max() <= scale))
+        theta, point, step = theta + step, there, following
+    small_gradient = np.abs(point.gradient @ step) <= 1e-9
+    return _Path(theta, point, bool(np.abs(step).max() < 1e-6 or small_gradient))
 
 
 def _settle(problem: Problem, path: _Path) -> Optimum:
@@ -146,11 +196,23 @@ def _settle(problem: Problem, path: _Path) -> Optimum:
         if reduced is None or reduced.point.value > path.point.value + 1e-5:
             break
         if _rises_in_rank(problem, reduced, lower):
+            path = _leave_saddle(problem, path, reduced, lower) if rank == structure.n_effects else path
             break
         path, rank = reduced, lower
-    n_loading = len(structure.entries(rank))
-    at_limit = structure.has_serial and abs(path.theta[n_loading]) >= PSI_LIMIT - 1e-9
+    at_limit = structure.has_serial and abs(path.theta[-1]) >= PSI_LIMIT - 1e-9
     return Optimum(path.theta, rank, path.point, path.converged, bool(at_limit))
+
+
+def _leave_saddle(problem: Problem, path: _Path, reduced: _Path, rank: int) -> _Path:
+    """Search again from the model of lower rank with the missing rank put back: ``path`` may be a saddle."""
+    structure = problem.structure
+    loading = np.zeros((structure.n_effects, structure.n_effects))
+    loading[:, :rank] = structure.loading(reduced.theta, rank)
+    d = loading @ loading.T + 0.01 * np.eye(structure.n_effects)
+    root = np.linalg.cholesky(d)
+    start = [root[i, j] for i, j in structure.entries()]
+    again = _newton(problem, np.r_[start, reduced.theta[len(structure.entries(rank)) :]], structure.n_effects)
+    return again if again is not None and again.point.value < path.point.value else path
 
 
 def _reduce(problem: Problem, theta: np.ndarray, rank: int, lower: int) -> np.ndarray:
@@ -170,8 +232,8 @@ def _rises_in_rank(problem: Problem, path: _Path, rank: int) -> bool:
     structure = problem.structure
     loading = structure.loading(path.theta, rank)
     sigma2 = path.point.sigma2
-    phi = structure.phi(path.theta[-1])[0] if structure.has_serial else 0.0
-    there = natural(problem, sigma2 * loading @ loading.T, sigma2, phi)
+    serial = structure.serial_parameter(path.theta[-1])[0] if structure.has_serial else 0.0
+    there = natural(problem, sigma2 * loading @ loading.T, sigma2, serial)
     if there is None:
         return False
     slope = np.zeros((structure.n_effects, structure.n_effects))

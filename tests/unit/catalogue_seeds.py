@@ -7,6 +7,7 @@ says. Does not belong here: any fact about medicine, and any test.
 from __future__ import annotations
 
 import csv
+import unicodedata
 from functools import cache
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def half_width(text: str) -> str:
 def normal(text: str) -> str:
     """The form under which names are compared."""
     spelled = "".join(_GREEK.get(c, c) for c in half_width(text).strip().lower())
-    return "".join(c for c in spelled if c.isalpha() or c.isdecimal() or c in "+%#")
+    return "".join(c for c in spelled if unicodedata.category(c)[0] in "LN" or c in "+%#")
 
 
 @cache

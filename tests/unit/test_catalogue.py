@@ -40,7 +40,7 @@ def number(text: str) -> float | None:
 @pytest.mark.parametrize(("text", "form"), [
     ("IL-10/γ-IFN", "il10gammaifn"), ("il10 gamma IFN", "il10gammaifn"), (" CD3+ ", "cd3+"),
     ("ＣＫ－ＭＢ", "ckmb"), ("淋巴细胞(%)", "淋巴细胞%"), ("淋巴细胞（＃）", "淋巴细胞#"), ("µ", "mu"),
-    ("μ", "mu"), ("TNF-Α", "tnfalpha"), ("Gottron's papules", "gottronspapules"), ("10⁹", "10"),
+    ("μ", "mu"), ("TNF-Α", "tnfalpha"), ("Gottron's papules", "gottronspapules"), ("10⁹", "10⁹"),
     ("Hämoglobin", "hämoglobin"),
 ])
 def test_the_normal_form_is_the_one_that_the_readme_states(text: str, form: str) -> None:
@@ -397,4 +397,4 @@ def test_every_column_of_every_seed_is_described_and_typed() -> None:
 
 def test_names_of_all_kinds_are_counted() -> None:
     assert {kind: len(names(kind)) for kind in NAMES} == {
-        "concept": 2014, "antibody": 1269, "event": 486, "treatment": 339}
+        "concept": 2015, "antibody": 1269, "event": 486, "treatment": 339}

@@ -1,0 +1,275 @@
+"""What every comparison of groups returns, and how a frame becomes samples.
+
+Belongs here: result records, the split of a frame into groups, the checks of its arguments.
+Does not belong here: any test or estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analytics.status import OK, TOO_FEW_GROUPS, TOO_FEW_OBSERVATIONS, require_columns
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Effect:
+    """An estimate with its interval. ``None`` is an end, or an estimate, that the data do not give."""
+
+    kind: str
+    estimate: float | None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    method: str = ""
+
+
+NO_EFFECT = Effect("none", None)
+
+
+@dataclass(frozen=True)
+class TwoGroupTest:
+    """A comparison of two groups: first group minus second, or first over second.
+
+    ``df`` is the test's degrees of freedom (the numerator's of an F test, whose other is ``df_den``);
+    ``ties`` counts observations that share their value with another; ``more_effects`` are further
+    effect sizes of the same data.
+    """
+
+    test: str
+    method: str
+    group_a: str
+    group_b: str
+    n_a: int
+    n_b: int
+    n_missing: int
+    statistic: float | None = None
+    df: float | None = None
+    df_den: float | None = None
+    p_value: float | None = None
+    effect: float | None = None
+    effect_kind: str | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    confidence: float = CONFIDENCE
+    ties: int | None = None
+    status: str = OK
+    note: str = ""
+    more_effects: tuple[Effect, ...] = ()
+
+    @property
+    def n(self) -> int:
+        return self.n_a + self.n_b
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """The effect reported, then the others."""
+        first = Effect(self.effect_kind or "none", self.effect, self.ci_low, self.ci_high, self.method)
+        return (first, *self.more_effects)
+
+    def effect_of(self, kind: str) -> Effect:
+        """The effect called ``kind``; ValueError names those there are."""
+        for effect in self.effects:
+            if effect.kind == kind:
+                return effect
+        raise ValueError(f'kind: expected one of {", ".join(e.kind for e in self.effects)}; found "{kind}"')
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row with every field but ``more_effects``."""
+        return _one_row(self, without=("more_effects",))
+
+
+@dataclass(frozen=True)
+class KGroupTest:
+    """A comparison of two or more groups; ``n_by_group`` is in the order of ``groups``."""
+
+    test: str
+    method: str
+    groups: tuple[str, ...]
+    n_by_group: tuple[int, ...]
+    n_missing: int
+    statistic: float | None = None
+    df: float | None = None
+    df_den: float | None = None
+    p_value: float | None = None
+    effect: float | None = None
+    effect_kind: str | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    confidence: float = CONFIDENCE
+    ties: int | None = None
+    status: str = OK
+    note: str = ""
+
+    @property
+    def n(self) -> int:
+        return sum(self.n_by_group)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row with every field; ``groups`` and ``n_by_group`` as text."""
+        return _one_row(self, without=())
+
+
+def _one_row(result: Any, without: Sequence[str]) -> pd.DataFrame:
+    row = {f.name: getattr(result, f.name) for f in fields(result) if f.name not in without}
+    row = {
+        key: ", ".join(map(str, value)) if isinstance(value, tuple) else value for key, value in row.items()
+    }
+    return pd.DataFrame([row])
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The values of each group, missing ones dropped and counted; what is wrong with them, if anything is."""
+
+    groups: tuple[Any, ...]
+    values: tuple[np.ndarray, ...]
+    n_missing: int
+    status: str = OK
+    note: str = ""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(len(values) for values in self.values)
+
+    @property
+    def pooled(self) -> np.ndarray:
+        return np.concatenate(self.values) if self.values else np.array([])
+
+    @property
+    def ties(self) -> int:
+        return count_ties(self.pooled)
+
+
+@dataclass(frozen=True)
+class Categories:
+    """Counts of each level (rows) in each group (columns), missing ones dropped and counted."""
+
+    groups: tuple[Any, ...]
+    levels: tuple[Any, ...]
+    counts: np.ndarray
+    n_missing: int
+    status: str = OK
+    note: str = ""
+    unexpected: tuple[Any, ...] = field(default=())
+
+
+def count_ties(values: np.ndarray) -> int:
+    """How many observations share their value with at least one other."""
+    _, counts = np.unique(values, return_counts=True)
+    return int(counts[counts > 1].sum())
+
+
+def samples(data: pd.DataFrame, value: str, group: str, groups: Sequence[Any], minimum: int = 1) -> Samples:
+    """The numbers of ``value`` in each of ``groups``.
+
+    ``minimum`` is the least number of observations that each group needs; fewer is a status. Rows of
+    other groups are not looked at. Raises ValueError for an unknown column, repeated groups, text, and
+    infinite values.
+    """
+    check_groups(groups)
+    require_columns(data, [value, group])
+    numbers = numeric(data[value], value)
+    labels = data[group].to_numpy(dtype=object)
+    found, n_missing = [], 0
+    for label in groups:
+        inside = numbers[labels == label]
+        known = inside[~np.isnan(inside)]
+        n_missing += len(inside) - len(known)
+        found.append(known)
+    present = [bool((labels == label).any()) for label in groups]
+    status, note = _enough(groups, present, [len(values) for values in found], minimum, value, group)
+    return Samples(tuple(groups), tuple(found), n_missing, status, note)
+
+
+def categories(
+    data: pd.DataFrame, value: str, group: str, groups: Sequence[Any], levels: Sequence[Any] | None = None
+) -> Categories:
+    """How often each of ``levels`` occurs in each of ``groups``.
+
+    Without ``levels``: those that occur, sorted. Raises ValueError for an unknown column and for a
+    value that is not among the declared levels (it would be lost silently); the message names how many
+    rows, never the values.
+    """
+    check_groups(groups)
+    require_columns(data, [value, group])
+    labels = data[group].to_numpy(dtype=object)
+    inside = np.isin(labels, list(groups)) if len(labels) else np.zeros(0, dtype=bool)
+    values = data[value].to_numpy(dtype=object)
+    known = ~pd.isna(values)
+    if levels is None:
+        levels = sorted({item for item in values[inside & known]}, key=lambda item: (str(type(item)), item))
+    undeclared = inside & known & ~np.isin(values, list(levels))
+    if undeclared.any():
+        raise ValueError(
+            f"{value}: {int(undeclared.sum())} rows hold a value that is not among the declared "
+            f"levels {', '.join(map(str, levels))}; declare it, or map it before"
+        )
+    counts = np.array(
+        [[int(((values == level) & (labels == label)).sum()) for label in groups] for level in levels],
+        dtype=np.int64,
+    ).reshape(len(levels), len(groups))
+    sizes = counts.sum(axis=0)
+    present = [bool((labels == label).any()) for label in groups]
+    status, note = _enough(groups, present, sizes, 1, value, group)
+    return Categories(tuple(groups), tuple(levels), counts, int((inside & ~known).sum()), status, note)
+
+
+def numeric(column: pd.Series, name: str) -> np.ndarray:
+    """A column as floats, NaN where missing. Text is an error, infinity too: it is nobody's measurement."""
+    if pd.api.types.is_bool_dtype(column) or not (
+        pd.api.types.is_numeric_dtype(column) or column.isna().all() or _all_numbers(column)
+    ):
+        raise ValueError(
+            f"{name}: expected numbers; found {column.dtype}. A yes/no or a category has its own tests"
+        )
+    numbers = pd.to_numeric(column, errors="raise").to_numpy(dtype=float, na_value=np.nan)
+    infinite = int(np.isinf(numbers).sum())
+    if infinite:
+        raise ValueError(
+            f"{name}: expected finite numbers; found {infinite} infinite. A division by zero upstream?"
+        )
+    return numbers
+
+
+def _all_numbers(column: pd.Series) -> bool:
+    """Whether an object column holds numbers only (Decimal, or int and float mixed)."""
+    return (
+        column.dtype == object and not column.dropna().map(lambda item: isinstance(item, (str, bool))).any()
+    )
+
+
+def check_groups(groups: Sequence[Any]) -> None:
+    if isinstance(groups, str) or len(groups) < 2 or len(set(groups)) != len(groups):
+        raise ValueError(f"groups: expected at least two different group ids in order; found {groups!r}")
+
+
+def check_pair(groups: Sequence[Any]) -> None:
+    check_groups(groups)
+    if len(groups) != 2:
+        raise ValueError(f"groups: expected two group ids, first and second; found {len(groups)}: {groups!r}")
+
+
+def check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence: expected a number between 0 and 1, as 0.95; found {confidence!r}")
+
+
+def _enough(
+    groups: Sequence[Any], present: Sequence[bool], sizes: Sequence[int], minimum: int, value: str, group: str
+) -> tuple[str, str]:
+    absent = [str(label) for label, there in zip(groups, present, strict=True) if not there]
+    if absent:
+        return TOO_FEW_GROUPS, f"no row has {group} {' or '.join(absent)}: nothing to compare with"
+    short = [f"{label} has {size}" for label, size in zip(groups, sizes, strict=True) if size < minimum]
+    if short:
+        need = "an observation" if minimum == 1 else f"{minimum} observations"
+        return TOO_FEW_OBSERVATIONS, f"{value} needs {need} in each group: {', '.join(short)}"
+    return OK, ""

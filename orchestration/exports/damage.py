@@ -37,6 +37,7 @@ _TWICE_BYTES = re.compile(
     rb"\xc3[\x82-\xb4](?:\xc2[\x80-\xbf]|[\xc5\xc6\xcb][\x80-\xbf]|\xe2[\x80-\x84][\x80-\xbf])+"
 )
 _UTF7 = re.compile(rb"\+([A-Za-z0-9+/]{3,})-")
+PREFILTER = f"[\ufffd{UNDECODABLE}]|锟斤|[\u00c2-\u00f4]{_FOLLOW}|[+][A-Za-z0-9+/]{{3,}}-"
 _HAN_RUN = re.compile("[\u4e00-\u9fff\ue000-\uf8ff\u20ac]{3,}")
 
 

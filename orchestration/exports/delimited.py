@@ -12,6 +12,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -21,6 +22,7 @@ from .encodings import Encoding, encoding_of, utf8_chunks
 from .errors import ExportFault, MalformedLine
 from .limits import COLUMNS, LINE_BYTES
 from .records import Dialect, Record, records, rewrite
+from .sheet import transposed, write_rows
 from .spec import ReadSpec
 from .survey import Shape, Survey, patched_copy, survey
 from .tables import (
@@ -47,7 +49,8 @@ class Head:
     header_row: int
     data_start: int
     first_row: int
-    plain_lines: int | None  # physical lines to skip, where DuckDB counts them as we do
+    preamble: bytes  # what stands before the data
+    lines: int  # of the preamble, a header record that spans several counted as one
 
 
 def read_delimited(
@@ -65,6 +68,8 @@ def read_delimited(
     text, start = utf8_file(path, encoding, workdir)
     head = _head(text, start, spec, Path(name).suffix.lower())
     _refuse_damaged_header(head)
+    if spec.transposed:
+        return _lying_on_its_side(text, start, head.dialect, name, encoding, spec, workdir)
     shape = _shape(head.dialect, len(head.names))
     scan = (
         survey(text, shape, head.data_start, head.first_row, spec.damaged_text == "keep") if shape else None
@@ -74,14 +79,7 @@ def read_delimited(
     else:
         relation, table = _surveyed(text, head, shape, scan, workdir)
     rows, bad, kept = table
-    if not rows and not bad:
-        raise ExportFault(
-            "no_rows",
-            row=head.first_row,
-            found="a header and no rows",
-            expected="at least one row",
-            remedy="Ask for the file again; a delivery with nothing new leaves the file out.",
-        )
+    refuse_no_rows(rows + len(bad), head.first_row)
     used = _used_right(relation, head.names, connection)
     columns = checked_header(head.names, head.header_row, used)
     if len(columns) < len(head.names):
@@ -97,6 +95,68 @@ def read_delimited(
         malformed=bad,
         findings=(Finding("damaged_text", None, kept),) if kept else (),
     )
+
+
+def _lying_on_its_side(
+    text: Path, start: int, dialect: Dialect, name: str, encoding: Encoding, spec: ReadSpec, workdir: Path
+) -> SourceTable:
+    """A table whose columns are records: it has few lines, so that all of it fits in memory."""
+    with text.open("rb") as raw:
+        raw.seek(start)
+        file = io.TextIOWrapper(raw, encoding="utf-8", errors="export_undecodable", newline="")
+        lines: list[tuple[int, list[str]]] = []
+        for record in records(file, dialect, 1, text.stat().st_size):
+            if len(lines) == COLUMNS:
+                raise ExportFault(
+                    "too_many_columns",
+                    row=record.row,
+                    found=f"more than {COLUMNS:,} lines",
+                    expected="a table that lies on its side",
+                    remedy="Leave `transposed` out.",
+                )
+            lines.append((record.row, _header_record(record).fields or []))
+    rows, merged = transposed(lines, {})
+    options = spec.model_dump(include={"skip_rows", "header_rows"})
+    return grid_table(
+        write_rows(rows, merged, options, scratch(workdir, ".csv")), name, None, "csv", encoding.name, spec
+    )
+
+
+def grid_table(
+    grid: dict[str, Any], name: str, sheet: str | None, kind: str, encoding: str | None, spec: ReadSpec
+) -> SourceTable:
+    """The table that ``sheet.write_rows`` wrote."""
+    columns = checked_header(grid["header"], grid["header_row"], set(grid["used"]))
+    refuse_no_rows(grid["rows"], grid["header_row"])
+    relation = plain_relation(Path(grid["path"]), len(grid["header"]), grid["has_line_ends"])
+    if len(columns) < len(grid["header"]):
+        relation = f"select source_row, {select_list(len(columns))} from ({relation})"
+    findings = tuple(
+        Finding("digits_lost", columns[int(i)], count, first)
+        for i, (count, first) in grid["digits_lost"].items()
+        if int(i) < len(columns)
+    )
+    return SourceTable(
+        file=name,
+        sheet=sheet,
+        columns=columns,
+        relation=filled_down(relation, columns, spec.fill_down),
+        encoding=encoding,
+        format=kind,
+        rows=grid["rows"],
+        findings=findings,
+    )
+
+
+def refuse_no_rows(rows: int, row: int | None) -> None:
+    if not rows:
+        raise ExportFault(
+            "no_rows",
+            row=row,
+            found="a header and no rows",
+            expected="at least one row",
+            remedy="Ask for the file again; a delivery with nothing new leaves the file out.",
+        )
 
 
 def utf8_file(path: Path, encoding: Encoding, workdir: Path) -> tuple[Path, int]:
@@ -154,19 +214,16 @@ def _head(path: Path, start: int, spec: ReadSpec, suffix: str) -> Head:
     if len(names) > COLUMNS:
         checked_header(names, header_row)
     lines = skipped_lines + blank + len(taken)
-    preamble = raw[:consumed]
-    plain = preamble.count(b"\n") == lines and b"\r" not in preamble.replace(b"\r\n", b"")
-    quotes = dialect.quote.encode() if dialect.quote else b"\0"
-    plain = plain and (
-        quotes not in preamble or (lines == len(taken) and _is_quoted_plainly(preamble, quotes))
-    )
-    return Head(
-        dialect, names, header_row, start + consumed, header_row + len(taken), lines if plain else None
-    )
+    return Head(dialect, names, header_row, start + consumed, header_row + len(taken), raw[:consumed], lines)
 
 
-def _is_quoted_plainly(preamble: bytes, quote: bytes) -> bool:
-    return all(line.count(quote) % 2 == 0 for line in preamble.splitlines())
+def _lines_to_skip(head: Head, line_end: bytes) -> int | None:
+    """Lines of the preamble, if DuckDB counts them as we do: ended as the data are, quotes closed within each."""
+    lines = head.preamble.split(line_end)[:-1]
+    quote = head.dialect.quote.encode() or b"\0"
+    plain = len(lines) == head.lines and head.preamble.endswith(line_end)
+    plain = plain and all(line.count(quote) % 2 == 0 and not {*b"\r\n"} & {*line} for line in lines)
+    return head.lines if plain or not head.preamble else None
 
 
 def _skipped(raw: bytes, spec: ReadSpec) -> tuple[int, int]:
@@ -231,12 +288,13 @@ def _surveyed(
     text: Path, head: Head, shape: Shape, scan: Survey, workdir: Path
 ) -> tuple[str, tuple[int, list[MalformedLine], int]]:
     """The relation that reads the file itself, or a copy with its bad records made empty."""
-    path, skip = text, head.plain_lines
+    line_end = scan.line_end or b"\n"
+    path, skip = text, _lines_to_skip(head, line_end)
     if scan.holes or skip is None:
         path, skip = scratch(workdir, ".csv"), 0
-        filler = (head.dialect.delimiter * (shape.width - 1) or '""') + (scan.line_end or b"\n").decode()
-        patched_copy(text, head.data_start, scan.holes, filler.encode(), path)
-    read = read_csv(path, varchar_columns(shape.width), head.dialect, skip)
+        filler = (head.dialect.delimiter * (shape.width - 1) or '""').encode() + line_end
+        patched_copy(text, head.data_start, scan.holes, filler, path)
+    read = read_csv(path, varchar_columns(shape.width), head.dialect, skip, line_end)
     cells = select_list(shape.width)
     relation = f"select row_number() over () + {head.first_row - 1} as source_row, {cells} from {read}"
     if scan.holes:
@@ -263,11 +321,20 @@ def plain_relation(path: Path, width: int, has_line_ends: bool) -> str:
     return f"select source_row::bigint as source_row, {select_list(width)} from {read}"
 
 
-def read_csv(path: Path, columns: str, dialect: Dialect, skip: int, *, parallel: bool = False) -> str:
+def read_csv(
+    path: Path,
+    columns: str,
+    dialect: Dialect,
+    skip: int,
+    line_end: bytes = b"\r\n",
+    *,
+    parallel: bool = False,
+    padded: bool = False,
+) -> str:
     """DuckDB's ``read_csv`` with nothing left to detect. Serial by default: a row number makes it so anyway.
 
-    ``new_line`` is left out on purpose: stated as ``\\r\\n`` in strict mode, DuckDB 1.5.5 refuses good files
-    or, read serially, yields no rows at all.
+    The line end is stated, for DuckDB 1.5.5 would take the first it meets, in quotes or not; and strict mode is off,
+    for with a stated ``\\r\\n`` it loses rows. What strict mode would find, the scan has found before.
     """
     options = {
         "columns": columns,
@@ -278,8 +345,9 @@ def read_csv(path: Path, columns: str, dialect: Dialect, skip: int, *, parallel:
         "quote": sql_text(dialect.quote),
         "escape": sql_text(dialect.quote),
         "compression": "'none'",
-        "strict_mode": "true",
-        "null_padding": "false",
+        "new_line": "'\\r\\n'" if line_end == b"\r\n" else "'\\n'",
+        "strict_mode": "false",
+        "null_padding": "true" if padded else "false",
         "max_line_size": str(2 * LINE_BYTES),
         "hive_partitioning": "false",
         "parallel": "true" if parallel else "false",

@@ -1,6 +1,6 @@
 """Opening one file of a delivery, whatever it is.
 
-Belongs here: telling the kind of a file by content and suffix, and calling its reader.
+Belongs here: choosing the reader, unpacking first where needed, and naming the file in every fault.
 Does not belong here: any reader.
 """
 
@@ -8,40 +8,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 
-from .delimited import plain_relation, read_delimited
+from .archive import ARCHIVES, unpacked
+from .delimited import grid_table, plain_relation, read_delimited, refuse_no_rows
 from .errors import ExportFault
+from .json_lines import read_json
+from .kinds import WORKBOOKS, kind_of
+from .parquet import read_parquet
 from .spec import ReadSpec
-from .tables import Finding, SourceTable, checked_header, filled_down, select_list
+from .tables import SourceTable, checked_header, filled_down
 from .worker import in_worker
 
-WORKBOOKS = ("xlsx", "xls", "xlsb", "ods")
-TEXT = ("csv", "tsv")
-SUFFIXES = {
-    ".csv": "csv",
-    ".txt": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".xlsx": "xlsx",
-    ".xlsm": "xlsx",
-    ".xls": "xls",
-    ".xlsb": "xlsb",
-    ".ods": "ods",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".sas7bdat": "sas",
-    ".xpt": "sas",
-    ".sav": "spss",
-    ".zsav": "spss",
-    ".por": "spss",
-    ".dta": "stata",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".json": "ndjson",
-}
+DEEPEST = 2  # a compressed file in a zip; not a zip in a zip
 
 
 def open_tables(
@@ -50,32 +32,41 @@ def open_tables(
     """The tables of one file: one per sheet, or per member of an archive, that ``spec`` asks for.
 
     ``name`` is what the file is called in messages and in provenance, its own name if not given. ``workdir``
-    takes what must be rewritten for DuckDB to read it; it is needed as long as a relation is. Raises
-    ``ExportFault``.
+    takes what must be rewritten for DuckDB to read it; it is needed as long as a relation is, holds what the
+    file held (identifiers too), and is the caller's to remove. Raises ``ExportFault``.
     """
     path, name = Path(path), name or Path(path).name
     workdir = Path(tempfile.mkdtemp(dir=workdir))
     try:
-        return list(_tables(_plainly_named(path, workdir), name, spec, workdir, connection))
+        return list(_tables(_plainly_named(path, workdir), name, spec, workdir, connection, 0))
     except ExportFault as fault:
         raise (fault if fault.file else fault.at(file=name)) from None
 
 
 def _tables(
-    path: Path, name: str, spec: ReadSpec, workdir: Path, connection: duckdb.DuckDBPyConnection
+    path: Path, name: str, spec: ReadSpec, workdir: Path, connection: duckdb.DuckDBPyConnection, depth: int
 ) -> Iterator[SourceTable]:
-    kind = kind_of(path, name, spec)
-    if kind in WORKBOOKS:
-        yield from _workbook(path, name, kind, spec, workdir)
-    elif kind in TEXT:
-        yield read_delimited(path, name, spec, workdir, connection)
-    else:
+    if path.stat().st_size == 0:
         raise ExportFault(
-            "unknown_format",
-            found=f"a file of kind {kind}",
-            expected="one of the formats",
-            remedy="Export CSV.",
+            "empty_file",
+            file=name,
+            found="an empty file",
+            expected="a header and rows",
+            remedy="Ask for the file again.",
         )
+    kind = kind_of(path, name, spec)
+    if kind in ARCHIVES:
+        yield from _archive(path, name, kind, spec, workdir, connection, depth)
+    elif kind in WORKBOOKS or kind in ("html", "spreadsheetml"):
+        yield from _sheets(path, name, kind, spec, workdir)
+    elif kind in ("sas", "spss", "stata"):
+        yield _statistics(path, name, kind, spec, workdir)
+    elif kind == "parquet":
+        yield read_parquet(path, name, spec, connection)
+    elif kind == "ndjson":
+        yield read_json(path, name, spec, workdir, connection)
+    else:
+        yield read_delimited(path, name, spec, workdir, connection)
 
 
 def _plainly_named(path: Path, workdir: Path) -> Path:
@@ -88,51 +79,62 @@ def _plainly_named(path: Path, workdir: Path) -> Path:
     return link
 
 
-def kind_of(path: Path, name: str, spec: ReadSpec) -> str:
-    with path.open("rb") as file:
-        head = file.read(512)
-    by_suffix = SUFFIXES.get(Path(name).suffix.lower(), "")
-    if spec.format != "auto":
-        return spec.format
-    if head.startswith(b"PK\x03\x04") or head.startswith(b"\xd0\xcf\x11\xe0"):
-        return by_suffix if by_suffix in WORKBOOKS else "xlsx"
-    return by_suffix if by_suffix in TEXT else by_suffix or "csv"
+def _archive(
+    path: Path,
+    name: str,
+    kind: str,
+    spec: ReadSpec,
+    workdir: Path,
+    connection: duckdb.DuckDBPyConnection,
+    depth: int,
+) -> Iterator[SourceTable]:
+    """Tables of every wanted member; a fault names the member as ``archive.zip/member.csv``."""
+    if depth == DEEPEST or (depth and kind == "zip"):
+        raise ExportFault(
+            "nested_archive",
+            found="an archive in an archive",
+            expected="files in an archive",
+            remedy="Ask for the files packed once.",
+        )
+    for file, member in unpacked(path, kind, spec.member, workdir):
+        inner_name = f"{name}/{member}" if member else name
+        inner = Path(tempfile.mkdtemp(dir=workdir))
+        seen_as = inner_name if member else inner_name.removesuffix(Path(inner_name).suffix)
+        try:
+            for table in _tables(file, seen_as, spec, inner, connection, depth + 1):
+                yield table if seen_as == inner_name else replace(table, file=inner_name)
+        except ExportFault as fault:
+            raise fault.at(file=fault.file if fault.file.startswith(inner_name) else inner_name) from None
 
 
-def _workbook(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path) -> Iterator[SourceTable]:
-    options = spec.model_dump(include={"sheet", "skip_rows", "header_rows", "transposed"})
+def _sheets(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path) -> Iterator[SourceTable]:
+    options = spec.model_dump(include={"sheet", "skip_rows", "header_rows", "transposed", "encoding"})
     for sheet in in_worker("workbook", path=str(path), kind=kind, options=options, workdir=str(workdir)):
         try:
-            yield _sheet_table(sheet, name, kind, spec)
+            yield grid_table(sheet, name, sheet["sheet"], kind, None, spec)
         except ExportFault as fault:
             raise fault.at(sheet=sheet["sheet"]) from None
 
 
-def _sheet_table(sheet: dict, name: str, kind: str, spec: ReadSpec) -> SourceTable:
-    columns = checked_header(sheet["header"], sheet["header_row"], set(sheet["used"]))
-    if not sheet["rows"]:
-        raise ExportFault(
-            "no_rows",
-            row=sheet["header_row"],
-            found="a header and no rows",
-            expected="at least one row",
-            remedy="Ask for the file again; a delivery with nothing new leaves the file out.",
-        )
-    relation = plain_relation(Path(sheet["path"]), len(sheet["header"]), sheet["has_line_ends"])
-    if len(columns) < len(sheet["header"]):
-        relation = f"select source_row, {select_list(len(columns))} from ({relation})"
-    findings = tuple(
-        Finding("digits_lost", columns[int(i)], count, first)
-        for i, (count, first) in sheet["digits_lost"].items()
-        if int(i) < len(columns)
+def _statistics(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path) -> SourceTable:
+    table = in_worker(
+        "statistics_file",
+        path=str(path),
+        kind=kind,
+        suffix=Path(name).suffix.lower(),
+        labels=spec.labels,
+        encoding=spec.encoding,
+        workdir=str(workdir),
     )
+    columns = checked_header(table["columns"], 1)
+    refuse_no_rows(table["rows"], 1)
+    relation = plain_relation(Path(table["path"]), len(columns), True)
     return SourceTable(
         file=name,
-        sheet=sheet["sheet"],
+        sheet=None,
         columns=columns,
         relation=filled_down(relation, columns, spec.fill_down),
-        encoding=None,
+        encoding=table["encoding"],
         format=kind,
-        rows=sheet["rows"],
-        findings=findings,
+        rows=table["rows"],
     )

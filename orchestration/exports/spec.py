@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Format = Literal[
     "auto", "csv", "tsv", "xlsx", "xls", "xlsb", "ods", "parquet", "sas", "spss", "stata", "ndjson"
-]  # fmt: skip
+]
 
 
 class ReadSpec(BaseModel):

@@ -248,14 +248,14 @@ def _damaged_records(layout: _Layout, body: bytes) -> dict[int, str]:
 
 
 def _drop_blank_tail(found: Survey, first_row: int) -> None:
-    """Blank records at the end need no patch: DuckDB passes over them and no row number follows."""
-    while found.holes and found.holes[-1].is_blank and found.holes[-1].row == first_row + found.records - 1:
-        hole = found.holes.pop()
-        found.records -= 1
-        if hole.end - hole.start > 2:  # delimiters, not a blank line: DuckDB would read it
-            found.holes.append(hole)
-            found.records += 1
+    """Blank lines at the end need no patch: DuckDB passes over them and no row number follows."""
+    while found.holes:
+        hole = found.holes[-1]
+        is_line = hole.end - hole.start <= len(found.line_end or b"\n")  # and not a row of delimiters
+        if not (hole.is_blank and is_line and hole.row == first_row + found.records - 1):
             return
+        found.holes.pop()
+        found.records -= 1
 
 
 def patched_copy(source: Path, start: int, holes: list[Hole], filler: bytes, target: Path) -> None:

@@ -76,6 +76,10 @@ def _run(job: str, arguments: dict[str, Any]) -> Any:
         from .workbook import read_workbook
 
         return read_workbook(**arguments)
+    if job == "statistics_file":
+        from .statistics_file import read_statistics_file
+
+        return read_statistics_file(**arguments)
     raise ValueError(f"no job {job}")
 
 

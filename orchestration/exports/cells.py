@@ -1,0 +1,51 @@
+"""A typed cell as the text that a person sees.
+
+Belongs here: that one rule, shared by every format whose cells have types. Does not belong here: reading
+meaning into text.
+
+A number is written as a person reads it: a whole one without its `.0`, any other as the shortest text that
+is that number. A date is ISO; its time follows when it has one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+WHOLE = 1e15  # a double keeps 15 digits of any number; a longer one may have lost its last
+
+
+def cell_text(value: Any) -> str:
+    """What a person sees in the cell."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, float):
+        if value != value:
+            return ""
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e21 else repr(value)
+    if isinstance(value, dt.datetime):
+        return _date_time_text(value)
+    if isinstance(value, dt.timedelta):
+        return _duration_text(value)
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    return str(value)
+
+
+def _date_time_text(value: dt.datetime) -> str:
+    """Midnight is a date; a fraction that is a whole second but for rounding is that second."""
+    if value.microsecond >= 999_500:
+        value = value.replace(microsecond=0) + dt.timedelta(seconds=1)
+    if value.time() == dt.time():
+        return value.date().isoformat()
+    precision = "milliseconds" if value.microsecond >= 500 else "seconds"
+    return value.isoformat(sep=" ", timespec=precision)
+
+
+def _duration_text(value: dt.timedelta) -> str:
+    seconds = round(value.total_seconds())
+    sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
+    minutes, seconds = divmod(seconds, 60)
+    return f"{sign}{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"

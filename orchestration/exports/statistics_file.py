@@ -1,0 +1,88 @@
+"""SAS, SPSS and Stata files as rows of text. Runs inside the worker process (``worker.py``), never in ours.
+
+Belongs here: values as text, value labels where asked for. Does not belong here: what a code means without
+its label.
+
+Missing values of every kind (system, user-defined, ``.a`` to ``.z``) are blank: the programs themselves
+leave them out.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from .cells import cell_text
+from .errors import ExportFault
+
+CHUNK_ROWS = 50_000
+
+
+def read_statistics_file(
+    path: str, kind: str, suffix: str, labels: bool, encoding: str | None, workdir: str
+) -> dict[str, Any]:
+    """The one table of the file written as CSV to ``workdir``."""
+    import pyreadstat
+
+    reader = _reader(pyreadstat, kind, suffix, path)
+    _refuse_truncated(path, kind, suffix)
+    target = Path(workdir) / "table.csv"
+    known = {"encoding": encoding} if encoding else {}
+    rows = 0
+    try:
+        _, meta = reader(path, metadataonly=True, output_format="dict", **known)
+        names = list(meta.column_names)
+        values = meta.variable_value_labels if labels else {}
+        with target.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out, lineterminator="\r\n")
+            while True:
+                columns, _ = reader(
+                    path, row_offset=rows, row_limit=CHUNK_ROWS, output_format="dict", **known
+                )
+                cells = [_texts(columns[name], values.get(name, {})) for name in names]
+                count = len(cells[0]) if cells else 0
+                writer.writerows([rows + i + 1, *row] for i, row in enumerate(zip(*cells)))
+                rows += count
+                if count < CHUNK_ROWS:
+                    break
+    except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, UnicodeDecodeError, OverflowError) as error:
+        raise _unreadable(type(error).__name__) from None
+    return {"columns": names, "path": str(target), "rows": rows, "encoding": meta.file_encoding}
+
+
+def _reader(pyreadstat: Any, kind: str, suffix: str, path: str) -> Any:
+    if kind == "spss":
+        return pyreadstat.read_por if suffix == ".por" else pyreadstat.read_sav
+    if kind == "stata":
+        return pyreadstat.read_dta
+    with Path(path).open("rb") as file:
+        return pyreadstat.read_xport if file.read(6) == b"HEADER" else pyreadstat.read_sas7bdat
+
+
+def _refuse_truncated(path: str, kind: str, suffix: str) -> None:
+    """ReadStat reads some cut files without a word: those whose end is marked are checked for it."""
+    size = Path(path).stat().st_size
+    with Path(path).open("rb") as file:
+        head = file.read(32)
+        file.seek(max(size - 64, 0))
+        tail = file.read()
+    if head.startswith(b"<stata_dta>") and b"</stata_dta>" not in tail:
+        raise _unreadable("its end is missing")
+    if head.startswith(b"HEADER RECORD") and size % 80:
+        raise _unreadable("its last record is cut")
+
+
+def _unreadable(why: str) -> ExportFault:
+    return ExportFault(
+        "unreadable_file",
+        found=f"a statistics file that its reader cannot parse ({why})",
+        expected="a complete file",
+        remedy="It is cut short or damaged, or its `encoding` must be stated; ask for it again, or for CSV.",
+    )
+
+
+def _texts(values: list[Any], labels: dict[Any, str]) -> list[str]:
+    if not labels:
+        return ["" if v is None else cell_text(v) for v in values]
+    return ["" if v is None else str(labels.get(v, cell_text(v))) for v in values]

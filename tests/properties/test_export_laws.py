@@ -1,0 +1,103 @@
+"""Laws of the readers, over tables that hypothesis makes: what loads is what was written; what does not is refused
+with its place."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+from unittest.mock import patch
+
+import duckdb
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestration.exports import ExportFault, ReadSpec, open_tables
+
+QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+PLAIN = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Co", "Cn")), max_size=8)
+AWKWARD = st.text("a1,;\t|\"'\n\r \\é肌", max_size=6)
+CELL = st.one_of(PLAIN, AWKWARD, st.sampled_from(["", "<0.10", "1,5", '5"', "NULL", "#N/A", "\\N"]))
+
+
+def tables(cells: st.SearchStrategy[str]) -> st.SearchStrategy[list[list[str]]]:
+    return st.integers(1, 5).flatmap(
+        lambda width: st.lists(st.lists(cells, min_size=width, max_size=width), min_size=1, max_size=12)
+    )
+
+
+def read(content: bytes, name: str = "labs.csv", piece: int = 4096, **spec) -> tuple[list[tuple], list]:
+    """All rows as (source_row, cells), and the malformed lines; the law of rows holds on the way.
+
+    ``piece`` is how many bytes the scan looks at at once.
+    """
+    with tempfile.TemporaryDirectory() as folder, patch("orchestration.exports.survey.CHUNK_BYTES", piece):
+        path = Path(folder) / name
+        path.write_bytes(content)
+        connection = duckdb.connect()
+        [table] = open_tables(path, ReadSpec(**spec), Path(folder), connection)
+        rows = connection.sql(f"select * from ({table.relation}) order by source_row").fetchall()
+        assert len(rows) == table.rows
+        return rows, table.malformed
+
+
+def kept(rows: list[list[str]], first_row: int = 2) -> list[tuple]:
+    """What must arrive: rows with any text, numbered as they lie in the file, blank cells as None."""
+    return [(first_row + i, *(cell or None for cell in row)) for i, row in enumerate(rows) if any(row)]
+
+
+@QUICK
+@given(
+    rows=tables(CELL),
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    ends=st.booleans(),
+    piece=st.integers(1, 40),
+)
+def test_a_table_written_as_csv_arrives_as_it_was(rows, delimiter, line_end, quoting, ends, piece):
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\r\n", quoting=quoting)
+    writer.writerows([[f"h{i}" for i in range(len(rows[0]))], *rows])
+    text = out.getvalue()
+    if line_end == "\n" and not any("\r" in cell or "\n" in cell for row in rows for cell in row):
+        text = text.replace("\r\n", "\n")
+    content = (text if ends else text.rstrip("\r\n")).encode()
+    expected = kept(rows)
+    try:
+        arrived, malformed = read(content, delimiter=delimiter, piece=piece)
+    except ExportFault as fault:
+        assert not expected and fault.rule == "no_rows"
+        return
+    damaged = {line.source_row for line in malformed}
+    assert arrived == [row for row in expected if row[0] not in damaged]
+    assert all(line.rule in ("double_encoded", "replacement_character", "utf7_text") for line in malformed)
+
+
+@QUICK
+@given(body=st.text('a1,"\n\r;', min_size=1, max_size=60), piece=st.integers(1, 40))
+def test_any_text_is_loaded_or_refused_with_a_place_and_no_row_is_lost(body, piece):
+    try:
+        arrived, malformed = read(f"x,y\n{body}".encode(), delimiter=",", piece=piece)
+    except ExportFault as fault:
+        assert fault.file == "labs.csv" and fault.row is not None
+        return
+    numbers = [row[0] for row in arrived] + [line.source_row for line in malformed]
+    assert len(set(numbers)) == len(numbers)
+    assert all(number >= 2 for number in numbers)
+    letters = sum(text.count("a") + text.count("1") for row in arrived for text in row[1:] if text)
+    letters += sum(line.text.count("a") + line.text.count("1") for line in malformed)
+    assert letters == body.count("a") + body.count("1")
+
+
+@settings(QUICK, max_examples=60)
+@given(rows=tables(PLAIN), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "gb18030"]))
+def test_a_stated_encoding_gives_the_text_that_was_encoded(rows, encoding):
+    if not any(any(row) for row in rows):
+        return
+    out = io.StringIO(newline="")
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([[f"h{i}" for i in range(len(rows[0]))], *rows])
+    arrived, malformed = read(out.getvalue().encode(encoding), encoding=encoding, delimiter=",")
+    damaged = {line.source_row for line in malformed}
+    assert arrived == [row for row in kept(rows) if row[0] not in damaged]

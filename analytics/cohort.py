@@ -62,7 +62,7 @@ class Cohort:
         else:
             found = self._patient_column(variable)
         out = base.merge(found, on="patient", how="left")
-        out["is_censored"] = out["is_censored"].fillna(False).astype(bool)
+        out["is_censored"] = out["is_censored"].astype("boolean").fillna(False).astype(bool)
         return out
 
     def over_visits(self, name: str, visits: list[str]) -> pd.DataFrame:

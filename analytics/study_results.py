@@ -6,7 +6,8 @@ here: a formula, reading or writing files, what a table looks like.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,23 @@ from analytics.cohort import Cohort, Frames, build_cohort
 from analytics.study import CoxModel, MixedModel, Study, SurvivalAnalysis
 
 Results = dict[str, pd.DataFrame]
+log = logging.getLogger("myositis")
 
 
-def describe_study(study: Study, frames: Frames) -> Results:
-    """study, study_group, study_variable, study_table, cohort_flow."""
+def run_study(study: Study, frames: Frames) -> Results:
+    """All results of a study from the tables of a release (one data frame each, under its own name)."""
     cohort = build_cohort(study, frames)
+    results: Results = {}
+    for step in STEPS:
+        log.debug("results: %s of study %s", step.__name__.replace("_", " "), study.study)
+        for name, frame in step(cohort).items():
+            results[name] = _stack([results[name], frame]) if name in results else frame
+    return results
+
+
+def describe_study(cohort: Cohort) -> Results:
+    """study, study_group, study_variable, study_table, cohort_flow."""
+    study = cohort.study
     sizes = cohort.members["group_id"].value_counts()
     return {
         "study": pd.DataFrame([{"title": study.title, "description": study.description, "origin": study.origin}]),
@@ -34,15 +47,15 @@ def describe_study(study: Study, frames: Frames) -> Results:
         "study_table": pd.DataFrame([
             {"table_id": t.table_id, "title": t.title, "position": i} for i, t in enumerate(study.tables)
         ], columns=["table_id", "title", "position"]),
-        "cohort_flow": _cohort_flow(study, cohort),
+        "cohort_flow": _cohort_flow(cohort),
     }
 
 
-def compare_groups(study: Study, frames: Frames) -> Results:
+def compare_groups(cohort: Cohort) -> Results:
     """baseline_summary and group_comparison of every table of the study."""
     from analytics.table_one import VariableSpec, table_one
 
-    cohort = build_cohort(study, frames)
+    study = cohort.study
     summaries, comparisons = [], []
     for table in study.tables:
         members = cohort.of(table.groups)
@@ -66,9 +79,9 @@ def compare_groups(study: Study, frames: Frames) -> Results:
     return {"baseline_summary": _stack(summaries), "group_comparison": _stack(comparisons)}
 
 
-def fit_mixed_models(study: Study, frames: Frames) -> Results:
+def fit_mixed_models(cohort: Cohort) -> Results:
     """model, mixed_model_term, mixed_model_parameter, visit_contrast, marginal_mean, trajectory_mean, trajectory_patient."""
-    cohort = build_cohort(study, frames)
+    study = cohort.study
     out: dict[str, list[pd.DataFrame]] = {
         n: [] for n in ("model", "mixed_model_term", "mixed_model_parameter", "visit_contrast", "marginal_mean")
     }
@@ -78,10 +91,10 @@ def fit_mixed_models(study: Study, frames: Frames) -> Results:
     return {name: _stack(parts) for name, parts in out.items()}
 
 
-def trajectories(study: Study, frames: Frames) -> Results:
+def trajectories(cohort: Cohort) -> Results:
     """What the figures draw: each patient's line, and each group's mean by visit."""
-    cohort = build_cohort(study, frames)
-    schedule = frames["visit_schedule"].set_index("scheduled_visit")["nominal_month"]
+    study = cohort.study
+    schedule = cohort.frames["visit_schedule"].set_index("scheduled_visit")["nominal_month"]
     patients, means = [], []
     for response in dict.fromkeys(m.response for m in study.mixed_models):
         visits = next(m.visits for m in study.mixed_models if m.response == response)
@@ -96,9 +109,9 @@ def trajectories(study: Study, frames: Frames) -> Results:
     return {"trajectory_patient": _stack(patients), "trajectory_mean": pd.DataFrame(means)}
 
 
-def estimate_survival(study: Study, frames: Frames) -> Results:
+def estimate_survival(cohort: Cohort) -> Results:
     """survival_curve, survival_at_risk, survival_median, log_rank."""
-    cohort = build_cohort(study, frames)
+    study = cohort.study
     out: dict[str, list[pd.DataFrame]] = {
         n: [] for n in ("survival_curve", "survival_at_risk", "survival_median", "log_rank")
     }
@@ -108,15 +121,15 @@ def estimate_survival(study: Study, frames: Frames) -> Results:
     return {name: _stack(parts) for name, parts in out.items()}
 
 
-def fit_cox_models(study: Study, frames: Frames) -> Results:
-    """cox_term, and model rows for the Cox models."""
-    cohort = build_cohort(study, frames)
+def fit_cox_models(cohort: Cohort) -> Results:
+    """cox_term, and the rows of model for the Cox models."""
+    study = cohort.study
     terms, models = [], []
     for spec in study.cox:
         term, model = _cox(spec, cohort)
         terms.append(term)
         models.append(model)
-    return {"cox_term": _stack(terms), "cox_model": _stack(models)}
+    return {"cox_term": _stack(terms), "model": _stack(models)}
 
 
 def stamp(results: Results, study_id: str, release_id: str) -> Results:
@@ -130,10 +143,13 @@ def stamp(results: Results, study_id: str, release_id: str) -> Results:
     return stamped
 
 
+STEPS = (describe_study, compare_groups, fit_mixed_models, trajectories, estimate_survival, fit_cox_models)
+
+
 # one model each
 
 
-def _mixed_model(spec: MixedModel, cohort: Cohort) -> Iterator[tuple[str, pd.DataFrame]] | Results:
+def _mixed_model(spec: MixedModel, cohort: Cohort) -> Results:
     from analytics.mixed_model import fit_mixed_model
 
     schedule = cohort.frames["visit_schedule"].set_index("scheduled_visit")["nominal_month"]
@@ -198,10 +214,19 @@ def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
     )
     return {
         "survival_curve": curves.curve,
-        "survival_at_risk": curves.risk_table,
+        "survival_at_risk": _with_counts(curves.risk_table, curves.curve),
         "survival_median": curves.summary,
         "log_rank": tests.summary,
     }
+
+
+def _with_counts(risk_table: pd.DataFrame, curve: pd.DataFrame) -> pd.DataFrame:
+    """The number at risk just before each time, with the events and censorings up to it."""
+    so_far = [
+        curve[(curve["group_id"] == row.group_id) & (curve["time"] <= row.time)][["events", "censored"]].sum()
+        for row in risk_table.itertuples()
+    ]
+    return risk_table.assign(events=[int(c["events"]) for c in so_far], censored=[int(c["censored"]) for c in so_far])
 
 
 def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -237,7 +262,8 @@ def _times(cohort: Cohort, endpoint: str, groups: list[str]) -> pd.DataFrame:
 # who counts
 
 
-def _cohort_flow(study: Study, cohort: Cohort) -> pd.DataFrame:
+def _cohort_flow(cohort: Cohort) -> pd.DataFrame:
+    study = cohort.study
     parts = [cohort.flow().assign(analysis="cohort")]
     for model in study.mixed_models:
         long = cohort.over_visits(model.response, model.visits)
@@ -283,9 +309,3 @@ def _stack(parts: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([p.dropna(axis=1, how="all") for p in filled], ignore_index=True).reindex(
         columns=list(dict.fromkeys(c for p in parts for c in p.columns))
     )
-
-
-__all__ = [
-    "Results", "compare_groups", "describe_study", "estimate_survival", "fit_cox_models", "fit_mixed_models",
-    "stamp", "trajectories",
-]

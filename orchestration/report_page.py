@@ -1,11 +1,11 @@
 """The report: one HTML page, the CSV of its tables and the files of its figures, from a release file alone.
 
-Belongs here: reading the release, the order of sections, writing files. Does not belong here: what stands in a table or
-figure (`analytics/tables.py`, `analytics/figures.py`), the asset around it (`report.py`), looks and prose
-(`templates/`).
+Belongs here: reading the release, the order of sections, writing files. Does not belong here: what stands in
+a table or figure (`analytics/tables.py`, `analytics/figures.py`), the asset around it (`report.py`), looks
+and prose (`templates/`).
 
-The page holds everything that it shows: style, figures as SVG, tables as CSV to save. A content security policy in it
-forbids every request. The same release gives the same bytes.
+The page holds everything that it shows: style, figures as SVG, tables as CSV to save. A content security
+policy in it forbids every request. The same release gives the same bytes.
 """
 
 from __future__ import annotations
@@ -80,8 +80,10 @@ class StudySections:
         from analytics.figures import group_styles
 
         styles = group_styles(self.study)
-        return [(self.study.group_label(g), self.study.disclosure.count(row.get("n")), styles[g].colour)
-                for g, row in self.study.groups.items()]
+        return [
+            (self.study.group_label(g), self.study.disclosure.count(row.get("n")), styles[g].colour)
+            for g, row in self.study.groups.items()
+        ]
 
     @property
     def figures(self) -> list[StudyFigure]:
@@ -90,8 +92,17 @@ class StudySections:
     @property
     def tables(self) -> list[PrintedTable]:
         flow = [self.flow] if self.flow else []
-        return [*flow, *self.baseline, *self.models, *self.model_details, *self.survival, *self.further,
-                *self.further_details, *self.reproduction, *self.reproduction_details]
+        return [
+            *flow,
+            *self.baseline,
+            *self.models,
+            *self.model_details,
+            *self.survival,
+            *self.further,
+            *self.further_details,
+            *self.reproduction,
+            *self.reproduction_details,
+        ]
 
 
 @dataclass
@@ -110,7 +121,7 @@ class _Out:
         self.written.append(path)
 
     def forget_former(self) -> None:
-        """Remove what an earlier report wrote here and this one did not: a stale table beside a new page misleads."""
+        """Remove what an earlier report wrote here and this one did not: stale tables mislead."""
         note = self.folder / WRITTEN
         now = sorted(str(p.relative_to(self.folder)) for p in self.written)
         former = note.read_text(encoding="utf-8").splitlines() if note.is_file() else []
@@ -120,9 +131,10 @@ class _Out:
 
 
 def render_report(release_file: Path, out_dir: Path, studies: Iterable[str] | None = None) -> list[Path]:
-    """Write ``report.html``, ``tables/*.csv`` and ``figures/*.{svg,png,pdf}`` into ``out_dir``; return the files written.
+    """Write ``report.html``, ``tables/*.csv`` and ``figures/*.{svg,png,pdf}`` into ``out_dir``; return them.
 
-    ``studies`` are the ids to report, all when None. Raises ReportError when the file is no release or lacks a study.
+    ``studies`` are the ids to report, all when None. Raises ReportError when the file is no release or lacks
+    a study.
     """
     content = read_release(release_file, studies)
     sections = [study_sections(study) for study in content.studies]
@@ -151,28 +163,50 @@ def read_release(release_file: Path, studies: Iterable[str] | None = None) -> Re
     with duckdb.connect(str(release_file), read_only=True) as connection:
         present = set(connection.execute("select schema_name, table_name from duckdb_tables()").fetchall())
         if ("release", "release_info") not in present:
-            raise ReportError(f"{release_file}: no table release.release_info: not a release file of this registry")
+            raise ReportError(
+                f"{release_file}: no table release.release_info: not a release file of this registry"
+            )
         info = _rows(connection, "release.release_info")[0]
-        hospitals = _rows(connection, "release.dim_hospital") if ("release", "dim_hospital") in present else []
+        hospitals = (
+            _rows(connection, "release.dim_hospital") if ("release", "dim_hospital") in present else []
+        )
         quality = {t: _rows(connection, f"quality.{t}") for t in QUALITY_TABLES if ("quality", t) in present}
-        frames = {t: connection.execute(f'select * from results."{t}"').df() for s, t in sorted(present) if s == "results"}
+        frames = {
+            t: connection.execute(f'select * from results."{t}"').df()
+            for s, t in sorted(present)
+            if s == "results"
+        }
     disclosure = Disclosure(int(info.get("small_cell_threshold") or 0))
     note = SYNTHETIC if info.get("synthetic") else ""
     chosen = _chosen(frames, studies)
     return ReleaseContent(
-        info, {h["hospital_id"]: h.get("hospital_name") or h["hospital_id"] for h in hospitals}, quality,
+        info,
+        {h["hospital_id"]: h.get("hospital_name") or h["hospital_id"] for h in hospitals},
+        quality,
         tuple(StudyFrames(s, _of_study(frames, s), disclosure, note) for s in chosen),
     )
 
 
 def study_sections(study: StudyFrames) -> StudySections:
     """Every table and figure of a study, in the order of the page."""
-    from analytics import figures, method_words, provenance_tables, tables
+    from analytics import (
+        course_figure,
+        method_words,
+        model_tables,
+        provenance_tables,
+        survival_figure,
+        tables,
+    )
 
-    endpoints = list(dict.fromkeys(e for t in ("survival_curve", "survival_median", "log_rank", "cox_term")
-                                   for e in study.distinct(t, "endpoint")))
+    endpoints = list(
+        dict.fromkeys(
+            e
+            for t in ("survival_curve", "survival_median", "log_rank", "cox_term")
+            for e in study.distinct(t, "endpoint")
+        )
+    )
     models = study.distinct("mixed_model_term", "model_id")
-    printed = [m for m in models if tables.printed_table_number(m)]
+    printed = [m for m in models if model_tables.printed_table_number(m)]
     others = [m for m in models if m not in printed]
     first, rest = (printed, others) if printed else (others, [])
     reproduced = study.rows("reproduction")
@@ -180,19 +214,43 @@ def study_sections(study: StudyFrames) -> StudySections:
         study=study,
         flow=provenance_tables.cohort_flow_table(study),
         baseline=tables.baseline_tables(study),
-        courses=_made(figures.trajectory_figure(study, r) for r in study.distinct("trajectory_mean", "response")),
-        models=[*tables.model_term_tables(study, printed=bool(printed)), *_made([tables.contrast_table(study, first)])],
-        model_details=_made([tables.marginal_mean_table(study, first), tables.parameter_table(study, first)]),
-        curves=_made(figures.survival_figure(study, e) for e in study.distinct("survival_curve", "endpoint")),
-        survival=_made(make(study, e) for e in endpoints for make in
-                       (tables.survival_summary_table, tables.log_rank_table, tables.cox_table)),
-        further=[*(tables.model_term_tables(study, printed=False) if printed else []),
-                 *_made([tables.contrast_table(study, rest)])],
-        further_details=_made([tables.marginal_mean_table(study, rest), tables.parameter_table(study, rest)]),
+        courses=_made(
+            course_figure.trajectory_figure(study, r) for r in study.distinct("trajectory_mean", "response")
+        ),
+        models=[
+            *model_tables.model_term_tables(study, printed=bool(printed)),
+            *_made([model_tables.contrast_table(study, first)]),
+        ],
+        model_details=_made(
+            [model_tables.marginal_mean_table(study, first), model_tables.parameter_table(study, first)]
+        ),
+        curves=_made(
+            survival_figure.survival_figure(study, e) for e in study.distinct("survival_curve", "endpoint")
+        ),
+        survival=_made(
+            make(study, e)
+            for e in endpoints
+            for make in (
+                model_tables.survival_summary_table,
+                model_tables.log_rank_table,
+                model_tables.cox_table,
+            )
+        ),
+        further=[
+            *(model_tables.model_term_tables(study, printed=False) if printed else []),
+            *_made([model_tables.contrast_table(study, rest)]),
+        ],
+        further_details=_made(
+            [model_tables.marginal_mean_table(study, rest), model_tables.parameter_table(study, rest)]
+        ),
         findings=study.rows("finding"),
         methods=method_words.methods(study),
-        reproduction=_made([provenance_tables.reproduction_summary(study),
-                            provenance_tables.reproduction_table(study, agrees=False)]),
+        reproduction=_made(
+            [
+                provenance_tables.reproduction_summary(study),
+                provenance_tables.reproduction_table(study, agrees=False),
+            ]
+        ),
         reproduction_details=_made([provenance_tables.reproduction_table(study, agrees=True)]),
         agreement=(sum(bool(r.get("agrees")) for r in reproduced), len(reproduced)),
     )
@@ -217,8 +275,13 @@ def _shared_tables(content: ReleaseContent) -> dict[str, PrintedTable]:
     return {key: table for key, table in made.items() if table}
 
 
-def _page(content: ReleaseContent, sections: Sequence[StudySections], shared: dict[str, PrintedTable],
-          sheets: dict[str, bytes], figures: dict[str, dict[str, bytes]]) -> str:
+def _page(
+    content: ReleaseContent,
+    sections: Sequence[StudySections],
+    shared: dict[str, PrintedTable],
+    sheets: dict[str, bytes],
+    figures: dict[str, dict[str, bytes]],
+) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -228,22 +291,33 @@ def _page(content: ReleaseContent, sections: Sequence[StudySections], shared: di
         source = figures[figure.name]["svg"].decode("utf-8")
         return Markup(inline_svg(source, figure.name, figure.title, figure.description))
 
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-                              trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {
         "table_html": lambda table: Markup(to_html(_shortened(table))),
         "notes": lambda table: [(mark, Markup(text)) for mark, text in notes_of(_shortened(table))],
         "svg": svg,
-        "csv_uri": lambda table: "data:text/csv;base64," + base64.b64encode(sheets[table.name]).decode("ascii"),
+        "csv_uri": lambda table: (
+            "data:text/csv;base64," + base64.b64encode(sheets[table.name]).decode("ascii")
+        ),
     }
     return environment.get_template("report.html.j2").render(
-        content=content, info=content.info, sections=sections, shared=shared,
-        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")), made_at=_minute(content.info.get("made_at")),
+        content=content,
+        info=content.info,
+        sections=sections,
+        shared=shared,
+        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        made_at=_minute(content.info.get("made_at")),
     )
 
 
 def _shortened(table: PrintedTable) -> PrintedTable:
-    """The list of refused rows may be as long as there are hospitals and rules: the page shows its beginning."""
+    """The list of refused rows grows with hospitals and rules: the page shows its beginning."""
     import dataclasses
 
     if table.name != "rejected_rows" or len(table.rows) <= REJECTED_SHOWN:
@@ -261,7 +335,10 @@ def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[Record]:
 
 
 def _of_study(frames: dict[str, Any], study: str) -> dict[str, Any]:
-    return {name: frame[frame["study_id"] == study] if "study_id" in frame else frame for name, frame in frames.items()}
+    return {
+        name: frame[frame["study_id"] == study] if "study_id" in frame else frame
+        for name, frame in frames.items()
+    }
 
 
 def _chosen(frames: dict[str, Any], wanted: Iterable[str] | None) -> list[str]:
@@ -270,7 +347,9 @@ def _chosen(frames: dict[str, Any], wanted: Iterable[str] | None) -> list[str]:
         return there
     wanted = list(dict.fromkeys(wanted))
     if unknown := [s for s in wanted if s not in there]:
-        raise ReportError(f'studies: no study {", ".join(unknown)} in this release; it has {", ".join(there) or "none"}')
+        raise ReportError(
+            f"studies: no study {', '.join(unknown)} in this release; it has {', '.join(there) or 'none'}"
+        )
     return wanted
 
 

@@ -52,13 +52,8 @@ def compute(registry: Registry) -> dict[str, pd.DataFrame]:
         frames = read_frames(connection, "release")
         identity = frames["release_info"]["release_id"].iloc[0]
     for study in registry.studies.values():
-        for step in (
-            study_results.describe_study, study_results.compare_groups, study_results.fit_mixed_models,
-            study_results.trajectories, study_results.estimate_survival, study_results.fit_cox_models,
-        ):
-            log.debug("results: %s of study %s", step.__name__.replace("_", " "), study.study)
-            for name, frame in study_results.stamp(step(study, frames), study.study, identity).items():
-                parts[name].append(frame)
+        for name, frame in study_results.stamp(study_results.run_study(study, frames), study.study, identity).items():
+            parts[name].append(frame)
     return {name: pd.concat(found, ignore_index=True) if found else pd.DataFrame() for name, found in parts.items()}
 
 

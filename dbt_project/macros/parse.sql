@@ -3,17 +3,19 @@ From text to numbers and dates. A text that cannot be understood gives null here
 DuckDB's functions stand in this file only.
 #}
 
-{# Full-width digits and signs as ASCII, outer blanks off. #}
+{# Full-width forms (U+FF01 to U+FF5E, U+3000) as ASCII, outer blanks off. #}
 {% macro half_width(text) -%}
-    trim(translate({{ text }}, '０１２３４５６７８９．，＜＞＝＋－（）：／％　', '0123456789.,<>=+-():/% '))
+    trim(translate({{ text }}, '！＂＃＄％＆＇（）＊＋，－．／０１２３４５６７８９：；＜＝＞？＠ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ［＼］＾＿｀ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ｛｜｝～　', '!"#$%&''()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefghijklmnopqrstuvwxyz{|}~ '))
 {%- endmacro %}
 
 {# The form under which names are looked up: see seeds/README.md. #}
 {% macro normalised_name(text) -%}
+    {%- set greek = {
+        'α': 'alpha', 'β': 'beta', 'γ': 'gamma', 'δ': 'delta', 'ε': 'epsilon', 'ζ': 'zeta', 'η': 'eta', 'θ': 'theta', 'ι': 'iota', 'κ': 'kappa', 'λ': 'lambda', 'μ': 'mu', 'ν': 'nu', 'ξ': 'xi', 'ο': 'omicron', 'π': 'pi', 'ρ': 'rho', 'σ': 'sigma', 'τ': 'tau', 'υ': 'upsilon', 'φ': 'phi', 'χ': 'chi', 'ψ': 'psi', 'ω': 'omega', 'ς': 'sigma', 'µ': 'mu',
+    } -%}
     regexp_replace(
-        replace(replace(replace(replace(replace(replace(replace(
-            lower(trim(nfc_normalize({{ half_width(text) }}))),
-            'α', 'alpha'), 'β', 'beta'), 'γ', 'gamma'), 'δ', 'delta'), 'κ', 'kappa'), 'λ', 'lambda'), 'μ', 'mu'),
+        {{ "replace(" * (greek | length) }}lower({{ half_width(text) }})
+        {%- for letter, name in greek.items() %}, '{{ letter }}', '{{ name }}'){% endfor %},
         '[^\p{L}\p{N}+%#]', '', 'g')
 {%- endmacro %}
 
@@ -81,8 +83,8 @@ DuckDB's functions stand in this file only.
 {% macro is_missing(text, sender_id, entity) -%}
     ({{ text }} is null or exists (
         select 1 from {{ source('raw', 'registry_missing_mark') }} as m
-        where m.sender_id = {{ sender_id }} and m.mark = trim({{ text }}))
+        where m.sender_id = {{ sender_id }} and lower(m.mark) = lower(trim({{ text }})))
     or exists (
         select 1 from {{ ref('missing_marks') }} as c
-        where c.entity in ('*', '{{ entity }}') and c.mark = trim({{ text }})))
+        where c.entity in ('*', '{{ entity }}') and lower(c.mark) = lower(trim({{ text }}))))
 {%- endmacro %}

@@ -35,9 +35,7 @@ own_assays as (
 ),
 
 grades as (
-    select lower(grade_text) as grade_text, any_value(grade) as grade, any_value(result) as result
-    from {{ ref('antibody_grades') }}
-    group by all
+    select grade_text, grade, result from {{ ref('antibody_grades') }}
 ),
 
 understood as (

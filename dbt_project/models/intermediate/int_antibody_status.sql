@@ -33,7 +33,7 @@ per_antibody as (
 per_patient as (
     select
         sender_id, hospital_id, patient_key,
-        list_sort(list(distinct msa_label) filter (where is_positive and antibody_group = 'msa')) as positive_msa,
+        list_sort(list(distinct msa_label) filter (where is_positive and antibody_group = 'msa')) as all_positive_msa,
         string_agg(antibody_id, ', ' order by antibody_id) filter (where is_positive) as positive_antibodies,
         bool_or(is_discordant) filter (where antibody_group = 'msa') as is_discordant,
         bool_or(is_borderline and not is_positive) filter (where antibody_group = 'msa') as is_borderline,
@@ -42,6 +42,18 @@ per_patient as (
         count(*) filter (where antibody_group = 'msa') as n_specific,
     from per_antibody
     group by all
+),
+
+-- ARS says that some synthetase antibody is there, not which; beside a named synthetase it adds nothing
+named as (
+    select
+        * exclude (all_positive_msa),
+        case
+            when list_has_any(all_positive_msa, ['JO1', 'PL7', 'PL12', 'EJ', 'OJ', 'KS', 'ZO', 'HA'])
+                then list_filter(all_positive_msa, lambda m : m <> 'ARS')
+            else all_positive_msa
+        end as positive_msa,
+    from per_patient
 ),
 
 decided as (
@@ -59,7 +71,7 @@ decided as (
             when is_borderline then 'borderline only'
             else 'all specific antibodies tested are negative'
         end as decided_by,
-    from per_patient as p
+    from named as p
     left join unread as u using (sender_id, patient_key)
 )
 

@@ -21,7 +21,7 @@ own_status as (
 ),
 
 shipped_status as (
-    select lower(status_text) as status_text, any_value(status) as status from {{ ref('event_status') }} group by all
+    select status_text, status from {{ ref('event_status') }}
 ),
 
 understood as (

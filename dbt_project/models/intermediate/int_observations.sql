@@ -69,8 +69,9 @@ understood as (
 ),
 
 combinations as (
-    select distinct concept_id, unit_ucum, unit_canonical from understood
-    where concept_id is not null and unit_ucum is not null
+    select concept_id, unit_ucum, unit_canonical from understood where unit_ucum is not null
+    union
+    select concept_id, unit_ucum_2, unit_canonical from understood where unit_ucum_2 is not null
 ),
 
 -- a concept's own rule before a rule for any concept; the canonical unit needs none
@@ -84,23 +85,26 @@ conversions as (
     from combinations as k
     left join rules as r
         on r.unit_from = k.unit_ucum and r.unit_to = k.unit_canonical and r.concept_id in (k.concept_id, '*')
+    where k.concept_id is not null
     qualify row_number() over (partition by k.concept_id, k.unit_ucum order by r.concept_id = '*' nulls last, r.rule_id) = 1
 ),
 
+-- two units disagree when they would give two numbers: mmol/L and mEq/L of sodium do not, mg/L and mg/dL of CRP do
 converted as (
     select
         u.*,
         u.kind in ('numeric', 'score', 'ratio', 'percent') as is_numeric,
-        u.unit_source is null and u.unit_canonical not in ('1', '{score}') as unit_is_missing,
         case
-            when u.unit_source is null and u.unit_canonical in ('1', '{score}') then 'unitless'
+            when u.unit_source is null and u.unit_canonical in ('1', '{score}', '[pH]') then 'unitless'
             when u.unit_source is null then 'unit_missing'
             else k.rule_id
         end as rule_id,
-        case when u.unit_source is null and u.unit_canonical in ('1', '{score}') then u.value
+        case when u.unit_source is null and u.unit_canonical in ('1', '{score}', '[pH]') then u.value
             else u.value * k.factor + k.shift end as number_canonical,
+        coalesce(k.factor <> k2.factor or k.shift <> k2.shift, false) as units_disagree,
     from understood as u
     left join conversions as k on k.concept_id = u.concept_id and k.unit_ucum = u.unit_ucum
+    left join conversions as k2 on k2.concept_id = u.concept_id and k2.unit_ucum = u.unit_ucum_2
 ),
 
 judged as (
@@ -114,8 +118,7 @@ judged as (
             when is_numeric and value is null then {'rule': 'not_a_number', 'column_name': 'value', 'found': value_text}
             when is_numeric and unit_source is not null and unit_ucum is null
                 then {'rule': 'unit_unknown', 'column_name': 'unit', 'found': unit_source}
-            when is_numeric and unit_source_2 is not null and unit_source is not null
-                and unit_ucum is distinct from unit_ucum_2
+            when is_numeric and units_disagree
                 then {'rule': 'units_disagree', 'column_name': 'unit', 'found': unit_source || ' | ' || unit_source_2}
             when is_numeric and unit_source is not null and rule_id is null
                 then {'rule': 'unit_without_rule', 'column_name': 'unit', 'found': unit_source}

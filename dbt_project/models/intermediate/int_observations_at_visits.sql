@@ -20,11 +20,14 @@ settings as (
         select value as setting_value from {{ source('raw', 'registry_setting') }} where setting = 'observation_window_days')
 ),
 
+-- an offset counts from the visit that the row names, else from the patient's day 0
 keyed as (
     select
         o.*,
         md5(concat_ws('|', o.sender_id, o.hospital_id, o.patient_key, o.concept_id, o.observed_at, o.observed_offset_days, o.visit_key)) as observation_key,
-        coalesce(o.observed_offset_days, date_diff('day', g.origin_date, o.observed_at::date)::double) as own_days,
+        case when o.visit_key is null then o.observed_offset_days end as offset_from_day_0,
+        case when o.visit_key is not null then o.observed_offset_days end as offset_from_visit,
+        date_diff('day', g.origin_date, o.observed_at::date)::double as dated_days,
     from observations as o
     left join origins as g using (sender_id, hospital_id, patient_key)
 ),
@@ -37,11 +40,15 @@ candidates as (
         v.time_days as visit_days,
         v.scheduled_visit,
         v.is_scheduled,
-        abs(k.own_days - v.time_days) as distance_days,
+        abs(coalesce(k.offset_from_visit, coalesce(k.offset_from_day_0, k.dated_days) - v.time_days)) as distance_days,
     from keyed as k
     join visits as v
         on v.sender_id = k.sender_id and v.patient_key = k.patient_key
-        and (k.visit_key = v.visit_key or (k.visit_key is null and abs(k.own_days - v.time_days) <= (select window_days from settings)))
+        and (
+            k.visit_key = v.visit_key
+            or (k.visit_key is null
+                and abs(coalesce(k.offset_from_day_0, k.dated_days) - v.time_days) <= (select window_days from settings))
+        )
 ),
 
 nearest as (
@@ -51,9 +58,12 @@ nearest as (
 
 assigned as (
     select
-        k.* exclude (visit_key, own_days),
+        k.* exclude (visit_key, offset_from_day_0, dated_days),
         coalesce(n.visit_key, k.visit_key) as visit_key,
-        coalesce(k.own_days, n.visit_days) as time_days,
+        case
+            when k.offset_from_visit is not null then n.visit_days + k.offset_from_visit
+            else coalesce(k.offset_from_day_0, k.dated_days, n.visit_days)
+        end as time_days,
         case when n.is_scheduled then n.scheduled_visit end as scheduled_visit,
         n.distance_days,
     from keyed as k
@@ -66,7 +76,7 @@ chosen as (
         *,
         visit_key is not null and row_number() over (
             partition by sender_id, patient_key, visit_key, concept_id
-            order by distance_days nulls last, time_days, observed_at, observation_key) = 1 as is_visit_value,
+            order by distance_days nulls last, time_days, offset_from_visit, observed_at, observation_key) = 1 as is_visit_value,
     from assigned
 )
 

@@ -1,13 +1,13 @@
-"""What Great Expectations must be told before it can ask a DuckDB file; deleted when it knows by itself.
+"""What Great Expectations must be given before it can ask a DuckDB file; deleted when it can by itself.
 
-Two things stand between them:
+Two things stand between them, and `SharedDialect` takes both away:
 
 - Great Expectations 1.24 runs a query in a `with engine.connect()` block and fetches from the result after
-  the block, when duckdb-engine has closed it. For the dialects in `_PERSISTED_CONNECTION_DIALECTS` it keeps
-  one connection open instead; DuckDB is not among them.
+  the block. On leaving it SQLAlchemy rolls back, and DuckDB drops the rows that were not fetched yet. Without
+  transactions there is nothing to roll back. (The other way, to add DuckDB to Great Expectations' private
+  `_PERSISTED_CONNECTION_DIALECTS`, needs a member that its enumeration does not have.)
 - duckdb-engine signs its connections with a user agent. DuckDB takes that for another configuration, and then
-  no second handle of the process can open the file. `SharedConfiguration` opens it unsigned, as everyone else
-  does.
+  no second handle of the process can open the file. It is opened unsigned here, as everyone else opens it.
 
 `tests/unit/test_expectations_duckdb.py` tells when either is no longer so.
 
@@ -44,8 +44,8 @@ _handles: list[duckdb.DuckDBPyConnection] = []
 _one_run_at_a_time = threading.Lock()
 
 
-class SharedConfiguration(Dialect):
-    """duckdb-engine's dialect, opening the file with the configuration of a plain `duckdb.connect(path)`."""
+class SharedDialect(Dialect):
+    """duckdb-engine's dialect, opening a file as a plain `duckdb.connect(path)` does, and no transactions."""
 
     driver = "shared"
     supports_statement_cache = False
@@ -56,40 +56,30 @@ class SharedConfiguration(Dialect):
         return ConnectionWrapper(handle)
 
     def do_begin(self, connection: Any) -> None:
-        """No transaction: in one, a query that fails would fail those after it."""
+        """Each query stands for itself; one that fails does not fail those after it."""
 
     do_commit = do_rollback = do_begin
 
 
-registry.register("duckdb.shared", __name__, SharedConfiguration.__name__)
-
-
-class _ListedDialect(str):
-    """A dialect's name that answers to `.value` like a member of GXSqlDialect, which cannot be extended."""
-
-    value = property(str.__str__)
+registry.register("duckdb.shared", __name__, SharedDialect.__name__)
 
 
 @cache
 def context() -> AbstractDataContext:
-    """The one ephemeral context of this process: no files, no telemetry, no progress bars."""
+    """The one context of this process: in memory, no telemetry, no progress bars, no pages of results."""
     gx = _import_great_expectations()
-    keep_one_connection_for_duckdb()
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
-    made = gx.get_context(mode="ephemeral")
-    made.variables.progress_bars = ProgressBarsConfig(globally=False)
-    made.enable_analytics(False)
-    return made
-
-
-def keep_one_connection_for_duckdb() -> None:
-    """List DuckDB among the dialects whose connection Great Expectations keeps; once is enough."""
-    from great_expectations.execution_engine import sqlalchemy_execution_engine as engine
-
-    listed = engine._PERSISTED_CONNECTION_DIALECTS
-    if "duckdb" not in listed:
-        engine._PERSISTED_CONNECTION_DIALECTS = (*listed, _ListedDialect("duckdb"))
+    settings = DataContextConfig(
+        analytics_enabled=False,
+        progress_bars=ProgressBarsConfig(globally=False),
+        store_backend_defaults=InMemoryStoreBackendDefaults(),
+    )
+    return gx.get_context(mode="ephemeral", project_config=settings)
 
 
 @contextmanager

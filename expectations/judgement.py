@@ -137,7 +137,8 @@ def _threshold(rule: Rule) -> str:
         if high is None:
             return f"at least {low} rows"
         return f"at most {high} rows" if low is None else f"{low} to {high} rows"
-    share = "none" if rule.mostly == 1 else f"at most {100 * (1 - rule.mostly):g} %"
+    of_each = " of each" if rule.each else ""
+    share = "none" if rule.mostly == 1 else f"at most {100 * (1 - rule.mostly):g} %{of_each}"
     return f"{share} where at least {rule.at_least} are examined" if rule.at_least > 1 else share
 
 

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
-from scipy.stats import rankdata
 
 from analytics.cox.likelihood import Pieces, TieTerms, per_block
 from analytics.status import require_choice
@@ -62,7 +61,7 @@ def transformed_time(outcome: Outcome, transform: str) -> FloatArray:
     elif transform == "log":
         g = np.log(np.maximum(time, np.finfo(float).tiny))
     elif transform == "rank":
-        g = rankdata(time)
+        g = pd.Series(time).rank().to_numpy()
     else:
         times, events = np.unique(time[outcome.event], return_counts=True)
         survival, _ = product_limit(count_at_risk(outcome, times), events.astype(float))

@@ -154,7 +154,7 @@ def log_rank(
     if pairwise:
         pairs = [test(sample.of(pair), "pairwise") for pair in combinations(range(len(sample.labels)), 2)]
         p_values = np.array([row["p_value"] for row in pairs], dtype=float)
-        adjusted = _adjust(p_values, adjust)
+        adjusted = adjust_p_values(p_values, adjust)
         rows += [row | {"p_adjusted": p} for row, p in zip(pairs, adjusted)]
     excess = _excess(sample, "log_rank", 1.0, 0.0)
     counts = pd.DataFrame(
@@ -259,10 +259,11 @@ class _Asymptotic:
 
 
 def _exact_row(sample: _Sample, scope: str) -> dict[str, object]:
+    if len(sample.labels) > 2:
+        row = _Asymptotic("log_rank", 1.0, 0.0).row(sample, scope)
+        note = f"The exact test compares two groups; this one, of {len(sample.labels)}, is asymptotic."
+        return row | {"note": f"{note} {row['note']}".strip()}
     name = "log-rank, exact permutation"
-    if len(sample.labels) != 2:
-        note = f"The exact test compares two groups, not {len(sample.labels)}: ask for pairwise tests."
-        return _row(sample, scope, np.nan, 0, np.nan, name, NOT_ESTIMABLE, note)
     test = permutation_log_rank(sample.outcome.time, sample.outcome.event, sample.group == 0)
     return _row(sample, scope, test.statistic, 1, test.p_value, name, test.status, test.note)
 
@@ -364,15 +365,6 @@ def _row(
         "status": status,
         "note": note,
     }
-
-
-def _adjust(p_values: FloatArray, method: str) -> FloatArray:
-    """Adjust the p values that exist; the family is what was tested."""
-    adjusted = np.full(len(p_values), np.nan)
-    known = ~np.isnan(p_values)
-    if known.any():
-        adjusted[known] = adjust_p_values(p_values[known], method)
-    return adjusted
 
 
 def _read(

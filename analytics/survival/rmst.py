@@ -22,7 +22,7 @@ from scipy.special import ndtr
 from analytics.multiplicity import adjust_p_values
 from analytics.status import NOT_ESTIMABLE, OK, require_choice
 from analytics.survival.kaplan_meier import count_at_risk, product_limit, split_by_group
-from analytics.survival.outcome import FloatArray, Outcome, confidence_quantile, read_outcome
+from analytics.survival.outcome import Outcome, confidence_quantile, read_outcome
 
 PAIRS = ("all", "first")
 
@@ -145,11 +145,7 @@ def _differences(summary: pd.DataFrame, pairs: str, adjust: str, quantile: float
         ],
     )
     p_values = table["p_value"].to_numpy(dtype=float)
-    adjusted = np.full(len(table), np.nan)
-    known: FloatArray = ~np.isnan(p_values)
-    if known.any():
-        adjusted[known] = adjust_p_values(p_values[known], adjust)
-    table.insert(8, "p_adjusted", adjusted)
+    table.insert(8, "p_adjusted", adjust_p_values(p_values, adjust))
     return table
 
 

@@ -61,20 +61,36 @@ def normal_p(z: float) -> float:
 def exact_steps(a: np.ndarray, b: np.ndarray) -> int:
     """About what the exact distribution costs, in additions."""
     scores, chosen, _ = _integer_scores(a, b)
-    largest = int(np.sort(scores)[len(scores) - chosen :].sum())
-    return len(scores) * chosen * (largest + 1) // 4
+    return _steps(scores, chosen)
 
 
 def exact_p(a: np.ndarray, b: np.ndarray) -> float:
     """P(|U - mean| >= |observed U - mean|) over all splits of the pooled values: exact, ties included."""
-    scores, chosen, observed = _integer_scores(a, b)
+    return _permutation_p(*_integer_scores(a, b))
+
+
+def permutation_p(scores: np.ndarray, first: np.ndarray) -> float | None:
+    """Exact two-sided p of the sum of integer scores of the first group; None beyond ``EXACT_STEPS``."""
+    shifted = scores.astype(np.int64) - int(scores.min())
+    shifted //= int(np.gcd.reduce(shifted)) or 1
+    smaller = shifted[first] if 2 * int(first.sum()) <= len(first) else shifted[~first]
+    if _steps(shifted, len(smaller)) > EXACT_STEPS:
+        return None
+    return _permutation_p(shifted, len(smaller), int(smaller.sum()))
+
+
+def _permutation_p(scores: np.ndarray, chosen: int, observed: int) -> float:
     counts = _subset_sum_distribution(scores, chosen)
     sums = np.arange(len(counts), dtype=np.int64)
     # |S - E| >= |s - E| with E = chosen * total / N, times N to stay in integers
     size, total = len(scores), int(scores.sum())
-    distance = np.abs(sums * size - chosen * total)
-    extreme = distance >= abs(observed * size - chosen * total)
+    extreme = np.abs(sums * size - chosen * total) >= abs(observed * size - chosen * total)
     return min(1.0, float(counts[extreme].sum() / counts.sum()))
+
+
+def _steps(scores: np.ndarray, chosen: int) -> int:
+    largest = int(np.sort(scores)[len(scores) - chosen :].sum())
+    return len(scores) * chosen * (largest + 1) // 4
 
 
 def _integer_scores(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, int, int]:

@@ -1,18 +1,19 @@
 """The covariance of one patient's visits and its derivatives.
 
-Belongs here: V_i = Z_i D Z_i' + sigma^2 R_i(phi) for all patterns of a block, and the parameters that a
-search moves. Does not belong here: data (patients.py) and the likelihood (likelihood.py).
+Belongs here: W_i = Z_i Delta Z_i' + R_i(phi) for all patterns of a block, where V_i = sigma^2 W_i and D =
+sigma^2 Delta, and the parameters that a search moves. Does not belong here: data (patients.py) and sums
+over it (sums.py).
 
 R_i(phi)[j, k] = phi ^ |t_j - t_k|: AR(1) over an integer index (phi may be negative; a skipped visit gives
 phi^2), or CAR(1) over continuous time (phi > 0). Source: Pinheiro and Bates (2000), Mixed-Effects Models in
 S and S-PLUS, 5.3.
 
-Derivatives are taken by the lower triangle of D by columns, sigma^2 where asked, and the serial parameter:
-phi for AR(1), the rate of decay -log(phi) for CAR(1), which stays in range whatever the unit of time. V is
-linear in the others. The search moves theta = (entries of L, psi) instead, with D = sigma^2 L L', L lower
-trapezoidal (q x rank), phi = tanh(psi) for AR(1) and rate = exp(psi) / unit for CAR(1), unit a typical
-distance between visits. L has no bounds: where D is singular on the boundary, the likelihood as a function
-of L is smooth and stationary there.
+Derivatives are taken by the lower triangle of Delta by columns, in which W is linear, and by the serial
+parameter: phi for AR(1), the rate of decay -log(phi) for CAR(1), which stays in range whatever the unit of
+time. The search moves theta = (entries of L, psi) instead: Delta = L L' with L lower trapezoidal (q x rank),
+phi = tanh(psi) for AR(1) and rate = exp(psi) / unit for CAR(1), unit a typical distance between visits. L has
+no bounds: where D is singular on the boundary, the likelihood as a function of L is smooth and stationary
+there.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from analytics.mixed_model.patients import Block
+from analytics.mixed_model.patients import PatternBlock
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,19 @@ class Structure:
         value = float(np.exp(-parameter))
         return value, -value
 
+    def correlation(self, lags: np.ndarray, serial: float) -> np.ndarray:
+        """Correlation at each lag and its first two derivatives by the serial parameter (3 x lags)."""
+        if self.serial == "car1":
+            value = np.exp(-serial * lags)
+            finite = np.where(np.isfinite(lags), lags, 0.0)
+            return np.stack([value, -finite * value, finite**2 * value])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            finite = np.isfinite(lags)
+            value = np.where(finite, serial**lags, 0.0)
+            first = np.where(finite & (lags > 0), lags * serial ** (lags - 1), 0.0)
+            second = np.where(finite & (lags > 1), lags * (lags - 1) * serial ** (lags - 2), 0.0)
+        return np.stack([value, first, second])
+
     def loading(self, theta: np.ndarray, rank: int) -> np.ndarray:
         """L (q x rank) from theta."""
         loading = np.zeros((self.n_effects, rank))
@@ -101,61 +115,22 @@ def _loading_curvature(n_effects: int, rank: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Derivatives:
-    """A covariance (patterns, n, n), its first derivatives (m, ...), and non-zero second ones by parameter
-    pair.
-    """
+    """W (patterns, n, n), its first derivatives (m, ...) and the second by the serial parameter."""
 
     value: np.ndarray
     first: np.ndarray
-    second: dict[tuple[int, int], np.ndarray]
+    second_serial: np.ndarray | None
 
 
-def covariance(
-    block: Block, structure: Structure, d: np.ndarray, sigma2: float | None, serial: float, order: int
+def relative_covariance(
+    block: PatternBlock, structure: Structure, delta: np.ndarray, serial: float
 ) -> Derivatives:
-    """V and its derivatives by (lower triangle of D, sigma^2, the serial parameter).
-
-    With ``sigma2`` None the covariance is relative, W = V / sigma^2 as a function of D / sigma^2, and
-    sigma^2 is no parameter. A padded visit has unit variance, whatever the parameters.
-    """
-    weights = np.array([d[i, j] for i, j in structure.triangle])
-    n_entries = len(weights)
-    r = _correlation(block, structure, serial, order)
-    scale = 1.0 if sigma2 is None else sigma2
-    value = (weights @ block.products.reshape(n_entries, -1)).reshape(block.padding.shape)
-    value += scale * r[0] + block.padding
-    if order == 0:
-        return Derivatives(value, np.zeros((0, *value.shape)), {})
-    extra = ([] if sigma2 is None else [r[0]]) + ([scale * r[1]] if structure.has_serial else [])
-    first = np.concatenate([block.products, np.array(extra)]) if extra else block.products
-    second: dict[tuple[int, int], np.ndarray] = {}
-    if order >= 2 and structure.has_serial:
-        at = len(first) - 1
-        second[at, at] = scale * r[2]
-        if sigma2 is not None:
-            second[n_entries, at] = r[1]
-    return Derivatives(value, first, second)
-
-
-def _correlation(block: Block, structure: Structure, serial: float, order: int) -> list[np.ndarray]:
-    """R and, up to ``order``, its derivatives by the serial parameter; zero for padded visits."""
+    """W and its derivatives by (lower triangle of Delta, serial parameter). A padded visit has variance 1."""
+    weights = np.array([delta[i, j] for i, j in structure.triangle])
+    value = (weights @ block.products.reshape(len(weights), -1)).reshape(block.padding.shape)
     if not structure.has_serial:
-        return [block.identity]
-    table = _decay if structure.serial == "car1" else _power
-    values = np.zeros((order + 1, len(block.lags) + 1))  # the last stands for a pair with a padded visit
-    values[:, :-1] = table(block.lags, serial)[: order + 1]
-    return list(values[:, block.lag_index])
-
-
-def _power(lags: np.ndarray, phi: float) -> np.ndarray:
-    """phi ^ lag and its first two derivatives by phi."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        first = np.where(lags > 0, lags * phi ** (lags - 1), 0.0)
-        second = np.where(lags > 1, lags * (lags - 1) * phi ** (lags - 2), 0.0)
-        return np.stack([phi**lags, first, second])
-
-
-def _decay(lags: np.ndarray, rate: float) -> np.ndarray:
-    """exp(-rate lag) and its first two derivatives by the rate."""
-    value = np.exp(-rate * lags)
-    return np.stack([value, -lags * value, lags**2 * value])
+        return Derivatives(value + block.identity + block.padding, block.products, None)
+    tables = np.zeros((3, len(block.lags) + 1))  # the last entry stands for a pair with a padded visit
+    tables[:, :-1] = structure.correlation(block.lags, serial)
+    r = tables[:, block.lag_index]
+    return Derivatives(value + r[0] + block.padding, np.concatenate([block.products, r[1:2]]), r[2])

@@ -82,16 +82,14 @@ def information(fitted: Fitted) -> Information:
     """Observed information at the maximum found."""
     structure, optimum = fitted.problem.structure, fitted.optimum
     sigma2 = optimum.point.sigma2
-    point = natural(fitted.problem, sigma2 * fitted.relative_d, sigma2, fitted.serial)
-    if point is None:
-        raise ArithmeticError("covariance is not positive definite at the maximum")
+    point = natural(fitted.problem, optimum.point, fitted.relative_d)
     loading = np.sqrt(sigma2) * structure.loading(optimum.theta, optimum.rank)
     jacobian, curvature = _free_directions(structure, loading, optimum.at_limit, point.gradient)
     hessian = jacobian.T @ point.hessian @ jacobian + curvature
     inverse, is_determined = _invert(hessian)
     p = fitted.problem.n_columns
     half = fitted.scaling.response * np.linalg.inv(fitted.scaling.root)
-    slopes = point.inverse @ point.sums.first[:, :p, :p] @ point.inverse
+    slopes = -point.inverse @ point.sums.first[:, :p, :p] @ point.inverse
     return Information(
         covariance=half @ point.inverse @ half.T,
         derivatives=half @ slopes @ half.T,

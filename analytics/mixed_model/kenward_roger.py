@@ -69,11 +69,11 @@ def kenward_roger(fitted: Fitted, info: Information) -> KenwardRoger:
     p = fitted.problem.n_columns
     sums = info.point.sums
     phi = info.point.inverse
-    slopes = -sums.first[:, :p, :p]
+    slopes = sums.first[:, :p, :p]
     q_sum = sums.second[:, :, :p, :p]  # Q_kl + Q_lk
     phi_p = phi @ slopes
     m = len(slopes)
-    expected = sums.trace_pair - np.tensordot(q_sum, phi, 2)
+    expected = -sums.det_second - np.tensordot(q_sum, phi, 2)
     expected = expected + phi_p.reshape(m, -1) @ phi_p.transpose(0, 2, 1).reshape(m, -1).T
     w = 2.0 * np.linalg.pinv(expected, rcond=1e-12, hermitian=True)
     inner = 0.5 * np.tensordot(w, q_sum, 2) - np.einsum(

@@ -1,7 +1,7 @@
 """Profiled (restricted) likelihood of a linear mixed model, with analytic gradient and Hessian.
 
 Belongs here: -2 log-likelihood as a function of covariance parameters, and the generalised least squares it
-implies. Does not belong here: searching for its minimum (fit.py).
+implies. Does not belong here: sums over patients (sums.py) and the search for the minimum (search.py).
 
 Model: y_i = X_i beta + Z_i b_i + e_i,  b_i ~ N(0, D),  e_i ~ N(0, sigma^2 R_i(phi)),  i = 1..M patients, N
 rows, p columns. Write V_i = sigma^2 W_i(theta) and, with U_i = [X_i, y_i],
@@ -9,41 +9,39 @@ rows, p columns. Write V_i = sigma^2 W_i(theta) and, with U_i = [X_i, y_i],
     S = sum U_i' W_i^-1 U_i = [[A, b], [b', s]],   beta = A^-1 b,   rss = s - b' beta,
     nu = N - p (REML) or N (ML).
 
-sigma^2 = rss / nu maximises over sigma^2, and up to the choice of nu
+sigma^2 = rss / nu maximises over sigma^2, and then
 
     -2 l(theta) = nu log(2 pi rss / nu) + nu + sum log|W_i| + [REML] log|A|.
 
-The REML constant is that of nlme and lme4: no log|X'X| is added. With G_k = W^-1 dW_k W^-1, c = (-beta, 1)
-and
+The REML constant is that of nlme and lme4: no log|X'X| is added. With c = (-beta, 1), S_k and S_kl the
+derivatives of S, and _x for the first p entries,
 
-    S_k  = sum U' G_k U = -dS/dtheta_k
-    S_kl = sum U' (G_k dW_l W^-1 + G_l dW_k W^-1 - W^-1 d2W_kl W^-1) U = d2S/dtheta_k dtheta_l
+    rss_k    = c' S_k c
+    rss_kl   = c' S_kl c - 2 (S_k c)_x' A^-1 (S_l c)_x
+    log|A|_k = tr(A^-1 A_k),   log|A|_kl = tr(A^-1 A_kl) - tr(A^-1 A_k A^-1 A_l).
 
-    d rss_k     = -c' S_k c
-    d2 rss_kl   = c' S_kl c - 2 (S_k c)_x' A^-1 (S_l c)_x,  _x the first p entries
-    d log|A|_k  = -tr(A^-1 A_k),     d2 log|A|_kl = tr(A^-1 A_kl) - tr(A^-1 A_k A^-1 A_l)
-    d log|W|_k  = tr(W^-1 dW_k),     d2 log|W|_kl = tr(W^-1 d2W_kl) - tr(W^-1 dW_k W^-1 dW_l)
-
-The natural form has the same shape with V for W, and rss in place of nu log(rss). Sources: Lindstrom and
-Bates (1988), JASA 83:1014; Wolfinger, Tobias and Sall (1994), SIAM J Sci Comput 15:1294.
+The natural form, by v = (D, sigma^2, serial parameter), has V for W and rss for nu log(rss); its sums follow
+from S_V(v) = S(D / sigma^2, serial) / sigma^2 and log|V| = N log sigma^2 + log|W| by the chain rule. Sources:
+Lindstrom and Bates (1988), JASA 83:1014; Wolfinger, Tobias and Sall (1994), SIAM J Sci Comput 15:1294.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 
-from analytics.mixed_model.covariance import Derivatives, Structure, covariance
-from analytics.mixed_model.patients import Block, unpack_index
+from analytics.mixed_model.covariance import Structure
+from analytics.mixed_model.patients import PatternBlock, RowBlock, unpack_index
+from analytics.mixed_model.sums import Sums, sum_over
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Sorted, scaled data of one fit: blocks of visit patterns and the covariance model."""
+    """Sorted, scaled data of one fit in blocks, and the covariance model."""
 
-    blocks: list[Block]
+    blocks: list[PatternBlock | RowBlock]
     structure: Structure
     n_rows: int
     n_columns: int  # of X
@@ -59,21 +57,8 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Sums:
-    """Sums over patients for one covariance: S, S_k, S_kl, log|W| and its derivatives."""
-
-    s: np.ndarray
-    first: np.ndarray  # (m, p + 1, p + 1)
-    second: np.ndarray  # (m, m, p + 1, p + 1)
-    log_det: float
-    trace_first: np.ndarray  # tr(W^-1 dW_k)
-    trace_pair: np.ndarray  # tr(W^-1 dW_k W^-1 dW_l)
-    trace_second: np.ndarray  # tr(W^-1 d2W_kl)
-
-
-@dataclass(frozen=True)
 class Point:
-    """-2 log-likelihood at one parameter value, with derivatives as far as they were asked for."""
+    """-2 log-likelihood at one parameter value, its derivatives, and the generalised least squares there."""
 
     value: float
     gradient: np.ndarray
@@ -84,14 +69,12 @@ class Point:
     sums: Sums
 
 
-def profile(problem: Problem, theta: np.ndarray, rank: int, order: int = 2) -> Point | None:
-    """Profiled -2 log-likelihood by theta = (L, psi); None where W is not positive definite. Orders: 0 or
-    2.
-    """
+def profile(problem: Problem, theta: np.ndarray, rank: int) -> Point | None:
+    """Profiled -2 log-likelihood by theta = (L, psi); None where W is not positive definite."""
     structure = problem.structure
     loading = structure.loading(theta, rank)
     serial = structure.serial_parameter(theta[-1] if structure.has_serial else 0.0)
-    sums = _sums(problem, loading @ loading.T, None, serial[0], order)
+    sums = _sum_blocks(problem, loading, serial[0])
     solved = _solve(sums) if sums is not None else None
     if sums is None or solved is None:
         return None
@@ -100,8 +83,6 @@ def profile(problem: Problem, theta: np.ndarray, rank: int, order: int = 2) -> P
     if rss <= 0.0:
         return None
     value = float(nu * np.log(2.0 * np.pi * rss / nu) + nu + sums.log_det + problem.reml * log_det_a)
-    if order == 0:
-        return Point(value, np.zeros(0), np.zeros((0, 0)), beta, inverse, rss / nu, sums)
     rss1, rss2, det1, det2 = _derivatives(problem, sums, beta, inverse)
     gradient = nu * rss1 / rss + det1
     hessian = nu * (rss2 / rss - rss1[:, None] * rss1 / rss**2) + det2
@@ -109,16 +90,40 @@ def profile(problem: Problem, theta: np.ndarray, rank: int, order: int = 2) -> P
     return Point(value, gradient, hessian, beta, inverse, rss / nu, sums)
 
 
-def natural(problem: Problem, d: np.ndarray, sigma2: float, serial: float) -> Point | None:
-    """-2 log-likelihood by (lower triangle of D by columns, sigma^2, the serial parameter)."""
-    sums = _sums(problem, d, sigma2, serial, 2)
-    solved = _solve(sums) if sums is not None else None
-    if sums is None or solved is None:
-        return None
-    beta, inverse, log_det_a, rss = solved
-    value = problem.degrees * np.log(2.0 * np.pi) + sums.log_det + rss + problem.reml * log_det_a
-    rss1, rss2, det1, det2 = _derivatives(problem, sums, beta, inverse)
-    return Point(float(value), rss1 + det1, rss2 + det2, beta, inverse, sigma2, sums)
+def natural(problem: Problem, at: Point, delta: np.ndarray) -> Point:
+    """The same point by v = (lower triangle of D by columns, sigma^2, serial parameter); D = sigma^2 delta."""
+    structure, sigma2 = problem.structure, at.sigma2
+    sums = _natural_sums(problem, at.sums, np.array([delta[i, j] for i, j in structure.triangle]), sigma2)
+    inverse = sigma2 * at.inverse
+    rss1, rss2, det1, det2 = _derivatives(problem, sums, at.beta, inverse)
+    return Point(at.value, rss1 + det1, rss2 + det2, at.beta, inverse, sigma2, sums)
+
+
+def _natural_sums(problem: Problem, w: Sums, delta: np.ndarray, sigma2: float) -> Sums:
+    """S_V and log|V| by v from S and log|W| by (Delta, serial parameter)."""
+    k, m = len(delta), len(w.first)
+    jacobian = np.zeros((m, m + 1))
+    jacobian[:k, :k] = np.eye(k) / sigma2
+    jacobian[:k, k] = -delta / sigma2
+    jacobian[k:, k + 1 :] = np.eye(m - k)
+    bend = np.zeros((m, m + 1, m + 1))  # second derivatives of Delta
+    for i in range(k):
+        bend[i, i, k] = bend[i, k, i] = -1.0 / sigma2**2
+        bend[i, k, k] = 2.0 * delta[i] / sigma2**2
+    first = np.tensordot(jacobian.T, w.first, 1)
+    second = np.einsum("ka,klxy,lb->abxy", jacobian, w.second, jacobian) + np.tensordot(bend.T, w.first, 1)
+    second = second / sigma2
+    second[k] -= first / sigma2**2
+    second[:, k] -= first / sigma2**2
+    second[k, k] += 2.0 * w.s / sigma2**3
+    first = first / sigma2
+    first[k] -= w.s / sigma2**2
+    det_first = jacobian.T @ w.det_first
+    det_second = jacobian.T @ w.det_second @ jacobian + np.tensordot(bend.T, w.det_first, 1)
+    det_first[k] += problem.n_rows / sigma2
+    det_second[k, k] -= problem.n_rows / sigma2**2
+    log_det = w.log_det + problem.n_rows * float(np.log(sigma2))
+    return Sums(w.s / sigma2, first, second, log_det, det_first, det_second)
 
 
 def _by_theta(
@@ -129,7 +134,7 @@ def _by_theta(
     gradient: np.ndarray,
     hessian: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Chain rule from (D / sigma^2, serial parameter) to theta = (L, psi)."""
+    """Chain rule from (Delta, serial parameter) to theta = (L, psi)."""
     first, second = structure.loading_derivatives(theta, rank)
     k, e = first.shape
     jacobian = np.zeros((len(gradient), e + structure.has_serial))
@@ -145,19 +150,18 @@ def _by_theta(
 def _derivatives(
     problem: Problem, sums: Sums, beta: np.ndarray, inverse: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    """First and second derivatives of rss, and of log|W| + [REML] log|A|."""
+    """First and second derivatives of rss, and of the log-determinants with [REML] log|A|."""
     p = problem.n_columns
     c = np.append(-beta, 1.0)
     sc = sums.first @ c
     x = sc[:, :p]
-    rss1 = -(sc @ c)
+    rss1 = sc @ c
     rss2 = (sums.second @ c) @ c - 2.0 * (x @ inverse @ x.T)
-    det1 = sums.trace_first
-    det2 = sums.trace_second - sums.trace_pair
+    det1, det2 = sums.det_first, sums.det_second
     if problem.reml:
         scaled = inverse @ sums.first[:, :p, :p]
         m = len(scaled)
-        det1 = det1 - np.trace(scaled, axis1=1, axis2=2)
+        det1 = det1 + np.trace(scaled, axis1=1, axis2=2)
         det2 = det2 + sums.second[:, :, :p, :p].reshape(m, m, -1) @ inverse.ravel()
         det2 = det2 - scaled.reshape(m, -1) @ scaled.transpose(0, 2, 1).reshape(m, -1).T
     return rss1, rss2, det1, det2
@@ -176,64 +180,11 @@ def _solve(sums: Sums) -> tuple[np.ndarray, np.ndarray, float, float] | None:
     return root_inverse.T @ half, root_inverse.T @ root_inverse, log_det, float(s - half @ half)
 
 
-def _sums(problem: Problem, d: np.ndarray, sigma2: float | None, serial: float, order: int) -> Sums | None:
-    total: list | None = None
+def _sum_blocks(problem: Problem, loading: np.ndarray, serial: float) -> Sums | None:
+    total: Sums | None = None
     for block in problem.blocks:
-        part = _block_sums(
-            block, covariance(block, problem.structure, d, sigma2, serial, order), problem.unpack
-        )
+        part = sum_over(block, problem.structure, loading, serial, problem.unpack)
         if part is None:
             return None
-        total = part if total is None else [a + b for a, b in zip(total, part)]
-    contracted, log_det, trace_first, trace_pair, trace_second = total
-    m = len(trace_first)
-    pair_of = _pairs(m)[2]
-    second = contracted[1 + m :][pair_of]
-    return Sums(
-        contracted[0], contracted[1 : 1 + m], second, float(log_det), trace_first, trace_pair, trace_second
-    )
-
-
-@cache
-def _pairs(m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs k <= l of m parameters, and the number of the pair for every (k, l)."""
-    rows, cols = np.triu_indices(m)
-    pair_of = np.zeros((m, m), dtype=int)
-    pair_of[rows, cols] = pair_of[cols, rows] = np.arange(len(rows))
-    return rows, cols, pair_of
-
-
-def _block_sums(block: Block, w: Derivatives, unpack: np.ndarray) -> list | None:
-    """Contracted W^-1, G_k and G_kl in a row; log|W|; tr(W^-1 dW_k); tr(W^-1 dW_k W^-1 dW_l); tr(W^-1
-    d2W_kl).
-    """
-    try:
-        root = np.linalg.cholesky(w.value)
-    except np.linalg.LinAlgError:
-        return None
-    log_det = 2.0 * (block.weight @ np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1))
-    inverse = np.linalg.inv(w.value)
-    m = len(w.first)
-    if m == 0:
-        return [
-            block.contract(inverse[None], unpack),
-            log_det,
-            np.zeros(0),
-            np.zeros((0, 0)),
-            np.zeros((0, 0)),
-        ]
-    left = inverse @ w.first  # W^-1 dW_k
-    g = left @ inverse
-    rows, cols, pair_of = _pairs(m)
-    product = left[rows] @ g[cols]
-    product += product.transpose(0, 1, 3, 2)
-    trace_second = np.zeros((m, m))
-    for (k, j), value in w.second.items():
-        right = value @ inverse
-        product[pair_of[k, j]] -= inverse @ right
-        trace_second[k, j] = trace_second[j, k] = block.weight @ np.trace(right, axis1=1, axis2=2)
-    trace_first = np.trace(left, axis1=2, axis2=3) @ block.weight
-    weighted = (left * block.weight[:, None, None]).reshape(m, -1)
-    trace_pair = weighted @ left.transpose(0, 1, 3, 2).reshape(m, -1).T
-    everything = np.concatenate([inverse[None], g, product])
-    return [block.contract(everything, unpack), log_det, trace_first, trace_pair, trace_second]
+        total = part if total is None else total + part
+    return total

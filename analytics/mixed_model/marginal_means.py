@@ -23,10 +23,11 @@ from analytics.mixed_model.design import FactorVariable
 from analytics.mixed_model.information import containment_df
 from analytics.mixed_model.result import MixedModelFit
 from analytics.mixed_model.term_tests import require_kenward_roger
+from analytics.multiplicity import METHODS, adjust_p_values
 from analytics.status import NOT_ESTIMABLE, require_choice
 
 DF_METHODS = ("satterthwaite", "kenward_roger", "containment", "asymptotic")
-ADJUSTMENTS = ("none", "holm", "hochberg", "hommel", "BH", "BY", "bonferroni", "tukey")
+ADJUSTMENTS = (*METHODS, "tukey")
 At = Mapping[str, float | Sequence[float]]
 
 
@@ -260,10 +261,6 @@ def _degrees(fit: MixedModelFit, df: str) -> Callable[[np.ndarray], float]:
 
 
 def _adjusted(table: pd.DataFrame, adjust: str, family: str, n_groups: int) -> np.ndarray:
-    try:
-        from analytics.multiplicity import adjust_p_values
-    except ImportError:
-        adjust_p_values = _adj
     if adjust == "tukey":
         q = np.sqrt(2.0) * table["statistic"].abs()
         return stats.studentized_range.sf(q, n_groups, np.minimum(table["df"], 1e5))
@@ -273,16 +270,3 @@ def _adjusted(table: pd.DataFrame, adjust: str, family: str, n_groups: int) -> n
         return np.asarray(adjust_p_values(table["p_value"].to_numpy(), adjust))
     parts = table.groupby("visit", sort=False, dropna=False)["p_value"]
     return parts.transform(lambda p: np.asarray(adjust_p_values(p.to_numpy(), adjust))).to_numpy()
-
-
-def _adj(p, method):
-    p = np.asarray(p)
-    n = len(p)
-    o = np.argsort(p)
-    r = np.empty(n)
-    if method == "holm":
-        v = np.maximum.accumulate(np.minimum(1, (n - np.arange(n)) * p[o]))
-    else:
-        v = np.minimum.accumulate(np.minimum(1, n / (np.arange(n) + 1) * p[o])[::-1])[::-1]
-    r[o] = v
-    return r

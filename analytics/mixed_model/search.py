@@ -232,10 +232,7 @@ def _rises_in_rank(problem: Problem, path: _Path, rank: int) -> bool:
     structure = problem.structure
     loading = structure.loading(path.theta, rank)
     sigma2 = path.point.sigma2
-    serial = structure.serial_parameter(path.theta[-1])[0] if structure.has_serial else 0.0
-    there = natural(problem, sigma2 * loading @ loading.T, sigma2, serial)
-    if there is None:
-        return False
+    there = natural(problem, path.point, loading @ loading.T)
     slope = np.zeros((structure.n_effects, structure.n_effects))
     for value, (i, j) in zip(there.gradient, structure.entries()):
         slope[i, j] += value / 2.0

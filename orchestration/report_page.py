@@ -155,13 +155,18 @@ def render_report(release_file: Path, out_dir: Path, studies: Iterable[str] | No
 
 
 def read_release(release_file: Path, studies: Iterable[str] | None = None) -> ReleaseContent:
-    """Read the release, without writing to it."""
+    """Read the release without writing to it, under our own name: its may be a schema's."""
     import duckdb
 
     if not Path(release_file).is_file():
         raise ReportError(f"{release_file}: no such release file; make one: myositis run")
-    with duckdb.connect(str(release_file), read_only=True) as connection:
-        present = set(connection.execute("select schema_name, table_name from duckdb_tables()").fetchall())
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{str(release_file).replace(chr(39), chr(39) * 2)}' as file (read_only)")
+        present = set(
+            connection.execute(
+                "select schema_name, table_name from duckdb_tables() where database_name = 'file'"
+            ).fetchall()
+        )
         if ("release", "release_info") not in present:
             raise ReportError(
                 f"{release_file}: no table release.release_info: not a release file of this registry"
@@ -172,7 +177,7 @@ def read_release(release_file: Path, studies: Iterable[str] | None = None) -> Re
         )
         quality = {t: _rows(connection, f"quality.{t}") for t in QUALITY_TABLES if ("quality", t) in present}
         frames = {
-            t: connection.execute(f'select * from results."{t}"').df()
+            t: connection.execute(f'select * from file.results."{t}"').df()
             for s, t in sorted(present)
             if s == "results"
         }
@@ -331,7 +336,7 @@ def _minute(value: object) -> str:
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[Record]:
-    return records(connection.execute(f"select * from {table}").df())
+    return records(connection.execute(f"select * from file.{table}").df())
 
 
 def _of_study(frames: dict[str, Any], study: str) -> dict[str, Any]:

@@ -1,0 +1,305 @@
+"""How the numbers came to be, as printed tables: cohort flow, deliveries, refused rows, checks, reproduction.
+
+Belongs here: tables about the making of results. Does not belong here: the results themselves (`tables.py`),
+and the rules of the gate. Rows of exports are not persons: small-cell masking applies to counts of patients
+alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from analytics.disclosure import known
+from analytics.formatting import NOT_AVAILABLE
+from analytics.printed_table import Cell, Column, PrintedTable, Row
+from analytics.study_frames import Record, StudyFrames, by_position, grouped
+from analytics.wording import SEVERITY_WORDS, opened
+
+SHA_SHOWN = 12
+_DETAIL = re.compile(r"^(.*\S)\s*\(([^()]*)\)$")
+STATE_ALERTS = ("refused", "rejected", "failed")
+
+
+def cohort_flow_table(study: StudyFrames) -> PrintedTable | None:
+    """Who counts for each analysis, step by step and why; counts of the whole cohort stand under "All"."""
+    rows = study.rows("cohort_flow")
+    if not rows:
+        return None
+    groups = study.in_order([r["group_id"] for r in rows if r.get("group_id")])
+    printed = []
+    for (analysis,), of_analysis in grouped(by_position(rows), "analysis"):
+        steps: dict[tuple[str, str], list[Record]] = {}
+        for row in of_analysis:
+            steps.setdefault((opened(row.get("step")), _reason(study, row)[0]), []).append(row)
+        for (step, reason), found in steps.items():
+            cells: dict[str, Cell | str] = {"step": f"{step}: {reason}" if reason else step}
+            shown = study.disclosure.row(
+                [r.get("n") for r in found], shows_total=any(not r.get("group_id") for r in found)
+            )
+            for row, text in zip(found, shown, strict=True):
+                cells[row.get("group_id") or "all"] = Cell(text, small=_reason(study, row)[1])
+            printed.append(Row(cells, group=_analysis(study, analysis)))
+    columns = [Column("step", "Step"), *(Column(g, study.group_label(g), align="right") for g in groups)]
+    if any(not r.get("group_id") for r in rows):
+        columns.append(Column("all", "All", align="right"))
+    return PrintedTable(
+        f"{study.study_id}_cohort_flow",
+        "Who counts for each analysis, and why not",
+        tuple(columns),
+        tuple(printed),
+        group_label="Analysis",
+    )
+
+
+def delivery_table(deliveries: Sequence[Record], names: Mapping[str, str]) -> PrintedTable | None:
+    """Every delivery that the release was made from, under its hospital: rows in = accepted + rejected."""
+    if not deliveries:
+        return None
+    columns = (
+        Column("delivery", "Delivery"),
+        Column("state", "State"),
+        Column("files", "Files", align="right"),
+        Column("rows_in", "Rows in", align="right"),
+        Column("rows_accepted", "Accepted", align="right"),
+        Column("rows_rejected", "Rejected", align="right"),
+        Column("sha", "SHA-256"),
+        Column("reason", "Reason"),
+    )
+    if not any(r.get("reason") for r in deliveries):
+        columns = columns[:-1]
+    rows = tuple(
+        Row(
+            {
+                "delivery": str(r.get("delivery_id") or ""),
+                "state": Cell(str(r.get("state") or ""), alert=str(r.get("state")) in STATE_ALERTS),
+                "files": _count(r.get("files")),
+                **{c: _count(r.get(c)) for c in ("rows_in", "rows_accepted", "rows_rejected")},
+                "sha": str(r.get("content_sha256") or "")[:SHA_SHOWN],
+                "reason": str(r.get("reason") or ""),
+            },
+            group=_hospital(r, names),
+        )
+        for r in deliveries
+    )
+    return PrintedTable(
+        "deliveries", "Deliveries: rows in = accepted + rejected", columns, rows, group_label="Hospital"
+    )
+
+
+def rejected_table(rejected: Sequence[Record], names: Mapping[str, str]) -> PrintedTable | None:
+    """Why rows were refused, most frequent first; never what stood in them."""
+    if not rejected:
+        return None
+    ordered = sorted(rejected, key=lambda r: -(r.get("rows") or 0))
+    columns = (
+        Column("rule", "Rule"),
+        Column("rows", "Rows", align="right"),
+        Column("column", "Column"),
+        Column("source", "File and sheet"),
+        Column("delivery", "Delivery"),
+    )
+    rows = tuple(
+        Row(
+            {
+                "rule": opened(r.get("rule")),
+                "rows": _count(r.get("rows")),
+                "column": str(r.get("column_name") or ""),
+                "source": " › ".join(str(r[c]) for c in ("source_file", "source_sheet") if r.get(c)),
+                "delivery": str(r.get("delivery_id") or ""),
+            },
+            group=_hospital(r, names),
+        )
+        for _, found in grouped(ordered, "sender_id", "hospital_id")
+        for r in found
+    )
+    return PrintedTable("rejected_rows", "Rows refused, by reason", columns, rows, group_label="Hospital")
+
+
+def check_table(checks: Sequence[Record], names: Mapping[str, str]) -> PrintedTable | None:
+    """Checks by layer and suite: how many held; those that did not, one by one."""
+    if not checks:
+        return None
+    rows = []
+    for (layer, suite), found in grouped(list(checks), "layer", "suite"):
+        failed = [r for r in found if not r.get("passed")]
+        held = Cell(f"{len(found) - len(failed)} of {len(found)}", alert=bool(failed))
+        rows.append(Row({"check": opened(suite), "layer": str(layer or ""), "held": held}))
+        rows += [
+            Row(
+                {
+                    "check": Cell(
+                        str(r.get("expectation") or ""), notes=(str(r["note"]),) if r.get("note") else ()
+                    ),
+                    "layer": str(layer or ""),
+                    "held": Cell("waived" if r.get("waived") else "did not hold", alert=not r.get("waived")),
+                    "where": ", ".join(filter(None, (_place(r), _hospital(r, names)))),
+                    "severity": SEVERITY_WORDS.get(str(r.get("severity")), str(r.get("severity") or "")),
+                    "observed": _as_text(r.get("observed")),
+                    "threshold": _as_text(r.get("threshold")),
+                },
+                indent=True,
+            )
+            for r in failed
+        ]
+    columns = (
+        Column("check", "Check"),
+        Column("layer", "Layer"),
+        Column("held", "Held", align="right"),
+        Column("where", "Where"),
+        Column("severity", "A failure"),
+        Column("observed", "Found", align="right"),
+        Column("threshold", "Expected", align="right"),
+    )
+    if not any(r.indent for r in rows):
+        columns = columns[:3]
+    return PrintedTable("checks", "Checks that guarded this release", columns, tuple(rows))
+
+
+def reproduction_summary(study: StudyFrames) -> PrintedTable | None:
+    """Per printed table: values, how many agree, how many differ."""
+    rows = study.rows("reproduction")
+    if not rows:
+        return None
+    printed = [
+        Row(
+            {
+                "table": _printed_table(table),
+                "values": str(len(found)),
+                "agree": str(_agreeing(found)),
+                "differ": str(len(found) - _agreeing(found)),
+            }
+        )
+        for (table,), found in grouped(rows, "table_id")
+    ]
+    printed.append(
+        Row(
+            {
+                "table": "All",
+                "values": str(len(rows)),
+                "agree": str(_agreeing(rows)),
+                "differ": str(len(rows) - _agreeing(rows)),
+            }
+        )
+    )
+    columns = (
+        Column("table", "Printed in"),
+        Column("values", "Values", align="right"),
+        Column("agree", "Agree", align="right"),
+        Column("differ", "Differ", align="right"),
+    )
+    return PrintedTable(
+        f"{study.study_id}_reproduction_summary",
+        "Printed values and values recomputed from exports",
+        columns,
+        tuple(printed),
+    )
+
+
+def reproduction_table(study: StudyFrames, agrees: bool | None = None) -> PrintedTable | None:
+    """One row per printed value, or those that agree or do not; masked, no computed value that differs."""
+    rows = [r for r in study.rows("reproduction") if agrees is None or bool(r.get("agrees")) == agrees]
+    if not rows:
+        return None
+    columns = [
+        Column("cell", "Cell"),
+        Column("printed", "Printed", align="right"),
+        Column("computed", "Computed", align="right"),
+        Column("agrees", "Agrees"),
+        Column("reason", "Why not"),
+    ]
+    if agrees:
+        columns = columns[:3]
+    printed = tuple(
+        Row(
+            {
+                "cell": _reproduced_cell(study, r),
+                "printed": str(r.get("printed") or NOT_AVAILABLE),
+                "computed": _computed(study, r),
+                "agrees": Cell("yes" if r.get("agrees") else "no", alert=not r.get("agrees")),
+                "reason": str(r.get("reason") or r.get("why") or ""),
+            },
+            group=_printed_table(r.get("table_id")),
+        )
+        for r in rows
+    )
+    suffix = {None: "", True: "_agreeing", False: "_differing"}[agrees]
+    title = {None: "Every printed value", True: "Values that agree", False: "Values that differ, and why"}[
+        agrees
+    ]
+    return PrintedTable(
+        f"{study.study_id}_reproduction{suffix}", title, tuple(columns), printed, group_label="Printed in"
+    )
+
+
+def _reason(study: StudyFrames, row: Record) -> tuple[str, str]:
+    """The reason that a step's groups share, and what a group adds in parentheses (``85 values``)."""
+    text = str(row.get("reason") or "").strip()
+    if not row.get("group_id"):
+        return text, ""
+    if text == study.group_label(row["group_id"]):
+        return "", ""
+    match = _DETAIL.match(text)
+    if not match:
+        return text, ""
+    return match.group(1), "" if study.disclosure.masks else match.group(2)
+
+
+def _analysis(study: StudyFrames, analysis: object) -> str:
+    """An analysis is called as a model, an endpoint, or by its own word."""
+    for model in study.rows("model", model_id=analysis):
+        if model.get("title"):
+            return str(model["title"])
+    known_endpoint = analysis in study.endpoints or analysis in study.variables
+    return study.endpoint_label(analysis) if known_endpoint else opened(analysis)
+
+
+def _hospital(row: Record, names: Mapping[str, str]) -> str:
+    key = row.get("hospital_id") or row.get("sender_id")
+    return str(names.get(key, key or ""))
+
+
+def _count(value: object) -> str:
+    """A count of rows or files, thousands set apart; what is not a number as it stands."""
+    if value is None:
+        return NOT_AVAILABLE
+    return f"{int(value):,}" if known(value) and not isinstance(value, str) else str(value)
+
+
+def _place(row: Record) -> str:
+    return ".".join(str(row[c]) for c in ("table_name", "column_name") if row.get(c))
+
+
+def _as_text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _printed_table(table_id: object) -> str:
+    text = str(table_id or "")
+    return f"Table {text}" if text.strip("IVX") == "" and text else opened(text)
+
+
+def _reproduced_cell(study: StudyFrames, row: Record) -> str:
+    labels: tuple[tuple[str, Callable[[object], str]], ...] = (
+        ("variable", study.variable_label),
+        ("response", study.variable_label),
+        ("cell", study.readable),
+        ("term", opened),
+        ("effect", opened),
+        ("analysis", opened),
+        ("group_id", study.group_label),
+    )
+    parts = [label(row[column]) for column, label in labels if row.get(column)]
+    if row.get("group_a"):
+        parts.append(study.pair_label(row["group_a"], row["group_b"]))
+    return ", ".join(dict.fromkeys(parts))
+
+
+def _computed(study: StudyFrames, row: Record) -> str:
+    if study.disclosure.masks and not row.get("agrees"):
+        return "not shown"
+    return str(row.get("computed") if row.get("computed") is not None else NOT_AVAILABLE)
+
+
+def _agreeing(rows: Sequence[Record]) -> int:
+    return sum(bool(r.get("agrees")) for r in rows)

@@ -1,0 +1,119 @@
+"""Words for the codes of results: statuses, tests, effects, terms, as a reader of a journal expects them.
+
+Belongs here: dictionaries from a code to its words, and the reading of codes that are not in them.
+Does not belong here: numbers (`formatting.py`), and the sentences of one table (`tables.py`).
+
+A code that stands in no dictionary is printed with its underscores opened, never dropped.
+"""
+
+from __future__ import annotations
+
+import re
+
+from analytics import status
+
+STATUS_WORDS = {
+    status.OK: "",
+    status.SINGULAR: "on the boundary",
+    status.NOT_CONVERGED: "not converged",
+    status.NOT_ESTIMABLE: "not estimable",
+    status.NO_VARIANCE: "no variance",
+    status.TOO_FEW_GROUPS: "too few groups",
+    status.TOO_FEW_OBSERVATIONS: "too few observations",
+    status.TOO_FEW_EVENTS: "too few events",
+    status.NO_EVENTS: "no events",
+    status.MONOTONE_LIKELIHOOD: "monotone likelihood",
+}
+
+TEST_WORDS = {
+    "mann_whitney": "Mann–Whitney",
+    "mann_whitney_no_continuity": "Mann–Whitney, no continuity correction",
+    "mann_whitney_exact": "exact Mann–Whitney",
+    "student_t": "Student's t",
+    "welch_t": "Welch's t",
+    "fisher": "Fisher's exact",
+    "fisher_exact": "Fisher's exact",
+    "fisher_mid_p": "Fisher, mid-p",
+    "chi_square": "chi-square",
+    "chi_square_yates": "chi-square, Yates",
+    "none": "",
+    "wald_chi_square": "Wald chi-square",
+    "satterthwaite_f": "F test, Satterthwaite df",
+    "kenward_roger_f": "F test, Kenward–Roger df",
+    "log_rank": "log-rank",
+}
+
+SHORT_TESTS = {
+    "mann_whitney": "MW",
+    "mann_whitney_no_continuity": "MW, no cc",
+    "mann_whitney_exact": "MW exact",
+    "student_t": "t",
+    "welch_t": "Welch",
+    "fisher": "Fisher",
+    "fisher_exact": "Fisher",
+    "fisher_mid_p": "Fisher mid-p",
+    "chi_square": "χ²",
+    "chi_square_yates": "χ² Yates",
+    "none": "",
+}
+
+EFFECT_WORDS = {
+    "mean_difference": "mean difference",
+    "hodges_lehmann_shift": "Hodges–Lehmann shift",
+    "odds_ratio": "odds ratio",
+    "risk_difference": "risk difference",
+    "risk_ratio": "risk ratio",
+    "hedges_g": "Hedges' g",
+    "cohen_d": "Cohen's d",
+    "rank_biserial": "rank-biserial correlation",
+    "probability_greater": "probability of the greater value",
+    "none": "",
+}
+
+TERM_WORDS = {
+    "intercept": "Intercept",
+    "group": "Group",
+    "time": "Time",
+    "visit": "Time",
+    "group_by_time": "Group × time",
+    "group_by_visit": "Group × time",
+}
+
+PARAMETER_KINDS = {
+    "fixed": "Fixed effects",
+    "variance": "Variances and covariances between patients",
+    "residual": "Residual",
+    "correlation": "Correlations",
+}
+
+SEVERITY_WORDS = {"blocking": "blocks a release", "warning": "warns"}
+
+
+def opened(code: object) -> str:
+    """``month_12`` as "Month 12": a code that has no word of its own."""
+    text = "" if code is None else str(code).replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def status_words(code: object) -> str:
+    """Empty for `ok`; a code outside the vocabulary is opened."""
+    return STATUS_WORDS.get(str(code), opened(code).lower())
+
+
+def test_words(code: object) -> str:
+    return TEST_WORDS.get(str(code), opened(code))
+
+
+def short_test(code: object) -> str:
+    """The name of a test in a column of its own; a note says which test that is."""
+    return SHORT_TESTS.get(str(code), test_words(code)) if code else ""
+
+
+def effect_words(code: object) -> str:
+    return EFFECT_WORDS.get(str(code), opened(code).lower()) if code else ""
+
+
+def term_words(code: object) -> str:
+    """A model's term; a name in R's manner (``group:visit``) is read as an interaction."""
+    text = str(code)
+    return TERM_WORDS.get(text) or " × ".join(opened(part) for part in re.split(r"[:*]", text))

@@ -1,0 +1,136 @@
+"""The report in a real browser: no request, no error, readable at desktop and phone width."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.report_page import render_report
+from tests.unit.report_fixture import make_release
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WIDTHS = pytest.mark.parametrize("size", [(1280, 900), (390, 844)], ids=["desktop", "phone"])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(
+            f"no browser: none of {', '.join(BROWSERS)} is on the PATH, so the report was not opened in one"
+        )
+    from playwright.sync_api import sync_playwright
+
+    os.environ.setdefault("NODE_NO_WARNINGS", "1")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    render_report(make_release(folder / "release.duckdb"), folder / "out")
+    return folder / "out" / "report.html"
+
+
+class Opened:
+    """The report in a page of one size, with what the browser had to say about it."""
+
+    def __init__(self, browser: Any, report: Path, size: tuple[int, int]) -> None:
+        self.page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(report.as_uri())
+
+    def ask(self, script: str) -> Any:
+        return self.page.evaluate(script)
+
+
+@WIDTHS
+def test_the_report_opens_without_a_word_on_the_console_and_without_a_request(
+    browser: Any, report: Path, size: tuple[int, int]
+) -> None:
+    opened = Opened(browser, report, size)
+    opened.ask("document.querySelectorAll('details').forEach(d => d.open = true)")
+    opened.page.mouse.wheel(0, 100000)
+    assert opened.said == []
+    assert [url for url in opened.asked if url != report.as_uri() and not url.startswith("data:")] == []
+
+
+@WIDTHS
+def test_the_page_never_scrolls_sideways_and_wide_tables_do_in_their_own_frame(
+    browser: Any, report: Path, size: tuple[int, int]
+) -> None:
+    opened = Opened(browser, report, size)
+    opened.ask("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert opened.ask("document.documentElement.scrollWidth") <= size[0]
+    outside = opened.ask(
+        "[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll') && !e.matches('.skip')"
+        " && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + '.' + e.className)"
+    )
+    assert outside == []
+    frames = opened.ask(
+        "[...document.querySelectorAll('.scroll')].map(e => [e.scrollWidth, e.clientWidth, e.tabIndex,"
+        " e.scrollLeft = 40, e.scrollLeft])"
+    )
+    wide = [f for f in frames if f[0] > f[1] + 1]
+    assert all(f[2] == 0 and f[4] > 0 for f in wide), (
+        "a frame that is wider than the page must scroll, by keyboard too"
+    )
+    if size[0] < 600:
+        assert wide, "Table I is wider than a phone"
+
+
+@WIDTHS
+def test_text_is_large_enough_and_every_figure_is_drawn(
+    browser: Any, report: Path, size: tuple[int, int]
+) -> None:
+    opened = Opened(browser, report, size)
+    small = opened.ask(
+        "[...document.querySelectorAll('p, td, th, li, dd, dt, figcaption')]"
+        ".filter(e => e.getClientRects().length && parseFloat(getComputedStyle(e).fontSize) < 12)"
+        ".map(e => e.tagName + ' ' + getComputedStyle(e).fontSize + ' ' + e.textContent.slice(0, 40))"
+    )
+    assert small == []
+    drawn = opened.ask(
+        "[...document.querySelectorAll('figure.drawing svg')].map(e => { const b = e.getBoundingClientRect();"
+        " return [b.width, b.height, e.querySelectorAll('path').length] })"
+    )
+    assert len(drawn) == 4 and all(w > 300 and h > 200 and paths > 20 for w, h, paths in drawn)
+
+
+def test_a_footnote_mark_leads_to_its_note_and_a_table_can_be_saved(browser: Any, report: Path) -> None:
+    opened = Opened(browser, report, (1280, 900))
+    opened.page.locator("#nxp2_table_i-figure sup.mark a").first.click()
+    assert opened.ask("location.hash") == "#nxp2_table_i-note-a"
+    with opened.page.expect_download() as download:
+        opened.page.locator("#nxp2_table_i-figure a.save").click()
+    saved = Path(download.value.path()).read_bytes()
+    assert saved == (report.parent / "tables" / "nxp2_table_i.csv").read_bytes()
+
+
+def test_it_prints_with_folded_tables_open_and_without_navigation(browser: Any, report: Path) -> None:
+    opened = Opened(browser, report, (1280, 900))
+    opened.page.emulate_media(media="print")
+    assert not opened.page.locator("nav.contents").is_visible()
+    assert opened.page.locator("#nxp2_parameters-figure table").is_visible()
+    assert len(opened.page.pdf(prefer_css_page_size=True)) > 50_000

@@ -47,20 +47,12 @@ def term_table(fit: CoxFit) -> pd.DataFrame:
     ph = fit.proportional_hazards().set_index("term")["p_value"].drop(GLOBAL).to_dict() if testable else {}
     rows = []
     for name, label, b, error in zip(fit.names, labels, fit.coefficients, fit.std_error):
-        estimates = (
-            b,
-            error,
-            np.exp(b),
-            np.exp(b - quantile * error),
-            np.exp(b + quantile * error),
-            b / error,
-            float(chdtrc(1, (b / error) ** 2)),
-        )
+        estimates = _estimates(b, error, quantile)
         rows.append(
             {
                 "term": name,
                 "variable": label,
-                **dict(zip(ESTIMATES, estimates)),
+                **estimates,
                 "ph_p_value": ph.get(label, np.nan),
                 "status": OK,
                 "note": "",
@@ -68,6 +60,13 @@ def term_table(fit: CoxFit) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=list(TERM_COLUMNS))
+
+
+def _estimates(b: float, error: float, quantile: float) -> dict[str, float]:
+    with np.errstate(over="ignore"):  # an interval of a diverging coefficient has no end
+        ratio, low, high = np.exp([b, b - quantile * error, b + quantile * error])
+    z = b / error
+    return dict(zip(ESTIMATES, (b, error, ratio, low, high, z, float(chdtrc(1, z**2)))))
 
 
 def _exception(fit: CoxFit, name: str, b: float) -> dict[str, object]:

@@ -117,7 +117,8 @@ def build_design(data: pd.DataFrame, terms: Sequence[str], factors: Factors | No
             if coded.is_factor and margin not in margins:
                 part, suffixes = _every_level(coded)
             # the first expression's levels vary fastest, as in R
-            columns = (part[:, :, None] * columns[:, None, :]).reshape(len(data), -1)
+            width = part.shape[1] * columns.shape[1]
+            columns = (part[:, :, None] * columns[:, None, :]).reshape(len(data), width)
             labels = [
                 f"{before}{':' if before else ''}{node.text}{suffix}"
                 for suffix in suffixes
@@ -274,14 +275,14 @@ def _numbers(node: Node, data: pd.DataFrame) -> FloatArray:
                 f'groups, declare factors={{"{node.value}": [reference, …]}} ({", ".join(values)}, …)'
             )
         return series.to_numpy(dtype=float)
+    if node.kind == "call" and node.value in FACTOR_FUNCTIONS:
+        raise ValueError(f'terms: "{node.text}" is a factor; it cannot be part of arithmetic')
     parts = [_numbers(child, data) for child in node.children]
     with np.errstate(divide="ignore", invalid="ignore"):
         if node.kind == "compare":
             return COMPARISONS[node.value](*parts).astype(float)
         if node.kind == "arithmetic":
             return ARITHMETIC[node.value](*parts)
-        if node.value in FACTOR_FUNCTIONS:
-            raise ValueError(f'terms: "{node.text}" is a factor; it cannot be part of arithmetic')
         return FUNCTIONS[node.value](*parts)
 
 

@@ -1,0 +1,35 @@
+"""Rubin pooling of given imputations: every quantity that refgen.R's f_mi asks of mice::pool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analytics.linear_models import linear_model, logistic_model
+from analytics.rubin import pool
+
+
+def compute(case: dict[str, Any], data: pd.DataFrame, wanted: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    fit = linear_model if case["model"] == "lm" else logistic_model
+    fits = [fit(part, case["formula"]) for _, part in data[data[".imp"].notna()].groupby(".imp")]
+    estimates = np.array([f.summary["estimate"] for f in fits])
+    errors = np.array([f.summary["std_error"] for f in fits])
+    pooled = pool(estimates, errors**2, fits[0].terms, df_complete=fits[0].df).summary
+    computed = {
+        "terms": pooled["term"].tolist(),
+        "estimate": pooled["estimate"].tolist(),
+        "se": pooled["std_error"].tolist(),
+        "df": pooled["df"].tolist(),
+        "p": pooled["p_value"].tolist(),
+        "lower": pooled["ci_low"].tolist(),
+        "upper": pooled["ci_high"].tolist(),
+        "ubar": pooled["within"].tolist(),
+        "b": pooled["between"].tolist(),
+        "t": pooled["total"].tolist(),
+        "riv": pooled["riv"].tolist(),
+        "lambda": pooled["lambda"].tolist(),
+        "fmi": pooled["fmi"].tolist(),
+    }
+    return computed, {}

@@ -38,7 +38,8 @@ _TWICE_BYTES = re.compile(
 )
 _UTF7 = re.compile(rb"\+([A-Za-z0-9+/]{3,})-")
 PREFILTER = f"[\ufffd{UNDECODABLE}]|锟斤|[\u00c2-\u00f4]{_FOLLOW}|[+][A-Za-z0-9+/]{{3,}}-"
-_HAN_RUN = re.compile("[\u4e00-\u9fff\ue000-\uf8ff\u20ac]{3,}")
+# Han, and what else the bytes of UTF-8 are in GBK: kana, bopomofo, wide letters, Greek, Cyrillic, signs
+_HAN_RUN = re.compile("[\u4e00-\u9fff\ue000-\uf8ff\u3040-\u312f\uff00-\uffef\u0391-\u0451\u2010-\u2642]{3,}")
 
 
 def damage_at(chunk: bytes) -> list[tuple[int, str]]:

@@ -9,14 +9,23 @@ import csv
 import io
 import re
 from collections import Counter
+from dataclasses import dataclass
 
 from .errors import ExportFault
-from .records import Dialect
 from .spec import ReadSpec
 
 DELIMITERS = (",", "\t", ";", "|", "^", "~", "\x1f", "\x01", "§", "¦")
 SAMPLE_ROWS = 200
 SEP_LINE = re.compile(r'"?sep=(.)"?(?:\r\n|\n|\r)', re.IGNORECASE)  # a first line that Excel understands
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """``quote`` and ``escape`` may be empty: none."""
+
+    delimiter: str
+    quote: str = '"'
+    escape: str = ""
 
 
 def dialect_of(head: str, whole: bool, spec: ReadSpec, suffix: str) -> Dialect:

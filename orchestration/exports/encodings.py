@@ -18,7 +18,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import ExportFault
@@ -69,11 +69,17 @@ def encoding_of(path: Path, stated: str | None) -> Encoding:
         head = file.read(4)
     marked = next(((mark, name) for mark, name in BYTE_ORDER_MARKS if head.startswith(mark)), None)
     if stated is not None:
-        return _stated(stated, marked)
-    if marked:
+        encoding = _stated(stated, marked)
+    elif marked:
         mark, name = marked
-        return Encoding(name, name.removesuffix("-sig"), len(mark), name == "utf-8-sig")
-    return _detected(path)
+        encoding = Encoding(name, name.removesuffix("-sig"), len(mark), name == "utf-8-sig")
+    else:
+        return _detected(path)
+    if encoding.is_utf8 and not _first_look(path)[0]:
+        return replace(
+            encoding, is_utf8=False
+        )  # to be transcoded, so that its bad bytes are found in their rows
+    return encoding
 
 
 def _stated(stated: str, marked: tuple[bytes, str] | None) -> Encoding:
@@ -101,7 +107,7 @@ def _stated(stated: str, marked: tuple[bytes, str] | None) -> Encoding:
         return Encoding(name, plain, len(mark), plain == "utf-8")
     if codec in ("utf-16", "utf-32"):
         codec += "-le"  # without a mark, as Windows writes it
-    return Encoding(codec, codec, 0, codec in ("utf-8", "utf-8-sig"))
+    return Encoding(codec, codec, 0, codec.startswith("utf-8"))
 
 
 def _detected(path: Path) -> Encoding:

@@ -8,7 +8,7 @@ malformed line keeps its text, because it goes to the quarantine table and nowhe
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 TEXT_KEPT = 1_000  # characters of a malformed line that the quarantine table keeps
@@ -33,6 +33,7 @@ class ExportFault(Exception):
         sheet: str | None = None,
         row: int | None = None,
         column: str | None = None,
+        others: Sequence[ExportFault] = (),
     ) -> None:
         self.rule = rule
         self.found = found
@@ -42,6 +43,7 @@ class ExportFault(Exception):
         self.sheet = sheet
         self.row = row
         self.column = column
+        self.others = tuple(others)  # found in the same file
         super().__init__(rule)
 
     @property
@@ -49,28 +51,34 @@ class ExportFault(Exception):
         return (self.file, self.sheet, self.row, self.column)
 
     def at(self, *, file: str | None = None, sheet: str | None = None) -> ExportFault:
-        """The same fault, with the file (and sheet) named by a caller who knows them."""
+        """The same fault (and the others with it), the file and sheet named by a caller who knows them."""
         return ExportFault(
             self.rule,
             found=self.found,
             expected=self.expected,
             remedy=self.remedy,
-            file=file if file is not None else self.file,
-            sheet=sheet if sheet is not None else self.sheet,
+            file=self.file if file is None else file,
+            sheet=self.sheet if sheet is None else sheet,
             row=self.row,
             column=self.column,
+            others=[other.at(file=file, sheet=sheet) for other in self.others],
         )
 
+    def with_others(self, others: Sequence[ExportFault]) -> ExportFault:
+        """The same fault, to be raised for itself and for others that were found with it."""
+        fault = self.at()
+        fault.others = (*self.others, *others)
+        return fault
+
     def __str__(self) -> str:
-        place = self.file
-        if self.sheet is not None:
-            place += f', sheet "{self.sheet}"'
-        if self.row is not None:
-            place += f", row {self.row}"
-        if self.column is not None:
-            place += f', column "{self.column}"'
-        place = place.removeprefix(", ")
-        return f"{place + ': ' if place else ''}{self.found}; expected {self.expected}. {self.remedy}"
+        return "\n".join([self._sentence(), *map(str, self.others)])
+
+    def _sentence(self) -> str:
+        sheet = None if self.sheet is None else f'sheet "{self.sheet}"'
+        row = None if self.row is None else f"row {self.row}"
+        column = None if self.column is None else f'column "{self.column}"'
+        place = ", ".join(part for part in (self.file, sheet, row, column) if part)
+        return f"{place}{': ' if place else ''}{self.found}; expected {self.expected}. {self.remedy}"
 
 
 @dataclass(frozen=True)

@@ -7,24 +7,20 @@ them here.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from .damage import damage_in
-from .delimited import read_csv, scratch, utf8_file
+from .columns import checked_header
+from .delimited import scratch, utf8_file
 from .encodings import encoding_of
-from .errors import ExportFault, MalformedLine, malformed
-from .limits import COLUMNS, JSON_DOCUMENT_BYTES, JSON_LINE_BYTES, MALFORMED_LINES
-from .records import Dialect, too_many_malformed
+from .errors import ExportFault
+from .limits import COLUMNS, JSON_DOCUMENT_BYTES, JSON_LINE_BYTES
+from .rows import RowWriter, Written
 from .spec import ReadSpec
-from .tables import Finding, SourceTable, checked_header, filled_down, select_list, varchar_columns
+from .tables import SourceTable, written_table
 
 ARRAY_ELEMENTS = 64  # of one array that become columns
 
@@ -33,79 +29,53 @@ class _NotFlat(ValueError):
     """An object that does not become a row; its arguments are rule and reason."""
 
 
-@dataclass
-class _Written:
-    columns: dict[str, None] = field(default_factory=dict)
-    rows: int = 0
-    malformed: list[MalformedLine] = field(default_factory=list)
-    damaged_kept: int = 0
-
-
-def read_json(
-    path: Path, name: str, spec: ReadSpec, workdir: Path, connection: duckdb.DuckDBPyConnection
-) -> SourceTable:
+def read_json(path: Path, name: str, spec: ReadSpec, workdir: Path) -> SourceTable:
     """The one table of a file of JSON objects; ``source_row`` is the line, or the element of an array or
     bundle."""
     encoding = encoding_of(path, spec.encoding)
     text, start = utf8_file(path, encoding, workdir)
-    target, written = scratch(workdir, ".csv"), _Written()
-    with target.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, lineterminator="\r\n")
+    columns: dict[str, None] = {}
+    with RowWriter(scratch(workdir, ".csv"), spec.damaged_text == "keep") as writer:
         for row, line, thing in _objects(text, start):
-            _write(writer, written, row, line, thing, spec.damaged_text == "keep")
-    if not written.rows and not written.malformed:
-        raise ExportFault(
-            "no_rows",
-            found="no objects",
-            expected="at least one JSON object",
-            remedy="Ask for the file again; a delivery with nothing new leaves the file out.",
-        )
-    names = list(written.columns) or ["value"]
-    columns = checked_header(names, 1)
-    read = read_csv(target, varchar_columns(len(names), "source_row"), Dialect(","), 0, padded=True)
-    relation = f"select source_row::bigint as source_row, {select_list(len(names))} from {read}"
-    kept = written.damaged_kept
-    return SourceTable(
-        file=name,
-        sheet=None,
-        columns=columns,
-        relation=filled_down(relation, columns, spec.fill_down),
-        encoding=encoding.name,
-        format="ndjson",
-        rows=written.rows,
-        malformed=written.malformed,
-        findings=(Finding("damaged_text", None, kept),) if kept else (),
+            try:
+                _write(writer, columns, row, line, thing)
+            except _NotFlat as fault:
+                writer.reject(row, *fault.args, line)
+            except RecursionError:
+                writer.reject(row, "invalid_json", "nested too deeply", line)
+    written = writer.done()
+    if not written.rows:
+        raise _no_objects(written)
+    return written_table(
+        written, list(columns), 1, file=name, encoding=encoding.name, format="ndjson", spec=spec, padded=True
     )
 
 
-def _write(writer: Any, written: _Written, row: int, line: str, thing: Any, keep_damaged: bool) -> None:
-    """One object as one CSV line as wide as the columns known so far; or as a malformed line."""
-    try:
-        if isinstance(thing, ValueError):
-            raise _NotFlat("invalid_json", "not valid JSON")
-        if not isinstance(thing, dict):
-            raise _NotFlat("not_an_object", "JSON, but no object")
-        if (rule := damage_in(line)) is not None:
-            written.damaged_kept += keep_damaged
-            if not keep_damaged:
-                raise _NotFlat(*rule)
-        cells: dict[str, str] = {}
-        _flatten("", thing, cells)
-    except (_NotFlat, RecursionError) as fault:
-        rule, reason = fault.args if isinstance(fault, _NotFlat) else ("invalid_json", "nested too deeply")
-        written.malformed.append(malformed(row, rule, reason, line))
-        if len(written.malformed) > MALFORMED_LINES:
-            raise too_many_malformed(row) from None
-        return
+def _no_objects(written: Written) -> ExportFault:
+    return ExportFault(
+        "mostly_malformed" if written.malformed else "no_rows",
+        row=written.malformed[0].source_row if written.malformed else None,
+        found="no line that is a JSON object" if written.malformed else "no objects",
+        expected="one JSON object in each line",
+        remedy="Ask for the file again; a delivery with nothing new leaves the file out.",
+    )
+
+
+def _write(writer: RowWriter, columns: dict[str, None], row: int, line: str, thing: Any) -> None:
+    """One object as one line, as wide as the columns known so far."""
+    if isinstance(thing, ValueError):
+        raise _NotFlat("invalid_json", "not valid JSON")
+    if not isinstance(thing, dict):
+        raise _NotFlat("not_an_object", "JSON, but no object")
+    cells: dict[str, str] = {}
+    _flatten("", thing, cells)
     if not cells:
         return
-    columns = written.columns
     if not cells.keys() <= columns.keys():
         columns.update((path, None) for path in cells if path not in columns)
         if len(columns) > COLUMNS:
             checked_header(list(columns), row)
-    writer.writerow([row, *map(cells.get, columns)])
-    written.rows += 1
+    writer.write(row, map(cells.get, columns), line)
 
 
 def _flatten(prefix: str, thing: dict[str, Any], cells: dict[str, str]) -> None:

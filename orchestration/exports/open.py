@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import duckdb
 
 from .archive import ARCHIVES, unpacked
-from .delimited import grid_table, plain_relation, read_delimited, refuse_no_rows
+from .delimited import read_delimited
 from .errors import ExportFault
 from .json_lines import read_json
 from .kinds import WORKBOOKS, kind_of
 from .parquet import read_parquet
+from .rows import Written
+from .sheet import SheetRows
 from .spec import ReadSpec
-from .tables import SourceTable, checked_header, filled_down
+from .tables import Finding, SourceTable, written_table
 from .worker import in_worker
 
 DEEPEST = 2  # a compressed file in a zip; not a zip in a zip
@@ -64,7 +66,7 @@ def _tables(
     elif kind == "parquet":
         yield read_parquet(path, name, spec, connection)
     elif kind == "ndjson":
-        yield read_json(path, name, spec, workdir, connection)
+        yield read_json(path, name, spec, workdir)
     else:
         yield read_delimited(path, name, spec, workdir, connection)
 
@@ -96,45 +98,68 @@ def _archive(
             expected="files in an archive",
             remedy="Ask for the files packed once.",
         )
+    faults: list[ExportFault] = []
     for file, member in unpacked(path, kind, spec.member, workdir):
-        inner_name = f"{name}/{member}" if member else name
+        full_name = f"{name}/{member}" if member else name
+        seen_as = full_name if member else name.removesuffix(Path(name).suffix)
         inner = Path(tempfile.mkdtemp(dir=workdir))
-        seen_as = inner_name if member else inner_name.removesuffix(Path(inner_name).suffix)
         try:
             for table in _tables(file, seen_as, spec, inner, connection, depth + 1):
-                yield table if seen_as == inner_name else replace(table, file=inner_name)
+                yield replace(table, file=full_name)
         except ExportFault as fault:
-            raise fault.at(file=fault.file if fault.file.startswith(inner_name) else inner_name) from None
+            faults.append(fault.at(file=full_name))
+    if faults:
+        raise faults[0].with_others(faults[1:])
 
 
 def _sheets(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path) -> Iterator[SourceTable]:
-    options = spec.model_dump(include={"sheet", "skip_rows", "header_rows", "transposed", "encoding"})
-    for sheet in in_worker("workbook", path=str(path), kind=kind, options=options, workdir=str(workdir)):
+    found = in_worker(
+        "workbook", path=str(path), kind=kind, options=asdict(spec.grid()), workdir=str(workdir)
+    )
+    faults: list[ExportFault] = []
+    for sheet in map(SheetRows.from_json, found):
         try:
-            yield grid_table(sheet, name, sheet["sheet"], kind, None, spec)
+            yield _sheet_table(sheet, name, kind, spec)
         except ExportFault as fault:
-            raise fault.at(sheet=sheet["sheet"]) from None
+            faults.append(fault.at(sheet=sheet.name))
+    if faults:
+        raise faults[0].with_others(faults[1:])
+
+
+def _sheet_table(sheet: SheetRows, name: str, kind: str, spec: ReadSpec) -> SourceTable:
+    lost = [
+        Finding("digits_lost", sheet.header[i].strip(), count, first) for i, count, first in sheet.digits_lost
+    ]
+    return written_table(
+        sheet.written,
+        sheet.header,
+        sheet.header_row,
+        file=name,
+        sheet=sheet.name,
+        format=kind,
+        spec=spec,
+        used=set(sheet.used),
+        findings=lost,
+    )
 
 
 def _statistics(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path) -> SourceTable:
-    table = in_worker(
+    found = in_worker(
         "statistics_file",
         path=str(path),
         kind=kind,
         suffix=Path(name).suffix.lower(),
         labels=spec.labels,
         encoding=spec.encoding,
+        keep_damaged=spec.damaged_text == "keep",
         workdir=str(workdir),
     )
-    columns = checked_header(table["columns"], 1)
-    refuse_no_rows(table["rows"], 1)
-    relation = plain_relation(Path(table["path"]), len(columns), True)
-    return SourceTable(
+    return written_table(
+        Written.from_json(found["written"]),
+        found["columns"],
+        1,
         file=name,
-        sheet=None,
-        columns=columns,
-        relation=filled_down(relation, columns, spec.fill_down),
-        encoding=table["encoding"],
+        encoding=found["encoding"],
         format=kind,
-        rows=table["rows"],
+        spec=spec,
     )

@@ -6,14 +6,19 @@ text. Does not belong here: nested values beyond their text.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 
+from .columns import checked_header
 from .damage import PREFILTER, damage_in
 from .errors import ExportFault, MalformedLine, malformed
+from .limits import MALFORMED_LINES
+from .relations import cells, filled_down, sql_text, without_rows
+from .rows import refuse_no_rows, too_many_malformed
 from .spec import ReadSpec
-from .tables import Finding, SourceTable, checked_header, filled_down, select_list, sql_text
+from .tables import SourceTable, kept_findings
 
 
 def read_parquet(path: Path, name: str, spec: ReadSpec, connection: duckdb.DuckDBPyConnection) -> SourceTable:
@@ -22,15 +27,15 @@ def read_parquet(path: Path, name: str, spec: ReadSpec, connection: duckdb.DuckD
     try:
         columns = _columns(path, connection)
         names = checked_header([column for column, _ in columns], 1)
-        relation = _relation(path, [kind for _, kind in columns])
-        everything = f"coalesce({select_list(len(names))})" if len(names) > 1 else "c0"
-        relation = f"select * from ({relation}) where {everything} is not null"
-        bad = _damaged(relation, len(names), connection)
-        kept = len(bad) if spec.damaged_text == "keep" else 0
-        if bad and not kept:
-            rows = ", ".join(str(line.source_row) for line in bad)
-            relation = f"select * from ({relation}) where source_row not in ({rows})"
-        (count,) = connection.sql(f"select count(*) from ({relation})").fetchone() or (0,)
+        width = len(names)
+        text = f"coalesce({cells(width)})" if width > 1 else "c0"
+        relation = (
+            f"select * from ({_relation(path, [kind for _, kind in columns])}) where {text} is not null"
+        )
+        damaged = list(_damaged(relation, width, connection))
+        if spec.damaged_text == "reject":
+            relation = without_rows(relation, [line.source_row for line in damaged])
+        (rows,) = connection.sql(f"select count(*) from ({relation})").fetchone() or (0,)
     except duckdb.Error as error:
         raise ExportFault(
             "unreadable_file",
@@ -38,13 +43,8 @@ def read_parquet(path: Path, name: str, spec: ReadSpec, connection: duckdb.DuckD
             expected="a complete, unencrypted file",
             remedy="It is cut short or damaged; ask for it again.",
         ) from None
-    if not count and not bad:
-        raise ExportFault(
-            "no_rows",
-            found="columns and no rows",
-            expected="at least one row",
-            remedy="Ask for the file again; a delivery with nothing new leaves the file out.",
-        )
+    bad = damaged if spec.damaged_text == "reject" else []
+    refuse_no_rows(rows + len(bad), None)
     return SourceTable(
         file=name,
         sheet=None,
@@ -52,9 +52,9 @@ def read_parquet(path: Path, name: str, spec: ReadSpec, connection: duckdb.DuckD
         relation=filled_down(relation, names, spec.fill_down),
         encoding=None,
         format="parquet",
-        rows=count,
-        malformed=[] if kept else bad,
-        findings=(Finding("damaged_text", None, kept),) if kept else (),
+        rows=rows,
+        malformed=bad,
+        findings=kept_findings(len(damaged) - len(bad)),
     )
 
 
@@ -88,10 +88,10 @@ def _read(file: str) -> str:
 
 def _relation(path: Path, types: list[str]) -> str:
     width = len(types)
-    cells = ", ".join(f"{_text(f'p{i}', kind)} as c{i}" for i, kind in enumerate(types))
+    texts = ", ".join(f"{_text(f'p{i}', kind)} as c{i}" for i, kind in enumerate(types))
     aliases = ", ".join([*(f"p{i}" for i in range(width)), "file_row_number"])
     read = _read(sql_text(str(path)))
-    return f"select file_row_number + 1 as source_row, {cells} from ({read}) as t({aliases})"
+    return f"select file_row_number + 1 as source_row, {texts} from ({read}) as t({aliases})"
 
 
 def _text(cell: str, kind: str) -> str:
@@ -110,10 +110,17 @@ def _text(cell: str, kind: str) -> str:
     return f"nullif({cell}::varchar, '')"
 
 
-def _damaged(relation: str, width: int, connection: duckdb.DuckDBPyConnection) -> list[MalformedLine]:
+def _damaged(relation: str, width: int, connection: duckdb.DuckDBPyConnection) -> Iterator[MalformedLine]:
     """Rows with damaged text. Reads every page of every column once, which also finds damaged pages."""
-    text = f"concat_ws(chr(9), {select_list(width)})"
-    suspects = connection.sql(
+    text = f"concat_ws(chr(9), {cells(width)})"
+    suspects = connection.execute(
         f"select source_row, {text} from ({relation}) where regexp_matches({text}, {sql_text(PREFILTER)})"
-    ).fetchall()
-    return [malformed(row, *rule, line) for row, line in suspects if (rule := damage_in(line)) is not None]
+    )
+    found = 0
+    while batch := suspects.fetchmany(1000):
+        for row, line in batch:
+            if (rule := damage_in(line)) is not None:
+                yield malformed(row, *rule, line)
+                found += 1
+                if found > MALFORMED_LINES:
+                    raise too_many_malformed(row)

@@ -13,7 +13,6 @@ of the file.
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections import deque
@@ -22,20 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from .damage import damage_in
-from .errors import ExportFault, MalformedLine, malformed
-from .limits import LINE_BYTES, MALFORMED_LINES, MIB
+from .dialect import Dialect
+from .errors import ExportFault
+from .limits import LINE_BYTES, MIB
+from .rows import RowWriter, Written
 
+END_OF_FILE = "\x1a"  # DOS
 REREAD_BYTES = 256 * MIB  # text read again after lost quotes, over a whole file
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """``quote`` and ``escape`` may be empty: none."""
-
-    delimiter: str
-    quote: str = '"'
-    escape: str = ""
 
 
 @dataclass(frozen=True)
@@ -197,60 +189,26 @@ def records(file: TextIO, dialect: Dialect, first_row: int, size: int) -> Iterat
         row += 1
 
 
-@dataclass(frozen=True)
-class Rewritten:
-    rows: int
-    malformed: list[MalformedLine]
-    has_line_ends: bool  # inside cells
-    damaged_kept: int = 0
-
-
 def rewrite(
-    source: Path,
-    start: int,
-    dialect: Dialect,
-    width: int,
-    first_row: int,
-    target: Path,
-    keep_damaged: bool = False,
-) -> Rewritten:
-    """Write the records of ``source`` (UTF-8, from byte ``start``) to ``target`` as plain CSV, source_row
-    first."""
-    rows, bad, line_ends, damaged = 0, [], False, 0
-    with source.open("rb") as raw, target.open("w", encoding="utf-8", newline="") as out:
+    source: Path, start: int, dialect: Dialect, width: int, first_row: int, target: Path, keep_damaged: bool
+) -> Written:
+    """The records of ``source`` (UTF-8, from byte ``start``) written plainly to ``target``."""
+    with source.open("rb") as raw, RowWriter(target, keep_damaged) as writer:
         raw.seek(start)
         file = io.TextIOWrapper(raw, encoding="utf-8", errors="export_undecodable", newline="")
-        writer = csv.writer(out, lineterminator="\r\n")
         for record in records(file, dialect, first_row, source.stat().st_size):
             fields = record.fields
             if fields is None:
-                bad.append(malformed(record.row, record.rule, record.reason, record.text))
-            elif not any(fields):
+                writer.reject(record.row, record.rule, record.reason, record.text)
+            elif not any(fields) or fields == [END_OF_FILE]:
                 continue
-            elif len(fields) != width and not (len(fields) == width + 1 and not fields[-1]):
-                bad.append(malformed(record.row, *wrong_count(len(fields), width), record.text))
-            elif (rule := damage_in(record.text)) and not keep_damaged:
-                bad.append(malformed(record.row, *rule, record.text))
+            elif len(fields) == width or (len(fields) == width + 1 and not fields[-1]):
+                writer.write(record.row, fields[:width], record.text.rstrip("\r\n"))
             else:
-                damaged += bool(rule)
-                line_ends = line_ends or any("\n" in f or "\r" in f for f in fields)
-                writer.writerow([record.row, *fields[:width]])
-                rows += 1
-            if len(bad) > MALFORMED_LINES:
-                raise too_many_malformed(record.row)
-    return Rewritten(rows, bad, line_ends, damaged)
+                writer.reject(record.row, *wrong_count(len(fields), width), record.text)
+    return writer.done()
 
 
 def wrong_count(found: int, width: int) -> tuple[str, str]:
     """Rule and reason of a record with too few or too many fields."""
     return ("wrong_field_count", f"{found} field{'s' if found != 1 else ''} where the header has {width}")
-
-
-def too_many_malformed(row: int) -> ExportFault:
-    return ExportFault(
-        "mostly_malformed",
-        row=row,
-        found=f"more than {MALFORMED_LINES:,} lines that cannot be split",
-        expected="a table",
-        remedy="Check `delimiter`, `quote`, `skip_rows` and the file itself.",
-    )

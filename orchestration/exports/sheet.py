@@ -1,4 +1,4 @@
-"""One sheet's rows as CSV, with header, merged cells and row numbers.
+"""One sheet's rows written out, with header, merged cells and row numbers.
 
 Belongs here: what every grid of cells shares, whichever format it comes from. Does not belong here: any
 format.
@@ -9,30 +9,60 @@ range's first column.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .cells import WHOLE, cell_text
+from .columns import joined_header
 from .errors import ExportFault
-from .tables import joined_header
+from .rows import RowWriter, Written
 
-Merged = dict[tuple[int, int], tuple[int, int]]
-Numbered = Iterable[tuple[int, list[Any]]]
+Merged = dict[tuple[int, int], tuple[int, int]]  # first cell of a merged range to its last
+Numbered = Iterable[tuple[int, list[Any]]]  # rows as they lie in the sheet, from 0, all equally wide
 
 
-def write_rows(numbered: Numbered, merged: Merged, options: dict[str, Any], target: Path) -> dict[str, Any]:
-    """Header and rows of one sheet, ``numbered`` from 0 as they lie in it; the rows go to ``target``.
+@dataclass(frozen=True)
+class GridSpec:
+    """What ``ReadSpec`` says of grids, in a form that a worker process starts without pydantic for."""
 
-    ``merged`` gives the last cell of each merged range by its first. All rows are equally wide.
-    """
-    header, header_row, following = _header(iter(numbered), merged, options)
-    filler = _Filler(merged, header_row - 1 + options["header_rows"])
-    count, has_line_ends, used = 0, False, set()
+    sheet: str | None
+    skip_rows: int
+    header_rows: int
+    transposed: bool
+    encoding: str | None
+    damaged_text: str
+
+
+@dataclass(frozen=True)
+class SheetRows:
+    """A sheet whose rows were written. ``used`` are the columns with any cell below the header."""
+
+    name: str
+    header: list[str]
+    header_row: int
+    written: Written
+    used: list[int]
+    digits_lost: list[tuple[int, int, int]]  # column, cells, first row
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> SheetRows:
+        return cls(**{**found, "written": Written.from_json(found["written"])})
+
+
+def write_sheet(
+    numbered: Numbered, merged: Merged, spec: GridSpec, target: Path, name: str = ""
+) -> SheetRows:
+    """Header and rows of one sheet; the rows go to ``target``."""
+    header, header_row, following = _header(iter(numbered), merged, spec)
+    filler = _Filler(merged, header_row - 1 + spec.header_rows)
+    used: set[int] = set()
     lost: dict[int, list[int]] = {}
-    with target.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, lineterminator="\r\n")
+    with RowWriter(target, spec.damaged_text == "keep") as writer:
         for number, row in following:
             if not any(cell != "" for cell in row):
                 continue
@@ -42,21 +72,11 @@ def write_rows(numbered: Numbered, merged: Merged, options: dict[str, Any], targ
                     lost.setdefault(i, []).append(number + 1)
             if merged:
                 filler.fill(number, cells)
-            text = "".join(cells)
-            has_line_ends = has_line_ends or "\n" in text or "\r" in text
             if len(used) < len(header):
                 used.update(i for i, cell in enumerate(cells) if cell)
-            writer.writerow([number + 1, *cells])
-            count += 1
-    return {
-        "header": header,
-        "header_row": header_row,
-        "path": str(target),
-        "rows": count,
-        "has_line_ends": has_line_ends,
-        "used": sorted(used),
-        "digits_lost": {str(i): [len(at), at[0]] for i, at in lost.items()},
-    }
+            writer.write(number + 1, cells, "\t".join(cells))
+    digits_lost = [(i, len(at), at[0]) for i, at in lost.items()]
+    return SheetRows(name, header, header_row, writer.done(), sorted(used), digits_lost)
 
 
 class _Filler:
@@ -78,18 +98,19 @@ class _Filler:
 
 
 def _header(
-    rows: Iterator[tuple[int, list[Any]]], merged: Merged, options: dict[str, Any]
+    rows: Iterator[tuple[int, list[Any]]], merged: Merged, spec: GridSpec
 ) -> tuple[list[str], int, Iterator[tuple[int, list[Any]]]]:
     """Joined names, the header's first row (from 1), and the rows that follow it."""
-    wanted, taken, first = options["header_rows"], [], 0
+    taken: list[list[str]] = []
+    first = 0
     for number, row in rows:
-        if number < options["skip_rows"] or (not taken and not any(cell != "" for cell in row)):
+        if number < spec.skip_rows or (not taken and not any(cell != "" for cell in row)):
             continue
         first = first or number + 1
-        if wanted == 0:
+        if spec.header_rows == 0:
             return [f"column_{i + 1}" for i in range(len(row))], first, _chained((number, row), rows)
         taken.append([cell_text(cell) for cell in row])
-        if len(taken) == wanted:
+        if len(taken) == spec.header_rows:
             break
     if not taken:
         raise ExportFault(
@@ -120,7 +141,7 @@ def _chained(
 
 def transposed(numbered: Numbered, merged: Merged) -> tuple[Numbered, Merged]:
     """The sheet turned over its diagonal: a column is a row, and rows are numbered as columns were."""
-    rows = [row for _, row in numbered]
+    rows = [row for _, row in numbered if any(cell != "" for cell in row) or merged]
     width = max(map(len, rows), default=0)
     turned = [[row[i] if i < len(row) else "" for row in rows] for i in range(width)]
     return enumerate(turned), {(c, r): (to_c, to_r) for (r, c), (to_r, to_c) in merged.items()}

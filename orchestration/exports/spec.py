@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .sheet import GridSpec
+
 Format = Literal[
     "auto", "csv", "tsv", "xlsx", "xls", "xlsb", "ods", "parquet", "sas", "spss", "stata", "ndjson"
 ]
@@ -78,3 +80,9 @@ class ReadSpec(BaseModel):
         description="A row whose text was damaged before it reached us (replacement characters, text "
         "decoded twice, UTF-7) is rejected; `keep` takes it as it came.",
     )
+
+    def grid(self) -> GridSpec:
+        """What readers of grids need to know."""
+        return GridSpec(
+            self.sheet, self.skip_rows, self.header_rows, self.transposed, self.encoding, self.damaged_text
+        )

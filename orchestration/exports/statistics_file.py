@@ -9,46 +9,44 @@ leave them out.
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
 from .cells import cell_text
 from .errors import ExportFault
+from .rows import RowWriter
 
 CHUNK_ROWS = 50_000
 
 
 def read_statistics_file(
-    path: str, kind: str, suffix: str, labels: bool, encoding: str | None, workdir: str
+    path: str, kind: str, suffix: str, labels: bool, encoding: str | None, keep_damaged: bool, workdir: str
 ) -> dict[str, Any]:
-    """The one table of the file written as CSV to ``workdir``."""
+    """The one table of the file written to ``workdir``: names, encoding, and ``rows.Written`` in JSON."""
     import pyreadstat
 
     reader = _reader(pyreadstat, kind, suffix, path)
     _refuse_truncated(path, kind, suffix)
-    target = Path(workdir) / "table.csv"
     known = {"encoding": encoding} if encoding else {}
-    rows = 0
     try:
         _, meta = reader(path, metadataonly=True, output_format="dict", **known)
         names = list(meta.column_names)
         values = meta.variable_value_labels if labels else {}
-        with target.open("w", encoding="utf-8", newline="") as out:
-            writer = csv.writer(out, lineterminator="\r\n")
-            while True:
+        with RowWriter(Path(workdir) / "table.csv", keep_damaged) as writer:
+            start, count = 0, CHUNK_ROWS
+            while count == CHUNK_ROWS:
                 columns, _ = reader(
-                    path, row_offset=rows, row_limit=CHUNK_ROWS, output_format="dict", **known
+                    path, row_offset=start, row_limit=CHUNK_ROWS, output_format="dict", **known
                 )
-                cells = [_texts(columns[name], values.get(name, {})) for name in names]
-                count = len(cells[0]) if cells else 0
-                writer.writerows([rows + i + 1, *row] for i, row in enumerate(zip(*cells)))
-                rows += count
-                if count < CHUNK_ROWS:
-                    break
+                texts = [_texts(columns[name], values.get(name, {})) for name in names]
+                count = len(texts[0]) if texts else 0
+                for i, cells in enumerate(zip(*texts)):
+                    if any(cells):
+                        writer.write(start + i + 1, cells, "\t".join(cells))
+                start += count
     except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, UnicodeDecodeError, OverflowError) as error:
         raise _unreadable(type(error).__name__) from None
-    return {"columns": names, "path": str(target), "rows": rows, "encoding": meta.file_encoding}
+    return {"columns": names, "encoding": meta.file_encoding, "written": writer.done().as_json()}
 
 
 def _reader(pyreadstat: Any, kind: str, suffix: str, path: str) -> Any:

@@ -22,12 +22,12 @@ import numpy as np
 from .damage import REASONS, damage_at, damage_in, reads_as_gbk
 from .errors import ExportFault, MalformedLine, malformed
 from .limits import CHUNK_BYTES, LINE_BYTES, MALFORMED_LINES
-from .records import too_many_malformed, wrong_count
+from .records import END_OF_FILE, wrong_count
+from .rows import too_many_malformed
 
 PATCHED_RECORDS = 5_000  # more are dealt with by rewriting the file
 SAMPLED_BYTES = 65_536  # of each piece searched for UTF-8 that was read as GBK
 NEWLINE, RETURN = 10, 13
-END_OF_FILE = b"\x1a"  # DOS
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _note_bad(
 
 def _verdict(raw: bytes, count: int, is_wrong: bool, shape: Shape) -> tuple[str, str] | None:
     """Rule and reason of a malformed record, empty ones of a blank record, None of a good one."""
-    if not raw or raw == END_OF_FILE:
+    if not raw or raw == END_OF_FILE.encode():
         return ("", "")
     if is_wrong:
         return wrong_count(count, shape.width)

@@ -14,36 +14,40 @@ from typing import Any
 from .archive import refuse_workbook_bomb
 from .errors import ExportFault, did_you_mean, name_list
 from .markup import grids
-from .sheet import Merged, Numbered, transposed, write_rows
-from .uncalculated import refuse_uncalculated
+from .sheet import GridSpec, Merged, Numbered, SheetRows, transposed, write_sheet
+from .xlsx_cells import error_cells, refuse_uncalculated
 
 CONTAINER_HEAD = 1 << 20
 
 
 def read_workbook(path: str, kind: str, options: dict[str, Any], workdir: str) -> list[dict[str, Any]]:
-    """Every wanted sheet written as CSV to ``workdir``, and what the parent process needs to know of each."""
+    """Every wanted sheet written to ``workdir``, as ``SheetRows`` in JSON. Faults of all sheets are raised
+    together."""
+    spec = GridSpec(**options)
     sheets = _markup_sheets if kind in ("html", "spreadsheetml") else _calamine_sheets
-    tables = []
-    for name, rows, merged in sheets(path, kind, options):
+    tables: list[SheetRows] = []
+    faults: list[ExportFault] = []
+    for name, rows, merged in sheets(path, kind, spec):
         try:
-            if options["transposed"]:
+            if spec.transposed:
                 rows, merged = transposed(rows, merged)
-            table = write_rows(rows, merged, options, Path(workdir) / f"sheet_{len(tables)}.csv")
+            tables.append(write_sheet(rows, merged, spec, Path(workdir) / f"sheet_{len(tables)}.csv", name))
         except ExportFault as fault:
-            raise fault.at(sheet=name) from None
-        tables.append({"sheet": name, **table})
+            faults.append(fault.at(sheet=name))
+    if faults:
+        raise faults[0].with_others(faults[1:])
     if not tables:
         raise ExportFault(
             "empty_file",
-            found="no sheet with cells",
+            sheet=spec.sheet,
+            found="no visible sheet with cells" if spec.sheet is None else "a sheet without cells",
             expected="a header and rows",
-            remedy="Ask for the file again.",
-            sheet=options["sheet"],
+            remedy="Ask for the file again, or name in `sheet` a sheet that is hidden.",
         )
-    return tables
+    return [table.as_json() for table in tables]
 
 
-def _calamine_sheets(path: str, kind: str, options: dict[str, Any]) -> Iterator[tuple[str, Numbered, Merged]]:
+def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, Numbered, Merged]]:
     import python_calamine as calamine
 
     refuse_workbook_bomb(path)
@@ -57,7 +61,7 @@ def _calamine_sheets(path: str, kind: str, options: dict[str, Any]) -> Iterator[
             if meta.typ == calamine.SheetTypeEnum.WorkSheet
             and meta.visible == calamine.SheetVisibleEnum.Visible
         ]
-        for name in _wanted(workbook.sheet_names, visible, options["sheet"]):
+        for name in _wanted(workbook.sheet_names, visible, spec.sheet):
             if kind in ("xlsx", "ods"):
                 refuse_uncalculated(path, kind, name)
             sheet = workbook.get_sheet_by_name(name)
@@ -65,16 +69,26 @@ def _calamine_sheets(path: str, kind: str, options: dict[str, Any]) -> Iterator[
                 left = sheet.start[1]
                 ranges = sheet.merged_cell_ranges or []
                 merged = {(r, c - left): (to_r, to_c - left) for (r, c), (to_r, to_c) in ranges if c >= left}
-                yield name, enumerate(sheet.iter_rows()), merged
+                errors = error_cells(path, name, left) if kind == "xlsx" else {}
+                yield name, _with_errors(enumerate(sheet.iter_rows()), errors), merged
     except calamine.PasswordError:
         raise _encrypted() from None
     except calamine.CalamineError as error:
         raise _unreadable(error) from None
 
 
-def _markup_sheets(path: str, kind: str, options: dict[str, Any]) -> Iterator[tuple[str, Numbered, Merged]]:
-    found = {grid.name: grid for grid in grids(path, kind, options["encoding"])}
-    for name in _wanted(list(found), list(found), options["sheet"]):
+def _with_errors(numbered: Numbered, errors: dict[int, dict[int, str]]) -> Numbered:
+    """Rows with the text of error cells, which calamine gives as blank."""
+    for number, row in numbered:
+        for column, text in errors.get(number, {}).items():
+            if column < len(row):
+                row[column] = text
+        yield number, row
+
+
+def _markup_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, Numbered, Merged]]:
+    found = {grid.name: grid for grid in grids(path, kind, spec.encoding)}
+    for name in _wanted(list(found), list(found), spec.sheet):
         yield name, found[name].numbered(), found[name].merged
 
 

@@ -39,8 +39,17 @@ def in_worker(job: str, **arguments: Any) -> Any:
         raise _ended(done.returncode, done.stderr)
     answer = json.loads(done.stdout)
     if "fault" in answer:
-        raise ExportFault(**answer["fault"])
+        raise _fault(answer["fault"])
     return answer["result"]
+
+
+def _fault(found: dict[str, Any]) -> ExportFault:
+    return ExportFault(**{**found, "others": [_fault(other) for other in found["others"]]})
+
+
+def _fault_json(fault: ExportFault) -> dict[str, Any]:
+    found = {key: getattr(fault, key) for key in FAULT_KEYS}
+    return {**found, "others": [_fault_json(other) for other in fault.others]}
 
 
 def _ended(code: int, stderr: bytes) -> ExportFault:
@@ -91,7 +100,7 @@ def main() -> None:
     try:
         answer = {"result": _run(task["job"], task["arguments"])}
     except ExportFault as fault:
-        answer = {"fault": {key: getattr(fault, key) for key in FAULT_KEYS}}
+        answer = {"fault": _fault_json(fault)}
     json.dump(answer, sys.stdout)
 
 

@@ -1,0 +1,148 @@
+"""Column names: as sent, one for each column, or refused.
+
+Belongs here: joining header rows, and everything that makes a header no header.
+Does not belong here: matching names to a mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .damage import REASONS, damage_in
+from .errors import ExportFault, name_list
+from .limits import COLUMNS, HEADER_CHARACTERS
+
+BLANKS = "\ufeff\u200b\u00a0\u3000 \t"
+
+
+def checked_header(names: Sequence[str], row: int, used: set[int] | None = None) -> tuple[str, ...]:
+    """The names stripped, or a fault for each rule that they break, the first raised with the others in it.
+
+    ``used`` are the positions that hold any cell below the header, where known: a nameless column without
+    cells at the right edge is no column, and is left out.
+    """
+    if len(names) > COLUMNS:
+        raise ExportFault(
+            "too_many_columns",
+            row=row,
+            found=f"{len(names):,} columns",
+            expected=f"at most {COLUMNS:,}",
+            remedy="Check the delimiter, or whether the table lies on its side (`transposed`).",
+        )
+    columns = [" ".join(name.split("\n")).replace("\r", "").strip(BLANKS) for name in names]
+    if used is not None:
+        while columns and not columns[-1] and len(columns) - 1 not in used:
+            columns.pop()
+    if not any(columns):
+        raise ExportFault(
+            "no_header",
+            row=row,
+            found="no text in the header row",
+            expected="column names",
+            remedy="Say with `skip_rows` how many rows stand above the header, "
+            "or `header_rows: 0` if there is none.",
+        )
+    checks = (_unnamed, _too_long, _damaged, _repeated)
+    faults = [fault for check in checks if (fault := check(columns, row)) is not None]
+    if faults:
+        raise faults[0].with_others(faults[1:])
+    return tuple(columns)
+
+
+def _unnamed(columns: list[str], row: int) -> ExportFault | None:
+    at = [column_letter(i) for i, name in enumerate(columns) if not name]
+    if not at:
+        return None
+    return ExportFault(
+        "unnamed_column",
+        row=row,
+        column=at[0],
+        found=f"no name above {name_list(at)} of {len(columns)} columns",
+        expected="a name for every column",
+        remedy="Ask for an export with a full header, "
+        "or say `header_rows` or `skip_rows` if the header is elsewhere.",
+    )
+
+
+def _too_long(columns: list[str], row: int) -> ExportFault | None:
+    at = [column_letter(i) for i, name in enumerate(columns) if len(name) > HEADER_CHARACTERS]
+    if not at:
+        return None
+    return ExportFault(
+        "header_too_long",
+        row=row,
+        column=at[0],
+        found=f"names of more than {HEADER_CHARACTERS:,} characters above {name_list(at)}",
+        expected="names",
+        remedy="Check the quoting and the delimiter.",
+    )
+
+
+def _damaged(columns: list[str], row: int) -> ExportFault | None:
+    for i, name in enumerate(columns):
+        if (rule := damage_in(name)) is not None:
+            return ExportFault(
+                rule[0],
+                row=row,
+                column=name,
+                found=f"the name of column {column_letter(i)} holds {REASONS[rule[0]]}",
+                expected="names as the hospital's system shows them",
+                remedy="State `encoding` if it was detected or stated wrongly; "
+                "else ask for the export again as UTF-8.",
+            )
+    return None
+
+
+def _repeated(columns: list[str], row: int) -> ExportFault | None:
+    places: dict[str, list[str]] = {}
+    for i, name in enumerate(columns):
+        if name:
+            places.setdefault(name, []).append(column_letter(i))
+    alike = {name: at for name, at in places.items() if len(at) > 1}
+    if not alike:
+        return None
+    shown = "; ".join(f'"{name}" in {", ".join(at[:5])}' for name, at in list(alike.items())[:10])
+    return ExportFault(
+        "duplicate_header",
+        row=row,
+        column=next(iter(alike)),
+        found=f"two headers alike: {shown}",
+        expected="every column named once",
+        remedy="Ask for an export that tells them apart; which of two is meant cannot be guessed.",
+    )
+
+
+def joined_header(rows: Sequence[Sequence[str]]) -> list[str]:
+    """One name per column from one or more header rows.
+
+    A blank takes the name to its left in every row but the last, for a group's name stands over its first
+    column only; repeated parts and blanks are left out: ``("CK", ""), ("", "U/L")`` gives ``CK / U/L``.
+    """
+    if len(rows) == 1:
+        return list(rows[0])
+    width = max(len(row) for row in rows)
+    padded = [[cell.strip() for cell in row] + [""] * (width - len(row)) for row in rows]
+    for depth, cells in enumerate(padded[:-1]):
+        for i in range(1, width):
+            same_group = depth == 0 or padded[depth - 1][i] == padded[depth - 1][i - 1]
+            if not cells[i] and same_group:
+                cells[i] = cells[i - 1]
+    return [_joined(cells[i] for cells in padded) for i in range(width)]
+
+
+def _joined(parts: Iterable[str]) -> str:
+    kept: list[str] = []
+    for part in parts:
+        if part and part not in kept[-1:]:
+            kept.append(part)
+    return " / ".join(kept)
+
+
+def column_letter(index: int) -> str:
+    """A, B … Z, AA: the column as a spreadsheet shows it."""
+    letters = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters

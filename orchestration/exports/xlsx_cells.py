@@ -1,0 +1,122 @@
+"""What calamine does not tell of a cell: that its formula was never calculated, or that its value is an
+error.
+
+Belongs here: a look at the XML of XLSX and ODS for both; XLS and XLSB always store a formula's value.
+Does not belong here: values.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+from .errors import ExportFault
+
+MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+LINK = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+PIECE, OVERLAP = 1 << 20, 16_384  # bytes; the overlap holds the longest cell that is looked for
+UNCALCULATED = re.compile(
+    rb"<(?:\w+:)?c\b([^>]*)>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"
+    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
+ERROR = re.compile(
+    rb"<(?:\w+:)?c\b([^>]*\bt=[\"']e[\"'][^>]*)>(?:<(?:\w+:)?f\b[^>]*/>|<(?:\w+:)?f\b[^>]*>[^<]*</(?:\w+:)?f>)?"
+    rb"\s*<(?:\w+:)?v>([^<]+)</"
+)
+REFERENCE = re.compile(rb"\br=[\"']([A-Z]{1,3})(\d+)[\"']")
+IS_TEXT = re.compile(rb"\bt=[\"']str[\"']")
+ODS_FORMULA = re.compile(rb"<table:table-cell\b[^>]*table:formula=[^>]*>")
+
+
+def refuse_uncalculated(path: str, kind: str, sheet: str) -> None:
+    """A formula without its value would be read as blank."""
+    find = _first_uncalculated if kind == "xlsx" else _first_uncalculated_ods
+    place = find(path, sheet)
+    if place is not None:
+        row, column = place
+        raise ExportFault(
+            "formula_without_value",
+            sheet=sheet,
+            row=row,
+            column=column,
+            found="a formula that was never calculated",
+            expected="a value in every cell",
+            remedy="Open the workbook in a spreadsheet program, save it and send it again, "
+            "or export values only.",
+        )
+
+
+def error_cells(path: str, sheet: str, left: int) -> dict[int, dict[int, str]]:
+    """Text of the error cells (``#DIV/0!``) by row from 0 and column from ``left``."""
+    found: dict[int, dict[int, str]] = {}
+    for piece in _sheet_pieces(path, sheet):
+        if b'"e"' in piece or b"'e'" in piece:
+            for match in ERROR.finditer(piece):
+                if place := REFERENCE.search(match.group(1)):
+                    row, column = int(place.group(2)) - 1, _column_number(place.group(1)) - left
+                    found.setdefault(row, {})[column] = match.group(2).decode("utf-8", "replace")
+    return found
+
+
+def _column_number(letters: bytes) -> int:
+    """0 for A."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number - 1
+
+
+def _first_uncalculated(path: str, sheet: str) -> tuple[int | None, str | None] | None:
+    for piece in _sheet_pieces(path, sheet):
+        if b"<f" not in piece and b":f" not in piece:
+            continue
+        for match in UNCALCULATED.finditer(piece):
+            if IS_TEXT.search(match.group(1)):
+                continue  # a formula whose value is empty text
+            place = REFERENCE.search(match.group(1))
+            return (int(place.group(2)), place.group(1).decode()) if place else (None, None)
+    return None
+
+
+def _first_uncalculated_ods(path: str, _: str) -> tuple[None, None] | None:
+    for piece in _pieces(path, "content.xml"):
+        for match in ODS_FORMULA.finditer(piece):
+            if b"office:value-type=" not in match.group():
+                return (None, None)
+    return None
+
+
+def _sheet_pieces(path: str, sheet: str) -> Iterator[bytes]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            part = _sheet_part(archive, sheet)
+    except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, EOFError):
+        return  # calamine says what is wrong with the file
+    if part is not None:
+        yield from _pieces(path, part)
+
+
+def _pieces(path: str, part: str) -> Iterator[bytes]:
+    """The part's text, each piece beginning with the end of the one before."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(part) as file:
+            tail = b""
+            while block := file.read(PIECE):
+                yield tail + block
+                tail = (tail + block)[-OVERLAP:]
+    except (zipfile.BadZipFile, KeyError, EOFError):
+        return
+
+
+def _sheet_part(archive: zipfile.ZipFile, sheet: str) -> str | None:
+    """Path inside the archive of the sheet's XML."""
+    workbook = ElementTree.fromstring(archive.read("xl/workbook.xml"))
+    links = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+    targets = {link.get("Id"): link.get("Target", "") for link in links}
+    for element in workbook.iter(f"{MAIN}sheet"):
+        if element.get("name") == sheet:
+            target = targets.get(element.get(LINK), "")
+            return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+    return None

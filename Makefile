@@ -1,11 +1,12 @@
 # make run   set up, then run the registry that ships
 # make test  set up, then run every test
+# make lineage  trace the models' column lineage again (after a change of the models)
 # make lock  resolve requirements.lock again from pyproject.toml
 
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: run test lock lint clean
+.PHONY: run test lock lint lineage clean
 run: .venv/.ready
 	@$(BIN)/myositis run
 
@@ -14,6 +15,10 @@ test: .venv/.ready
 
 lint: .venv/.ready
 	$(BIN)/ruff check .
+
+lineage: .venv/.ready
+	$(BIN)/myositis ingest
+	$(BIN)/python -m orchestration.lineage registry
 
 lock: .venv/.ready
 	$(BIN)/uv pip compile --quiet --generate-hashes --extra test --no-header --no-annotate pyproject.toml -o requirements.lock

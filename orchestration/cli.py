@@ -49,6 +49,8 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
     """Run ``command``; turn what it raises into one block on stderr and an exit code."""
     import click
 
+    from orchestration.database import WarehouseBusy
+    from orchestration.pseudonym import PseudonymKeyError
     from orchestration.yaml_file import ConfigurationError
 
     try:
@@ -69,6 +71,9 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
     except (click.Abort, KeyboardInterrupt):
         console.fail("stopped; run the command again to go on from where it stopped")
         return BROKEN
+    except (PseudonymKeyError, WarehouseBusy) as error:
+        console.fail(str(error))
+        return MISUSED
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -36,10 +36,8 @@ def build_definitions(registry: Registry) -> dg.Definitions:
     )
 
 
-def _load() -> dg.Definitions:
+@dg.definitions
+def defs() -> dg.Definitions:
     registry = current_registry()
     point_at(registry)
     return build_definitions(registry)
-
-
-defs = _load()

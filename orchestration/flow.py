@@ -17,6 +17,10 @@ log = logging.getLogger("myositis")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
+class RunFailed(Exception):
+    """A step broke, which is not the same as a gate that refused."""
+
+
 @dataclass
 class Outcome:
     """What a command did."""
@@ -49,9 +53,10 @@ def ingest_outstanding(registry: Registry) -> Outcome:
         return outcome
     import dagster as dg
 
-    from orchestration.definitions import defs
+    from orchestration.definitions import build_definitions
     from orchestration.landing import partitions
 
+    defs = build_definitions(registry)
     with dg.DagsterInstance.get() as instance:
         for inventory in found:
             name = f"{inventory.sender}/{inventory.delivery}"
@@ -85,11 +90,11 @@ def needs_build(registry: Registry) -> bool:
 def build(registry: Registry, with_report: bool) -> Outcome:
     import dagster as dg
 
-    from orchestration.definitions import defs
+    from orchestration.definitions import build_definitions
     from orchestration.release import current_manifest
 
     outcome = Outcome()
-    job = defs.resolve_job_def("build")
+    job = build_definitions(registry).resolve_job_def("build")
     selection = None
     if not with_report:
         selection = [k for k in job.asset_layer.executable_asset_keys if k.path[0] != "report"]
@@ -191,11 +196,13 @@ def show_status(registry: Registry) -> None:
 
 
 def _why(result, name: str) -> str:
-    """The sentence of the failure, not its traceback."""
+    """The sentence of a refusal; an error that is no refusal is raised as what it is."""
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
-            while error.cause is not None and "Failure" in (error.cls_name or "") and not error.message.strip():
-                error = error.cause
-            return error.message.replace("dagster._core.definitions.events.Failure: ", "").strip()
-    return f"{name}: the run failed; see it in: myositis ui"
+            text = error.message.strip()
+            if error.cls_name != "Failure":
+                error = error.cause or error
+                raise RunFailed(f"{name}: {event.step_key}: {error.message.strip()}")
+            return text.removeprefix("dagster._core.definitions.events.Failure:").strip()
+    raise RunFailed(f"{name}: the run failed; see it in: myositis ui")

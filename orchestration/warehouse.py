@@ -14,6 +14,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 
 from orchestration import dbt
 from orchestration.database import warehouse, write_rules
+from orchestration.lineage import read_lineage
 from orchestration.raw import POOL
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
@@ -164,6 +165,7 @@ def _events(
     """One materialization per model built, one check result per test run; counts only."""
     wanted = {key.to_user_string(): key for key in context.selected_asset_keys}
     checks = {(c.asset_key, c.name) for c in context.selected_asset_check_keys}
+    lineage = read_lineage()
     for result in results:
         node = manifest["nodes"].get(result.unique_id)
         if node is None:
@@ -171,12 +173,14 @@ def _events(
         if result.resource_type in ("model", "seed"):
             key = translator.get_asset_key(node)
             if result.passed and key.to_user_string() in wanted:
-                rows = counts.get(f"{node['schema']}.{node.get('alias') or node['name']}")
+                table = f"{node['schema']}.{node.get('alias') or node['name']}"
+                rows = counts.get(table)
                 yield dg.MaterializeResult(
                     asset_key=key,
                     metadata={
                         "seconds": round(result.seconds, 3),
                         **({"dagster/row_count": rows} if rows is not None else {}),
+                        **({"dagster/column_lineage": _column_lineage(lineage[table])} if table in lineage else {}),
                     },
                 )
         elif result.resource_type == "test":
@@ -189,6 +193,13 @@ def _events(
                     severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
                     metadata={"failures": result.failures or 0},
                 )
+
+
+def _column_lineage(columns: Mapping[str, list[list[str]]]) -> dg.TableColumnLineage:
+    return dg.TableColumnLineage({
+        column: [dg.TableColumnDep(asset_key=table.split("."), column_name=source) for table, source in sources]
+        for column, sources in columns.items()
+    })
 
 
 def _check_key(manifest: Mapping[str, Any], node: Mapping[str, Any], translator: Translator) -> dg.AssetCheckKey | None:

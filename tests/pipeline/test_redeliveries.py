@@ -1,0 +1,118 @@
+"""Deliveries that come again, in another order, corrected, or broken half-way."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestration import dbt
+from orchestration.database import warehouse
+from orchestration.loading import load_delivery, take_inventory
+from orchestration.raw import ingest
+from orchestration.registry import Registry
+from orchestration.resources import point_at
+from orchestration.warehouse import build
+from tests.registries import opened, query, shipped, warehouse_digest
+
+CONTENT = ("staging", "intermediate", "marts", "quality")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """The shipped deliveries, taken and built one after the other in the order of a busy year: last first."""
+    registry = shipped(tmp_path_factory.mktemp("redeliveries") / "registry")
+    for sender, delivery in (("zjch", "2025-06-30"), ("zjfah", "2024-06-30"), ("zjch", "2023-06-30")):
+        assert ingest(registry, sender, delivery) is not None
+        results, _ = build(registry)
+        assert all(r.passed for r in results)
+    return registry
+
+
+def test_order_of_deliveries_does_not_matter_and_increments_equal_a_full_build(built: Registry, shipped_run: Registry) -> None:
+    """Keys differ between two registries, so counts and sums of values are compared, and then a rebuild cell by cell."""
+    for table in ("marts.fct_observation", "marts.fct_event", "marts.fct_antibody_result", "marts.fct_visit"):
+        counted = f"select count(*), sum(source_row), count(distinct source_file) from {table}"
+        assert query(built, counted) == query(shipped_run, counted), table
+    incremental = warehouse_digest(built, CONTENT)
+    point_at(built)
+    assert all(r.passed for r in dbt.build(built, full_refresh=True, with_seeds=False))
+    assert warehouse_digest(built, CONTENT) == incremental
+
+
+def test_the_same_delivery_again_is_not_read_again(built: Registry) -> None:
+    point_at(built)
+    before = warehouse_digest(built)
+    assert ingest(built, "zjfah", "2024-06-30") is None
+    assert warehouse_digest(built) == before
+
+
+def test_a_load_that_was_cut_short_leaves_no_trace_once_it_is_run_again(built: Registry) -> None:
+    """Killed between loading and accepting: rows lie in raw, dbt does not see them, the next attempt replaces them."""
+    point_at(built)
+    folder = built.landing / "zjfah" / "2026-01-31"
+    shutil.copytree(built.landing / "zjfah" / "2024-06-30", folder)
+    inventory = take_inventory(built, "zjfah", "2026-01-31")
+    before = warehouse_digest(built, CONTENT)
+    with warehouse(built.warehouse) as connection:
+        load_delivery(connection, built, inventory)
+    assert all(r.passed for r in build(built)[0])
+    assert warehouse_digest(built, CONTENT) == before
+    assert ingest(built, "zjfah", "2026-01-31") is not None
+    loads = query(built, f"select count(*) from raw.patients where load_id = '{inventory.load_id}'")
+    assert loads == [(20,)]
+    _forget(built, folder)
+
+
+def test_a_corrected_file_replaces_what_it_said_before(built: Registry) -> None:
+    point_at(built)
+    file = built.landing / "zjfah" / "2024-06-30" / "synthetic_visits.csv"
+    original = file.read_bytes()
+    first = query(built, _CK)[0]
+    header, row, *rest = original.decode("utf-8-sig").split("\r\n")
+    cells = row.split(",")
+    cells[header.split(",").index("CK (µkat/L)")] = "100"
+    file.write_bytes("\r\n".join([header, ",".join(cells), *rest]).encode("utf-8-sig"))
+    try:
+        assert ingest(built, "zjfah", "2024-06-30") is not None
+        assert all(r.passed for r in build(built)[0])
+        corrected = query(built, _CK)[0]
+        assert corrected[0] == first[0]
+        assert 6000 in [v for (v,) in query(built, "select value_canonical from marts.fct_observation where concept_id = 'ck' and hospital_id = 'zjfah'")]
+        assert corrected[1] != first[1]
+    finally:
+        file.write_bytes(original)
+    assert ingest(built, "zjfah", "2024-06-30") is not None
+    assert all(r.passed for r in build(built)[0])
+    assert query(built, _CK)[0] == first
+
+
+_CK = "select count(*), sum(value_canonical) from marts.fct_observation where concept_id = 'ck' and hospital_id = 'zjfah'"
+
+
+def test_a_delivery_with_too_many_rejected_rows_is_put_out_of_force(built: Registry) -> None:
+    """Its predecessor comes back into force, and marts are what they were."""
+    point_at(built)
+    before = warehouse_digest(built, ("intermediate", "marts"))
+    file = built.landing / "zjfah" / "2024-06-30" / "synthetic_antibodies.csv"
+    original = file.read_text(encoding="utf-8-sig")
+    file.write_text(original.replace("CADM-140", "no such antibody"), encoding="utf-8-sig")
+    try:
+        assert ingest(built, "zjfah", "2024-06-30") is not None
+        results, _ = build(built)
+        assert all(r.passed for r in results)
+    finally:
+        file.write_text(original, encoding="utf-8-sig", newline="")
+    ((state, reason),) = query(built, "select state, reason from quality.delivery where sender_id = 'zjfah' and delivery_id = '2024-06-30'")
+    assert state == "refused"
+    assert "synthetic_antibodies.csv: 14 of 132 records rejected; allowed 2.0%. Rules: antibody_unknown 14" in reason
+    assert warehouse_digest(built, ("intermediate", "marts")) == before
+
+
+def _forget(registry: Registry, folder: Path) -> None:
+    shutil.rmtree(folder)
+    with warehouse(registry.warehouse) as connection:
+        connection.execute("delete from raw.delivery where delivery_id = ?", [folder.name])
+    opened(registry.folder)
+    assert all(r.passed for r in build(registry)[0])

@@ -1,0 +1,237 @@
+"""What a whole run of the registry that ships makes, checks, keeps and tells."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+import python_calamine
+
+from orchestration import flow
+from orchestration.registry import Registry
+from orchestration.release import publish
+from orchestration.resources import point_at
+from orchestration.results import TABLES
+from tests.registries import query, release_query, run, warehouse_digest
+
+SENDERS = ("zjch", "zjfah")
+MODELS = {
+    "staging": {"stg_antibodies", "stg_events", "stg_follow_up", "stg_observations", "stg_patients", "stg_treatments", "stg_visits"},
+    "intermediate": {
+        "int_antibody_results", "int_antibody_status", "int_built_patient", "int_derived_observations", "int_events",
+        "int_follow_up", "int_observations", "int_observations_at_visits", "int_patient_load", "int_patient_origin",
+        "int_patient_version", "int_patients", "int_touched_patient", "int_treatments", "int_visit_patient", "int_visits",
+    },
+    "marts": {
+        "dim_antibody_status", "dim_concept", "dim_hospital", "dim_patient", "fct_antibody_result", "fct_event",
+        "fct_follow_up", "fct_observation", "fct_time_to_relapse", "fct_treatment", "fct_visit",
+    },
+    "quality": {"delivery", "delivery_file", "rejected_row", "source_table", "superseded_row"},
+    "release": {"candidate", "current"},
+    "results": set(TABLES),
+    "report": {"study_report"},
+}
+
+
+def test_every_asset_of_every_layer_is_made(shipped_run: Registry) -> None:
+    point_at(shipped_run)
+    with dg.DagsterInstance.get() as instance:
+        made = {tuple(key.path) for key in instance.all_asset_keys() if instance.get_latest_materialization_event(key)}
+    expected = {(layer, name) for layer, names in MODELS.items() for name in names}
+    expected |= {(layer, sender) for layer in ("landing", "raw") for sender in SENDERS}
+    assert {key for key in made if key[0] != "catalogue"} == expected
+
+
+def test_checks_of_every_gate_ran_and_passed(shipped_run: Registry) -> None:
+    point_at(shipped_run)
+    with dg.DagsterInstance.get() as instance:
+        records = [
+            e for run_record in instance.get_run_records()
+            for e in instance.all_logs(run_record.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        ]
+    evaluations = [r.dagster_event.asset_check_evaluation_data for r in records]
+    assert all(e.passed or e.severity == dg.AssetCheckSeverity.WARN for e in evaluations)
+    names = {(e.asset_key.to_user_string(), e.check_name) for e in evaluations}
+    assert {("raw/zjch", "taken_whole"), ("raw/zjfah", "raw_suite"), ("release/candidate", "marts_suite")} <= names
+    assert any(asset == "marts/fct_observation" for asset, _ in names)
+
+
+def test_runs_of_the_command_are_seen_in_the_registrys_instance(shipped_run: Registry) -> None:
+    point_at(shipped_run)
+    with dg.DagsterInstance.get() as instance:
+        jobs = sorted(r.job_name for r in instance.get_runs())
+        partitions = {s: sorted(instance.get_dynamic_partitions(f"deliveries_{s}")) for s in SENDERS}
+    assert jobs == ["build", "ingest_zjch", "ingest_zjch", "ingest_zjfah"]
+    assert partitions == {"zjch": ["2023-06-30", "2025-06-30"], "zjfah": ["2024-06-30"]}
+
+
+def test_every_row_of_every_delivery_is_accounted_for(shipped_run: Registry) -> None:
+    rows = query(shipped_run, "select sender_id, delivery_id, rows_in, rows_accepted, rows_rejected from quality.delivery order by 1, 2")
+    assert [r[:2] for r in rows] == [("zjch", "2023-06-30"), ("zjch", "2025-06-30"), ("zjfah", "2024-06-30")]
+    assert all(rows_in == accepted + rejected and rows_in > 0 for _, _, rows_in, accepted, rejected in rows)
+    tables = query(shipped_run, "select records, records_staged, records_accepted, records_rejected from quality.source_table")
+    assert all(records == staged == accepted + rejected for records, staged, accepted, rejected in tables)
+
+
+def test_the_cohort_is_that_of_the_study(shipped_run: Registry) -> None:
+    groups = release_query(shipped_run, "select group_id, n from results.study_group order by position")
+    assert groups == [("nxp2_jdm", 18), ("mda5_jdm", 12), ("tif1g_jdm", 12), ("nxp2_adult_dm", 20)]
+    lost = release_query(
+        shipped_run, "select group_id, n from results.cohort_flow where analysis = 'relapse' and reason = 'lost'"
+    )
+    assert lost == [("nxp2_jdm", 3)]
+
+
+def test_results_name_their_study_and_release(shipped_run: Registry) -> None:
+    ((release,),) = release_query(shipped_run, "select release_id from release.release_info")
+    for table in TABLES:
+        assert release_query(shipped_run, f"select distinct study_id, release_id from results.{table}") == [("nxp2", release)]
+
+
+def test_the_tables_hold_every_variable_of_the_published_ones(shipped_run: Registry) -> None:
+    summaries = release_query(shipped_run, "select count(*), count(display) from results.baseline_summary")
+    comparisons = release_query(shipped_run, "select count(*), count(p_value), count(p_adjusted) from results.group_comparison")
+    assert summaries == [(233, 233)]
+    assert comparisons == [(140, 140, 140)]
+
+
+def test_censored_results_keep_comparator_and_limit_and_have_no_value(shipped_run: Registry) -> None:
+    rows = release_query(
+        shipped_run,
+        "select distinct value_text, comparator, value, value_canonical, lower_limit, upper_limit from release.fct_observation"
+        " where comparator is not null and not is_derived",
+    )
+    assert rows == [("<0.10", "<", 0.1, None, 0.0, 0.1)]
+
+
+def test_units_of_the_adult_hospital_are_converted_by_a_named_rule(shipped_run: Registry) -> None:
+    rows = release_query(
+        shipped_run,
+        "select distinct concept_id, unit_source, unit_canonical, conversion_rule, round(value_canonical / value, 6)"
+        " from release.fct_observation where hospital_id = 'zjfah' and concept_id in ('ck', 'creatinine', 'ferritin') order by 1",
+    )
+    assert rows == [
+        ("ck", "µkat/L", "U/L", "ukat_per_l_to_u_per_l", 60.0),
+        ("creatinine", "mg/dL", "umol/L", "creatinine_mg_per_dl_to_umol_per_l", 88.42),
+        ("ferritin", "ng/mL", "ug/L", "ng_per_ml_to_ug_per_l", 1.0),
+    ]
+
+
+def test_no_identifier_passes_ingestion(shipped_run: Registry) -> None:
+    """Names, identity numbers and telephones of the exports stand in no file that the run made."""
+    identifiers = _identifiers(shipped_run.landing)
+    assert len(identifiers) > 180
+    made = [p for p in shipped_run.folder.rglob("*") if p.is_file() and "landing" not in p.relative_to(shipped_run.folder).parts]
+    assert len(made) > 20
+    for path in made:
+        content = path.read_bytes()
+        assert not [i for i in identifiers if i.encode() in content], path.name
+    with duckdb.connect(str(shipped_run.warehouse), read_only=True) as connection:
+        columns = connection.execute(
+            "select table_schema || '.' || table_name, column_name from information_schema.columns where data_type = 'VARCHAR'"
+        ).fetchall()
+        for table, column in columns:
+            values = {v for (v,) in connection.execute(f'select distinct "{column}" from {table}').fetchall() if v}
+            assert not values & identifiers, f"{table}.{column}"
+
+
+def _identifiers(landing: Path) -> set[str]:
+    found: set[str] = set()
+    for path in landing.glob("zjch/*/*.xlsx"):
+        rows = python_calamine.CalamineWorkbook.from_path(path).get_sheet_by_name("患者信息").to_python()
+        header = rows[0]
+        for name in ("住院号", "姓名", "身份证号", "联系电话"):
+            found |= {str(row[header.index(name)]) for row in rows[1:]}
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            f"select MRN, Name, ID_Card_No, Mobile from read_csv('{next(landing.glob('zjfah/*/synthetic_patients.csv'))}', all_varchar=true)"
+        ).fetchall()
+    return found | {str(value) for row in rows for value in row}
+
+
+def test_the_pseudonym_key_is_its_owners_alone_and_outside_the_warehouse(shipped_run: Registry) -> None:
+    key = shipped_run.pseudonym_key_file
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    secret = key.read_text().strip()
+    for path in (shipped_run.warehouse, shipped_run.releases / "current.duckdb"):
+        content = path.read_bytes()
+        assert secret.encode() not in content and bytes.fromhex(secret) not in content
+
+
+def test_a_second_run_changes_nothing_and_says_so(shipped_run: Registry) -> None:
+    before = warehouse_digest(shipped_run)
+    release = (shipped_run.releases / "current.duckdb").resolve()
+    outcome = run(shipped_run)
+    assert outcome.unchanged
+    assert warehouse_digest(shipped_run) == before
+    assert (shipped_run.releases / "current.duckdb").resolve() == release
+
+
+def test_the_manifest_of_a_release_names_its_deliveries_and_versions(shipped_run: Registry) -> None:
+    release = (shipped_run.releases / "current.duckdb").resolve()
+    manifest = json.loads(release.with_suffix(".json").read_text())
+    assert manifest["release_id"] == release.stem
+    assert [(d["sender_id"], d["delivery_id"]) for d in manifest["deliveries"]] == [
+        ("zjch", "2023-06-30"), ("zjch", "2025-06-30"), ("zjfah", "2024-06-30"),
+    ]
+    assert manifest["synthetic"] is True
+    assert {"duckdb", "dbt-core", "great-expectations"} <= set(manifest["versions"])
+    assert manifest["rows"]["release.dim_patient"] == 62
+    assert not release.stat().st_mode & stat.S_IWUSR
+
+
+def test_the_report_says_that_the_data_are_synthetic(shipped_run: Registry) -> None:
+    page = (shipped_run.reports / "current" / "report.html").read_text(encoding="utf-8")
+    assert "synthetic" in page.lower()
+    assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page.replace("https://www.w3.org", "")
+    folder = shipped_run.reports / "current"
+    assert len(list((folder / "tables").glob("*.csv"))) >= 4
+    assert {p.suffix for p in (folder / "figures").iterdir()} == {".svg", ".png", ".pdf"}
+
+
+def test_readers_keep_reading_while_a_run_writes(shipped_run: Registry) -> None:
+    """A reader that opens the current release again and again sees whole releases only, and is never locked out."""
+    link = shipped_run.releases / "current.duckdb"
+    stop, seen, faults = threading.Event(), set(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                with duckdb.connect(str(link.resolve()), read_only=True) as connection:
+                    seen.add(connection.execute(
+                        "select count(*), (select count(*) from results.baseline_summary) from release.dim_patient"
+                    ).fetchone())
+            except duckdb.Error as error:
+                faults.append(str(error))
+
+    point_at(shipped_run)
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        built = flow.build(shipped_run, with_report=False)
+    finally:
+        stop.set()
+        reader.join()
+    assert built.released is not None
+    assert faults == []
+    assert seen == {(62, 233)}
+
+
+def test_publishing_without_a_candidate_leaves_the_release_alone(shipped_run: Registry) -> None:
+    before = (shipped_run.releases / "current.duckdb").resolve()
+    with pytest.raises(duckdb.Error):
+        publish(shipped_run)
+    assert (shipped_run.releases / "current.duckdb").resolve() == before
+
+
+def test_check_results_hold_counts_and_no_values(shipped_run: Registry) -> None:
+    rows = query(shipped_run, "select suite, observed, threshold, note from quality.check_result")
+    assert {r[0] for r in rows} >= {"raw", "marts"}
+    keys = {k for (k,) in query(shipped_run, "select patient_key from marts.dim_patient")}
+    for row in rows:
+        assert not any(key in str(cell) for key in keys for cell in row)

@@ -1,0 +1,73 @@
+"""Registries for tests: copies in a temporary folder, run through the real flow; digests of what came out.
+
+Belongs here: what several test folders share. Does not belong here: any expectation.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import duckdb
+
+from orchestration import flow
+from orchestration.registry import SHIPPED_REGISTRY, Registry, load_registry
+from orchestration.resources import point_at
+
+MAPPINGS = Path(__file__).parent / "mappings"
+MADE = ("warehouse", "release", "reports", "queries", ".dagster", ".keys")
+NOT_CONTENT = {"loaded_at"}
+LAYERS = ("raw", "staging", "intermediate", "marts", "quality")
+
+
+def copy_registry(source: Path, target: Path) -> Registry:
+    """A registry folder without what runs make; its deliveries are complete."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*MADE))
+    for delivery in (target / "landing").glob("*/*/"):
+        (delivery / "_SUCCESS").touch()
+    return opened(target)
+
+
+def opened(folder: Path) -> Registry:
+    registry = load_registry(folder)
+    point_at(registry)
+    return registry
+
+
+def shipped(target: Path) -> Registry:
+    return copy_registry(SHIPPED_REGISTRY, target)
+
+
+def run(registry: Registry) -> flow.Outcome:
+    point_at(registry)
+    return flow.run_all(registry)
+
+
+def warehouse_digest(registry: Registry, schemas: tuple[str, ...] = LAYERS) -> dict[str, str]:
+    """Content of every table, whatever the order of its rows; when it was loaded is not content."""
+    with duckdb.connect(str(registry.warehouse), read_only=True) as connection:
+        return table_digests(connection, schemas)
+
+
+def table_digests(connection: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]) -> dict[str, str]:
+    tables = connection.execute(
+        f"select table_schema || '.' || table_name from information_schema.tables where table_schema in {schemas!r} order by 1"
+    ).fetchall()
+    digests = {}
+    for (table,) in tables:
+        columns = [c[0] for c in connection.execute(f"describe {table}").fetchall() if c[0] not in NOT_CONTENT]
+        quoted = ", ".join(f'"{c}"' for c in sorted(columns))
+        digests[table] = connection.execute(
+            f"select count(*) || ':' || coalesce(sum(hash({quoted}))::varchar, '') from {table}"
+        ).fetchone()[0]
+    return digests
+
+
+def query(registry: Registry, sql: str) -> list[tuple]:
+    with duckdb.connect(str(registry.warehouse), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def release_query(registry: Registry, sql: str) -> list[tuple]:
+    with duckdb.connect(str(registry.releases / "current.duckdb"), read_only=True) as connection:
+        return connection.execute(sql).fetchall()

@@ -142,7 +142,6 @@ def _result(
         }
     )
     table = _table(rows, fit.state.beta, covariance, words.quantile)
-    plain = evaluated.known[0.0]
     return FrailtyFit(
         names=rows.design.names,
         coefficients=fit.state.beta,
@@ -150,7 +149,7 @@ def _result(
         frailty_variance=theta,
         integrated_loglik=fit.integrated,
         loglik_null=_loglik_at_zero(rows),
-        loglik_no_frailty=plain.loglik,
+        loglik_no_frailty=none.loglik,
         loglik=fit.loglik,
         df=_df(rows, fit, covariance, unpenalised, frailty_variances),
         variance_test=test,

@@ -24,6 +24,8 @@ from analytics.survival.outcome import FloatArray, IntArray
 
 DENSE_UP_TO = 5  # patients; survival::frailty's rule
 GAIN_END = 1e-18
+GAIN_NOISE = 1e-12
+MAX_STEPS = 300
 REPLAY_CHANGE = 1e-11
 
 
@@ -73,19 +75,21 @@ def maximum(problem: Problem, theta: float, start: State) -> Inner:
     nu = 1 / theta if theta > 0 else np.inf
     state = start if theta > 0 else State(start.beta, np.zeros_like(start.b))
     at = _evaluate(problem, state, nu)
-    for _ in range(500):
+    gain_before = np.inf
+    for _ in range(MAX_STEPS):
         step_beta, step_b = _newton_step(at)
         gain = float(at.score_beta @ step_beta + at.score_b @ step_b)
-        if gain < GAIN_END:
+        # steps converge linearly; once rounding keeps the gain from falling there is no more to gain
+        if gain < GAIN_END or (gain < GAIN_NOISE and gain > gain_before / 2):
             return _finished(problem, theta, state, at, True)
-        for halving in range(40):
-            trial = State(state.beta + step_beta / 2**halving, _recentred(state.b + step_b / 2**halving))
-            found = _evaluate(problem, trial, nu)
-            if found.value >= at.value - 1e-13 * abs(at.value):
-                break
-        else:
-            break
-        state, at = trial, found
+        found, halvings = None, 0
+        while found is None or found.value < at.value - 1e-12 * abs(at.value):
+            if halvings > 30:
+                return _finished(problem, theta, state, at, gain < GAIN_NOISE)
+            share = 0.5**halvings
+            trial = State(state.beta + share * step_beta, _recentred(state.b + share * step_b))
+            found, halvings = _evaluate(problem, trial, nu), halvings + 1
+        state, at, gain_before = trial, found, gain
     return _finished(problem, theta, state, at, False)
 
 

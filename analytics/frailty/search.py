@@ -13,37 +13,44 @@ from scipy.optimize import minimize_scalar
 
 from analytics.frailty.inner import Inner, Problem, State
 
-THETA_RANGE = (1e-6, 1e3)
+GRID = (0.0, 1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 
 
 class Evaluated:
-    """Fits by theta, each started from the nearest one known."""
+    """Fits by theta, each started from the nearest one known, the first from no effect."""
 
     def __init__(self, problem: Problem, inner: Callable[[Problem, float, State], Inner]) -> None:
-        nothing = State(np.zeros(problem.x.shape[1]), np.zeros(len(problem.deaths)))
         self.problem, self.inner = problem, inner
-        self.known = {0.0: inner(problem, 0.0, nothing)}
+        self.known: dict[float, Inner] = {}
 
     def at(self, theta: float) -> Inner:
         if theta not in self.known:
-            nearest = min(self.known, key=lambda t: abs(t - theta))
-            self.known[theta] = self.inner(self.problem, theta, self.known[nearest].state)
+            self.known[theta] = self.inner(self.problem, theta, self._start(theta))
         return self.known[theta]
+
+    def _start(self, theta: float) -> State:
+        if not self.known:
+            return State(np.zeros(self.problem.x.shape[1]), np.zeros(len(self.problem.deaths)))
+        return self.known[min(self.known, key=lambda t: abs(t - theta))].state
 
 
 def search_variance(evaluated: Evaluated, search: str) -> tuple[float, float]:
     """The frailty variance to report, and the one at which coefficients are to be taken."""
     if search == "survival":
         return _survival_search(lambda theta: evaluated.at(theta).integrated)
+    values = [evaluated.at(theta).integrated for theta in GRID]
+    best = int(np.argmax(values))
+    if best == 0:  # no variance does better than none
+        return 0.0, 0.0
+    low = np.log(GRID[max(best - 1, 1)] / (10 if best == 1 else 1))
+    high = np.log(GRID[min(best + 1, len(GRID) - 1)] * (10 if best == len(GRID) - 1 else 1))
     found = minimize_scalar(
         lambda log_theta: -evaluated.at(float(np.exp(log_theta))).integrated,
-        bounds=tuple(np.log(THETA_RANGE)),
+        bounds=(low, high),
         method="bounded",
-        options={"xatol": 1e-4},
+        options={"xatol": 1e-3},
     )
     theta = _polish(lambda t: evaluated.at(t).integrated, float(np.exp(found.x)))
-    if evaluated.at(theta).integrated <= evaluated.at(0.0).integrated + 1e-9:
-        return 0.0, 0.0
     return theta, theta
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc
+from scipy.special import chdtrc, ndtr
 
 from analytics.survival.kaplan_meier import KaplanMeier, kaplan_meier
 from analytics.survival.log_rank import LogRank, log_rank, log_rank_trend
@@ -129,7 +129,13 @@ def _mean_differences(table: pd.DataFrame) -> list[dict[str, Any]]:
             "diff": row["difference"],
             "se": row["std_error"],
             "ci95": [row["ci_low"], row["ci_high"]],
-            "p": row["p_value"],
+            "p": _normal_p(row["difference"], row["std_error"]),
         }
         for _, row in table.iterrows()
     ]
+
+
+def _normal_p(difference: float, error: float) -> float:
+    """2 pnorm(-|d/s|) as R computes it: 0 where there is a difference and no error at all."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(2 * ndtr(-abs(np.float64(difference) / error)))

@@ -72,7 +72,7 @@ insert into raw.rejected_line by name
         'results.csv' as source_file, 123 as source_row, 'malformed_line' as rule;
 """
 
-# Two children's hospitals, 12 patients each: a baseline visit and one three months later, CK and CMAS at both.
+# Two children's hospitals of 12 patients: visits at baseline and after three months, CK and CMAS at both.
 MARTS = """
 create schema marts; create schema quality; create schema intermediate;
 set schema = 'marts';
@@ -85,7 +85,9 @@ create table dim_concept as
         ('ck', 'Creatine kinase', 'numeric', 'U/L', 0.0, 1000000.0, 5.0, 50000.0),
         ('cmas', 'CMAS', 'score', '{score}', 0.0, 52.0, 0.0, 52.0)
     ) as t (
-        concept_id, concept_name, kind, unit_canonical, physical_low, physical_high, plausible_low, plausible_high);
+        concept_id, concept_name, kind, unit_canonical, physical_low, physical_high, plausible_low,
+        plausible_high
+    );
 create table intermediate.concept_ranges as
     select * from (values
         ('cmas', 2.0, 5.0, null::varchar, 0.0, 51.0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import date
@@ -135,6 +136,15 @@ def test_the_suites_that_ship_have_no_fault_and_explain_every_threshold(path):
 
     assert suite.suite == path.stem
     assert [rule.id for rule in suite.rules if (rule.mostly < 1 or rule.at_least > 1) and not rule.note] == []
+
+
+def test_the_rule_and_the_waiver_of_the_readme_can_be_used_as_they_stand(tmp_path):
+    rule, waivers = re.findall(r"```yaml\n(.*?)```", (RAW_SUITE.parent / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "suite.yml").write_text(HEAD.replace("patients", "fct_follow_up") + rule)
+    (tmp_path / "waivers.yml").write_text(waivers)
+
+    assert load_suite(tmp_path / "suite.yml").rules[0].per == "hospital"
+    assert load_waivers(tmp_path / "waivers.yml", [load_suite(MARTS_SUITE)])[0].owner == "A. Keeper"
 
 
 def test_no_id_stands_in_both_suites_for_a_waiver_names_the_id_alone():

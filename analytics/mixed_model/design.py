@@ -1,13 +1,12 @@
-"""The fixed-effect design matrix: declared factors with their coding, covariates, and R's rules for names
-and order.
+"""The fixed-effect design matrix: declared factors and their coding, covariates, R's names and order.
 
 Belongs here: coding of factors, columns of terms, linear dependence between columns. Does not belong here:
 reading the formula text (formula.py), patients and their covariance (patients.py, covariance.py).
 
 A factor in a term is coded by its k - 1 contrasts when the term without it is also in the model (the
-intercept counts), and by all k indicators otherwise (R, `terms.object`, attribute "factors"). Sum contrasts
-compare each level but the last with the mean of all levels; treatment contrasts compare each level with the
-first.
+intercept counts), and by all k indicators otherwise, as is the first factor of a formula without intercept
+(R, `terms.object`, attribute "factors"). Sum contrasts compare each level but the last with the mean of all
+levels; treatment contrasts compare each level with the first.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analytics.mixed_model.formula import Formula, FormulaError, Node, deparse, evaluate, names_in
+from analytics.mixed_model.formula import Formula, FormulaError, Node, Term, deparse, evaluate, names_in
 from analytics.status import require_choice
 
 CODINGS = ("sum", "treatment")
@@ -129,7 +128,7 @@ class Design:
             at = 1
         for term in self.formula.terms:
             parts = []
-            for variable, full in _term_coding(self.formula, term.variables):
+            for variable, full in _term_coding(self.formula, term, self.variables):
                 key = (variable, full)
                 if key not in blocks:
                     blocks[key] = _columns_of(self.variables[variable], full, columns, n_rows)
@@ -146,7 +145,7 @@ class Design:
         first.
         """
         matrix = np.eye(1)
-        for name, full in _term_coding(self.formula, self.formula.terms[number - 1].variables):
+        for name, full in _term_coding(self.formula, self.formula.terms[number - 1], self.variables):
             variable = self.variables[name]
             if isinstance(variable, FactorVariable) and not full:
                 coding = Factor(name, variable.factor.levels, "sum").contrasts()[0]
@@ -159,6 +158,14 @@ class Design:
     def factors(self) -> dict[str, Factor]:
         """Factors of the formula by the name of their data column."""
         return {v.source: v.factor for v in self.variables.values() if isinstance(v, FactorVariable)}
+
+    def level_codes(self, column: str, columns: Columns) -> np.ndarray:
+        """Codes of the factor that is made of a data column."""
+        found = (v for v in self.variables.values() if isinstance(v, FactorVariable) and v.source == column)
+        return next(found).codes(columns)
+
+    def codings(self) -> list[str]:
+        return list(dict.fromkeys(f.coding for f in self.factors().values()))
 
     def describe_coding(self) -> str:
         return "; ".join(f.describe() for f in self.factors().values()) or "no factors"
@@ -178,7 +185,7 @@ def build_design(formula: Formula, columns: Columns, factors: Mapping[str, Facto
         assign.append(0)
     for index, term in enumerate(formula.terms, start=1):
         labels = [""]
-        for i, (variable, full) in enumerate(_term_coding(formula, term.variables)):
+        for i, (variable, full) in enumerate(_term_coding(formula, term, variables)):
             suffixes = _labels_of(variable, variables[variable], full)
             labels = [f"{a}:{b}" if i else b for b in suffixes for a in labels]
         names.extend(labels)
@@ -188,12 +195,23 @@ def build_design(formula: Formula, columns: Columns, factors: Mapping[str, Facto
     return Design(formula, variables, tuple(names), np.array(assign), tuple(t.label for t in formula.terms))
 
 
-def _term_coding(formula: Formula, variables: tuple[str, ...]) -> list[tuple[str, bool]]:
-    """For each variable of a term whether, as a factor, it takes all its indicators (True) or its
-    contrasts.
-    """
-    everything = frozenset(variables)
-    return [(v, not formula.has_term(everything - {v})) for v in variables]
+def _term_coding(formula: Formula, term: Term, variables: Mapping[str, Variable]) -> list[tuple[str, bool]]:
+    """For each variable of a term whether, as a factor, it takes all its indicators or its contrasts."""
+    everything = frozenset(term.variables)
+    first = None if formula.has_intercept else _first_factor(formula, variables)
+    return [
+        (v, (term, v) == first or (len(everything) > 1 and not formula.has_term(everything - {v})))
+        for v in term.variables
+    ]
+
+
+def _first_factor(formula: Formula, variables: Mapping[str, Variable]) -> tuple[Term, str] | None:
+    """The factor that takes the place of a missing intercept."""
+    for term in formula.terms:
+        for variable in term.variables:
+            if isinstance(variables[variable], FactorVariable):
+                return term, variable
+    return None
 
 
 def _columns_of(variable: Variable, full: bool, columns: Columns, n_rows: int) -> np.ndarray:

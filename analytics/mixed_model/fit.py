@@ -27,7 +27,7 @@ from analytics.mixed_model.design import (
     find_dependence,
     read_columns,
 )
-from analytics.mixed_model.formula import Formula, evaluate
+from analytics.mixed_model.formula import Formula, evaluate, names_in
 from analytics.mixed_model.likelihood import Problem
 from analytics.mixed_model.patients import Rows, arrange_rows, build_blocks
 from analytics.mixed_model.result import Fitted, MixedModelFit, Scaling, failed_fit, finished_fit
@@ -86,9 +86,10 @@ def fit_mixed_model(
 
 def fit_specification(data: pd.DataFrame, spec: MixedModelSpec) -> MixedModelFit:
     """Fit a declared model to ``data``; see ``fit_mixed_model``."""
-    formula = spec.formula()
+    formula = spec.formula(list(data.columns))
     needed = spec.require(data, formula)
     columns, factors = read_columns(data, needed, spec.factors, spec.contrasts)
+    _require_numbers(spec, formula, factors)
     patient_codes, patient_labels = pd.factorize(data[spec.patient])
     complete = _complete(columns, factors, patient_codes)
     counts = {"n_rows": len(data), "n_missing": int((~complete).sum())}
@@ -100,6 +101,19 @@ def fit_specification(data: pd.DataFrame, spec: MixedModelSpec) -> MixedModelFit
             spec, formula, fault.status, fault.note, int(complete.sum()), n_patients, counts["n_missing"]
         )
     return finished_fit(spec, fitted, counts["n_missing"])
+
+
+def _require_numbers(spec: MixedModelSpec, formula: Formula, factors: dict[str, Factor]) -> None:
+    """Refuse text where a number is needed."""
+    needed = {"response": names_in(formula.variables[str(formula.response)])}
+    needed |= {"slope": (spec.slope,) if spec.slope else ()}
+    needed |= {"serial_time": (spec.serial_time,) if spec.serial != "none" else ()}
+    for argument, names in needed.items():
+        wrong = [n for n in names if n in factors]
+        if wrong:
+            raise ValueError(
+                f'{argument}: expected a column of numbers; "{wrong[0]}" holds text or is a factor'
+            )
 
 
 def _complete(columns: dict[str, np.ndarray], factors: dict[str, Factor], patient: np.ndarray) -> np.ndarray:

@@ -255,7 +255,7 @@ class _Parser:
         self._take("(")
         args: list[Node] = []
         keywords: list[tuple[str, Node]] = []
-        while self._peek() != ("op", ")"):
+        while self._peek() not in (("op", ")"), ("end", "the end")):
             following = (
                 self.tokens[self.position + 1] if self.position + 1 < len(self.tokens) else ("end", "")
             )
@@ -295,7 +295,6 @@ def deparse(node: Node) -> str:
     if len(texts) == 1:
         return f"{node.value}{texts[0]}"
     space = "" if node.value in ("^", ":", "/") else " "
-    space = " " if node.value == "/" else space
     return f"{texts[0]}{space}{node.value}{space}{texts[1]}"
 
 

@@ -91,7 +91,7 @@ def profile(problem: Problem, theta: np.ndarray, rank: int) -> Point | None:
 
 
 def natural(problem: Problem, at: Point, delta: np.ndarray) -> Point:
-    """The same point by v = (lower triangle of D by columns, sigma^2, serial parameter); D = sigma^2 delta."""
+    """The same point by v = (lower triangle of D, sigma^2, serial parameter); D = sigma^2 delta."""
     structure, sigma2 = problem.structure, at.sigma2
     sums = _natural_sums(problem, at.sums, np.array([delta[i, j] for i, j in structure.triangle]), sigma2)
     inverse = sigma2 * at.inverse

@@ -21,7 +21,7 @@ from scipy import stats
 
 from analytics.mixed_model.design import FactorVariable
 from analytics.mixed_model.information import containment_df
-from analytics.mixed_model.result import MixedModelFit
+from analytics.mixed_model.result import MixedModelFit, aliasing
 from analytics.mixed_model.term_tests import require_kenward_roger
 from analytics.multiplicity import METHODS, adjust_p_values
 from analytics.status import NOT_ESTIMABLE, require_choice
@@ -238,7 +238,7 @@ def estimator(fit: MixedModelFit, df: str) -> Callable[[np.ndarray], _Estimate]:
 
     def estimate(combination: np.ndarray) -> _Estimate:
         if not dependence.is_estimable(combination):
-            reason = f"not determined by the data: {'; '.join(dependence.relations)}"
+            reason = "; ".join(aliasing(fit.fitted))
             return _Estimate(*(float("nan"),) * 3, NOT_ESTIMABLE, reason)
         kept = combination[dependence.kept]
         std_error = float(np.sqrt(kept @ covariance @ kept))

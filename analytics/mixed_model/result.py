@@ -38,7 +38,7 @@ class Scaling:
     random: np.ndarray  # K: random effects = K @ standardised ones
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """A finished search with the data that it saw, rows sorted by patient and time."""
 
@@ -77,7 +77,7 @@ class Fitted:
         return scale * half @ self.optimum.point.inverse @ half.T
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MixedModelFit:
     """A fitted linear mixed model. ``status`` says whether it can be used as it stands, ``note`` why not.
 
@@ -115,8 +115,9 @@ class MixedModelFit:
         ]
         if self.spec.serial != "none":
             parts.append(f"{self.spec.serial.upper()} over {self.spec.serial_time}")
-        coding = f"; {self.coding}" if self.coding else ""
-        return f"linear mixed model, {self.spec.method.upper()}, {', '.join(parts)}{coding}"
+        if self.fitted is not None and self.fitted.design.codings():
+            parts.append(f"{' and '.join(self.fitted.design.codings())} contrasts")
+        return f"linear mixed model, {self.spec.method.upper()}, {', '.join(parts)}"
 
     @property
     def n_parameters(self) -> int:
@@ -271,10 +272,52 @@ def failed_fit(
 def _verdict(spec: MixedModelSpec, fitted: Fitted) -> tuple[str, str]:
     """Status and note of a fit: that of the search, and aliased columns, which weigh more."""
     status, note = _search_verdict(spec, fitted)
-    if fitted.dependence.relations:
-        aliased = f"aliased columns: {'; '.join(fitted.dependence.relations)}"
-        return NOT_ESTIMABLE, f"{aliased}; {note}" if note else aliased
-    return status, note
+    notes = [*aliasing(fitted), *([note] if note else [])]
+    repeated = _repeated_rows(fitted)
+    if repeated:
+        notes.append(repeated)
+    return (NOT_ESTIMABLE if fitted.dependence.relations else status), "; ".join(notes)
+
+
+def aliasing(fitted: Fitted) -> list[str]:
+    """Sentences for linear dependence between columns: levels without rows, and which term is which other."""
+    design, dependence = fitted.design, fitted.dependence
+    if not dependence.relations:
+        return []
+    found = []
+    for name, factor in design.factors().items():
+        codes = design.level_codes(name, fitted.columns)
+        empty = [level for k, level in enumerate(factor.levels) if not (codes == k).any()]
+        if empty:
+            found.append(f"{name} has no complete row at level {', '.join(empty)}")
+    labels = ("(Intercept)", *design.term_labels)
+    for null, relation in zip(dependence.null_space.T, dependence.relations):
+        involved = np.flatnonzero(null)
+        terms = list(dict.fromkeys(labels[design.assign[j]] for j in involved[::-1]))
+        found.append(
+            f"{terms[0]} cannot be told from {' and '.join(terms[1:]) or 'zero'} (column {relation})"
+        )
+    return found
+
+
+def _repeated_rows(fitted: Fitted) -> str:
+    """A remark where a patient has rows alike in all fixed effects that vary within patients."""
+    first = np.repeat(fitted.rows.starts, fitted.rows.counts)
+    varies = (fitted.x != fitted.x[first]).any(axis=0)
+    if not varies.any() or fitted.time is not None:
+        return ""
+    keys = np.column_stack([fitted.x[:, varies], fitted.z[:, 1:]])
+    mixed = np.einsum("ij,j->i", keys, np.sqrt(np.arange(2, 2 + keys.shape[1])))
+    number = np.repeat(np.arange(fitted.rows.n_patients), fitted.rows.counts)
+    order = np.lexsort((mixed, number))
+    near = np.flatnonzero((np.diff(number[order]) == 0) & (np.diff(mixed[order]) == 0))
+    alike = near[(keys[order[near]] == keys[order[near + 1]]).all(axis=1)]
+    if not len(alike):
+        return ""
+    return (
+        f"{len(alike)} rows repeat another row of their patient in all fixed effects (first: patient "
+        f"{fitted.patients[number[order[alike[0]]]]}) and count as replicates"
+    )
 
 
 def _search_verdict(spec: MixedModelSpec, fitted: Fitted) -> tuple[str, str]:

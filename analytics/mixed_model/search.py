@@ -20,7 +20,7 @@ import numpy as np
 from analytics.mixed_model.likelihood import Point, Problem, natural, profile
 
 PSI_LIMIT = 9.0  # |phi| = 1 - 3e-8, or decay over 1e-4 to 8e3 typical distances: beyond is the boundary
-VANISHING = 5.0  # psi of a continuous correlation that decays within 1/150 of a typical distance
+VANISHING = 2.3  # psi of a continuous correlation below 5e-5 at a typical distance: zero is tried
 MAX_ITERATIONS = 100
 AGREEMENT = 1e-6
 SMALL = 120  # rows; in smaller data every start is searched
@@ -58,7 +58,7 @@ def maximise(problem: Problem) -> tuple[Problem, Optimum] | None:
     if problem.structure.serial == "car1" and optimum.theta[-1] > VANISHING:
         simple = replace(problem, structure=replace(problem.structure, serial="none"))
         independent = _maximise(simple)
-        if independent is not None and independent.point.value <= optimum.point.value + 1e-5:
+        if independent is not None and independent.point.value <= optimum.point.value + 1e-6:
             return simple, replace(independent, at_limit=True)
     return problem, optimum
 

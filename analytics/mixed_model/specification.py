@@ -5,7 +5,7 @@ Belongs here: the declared model and refusal of a wrong argument. Does not belon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -38,16 +38,21 @@ class MixedModelSpec:
         for coding in [self.contrasts] if isinstance(self.contrasts, str) else self.contrasts.values():
             require_choice(coding, CODINGS, "contrasts")
 
-    def formula(self) -> Formula:
-        """The parsed two-sided formula; its response is ``response`` or the left side of ``fixed``."""
+    def formula(self, columns: Iterable[object] = ()) -> Formula:
+        """The parsed two-sided formula; its response is ``response`` or the left side of ``fixed``.
+
+        A response that is one of ``columns`` is taken by its name, whatever characters that holds.
+        """
         text = self.fixed.strip()
         left, tilde, right = text.partition("~")
-        left = left.strip()
-        if tilde and left and self.response and left.replace(" ", "") != self.response.replace(" ", ""):
+        left = left.strip() if tilde else ""
+        if left and self.response and left.replace(" ", "") != self.response.replace(" ", ""):
             raise ValueError(f'response: "{self.response}" differs from the left side of fixed, "{left}"')
         response = self.response or left
         if not response:
             raise ValueError('response: expected a column or an expression such as "log(ck)"; found none')
+        if response in columns and not response.isidentifier():
+            response = f"`{response}`"
         return parse_formula(f"{response} ~ {right if tilde else text}")
 
     def default_coding(self) -> str:

@@ -25,7 +25,7 @@ from scipy import stats
 
 from analytics.mixed_model.design import Design, FactorVariable
 from analytics.mixed_model.information import containment_df
-from analytics.mixed_model.result import MixedModelFit
+from analytics.mixed_model.result import MixedModelFit, aliasing
 from analytics.status import NOT_ESTIMABLE, OK, require_choice
 
 F_TESTS = ("satterthwaite_f", "kenward_roger_f", "containment_f")
@@ -93,10 +93,7 @@ def _test_term(fit: MixedModelFit, number: int, test: str, basis: str) -> _Test:
     if basis == "difference" and not as_coded and number:
         rows = design.level_differences(number) @ rows
     if not all(dependence.is_estimable(row) for row in rows):
-        relations = "; ".join(dependence.relations)
-        return _Test(
-            nan, float(len(rows)), nan, nan, f"not determined by the data: {relations}", NOT_ESTIMABLE
-        )
+        return _Test(nan, float(len(rows)), nan, nan, "; ".join(aliasing(fit.fitted)), NOT_ESTIMABLE)
     note = _coding_note(fit, number) if as_coded else ""
     result = _compute(fit, rows[:, dependence.kept], number, test)
     status, search_note = fit.search_status

@@ -76,4 +76,16 @@ out$pbc_likelihood_ratio <- list(chisq = lr$Chisq[2], df = lr$Df[2], p = lr[["Pr
 
 mixed <- lmer(logbili ~ trt + log(albumin) + poly(years, 2):trt + (1 | id), data = pbc, control = tight_lmer)
 out$pbc_formula <- list(coef_names = names(fixef(mixed)), fixef = unname(fixef(mixed)), se = unname(sqrt(diag(as.matrix(vcov(mixed))))))
+
+# design columns: names, and their products with 1, 2, ... n, of formulas in both codings
+design_data <- data.frame(a = rep(c("a1", "a2"), 12), b = rep(c("b1", "b2", "b3"), each = 8), x = (1:24 * 7) %% 11 + 1,
+  t = (1:24 - 1) %% 4, stringsAsFactors = FALSE)
+formulas <- c("a * b", "b + a:b", "a:b", "x:a", "a + x:a", "0 + a + b", "a * (x + I(x^2))", "log(x) + poly(t, 3)", "(a + b + x)^2 - a:x",
+  "a / b", "b %in% a", "factor(t) * a", "poly(x, 2, raw = TRUE):a", "I(x - 1) + I(2 * x / (t + 1))", "x + t:x:a", "a + b - 1", "x^2")
+out$designs <- lapply(formulas, function(f) {
+  made <- lapply(c(sum = "contr.sum", treatment = "contr.treatment"), function(coding) {
+    options(contrasts = c(coding, "contr.poly")); m <- model.matrix(as.formula(paste("~", f)), design_data)
+    list(names = colnames(m), products = drop(unname(t(m) %*% seq_len(24)))) })
+  c(list(formula = f), made) })
+out$design_data <- as.list(design_data)
 cat(toJSON(out, auto_unbox = TRUE, digits = NA, pretty = TRUE, na = "null"), "\n")

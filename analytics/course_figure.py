@@ -124,7 +124,7 @@ def _draw_patients(axes: Axes, rows: Sequence[Record], style: GroupStyle) -> Non
     axes.add_collection(
         LineCollection([c for c in courses if len(c) > 1], colors=style.colour, linewidths=0.6, alpha=0.38)
     )
-    for censored, shape in ((False, "."), (True, "v")):
+    for censored, shape in ((False, "."), (True, "o")):
         points = [
             (_month(r), r["value"])
             for r in rows
@@ -199,9 +199,7 @@ def _trajectory_caption(study: StudyFrames, has_lines: bool, is_log: bool) -> st
         else "Bold lines: means with 95% confidence intervals."
     )
     patients = (
-        "Thin lines: single patients; hollow triangles, values known only as below a limit. "
-        if has_lines
-        else ""
+        "Thin lines: single patients; hollow circles, values beyond a detection limit. " if has_lines else ""
     )
     hidden = ""
     if study.disclosure.masks:

@@ -56,15 +56,20 @@ class Disclosure:
             return f">{int(n) - self.threshold}"
         return self.count(count)
 
-    def row(self, counts: Sequence[float | None], shows_total: bool = False) -> list[str]:
-        """Counts that stand in one row; where their sum is printed too, never exactly one is masked."""
+    def counts(self, counts: Sequence[float | None], sums: Sequence[Sequence[int]] = ()) -> list[str]:
+        """Counts printed together. ``sums`` are places whose total a reader knows: of none of them may
+        exactly one count be masked, or it would follow from the others.
+        """
         hidden = [self.is_small(c) for c in counts]
-        if shows_total and sum(hidden) == 1:
-            others = [i for i, c in enumerate(counts) if known(c) and not hidden[i]]
-            if others:
-                hidden[min(others, key=lambda i: counts[i])] = True
+        changed = self.masks
+        while changed:
+            changed = False
+            for places in sums:
+                others = [i for i in places if known(counts[i]) and not hidden[i]]
+                if sum(hidden[i] for i in places) == 1 and others:
+                    hidden[min(others, key=lambda i: counts[i])] = changed = True
         return [
-            self.count(c) if self.is_small(c) or not h else NOT_PRINTED
+            NOT_PRINTED if h and not self.is_small(c) else self.count(c)
             for c, h in zip(counts, hidden, strict=True)
         ]
 

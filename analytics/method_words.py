@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from analytics.printed_table import several
 from analytics.study_frames import Record, StudyFrames, grouped, is_ok
-from analytics.wording import effect_words, opened, status_words, test_words
+from analytics.wording import adjustment_words, effect_words, opened, status_words, test_words
 
 
 def methods(study: StudyFrames) -> list[tuple[str, str]]:
@@ -43,19 +43,15 @@ def _summaries(study: StudyFrames) -> str:
 
 def _comparisons(study: StudyFrames) -> list[tuple[str, str]]:
     sentences = []
-    for (test, kind), rows in grouped(study.rows("group_comparison"), "test", "effect_kind"):
+    for (test,), rows in grouped(study.rows("group_comparison"), "test"):
         if not test_words(test):
             continue
-        how = several(r.get("method") for r in rows)
-        effect = f"; effect: {effect_words(kind)} with its 95% interval" if effect_words(kind) else ""
-        sentences.append(
-            f"{test_words(test)[:1].upper()}{test_words(test)[1:]} test{f' ({how})' if how else ''}{effect}."
-        )
-    adjustments = several(
-        r.get("adjustment") for r in study.rows("group_comparison") if r.get("adjustment") != "none"
-    )
-    if adjustments:
-        sentences.append(f"Adjusted p values by {adjustments} over the comparisons of a table.")
+        how = several(r.get("method") for r in rows) or f"{test_words(test)} test"
+        effect = several(effect_words(r.get("effect_kind")) for r in rows)
+        sentences.append(_sentence(f"{how}; effect: {effect} with its 95% interval" if effect else how))
+    adjusted = several(adjustment_words(r.get("adjustment")) for r in study.rows("group_comparison"))
+    if adjusted:
+        sentences.append(f"Adjusted p values: {adjusted}, over the comparisons of a table.")
     return [("Comparisons of groups", " ".join(sentences))]
 
 
@@ -67,35 +63,33 @@ def _models(study: StudyFrames, kind: str, term_table: str) -> list[tuple[str, s
         for (model,), rows in grouped(study.rows(term_table), "model_id")
         if model not in {r["model_id"] for r in described}
     ]
-    return [
-        (f"Model: {r.get('title') or opened(r['model_id'])}", _model(study, r))
-        for r in [*described, *missing]
-    ]
+    titles: dict[str, list[str]] = {}
+    for row in [*described, *missing]:
+        titles.setdefault(_model(study, row), []).append(str(row.get("title") or opened(row["model_id"])))
+    return [("; ".join(named), text) for text, named in titles.items()]
 
 
 def _model(study: StudyFrames, row: Record) -> str:
-    parts = [str(row.get("method") or "").strip().rstrip(".")]
-    if row.get("formula_text"):
-        parts.append(f"Formula: {row['formula_text']}")
-    tests = several(
-        test_words(r.get("test")) for r in study.rows("mixed_model_term", model_id=row["model_id"])
-    )
+    parts = [study.in_words(row.get("method"))]
+    rows = study.rows("mixed_model_term", model_id=row["model_id"])
+    tests = several(test_words(r.get("test")) for r in rows)
     if tests:
         parts.append(f"Terms are tested by {tests}")
-    adjusted = several(
-        r.get("adjustment")
-        for r in study.rows("visit_contrast", model_id=row["model_id"])
-        if r.get("adjustment") != "none"
-    )
+    rows = study.rows("visit_contrast", model_id=row["model_id"])
+    adjusted = several(adjustment_words(r.get("adjustment")) for r in rows)
     if adjusted:
-        parts.append(f"Contrasts at visits are adjusted by {adjusted}")
-    parts += [remark.rstrip(".") for remark in study.remarks(row)]
-    return ". ".join(p[:1].upper() + p[1:] for p in parts if p) + "."
+        parts.append(f"P values of differences at visits are adjusted after {adjusted}")
+    if row.get("formula_text"):
+        parts.append(f"Formula: {str(row['formula_text']).partition('~')[2].strip() or row['formula_text']}")
+    return " ".join(_sentence(part) for part in (*parts, *study.remarks(row)) if part)
 
 
 def _of(rows: list[Record]) -> str:
-    text = several(r.get("method") for r in rows)
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return _sentence(several(r.get("method") for r in rows))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
 def _statuses(study: StudyFrames) -> str:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 
 from analytics.disclosure import known
-from analytics.formatting import NOT_AVAILABLE, format_estimate_ci, format_number, format_p
+from analytics.formatting import NOT_AVAILABLE, format_number, format_p
 from analytics.printed_table import Cell, Column, PrintedTable, Row
-from analytics.study_frames import Record, StudyFrames, grouped
+from analytics.study_frames import Record, StudyFrames, grouped, is_ok
 from analytics.table_cells import (
     ADJUSTED,
     P_VALUE,
@@ -21,6 +21,7 @@ from analytics.table_cells import (
     estimate_ci,
     flagged,
     numbered,
+    ratio_ci,
 )
 from analytics.wording import PARAMETER_KINDS, opened, term_words, test_words
 
@@ -35,7 +36,7 @@ def model_term_tables(study: StudyFrames, printed: bool) -> list[PrintedTable]:
     that their rows begin with), or everything else.
     """
     found: dict[tuple[str, str], list[Record]] = {}
-    for (model,), rows in grouped(study.rows("mixed_model_term"), "model_id"):
+    for (model,), rows in grouped(_of_models(study, study.rows("mixed_model_term")), "model_id"):
         number = printed_table_number(model)
         for row in rows:
             in_print = bool(number) and row.get("test") == rows[0].get("test")
@@ -84,7 +85,7 @@ def _term_table(study: StudyFrames, number: str, test: str, rows: list[Record]) 
 
 def contrast_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | None:
     """Differences between groups at each visit."""
-    rows = [r for r in study.rows("visit_contrast") if r["model_id"] in models]
+    rows = [r for r in _of_models(study, study.rows("visit_contrast")) if r["model_id"] in models]
     if not rows:
         return None
     pairs = list(dict.fromkeys((r["group_a"], r["group_b"]) for r in rows))
@@ -127,7 +128,7 @@ def contrast_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | 
 
 def marginal_mean_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | None:
     """Estimated marginal means: a row per visit, a column per group."""
-    rows = [r for r in study.rows("marginal_mean") if r["model_id"] in models]
+    rows = [r for r in _of_models(study, study.rows("marginal_mean")) if r["model_id"] in models]
     if not rows:
         return None
     groups = study.in_order([r["group_id"] for r in rows])
@@ -150,7 +151,7 @@ def marginal_mean_table(study: StudyFrames, models: Sequence[str]) -> PrintedTab
 
 def parameter_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | None:
     """Every parameter of the mixed models, so that a reader can write the model down."""
-    rows = [r for r in study.rows("mixed_model_parameter") if r["model_id"] in models]
+    rows = [r for r in _of_models(study, study.rows("mixed_model_parameter")) if r["model_id"] in models]
     if not rows:
         return None
     printed = tuple(
@@ -241,7 +242,7 @@ def log_rank_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
 
 def cox_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
     """Hazard ratios; the test of proportional hazards stands beside each."""
-    rows = study.rows("cox_term", endpoint=endpoint)
+    rows = _of_models(study, study.rows("cox_term", endpoint=endpoint))
     if not rows:
         return None
     printed = tuple(
@@ -251,7 +252,7 @@ def cox_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
                 "hazard_ratio": flagged(
                     study,
                     row,
-                    format_estimate_ci(row.get("hazard_ratio"), row.get("ci_low"), row.get("ci_high")),
+                    ratio_ci(row.get("hazard_ratio"), row.get("ci_low"), row.get("ci_high")),
                 ),
                 "statistic": format_number(row.get("statistic"), 2),
                 "p": format_p(row.get("p_value")),
@@ -278,11 +279,20 @@ def cox_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
     )
 
 
+def _of_models(study: StudyFrames, rows: Sequence[Record]) -> list[Record]:
+    """Rows whose own status is ok take over that of a model that is not: its numbers carry its doubt."""
+    models = {m["model_id"]: m for m in study.rows("model")}
+    doubtful = {k: {"status": m["status"], "note": m.get("note")} for k, m in models.items() if not is_ok(m)}
+    return [r | doubtful.get(r["model_id"], {}) if is_ok(r) else r for r in rows]
+
+
 def _cox_term(study: StudyFrames, row: Record, rows: Sequence[Record]) -> str:
     """``MDA5⁺ JDM vs NXP2⁺ JDM``: a level of the groups against the one that has no row of its own."""
     level = study.group_of_term(row["term"])
     if level is None:
         return study.readable(str(row["term"]))
+    if row.get("reference"):
+        return study.pair_label(level, row["reference"])
     named = {study.group_of_term(r["term"]) for r in rows if r["model_id"] == row["model_id"]}
     others = [
         g for g in study.distinct("survival_curve", "group_id", endpoint=row["endpoint"]) if g not in named
@@ -304,7 +314,7 @@ def model_notes(study: StudyFrames, rows: Sequence[Record]) -> tuple[str, ...]:
                 if known(row.get("n")) and str(row.get("kind")).startswith("mixed")
                 else "",
                 f"{study.disclosure.count(row.get('n_events'))} events" if known(row.get("n_events")) else "",
-                str(row.get("method") or ""),
+                study.in_words(row.get("method")),
             ]
             said = ", ".join(p for p in parts if p)
             said = (

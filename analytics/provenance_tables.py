@@ -29,17 +29,15 @@ def cohort_flow_table(study: StudyFrames) -> PrintedTable | None:
     groups = study.in_order([r["group_id"] for r in rows if r.get("group_id")])
     printed = []
     for (analysis,), of_analysis in grouped(by_position(rows), "analysis"):
-        steps: dict[tuple[str, str], list[Record]] = {}
-        for row in of_analysis:
-            steps.setdefault((opened(row.get("step")), _reason(study, row)[0]), []).append(row)
-        for (step, reason), found in steps.items():
-            cells: dict[str, Cell | str] = {"step": f"{step}: {reason}" if reason else step}
-            shown = study.disclosure.row(
-                [r.get("n") for r in found], shows_total=any(not r.get("group_id") for r in found)
-            )
-            for row, text in zip(found, shown, strict=True):
-                cells[row.get("group_id") or "all"] = Cell(text, small=_reason(study, row)[1])
-            printed.append(Row(cells, group=_analysis(study, analysis)))
+        texts = study.disclosure.counts([r.get("n") for r in of_analysis], _known_sums(of_analysis))
+        steps: dict[tuple[str, str], dict[str, Cell | str]] = {}
+        for row, text in zip(of_analysis, texts, strict=True):
+            reason, detail = _reason(study, row)
+            cells = steps.setdefault((opened(row.get("step")), reason), {})
+            cells[row.get("group_id") or "all"] = Cell(text, small=detail)
+        for (step, reason), cells in steps.items():
+            label = f"{step}: {reason}" if reason else step
+            printed.append(Row({"step": label, **cells}, group=_analysis(study, analysis)))
     columns = [Column("step", "Step"), *(Column(g, study.group_label(g), align="right") for g in groups)]
     if any(not r.get("group_id") for r in rows):
         columns.append(Column("all", "All", align="right"))
@@ -230,6 +228,19 @@ def reproduction_table(study: StudyFrames, agrees: bool | None = None) -> Printe
     return PrintedTable(
         f"{study.study_id}_reproduction{suffix}", title, tuple(columns), printed, group_label="Printed in"
     )
+
+
+def _known_sums(rows: Sequence[Record]) -> list[list[int]]:
+    """Places of counts that add up to another count of the same analysis: a group's steps, or all groups."""
+    columns = [
+        [i for i, r in enumerate(rows) if r.get("group_id") == g] for (g,), _ in grouped(rows, "group_id")
+    ]
+    parts = [(c[0], c[1:]) for c in columns] + [(0, list(range(1, len(rows))))]
+    return [
+        places
+        for total, places in parts
+        if known(rows[total].get("n")) and sum(rows[i].get("n") or 0 for i in places) == rows[total]["n"]
+    ]
 
 
 def _reason(study: StudyFrames, row: Record) -> tuple[str, str]:

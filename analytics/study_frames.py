@@ -19,6 +19,7 @@ from analytics.disclosure import Disclosure, known
 from analytics.wording import opened, status_words
 
 Record = dict[str, Any]
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def records(frame: pd.DataFrame | None) -> list[Record]:
@@ -102,14 +103,24 @@ class StudyFrames:
     def pair_label(self, group_a: object, group_b: object) -> str:
         return f"{self.group_label(group_a)} vs {self.group_label(group_b)}"
 
-    def readable(self, text: str) -> str:
+    def readable(self, term: str) -> str:
         """A term of a model with the ids of groups and variables replaced by their labels."""
-        ids = {
-            **{v: self.variable_label(v) for v in self.variables},
-            **{g: self.group_label(g) for g in self.groups},
-        }
-        ids |= {f"group{g}": f"Group {self.group_label(g)}" for g in self.groups}
-        return re.sub(r"[A-Za-z_][A-Za-z0-9_]*", lambda m: ids.get(m.group(0), m.group(0)), text)
+        return _WORD.sub(lambda m: self._labels_of_ids.get(m.group(0), m.group(0)), term)
+
+    def in_words(self, sentence: object) -> str:
+        """A sentence with ids replaced by labels; an id that is an English word too stays, unless quoted."""
+        text = "" if sentence is None else str(sentence).strip()
+        quoted = re.sub(r'"(\w+)"', lambda m: f'"{self._labels_of_ids.get(m.group(1), m.group(1))}"', text)
+        return _WORD.sub(
+            lambda m: self._labels_of_ids.get(m.group(0), m.group(0)) if "_" in m.group(0) else m.group(0),
+            quoted,
+        )
+
+    @cached_property
+    def _labels_of_ids(self) -> dict[str, str]:
+        labels = {v: self.variable_label(v) for v in self.variables}
+        labels |= {g: self.group_label(g) for g in self.groups}
+        return labels | {f"group{g}": f"Group {self.group_label(g)}" for g in self.groups}
 
     def group_of_term(self, term: object) -> str | None:
         """The group of a coefficient called ``groupmda5_jdm`` (R's manner), ``group[mda5_jdm]`` or the id."""
@@ -122,7 +133,7 @@ class StudyFrames:
 
     def _remark(self, row: Record) -> str:
         words = status_words(row.get("status") or status.OK)
-        note = "" if self.disclosure.masks else self.readable(str(row.get("note") or "").strip())
+        note = "" if self.disclosure.masks else self.in_words(row.get("note"))
         if words and note:
             return f"{_capital(words)}: {note[:1].lower() + note[1:] if note[1:2].islower() else note}"
         return note or _capital(words)
@@ -130,7 +141,10 @@ class StudyFrames:
     @staticmethod
     def _label(labels: dict[str, Record], key: object) -> str:
         found = labels.get(key)
-        return str(found["label"]) if found and found.get("label") else opened(key)
+        if found and found.get("label"):
+            return str(found["label"])
+        variable, _, level = str(key).partition(":")
+        return f"{StudyFrames._label(labels, variable)}: {level}" if level else opened(key)
 
 
 def _capital(text: str) -> str:

@@ -9,10 +9,10 @@ import re
 from collections.abc import Sequence
 
 from analytics.disclosure import known
-from analytics.formatting import NOT_AVAILABLE, format_estimate_ci
+from analytics.formatting import NOT_AVAILABLE, format_estimate_ci, format_number
 from analytics.printed_table import Cell
 from analytics.study_frames import Record, StudyFrames, is_ok
-from analytics.wording import status_words
+from analytics.wording import adjustment_words, status_words
 
 P_VALUE = "p"
 ADJUSTED = "adj. p"
@@ -32,6 +32,14 @@ def estimate_ci(row: Record) -> str:
     return format_estimate_ci(row.get("estimate"), row.get("ci_low"), row.get("ci_high"), decimals)
 
 
+def ratio_ci(estimate: float | None, ci_low: float | None, ci_high: float | None) -> str:
+    """``25.3 (2.66 to 1312)``: the ends of a ratio differ in size, so each has its own decimals."""
+    if not known(estimate):
+        return NOT_AVAILABLE
+    low, high = (format_number(v, min(decimals_for([v]), 2)) for v in (ci_low, ci_high))
+    return f"{format_number(estimate, min(decimals_for([estimate]), 2))} ({low} to {high})"
+
+
 def decimals_for(numbers: Sequence[float | None]) -> int:
     """Decimals that the largest of the numbers asks for: 0 from 100 on, 1 from 10, 2 from 0.1, else 3."""
     size = max((abs(v) for v in numbers if known(v) and abs(v) != float("inf")), default=1.0)
@@ -40,9 +48,8 @@ def decimals_for(numbers: Sequence[float | None]) -> int:
 
 def adjustment_notes(rows: Sequence[Record]) -> tuple[str, ...]:
     """The name of the adjustment, where results state it."""
-    names = dict.fromkeys(
-        str(r["adjustment"]) for r in rows if r.get("adjustment") and r["adjustment"] != "none"
-    )
+    names = dict.fromkeys(adjustment_words(r.get("adjustment")) for r in rows)
+    names.pop("", None)
     return (f"Adjusted p: {', '.join(names)}.",) if names else ()
 
 

@@ -14,7 +14,15 @@ from analytics.disclosure import NOT_PRINTED, known
 from analytics.formatting import NOT_AVAILABLE, format_estimate_ci, format_p
 from analytics.printed_table import Cell, Column, PrintedTable, Row
 from analytics.study_frames import Record, StudyFrames, by_position, grouped, is_ok
-from analytics.table_cells import ADJUSTED, P_VALUE, adjustment_notes, decimals_for, file_name, numbered
+from analytics.table_cells import (
+    ADJUSTED,
+    P_VALUE,
+    adjustment_notes,
+    decimals_for,
+    file_name,
+    numbered,
+    ratio_ci,
+)
 from analytics.wording import effect_words, short_test, status_words, test_words
 
 _RATIOS = ("odds_ratio", "risk_ratio", "hazard_ratio", "ratio")
@@ -43,9 +51,9 @@ def baseline_table(study: StudyFrames, table_id: str) -> PrintedTable:
         cells = _summary_cells(study, variable, {r["group_id"]: r for r in found})
         masked = {r["group_id"] for r in found if _is_masked(study, r)}
         for pair in pairs:
-            row = by_pair.get((variable, *pair))
+            row = by_pair.get((variable.partition(":")[0], *pair))
             cells |= _comparison_cells(study, pair, row or {}, bool(masked & set(pair)))
-        cells["test"] = _tests_of([r for r in comparisons if r["variable"] == variable])
+        cells["test"] = _tests_of([r for r in comparisons if r["variable"] == variable.partition(":")[0]])
         rows.append(Row(cells))
     columns = [Column("variable", "Variable"), *_group_columns(study, groups), *_pair_columns(study, pairs)]
     if pairs:
@@ -61,32 +69,47 @@ def baseline_table(study: StudyFrames, table_id: str) -> PrintedTable:
 
 
 def _summary_cells(study: StudyFrames, variable: str, found: dict[str, Record]) -> dict[str, Cell | str]:
+    label = study.label_with_unit(variable)
     cells: dict[str, Cell | str] = {
-        "variable": study.label_with_unit(variable) + (", n (%)" if _is_count(found.values()) else "")
+        "variable": f"{label}, n (%)" if any(map(_is_count, found.values())) else label
     }
-    hidden = study.disclosure
     for group, row in found.items():
         n, missing = row.get("n"), row.get("n_missing") or 0
-        cells[f"{group}_n"] = hidden.count_of(n, n + missing) if known(n) else ""
-        small = f"n = {cells[f'{group}_n']}".replace("= >", "> ").replace("= <", "< ") if missing else ""
-        text = str(row.get("display") or NOT_AVAILABLE)
-        notes = study.remarks(row)
+        known_n = study.disclosure.count_of(n, n + missing) if known(n) else ""
+        text, notes = _summary(study, row), study.remarks(row)
         if _is_masked(study, row):
-            text = hidden.count_of(row["count"], n) if _is_count([row]) else NOT_PRINTED
-            notes = (f"Fewer than {hidden.threshold} patients, or all but so few: see small cells.",)
-        cells[group] = Cell(text, small, notes, alert=not is_ok(row))
+            notes = (
+                f"Fewer than {study.disclosure.threshold} patients, or all but so few: see small cells.",
+            )
+        cells[f"{group}_n"] = known_n
+        cells[group] = Cell(text, _n_equals(known_n) if missing else "", notes, alert=not is_ok(row))
     return cells
+
+
+def _summary(study: StudyFrames, row: Record) -> str:
+    """The display text; masked, the bound; the count alone where its percent would give a masked n."""
+    n, count, hidden = row.get("n"), row.get("count"), study.disclosure
+    if _is_masked(study, row):
+        return hidden.count_of(count, n) if _is_count(row) else NOT_PRINTED
+    if _is_count(row) and (row.get("n_missing") or 0) and hidden.is_small(row["n_missing"]):
+        return hidden.count(count)
+    return str(row.get("display") or NOT_AVAILABLE)
+
+
+def _n_equals(text: str) -> str:
+    """``n = 15``, and ``n > 13`` where the number is masked."""
+    return f"n {text[0]} {text[1:]}" if text[:1] in "<>" else f"n = {text}"
 
 
 def _is_masked(study: StudyFrames, row: Record) -> bool:
     """A summary of too few patients, or a count (or its complement) that is small."""
     if study.disclosure.is_small(row.get("n")):
         return True
-    return _is_count([row]) and study.disclosure.is_small_of(row["count"], row.get("n"))
+    return _is_count(row) and study.disclosure.is_small_of(row["count"], row.get("n"))
 
 
-def _is_count(rows: object) -> bool:
-    return any(known(row.get("count")) for row in rows)
+def _is_count(row: Record) -> bool:
+    return known(row.get("count"))
 
 
 def _comparison_cells(
@@ -94,7 +117,7 @@ def _comparison_cells(
 ) -> dict[str, Cell | str]:
     key = "__".join(pair)
     if not row:
-        return {f"{key}_{part}": "" for part in ("p", "adjusted", "effect", "test", "status")}
+        return {f"{key}_{part}": "" for part in ("p", "adjusted", "effect", "second", "test", "status")}
     p_text = str(row.get("display") or format_p(row.get("p_value")))
     adjusted, effect = format_p(row.get("p_adjusted")), _effect(row)
     if masked:
@@ -107,6 +130,7 @@ def _comparison_cells(
         f"{key}_p": Cell(p_text, notes=study.remarks(row), alert=not ok),
         f"{key}_adjusted": adjusted,
         f"{key}_effect": effect,
+        f"{key}_second": "" if masked else _second_effect(row),
         f"{key}_test": test_words(row.get("test")),
         f"{key}_status": str(row.get("status") or ""),
     }
@@ -121,7 +145,7 @@ def _test_notes(rows: list[Record]) -> tuple[str, ...]:
     said = {
         short_test(r.get("test")): test_words(r.get("test"))
         + (f" ({e})" if (e := effect_words(r.get("effect_kind"))) else "")
-        for r in sorted(rows, key=lambda r: not effect_words(r.get("effect_kind")))
+        for r in sorted(rows, key=lambda r: bool(effect_words(r.get("effect_kind"))))
         if short_test(r.get("test"))
     }
     return (
@@ -132,18 +156,25 @@ def _test_notes(rows: list[Record]) -> tuple[str, ...]:
 
 
 def _effect(row: Record) -> str:
-    if not known(row.get("effect")):
-        return NOT_AVAILABLE
     numbers = [row.get("effect"), row.get("ci_low"), row.get("ci_high")]
-    decimals = 2 if row.get("effect_kind") in _RATIOS else decimals_for(numbers)
-    return format_estimate_ci(*numbers, decimals)
+    if row.get("effect_kind") in _RATIOS:
+        return ratio_ci(*numbers)
+    return format_estimate_ci(*numbers, decimals_for(numbers))
+
+
+def _second_effect(row: Record) -> str:
+    """The effect that results hold beside the printed one, for the CSV: ``-0.71 (-0.92 to -0.31)``."""
+    if not known(row.get("second_effect")):
+        return ""
+    text = format_estimate_ci(*(row.get(f"second_{part}") for part in ("effect", "ci_low", "ci_high")))
+    return f"{text} {effect_words(row.get('second_effect_kind'))}"
 
 
 def _group_columns(study: StudyFrames, groups: list[str]) -> list[Column]:
     columns = []
     for group in groups:
         n = (study.groups.get(group) or {}).get("n")
-        second = f"n = {study.disclosure.count(n)}".replace("= <", "< ") if known(n) else ""
+        second = _n_equals(study.disclosure.count(n)) if known(n) else ""
         columns += [
             Column(group, study.group_label(group), second, wraps=False),
             Column(f"{group}_n", f"{study.group_label(group)}, n", csv_only=True),
@@ -159,6 +190,7 @@ def _pair_columns(study: StudyFrames, pairs: list[tuple[str, str]]) -> list[Colu
             Column(f"{key}_p", P_VALUE, spanner=spanner, align="right"),
             Column(f"{key}_adjusted", ADJUSTED, spanner=spanner, align="right"),
             Column(f"{key}_effect", "effect (CI)", spanner=spanner, align="right"),
+            Column(f"{key}_second", "second effect (CI)", spanner=spanner, csv_only=True),
             Column(f"{key}_test", "test", spanner=spanner, csv_only=True),
             Column(f"{key}_status", "status", spanner=spanner, csv_only=True),
         ]

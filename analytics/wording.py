@@ -70,6 +70,17 @@ EFFECT_WORDS = {
     "none": "",
 }
 
+ADJUSTMENT_WORDS = {
+    "holm": "Holm",
+    "hochberg": "Hochberg",
+    "hommel": "Hommel",
+    "bonferroni": "Bonferroni",
+    "tukey": "Tukey",
+    "BH": "Benjamini–Hochberg",
+    "BY": "Benjamini–Yekutieli",
+    "none": "",
+}
+
 TERM_WORDS = {
     "intercept": "Intercept",
     "group": "Group",
@@ -111,6 +122,11 @@ def short_test(code: object) -> str:
 
 def effect_words(code: object) -> str:
     return EFFECT_WORDS.get(str(code), opened(code).lower()) if code else ""
+
+
+def adjustment_words(code: object) -> str:
+    """The authors of a multiplicity adjustment; nothing for none."""
+    return ADJUSTMENT_WORDS.get(str(code), str(code)) if code else ""
 
 
 def term_words(code: object) -> str:

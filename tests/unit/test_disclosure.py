@@ -43,12 +43,13 @@ def test_threshold_zero_prints_every_count() -> None:
 def test_one_masked_count_takes_another_with_it_where_the_total_is_shown(
     counts: list[int | None], shows_total: bool, printed: list[str]
 ) -> None:
-    assert Disclosure(5).row(counts, shows_total) == printed
+    sums = [range(len(counts))] if shows_total else []
+    assert Disclosure(5).counts(counts, sums) == printed
 
 
 @given(st.lists(st.integers(0, 40), min_size=2, max_size=6), st.integers(1, 12))
 def test_no_masked_count_follows_from_a_total_and_the_others(counts: list[int], threshold: int) -> None:
-    shown = Disclosure(threshold).row(counts, shows_total=True)
+    shown = Disclosure(threshold).counts(counts, [range(len(counts))])
     hidden = [text for text, count in zip(shown, counts, strict=True) if text != str(count)]
     assert len(hidden) != 1
     assert all(text != str(count) for text, count in zip(shown, counts, strict=True) if count < threshold)

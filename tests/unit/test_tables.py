@@ -167,6 +167,18 @@ def test_a_summary_of_too_few_patients_is_not_printed() -> None:
     assert texts(table, "a", "a_n") == [["not shown", "<5"]]
 
 
+def test_a_percent_that_would_give_a_masked_number_of_missing_values_is_not_printed() -> None:
+    row = summary("relapse", "a", "9 (60.00)", 15, count=9, n_missing=3)
+    table = baseline_table(study(threshold=5, baseline_summary=[row]), "I")
+    assert (table.rows[0].cell("a").text, table.rows[0].cell("a").small) == ("9", "n > 13")
+
+
+def test_a_level_of_a_category_is_named_and_compared_as_its_variable() -> None:
+    rows = [summary("relapse:late", g, "6 (50.00)", 12, count=6) for g in "ab"]
+    table = baseline_table(study(baseline_summary=rows, group_comparison=[comparison("relapse")]), "I")
+    assert texts(table, "variable", "a__b_p") == [["Relapse: late, n (%)", "0.030"]]
+
+
 def term(model: str, test: str, name: str = "group", **more: Any) -> dict[str, Any]:
     row = {
         "model_id": model,
@@ -237,6 +249,24 @@ def test_hazard_ratios_name_the_group_that_they_are_against() -> None:
     assert texts(table, "term", "hazard_ratio", "ph") == [
         ["MDA5⁺ JDM vs NXP2⁺ JDM", "0.11 (0.01 to ∞)", "0.400"],
         ["CK", "0.11 (0.01 to ∞)", "0.400"],
+    ]
+
+
+def test_numbers_of_a_model_that_is_not_ok_carry_its_status_once() -> None:
+    row = {"model_id": "c", "endpoint": "relapse", "term": "ck", "hazard_ratio": 1.01, "ci_low": 0.96}
+    row |= {"ci_high": 1.06, "statistic": 0.1, "p_value": 0.7, "ph_p_value": None, "status": "ok", "note": ""}
+    model = {"model_id": "c", "kind": "cox", "title": "Firth", "method": "Firth-penalised Cox", "n": 42}
+    model |= {
+        "n_patients": 42,
+        "n_events": 16,
+        "status": "too_few_events",
+        "note": "16 events for 4 parameters",
+    }
+    table = cox_table(study(cox_term=[row], model=[model]), "relapse")
+    assert table is not None and table.rows[0].cell("hazard_ratio").alert
+    assert notes_of(table) == [
+        ("a", "Too few events: 16 events for 4 parameters."),
+        ("", "Firth: 42 patients, 16 events, Firth-penalised Cox."),
     ]
 
 
@@ -335,6 +365,26 @@ def test_cohort_flow_merges_what_groups_share_and_masks_with_the_total() -> None
     assert table.rows[2].cell("a").small == "80 values"
     masked = cohort_flow_table(study(threshold=5, cohort_flow=flow))
     assert masked is not None and texts(masked, "a", "b")[3] == ["<5", "<5"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "printed"),
+    [
+        ([("counted", 18), ("event", 9), ("censored", 6), ("lost", 3)], ["18", "9", "not shown", "<5"]),
+        ([("counted", 18), ("event", 14), ("lost", 4)], ["18", "not shown", "<5"]),
+        ([("counted", 18), ("with the event", 3)], ["18", "<5"]),
+        ([("counted", 3), ("event", 3)], ["<5", "<5"]),
+    ],
+)
+def test_a_step_that_follows_from_a_group_and_its_other_steps_is_masked_with_another(
+    steps: list[tuple[str, int]], printed: list[str]
+) -> None:
+    flow = [
+        {"analysis": "ck", "step": s, "group_id": "a", "n": n, "reason": "", "position": i}
+        for i, (s, n) in enumerate(steps)
+    ]
+    table = cohort_flow_table(study(threshold=5, cohort_flow=flow))
+    assert table is not None and [row.cell("a").text for row in table.rows] == printed
 
 
 def test_deliveries_and_rejections_stand_under_the_name_of_their_hospital() -> None:

@@ -28,6 +28,7 @@ from analytics.status import (
     NO_VARIANCE,
     NOT_ESTIMABLE,
     OK,
+    TOO_FEW_GROUPS,
     TOO_FEW_OBSERVATIONS,
     require_columns,
 )
@@ -121,7 +122,7 @@ def repeated_measures_anova(
     names = ["(Intercept)", *(["group"] if group else []), "visit", *(["group:visit"] if group else [])]
     try:
         wide = _widen(data, value, group, visit, patient, visits)
-        _require_enough(wide)
+        _require_enough(wide, group)
     except _CannotTest as fault:
         return _failed(names, fault)
     has_groups = len(wide.groups) > 1
@@ -213,11 +214,14 @@ def _widen(
     return _Wide(complete.to_numpy(), codes, list(groups), wanted, len(table) - len(complete))
 
 
-def _require_enough(wide: _Wide) -> None:
+def _require_enough(wide: _Wide, group: str | None) -> None:
     n, t = wide.y.shape
     counts = {"n": n, "n_incomplete": wide.n_incomplete}
     if t < 2:
         raise _CannotTest(TOO_FEW_OBSERVATIONS, "one visit: nothing is repeated", **counts)
+    if group and len(wide.groups) == 1:
+        only = f"{group}: one group ({wide.groups[0]}) has complete patients"
+        raise _CannotTest(TOO_FEW_GROUPS, f"{only}; test the visits alone with group=None", **counts)
     if n - len(wide.groups) < 1:
         raise _CannotTest(
             TOO_FEW_OBSERVATIONS,

@@ -16,10 +16,11 @@ R_NAMES = {"(Intercept)": "(Intercept)", "group": "g", "visit": "time", "group:v
 
 def compute(case: Block, data: pd.DataFrame, wanted: Block) -> tuple[Block, dict[str, str]]:
     numeric = pd.api.types.is_numeric_dtype(data[case["group"]])
+    group = case["group"] if data[case["group"]].nunique() > 1 else None
     result = repeated_measures_anova(
         data,
         case["value"],
-        case["group"],
+        group,
         case["time"],
         case["id"],
         case["time_levels"],

@@ -49,6 +49,11 @@ CANDIDATES = ("gb18030", "cp950", "cp932", "cp1252")
 SAMPLE_BYTES = 256 * 1024  # of lines that are not plain ASCII
 UNDECODED_SHARE = 0.005  # of bytes beyond ASCII: text cut in the middle of a character, line by line
 GOOD, CLEARLY = 0.30, 0.20
+HAN = {  # characters common to the encoding's writers; its national standard, and that standard's first level
+    "gb18030": (COMMON_BOTH | COMMON_SIMPLIFIED, "gb2312", 0xB0A1, 0xD7F9),
+    "cp950": (COMMON_BOTH | COMMON_TRADITIONAL, "big5", 0xA440, 0xC67E),
+    "cp932": (COMMON_BOTH, "shift_jis", 0x889F, 0x9872),
+}
 UNDECODABLE = "\ufdd0"  # a noncharacter that marks where bytes could not be decoded
 
 
@@ -261,18 +266,14 @@ def _has_han(text: str) -> bool:
 
 
 def _han_worth(c: str, codec: str) -> float:
-    if codec == "gb18030":
-        common, standard, first, last = COMMON_BOTH | COMMON_SIMPLIFIED, "gb2312", 0xB0A1, 0xD7F9
-    elif codec == "cp950":
-        common, standard, first, last = COMMON_BOTH | COMMON_TRADITIONAL, "big5", 0xA440, 0xC67E
-    else:
-        common, standard, first, last = COMMON_BOTH, "shift_jis", 0x889F, 0x9872
+    """Common to those who write so, or of the first or second level of the standard, or neither."""
+    common, standard, first, last = HAN[codec]
     if c in common:
         return 1.0
     if codec == "gb18030" and c in COMMON_TRADITIONAL:
         return 0.6
     code = int.from_bytes(c.encode(standard, "ignore"), "big")
-    return 0.35 if first <= code <= last else -0.8
+    return 0.35 if first <= code <= last else -0.3 if code else -0.8
 
 
 def utf8_chunks(path: Path, encoding: Encoding) -> Iterator[bytes]:

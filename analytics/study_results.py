@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analytics.cohort import Cohort, Frames, build_cohort
+from analytics.findings import find
 from analytics.study import CoxModel, MixedModel, Study, SurvivalAnalysis
 
 Results = dict[str, pd.DataFrame]
@@ -27,7 +28,7 @@ def run_study(study: Study, frames: Frames) -> Results:
         log.debug("results: %s of study %s", step.__name__.replace("_", " "), study.study)
         for name, frame in step(cohort).items():
             results[name] = _stack([results[name], frame]) if name in results else frame
-    return results
+    return results | {"finding": find(cohort, results)}
 
 
 def describe_study(cohort: Cohort) -> Results:

@@ -266,10 +266,10 @@ class _Loader:
             self._ledger("source_table", (
                 table.file, table.sheet, name, rows + len(table.malformed), len(table.malformed), blanks, empty, records,
             ))
-            for line in table.malformed:
-                self._ledger("rejected_line", (
-                    table.file, table.sheet, line.source_row, line.rule, line.reason, None, line.text,
-                ))
+        for line in table.malformed:
+            self._ledger("rejected_line", (
+                table.file, table.sheet, line.source_row, line.rule, line.reason, None, line.text,
+            ))
         self.connection.execute("drop table incoming")
 
     def _insert_entity(

@@ -49,7 +49,7 @@ def ingest(registry: Registry, sender: str, delivery: str) -> LoadSummary | None
         record_checks(connection, results, scope=inventory.load_id)
         if failed := gate(results):
             remove_load(connection, inventory.load_id)
-            reasons = [f"{sender}/{delivery}: check {r.expectation} of suite {r.suite}: {r.note or r.observed}" for r in failed]
+            reasons = [f"{sender}/{delivery}: {r.sentence()}" for r in failed]
             record_state(connection, inventory, kind, "refused", "\n".join(reasons))
             raise DeliveryRefused(sender, delivery, reasons)
         record_state(connection, inventory, kind, "accepted")

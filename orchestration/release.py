@@ -83,7 +83,7 @@ def make_candidate(registry: Registry) -> str:
     from expectations import gate
 
     if failed := gate(check_marts(registry)):
-        raise ReleaseRefused([f"check {r.expectation} of suite {r.suite}: {r.note or r.observed}" for r in failed])
+        raise ReleaseRefused([r.sentence() for r in failed])
     path = candidate_file(registry)
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.iterdir():

@@ -39,6 +39,7 @@ TABLES = {
     "survival_median": "Median times. One row per endpoint and group.",
     "log_rank": "Overall and pairwise tests. One row per endpoint, scope and pair.",
     "cox_term": "Hazard ratios. One row per model and term.",
+    "finding": "What the numbers can and cannot say. One row per finding.",
 }
 PREVIEW_ROWS = 12
 

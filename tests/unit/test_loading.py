@@ -1,0 +1,172 @@
+"""One delivery into raw, or refused whole with sentences that name place, finding, expectation and remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.database import warehouse
+from orchestration.loading import DeliveryRefused, is_settled, load_delivery, record_state, take_inventory
+from orchestration.registry import Registry, load_registry
+
+REGISTRY = """\
+name: small
+visit_schedule: [{visit: baseline, nominal_month: 0, nominal_day: 0, from_day: -14, to_day: 14}]
+quiet_seconds: 0
+"""
+MAPPING = """\
+sender: north
+name: North Hospital
+dates: ["%Y-%m-%d"]
+exports:
+  - file: patients.csv
+    patients: {patient_id: id, sex: sex}
+    identifiers: [id, name]
+  - file: visits.csv
+    visits: {patient_id: id, visit_date: date}
+    observations:
+      patient_id: id
+      observed_on: date
+      values:
+        ck: {column: CK, unit: U/L}
+        alt: {column: ALT, unit: U/L}
+    ignored: [remark]
+"""
+PATIENTS = "id,name,sex\n1,Anna Example,F\n2,Bert Example,M\n"
+VISITS = "id,date,CK,ALT,remark\n1,2024-01-05,100,20,\n1,2024-02-05,,25,x\n2,2024-01-07,<20,,\n"
+
+
+def make_registry(folder: Path, mapping: str = MAPPING, **files: str) -> Registry:
+    (folder / "hospitals").mkdir(parents=True, exist_ok=True)
+    delivery = folder / "landing" / "north" / "first"
+    delivery.mkdir(parents=True, exist_ok=True)
+    (folder / "registry.yml").write_text(REGISTRY)
+    (folder / "hospitals" / "north.yml").write_text(mapping)
+    for name, text in ({"patients": PATIENTS, "visits": VISITS} | files).items():
+        if text:
+            (delivery / f"{name}.csv").write_text(text)
+    return load_registry(folder)
+
+
+def load(registry: Registry) -> list[tuple]:
+    inventory = take_inventory(registry, "north", "first")
+    with warehouse(registry.warehouse) as connection:
+        load_delivery(connection, registry, inventory)
+        return connection.execute(
+            "select concept_source, value_text, unit_source, observed_on, source_file, source_row, source_column"
+            " from raw.observations order by source_row, concept_source"
+        ).fetchall()
+
+
+def refusal(registry: Registry) -> str:
+    with pytest.raises(DeliveryRefused) as refused:
+        load(registry)
+    with warehouse(registry.warehouse) as connection:
+        left = [connection.execute(f"select count(*) from raw.{t}").fetchone()[0] for t in ("patients", "visits", "observations")]
+    assert left == [0, 0, 0]
+    return "\n".join(refused.value.reasons)
+
+
+def test_a_wide_row_becomes_one_record_per_filled_cell_with_its_place(tmp_path: Path) -> None:
+    assert load(make_registry(tmp_path)) == [
+        ("alt", "20", "U/L", "2024-01-05", "visits.csv", 2, "ALT"),
+        ("ck", "100", "U/L", "2024-01-05", "visits.csv", 2, "CK"),
+        ("alt", "25", "U/L", "2024-02-05", "visits.csv", 3, "ALT"),
+        ("ck", "<20", "U/L", "2024-01-07", "visits.csv", 4, "CK"),
+    ]
+
+
+def test_what_was_read_is_counted(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path)
+    load(registry)
+    with duckdb.connect(str(registry.warehouse)) as connection:
+        rows = connection.execute(
+            "select source_file, entity, rows_read, cells_empty, records from raw.source_table order by 1, 2"
+        ).fetchall()
+    assert rows == [
+        ("patients.csv", "patients", 2, 0, 2),
+        ("visits.csv", "observations", 3, 2, 4),
+        ("visits.csv", "visits", 3, 0, 3),
+    ]
+
+
+def test_one_patient_has_one_key_in_all_tables_and_ids_and_names_are_nowhere(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path)
+    load(registry)
+    with duckdb.connect(str(registry.warehouse)) as connection:
+        keys = connection.execute("select list_sort(list(distinct patient_key)) from raw.patients").fetchone()
+        assert connection.execute("select list_sort(list(distinct patient_key)) from raw.visits").fetchone() == keys
+        assert [len(k) for k in keys[0]] == [32, 32]
+        columns = {c for (c,) in connection.execute("select column_name from information_schema.columns where table_schema = 'raw'").fetchall()}
+    assert "name" not in columns and "patient_id" not in columns
+    assert b"Anna" not in registry.warehouse.read_bytes()
+
+
+def test_an_unmapped_column_refuses_the_delivery_and_is_named(tmp_path: Path) -> None:
+    text = refusal(make_registry(tmp_path, visits=VISITS.replace("remark", "LDH")))
+    assert 'north/first/visits.csv: hospitals/north.yml neither maps nor ignores column "LDH"; map each' in text
+
+
+def test_a_mapped_column_that_is_missing_names_mapping_line_and_the_nearest_column(tmp_path: Path) -> None:
+    text = refusal(make_registry(tmp_path, visits=VISITS.replace(",ALT,", ",ALAT,")))
+    assert (
+        'hospitals/north.yml:15: exports[1].observations.values.alt: no column "ALT" in north/first/visits.csv.'
+        ' Its columns: "id", "date", "CK", "ALAT", "remark". Did you mean "ALAT"?' in text
+    )
+
+
+def test_all_faults_of_a_delivery_are_told_together(tmp_path: Path) -> None:
+    text = refusal(make_registry(tmp_path, visits=VISITS.replace(",ALT,", ",ALAT,").replace("remark", "LDH"), patients=""))
+    assert 'no file "patients.csv" in north/first. Its files: visits.csv' in text
+    assert 'no column "ALT"' in text
+    assert '"ALAT", "LDH"' in text
+
+
+def test_a_file_that_no_export_reads_is_not_lost_in_silence(tmp_path: Path) -> None:
+    text = refusal(make_registry(tmp_path, extra="a,b\n1,2\n"))
+    assert "north/first/extra.csv: no export of hospitals/north.yml reads this file" in text
+
+
+def test_two_headers_alike_are_refused(tmp_path: Path) -> None:
+    text = refusal(make_registry(tmp_path, visits=VISITS.replace("remark", "CK")))
+    assert "north/first/visits.csv" in text and 'two headers alike' in text and '"CK"' in text
+
+
+def test_an_empty_delivery_is_refused(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path)
+    for file in (registry.landing / "north" / "first").iterdir():
+        file.unlink()
+    assert "no file" in refusal(registry)
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_its_reason(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path)
+    (registry.landing / "north" / "first" / "visits.csv").write_bytes(b"PK\x03\x04 not a workbook")
+    assert "north/first/visits.csv" in refusal(registry)
+
+
+def test_the_same_content_is_settled_and_a_changed_mapping_makes_it_new(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path)
+    load(registry)
+    inventory = take_inventory(registry, "north", "first")
+    with warehouse(registry.warehouse) as connection:
+        assert not is_settled(connection, inventory)
+        record_state(connection, inventory, "incremental", "accepted")
+        assert is_settled(connection, inventory)
+        changed = make_registry(tmp_path, MAPPING.replace("name: North Hospital", "name: The North Hospital"))
+        assert not is_settled(connection, take_inventory(changed, "north", "first"))
+
+
+def test_a_network_names_the_hospital_of_each_row(tmp_path: Path) -> None:
+    mapping = MAPPING.replace("{patient_id: id, sex: sex}", "{patient_id: id, sex: sex, hospital_id: name}").replace(
+        "identifiers: [id, name]", "identifiers: [id]"
+    )
+    registry = make_registry(tmp_path, mapping)
+    load(registry)
+    with duckdb.connect(str(registry.warehouse)) as connection:
+        hospitals = connection.execute("select distinct hospital_id from raw.patients order by 1").fetchall()
+        unnamed = connection.execute("select distinct hospital_id from raw.observations").fetchall()
+    assert hospitals == [("north_Anna Example",), ("north_Bert Example",)]
+    assert unnamed == [(None,)]

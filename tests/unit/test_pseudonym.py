@@ -1,0 +1,47 @@
+"""The hash that DuckDB computes is HMAC-SHA-256 of RFC 2104, and its key is its owner's alone."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import stat
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.pseudonym import PseudonymKeyError, hash_sql, read_or_make_key, set_key
+
+
+@pytest.mark.parametrize("text", ["1", "住院号 00412053", "x" * 500, ""])
+def test_the_hash_is_hmac_sha_256(text: str) -> None:
+    key = bytes(range(32))
+    with duckdb.connect() as connection:
+        set_key(connection, key)
+        (ours,) = connection.execute(f"select {hash_sql('t')} from (select ? as t)", [text]).fetchone()
+    assert ours == hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def test_a_key_is_made_once_and_closed_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "pseudonym.key"
+    first = read_or_make_key(path)
+    assert read_or_make_key(path) == first and len(first) == 32
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read_or_make_key(tmp_path / "other.key") != first
+
+
+def test_a_key_that_others_can_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "pseudonym.key"
+    read_or_make_key(path)
+    path.chmod(0o644)
+    with pytest.raises(PseudonymKeyError, match="chmod 600"):
+        read_or_make_key(path)
+
+
+def test_a_damaged_key_is_refused_and_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "pseudonym.key"
+    path.write_text("not a key")
+    path.chmod(0o600)
+    with pytest.raises(PseudonymKeyError, match="restore the file from its backup"):
+        read_or_make_key(path)
+    assert path.read_text() == "not a key"

@@ -1,0 +1,108 @@
+"""A registry's files: every fault with file, line, key, the nearest known key and the remedy, all of them together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestration.registry import SHIPPED_REGISTRY, load_registry
+from orchestration.yaml_file import ConfigurationError
+from tests.unit.test_loading import MAPPING, REGISTRY, make_registry
+
+STUDY = """\
+study: one
+title: One
+groups:
+  a: {label: A, where: {msa: NXP2}}
+  b: {label: B, where: {msa: MDA5}}
+variables:
+  ck: {label: CK}
+tables:
+  - table_id: t
+    title: T
+    groups: [a, b]
+    reference: a
+    rows:
+      - {variable: ck, summary: median_iqr, test: mann_whitney}
+"""
+
+
+def faults(folder: Path, mapping: str = MAPPING, study: str = STUDY, registry: str = REGISTRY) -> list[str]:
+    make_registry(folder)
+    (folder / "studies").mkdir(exist_ok=True)
+    (folder / "hospitals" / "north.yml").write_text(mapping)
+    (folder / "studies" / "one.yml").write_text(study)
+    (folder / "registry.yml").write_text(registry)
+    with pytest.raises(ConfigurationError) as error:
+        load_registry(folder)
+    return error.value.faults
+
+
+def test_the_shipped_registry_is_in_order() -> None:
+    registry = load_registry(SHIPPED_REGISTRY)
+    assert sorted(registry.mappings) == ["zjch", "zjfah"]
+    assert sorted(registry.studies) == ["nxp2"]
+
+
+def test_an_unknown_key_names_file_line_key_and_the_nearest(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, MAPPING.replace("dates:", "date:"))
+    assert fault.startswith('hospitals/north.yml:3: date: unknown key "date". Did you mean "dates"? Known keys: sender, name')
+
+
+def test_an_unknown_field_of_an_entity_is_told_with_those_it_has(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, MAPPING.replace("visit_date: date", "visit_day: date"))
+    assert 'hospitals/north.yml:9: exports[1].visits.visit_day: unknown key "visit_day". Did you mean "visit_date"?' in fault
+
+
+def test_faults_of_all_files_are_told_together(tmp_path: Path) -> None:
+    found = faults(
+        tmp_path, MAPPING.replace("dates:", "date:"), STUDY.replace("test: mann_whitney", "test: mann_withney"),
+        REGISTRY + "colour: blue\n",
+    )
+    assert [f.split(":")[0] for f in found] == ["registry.yml", "hospitals/north.yml", "studies/one.yml"]
+    assert "mann_withney" in found[2] and "studies/one.yml:14" in found[2]
+
+
+def test_a_key_that_stands_twice_is_a_fault(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, MAPPING + 'name: "again"\n')
+    assert fault == f'hospitals/north.yml:{MAPPING.count(chr(10)) + 1}: "name" stands twice (first on line 2); keep one'
+
+
+def test_a_study_may_name_only_what_it_defines_and_visits_of_the_schedule(tmp_path: Path) -> None:
+    (group,) = faults(tmp_path / "one", study=STUDY.replace("groups: [a, b]", "groups: [a, c]"))
+    assert 'table t: no group "c"; the study has a, b' in group
+    (visit,) = faults(tmp_path / "two", study=STUDY.replace("    rows:", "    visit: base_line\n    rows:"))
+    assert 'no visit "base_line" in registry.yml. Its visits: baseline. Did you mean "baseline"?' in visit
+    assert visit.startswith("studies/one.yml:13:")
+
+
+def test_a_mapping_that_is_no_yaml_names_the_line(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, MAPPING.replace("exports:", "exports: [", 1))
+    assert fault.startswith("hospitals/north.yml:") and "not valid YAML" in fault
+
+
+def test_a_file_must_be_called_as_its_sender(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, MAPPING.replace("sender: north", "sender: south"))
+    assert fault == (
+        'hospitals/north.yml:1: sender: "south" does not match the file name; name the file south.yml or write sender: north'
+    )
+
+
+def test_identifiers_may_feed_nothing_but_ids(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, MAPPING.replace("identifiers: [id, name]", "identifiers: [id, sex]"))
+    assert "identifiers may feed only patient_id and visit_id; also mapped: sex" in fault
+
+
+def test_a_folder_without_a_registry_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no registry.yml here; give a registry folder with --registry"):
+        load_registry(tmp_path)
+
+
+def test_every_key_of_the_mapping_language_has_a_place_in_its_schema() -> None:
+    from orchestration.mapping import ENTITIES, Mapping
+
+    schema = Mapping.model_json_schema()
+    assert set(ENTITIES) <= set(schema["$defs"]["Export"]["properties"])
+    assert yaml.safe_load((SHIPPED_REGISTRY / "hospitals" / "zjch.yml").read_text())["sender"] == "zjch"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_LINES = 150  # single patients per panel; more hide each other, and the page grows by each
 LOG_SPAN = 100.0  # the largest value over the smallest, from which a logarithmic axis shows more
+TICKS_BETWEEN = 2000.0  # highest over lowest of a logarithmic axis, up to which ticks stand at 1, 2, 5
 PANEL_INCHES = (2.45, 2.35)
 DODGE_MONTHS = 0.28
 
@@ -169,7 +170,7 @@ def _draw_average(
 
 
 def _finish_panels(panels: Sequence[Axes], means: Sequence[Record], label: str, is_log: bool) -> None:
-    from matplotlib.ticker import FuncFormatter, NullLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     months = sorted({r["nominal_month"] for r in means})
     first = panels[0]
@@ -177,11 +178,13 @@ def _finish_panels(panels: Sequence[Axes], means: Sequence[Record], label: str, 
     first.set_xlim(months[0] - 1.5, months[-1] + 1.5)
     if is_log:
         first.set_yscale("log")
+        low, high = first.get_ylim()
+        steps = (1, 2, 5) if high < TICKS_BETWEEN * low else (1,)
+        first.yaxis.set_major_locator(LogLocator(subs=steps))
         first.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         first.yaxis.set_minor_locator(NullLocator())
     for panel in panels:
         spec = panel.get_subplotspec()
-        panel.tick_params(length=3)
         if spec.is_first_col():
             panel.set_ylabel(label + (", log scale" if is_log else ""))
         if panel.xaxis.get_tick_params().get("labelbottom", True):

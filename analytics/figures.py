@@ -63,7 +63,9 @@ RC = {
     "svg.fonttype": "none",
     "svg.hashsalt": "figure",
     "path.simplify": True,
-    "mathtext.default": "regular",
+    "text.parse_math": False,
+    "xtick.bottom": False,
+    "ytick.left": False,
 }
 
 

@@ -99,7 +99,6 @@ def _finish_survival(axes: Axes, horizon: float, label: str, at_risk: Sequence[R
     axes.set_yticks(range(0, 101, 25), [f"{v}" for v in range(0, 101, 25)])
     axes.set_ylabel(f"{label}-free (%)" if re.fullmatch(r"[A-Za-z]+", label) else "Free of the event (%)")
     axes.set_xlabel("Months from baseline")
-    axes.tick_params(length=3)
     axes.legend(
         loc="lower left", frameon=True, framealpha=0.9, edgecolor="none", handlelength=3.2, borderpad=0.2
     )

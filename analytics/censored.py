@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import special
+from scipy import linalg, special
 
 from analytics.censored_likelihood import (
     LOGISTIC,
@@ -279,7 +279,7 @@ def _status(found: Maximum, relations: tuple[str, ...], rows: _Rows, kept: np.nd
     if runaway:
         note = (
             f"{', '.join(runaway)}: all values that tell of it lie beyond a detection limit, so the estimate "
-            "runs to infinity and its interval is none; compare such groups by rank (censored_two_groups)"
+            "runs to infinity and none is given; compare such groups by rank (censored_two_groups)"
         )
         return MONOTONE_LIKELIHOOD, note
     if not found.converged:
@@ -290,12 +290,13 @@ def _status(found: Maximum, relations: tuple[str, ...], rows: _Rows, kept: np.nd
 
 
 def _runaway(found: Maximum, rows: _Rows, kept: np.ndarray) -> list[str]:
-    """Coefficients along which the likelihood has become flat, in units of their column."""
+    """Coefficients along which the likelihood has become flat although the design has rows there."""
     p = len(kept)
-    information = found.information[:p, :p]
-    size = np.sqrt((rows.x[:, kept] ** 2).mean(axis=0))
-    per_row = np.diag(information) / size**2 / len(rows.x)
-    return [rows.names[kept[j]] for j in np.flatnonzero(per_row < per_row.max() / RUNAWAY)]
+    x = rows.x[:, kept]
+    flatness, directions = linalg.eigh(found.information[:p, :p], x.T @ x)
+    flat = directions[:, flatness < flatness.max() / RUNAWAY] * np.sqrt((x**2).mean(axis=0))[:, None]
+    share = np.abs(flat).max(axis=1, initial=0.0)
+    return [rows.names[kept[j]] for j in np.flatnonzero(share > 1e-3 * share.max(initial=0.0))]
 
 
 def _fit(
@@ -318,6 +319,8 @@ def _fit(
         f"log(scale{f' {name}' if name else ''})" for name in rows.strata if law.fixed_scale is None
     ]
     table = _table(terms, found.parameters, np.sqrt(np.diag(covariance)), law.on_log, p, confidence)
+    if status == MONOTONE_LIKELIHOOD:
+        table.loc[table["term"].isin(_runaway(found, rows, kept)), list(SUMMARY_COLUMNS[1:])] = np.nan
     aliased = [name for j, name in enumerate(rows.names) if j not in kept]
     order = {name: i for i, name in enumerate([*rows.names, *terms[p:]])}
     table = table.reindex(range(len(table) + len(aliased)))

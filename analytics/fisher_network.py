@@ -3,19 +3,19 @@
 Belongs here: the network algorithm. Does not belong here: frames and statuses (``counts.py``).
 
 The p value is the chance, given the margins, of all tables that are no likelier than the one observed
-(Mehta & Patel 1983, JASA 78:427-434). Tables are filled column by column, within a column cell by cell. A
-node is what is left of each row when a column is done; a path to it is known by the log weight, the sum
-of -log(cell!), that it has used. Paths that used the same at the same node are one. At each node the
-largest and the smallest log weight that the rest can still add are known exactly, so a path is
+(Mehta & Patel 1983, JASA 78:427-434). Tables are filled column by column. A node is what is left of each row
+when a column is done; a path to it is known by the log weight, the sum of -log(cell!), that it has used.
+Paths that used the same at the same node are one. Bounds of what the rest can still add tell of a path that
+it is
 
 - counted whole, with all its completions, when even the heaviest rest leaves it no likelier than the
   observed table;
 - dropped when even the lightest rest leaves it likelier;
-- carried on otherwise, and met in the middle: the last columns are filled by themselves, and each path
-  looks up how much of what completes it is light enough.
+- carried on otherwise, and at the last two columns each path looks up how much of what completes it is
+  light enough.
 
-Work grows with the number of nodes, the product of (row total + 1) over all rows but the largest, and
-with the number of paths. Beyond the limits below there is no answer, and the caller is told so.
+Work grows with the number of fillings of a column and of paths; beyond the limit below there is no answer,
+and the caller is told so.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ from scipy import special
 
 AS_LIKELY = 3.45254e-7  # R's FEXACT: log weights this little above the observed one still count
 SAME = 1e9  # log weights that agree to 1e-9 are one path: those of different tables differ by more
-BOUND_STEPS = 8_000_000_000  # additions for the bounds: some twenty seconds at worst
-NODES = 20_000_000  # of one array: 160 MB
-PATH_STEPS = 40_000_000  # paths formed and fillings tried: some forty seconds at worst
+STEPS = 60_000_000  # paths formed and fillings tried: half a minute
 AT_ONCE = 4_000_000  # paths kept before equal ones are merged
 
 
@@ -39,7 +37,7 @@ class TooLarge(Exception):
 
 
 class Budget:
-    """How many cells may still be filled."""
+    """How many paths may still be formed."""
 
     def __init__(self, steps: int) -> None:
         self.steps = self.left = steps
@@ -47,7 +45,7 @@ class Budget:
     def spend(self, steps: int) -> None:
         self.left -= steps
         if self.left < 0:
-            raise TooLarge(f"more than {self.steps:,} cells to fill")
+            raise TooLarge(f"more than {self.steps:,} paths and fillings")
 
 
 @dataclass(frozen=True)
@@ -100,29 +98,18 @@ def exact_p(table: np.ndarray) -> float:
     if table.shape[0] > table.shape[1]:
         table = table.T
     margins = Margins(np.sort(table.sum(axis=1)), np.sort(table.sum(axis=0)))
-    _refuse_too_large(margins)
     limit = -float(special.gammaln(table + 1.0).sum()) + AS_LIKELY
-    return _walk(margins, _bounds(margins), limit)
+    return _walk(margins, limit)
 
 
-def _refuse_too_large(margins: Margins) -> None:
-    nodes = math.prod(margins.shape)
-    columns = margins.columns[:-1].astype(float)
-    steps = sum(float((np.minimum(row, columns) * (columns + 1)).sum()) * nodes for row in margins.rows[:-1])
-    if steps > BOUND_STEPS or nodes * (columns.max() + 1) > NODES:
-        raise TooLarge(f"{nodes:,} nodes and {steps:.0e} steps, more than the {BOUND_STEPS:.0e} allowed")
-
-
-def _walk(margins: Margins, bounds: list[tuple[np.ndarray, np.ndarray]], limit: float) -> float:
-    budget = Budget(PATH_STEPS)
+def _walk(margins: Margins, limit: float) -> float:
+    budget = Budget(STEPS)
     full = np.array([math.prod(margins.shape) - 1])
     log_all = float(_log_completions(margins, full, 0)[0])
     paths, counted = Paths(full, np.zeros(1), np.ones(1)), 0.0
     log_factorials = special.gammaln(np.arange(margins.left(0) + 1) + 1.0)
     for done in range(len(margins.columns) - 2):
-        paths, whole = _fill_column(
-            margins, paths, done, bounds[done + 1], limit, log_all, log_factorials, budget
-        )
+        paths, whole = _fill_column(margins, paths, done, limit, log_all, log_factorials, budget)
         counted += whole
     counted += _meet(margins, paths, limit, log_all, log_factorials, budget)
     return min(1.0, counted)
@@ -132,7 +119,6 @@ def _fill_column(
     margins: Margins,
     paths: Paths,
     done: int,
-    bounds: tuple[np.ndarray, np.ndarray],
     limit: float,
     log_all: float,
     log_factorials: np.ndarray,
@@ -149,8 +135,9 @@ def _fill_column(
         left = margins.remaining(np.array([node]), done)[:, 0]
         children, weights, times = _fillings(margins, left, int(margins.columns[done]), log_factorials)
         used, ways = paths.used[first:last], paths.ways[first:last]
-        from_carried = np.searchsorted(used, limit - weights - bounds[0][children], side="right")
-        from_dropped = np.searchsorted(used, limit - weights - bounds[1][children], side="right")
+        heaviest, lightest = _bounds(margins, children, done + 1)
+        from_carried = np.searchsorted(used, limit - weights - heaviest, side="right")
+        from_dropped = np.searchsorted(used, limit - weights - lightest, side="right")
         summed = np.concatenate([[0.0], np.cumsum(ways * np.exp(used - used[-1]))])
         log_whole = used[-1] + weights + _log_completions(margins, children, done + 1) - log_all
         counted += float((times * summed[from_carried] * np.exp(log_whole)).sum())
@@ -256,39 +243,25 @@ def _log_completions(margins: Margins, nodes: np.ndarray, done: int) -> np.ndarr
     return special.gammaln(margins.left(done) + 1.0) - rows - columns
 
 
-def _bounds(margins: Margins) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Per number of columns done, the heaviest and the lightest log weight from each node to the end.
+def _bounds(margins: Margins, nodes: np.ndarray, done: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the columns that are left can add at most and at least, per node.
 
-    Backwards from the last column, which is forced. Within a column the maximum over all its fillings
-    is taken row by row: best[node, t] is the best with t still to place, so the cost is rows x cells,
-    not fillings.
+    At most: by Lagrange duality. For any m_ij = x_i c_j / N the sum of -log(a!) over a table with
+    margins x and c is the sum of -log(a!) + a log m, less the margins' share of it, and each cell alone
+    is largest at a = floor(m). At least: -log(a!) is concave, so a row's cells weigh no less than all
+    of it in one cell; so do a column's.
     """
-    last = len(margins.columns) - 1
-    nodes = np.arange(math.prod(margins.shape))
-    left = margins.remaining(nodes, last)
-    forced = -special.gammaln(np.maximum(left, 0) + 1.0).sum(axis=0)
-    heaviest = np.where(left[-1] >= 0, forced, -np.inf)
-    lightest = np.where(left[-1] >= 0, forced, np.inf)
-    found = [(heaviest, lightest)]
-    for done in range(last - 1, 0, -1):
-        column = int(margins.columns[done])
-        heaviest = _best(margins, heaviest, column)
-        lightest = -_best(margins, -lightest, column, sign=-1.0)
-        found.append((heaviest, lightest))
-    found.append((heaviest, lightest))  # before any column: never asked
-    return found[::-1]
-
-
-def _best(margins: Margins, after: np.ndarray, column: int, sign: float = 1.0) -> np.ndarray:
-    """max over fillings of one column of sign * (log weight) + after[node that is left]."""
-    weight = -sign * special.gammaln(np.arange(column + 1) + 1.0)
-    best = after.reshape(margins.shape)[..., None] + weight  # the largest row takes all t
-    for axis, row in enumerate(margins.rows[:-1].tolist()):
-        before, best = best, np.full_like(best, -np.inf)
-        best, before = np.moveaxis(best, axis, 0), np.moveaxis(before, axis, 0)
-        for cell in range(min(row, column) + 1):
-            candidate = before[: row + 1 - cell, ..., : column + 1 - cell] + weight[cell]
-            target = best[cell:, ..., cell:]
-            np.maximum(target, candidate, out=target)
-        best = np.moveaxis(best, 0, axis)
-    return np.ascontiguousarray(best[..., column]).ravel()
+    rows, columns = margins.remaining(nodes, done).astype(float), margins.columns[done:].astype(float)
+    total = columns.sum()
+    mean = rows[:, None, :] * columns[None, :, None] / total
+    mode = np.floor(mean)
+    cells = (special.xlogy(mode, mean) - special.gammaln(mode + 1)).sum(axis=(0, 1))
+    shares = (
+        special.xlogy(rows, rows).sum(axis=0)
+        + special.xlogy(columns, columns).sum()
+        - total * math.log(total)
+    )
+    whole_rows = -special.gammaln(rows + 1).sum(axis=0)
+    whole_columns = -special.gammaln(columns + 1).sum()
+    slack = 1e-9  # of rounding, on the safe side
+    return cells - shares + slack, np.maximum(whole_rows, whole_columns) - slack

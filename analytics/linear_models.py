@@ -133,6 +133,7 @@ def logistic_model(
     if not converged or (float(weights.min()) < SEPARATED and _is_separated(x, rows.y, linear)):
         status = MONOTONE_LIKELIHOOD if _is_separated(x, rows.y, linear) else NOT_CONVERGED
         note = "the covariates separate the outcomes: an estimate runs to infinity; use firth_logistic"
+        summary[["std_error", "statistic", "p_value", "ci_low", "ci_high"]] = np.nan
     return LinearModel(
         formula,
         method,
@@ -150,17 +151,14 @@ def logistic_model(
 
 def _newton(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
     coefficients = np.zeros(x.shape[1])
-    deviance = np.inf
     for _ in range(ITERATIONS):
-        linear = x @ coefficients
-        mean = special.expit(linear)
+        mean = special.expit(x @ coefficients)
         information = (x * (mean * (1 - mean))[:, None]).T @ x
-        now = float(2 * (np.logaddexp(0, linear) - y * linear).sum())
-        if abs(deviance - now) <= 1e-14 * (abs(now) + 0.1):
-            return coefficients, information, True
-        deviance = now
         step = np.linalg.lstsq(information, x.T @ (y - mean), rcond=None)[0]
-        coefficients = coefficients + step * min(1.0, 20 / max(1.0, float(np.abs(x @ step).max())))
+        reach = float(np.abs(x @ step).max())
+        coefficients = coefficients + step * min(1.0, 20 / max(1.0, reach))
+        if reach < 1e-12 * max(1.0, float(np.abs(x @ coefficients).max())):
+            return coefficients, information, True
     return coefficients, information, False
 
 

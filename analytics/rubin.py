@@ -11,7 +11,7 @@ all as mice::pool.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -124,7 +124,15 @@ def pool_fits(fits: Sequence[FittedModel], confidence: float = CONFIDENCE) -> Po
         )
     estimates = np.array([fit.summary["estimate"] for fit in fits], dtype=float)
     errors = np.array([fit.summary["std_error"] for fit in fits], dtype=float)
-    return pool(estimates, errors**2, terms, float(fits[0].df), int(fits[0].n), confidence)
+    pooled = pool(estimates, errors**2, terms, float(fits[0].df), int(fits[0].n), confidence)
+    faults = [(i, fit) for i, fit in enumerate(fits, start=1) if getattr(fit, "status", OK) != OK]
+    if not faults:
+        return pooled
+    first, fit = faults[0]
+    note = (
+        f"{len(faults)} of {len(fits)} imputations are not ok; imputation {first}: {getattr(fit, 'note', '')}"
+    )
+    return replace(pooled, status=str(getattr(fit, "status", OK)), note=note)
 
 
 def barnard_rubin_df(m: int, between: np.ndarray, total: np.ndarray, df_complete: float) -> np.ndarray:

@@ -65,8 +65,9 @@ def leaves(block: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield path, block
 
 
-def compare(family: str, expected: Any, computed: Any, missing: dict[str, str],
-            default_relative: float | None = None) -> list[Leaf]:
+def compare(
+    family: str, expected: Any, computed: Any, missing: dict[str, str], default_relative: float | None = None
+) -> list[Leaf]:
     """Compare ``computed`` with ``expected`` leaf by leaf; a missing key counts, it is never passed over."""
     result = []
     for path, value in leaves(expected):
@@ -167,7 +168,9 @@ def tolerance_of(family: str, path: Path, expected: Any) -> Tolerance:
     if last.startswith("hl_ci95_asymptotic"):
         return Tolerance(relative=0.0, absolute=1e-6)  # ends are jump points that R's root finder straddles
     if last in ("odds_ratio_conditional_mle", "odds_ratio_conditional_ci95", "or", "ci95") and family in (
-            "table", "fisher_batch"):
+        "table",
+        "fisher_batch",
+    ):
         # uniroot's default tolerance, .Machine$double.eps^0.25, on the odds ratio or on its reciprocal
         return Tolerance(relative=0.0, absolute=1.3e-4, rule="reciprocal")
     if family == "cox" and last == "wald" and path[-1] == 0:
@@ -191,8 +194,8 @@ def _mixed_model_tolerance(names: list[str], expected: Any) -> Tolerance:
     if last == "max_abs_gradient":
         return Tolerance(absolute=1e-5, rule="at_most")
     if "nlme" in names or names[0] == "lmer_REML":
-        # optimisers stopped by their own criteria: good to 1e-5..1e-9
-        return Tolerance(relative=1e-5, absolute=1e-7)
+        # they stop by their own criteria: where the likelihood is flat, R's own blocks differ by 5e-5
+        return Tolerance(relative=1e-4, absolute=1e-7)
     if last == "logLik":
         return Tolerance(relative=0.0, absolute=1e-8)
     if "satterthwaite" in last or any("satterthwaite" in name for name in names):

@@ -55,8 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     folders = find_cases(arguments.cases)
     if not folders:
-        print(f"{arguments.cases}: no case found; expected folders with case.json, data.csv, expected.json",
-              file=sys.stderr)
+        print(
+            f"{arguments.cases}: no case found; expected folders with case.json, data.csv, expected.json",
+            file=sys.stderr,
+        )
+        return 2
+    incomplete = [path.name for path in folders if not (path / "expected.json").is_file()]
+    if incomplete:
+        print(
+            f"{arguments.cases}: no expected.json, which names what to compute, in {', '.join(incomplete)}",
+            file=sys.stderr,
+        )
         return 2
     arguments.out.mkdir(parents=True, exist_ok=True)
     answers = [answer_case(folder) for folder in folders]
@@ -128,7 +137,7 @@ def conform(computed: Any, wanted: Any) -> Any:
     if isinstance(wanted, list):
         found = computed if isinstance(computed, list) else ([] if computed is None else [computed])
         shaped = [conform(value, wanted[i]) if i < len(wanted) else value for i, value in enumerate(found)]
-        return shaped + [conform(None, value) for value in wanted[len(found):]]
+        return shaped + [conform(None, value) for value in wanted[len(found) :]]
     if isinstance(computed, list) and len(computed) == 1:
         return computed[0]
     return computed
@@ -151,8 +160,11 @@ def to_json(value: Any) -> Any:
 
 def _unexplained(computed: Any, expected: Any, missing: dict[str, str]) -> list[str]:
     """Keys that are null in the answer though R has a value, with no reason given by the family."""
-    return [dotted(path) for path, value in leaves(expected)
-            if value is not None and look_up(computed, path) is None and not is_missing(path, missing)]
+    return [
+        dotted(path)
+        for path, value in leaves(expected)
+        if value is not None and look_up(computed, path) is None and not is_missing(path, missing)
+    ]
 
 
 def _stated_tolerance(document: dict[str, Any]) -> float | None:
@@ -190,8 +202,10 @@ def report(answers: Sequence[Answer], verbose: bool = False) -> str:
         absent = sum(leaf.outcome == "missing" for leaf in compared)
         differences = [leaf.relative_difference for leaf in compared if leaf.outcome != "missing"]
         worst = max(differences, default=math.nan)
-        lines.append(f"{answer.case:<{width}} {len(compared):>10} {agreed:>7} {absent:>7} {worst:>9.1e} "
-                     f"{answer.seconds:>8.2f}")
+        lines.append(
+            f"{answer.case:<{width}} {len(compared):>10} {agreed:>7} {absent:>7} {worst:>9.1e} "
+            f"{answer.seconds:>8.2f}"
+        )
         if verbose:
             lines += [f"    {describe(leaf, answer.missing)}" for leaf in answer.disagreements]
     complete = sum(not answer.disagreements for answer in answers)

@@ -19,6 +19,8 @@ def compute(case: dict[str, Any], data: pd.DataFrame, wanted: Any) -> tuple[dict
     if match is None:
         raise ValueError(f"formula: expected Surv(...) ~ terms; found {case['formula']!r}")
     data = data.assign(**_bounds(data, match["arguments"]))
+    # read.csv leaves an empty cell of a text column as the level "", not as missing
+    data = data.assign(**{name: data[name].fillna("") for name in data.columns if data[name].dtype == object})
     strata = STRATA.search(match["right"])
     right = STRATA.sub("", match["right"])
     fit = censored_regression(

@@ -72,6 +72,8 @@ def _against(
 
 def _categorical(case: dict[str, Any], data: pd.DataFrame, name: str) -> dict[str, Any]:
     groups = tuple(case["levels"])
+    if data[name].dtype == object:  # read.csv leaves an empty cell of a text column as the level ""
+        data = data.assign(**{name: data[name].fillna("")})
     levels = tuple(sorted(data[name].dropna().unique().tolist()))
     summary, _ = table_one(
         data, [VariableSpec(name, "count_percent", levels=levels)], group=case["group"], groups=groups

@@ -12,7 +12,7 @@ direction u u' that would raise the rank.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +23,7 @@ PSI_LIMIT = 9.0  # |phi| = 1 - 3e-8, or decay over 1e-4 to 8e3 typical distances
 VANISHING = 2.3  # psi of a continuous correlation below 5e-5 at a typical distance: zero is tried
 MAX_ITERATIONS = 100
 AGREEMENT = 1e-6
-SMALL = 120  # rows; in smaller data every start is searched
+SMALL = 200  # rows; in smaller data every start is searched
 _STARTS_SERIAL = ((1.0, 0.2, 0.3), (0.3, 0.05, 0.8), (2.0, 0.5, -0.3), (0.02, 0.01, 0.6))
 _STARTS_NONE = ((1.0, 0.2, 0.0), (0.1, 0.01, 0.0))
 
@@ -53,12 +53,14 @@ def maximise(problem: Problem) -> tuple[Problem, Optimum] | None:
     of the model without serial correlation, which is then returned.
     """
     optimum = _maximise(problem)
-    if optimum is None:
-        return None
-    if problem.structure.serial == "car1" and optimum.theta[-1] > VANISHING:
+    if optimum is None or problem.structure.serial != "car1":
+        return None if optimum is None else (problem, optimum)
+    vanishes = optimum.theta[-1] > VANISHING
+    if vanishes or problem.n_rows < SMALL:
         simple = replace(problem, structure=replace(problem.structure, serial="none"))
         independent = _maximise(simple)
-        if independent is not None and independent.point.value <= optimum.point.value + 1e-6:
+        margin = 1e-6 if vanishes else -1e-6
+        if independent is not None and independent.point.value <= optimum.point.value + margin:
             return simple, replace(independent, at_limit=True)
     return problem, optimum
 
@@ -66,24 +68,49 @@ def maximise(problem: Problem) -> tuple[Problem, Optimum] | None:
 def _maximise(problem: Problem) -> Optimum | None:
     """The best of several searches.
 
-    Two starts that agree suffice; otherwise, and always in small data, where maxima may be several, all are
-    tried.
+    Two starts that agree suffice. Where they do not, and in small data, where there may be several maxima,
+    more starts follow, and the maxima of the models without slope and without serial correlation: the richer
+    model is then no less likely than those.
     """
     structure = problem.structure
     starts = _STARTS_SERIAL if structure.has_serial else _STARTS_NONE
     if structure.serial == "car1":
         starts = tuple((a, b, abs(phi)) for a, b, phi in starts)
     found: list[_Path] = []
-    for number, start in enumerate(starts):
-        path = _newton(problem, _start(problem, *start), structure.n_effects, found)
-        if path is not None:
-            found.append(path)
-        agree = len(found) > 1 and found[0].point.value - found[1].point.value < AGREEMENT
-        if number == 1 and agree and problem.n_rows >= SMALL:
-            break
+    for start in starts[:2]:
+        _search(problem, _start(problem, *start), found)
+    disagree = len(found) < 2 or abs(found[0].point.value - found[1].point.value) > AGREEMENT
+    if disagree or problem.n_rows < SMALL:
+        for start in starts[2:]:
+            _search(problem, _start(problem, *start), found)
+        for theta in _simpler_maxima(problem, starts):
+            _search(problem, theta, found)
     if not found:
         return None
     return _settle(problem, min(found, key=lambda p: p.point.value))
+
+
+def _search(problem: Problem, theta: np.ndarray, found: list[_Path]) -> None:
+    path = _newton(problem, theta, problem.structure.n_effects, found)
+    if path is not None:
+        found.append(path)
+
+
+def _simpler_maxima(problem: Problem, starts: Sequence[tuple[float, float, float]]) -> Iterator[np.ndarray]:
+    """theta at the maxima of the models without random slope, and without AR(1)."""
+    structure = problem.structure
+    n_loading = len(structure.triangle)
+    restricted: list[tuple[int, ...]] = []
+    if structure.n_effects > 1:
+        restricted.append(tuple(range(1, n_loading)))
+    if structure.serial == "ar1":
+        restricted.append((n_loading,))
+    for fixed in restricted:
+        theta = _start(problem, *starts[0])
+        theta[list(fixed)] = 0.0
+        path = _newton(problem, theta, structure.n_effects, fixed=fixed)
+        if path is not None:
+            yield path.theta
 
 
 def _start(problem: Problem, intercept: float, slope: float, phi: float) -> np.ndarray:
@@ -95,10 +122,17 @@ def _start(problem: Problem, intercept: float, slope: float, phi: float) -> np.n
     return np.array(theta)
 
 
-def _newton(problem: Problem, theta: np.ndarray, rank: int, known: Sequence[_Path] = ()) -> _Path | None:
+def _newton(
+    problem: Problem,
+    theta: np.ndarray,
+    rank: int,
+    known: Sequence[_Path] = (),
+    fixed: tuple[int, ...] = (),
+) -> _Path | None:
     """Newton's method with eigenvalue modification and step halving, then plain Newton to rounding error.
 
-    A search that comes into the neighbourhood of an optimum already ``known`` ends there.
+    A search that comes into the neighbourhood of an optimum already ``known`` ends there; entries of theta
+    that are ``fixed`` stay.
     """
     point = profile(problem, theta, rank)
     if point is None:
@@ -107,13 +141,13 @@ def _newton(problem: Problem, theta: np.ndarray, rank: int, known: Sequence[_Pat
         return _Path(theta, point, True)
     n_loading = len(problem.structure.entries(rank))
     for _ in range(MAX_ITERATIONS):
-        step = _step(point, theta, n_loading)
+        step = _step(point, theta, n_loading, fixed)
         decrease = -float(point.gradient @ step)
         if decrease <= 1e-9:
-            return _polish(problem, theta, point, rank)
+            return _polish(problem, theta, point, rank, fixed)
         moved = _halve(lambda t: profile(problem, t, rank), theta, step, point, decrease)
         if moved is None:
-            return _polish(problem, theta, point, rank)
+            return _polish(problem, theta, point, rank, fixed)
         theta, point = moved
         for path in known:
             if _is_near(problem, theta, point, path, rank):
@@ -130,18 +164,18 @@ def _is_near(problem: Problem, theta: np.ndarray, point: Point, path: _Path, ran
     return not far.any() and bool(np.all(np.abs(theta - path.theta)[n_loading:] < 0.05))
 
 
-def _step(point: Point, theta: np.ndarray, n_loading: int) -> np.ndarray:
+def _step(point: Point, theta: np.ndarray, n_loading: int, fixed: tuple[int, ...] = ()) -> np.ndarray:
     """Newton step on the parameters that are free; psi is not where it would leave its limits."""
-    free = len(theta)
-    if free > n_loading and abs(theta[-1]) >= PSI_LIMIT and point.gradient[-1] * theta[-1] < 0:
-        free -= 1
+    is_free = np.ones(len(theta), dtype=bool)
+    is_free[list(fixed)] = False
+    if len(theta) > n_loading and abs(theta[-1]) >= PSI_LIMIT and point.gradient[-1] * theta[-1] < 0:
+        is_free[-1] = False
     step = np.zeros(len(theta))
-    if not free:
+    if not is_free.any():
         return step
-    gradient = point.gradient[:free]
-    values, vectors = np.linalg.eigh(point.hessian[:free, :free])
+    values, vectors = np.linalg.eigh(point.hessian[np.ix_(is_free, is_free)])
     size = np.maximum(np.abs(values), 1e-10 * max(1.0, np.abs(values).max()))
-    step[:free] = -vectors @ ((vectors.T @ gradient) / size)
+    step[is_free] = -vectors @ ((vectors.T @ point.gradient[is_free]) / size)
     limit = np.ones(len(theta))
     limit[:n_loading] = 0.5 + np.abs(theta[:n_loading]).max(initial=0.0)
     step /= max(1.0, float((np.abs(step) / limit).max()))
@@ -165,17 +199,19 @@ def _halve(
     return None
 
 
-def _polish(problem: Problem, theta: np.ndarray, point: Point, rank: int) -> _Path:
+def _polish(
+    problem: Problem, theta: np.ndarray, point: Point, rank: int, fixed: tuple[int, ...] = ()
+) -> _Path:
     """Plain Newton steps while they shrink; converged when the last one, or the gradient, is small."""
     n_loading = len(problem.structure.entries(rank))
-    step = _step(point, theta, n_loading)
+    step = _step(point, theta, n_loading, fixed)
     for _ in range(4):
         if np.abs(step).max() < 1e-11:
             break
         there = profile(problem, theta + step, rank)
         if there is None:
             break
-        following = _step(there, theta + step, n_loading)
+        following = _step(there, theta + step, n_loading, fixed)
         if np.abs(following).max() >= np.abs(step).max():
             break
         theta, point, step = theta + step, there, following

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import ExportFault, MalformedLine
-    from .open import open_tables
+    from .open import left_unread, open_tables
     from .spec import ReadSpec
     from .tables import Finding, SourceTable
 
-__all__ = ["ExportFault", "Finding", "MalformedLine", "ReadSpec", "SourceTable", "open_tables"]
+__all__ = ["ExportFault", "Finding", "MalformedLine", "ReadSpec", "SourceTable", "left_unread", "open_tables"]
 _HOMES = {
     "ExportFault": "errors",
     "MalformedLine": "errors",
+    "left_unread": "open",
     "open_tables": "open",
     "ReadSpec": "spec",
     "Finding": "tables",

@@ -48,12 +48,21 @@ def unpacked(path: Path, kind: str, pattern: str | None, workdir: Path) -> Itera
         yield target, ""
 
 
-def _zip_members(path: Path, pattern: str | None, workdir: Path) -> Iterator[tuple[Path, str]]:
+def member_names(path: Path) -> list[str]:
+    """Names of the files in a zip archive, nothing unpacked."""
+    with _opened(path) as archive:
+        return list(checked_members(archive, path.stat().st_size, UNPACKED_BYTES))
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
     try:
-        archive = zipfile.ZipFile(path)
+        return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise damaged_archive() from None
-    with archive:
+
+
+def _zip_members(path: Path, pattern: str | None, workdir: Path) -> Iterator[tuple[Path, str]]:
+    with _opened(path) as archive:
         members = checked_members(archive, path.stat().st_size, UNPACKED_BYTES)
         wanted = {n: i for n, i in members.items() if pattern is None or fnmatch.fnmatchcase(n, pattern)}
         if not wanted:

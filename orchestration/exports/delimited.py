@@ -20,7 +20,7 @@ from .errors import ExportFault, MalformedLine
 from .header import Head, head_of, lines_to_skip, split_or_fault
 from .limits import COLUMNS
 from .records import records, rewrite
-from .relations import cells, filled_down, narrowed, plain_relation, read_csv, without_rows
+from .relations import cells, filled_down, narrowed, read_csv, without_rows
 from .rows import refuse_no_rows
 from .sheet import transposed, write_sheet
 from .spec import ReadSpec
@@ -48,7 +48,7 @@ def read_delimited(
         target = scratch(workdir, ".csv")
         done = rewrite(text, head.data_start, head.dialect, width, head.first_row, target, keep)
         rows, bad, kept = done.rows, done.malformed, done.damaged_kept
-        relation = plain_relation(target, width, done.has_line_ends)
+        relation = done.relation(width)
     else:
         rows, bad, kept = scan.rows, scan.malformed, scan.damaged_kept
         relation = _surveyed(text, head, shape, scan, workdir)

@@ -10,9 +10,10 @@ import io
 import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .errors import ExportFault
-from .spec import ReadSpec
+if TYPE_CHECKING:
+    from .spec import ReadSpec
 
 DELIMITERS = (",", "\t", ";", "|", "^", "~", "\x1f", "\x01", "§", "¦")
 SAMPLE_ROWS = 200
@@ -33,10 +34,6 @@ def dialect_of(head: str, whole: bool, spec: ReadSpec, suffix: str) -> Dialect:
 
     ``whole`` says that ``head`` is all there is; otherwise its last line is cut and left out.
     """
-    if spec.delimiter == "":
-        raise ExportFault(
-            "bad_delimiter", found="an empty delimiter", expected="a character", remedy="State it."
-        )
     quote = '"' if spec.quote is None else spec.quote
     escape = spec.escape or ""
     if spec.delimiter is not None:

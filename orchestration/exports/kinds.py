@@ -22,6 +22,7 @@ SUFFIXES = {
     ".json": "ndjson",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
+    ".por": "spss",  # portable, in plain characters
 }
 BINARY_SUFFIXES = {
     ".xlsx": "xlsx",
@@ -76,7 +77,7 @@ def kind_of(path: Path, name: str, spec: ReadSpec) -> str:
                 remedy="Ask for an export as CSV or XLSX.",
             )
     suffix = Path(name).suffix.lower()
-    found = _by_content(path, head, suffix)
+    found = _by_content(path, head, suffix) or ("spss" if suffix == ".por" else None)
     if spec.format == "auto":
         return found or _by_suffix(suffix, head)
     if found in ("zip", "gz", "bz2", "xz"):

@@ -7,13 +7,13 @@ Does not belong here: any reader.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import duckdb
 
-from .archive import ARCHIVES, unpacked
+from .archive import ARCHIVES, member_names, unpacked
 from .delimited import read_delimited
 from .errors import ExportFault
 from .json_lines import read_json
@@ -40,9 +40,26 @@ def open_tables(
     path, name = Path(path), name or Path(path).name
     workdir = Path(tempfile.mkdtemp(dir=workdir))
     try:
-        return list(_tables(_plainly_named(path, workdir), name, spec, workdir, connection, 0))
+        return list(_tables(path.absolute(), name, spec, workdir, connection, 0))
     except ExportFault as fault:
         raise (fault if fault.file else fault.at(file=name)) from None
+
+
+def left_unread(path: Path, tables: Iterable[SourceTable], name: str | None = None) -> list[str]:
+    """Visible sheets with cells, and members of an archive, from which none of ``tables`` came.
+
+    A mapping that reads only some of a file says so for the others, or something is lost without a word.
+    """
+    name = name or path.name
+    found = [table for table in tables if table.file == name or table.file.startswith(f"{name}/")]
+    kind = kind_of(path, name, ReadSpec())
+    if kind == "zip":
+        read = {table.file.removeprefix(f"{name}/") for table in found}
+        return [member for member in member_names(path) if member not in read]
+    if kind in WORKBOOKS:
+        known = sorted({table.sheet for table in found if table.sheet is not None})
+        return in_worker("other_sheets", path=str(path), kind=kind, known=known)
+    return [] if found else [name]
 
 
 def _tables(
@@ -69,16 +86,6 @@ def _tables(
         yield read_json(path, name, spec, workdir)
     else:
         yield read_delimited(path, name, spec, workdir, connection)
-
-
-def _plainly_named(path: Path, workdir: Path) -> Path:
-    """A link without the characters that DuckDB takes for a pattern, where the name has any."""
-    path = path.absolute()
-    if not any(c in str(path) for c in "*?["):
-        return path
-    link = workdir / "source"
-    link.symlink_to(path)
-    return link
 
 
 def _archive(

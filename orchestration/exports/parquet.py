@@ -15,7 +15,7 @@ from .columns import checked_header
 from .damage import PREFILTER, damage_in
 from .errors import ExportFault, MalformedLine, malformed
 from .limits import MALFORMED_LINES
-from .relations import cells, filled_down, sql_text, without_rows
+from .relations import cells, file_literal, filled_down, sql_text, without_rows
 from .rows import refuse_no_rows, too_many_malformed
 from .spec import ReadSpec
 from .tables import SourceTable, kept_findings
@@ -60,7 +60,7 @@ def read_parquet(path: Path, name: str, spec: ReadSpec, connection: duckdb.DuckD
 
 def _columns(path: Path, connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     """Top-level names as they are in the file (DuckDB renames those alike), with DuckDB's types."""
-    file = sql_text(str(path))
+    file = file_literal(path)
     schema = connection.sql(f"select name, num_children from parquet_schema({file})").fetchall()
     names, at = [], 1
     while at < len(schema):
@@ -90,7 +90,7 @@ def _relation(path: Path, types: list[str]) -> str:
     width = len(types)
     texts = ", ".join(f"{_text(f'p{i}', kind)} as c{i}" for i, kind in enumerate(types))
     aliases = ", ".join([*(f"p{i}" for i in range(width)), "file_row_number"])
-    read = _read(sql_text(str(path)))
+    read = _read(file_literal(path))
     return f"select file_row_number + 1 as source_row, {texts} from ({read}) as t({aliases})"
 
 

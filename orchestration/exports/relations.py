@@ -21,6 +21,11 @@ def sql_text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def file_literal(path: Path) -> str:
+    """A file's path as DuckDB's functions take it, what would be a pattern in it escaped."""
+    return sql_text("".join(f"[{c}]" if c in "*?[" else c for c in str(path)))
+
+
 def cells(count: int) -> str:
     """c0, c1 …"""
     return ", ".join(f"c{i}" for i in range(count))
@@ -34,6 +39,7 @@ def read_csv(
     *,
     skip: int = 0,
     numbered: bool = False,
+    longest: int = 2 * LINE_BYTES,
     parallel: bool = False,
     padded: bool = False,
 ) -> str:
@@ -56,17 +62,19 @@ def read_csv(
         "compression": "'none'",
         "strict_mode": "false",
         "null_padding": "true" if padded else "false",
-        "max_line_size": str(2 * LINE_BYTES),
+        "max_line_size": str(longest),
         "hive_partitioning": "false",
         "parallel": "true" if parallel else "false",
     }
     stated = ", ".join(f"{key} = {value}" for key, value in options.items())
-    return f"read_csv({sql_text(str(path))}, {stated})"
+    return f"read_csv({file_literal(path)}, {stated})"
 
 
-def plain_relation(path: Path, width: int, has_line_ends: bool, *, padded: bool = False) -> str:
+def plain_relation(path: Path, width: int, *, longest: int, parallel: bool, padded: bool = False) -> str:
     """The relation over a CSV that ``rows.RowWriter`` wrote, ``source_row`` first."""
-    read = read_csv(path, width, numbered=True, parallel=not (has_line_ends or padded), padded=padded)
+    read = read_csv(
+        path, width, numbered=True, longest=max(longest, 2 * LINE_BYTES), parallel=parallel, padded=padded
+    )
     return f"select source_row::bigint as source_row, {cells(width)} from {read}"
 
 

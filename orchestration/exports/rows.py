@@ -15,7 +15,8 @@ from typing import Any
 
 from .damage import damage_in
 from .errors import ExportFault, MalformedLine, malformed
-from .limits import MALFORMED_LINES
+from .limits import COLUMNS, MALFORMED_LINES
+from .relations import plain_relation
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,13 @@ class Written:
     malformed: list[MalformedLine]
     damaged_kept: int
     has_line_ends: bool  # inside cells
+    longest: int  # bytes of a line, at most
+
+    def relation(self, width: int, *, padded: bool = False) -> str:
+        """The query that reads it, ``width`` cells wide; shorter lines are filled with blanks if
+        ``padded``."""
+        parallel = not (self.has_line_ends or padded)
+        return plain_relation(Path(self.path), width, longest=self.longest, parallel=parallel, padded=padded)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -46,6 +54,7 @@ class RowWriter:
     malformed: list[MalformedLine] = field(default_factory=list)
     damaged_kept: int = 0
     has_line_ends: bool = False
+    characters: int = 0  # of the longest row
 
     def __enter__(self) -> RowWriter:
         self.out = self.path.open("w", encoding="utf-8", errors="replace", newline="")
@@ -59,6 +68,7 @@ class RowWriter:
 
     def write(self, row: int, cells: Iterable[str | None], text: str) -> None:
         """Write one row; ``text`` is the row as it arrived, or all its cells together."""
+        self.characters = max(self.characters, len(text))
         damage = damage_in(text)
         if damage is not None and not self.keep_damaged:
             self.reject(row, *damage, text)
@@ -74,7 +84,12 @@ class RowWriter:
             raise too_many_malformed(row)
 
     def done(self) -> Written:
-        return Written(str(self.path), self.rows, self.malformed, self.damaged_kept, self.has_line_ends)
+        longest = (
+            8 * self.characters + 4 * COLUMNS
+        )  # four bytes to a character, all of them quotes; delimiters
+        return Written(
+            str(self.path), self.rows, self.malformed, self.damaged_kept, self.has_line_ends, longest
+        )
 
 
 def too_many_malformed(row: int) -> ExportFault:

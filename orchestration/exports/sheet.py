@@ -17,22 +17,11 @@ from typing import Any
 from .cells import WHOLE, cell_text
 from .columns import joined_header
 from .errors import ExportFault
+from .grid import GridSpec
 from .rows import RowWriter, Written
 
 Merged = dict[tuple[int, int], tuple[int, int]]  # first cell of a merged range to its last
 Numbered = Iterable[tuple[int, list[Any]]]  # rows as they lie in the sheet, from 0, all equally wide
-
-
-@dataclass(frozen=True)
-class GridSpec:
-    """What ``ReadSpec`` says of grids, in a form that a worker process starts without pydantic for."""
-
-    sheet: str | None
-    skip_rows: int
-    header_rows: int
-    transposed: bool
-    encoding: str | None
-    damaged_text: str
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .sheet import GridSpec
+from .grid import GridSpec
 
 Format = Literal[
     "auto", "csv", "tsv", "xlsx", "xls", "xlsb", "ods", "parquet", "sas", "spss", "stata", "ndjson"

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from .columns import checked_header
 from .errors import MalformedLine
-from .relations import filled_down, narrowed, plain_relation
+from .relations import filled_down, narrowed
 from .rows import Written, refuse_no_rows
 from .spec import ReadSpec
 
@@ -76,8 +75,7 @@ def written_table(
     """The table that ``rows.RowWriter`` wrote under these names; ``used`` as for ``checked_header``."""
     columns = checked_header(names, header_row, used)
     refuse_no_rows(written.rows + len(written.malformed), header_row)
-    relation = plain_relation(Path(written.path), len(names), written.has_line_ends, padded=padded)
-    relation = narrowed(relation, len(columns), len(names))
+    relation = narrowed(written.relation(len(names), padded=padded), len(columns), len(names))
     return SourceTable(
         file=file,
         sheet=sheet,

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from .archive import refuse_workbook_bomb
 from .errors import ExportFault, did_you_mean, name_list
+from .grid import GridSpec
 from .markup import grids
-from .sheet import GridSpec, Merged, Numbered, SheetRows, transposed, write_sheet
-from .xlsx_cells import error_cells, refuse_uncalculated
+from .sheet import Merged, Numbered, SheetRows, transposed, write_sheet
+from .xlsx_cells import refuse_uncalculated, shown_texts
 
 CONTAINER_HEAD = 1 << 20
 
@@ -47,21 +49,16 @@ def read_workbook(path: str, kind: str, options: dict[str, Any], workdir: str) -
     return [table.as_json() for table in tables]
 
 
-def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, Numbered, Merged]]:
-    import python_calamine as calamine
+def other_sheets(path: str, kind: str, known: list[str]) -> list[str]:
+    """Visible sheets that hold cells and are not among those ``known``."""
+    with _opened(path, kind) as workbook:
+        names = [name for name in _visible(workbook) if name not in known]
+        return [name for name in names if workbook.get_sheet_by_name(name).start is not None]
 
-    refuse_workbook_bomb(path)
-    if kind == "xls" and _is_encrypted_package(path):
-        raise _encrypted()
-    try:
-        workbook = calamine.load_workbook(path)
-        visible = [
-            meta.name
-            for meta in workbook.sheets_metadata
-            if meta.typ == calamine.SheetTypeEnum.WorkSheet
-            and meta.visible == calamine.SheetVisibleEnum.Visible
-        ]
-        for name in _wanted(workbook.sheet_names, visible, spec.sheet):
+
+def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, Numbered, Merged]]:
+    with _opened(path, kind) as workbook:
+        for name in _wanted(workbook.sheet_names, _visible(workbook), spec.sheet):
             if kind in ("xlsx", "ods"):
                 refuse_uncalculated(path, kind, name)
             sheet = workbook.get_sheet_by_name(name)
@@ -69,18 +66,40 @@ def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str
                 left = sheet.start[1]
                 ranges = sheet.merged_cell_ranges or []
                 merged = {(r, c - left): (to_r, to_c - left) for (r, c), (to_r, to_c) in ranges if c >= left}
-                errors = error_cells(path, name, left) if kind == "xlsx" else {}
-                yield name, _with_errors(enumerate(sheet.iter_rows()), errors), merged
+                shown = shown_texts(path, name, left) if kind == "xlsx" else {}
+                yield name, _as_shown(enumerate(sheet.iter_rows()), shown), merged
+
+
+@contextmanager
+def _opened(path: str, kind: str) -> Iterator[Any]:
+    """The workbook as calamine opens it; what calamine says of it within, as a fault."""
+    import python_calamine as calamine
+
+    refuse_workbook_bomb(path)
+    if kind == "xls" and _is_encrypted_package(path):
+        raise _encrypted()
+    try:
+        yield calamine.load_workbook(path)
     except calamine.PasswordError:
         raise _encrypted() from None
     except calamine.CalamineError as error:
         raise _unreadable(error) from None
 
 
-def _with_errors(numbered: Numbered, errors: dict[int, dict[int, str]]) -> Numbered:
-    """Rows with the text of error cells, which calamine gives as blank."""
+def _visible(workbook: Any) -> list[str]:
+    from python_calamine import SheetTypeEnum, SheetVisibleEnum
+
+    return [
+        meta.name
+        for meta in workbook.sheets_metadata
+        if meta.typ == SheetTypeEnum.WorkSheet and meta.visible == SheetVisibleEnum.Visible
+    ]
+
+
+def _as_shown(numbered: Numbered, shown: dict[int, dict[int, str]]) -> Numbered:
+    """Rows with the texts that calamine does not give."""
     for number, row in numbered:
-        for column, text in errors.get(number, {}).items():
+        for column, text in shown.get(number, {}).items():
             if column < len(row):
                 row[column] = text
         yield number, row

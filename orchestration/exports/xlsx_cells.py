@@ -14,8 +14,6 @@ from xml.etree import ElementTree
 
 from .errors import ExportFault
 
-MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-LINK = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 PIECE, OVERLAP = 1 << 20, 16_384  # bytes; the overlap holds the longest cell that is looked for
 UNCALCULATED = re.compile(
     rb"<(?:\w+:)?c\b([^>]*)>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"
@@ -25,6 +23,11 @@ ERROR = re.compile(
     rb"<(?:\w+:)?c\b([^>]*\bt=[\"']e[\"'][^>]*)>(?:<(?:\w+:)?f\b[^>]*/>|<(?:\w+:)?f\b[^>]*>[^<]*</(?:\w+:)?f>)?"
     rb"\s*<(?:\w+:)?v>([^<]+)</"
 )
+NUMBER = re.compile(
+    rb"<(?:\w+:)?c\b([^>]*\bs=[^>]*)>(?:<(?:\w+:)?f\b[^>]*>[^<]*</(?:\w+:)?f>)?<(?:\w+:)?v>([^<]+)</"
+)
+STYLE = re.compile(rb"\bs=[\"'](\d+)[\"']")
+ZEROS = re.compile(r"(0{2,})(;@|_\s*)?")
 REFERENCE = re.compile(rb"\br=[\"']([A-Z]{1,3})(\d+)[\"']")
 IS_TEXT = re.compile(rb"\bt=[\"']str[\"']")
 ODS_FORMULA = re.compile(rb"<table:table-cell\b[^>]*table:formula=[^>]*>")
@@ -48,16 +51,49 @@ def refuse_uncalculated(path: str, kind: str, sheet: str) -> None:
         )
 
 
-def error_cells(path: str, sheet: str, left: int) -> dict[int, dict[int, str]]:
-    """Text of the error cells (``#DIV/0!``) by row from 0 and column from ``left``."""
+def shown_texts(path: str, sheet: str, left: int) -> dict[int, dict[int, str]]:
+    """Text of error cells (``#DIV/0!``) and of numbers shown with leading zeros, by row from 0 and column
+    from ``left``."""
     found: dict[int, dict[int, str]] = {}
+    zeros = _zero_styles(path)
     for piece in _sheet_pieces(path, sheet):
         if b'"e"' in piece or b"'e'" in piece:
             for match in ERROR.finditer(piece):
-                if place := REFERENCE.search(match.group(1)):
-                    row, column = int(place.group(2)) - 1, _column_number(place.group(1)) - left
-                    found.setdefault(row, {})[column] = match.group(2).decode("utf-8", "replace")
+                _note(found, match.group(1), match.group(2).decode("utf-8", "replace"), left)
+        if zeros:
+            for match in NUMBER.finditer(piece):
+                style = STYLE.search(match.group(1))
+                if style and style.group(1) in zeros and match.group(2).isdigit():
+                    _note(found, match.group(1), match.group(2).decode().zfill(zeros[style.group(1)]), left)
     return found
+
+
+def _note(found: dict[int, dict[int, str]], attributes: bytes, text: str, left: int) -> None:
+    if place := REFERENCE.search(attributes):
+        found.setdefault(int(place.group(2)) - 1, {})[_column_number(place.group(1)) - left] = text
+
+
+def _zero_styles(path: str) -> dict[bytes, int]:
+    """Digits that a number is shown with, by the cell styles (as the XML writes them) whose format is zeros
+    only."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            styles = ElementTree.fromstring(archive.read("xl/styles.xml"))
+    except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, EOFError):
+        return {}
+    formats = {
+        element.get("numFmtId"): len(zeros.group(1))
+        for element in styles.iter()
+        if _local(element.tag) == "numFmt" and (zeros := ZEROS.fullmatch(element.get("formatCode", "")))
+    }
+    cells = next((element for element in styles if _local(element.tag) == "cellXfs"), [])
+    return {
+        b"%d" % i: formats[xf.get("numFmtId")] for i, xf in enumerate(cells) if xf.get("numFmtId") in formats
+    }
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
 def _column_number(letters: bytes) -> int:
@@ -115,8 +151,9 @@ def _sheet_part(archive: zipfile.ZipFile, sheet: str) -> str | None:
     workbook = ElementTree.fromstring(archive.read("xl/workbook.xml"))
     links = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
     targets = {link.get("Id"): link.get("Target", "") for link in links}
-    for element in workbook.iter(f"{MAIN}sheet"):
-        if element.get("name") == sheet:
-            target = targets.get(element.get(LINK), "")
+    for element in workbook.iter():
+        if _local(element.tag) == "sheet" and element.get("name") == sheet:
+            link = next((value for key, value in element.items() if _local(key) == "id"), None)
+            target = targets.get(link, "")
             return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
     return None

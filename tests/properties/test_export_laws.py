@@ -6,15 +6,19 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from unittest.mock import patch
 
 import duckdb
+import openpyxl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestration.exports import ExportFault, ReadSpec, open_tables
 from orchestration.exports.damage import damage_in
+from orchestration.exports.sheet import SheetRows
+from orchestration.exports.workbook import read_workbook
 
 CONNECTION = duckdb.connect()
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -109,3 +113,49 @@ def test_a_stated_encoding_gives_the_text_that_was_encoded(rows, encoding):
         return
     damaged = {line.source_row for line in malformed}
     assert arrived == [row for row in kept(rows) if row[0] not in damaged]
+
+
+SEEN = st.one_of(
+    st.none(),
+    st.text(st.characters(codec="utf-8", exclude_categories=("C",)), min_size=1, max_size=8),
+    st.sampled_from(["a\nb", "=1+1", "_x000D_", " ", "007", "#N/A"]),
+    st.integers(-(10**14), 10**14),
+    st.floats(-1e9, 1e9).map(lambda number: round(number, 6)),
+    st.booleans(),
+)
+
+
+@settings(QUICK, max_examples=40)
+@given(
+    rows=st.integers(1, 4).flatmap(
+        lambda width: st.lists(st.lists(SEEN, min_size=width, max_size=width), min_size=1, max_size=8)
+    )
+)
+def test_a_table_written_as_a_worksheet_arrives_as_a_person_sees_it(rows):
+    """The worker's own function is called, for a process per example would take most of the time."""
+    book = openpyxl.Workbook()
+    for i, row in enumerate([[f"h{i}" for i in range(len(rows[0]))], *rows]):
+        for j, value in enumerate(row):
+            cell = book.active.cell(i + 1, j + 1, value)
+            if isinstance(value, str):
+                cell.data_type = "s"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "labs.xlsx"
+        book.save(path)
+        options = asdict(ReadSpec(damaged_text="keep").grid())
+        [sheet] = map(SheetRows.from_json, read_workbook(str(path), "xlsx", options, folder))
+        relation = sheet.written.relation(len(rows[0]))
+        arrived = CONNECTION.sql(f"select * from ({relation}) order by source_row").fetchall()
+    assert arrived == kept([[seen(value) for value in row] for row in rows])
+
+
+def seen(value) -> str:
+    """What a spreadsheet shows of a value, by another way than the reader's."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, str):
+        return "" if value.isspace() else value.replace("_x000D_", "\r")
+    text = repr(value)
+    return text.removesuffix(".0") if "e" not in text else text

@@ -12,7 +12,7 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from orchestration.exports import ExportFault, ReadSpec, open_tables
+from orchestration.exports import ExportFault, ReadSpec, left_unread, open_tables
 
 SAMPLES = Path(__file__).parent / "exports_samples"
 CONNECTION = duckdb.connect()
@@ -167,3 +167,18 @@ def test_content_decides_what_a_file_is_whatever_its_name(tmp_path):
     path = tmp_path / "labs.csv"
     path.write_bytes(parquet.read_bytes())
     assert read(path)[0].format == "parquet"
+
+
+def test_members_that_no_table_came_from_are_told(tmp_path):
+    path = tmp_path / "delivery.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("labs.csv", CSV)
+        archive.writestr("patients.csv", CSV)
+    tables = open_tables(path, ReadSpec(member="labs.csv"), tmp_path, CONNECTION)
+    assert left_unread(path, tables) == ["patients.csv"]
+
+
+def test_a_very_long_value_of_an_object_arrives_whole(tmp_path):
+    path = tmp_path / "documents.ndjson"
+    path.write_text(json.dumps({"id": "a", "attachment": "x" * 9_000_000}) + "\n")
+    assert [len(cell) for cell in read(path)[1][0][1:]] == [1, 9_000_000]

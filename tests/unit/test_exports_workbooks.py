@@ -10,9 +10,10 @@ import duckdb
 import openpyxl
 import pytest
 
-from orchestration.exports import ExportFault, ReadSpec, open_tables
+from orchestration.exports import ExportFault, ReadSpec, left_unread, open_tables
 from orchestration.exports.cells import cell_text
-from orchestration.exports.sheet import GridSpec, write_sheet
+from orchestration.exports.grid import GridSpec
+from orchestration.exports.sheet import write_sheet
 
 SAMPLES = Path(__file__).parent / "exports_samples"
 TONGJI = Path(__file__).parents[1] / "mappings/tongji/landing/tongji/2020-02/time_series_375_prerpocess.xlsx"
@@ -174,3 +175,27 @@ def test_tongji_gives_every_row_to_its_patient(tmp_path):
         """
     ).fetchone()
     assert counts == (2, 6121, 6120, 375, 14, 71, 501, 4, 201, 174)
+
+
+def test_a_number_shown_with_leading_zeros_keeps_them(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["hospital number", "CK", "percent"])
+    book.active.append([412053, 10, 0.45])
+    book.active["A2"].number_format, book.active["C2"].number_format = "00000000", "0%"
+    path = tmp_path / "labs.xlsx"
+    book.save(path)
+    [table] = open_tables(path, ReadSpec(), tmp_path, CONNECTION)
+    assert rows_of(table) == [(2, "00412053", "10", "0.45")]
+
+
+def test_sheets_that_no_table_came_from_are_told(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "Patients"
+    book.active.append(["id"])
+    book.active.append(["a"])
+    book.create_sheet("blank")
+    book.create_sheet("Labs").append(["id"])
+    path = tmp_path / "registry.xlsx"
+    book.save(path)
+    tables = open_tables(path, ReadSpec(sheet="Patients"), tmp_path, CONNECTION)
+    assert left_unread(path, tables) == ["Labs"]

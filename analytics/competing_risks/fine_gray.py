@@ -78,7 +78,9 @@ def cause_specific_cox(
     confidence: float = 0.95,
 ) -> CoxFit:
     """Cox regression of one cause, other events counted as censored: the effect on the rate of the cause."""
-    read_causes(data, time, event, censored, entry=entry).position(cause)
+    read = read_causes(data, time, event, censored, entry=entry)
+    if read.labels:
+        read.position(cause)
     known = data[event].notna()
     happened = data.assign(**{EVENT: (data[event] == cause).astype(float).where(known)})
     return cox(happened, time, EVENT, terms, factors, entry, strata, cluster, ties, confidence)
@@ -166,7 +168,9 @@ class _Sums:
 def _sums(layout: _Layout, x: FloatArray, eta: FloatArray) -> _Sums:
     weight = np.exp(eta)
     total = _over_risk_sets(layout, weight)
-    mean = np.stack([_over_risk_sets(layout, weight * column) for column in x.T], axis=1) / total[:, None]
+    mean = np.empty((len(total), x.shape[1]))
+    for j, column in enumerate(x.T):
+        mean[:, j] = _over_risk_sets(layout, weight * column) / total
     return _Sums(weight, total, mean)
 
 
@@ -302,7 +306,8 @@ def _judge(
         )
     if not converged:
         return NOT_CONVERGED, "No maximum found; rescale the covariates."
-    return events_per_parameter(events, parameters)
+    status, note = events_per_parameter(events, parameters)
+    return status, f"{note} Use fewer terms." if note else ""
 
 
 def _table(

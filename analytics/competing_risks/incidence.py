@@ -34,6 +34,8 @@ CURVE_COLUMNS = (
     "ci_high",
 )
 
+AT_COLUMNS = ("group_id", "cause", "time", "at_risk", "incidence", "std_error", "ci_low", "ci_high")
+
 
 @dataclass(frozen=True)
 class CumulativeIncidence:
@@ -70,6 +72,8 @@ class CumulativeIncidence:
                     {"group_id": group, "cause": cause, "time": wanted, "at_risk": at_risk, **columns}
                 )
             )
+        if not parts:
+            return pd.DataFrame(columns=list(AT_COLUMNS))
         return pd.concat(parts, ignore_index=True)
 
 

@@ -78,7 +78,7 @@ def prepare(
     inside = _have_declared_levels(data, {name: factors[name] for name in factors if name in read})
     chosen = data if inside.all() else data[inside]
     outcome = read_outcome(chosen, time, event, entry, read)
-    rows = chosen.iloc[outcome.rows]
+    rows = chosen[read].iloc[outcome.rows]
     stratum, labels = stratum_codes(rows, within or None)
     return CoxData(
         outcome=Outcome(

@@ -14,7 +14,14 @@ from analytics.cox.data import CoxData
 from analytics.cox.likelihood import pieces
 from analytics.cox.newton import Maximum, aliased_columns, maximise
 from analytics.cox.residuals import collapse, robust_covariance, score_residuals
-from analytics.status import MONOTONE_LIKELIHOOD, NOT_CONVERGED, NOT_ESTIMABLE, OK, TOO_FEW_EVENTS
+from analytics.status import (
+    MONOTONE_LIKELIHOOD,
+    NOT_CONVERGED,
+    NOT_ESTIMABLE,
+    OK,
+    TOO_FEW_EVENTS,
+    TOO_FEW_GROUPS,
+)
 from analytics.survival.outcome import FloatArray, IntArray
 
 EVENTS_PER_PARAMETER = 5
@@ -108,7 +115,14 @@ def judge(data: CoxData, found: Estimate) -> tuple[str, str]:
         return NOT_ESTIMABLE, " ".join(notes)
     if not found.maximum.converged:
         return NOT_CONVERGED, f"No maximum in {found.maximum.iterations} iterations; rescale the covariates."
-    return events_per_parameter(data.outcome.n_events, len(found.kept))
+    if data.cluster is not None and data.cluster.max() < len(found.kept):
+        clusters, parameters = data.cluster.max() + 1, counted(len(found.kept), "parameter")
+        return TOO_FEW_GROUPS, (
+            f"{clusters} clusters for {parameters}: robust errors need many more clusters than parameters. "
+            "Leave the cluster out or use fewer terms."
+        )
+    status, note = events_per_parameter(data.outcome.n_events, len(found.kept))
+    return status, f"{note} Use firth_cox or fewer terms." if note else ""
 
 
 def events_per_parameter(events: int, parameters: int) -> tuple[str, str]:
@@ -116,9 +130,13 @@ def events_per_parameter(events: int, parameters: int) -> tuple[str, str]:
     if events >= EVENTS_PER_PARAMETER * parameters:
         return OK, ""
     return TOO_FEW_EVENTS, (
-        f"{events} events for {parameters} parameters, fewer than {EVENTS_PER_PARAMETER} each: "
-        "estimates are biased away from no effect. Use firth_cox or fewer terms."
+        f"{counted(events, 'event')} for {counted(parameters, 'parameter')}, fewer than "
+        f"{EVENTS_PER_PARAMETER} each: estimates are biased away from no effect."
     )
+
+
+def counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _listed(names: list[str], positions: IntArray | list[int]) -> str:

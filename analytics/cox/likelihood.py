@@ -93,8 +93,10 @@ def per_block(sets: RiskSets, terms: TieTerms, values: FloatArray) -> tuple[Floa
             np.bincount(terms.block, weights=values, minlength=n),
             np.bincount(terms.block, weights=terms.share * values, minlength=n),
         )
-    columns = [per_block(sets, terms, column) for column in values.T]
-    return np.stack([c[0] for c in columns], axis=1), np.stack([c[1] for c in columns], axis=1)
+    whole, tied = np.zeros((n, values.shape[1])), np.zeros((n, values.shape[1]))
+    for j, column in enumerate(values.T):
+        whole[:, j], tied[:, j] = per_block(sets, terms, column)
+    return whole, tied
 
 
 def sum_over_terms(sets: RiskSets, terms: TieTerms, values: FloatArray) -> FloatArray:

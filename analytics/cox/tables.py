@@ -63,9 +63,9 @@ def term_table(fit: CoxFit) -> pd.DataFrame:
 
 
 def _estimates(b: float, error: float, quantile: float) -> dict[str, float]:
-    with np.errstate(over="ignore"):  # an interval of a diverging coefficient has no end
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverging coefficient, or an error of 0
         ratio, low, high = np.exp([b, b - quantile * error, b + quantile * error])
-    z = b / error
+        z = b / error
     return dict(zip(ESTIMATES, (b, error, ratio, low, high, z, float(chdtrc(1, z**2)))))
 
 

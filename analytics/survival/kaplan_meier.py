@@ -40,6 +40,9 @@ CURVE_COLUMNS = (
     "cumulative_hazard",
     "cumulative_hazard_std_error",
 )
+SUMMARY_COLUMNS = ("group_id", "n", "events", "median", "ci_low", "ci_high", "status", "note")
+RISK_TABLE_COLUMNS = ("time", "at_risk", "survival", "ci_low", "ci_high", "group_id")
+QUANTILE_COLUMNS = ("probability", "time", "ci_low", "ci_high", "group_id")
 SAME_PROBABILITY = float(np.sqrt(np.finfo(float).eps))
 
 
@@ -70,7 +73,7 @@ class KaplanMeier:
             _at_times(self.curve[self.curve["group_id"] == group], outcome, times).assign(group_id=group)
             for group, outcome in self.outcomes.items()
         ]
-        return pd.concat(parts, ignore_index=True)
+        return _stacked(parts, RISK_TABLE_COLUMNS)
 
     def quantiles(self, probabilities: Sequence[float] = (0.25, 0.5, 0.75)) -> pd.DataFrame:
         """One row per group and probability: the first time at which that share has had the event.
@@ -81,7 +84,7 @@ class KaplanMeier:
             _quantiles(self.curve[self.curve["group_id"] == group], probabilities).assign(group_id=group)
             for group in self.outcomes
         ]
-        return pd.concat(parts, ignore_index=True)
+        return _stacked(parts, QUANTILE_COLUMNS)
 
     @property
     def median(self) -> pd.DataFrame:
@@ -110,11 +113,10 @@ def kaplan_meier(
     quantile = confidence_quantile(confidence)
     outcome = read_outcome(data, time, event, entry, [group] if group else [])
     outcomes = split_by_group(data, outcome, group, levels)
-    curves = [_curve(part, quantile, ci).assign(group_id=label) for label, part in outcomes.items()]
-    curve = pd.concat([c for c in curves if len(c)] or curves[:1], ignore_index=True)
-    summary = pd.DataFrame(
-        [_summarise(label, part, curve_of) for (label, part), curve_of in zip(outcomes.items(), curves)]
-    )
+    curves = {label: _curve(part, quantile, ci) for label, part in outcomes.items()}
+    curve = _stacked([c.assign(group_id=label) for label, c in curves.items()], (*CURVE_COLUMNS, "group_id"))
+    rows = [_summarise(label, part, curves[label]) for label, part in outcomes.items()]
+    summary = pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
     n, n_events = int(summary["n"].sum()), int(summary["events"].sum())
     status = NOT_ESTIMABLE if n == 0 else NO_EVENTS if n_events == 0 else OK
     notes = {
@@ -140,13 +142,18 @@ def kaplan_meier(
     return KaplanMeier(**{**vars(result), "risk_table": result.at_risk(times)})
 
 
+def _stacked(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(columns))
+
+
 def split_by_group(
     data: pd.DataFrame, outcome: Outcome, group: str | None, levels: Sequence[object] | None
 ) -> dict[object, Outcome]:
     """The outcome of each group, in the order of ``levels``; one group "all" without a group column."""
     if group is None:
         return {"all": outcome}
-    codes, labels = group_codes(data.iloc[outcome.rows], group, levels)
+    codes, labels = group_codes(data[[group]].iloc[outcome.rows], group, levels)
     return {label: _part(outcome, codes == code) for code, label in enumerate(labels)}
 
 

@@ -378,7 +378,7 @@ def _read(
 ) -> tuple[_Sample, int]:
     within = [] if strata is None else [strata] if isinstance(strata, str) else list(strata)
     outcome = read_outcome(data, time, event, entry, [group, *within])
-    rows = data.iloc[outcome.rows]
+    rows = data[[group, *within]].iloc[outcome.rows]
     codes, labels = group_codes(rows, group, levels)
     stratum, _ = stratum_codes(rows, within or None)
     kept = codes >= 0

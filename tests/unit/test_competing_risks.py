@@ -125,6 +125,14 @@ def test_a_separated_cause_is_a_monotone_likelihood():
     assert "z runs to infinity" in fit.note
 
 
+def test_a_model_in_which_nothing_varies_and_a_frame_without_rows_are_statuses():
+    constant = fine_gray(SIXTEEN.assign(z=1.0), "time", "cause", 1, ["z"])
+
+    assert (constant.status, constant.note) == ("not_estimable", "z does not vary.")
+    assert cumulative_incidence(SIXTEEN[:0], "time", "cause", "group").at([1]).empty
+    assert cause_specific_cox(SIXTEEN[:0], "time", "cause", 1, ["x"]).status == "not_estimable"
+
+
 def test_an_unknown_cause_is_an_error_that_lists_those_there_are():
     with pytest.raises(ValueError, match="cause: expected one of \\[1, 2\\]; found 3"):
         cause_specific_cox(SIXTEEN, "time", "cause", 3, ["x"])

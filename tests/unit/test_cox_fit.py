@@ -246,6 +246,21 @@ def test_baseline_at_a_covariate_value_is_scaled_by_its_hazard_ratio():
     assert ratio.tolist() == pytest.approx([np.exp(fit.coefficients[0])] * 4)
 
 
+def test_as_few_clusters_as_parameters_give_no_robust_errors_worth_having():
+    fit = cox(cohort(), "time", "event", ["x", "age"], cluster="site")
+
+    assert fit.status == "too_few_groups"
+    assert fit.note.startswith("2 clusters for 2 parameters: robust errors need many more clusters")
+    assert np.isnan(fit.tests.set_index("test").loc["wald", "statistic"])
+
+
+def test_a_model_in_which_nothing_varies_has_a_row_that_says_so():
+    fit = cox(cohort().assign(z=1.0), "time", "event", ["z"])
+
+    assert fit.terms["status"].tolist() == ["not_estimable"]
+    assert fit.loglik == fit.loglik_null
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

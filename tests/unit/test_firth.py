@@ -116,3 +116,9 @@ def test_no_events_is_a_status_with_a_row_per_term():
 
     assert fit.terms["status"].tolist() == ["no_events", "no_events"]
     assert firth_logistic(cohort().assign(event=1), "event", ["x"]).status == "no_variance"
+
+
+def test_a_model_in_which_nothing_varies_is_a_status():
+    assert firth_cox(cohort().assign(z=1.0), "time", "event", ["z"]).terms["status"].tolist() == [
+        "not_estimable"
+    ]

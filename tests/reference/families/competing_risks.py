@@ -9,7 +9,7 @@ import pandas as pd
 
 from analytics.competing_risks import cause_specific_cox, cumulative_incidence, fine_gray, gray_test
 from analytics.cox.terms import columns_of
-from tests.reference.families.survival_formula import as_read_by_r, r_factors, read_formula
+from tests.reference.families.survival_formula import as_read_by_r, r_factors, r_sorted, read_formula
 
 
 def compute(case: dict[str, Any], data: pd.DataFrame, wanted: dict[str, Any]) -> tuple[dict, dict[str, str]]:
@@ -18,7 +18,7 @@ def compute(case: dict[str, Any], data: pd.DataFrame, wanted: dict[str, Any]) ->
     covariates = read_formula(f"Surv(t, e) ~ {' + '.join(given)}").terms
     data = as_read_by_r(case, data, [group, *columns_of(covariates)])
     factors = r_factors({}, data, columns_of(covariates))
-    levels = sorted(data[group].dropna().unique().tolist())
+    levels = r_sorted(data[group].dropna().unique().tolist())
     curves = cumulative_incidence(data, time, status, group, levels)
     causes = [cause for cause in curves.summary["cause"].unique()]
     at = curves.at(sorted(set(case["at"]))).set_index(["group_id", "cause"])

@@ -7,6 +7,8 @@ Does not belong here: any fit.
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -109,13 +111,24 @@ def r_factors(case: dict[str, Any], data: pd.DataFrame, columns: list[str]) -> d
     levels: dict[str, list[Any]] = {}
     for name in names:
         given = declared.get(name)
-        levels[name] = list(given) if given else sorted(data[name].dropna().unique().tolist())
+        levels[name] = list(given) if given else r_sorted(data[name].dropna().unique().tolist())
     for name in columns:
         if name in data and name not in levels and data[name].dtype == object:
-            levels[name] = sorted(
-                data[name].dropna().unique().tolist(), key=lambda v: (str(v).lower(), str(v))
-            )
+            levels[name] = r_sorted(data[name].dropna().unique().tolist())
     return {name: _as_column(values, data[name]) for name, values in levels.items() if name in data}
+
+
+def r_sorted(values: Iterable[Any]) -> list[Any]:
+    """Levels in R's order, as ICU collates: space, punctuation, symbols, digits, letters; case comes last."""
+    return sorted(values, key=_collation) if any(isinstance(v, str) for v in values) else sorted(values)
+
+
+def _collation(value: Any) -> tuple[Any, ...]:
+    text = unicodedata.normalize("NFD", str(value))
+    base = [c for c in text if unicodedata.category(c) != "Mn"]
+    rank = {"Z": 0, "P": 1, "S": 2, "N": 3, "L": 4}
+    primary = [(rank.get(unicodedata.category(c)[0], 5), c.lower()) for c in base]
+    return primary, len(text) - len(base), [c.isupper() for c in base]
 
 
 def _as_column(levels: list[Any], column: pd.Series) -> list[Any]:

@@ -1,6 +1,6 @@
 """The fixed-effect design matrix: declared factors and their coding, covariates, R's names and order.
 
-Belongs here: coding of factors, columns of terms, linear dependence between columns. Does not belong here:
+Belongs here: coding of factors, columns of terms. Does not belong here:
 reading the formula text (formula.py), patients and their covariance (patients.py, covariance.py).
 
 A factor in a term is coded by its k - 1 contrasts when the term without it is also in the model (the
@@ -21,9 +21,6 @@ from analytics.mixed_model.formula import Formula, FormulaError, Node, Term, dep
 from analytics.status import require_choice
 
 CODINGS = ("sum", "treatment")
-ALIAS_TOLERANCE = (
-    1e-7  # as R's lm(): a column whose residual on the columns before it is this small is aliased
-)
 
 Columns = Mapping[str, np.ndarray]
 """Data by column: float values, or integer codes (-1 missing) for a declared factor."""
@@ -354,74 +351,3 @@ def _codes(series: pd.Series, name: str, levels: tuple[str, ...]) -> np.ndarray:
             f"({', '.join(levels)}); declare the level or remove the rows"
         )
     return found
-
-
-@dataclass(frozen=True)
-class Dependence:
-    """Linear dependence between design columns: which are kept, and a basis of the null space (columns x
-    k).
-    """
-
-    kept: np.ndarray
-    null_space: np.ndarray
-    triangle: np.ndarray  # R of the QR decomposition of the kept columns
-    relations: tuple[str, ...]
-
-    def is_estimable(self, combination: np.ndarray) -> bool:
-        """Whether ``combination`` of coefficients has one value whatever solution is taken (Searle 1971,
-        5.4).
-        """
-        if self.null_space.shape[1] == 0:
-            return True
-        return bool(np.abs(combination @ self.null_space).max() <= 1e-8 * np.linalg.norm(combination))
-
-
-def find_dependence(x: np.ndarray, names: Sequence[str]) -> Dependence:
-    """Find aliased columns from left to right, as R does: a column is aliased by the columns before it."""
-    norms = np.sqrt(np.einsum("ij,ij->j", x, x))
-    scale = np.where(norms > 0, norms, 1.0)
-    r = (
-        np.linalg.qr(x, mode="r")
-        if len(x) >= x.shape[1]
-        else np.linalg.qr(np.vstack([x, np.zeros_like(x.T @ x)]), "r")
-    )
-    r = r / scale
-    basis = np.empty((len(r), 0))
-    kept: list[int] = []
-    nulls, relations = [], []
-    for j in range(x.shape[1]):
-        coefficients = basis.T @ r[:, j]
-        residual = r[:, j] - basis @ coefficients
-        again = basis.T @ residual
-        residual = residual - basis @ again
-        size = np.linalg.norm(residual)
-        if norms[j] > 0 and size > ALIAS_TOLERANCE:
-            basis = np.column_stack([basis, residual / size])
-            kept.append(j)
-            continue
-        weights = (
-            np.linalg.solve(basis.T @ r[:, kept], coefficients + again) * scale[j] / scale[kept]
-            if kept
-            else []
-        )
-        null = np.zeros(x.shape[1])
-        null[j] = 1.0
-        null[kept] = -np.asarray(weights)
-        null[np.abs(null) < 1e-9] = 0.0
-        nulls.append(null)
-        relations.append(_relation(j, null, names))
-    kept_index = np.array(kept, dtype=int)
-    triangle = np.linalg.qr(r[:, kept_index] * scale[kept_index], mode="r")
-    null_space = np.array(nulls).T if nulls else np.zeros((x.shape[1], 0))
-    return Dependence(kept_index, null_space, triangle, tuple(relations))
-
-
-def _relation(column: int, null: np.ndarray, names: Sequence[str]) -> str:
-    parts = [(-w, names[i]) for i, w in enumerate(null) if w != 0.0 and i != column]
-    if not parts:
-        return f"{names[column]} = 0"
-    text = " ".join(
-        f"{'-' if w < 0 else '+'} {'' if abs(abs(w) - 1) < 1e-9 else f'{abs(w):.6g} '}{name}"
-        for w, name in parts
-    )
-    return f"{names[column]} = {text.removeprefix('+ ')}"

@@ -19,14 +19,8 @@ import pandas as pd
 from scipy.linalg import solve_triangular
 
 from analytics.mixed_model.covariance import Structure
-from analytics.mixed_model.design import (
-    Dependence,
-    Design,
-    Factor,
-    build_design,
-    find_dependence,
-    read_columns,
-)
+from analytics.mixed_model.dependence import Dependence, find_dependence
+from analytics.mixed_model.design import Design, Factor, build_design, read_columns
 from analytics.mixed_model.formula import Formula, evaluate, names_in
 from analytics.mixed_model.likelihood import Problem
 from analytics.mixed_model.patients import Rows, arrange_rows, build_blocks

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from analytics.mixed_model.design import Dependence, Design
+from analytics.mixed_model.dependence import Dependence
+from analytics.mixed_model.design import Design
 from analytics.mixed_model.formula import Formula
 from analytics.mixed_model.likelihood import Problem
 from analytics.mixed_model.patients import Rows

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analytics.mixed_model.design import build_design, find_dependence, read_columns
+from analytics.mixed_model.dependence import find_dependence
+from analytics.mixed_model.design import build_design, read_columns
 from analytics.mixed_model.formula import FormulaError, parse_formula
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "mixed_model.json").read_text(encoding="utf-8"))

@@ -22,7 +22,7 @@ Block = dict[str, Any]
 
 def compute(case: Block, data: pd.DataFrame, wanted: Block) -> tuple[Block, dict[str, str]]:
     missing: dict[str, str] = {}
-    data = _declared_levels_only(case, data)
+    data = _as_read_by_r(case, data)
     fits = {method: _fit(case, data, method) for method in ("REML", "ML")}
     reml = fits["REML"]
     out: Block = {
@@ -56,18 +56,29 @@ def _factors(case: Block) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _declared_levels_only(case: Block, data: pd.DataFrame) -> pd.DataFrame:
-    """R's factor(levels = ) makes a value outside the levels missing; so does this."""
+def _as_read_by_r(case: Block, data: pd.DataFrame) -> pd.DataFrame:
+    """A value outside declared levels is missing, a logical is TRUE or FALSE, a row without time is out."""
     data = data.copy()
     for name in _factors(case):
-        levels = [str(v) for v in case["factor_levels"][name]]
-        text = data[name].map(lambda v: f"{v:.15g}" if isinstance(v, float) else str(v), na_action="ignore")
-        data[name] = text.where(text.isin(levels))
-    return data
+        text = data[name].map(_text, na_action="ignore")
+        data[name] = text.where(text.isin(_levels(case, name)))
+    for name in data.select_dtypes(bool).columns:
+        data[name] = np.where(data[name], "TRUE", "FALSE")
+    return data.dropna(subset=[case["corr_time"]]) if case.get("corr_time") else data
+
+
+def _levels(case: Block, name: str) -> list[str]:
+    return [_text(v) for v in case["factor_levels"][name]]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return str(value).upper()
+    return f"{value:.15g}" if isinstance(value, (int, float)) else str(value)
 
 
 def _fit(case: Block, data: pd.DataFrame, method: str) -> MixedModelFit:
-    factors = {name: [str(v) for v in case["factor_levels"][name]] for name in _factors(case)}
+    factors = {name: _levels(case, name) for name in _factors(case)}
     return fit_mixed_model(
         data,
         fixed=case["fixed"],

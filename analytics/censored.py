@@ -12,7 +12,7 @@ nothing is known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,8 +30,7 @@ from analytics.censored_likelihood import (
     maximise,
 )
 from analytics.comparison import CONFIDENCE, check_confidence, numeric
-from analytics.mixed_model.design import build_design, find_dependence, read_columns
-from analytics.mixed_model.formula import parse_formula
+from analytics.design_rows import DesignRows, Factors, design_rows
 from analytics.status import (
     MONOTONE_LIKELIHOOD,
     NO_VARIANCE,
@@ -133,7 +132,7 @@ def censored_regression(
     lower: str = "lower",
     upper: str = "upper",
     distribution: str = "lognormal",
-    factors: Mapping[str, Sequence[object]] | None = None,
+    factors: Factors | None = None,
     scale_by: str | None = None,
     confidence: float = CONFIDENCE,
 ) -> CensoredFit:
@@ -153,34 +152,30 @@ def censored_regression(
     wrong = _what_is_wrong(rows)
     if wrong is not None:
         return _no_fit(formula, distribution, method, rows, *wrong)
-    dependence = find_dependence(rows.x, rows.names)
-    problem = Problem(
-        rows.bounds,
-        np.ascontiguousarray(rows.x[:, dependence.kept]),
-        law.standard,
-        rows.stratum,
-        law.fixed_scale,
-    )
+    problem = Problem(rows.bounds, rows.design.independent, law.standard, rows.stratum, law.fixed_scale)
     found = maximise(problem)
     null = maximise(
-        Problem(rows.bounds, np.ones((len(rows.x), 1)), law.standard, rows.stratum, law.fixed_scale)
+        Problem(rows.bounds, np.ones((rows.design.n, 1)), law.standard, rows.stratum, law.fixed_scale)
     )
-    status, note = _status(found, dependence.relations, rows, dependence.kept)
-    return _fit(
-        formula, distribution, method, rows, law, found, null, dependence.kept, status, note, confidence
-    )
+    status, note = _status(found, rows)
+    return _fit(formula, distribution, method, rows, law, found, null, status, note, confidence)
 
 
 @dataclass(frozen=True)
 class _Rows:
     bounds: Bounds
-    x: np.ndarray
-    names: tuple[str, ...]
+    design: DesignRows
     stratum: np.ndarray
     strata: tuple[str, ...]
-    n_missing: int
     log_jacobian: float
-    coding: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.design.names
+
+    @property
+    def kept(self) -> np.ndarray:
+        return self.design.kept
 
 
 def _read(
@@ -189,40 +184,24 @@ def _read(
     lower: str,
     upper: str,
     law: _Law,
-    factors: Mapping[str, Sequence[object]] | None,
+    factors: Factors | None,
     scale_by: str | None,
 ) -> _Rows:
-    parsed = parse_formula(formula if "~" in formula else f"~ {formula}")
-    if parsed.response is not None:
-        raise ValueError(f'formula: expected the right side only, as "~ trt + stage"; found "{formula}"')
-    asked = list(dict.fromkeys(parsed.columns()))
-    require_columns(data, [lower, upper, *asked, *([scale_by] if scale_by else [])])
+    require_columns(data, [lower, upper, *([scale_by] if scale_by else [])])
     low, high, known = read_bounds(data, lower, upper, positive=law.on_log)
-    columns, coded = read_columns(data, asked, factors or {}, "treatment")
-    keep = known.copy()
-    for name, values in columns.items():
-        keep &= (values >= 0) if name in coded else ~np.isnan(values)
     if scale_by:
-        keep &= data[scale_by].notna().to_numpy()
-    kept = {name: values[keep] for name, values in columns.items()}
-    design = build_design(parsed, kept, coded, "treatment")
-    codes, strata = _strata(data, scale_by, keep)
-    low, high = low[keep], high[keep]
+        known = known & data[scale_by].notna().to_numpy()
+    design = design_rows(data, formula if "~" in formula else f"~ {formula}", factors, known)
+    if design.y is not None:
+        raise ValueError(f'formula: expected the right side only, as "~ trt + stage"; found "{formula}"')
+    codes, strata = _strata(data, scale_by, design.keep)
+    low, high = low[design.keep], high[design.keep]
     jacobian = 0.0
     if law.on_log:
         with np.errstate(divide="ignore"):
             low, high = np.log(low), np.log(high)
         jacobian = float(low[low == high].sum())
-    return _Rows(
-        Bounds(low, high),
-        design.matrix(kept, int(keep.sum())),
-        design.names,
-        codes,
-        strata,
-        int((~keep).sum()),
-        jacobian,
-        design.describe_coding(),
-    )
+    return _Rows(Bounds(low, high), design, codes, strata, jacobian)
 
 
 def _strata(data: pd.DataFrame, scale_by: str | None, keep: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -258,7 +237,7 @@ def read_bounds(
 
 
 def _what_is_wrong(rows: _Rows) -> tuple[str, str] | None:
-    n, p = rows.x.shape
+    n, p = rows.design.x.shape
     exact = rows.bounds.exact
     if n == 0:
         return TOO_FEW_OBSERVATIONS, "no row has a known value or limit and all covariates"
@@ -274,8 +253,8 @@ def _what_is_wrong(rows: _Rows) -> tuple[str, str] | None:
     return None
 
 
-def _status(found: Maximum, relations: tuple[str, ...], rows: _Rows, kept: np.ndarray) -> tuple[str, str]:
-    runaway = _runaway(found, rows, kept)
+def _status(found: Maximum, rows: _Rows) -> tuple[str, str]:
+    runaway = _runaway(found, rows)
     if runaway:
         note = (
             f"{', '.join(runaway)}: all values that tell of it lie beyond a detection limit, so the estimate "
@@ -284,19 +263,18 @@ def _status(found: Maximum, relations: tuple[str, ...], rows: _Rows, kept: np.nd
         return MONOTONE_LIKELIHOOD, note
     if not found.converged:
         return NOT_CONVERGED, "Newton's method finds no maximum; are there too few measured values?"
-    if relations:
-        return NOT_ESTIMABLE, f"aliased columns: {'; '.join(relations)}"
+    if rows.design.relations:
+        return NOT_ESTIMABLE, f"aliased columns: {'; '.join(rows.design.relations)}"
     return OK, ""
 
 
-def _runaway(found: Maximum, rows: _Rows, kept: np.ndarray) -> list[str]:
+def _runaway(found: Maximum, rows: _Rows) -> list[str]:
     """Coefficients along which the likelihood has become flat although the design has rows there."""
-    p = len(kept)
-    x = rows.x[:, kept]
+    p, x = len(rows.kept), rows.design.independent
     flatness, directions = linalg.eigh(found.information[:p, :p], x.T @ x)
     flat = directions[:, flatness < flatness.max() / RUNAWAY] * np.sqrt((x**2).mean(axis=0))[:, None]
     share = np.abs(flat).max(axis=1, initial=0.0)
-    return [rows.names[kept[j]] for j in np.flatnonzero(share > 1e-3 * share.max(initial=0.0))]
+    return [rows.names[rows.kept[j]] for j in np.flatnonzero(share > 1e-3 * share.max(initial=0.0))]
 
 
 def _fit(
@@ -307,12 +285,12 @@ def _fit(
     law: _Law,
     found: Maximum,
     null: Maximum,
-    kept: np.ndarray,
     status: str,
     note: str,
     confidence: float,
 ) -> CensoredFit:
     covariance = np.linalg.pinv(found.information, hermitian=True)
+    kept = rows.kept
     p = len(kept)
     log_scales = found.parameters[p:]
     terms = [rows.names[j] for j in kept] + [
@@ -320,7 +298,7 @@ def _fit(
     ]
     table = _table(terms, found.parameters, np.sqrt(np.diag(covariance)), law.on_log, p, confidence)
     if status == MONOTONE_LIKELIHOOD:
-        table.loc[table["term"].isin(_runaway(found, rows, kept)), list(SUMMARY_COLUMNS[1:])] = np.nan
+        table.loc[table["term"].isin(_runaway(found, rows)), list(SUMMARY_COLUMNS[1:])] = np.nan
     aliased = [name for j, name in enumerate(rows.names) if j not in kept]
     order = {name: i for i, name in enumerate([*rows.names, *terms[p:]])}
     table = table.reindex(range(len(table) + len(aliased)))
@@ -336,10 +314,10 @@ def _fit(
         covariance,
         found.log_likelihood - rows.log_jacobian,
         null.log_likelihood - rows.log_jacobian,
-        len(rows.x),
+        rows.design.n,
         int((~rows.bounds.exact).sum()),
-        rows.n_missing,
-        rows.coding,
+        rows.design.n_missing,
+        rows.design.coding,
         status,
         note,
     )
@@ -382,10 +360,10 @@ def _no_fit(formula: str, distribution: str, method: str, rows: _Rows, status: s
         np.zeros((0, 0)),
         None,
         None,
-        len(rows.x),
+        rows.design.n,
         int((~rows.bounds.exact).sum()),
-        rows.n_missing,
-        rows.coding,
+        rows.design.n_missing,
+        rows.design.coding,
         status,
         note,
     )

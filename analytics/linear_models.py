@@ -9,7 +9,6 @@ glm(family = binomial).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +16,7 @@ import pandas as pd
 from scipy import special
 
 from analytics.comparison import CONFIDENCE, check_confidence
-from analytics.mixed_model.design import build_design, find_dependence, read_columns
-from analytics.mixed_model.formula import deparse, evaluate, names_in, parse_formula
+from analytics.design_rows import DesignRows, Factors, design_rows
 from analytics.status import (
     MONOTONE_LIKELIHOOD,
     NO_VARIANCE,
@@ -26,7 +24,6 @@ from analytics.status import (
     NOT_ESTIMABLE,
     OK,
     TOO_FEW_OBSERVATIONS,
-    require_columns,
 )
 
 ITERATIONS = 100
@@ -61,7 +58,7 @@ class LinearModel:
 def linear_model(
     data: pd.DataFrame,
     formula: str,
-    factors: Mapping[str, Sequence[object]] | None = None,
+    factors: Factors | None = None,
     confidence: float = CONFIDENCE,
 ) -> LinearModel:
     """Least squares. Rows with a missing value in any variable of the formula are dropped and counted."""
@@ -70,9 +67,13 @@ def linear_model(
     n, kept = len(rows.y), rows.kept
     if n <= len(kept):
         return _no_fit(
-            rows, "least squares", TOO_FEW_OBSERVATIONS, f"{n} rows cannot estimate {len(kept)} coefficients"
+            formula,
+            rows,
+            "least squares",
+            TOO_FEW_OBSERVATIONS,
+            f"{n} rows cannot estimate {len(kept)} coefficients",
         )
-    x = rows.x[:, kept]
+    x = rows.independent
     q, r = np.linalg.qr(x)
     coefficients = np.linalg.solve(r, q.T @ rows.y)
     residuals = rows.y - x @ coefficients
@@ -80,7 +81,7 @@ def linear_model(
     variance = float(residuals @ residuals) / df
     inverse = np.linalg.inv(r)
     errors = np.sqrt(variance * (inverse**2).sum(axis=1))
-    status, note = rows.aliasing
+    status, note = _aliasing(rows)
     if variance == 0:
         status, note = NO_VARIANCE, "the model fits every value exactly"
     log_likelihood = -n / 2 * (np.log(2 * np.pi * variance * df / n) + 1) if variance else None
@@ -103,7 +104,7 @@ def linear_model(
 def logistic_model(
     data: pd.DataFrame,
     formula: str,
-    factors: Mapping[str, Sequence[object]] | None = None,
+    factors: Factors | None = None,
     confidence: float = CONFIDENCE,
 ) -> LinearModel:
     """Maximum likelihood logistic regression (Newton); z tests and Wald intervals. The outcome is 0/1
@@ -115,20 +116,20 @@ def logistic_model(
     method = "logistic regression, maximum likelihood"
     if n <= len(kept):
         return _no_fit(
-            rows, method, TOO_FEW_OBSERVATIONS, f"{n} rows cannot estimate {len(kept)} coefficients"
+            formula, rows, method, TOO_FEW_OBSERVATIONS, f"{n} rows cannot estimate {len(kept)} coefficients"
         )
     if not np.isin(rows.y, (0.0, 1.0)).all():
         raise ValueError("formula: expected an outcome of 0 and 1, or of two levels; found other numbers")
     if rows.y.min() == rows.y.max():
-        return _no_fit(rows, method, NO_VARIANCE, "the outcome is the same in every row")
-    x = rows.x[:, kept]
+        return _no_fit(formula, rows, method, NO_VARIANCE, "the outcome is the same in every row")
+    x = rows.independent
     coefficients, information, converged = _newton(x, rows.y)
     linear = x @ coefficients
     log_likelihood = float((rows.y * linear - np.logaddexp(0, linear)).sum())
     summary = _summary(
         rows, coefficients, np.sqrt(np.diag(np.linalg.pinv(information, hermitian=True))), np.inf, confidence
     )
-    status, note = rows.aliasing
+    status, note = _aliasing(rows)
     weights = special.expit(linear) * special.expit(-linear)
     if not converged or (float(weights.min()) < SEPARATED and _is_separated(x, rows.y, linear)):
         status = MONOTONE_LIKELIHOOD if _is_separated(x, rows.y, linear) else NOT_CONVERGED
@@ -171,55 +172,19 @@ def _is_separated(x: np.ndarray, y: np.ndarray, linear: np.ndarray) -> bool:
     return bool(certain.any() and agreeing[certain].all())
 
 
-@dataclass(frozen=True)
-class _Rows:
-    formula: str
-    y: np.ndarray
-    x: np.ndarray
-    names: tuple[str, ...]
-    kept: np.ndarray
-    relations: tuple[str, ...]
-    n_missing: int
-    coding: str
-
-    @property
-    def aliasing(self) -> tuple[str, str]:
-        return (
-            (NOT_ESTIMABLE, f"aliased columns: {'; '.join(self.relations)}") if self.relations else (OK, "")
-        )
-
-
-def _read(data: pd.DataFrame, formula: str, factors: Mapping[str, Sequence[object]] | None) -> _Rows:
-    parsed = parse_formula(formula)
-    if parsed.response is None:
+def _read(data: pd.DataFrame, formula: str, factors: Factors | None) -> DesignRows:
+    rows = design_rows(data, formula, factors)
+    if rows.y is None:
         raise ValueError(f'formula: expected "outcome ~ terms"; found "{formula}"')
-    response = parsed.variables[parsed.response]
-    asked = list(dict.fromkeys([*parsed.columns(), *names_in(response)]))
-    require_columns(data, asked)
-    columns, coded = read_columns(data, asked, factors or {}, "treatment")
-    keep = np.ones(len(data), dtype=bool)
-    for name, values in columns.items():
-        keep &= (values >= 0) if name in coded else ~np.isnan(values)
-    kept_rows = {name: values[keep] for name, values in columns.items()}
-    design = build_design(parsed, kept_rows, coded, "treatment")
-    x = design.matrix(kept_rows, int(keep.sum()))
-    dependence = find_dependence(x, design.names) if len(x) else None
-    kept = dependence.kept if dependence is not None else np.arange(len(design.names))
-    relations = dependence.relations if dependence is not None else ()
-    if response.kind == "name" and response.value in coded:
-        levels = coded[str(response.value)].levels
-        if len(levels) > 2:
-            raise ValueError(
-                f"formula: {deparse(response)} has {len(levels)} levels; expected a number or two levels"
-            )
-        y = (kept_rows[str(response.value)] > 0).astype(float)
-    else:
-        y = np.broadcast_to(evaluate(response, kept_rows), (int(keep.sum()),)).astype(float)
-    return _Rows(formula, y, x, design.names, kept, relations, int((~keep).sum()), design.describe_coding())
+    return rows
+
+
+def _aliasing(rows: DesignRows) -> tuple[str, str]:
+    return (NOT_ESTIMABLE, f"aliased columns: {'; '.join(rows.relations)}") if rows.relations else (OK, "")
 
 
 def _summary(
-    rows: _Rows, coefficients: np.ndarray, errors: np.ndarray, df: float, confidence: float
+    rows: DesignRows, coefficients: np.ndarray, errors: np.ndarray, df: float, confidence: float
 ) -> pd.DataFrame:
     estimate, error = np.full(len(rows.names), np.nan), np.full(len(rows.names), np.nan)
     estimate[rows.kept], error[rows.kept] = coefficients, errors
@@ -241,11 +206,11 @@ def _summary(
     )
 
 
-def _no_fit(rows: _Rows, method: str, status: str, note: str) -> LinearModel:
+def _no_fit(formula: str, rows: DesignRows, method: str, status: str, note: str) -> LinearModel:
     columns = ("estimate", "std_error", "statistic", "p_value", "ci_low", "ci_high")
     summary = pd.DataFrame({"term": list(rows.names)} | {name: np.nan for name in columns})
     return LinearModel(
-        rows.formula,
+        formula,
         method,
         summary,
         max(len(rows.y) - len(rows.kept), 0),

@@ -33,6 +33,7 @@ import pandas as pd
 from tests.reference.compare import Leaf, compare, dotted, is_missing, leaves, look_up
 
 CASES = Path(__file__).parent / "cases"
+MORE_CASES = Path(__file__).parent / "more_cases"
 
 
 @dataclass(frozen=True)
@@ -207,19 +208,34 @@ def report(answers: Sequence[Answer], verbose: bool = False) -> str:
             f"{answer.seconds:>8.2f}"
         )
         if verbose:
-            lines += [f"    {describe(leaf, answer.missing)}" for leaf in answer.disagreements]
+            lines += [f"    {line}" for line in faults(answer)]
     complete = sum(not answer.disagreements for answer in answers)
     lines.append(f"{complete} of {len(answers)} cases agree in every quantity")
     return "\n".join(lines)
 
 
-def describe(leaf: Leaf, missing: dict[str, str]) -> str:
-    if leaf.outcome == "missing":
-        keys = [".".join(map(str, leaf.path[:length])) for length in range(1, len(leaf.path) + 1)]
-        reason = next((missing[key] for key in keys if key in missing), "no reason given")
-        return f"{leaf.key}: missing ({reason})"
+def faults(answer: Answer) -> list[str]:
+    """What disagrees, one line each; what is missing, one line per reason."""
+    differing = [describe(leaf) for leaf in answer.disagreements if leaf.outcome != "missing"]
+    reasons: dict[str, list[str]] = {}
+    for leaf in answer.disagreements:
+        if leaf.outcome == "missing":
+            reasons.setdefault(_reason(leaf, answer.missing), []).append(leaf.key)
+    absent = [
+        f"{keys[0]}{f' and {len(keys) - 1} more' if len(keys) > 1 else ''}: missing ({reason})"
+        for reason, keys in reasons.items()
+    ]
+    return differing + absent
+
+
+def describe(leaf: Leaf) -> str:
     difference = f"{leaf.relative_difference:.1e}"
     return f"{leaf.key}: R {leaf.expected!r}, computed {leaf.computed!r}, relative difference {difference}"
+
+
+def _reason(leaf: Leaf, missing: dict[str, str]) -> str:
+    keys = [dotted(leaf.path[:length]) for length in range(1, len(leaf.path) + 1)]
+    return next((missing[key] for key in keys if key in missing), "no reason given")
 
 
 if __name__ == "__main__":

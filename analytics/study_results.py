@@ -45,6 +45,10 @@ def describe_study(cohort: Cohort) -> Results:
             {"variable": v, "label": spec.label, "unit": spec.unit, "source": spec.source, "position": i}
             for i, (v, spec) in enumerate(study.variables.items())
         ]),
+        "study_endpoint": pd.DataFrame(
+            [{"endpoint": e, "label": spec.label, "horizon_months": spec.horizon_months} for e, spec in study.endpoints.items()],
+            columns=["endpoint", "label", "horizon_months"],
+        ),
         "study_table": pd.DataFrame([
             {"table_id": t.table_id, "title": t.title, "position": i} for i, t in enumerate(study.tables)
         ], columns=["table_id", "title", "position"]),
@@ -217,7 +221,7 @@ def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
         "survival_curve": curves.curve,
         "survival_at_risk": _with_counts(curves.risk_table, curves.curve),
         "survival_median": curves.summary,
-        "log_rank": tests.summary,
+        "log_rank": tests.summary.assign(adjustment=spec.adjust),
     }
 
 
@@ -247,7 +251,8 @@ def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
         **keys, "kind": "cox", "title": spec.title, "formula_text": f"{spec.endpoint} ~ {' + '.join(spec.terms)}",
         "method": fit.method, "n": fit.n, "n_patients": fit.n, "n_events": fit.n_events, "status": fit.status, "note": fit.note,
     }])
-    return fit.terms.assign(**keys), model
+    reference = fit.terms["variable"].map({name: levels[0] for name, levels in factors.items()})
+    return fit.terms.assign(reference=reference, **keys), model
 
 
 def _times(cohort: Cohort, endpoint: str, groups: list[str]) -> pd.DataFrame:

@@ -23,6 +23,7 @@ TABLES = {
     "study": "What a study asks. One row per study.",
     "study_group": "Who is compared. One row per study and group.",
     "study_variable": "Labels and units. One row per study and variable.",
+    "study_endpoint": "What ends the time. One row per study and endpoint.",
     "study_table": "The tables of a study. One row per study and table.",
     "cohort_flow": "Who counts for each analysis and why not, as counts. One row per study, analysis, step and group.",
     "baseline_summary": "One row per table, variable and group.",

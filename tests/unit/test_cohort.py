@@ -1,0 +1,117 @@
+"""Who belongs to a study, and what a variable is for each of them."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from analytics.cohort import build_cohort
+from analytics.study import Study
+
+
+def study(**changes: object) -> Study:
+    return Study.model_validate({
+        "study": "s", "title": "S",
+        "groups": {
+            "young": {"label": "Young", "where": {"msa": "NXP2", "onset_group": "juvenile"}},
+            "old": {"label": "Old", "where": {"msa": "NXP2", "onset_group": "adult"}},
+        },
+        "endpoints": {"relapse": {"label": "Relapse", "events": ["relapse"], "horizon_months": 36}},
+        "variables": {
+            "ck": {"label": "CK"},
+            "il_10": {"label": "IL-10", "censored": "limit"},
+            "half": {"label": "IL-10", "of": "il_10", "censored": "half_limit"},
+            "ratio": {"label": "R", "source": "ratio", "numerator": "ck", "denominator": "il_10", "censored": "limit"},
+            "female": {"label": "F", "source": "patient.sex", "equals": "female"},
+            "dysphagia": {"label": "D", "source": "event"},
+            "ild": {"label": "ILD", "source": "event", "when": "ever"},
+            "relapse": {"label": "Relapse", "source": "endpoint"},
+        },
+    } | changes)
+
+
+PATIENTS = pd.DataFrame([
+    ("h", "a", "juvenile", "female"), ("h", "b", "juvenile", "male"), ("h", "c", "adult", None), ("h", "d", "adult", "male"),
+    ("h", "e", "juvenile", "male"),
+], columns=["hospital_id", "patient_key", "onset_group", "sex"])
+STATUS = pd.DataFrame([
+    ("h", "a", "NXP2", False, "one test"), ("h", "b", "NXP2", False, "one test"), ("h", "c", "NXP2", False, "one test"),
+    ("h", "d", None, True, "conflict"), ("h", "e", "MDA5", False, "one test"),
+], columns=["hospital_id", "patient_key", "msa", "has_conflict", "decided_by"])
+OBSERVATIONS = pd.DataFrame([
+    ("h", "a", "ck", "baseline", True, 100.0, None, None, None),
+    ("h", "a", "ck", "baseline", False, 999.0, None, None, None),
+    ("h", "a", "il_10", "baseline", True, None, "<", 0.0, 0.1),
+    ("h", "b", "ck", "month_3", True, 50.0, None, None, None),
+    ("h", "b", "il_10", "baseline", True, 4.0, None, None, None),
+], columns=["hospital_id", "patient_key", "concept_id", "scheduled_visit", "is_visit_value", "value_canonical", "comparator",
+            "lower_limit", "upper_limit"])
+VISITS = pd.DataFrame([("h", p, "baseline", True, 0.0) for p in "abcde"],
+                      columns=["hospital_id", "patient_key", "scheduled_visit", "is_scheduled", "time_days"])
+EVENTS = pd.DataFrame([
+    ("h", "a", "dysphagia", "present", 0.0), ("h", "b", "dysphagia", "absent", 0.0), ("h", "b", "dysphagia", "present", 90.0),
+    ("h", "a", "ild", "present", 40.0),
+], columns=["hospital_id", "patient_key", "event_id", "status", "time_days"])
+TIMES = pd.DataFrame([
+    ("h", "a", "relapse", True, True, 5.0), ("h", "b", "relapse", False, False, 9.0), ("h", "c", "relapse", False, True, 36.0),
+], columns=["hospital_id", "patient_key", "endpoint", "is_relapse", "outcome_known", "time_months"])
+
+
+def frames(unlisted: str = "absent") -> dict[str, pd.DataFrame]:
+    return {
+        "dim_patient": PATIENTS, "dim_antibody_status": STATUS, "fct_observation": OBSERVATIONS, "fct_visit": VISITS,
+        "fct_event": EVENTS, "fct_time_to_relapse": TIMES,
+        "fct_treatment": pd.DataFrame({"hospital_id": ["h"], "patient_key": ["a"], "treatment_id": ["methotrexate"]}),
+        "dim_hospital": pd.DataFrame({"hospital_id": ["h"], "population": ["all"], "unlisted_events": [unlisted]}),
+    }
+
+
+def values(name: str, unlisted: str = "absent") -> dict[str, float | None]:
+    found = build_cohort(study(), frames(unlisted)).value(name, "baseline")
+    return {p.split("|")[1]: None if math.isnan(v) else v for p, v in zip(found["patient"], found["value"])}
+
+
+def test_everyone_is_in_one_group_or_has_a_reason() -> None:
+    patients = build_cohort(study(), frames()).patients
+    assert dict(zip(patients["patient_key"], patients["group_id"])) == {"a": "young", "b": "young", "c": "old", "d": None, "e": None}
+    reasons = dict(zip(patients["patient_key"], patients["reason"]))
+    assert reasons["d"] == "several specific antibodies are positive"
+    assert reasons["e"] == "in none of the groups (antibody MDA5, onset juvenile)"
+
+
+def test_the_flow_counts_everyone_once() -> None:
+    flow = build_cohort(study(), frames()).flow()
+    assert flow.loc[flow["step"] == "registered", "n"].sum() == 5
+    assert flow.loc[flow["step"] != "registered", "n"].sum() == 5
+
+
+def test_overlapping_groups_are_told() -> None:
+    groups = {"one": {"label": "1", "where": {"msa": "NXP2"}}, "two": {"label": "2", "where": {"onset_group": "juvenile"}}}
+    patients = build_cohort(study(groups=groups), frames()).patients
+    assert "conditions overlap" in patients.set_index("patient_key").loc["a", "reason"]
+
+
+@pytest.mark.parametrize(("name", "expected"), [
+    ("ck", {"a": 100.0, "b": None, "c": None}),
+    ("il_10", {"a": 0.1, "b": 4.0, "c": None}),
+    ("half", {"a": 0.05, "b": 4.0, "c": None}),
+    ("female", {"a": 1.0, "b": 0.0, "c": None}),
+    ("relapse", {"a": 1.0, "b": None, "c": 0.0}),
+])
+def test_a_value_is_that_of_the_scheduled_visit_as_the_study_counts_it(name: str, expected: dict) -> None:
+    assert values(name) == expected
+
+
+def test_a_ratio_of_a_limit_is_taken_at_the_limit_when_the_study_says_so() -> None:
+    assert values("ratio") == {"a": pytest.approx(1000.0), "b": None, "c": None}
+
+
+def test_a_sign_is_that_of_the_visit_and_unknown_where_nothing_was_said() -> None:
+    assert values("dysphagia") == {"a": 1.0, "b": 0.0, "c": None}
+
+
+def test_a_complication_that_a_hospital_does_not_list_did_not_happen_only_if_it_says_so() -> None:
+    assert values("ild") == {"a": 1.0, "b": 0.0, "c": 0.0}
+    assert values("ild", unlisted="unknown") == {"a": 1.0, "b": None, "c": None}

@@ -120,7 +120,8 @@ def test_the_order_of_visit_levels_leaves_likelihood_means_and_tests(
     data: pd.DataFrame, model: dict, levels: list[str]
 ) -> None:
     one, other = fit(data, model), fit(data, model, factors={"visit": levels})
-    assert other.log_likelihood == pytest.approx(one.log_likelihood, abs=1e-7)means = [f.marginal_means("group", "visit").set_index(["group", "visit"])["mean"] for f in (one, other)]
+    assert other.log_likelihood == pytest.approx(one.log_likelihood, abs=1e-7)
+    means = [f.marginal_means("group", "visit").set_index(["group", "visit"])["mean"] for f in (one, other)]
     np.testing.assert_allclose(means[1].loc[means[0].index], means[0], rtol=1e-5, atol=1e-6)
     same_tests(one, other)
 

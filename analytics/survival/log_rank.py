@@ -149,20 +149,21 @@ def log_rank(
             f"found strata {strata}, entry {entry}, weights {weights}"
         )
     sample, n_missing = _read(data, time, event, group, levels, entry, strata)
+    plain = _excess(sample, "log_rank", 1.0, 0.0)
     test = _exact_row if method == "exact" else _Asymptotic(weights, rho, gamma).row
-    rows = [test(sample, "overall")]
+    rows = [test(sample, "overall", plain)]
     if pairwise:
-        pairs = [test(sample.of(pair), "pairwise") for pair in combinations(range(len(sample.labels)), 2)]
+        chosen = combinations(range(len(sample.labels)), 2)
+        pairs = [test(sample.of(pair), "pairwise", None) for pair in chosen]
         p_values = np.array([row["p_value"] for row in pairs], dtype=float)
         adjusted = adjust_p_values(p_values, adjust)
         rows += [row | {"p_adjusted": p} for row, p in zip(pairs, adjusted)]
-    excess = _excess(sample, "log_rank", 1.0, 0.0)
     counts = pd.DataFrame(
         {
             "group_id": sample.labels,
             "n": np.bincount(sample.group, minlength=len(sample.labels)),
-            "observed": excess.observed,
-            "expected": excess.expected,
+            "observed": plain.observed,
+            "expected": plain.expected,
         }
     )
     summary = pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
@@ -229,8 +230,11 @@ class _Asymptotic:
     rho: float
     gamma: float
 
-    def row(self, sample: _Sample, scope: str) -> dict[str, object]:
-        excess = _excess(sample, self.weights, self.rho, self.gamma)
+    def row(self, sample: _Sample, scope: str, plain: _Excess | None) -> dict[str, object]:
+        """A row of the summary; ``plain`` is the unweighted excess where that is known already."""
+        excess = plain
+        if excess is None or self.weights != "log_rank":
+            excess = _excess(sample, self.weights, self.rho, self.gamma)
         statistic, df = quadratic_form(excess.difference, excess.covariance, excess.expected > 0)
         status, note = _status_of(sample, excess)
         if status != OK:
@@ -258,9 +262,9 @@ class _Asymptotic:
         return f"{name}, {strata} strata" if strata > 1 else name
 
 
-def _exact_row(sample: _Sample, scope: str) -> dict[str, object]:
+def _exact_row(sample: _Sample, scope: str, plain: _Excess | None) -> dict[str, object]:
     if len(sample.labels) > 2:
-        row = _Asymptotic("log_rank", 1.0, 0.0).row(sample, scope)
+        row = _Asymptotic("log_rank", 1.0, 0.0).row(sample, scope, plain)
         note = f"The exact test compares two groups; this one, of {len(sample.labels)}, is asymptotic."
         return row | {"note": f"{note} {row['note']}".strip()}
     name = "log-rank, exact permutation"

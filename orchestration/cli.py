@@ -47,7 +47,7 @@ def main() -> None:
 
 def guarded(command: Callable[[], Any], debug: bool = False) -> int:
     """Run ``command``; turn what it raises into one block on stderr and an exit code."""
-    import click
+    from typer.exceptions import TyperException
 
     from orchestration.database import WarehouseBusy
     from orchestration.pseudonym import PseudonymKeyError
@@ -63,14 +63,14 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
     except ConfigurationError as error:
         console.fail("The registry cannot be used as it is written:\n" + "\n".join(f"  {f}" for f in error.faults))
         return MISUSED
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return MISUSED
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         console.fail("stopped; run the command again to go on from where it stopped")
         return BROKEN
+    except TyperException as error:
+        error.show()
+        return MISUSED
     except (PseudonymKeyError, WarehouseBusy) as error:
         console.fail(str(error))
         return MISUSED

@@ -1,7 +1,7 @@
 """Layer report: a study's replay in R, written beside the report.
 
-Belongs here: reading a release file for it, whether patients' rows may leave with it, writing its files. Does not
-belong here: the script and its frames (`analytics/replay_r`), where a report goes (`report.py`).
+Belongs here: reading a release file for it, whether patients' rows may leave with it, writing its files. Does
+not belong here: the script and its frames (`analytics/replay_r`), where a report goes (`report.py`).
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ def _rows_of_study(connection: duckdb.DuckDBPyConnection, table: str, study_id: 
 def _put(path: Path, content: str | pd.DataFrame) -> Path:
     """Each file in place whole."""
     part = path.with_name(f".{path.name}.part")
-    part.write_text(content if isinstance(content, str) else csv_text(content), encoding="utf-8", newline="\n")
+    text = content if isinstance(content, str) else csv_text(content)
+    part.write_text(text, encoding="utf-8", newline="\n")
     os.replace(part, path)
     return path

@@ -88,7 +88,7 @@ def test_a_corrected_file_replaces_what_it_said_before(built: Registry) -> None:
     assert query(built, _CK)[0] == first
 
 
-_CK = "select count(*), sum(value_canonical) from marts.fct_observation where concept_id = 'ck' and hospital_id = 'zjfah'"
+_CK = "select count(*), round(sum(value_canonical), 6) from marts.fct_observation where concept_id = 'ck' and hospital_id = 'zjfah'"
 
 
 def test_a_delivery_with_too_many_rejected_rows_is_put_out_of_force(built: Registry) -> None:

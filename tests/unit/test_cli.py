@@ -1,0 +1,77 @@
+"""The command: exit codes, errors as one block on stderr, help with an example each."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestration import cli
+from tests.unit.test_loading import MAPPING, make_registry
+
+COMMANDS = ("run", "ingest", "check", "release", "report", "ui", "sql", "status", "schema")
+
+
+def call(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    code = cli.guarded(lambda: cli.app(list(arguments), standalone_mode=False) or 0)
+    seen = capsys.readouterr()
+    return code, seen.out, seen.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_ends_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(command, "--help", capsys=capsys)
+    assert code == 0
+    assert f"Example: myositis {command}" in out.replace("\n", " ")
+
+
+def test_a_bad_configuration_is_exit_2_with_all_faults_and_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_registry(tmp_path)
+    (tmp_path / "hospitals" / "north.yml").write_text(MAPPING.replace("dates:", "date:").replace("visit_date:", "visit_day:"))
+    code, _, err = call("status", "--registry", str(tmp_path), capsys=capsys)
+    assert code == 2
+    assert 'unknown key "date"' in err and 'unknown key "visit_day"' in err
+    assert "Traceback" not in err
+
+
+def test_a_folder_without_a_registry_is_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call("run", "--registry", str(tmp_path / "nowhere"), capsys=capsys)
+    assert code == 2 and "no registry.yml here" in err
+
+
+def test_wrong_usage_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", "--no-such-option", capsys=capsys)[0] == 2
+    assert call("schema", "recipe", capsys=capsys)[0] == 2
+
+
+def test_sql_without_a_release_says_how_to_make_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_registry(tmp_path)
+    code, _, err = call("sql", "select 1", "--registry", str(tmp_path), capsys=capsys)
+    assert code == 1 and "make one with: myositis run" in err
+
+
+def test_an_internal_error_is_exit_3_and_points_to_debug(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken() -> None:
+        raise RuntimeError("the moon is in the wrong house")
+
+    assert cli.guarded(broken) == 3
+    err = capsys.readouterr().err
+    assert "internal error: RuntimeError: the moon" in err and "--debug" in err and "Traceback" not in err
+
+
+def test_check_tells_every_fault_of_an_outstanding_delivery_and_loads_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = make_registry(tmp_path, visits="id,date,CK,ALT\n1,2024-01-05,100,20\n", extra="a\n1\n")
+    code, out, err = call("check", "--registry", str(tmp_path), capsys=capsys)
+    assert code == 1
+    assert "1 senders, 0 studies, files are in order" in out
+    assert "no export of hospitals/north.yml reads this file" in err
+    assert not list(registry.landing.glob("**/*.duckdb"))
+
+
+def test_help_does_not_load_the_flow() -> None:
+    code = "import sys, orchestration.cli; sys.exit(any(m in sys.modules for m in ('dagster', 'dbt', 'pandas', 'duckdb')))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -62,7 +62,7 @@ def fisher_mid_p(
     value: str,
     group: str,
     groups: Sequence[Any],
-    level: Any,
+    level: Any = None,
     levels: Sequence[Any] | None = None,
     confidence: float = CONFIDENCE,
 ) -> TwoGroupTest:
@@ -113,7 +113,7 @@ def chi_square_yates(
     value: str,
     group: str,
     groups: Sequence[Any],
-    level: Any,
+    level: Any = None,
     levels: Sequence[Any] | None = None,
     confidence: float = CONFIDENCE,
 ) -> TwoGroupTest:

@@ -93,8 +93,9 @@ def probability_greater_interval(theta: float, n: int, m: int, confidence: float
         variance = t * (1 - t) * (1 + others * ((1 - t) / (2 - t) + t / (1 + t))) / (n * m)
         return (theta - t) ** 2 - z**2 * variance
 
-    low = optimize.brentq(excess, 0.0, theta, xtol=1e-14) if theta > 0 else 0.0
-    high = optimize.brentq(excess, theta, 1.0, xtol=1e-14) if theta < 1 else 1.0
+    edge = 1e-12  # the excess is 0 at 0 and 1 as well, where theta is; the end wanted is the other root
+    low = optimize.brentq(excess, 0.0, min(theta, 1 - edge), xtol=1e-14) if theta > 0 else 0.0
+    high = optimize.brentq(excess, max(theta, edge), 1.0, xtol=1e-14) if theta < 1 else 1.0
     return float(low), float(high)
 
 

@@ -201,6 +201,8 @@ def _meet(
 
 def _runs(nodes: np.ndarray) -> list[tuple[int, int, int]]:
     """(node, first, after last) of each run of equal, sorted nodes."""
+    if not len(nodes):
+        return []
     starts = np.flatnonzero(np.append(True, nodes[1:] != nodes[:-1]))
     ends = np.append(starts[1:], len(nodes))
     return list(zip(nodes[starts].tolist(), starts.tolist(), ends.tolist(), strict=True))

@@ -30,6 +30,8 @@ COUNT_TESTS: dict[str, Callable[..., TwoGroupTest]] = {
     "chi_square_yates": counts.chi_square_yates,
 }
 
+TWO_BY_TWO_TESTS = ("fisher_mid_p", "chi_square_yates")
+
 TWO_GROUP_TESTS: dict[str, Callable[..., TwoGroupTest]] = MEASUREMENT_TESTS | COUNT_TESTS
 
 K_GROUP_TESTS: dict[str, Callable[..., KGroupTest]] = {

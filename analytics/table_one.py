@@ -27,7 +27,7 @@ from analytics.comparison import (
 )
 from analytics.describe import Description, describe
 from analytics.formatting import DECIMALS, format_count_percent, format_mean_sd, format_median_iqr, format_p
-from analytics.group_tests import COUNT_TESTS, MEASUREMENT_TESTS, TWO_GROUP_TESTS
+from analytics.group_tests import COUNT_TESTS, MEASUREMENT_TESTS, TWO_BY_TWO_TESTS, TWO_GROUP_TESTS
 from analytics.multiplicity import METHODS, adjust_within_families
 from analytics.status import OK, TOO_FEW_OBSERVATIONS, require_choice, require_columns
 
@@ -120,6 +120,11 @@ class VariableSpec:
         fitting = COUNT_TESTS if self.kind == COUNT_PERCENT else MEASUREMENT_TESTS
         for test in (self.test, *self.tests.values()):
             require_choice(test, (*fitting, NO_TEST), f"variable {self.name} ({self.kind}): test")
+        of_two = [t for t in (self.test, *self.tests.values()) if t in TWO_BY_TWO_TESTS]
+        if self.levels is not None and of_two:
+            raise ValueError(
+                f"variable {self.name}: {of_two[0]} is for one level against all others; found levels"
+            )
         if self.levels is not None and self.kind != COUNT_PERCENT:
             raise ValueError(f"variable {self.name}: levels are for count_percent; found kind {self.kind}")
 

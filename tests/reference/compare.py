@@ -17,6 +17,7 @@ from typing import Any
 Path = tuple[str | int, ...]
 
 P_VALUE = re.compile(r"^(p|p_.*|.*_p)$")
+P_FLOOR = 1e-15  # where R takes a p value as 1 less its complement, digits below this are noise
 REMARK = re.compile(r"(^|_)note$")
 CHI_SQUARE_TRIPLES = ("lrt", "wald", "score", "robust_score")  # (statistic, df, p) in one list
 
@@ -141,13 +142,14 @@ def _within(expected: float, computed: float, tolerance: Tolerance, p_value: boo
         return computed <= tolerance.absolute, 0.0
     if tolerance.rule == "reciprocal" and abs(expected) > 1:
         return abs(1 / expected - 1 / computed) <= tolerance.absolute if computed else False, relative
-    allowed = tolerance.relative
+    allowed, floor = tolerance.relative, tolerance.absolute
+    if p_value:
+        floor = min(floor, P_FLOOR)
     if p_value and 0 < expected < 1:
         # d(log p) is about (x / 2) d(log x) for a chi-square x, and -log p about x / 2: a small p value
         # carries the relative error of its statistic times its own logarithm.
         allowed *= 1 - math.log(expected)
-    agrees = gap <= max(allowed * abs(expected), tolerance.absolute)
-    return agrees, relative if gap > tolerance.absolute else 0.0
+    return gap <= max(allowed * abs(expected), floor), relative if gap > floor else 0.0
 
 
 def _is_p_value(path: Path) -> bool:

@@ -253,16 +253,17 @@ def _code(node: Node, data: pd.DataFrame, factors: Factors) -> _Coded:
             return _boolean(data[node.value].to_numpy(dtype=bool))
     if node.kind == "call" and node.value in FACTOR_FUNCTIONS:
         inner = node.children[0]
-        series = data[inner.value] if inner.kind == "name" else pd.Series(_numbers(inner, data))
+        series = data[inner.value] if inner.kind == "name" else pd.Series(numbers_of(inner, data))
         declared = factors.get(inner.value) if inner.kind == "name" else None
         return _factor(series, list(declared) if declared is not None else sorted(series.unique().tolist()))
     if node.kind == "compare":
-        return _boolean(_numbers(node, data).astype(bool))
-    values = _numbers(node, data)
+        return _boolean(numbers_of(node, data).astype(bool))
+    values = numbers_of(node, data)
     return _Coded(values[:, None], [""], is_factor=False)
 
 
-def _numbers(node: Node, data: pd.DataFrame) -> FloatArray:
+def numbers_of(node: Node, data: pd.DataFrame) -> FloatArray:
+    """Evaluate a parsed expression by row; comparisons give 0 and 1. ValueError where a column is text."""
     if node.kind == "number":
         return np.full(len(data), float(node.value))
     if node.kind == "name":
@@ -277,7 +278,7 @@ def _numbers(node: Node, data: pd.DataFrame) -> FloatArray:
         return series.to_numpy(dtype=float)
     if node.kind == "call" and node.value in FACTOR_FUNCTIONS:
         raise ValueError(f'terms: "{node.text}" is a factor; it cannot be part of arithmetic')
-    parts = [_numbers(child, data) for child in node.children]
+    parts = [numbers_of(child, data) for child in node.children]
     with np.errstate(divide="ignore", invalid="ignore"):
         if node.kind == "compare":
             return COMPARISONS[node.value](*parts).astype(float)

@@ -44,13 +44,8 @@ class PermutationLogRank:
     note: str
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """All sums of some of a half's scores: how many were chosen, the sum, in how many ways."""
-
-    chosen: np.ndarray
-    total: FloatArray
-    ways: FloatArray
+# all sums of a half's scores by how many were chosen (the position), each with the ways to reach it
+Sums = list[tuple[FloatArray, FloatArray]]
 
 
 def permutation_log_rank(
@@ -120,37 +115,44 @@ def _split(scores: FloatArray) -> list[tuple[FloatArray, np.ndarray]]:
     return [(values[side], counts[side]) for side in sides]
 
 
-def _sums(values: FloatArray, counts: np.ndarray, m: int) -> _Sums:
-    chosen, total, ways = np.zeros(1, dtype=np.int16), np.zeros(1), np.ones(1)
+def _sums(values: FloatArray, counts: np.ndarray, m: int) -> Sums:
+    """All sums of up to ``m`` of the scores, one distinct value after the other."""
+    sums: Sums = [(np.zeros(1), np.ones(1))]
     for value, count in zip(values, counts.tolist()):
-        binomial = [comb(count, c) for c in range(count + 1)]
-        chosen, total, ways = (
-            np.concatenate([chosen + c for c in range(count + 1)]),
-            np.concatenate([total + c * value for c in range(count + 1)]),
-            np.concatenate([ways * b for b in binomial]),
-        )
-        kept = chosen <= m
-        if not kept.all():
-            chosen, total, ways = chosen[kept], total[kept], ways[kept]
-    return _Sums(chosen, total, ways)
+        most = min(len(sums) - 1 + count, m)
+        sums = [_with_value(sums, value, count, chosen) for chosen in range(most + 1)]
+    return sums
 
 
-def _tail_share(first: _Sums, second: _Sums, m: int, mean: float, distance: float) -> float:
+def _with_value(sums: Sums, value: float, count: int, chosen: int) -> tuple[FloatArray, FloatArray]:
+    """The sums of ``chosen`` scores when ``value``, which occurs ``count`` times, may be among them."""
+    times = [c for c in range(count + 1) if 0 <= chosen - c < len(sums)]
+    totals = [sums[chosen - c][0] + c * value for c in times]
+    ways = [sums[chosen - c][1] * comb(count, c) for c in times]
+    return np.concatenate(totals), np.concatenate(ways)
+
+
+def _tail_share(first: Sums, second: Sums, m: int, mean: float, distance: float) -> float:
     """In how many ways m subjects have a sum at least ``distance`` from ``mean``."""
     count = 0.0
-    for k in np.unique(first.chosen):
-        left, right = first.chosen == k, second.chosen == m - k
-        if not right.any():
+    for chosen, (totals, ways) in enumerate(first):
+        if not 0 <= m - chosen < len(second):
             continue
-        order = np.argsort(second.total[right])
-        sums = second.total[right][order]
-        below = np.concatenate([[0.0], np.cumsum(second.ways[right][order])])
-        queries = np.sort(first.total[left])
-        ways = first.ways[left][np.argsort(first.total[left])]
-        low = below[np.searchsorted(sums, mean - distance - queries, side="right")]
-        high = below[-1] - below[np.searchsorted(sums, mean + distance - queries, side="left")]
-        count += float(ways @ (low + high)) if distance > 0 else float(ways.sum() * below[-1])
+        others, other_ways = _sorted(*second[m - chosen])
+        below = np.concatenate([[0.0], np.cumsum(other_ways)])
+        if distance <= 0:
+            count += float(ways.sum() * below[-1])
+            continue
+        totals, ways = _sorted(totals, ways)  # searching in order stays within the cache
+        low = below[np.searchsorted(others, mean - distance - totals, side="right")]
+        high = below[-1] - below[np.searchsorted(others, mean + distance - totals, side="left")]
+        count += float(ways @ (low + high))
     return count
+
+
+def _sorted(totals: FloatArray, ways: FloatArray) -> tuple[FloatArray, FloatArray]:
+    order = np.argsort(totals)
+    return totals[order], ways[order]
 
 
 def _without_answer(n: int, status: str, note: str) -> PermutationLogRank:

@@ -47,18 +47,21 @@ def compute(case: dict[str, Any], data: pd.DataFrame, wanted: dict[str, Any]) ->
                 cluster=cluster or formula.cluster,
                 ties=ties,
             )
-            computed[ties] = _answers(fit, wanted[ties], formula)
+            computed[ties] = _answers(fit, wanted[ties], formula, model_errors=bool(cluster))
     return computed, {}
 
 
-def _answers(fit: CoxFit, wanted: dict[str, Any], formula: SurvivalFormula) -> dict[str, Any]:
+def _answers(
+    fit: CoxFit, wanted: dict[str, Any], formula: SurvivalFormula, model_errors: bool
+) -> dict[str, Any]:
+    """``model_errors``: "se" is the model's although clusters give robust ones, as refgen.R has it."""
     beta, error = fit.coefficients, fit.std_error
     naive = np.nan_to_num(fit.covariance)  # coxph has zeros where a column is aliased
     tests = fit.tests.set_index("test")
     answers: dict[str, Any] = {
         "names": fit.names,
         "coef": beta,
-        "se": np.sqrt(np.diag(naive)),
+        "se": np.sqrt(np.diag(naive)) if model_errors else np.nan_to_num(error),
         "z": beta / error,
         "p": chdtrc(1, (beta / error) ** 2),
         "hr": np.exp(beta),

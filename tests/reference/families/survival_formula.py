@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics.cox.terms import Node, _numbers, parse_term
+from analytics.cox.terms import Node, numbers_of, parse_term
 
 TIME, EVENT, ENTRY = ".time", ".event", ".entry"
 
@@ -82,7 +82,7 @@ def read_formula(text: str) -> SurvivalFormula:
 
 def with_response(data: pd.DataFrame, formula: SurvivalFormula) -> pd.DataFrame:
     """``data`` with columns TIME, EVENT and, for three arguments, ENTRY, coded as R's Surv codes them."""
-    values = [_numbers(parse_term(text)[0], data) for text in formula.response]
+    values = [numbers_of(parse_term(text)[0], data) for text in formula.response]
     event = values[-1]
     if np.nanmax(event) == 2:  # Surv: 1 censored, 2 dead
         event = event - 1

@@ -244,7 +244,7 @@ def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
             data = data.merge(cohort.value(name, "baseline")[["patient", "value"]].rename(columns={"value": name}), on="patient")
     data = data.rename(columns={"group_id": "group"})
     factors = {"group": spec.groups} if "group" in spec.terms else {}
-    options = {"strata": spec.strata or None, "ties": spec.ties} if spec.method == "cox" else {}
+    options = {"strata": spec.strata or None} | ({"ties": spec.ties} if spec.method == "cox" else {})
     fit = (cox if spec.method == "cox" else firth_cox)(data, "time", "event", spec.terms, factors=factors, **options)
     keys = {"model_id": spec.model_id, "endpoint": spec.endpoint}
     model = pd.DataFrame([{

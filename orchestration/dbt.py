@@ -84,6 +84,11 @@ def build(registry: Registry, *, full_refresh: bool, with_seeds: bool) -> list[N
     return _results(_invoke(registry, arguments, _tell))
 
 
+def test(registry: Registry, select: str) -> list[NodeResult]:
+    """Run the tests that ``select`` names against tables that are built."""
+    return _results(_invoke(registry, ["test", "--select", select]))
+
+
 def _tell(event: Any) -> None:
     if event.info.name == "LogModelResult":
         log.debug("model %d of %d: %s", event.data.index, event.data.total, event.data.description)

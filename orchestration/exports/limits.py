@@ -20,5 +20,5 @@ ARCHIVE_MEMBERS = 10_000
 WORKBOOK_UNPACKED_BYTES = 4 * GIB  # XML of one workbook, before its cells are laid out
 WORKER_MEMORY_BYTES = 4 * GIB  # address space of the process that parses a workbook or a statistics file
 WORKER_SECONDS = 900  # of processor time; a full sheet of 1,048,576 rows and 40 columns takes under 120
-CHUNK_BYTES = 4 * MIB  # how much of a text file is looked at at once
+CHUNK_BYTES = 2 * MIB  # how much of a text file is looked at at once
 JSON_DOCUMENT_BYTES = 256 * MIB  # one array or bundle, parsed as a whole

@@ -13,20 +13,21 @@ byte tells whether it is inside quotes, and parity is a running exclusive or.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from .damage import REASONS, damage_at, damage_in, reads_as_gbk
+from .damage import REASONS, damage_at, damage_in
 from .errors import ExportFault, MalformedLine, malformed
+from .glance import may_be_gbk, plain_records
 from .limits import CHUNK_BYTES, LINE_BYTES, MALFORMED_LINES
 from .records import END_OF_FILE, wrong_count
 from .rows import too_many_malformed
 
 PATCHED_RECORDS = 5_000  # more are dealt with by rewriting the file
-SAMPLED_BYTES = 65_536  # of each piece searched for UTF-8 that was read as GBK
 NEWLINE, RETURN = 10, 13
 
 
@@ -51,6 +52,7 @@ class Survey:
     line_end: bytes = b""
     has_line_ends: bool = False  # inside quoted cells
     damaged_kept: int = 0
+    consumed: int = 0  # of the piece looked at last, in bytes
 
     @property
     def rows(self) -> int:
@@ -78,45 +80,58 @@ class _Layout:
 
 
 def survey(path: Path, shape: Shape, start: int, first_row: int, keep_damaged: bool = False) -> Survey | None:
-    """Scan from byte ``start``; None if quoting or line ends are irregular, or too much is bad to be
-    patched."""
+    """Scan from byte ``start``; None if quoting or line ends are irregular, or too much is bad to be patched."""
     found = Survey()
-    with path.open("rb") as file:
-        file.seek(start)
-        carry, offset, at_end = b"", start, False
-        while not at_end:
-            chunk = file.read(CHUNK_BYTES)
-            _refuse_nul(chunk, first_row + found.records)
-            piece = carry + chunk
-            at_end = not chunk
-            if at_end:
-                if not piece:
-                    break
-                if not piece.endswith(b"\n"):
-                    piece += found.line_end or b"\n"
-            layout = _layout(piece, shape, found)
-            if layout is None or (len(layout.ends) == 0 and (at_end or len(piece) > LINE_BYTES)):
-                return None
-            if len(layout.ends) == 0:
-                carry = piece
-                continue
-            if int((layout.ends - layout.starts).max()) > LINE_BYTES:
-                return None  # the careful path says where
-            consumed = int(layout.nexts[-1])
-            carry = piece[consumed:]
-            _note_bad(
-                found, layout, piece[:consumed] if carry else piece, offset, shape, first_row, keep_damaged
-            )
-            if len(found.malformed) > MALFORMED_LINES:
-                raise too_many_malformed(first_row + found.records)
-            if len(found.holes) > PATCHED_RECORDS:
-                return None
-            offset += consumed
-        if carry:
+    delimiter, quote = bytes([shape.delimiter]), b"" if shape.quote is None else bytes([shape.quote])
+    for piece, offset, at_end in _pieces(path, start, found):
+        _refuse_nul(piece, first_row + found.records)
+        line_end = found.line_end or (b"\r\n" if piece[: piece.find(b"\n")].endswith(b"\r") else b"\n")
+        plain = plain_records(piece, delimiter, quote, shape.width, line_end)
+        if plain is not None:
+            found.line_end = line_end
+            found.records += plain
+            found.consumed = len(piece)
+            continue
+        layout = _layout(piece, shape, found)
+        if layout is None or (len(layout.ends) == 0 and (at_end or len(piece) > LINE_BYTES)):
+            return None
+        if len(layout.ends) == 0:
+            found.consumed = 0
+            continue
+        if int((layout.ends - layout.starts).max()) > LINE_BYTES:
+            return None  # the careful path says where
+        found.consumed = int(layout.nexts[-1])
+        _note_bad(found, layout, piece[: found.consumed], offset, shape, first_row, keep_damaged)
+        if len(found.malformed) > MALFORMED_LINES:
+            raise too_many_malformed(first_row + found.records)
+        if len(found.holes) > PATCHED_RECORDS or (at_end and found.consumed < len(piece)):
             return None
     if shape.width > 1:
         _drop_blank_tail(found, first_row)
     return found
+
+
+def _pieces(path: Path, start: int, found: Survey) -> Iterator[tuple[bytes, int, bool]]:
+    """Pieces of whole lines that each begin at a record, their offset, and whether the file ends with them.
+
+    The consumer says in ``found.consumed`` how much of a piece was whole records; the rest begins the next.
+    """
+    with path.open("rb") as file:
+        file.seek(start)
+        left, offset = b"", start
+        while chunk := file.read(CHUNK_BYTES):
+            piece = left + chunk
+            whole = piece.rfind(b"\n") + 1
+            if whole:
+                yield piece[:whole], offset, False
+                offset += found.consumed
+                left = piece[found.consumed :]
+            else:
+                left = piece
+                if len(left) > LINE_BYTES:
+                    break
+        if left:
+            yield (left if left.endswith(b"\n") else left + (found.line_end or b"\n")), offset, True
 
 
 def _refuse_nul(chunk: bytes, row: int) -> None:
@@ -240,7 +255,7 @@ def _verdict(raw: bytes, count: int, is_wrong: bool, shape: Shape) -> tuple[str,
 def _damaged_records(layout: _Layout, body: bytes) -> dict[int, str]:
     """Record number and rule of damaged text in one piece."""
     found = {int(np.searchsorted(layout.nexts, at, side="right")): rule for at, rule in damage_at(body)}
-    if not body.isascii() and reads_as_gbk(body[:SAMPLED_BYTES].decode("utf-8", "ignore")):
+    if may_be_gbk(body):
         for i, (start, end) in enumerate(zip(layout.starts.tolist(), layout.ends.tolist())):
             if (rule := damage_in(body[start:end].decode("utf-8", "replace"))) is not None:
                 found.setdefault(i, rule[0])

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 from orchestration import dbt
+from orchestration.lineage import read_lineage, trace_models
 from orchestration.registry import Registry
 
 ROOT = Path(__file__).parents[2]
@@ -84,3 +85,8 @@ def test_every_model_and_column_is_described(shipped_run: Registry) -> None:
             columns = {c[0] for c in connection.execute(f"describe {relation}").fetchall()}
             described = {name for name, c in node["columns"].items() if c["description"]}
             assert columns == described, (node["name"], columns ^ described)
+
+
+def test_the_column_lineage_that_dagster_shows_is_that_of_the_sql(shipped_run: Registry) -> None:
+    """After a change of the models: make lineage."""
+    assert read_lineage() == trace_models(shipped_run, dbt.read_manifest(shipped_run))

@@ -1,0 +1,85 @@
+"""A first look at a piece of a delimited file, by a few operations on bytes.
+
+Belongs here: proving that every record of the piece is a plain good one. Does not belong here: anything that is not:
+``survey.py`` then looks at the piece closely.
+
+What is left of a piece when all but its delimiters and line ends are deleted must be the same few bytes over and over.
+Quoted fields without line ends are first replaced by a letter; where there are many of them, the close look is faster.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from .damage import damage_at, reads_as_gbk
+from .limits import LINE_BYTES
+
+FEW_QUOTES = 32  # bytes for each
+SAMPLED_BYTES = 65_536  # of each piece searched for UTF-8 that was read as GBK
+
+
+def plain_records(piece: bytes, delimiter: bytes, quote: bytes, width: int, line_end: bytes) -> int | None:
+    """How many records the piece (whole lines) holds, None unless all are plain: ``width`` fields, some of them not
+    blank, ended by ``line_end``, and without damage."""
+    if quote and quote in piece:
+        if piece.count(quote) * FEW_QUOTES > len(piece):
+            return None
+        text = _without_quotes(piece, delimiter, quote)
+        if quote in text:
+            return None
+    else:
+        text = piece
+    records = piece.count(b"\n")
+    if (b"\r" in piece) != (line_end == b"\r\n"):
+        return None
+    if line_end == b"\r\n" and not piece.count(b"\r\n") == piece.count(b"\r") == records:
+        return None
+    if text.translate(None, _others(delimiter)) != (delimiter * (width - 1) + b"\n") * records:
+        return None
+    blank = delimiter * (width - 1) + line_end
+    if text.startswith(blank) or b"\n" + blank in text or has_long_line(piece) or is_damaged(piece):
+        return None
+    return records
+
+
+def is_damaged(piece: bytes) -> bool:
+    return bool(damage_at(piece)) or may_be_gbk(piece)
+
+
+def may_be_gbk(piece: bytes) -> bool:
+    """Whether the piece's beginning holds UTF-8 that was read as GBK."""
+    return not piece.isascii() and reads_as_gbk(piece[:SAMPLED_BYTES].decode("utf-8", "ignore"))
+
+
+def has_long_line(piece: bytes) -> bool:
+    """Whether a line is longer than any may be; hops from line to line, as far as one may be long."""
+    at = 0
+    while at < len(piece):
+        end = piece.rfind(b"\n", at, at + LINE_BYTES + 1)
+        if end < 0:
+            return len(piece) - at > LINE_BYTES
+        at = end + 1
+    return False
+
+
+def _without_quotes(piece: bytes, delimiter: bytes, quote: bytes) -> bytes:
+    blank, filled = _quoted(delimiter, quote)
+    return filled.sub(b"x", blank.sub(b"", b"\n" + piece))[1:]
+
+
+@lru_cache
+def _quoted(delimiter: bytes, quote: bytes) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """Quoted fields that are blank, and those that are not and hold no line end."""
+    d, q = re.escape(delimiter), re.escape(quote)
+    inside = rb"[^" + q + rb"\r\n]*"
+    before, after = rb"(?<=[\n" + d + rb"])", rb"(?=[\r\n" + d + rb"])"
+    return (
+        re.compile(before + q + q + after),
+        re.compile(before + q + inside + rb"(?:" + q + q + inside + rb")*" + q + after),
+    )
+
+
+@lru_cache
+def _others(delimiter: bytes) -> bytes:
+    return bytes(set(range(256)) - {*delimiter, *b"\n"})

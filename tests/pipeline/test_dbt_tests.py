@@ -1,0 +1,28 @@
+"""dbt's own unit tests of the models: a small visible table in, the expected rows out."""
+
+from __future__ import annotations
+
+from orchestration import dbt
+from orchestration.registry import Registry
+from orchestration.resources import point_at
+
+
+def test_every_unit_test_of_the_models_passes(shipped_run: Registry) -> None:
+    point_at(shipped_run)
+    results = dbt.test(shipped_run, "test_type:unit")
+    assert {r.unique_id.split(".")[-1] for r in results} == {
+        "nearest_visit_wins_its_window_and_a_tie_goes_to_the_earlier",
+        "units_convert_by_a_named_rule_and_a_limit_is_no_value",
+        "a_grade_decides_then_the_cut_off_sent_then_the_assays_own",
+        "two_specific_antibodies_are_a_conflict_and_an_unread_test_leaves_the_status_open",
+        "a_ratio_of_a_censored_part_is_a_bound",
+        "time_ends_with_the_event_the_last_contact_or_the_horizon",
+    }
+    assert [(r.unique_id, r.message) for r in results if not r.passed] == []
+
+
+def test_every_test_of_the_catalogue_passes(shipped_run: Registry) -> None:
+    point_at(shipped_run)
+    results = dbt.test(shipped_run, "path:seeds")
+    assert len(results) > 100
+    assert [r.unique_id for r in results if not r.passed] == []

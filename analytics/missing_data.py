@@ -105,12 +105,12 @@ def delta_sensitivity(
 ) -> pd.DataFrame:
     """The pooled answer of ``fit`` as imputed values of ``column`` are made worse or better by each shift.
 
-    ``fit`` takes a completed frame and returns a model such as ``linear_model``'s. ``only_group``
-    (column, value) shifts the imputed values of that group alone. Every shift uses the same random
-    numbers, so rows differ by the shift and nothing else; a shift of 0 is the missing-at-random
-    analysis. Returns one row per shift and term: ``shift``, the columns of ``Pooled.summary``,
-    ``crosses`` (the interval holds 0 where that of shift 0, or of the first shift, did not, or the
-    other way round), ``status``, ``note``. A yes/no column shifts on the log-odds scale.
+    ``fit`` takes a completed frame and returns a model such as ``linear_model``'s. ``only_group`` (column,
+    value) shifts the imputed values of that group alone. Every shift uses the same random numbers, so rows
+    differ by the shift and nothing else; a shift of 0 is the missing-at-random analysis. Returns one row per
+    shift and term: ``shift``, the columns of ``Pooled.summary``, ``conclusion_changes`` (the interval lies on
+    the other side of 0, or now holds it, or no longer does, against shift 0 or else the first), ``status``,
+    ``note``. A yes/no column shifts on the log-odds scale.
     """
     parts = []
     for shift in shifts:
@@ -121,25 +121,16 @@ def delta_sensitivity(
         note = "; ".join(filter(None, (imputed.note, pooled.note)))
         parts.append(pooled.summary.assign(shift=float(shift), status=status, note=note))
     table = pd.concat(parts, ignore_index=True)
-    return _with_crossings(table, 0.0 if 0.0 in [float(shift) for shift in shifts] else float(shifts[0]))
+    return _with_changes(table, 0.0 if 0.0 in [float(shift) for shift in shifts] else float(shifts[0]))
 
 
-def _with_crossings(table: pd.DataFrame, reference: float) -> pd.DataFrame:
-    holds_zero = (table["ci_low"] <= 0) & (table["ci_high"] >= 0)
+def _with_changes(table: pd.DataFrame, reference: float) -> pd.DataFrame:
+    conclusion = np.select([table["ci_low"] > 0, table["ci_high"] < 0], [1, -1], 0)
     at_reference = dict(
-        zip(
-            table.loc[table["shift"] == reference, "term"],
-            holds_zero[table["shift"] == reference],
-            strict=True,
-        )
+        zip(table["term"][table["shift"] == reference], conclusion[table["shift"] == reference])
     )
-    crosses = holds_zero != table["term"].map(at_reference)
-    return table.assign(crosses=crosses)[
-        [
-            "shift",
-            *[c for c in table.columns if c not in ("shift", "status", "note")],
-            "crosses",
-            "status",
-            "note",
-        ]
+    changes = conclusion != table["term"].map(at_reference)
+    numbers = [column for column in table.columns if column not in ("shift", "status", "note")]
+    return table.assign(conclusion_changes=changes)[
+        ["shift", *numbers, "conclusion_changes", "status", "note"]
     ]

@@ -1,0 +1,171 @@
+"""Every number of a study's results: to be compared with R's, or with the reason why it is not.
+
+Belongs here: which rows and numbers are left out, and the sentences that say why. Does not belong here: how
+closely the others must agree (`quantities.py`), R (`*.R`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from analytics import status
+from analytics.replay_r.quantities import (
+    COUNTS,
+    KEYS,
+    NOT_ABOVE,
+    ON_BOUNDARY,
+    QUANTITIES,
+    Quantities,
+    Quantity,
+    one,
+)
+from analytics.study_frames import Record, records
+
+OURS_COLUMNS = ("result", "row", "quantity", "ours", "agreement", "tolerance", "scale")
+NOT_REPLAYED_COLUMNS = ("result", "row", "quantity", "reason")
+EVERY = "*"  # every row of a result, or every number of a row that is not among ours
+
+NOT_ESTIMATES = {
+    "study": "what the study asks, in words",
+    "study_group": "labels and sizes of groups: who belongs where is decided before R reads",
+    "study_variable": "labels and units",
+    "study_table": "titles",
+    "study_endpoint": "labels of endpoints",
+    "cohort_flow": "who counts and why not: decided before R reads, from the release's tables",
+    "trajectory_patient": "single values as measured: they are the rows of visits_<model>.csv",
+    "finding": "sentences about the other results",
+}
+ANSWERED = frozenset({status.OK, status.TOO_FEW_EVENTS, status.SINGULAR})
+UNKNOWN = "this script has no R for it"
+SAME_NAME = "several analyses of the study share this row's name"
+NO_NUMBER = "the row holds no number"
+SINGULAR = (
+    "singular fit: its maximum lies on a boundary, where lme stops elsewhere on a flat likelihood, and df"
+    " depend on what is taken as known; R's log-likelihood is compared, which must not exceed ours by 1e-3"
+)
+MONOTONE = "monotone likelihood: coxph stops where its iterations end, on the way to infinity"
+REFUSED_BY_LME = "the model is {}: lme refuses such a design, or stops elsewhere"
+LOWER_LEVEL = "no interval reaches 95 % at these sizes; wilcox.test lowers the level in steps of its own"
+
+
+@dataclass(frozen=True)
+class Claims:
+    """``ours``: a row per number to compare; ``not_replayed``: per row or number that is not, the reason."""
+
+    ours: pd.DataFrame
+    not_replayed: pd.DataFrame
+
+
+def claims(results: Mapping[str, pd.DataFrame]) -> Claims:
+    """Account for every row of ``results``, the rows of one study in schema results, frames by name."""
+    found = _Accounts(results)
+    for result, frame in results.items():
+        if result not in KEYS and len(frame):
+            found.leave_out(result, EVERY, EVERY, NOT_ESTIMATES.get(result, UNKNOWN))
+        elif len(frame):
+            found.add_rows(result, frame)
+    return Claims(
+        pd.DataFrame(found.ours, columns=list(OURS_COLUMNS)),
+        pd.DataFrame(found.not_replayed, columns=list(NOT_REPLAYED_COLUMNS)),
+    )
+
+
+def row_names(result: str, frame: pd.DataFrame) -> Iterator[tuple[str, Record]]:
+    """Rows with the name that the script gives them: their keys, joined by ``|``."""
+    if result == "survival_curve":
+        of_curve = frame.sort_values("time", kind="stable").groupby(["endpoint", "group_id"], sort=False)
+        frame = frame.assign(step=of_curve.cumcount() + 1)
+    for row in records(frame):
+        yield "|".join(_text(row.get(key)) for key in KEYS[result]), row
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+@dataclass
+class _Accounts:
+    results: Mapping[str, pd.DataFrame]
+    ours: list[tuple[Any, ...]] = field(default_factory=list)
+    not_replayed: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    @cached_property
+    def models(self) -> dict[object, Record]:
+        return {row["model_id"]: row for row in records(self.results.get("model"))}
+
+    def leave_out(self, result: str, name: str, quantity: str, reason: str) -> None:
+        self.not_replayed.append((result, name, quantity, reason))
+
+    def add_rows(self, result: str, frame: pd.DataFrame) -> None:
+        named = list(row_names(result, frame))
+        uses = Counter(name for name, _ in named)
+        for name, row in named:
+            if uses[name] > 1:
+                self.leave_out(result, name, EVERY, SAME_NAME)
+            else:
+                self.add_row(result, name, row)
+
+    def add_row(self, result: str, name: str, row: Record) -> None:
+        reason = self.reason(result, row)
+        quantities = QUANTITIES[result](row)
+        if reason:
+            quantities = _compared_nevertheless(result, row, quantities)
+        is_answered = (row.get("status") or status.OK) in ANSWERED
+        compared = 0
+        for column, quantity in quantities.items():
+            value = row.get(column)
+            if value is None and not (quantity.or_none and is_answered):
+                continue
+            if why := _reason_of_number(result, row, column):
+                self.leave_out(result, name, column, why)
+                continue
+            scale = quantity.scale_of(row, value)
+            self.ours.append((result, name, column, value, quantity.agreement, quantity.tolerance, scale))
+            compared += 1
+        if reason:
+            self.leave_out(result, name, EVERY, reason)
+        elif not is_answered:
+            self.leave_out(result, name, EVERY, f"no answer of ours: {row['status']}")
+        elif not compared:
+            self.leave_out(result, name, EVERY, NO_NUMBER)
+
+    def reason(self, result: str, row: Record) -> str:
+        """Why a row as a whole is not replayed; empty where it is."""
+        if "model_id" not in KEYS[result]:
+            return ""
+        model = self.models.get(row["model_id"])
+        if model is None or model.get("kind") not in ("mixed_model", "cox"):
+            return UNKNOWN
+        of_model = model.get("status") or status.OK
+        if of_model == status.SINGULAR:
+            return SINGULAR
+        if of_model == status.MONOTONE_LIKELIHOOD:
+            return MONOTONE
+        if model["kind"] == "mixed_model" and of_model != status.OK:
+            return REFUSED_BY_LME.format(of_model)
+        return ""
+
+
+def _compared_nevertheless(result: str, row: Record, quantities: Quantities) -> Quantities:
+    """Of a model that R does not repeat: who was counted; of a singular one its log-likelihood too."""
+    if result != "model":
+        return {}
+    kept = {c: quantities[c] for c in COUNTS}
+    if row.get("status") == status.SINGULAR:
+        kept["log_likelihood"] = Quantity(ON_BOUNDARY, one, agreement=NOT_ABOVE)
+    return kept
+
+
+def _reason_of_number(result: str, row: Record, column: str) -> str:
+    is_shift = result == "group_comparison" and str(row["test"]).startswith("mann_whitney")
+    if is_shift and column in ("ci_low", "ci_high") and "no interval reaches" in str(row.get("note") or ""):
+        return LOWER_LEVEL
+    return ""

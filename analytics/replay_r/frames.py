@@ -1,0 +1,74 @@
+"""The frames that the R script reads: a study's data as it entered each analysis.
+
+Belongs here: one frame per baseline table, mixed model and endpoint, from the cohort. Does not belong here:
+any estimate, our numbers (`claims.py`).
+
+A patient has the same running number in every frame of a study; it is the place in the cohort and carries no
+key. Columns are named by the study's variables. Nothing is left out that the analysis saw: a missing value
+stays missing, and R decides anew which rows are complete.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analytics.cohort import Cohort
+from analytics.study import BaselineTable, MixedModel
+
+
+def numbers(cohort: Cohort) -> pd.Series:
+    """Running number of every member, by the cohort's label of the patient."""
+    labels = cohort.members["patient"]
+    return pd.Series(range(1, len(labels) + 1), index=labels.to_numpy(), name="number")
+
+
+def baseline_frame(cohort: Cohort, table: BaselineTable) -> pd.DataFrame:
+    """patient, group_id, then each variable of the table at its visit; yes is 1, no is 0."""
+    wide = cohort.of(table.groups)[["patient", "group_id"]]
+    for name in dict.fromkeys(row.variable for row in table.rows):
+        wide = wide.merge(_values(cohort, name, table.visit), on="patient", how="left")
+    return _numbered(cohort, wide)
+
+
+def visits_frame(cohort: Cohort, model: MixedModel) -> pd.DataFrame:
+    """patient, group_id, visit, months, visit_index, value, then covariates at the first visit.
+
+    One row per member and visit of the model, with or without a value, of all the study's groups (figures
+    draw them all); ``value`` is on its own scale, the model's transform is R's to make.
+    """
+    schedule = cohort.frames["visit_schedule"].set_index("scheduled_visit")["nominal_month"]
+    long = cohort.over_visits(model.response, model.visits)
+    long = long.assign(
+        months=long["visit"].map(schedule).astype(float),
+        visit_index=long["visit"].map({v: i for i, v in enumerate(model.visits)}),
+    )
+    for name in model.covariates:
+        long = long.merge(_values(cohort, name, model.visits[0]), on="patient", how="left")
+    columns = ["patient", "group_id", "visit", "months", "visit_index", "value", *model.covariates]
+    return _numbered(cohort, long[columns]).sort_values(["patient", "visit_index"], ignore_index=True)
+
+
+def times_frame(cohort: Cohort, endpoint: str) -> pd.DataFrame:
+    """patient, group_id, time_months, event (1 or 0), then strata and variables of its Cox models."""
+    study = cohort.study
+    models = [m for m in study.cox if m.endpoint == endpoint]
+    analyses = [*models, *(s for s in study.survival if s.endpoint == endpoint)]
+    groups = {g for analysis in analyses for g in analysis.groups}
+    strata = list(dict.fromkeys(s for m in models for s in m.strata))
+    rows = cohort.time_to(endpoint)
+    rows = rows[rows["group_id"].isin(groups) & rows["time_months"].notna()]
+    out = rows[["patient", "group_id", *strata]].assign(
+        time_months=rows["time_months"].astype(float), event=rows["is_relapse"].astype(int)
+    )
+    for name in dict.fromkeys(t for m in models for t in m.terms if t != "group"):
+        out = out.merge(_values(cohort, name, "baseline"), on="patient", how="left")
+    first = ["patient", "group_id", "time_months", "event"]
+    return _numbered(cohort, out[[*first, *(c for c in out.columns if c not in first)]])
+
+
+def _values(cohort: Cohort, name: str, visit: str) -> pd.DataFrame:
+    return cohort.value(name, visit)[["patient", "value"]].rename(columns={"value": name})
+
+
+def _numbered(cohort: Cohort, frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(patient=frame["patient"].map(numbers(cohort))).reset_index(drop=True)

@@ -1,0 +1,244 @@
+"""The R script of one study: what it says of itself, R's functions, a call for every analysis of the study.
+
+Belongs here: the text of the script. Does not belong here: R's functions (`*.R`, one file per part), frames,
+numbers.
+
+The script holds only the parts that the study needs, so that a study without a mixed model does not ask for
+nlme. Everything from the study file enters as an R literal or as a comment.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+
+from analytics.study import BaselineTable, CoxModel, MixedModel, Study, SurvivalAnalysis
+
+WIDTH = 116
+SERIAL = {
+    "none": "NULL",
+    "ar1": "corAR1(form = ~ visit_index | patient)",
+    "car1": "corCAR1(form = ~ months | patient)",
+}
+SCALES = {
+    "none": "identity",
+    "log": "function(v) log(ifelse(v > 0, v, NA))",
+    "log1p": "function(v) log1p(ifelse(v > -1, v, NA))",
+    "sqrt": "function(v) sqrt(ifelse(v >= 0, v, NA))",
+}
+CODINGS = {"sum": "contr.sum", "treatment": "contr.treatment"}
+
+
+@dataclass(frozen=True)
+class ReleaseIdentity:
+    """What a replay says of the release that its numbers come from."""
+
+    release_id: str
+    registry_name: str = ""
+    synthetic: bool = False
+    versions: Mapping[str, str] = field(default_factory=dict)
+    small_cell_threshold: int = 0
+
+
+@dataclass(frozen=True)
+class Files:
+    """The file of each table, mixed model and endpoint, by id."""
+
+    tables: Mapping[str, str]
+    visits: Mapping[str, str]
+    times: Mapping[str, str]
+
+
+def script(study: Study, release: ReleaseIdentity, files: Files) -> str:
+    """The text of ``replay.R``."""
+    parts = [_header(study, release), _part("ledger")]
+    if study.tables:
+        parts.append(_part("tables"))
+    if study.mixed_models:
+        parts.append(_part("mixed_models"))
+    if study.survival or study.cox:
+        parts.append(_part("survival"))
+    if any(m.method == "firth_cox" for m in study.cox):
+        parts.append(_part("firth"))
+    return "\n".join([*parts, _study(study, files), _part("verdict")])
+
+
+def _part(name: str) -> str:
+    return resources.files(__package__).joinpath(f"{name}.R").read_text(encoding="utf-8")
+
+
+# what the script says of itself
+
+FILES = """\
+patients_<table>.csv  one row per patient: number, group, the table's variables at its visit (yes 1, no 0)
+visits_<model>.csv    one row per patient and visit: scheduled month, index of the visit, value, covariates
+times_<endpoint>.csv  one row per patient: months to the event (1) or to the last contact (0), covariates
+ours.csv              one row per number of ours, and how closely R must find it
+not_replayed.csv      what is not compared, with the reason"""
+
+
+def _header(study: Study, release: ReleaseIdentity) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in release.versions.items())
+    paragraphs = [
+        f"Replay in R of study {study.study}, release {release.release_id}",
+        study.title,
+        *(["SYNTHETIC DATA: nobody in these frames exists."] if release.synthetic else []),
+        "",
+        f"Registry: {release.registry_name or 'not named'}. The numbers under test were computed with"
+        f" {versions or 'versions not recorded'}; R took no part in them.",
+        "",
+        "Run it in this folder:  Rscript replay.R",
+        f"It needs R 4.2 or later with {_packages(study)} (all in Debian 12), and no network.",
+        "",
+        "It reads the data of every analysis, computes each table and model again with R's own functions and"
+        " compares number by number with ours.csv. It prints a count per kind of result, every difference and"
+        " what is not replayed and why; it writes comparison.csv. Its exit status is 1 if a number differs.",
+        "",
+        *FILES.splitlines(),
+        "",
+        "Patients are running numbers, the same in every file; an empty cell is a missing value. A value past"
+        " a detection limit stands as the study file says (variables: censored). Numbers carry all digits, so"
+        " that reading them gives the same doubles.",
+        *_caution(release),
+    ]
+    return "\n".join(_comment(paragraph) for paragraph in paragraphs) + "\n"
+
+
+def _caution(release: ReleaseIdentity) -> list[str]:
+    lines = []
+    if not release.synthetic:
+        lines.append(
+            "The frames hold single patients' values: share this folder only as you would a release."
+        )
+    if release.small_cell_threshold:
+        lines.append(
+            f"The registry prints no count below {release.small_cell_threshold}; beside a report this script"
+            " stands without its frames and without ours.csv."
+        )
+    return ["", *lines] if lines else []
+
+
+def _packages(study: Study) -> str:
+    needed = []
+    if study.mixed_models:
+        needed += ["nlme", "car", "emmeans"]
+    if any(m.test == "kenward_roger_f" for m in study.mixed_models):
+        needed += ["lme4", "pbkrtest"]
+    if study.survival or study.cox:
+        needed.append("survival")
+    if any(s.method == "exact" for s in study.survival):
+        needed.append("coin")
+    return ", ".join(needed) or "nothing more"
+
+
+def _comment(text: str) -> str:
+    """Lines of comment; a line break in a study's text cannot end them."""
+    flat = text if text in FILES else " ".join(text.split())
+    return "\n".join(f"# {line}" for line in textwrap.wrap(flat, WIDTH, break_on_hyphens=False)) or "#"
+
+
+# the calls of the study
+
+
+def _study(study: Study, files: Files) -> str:
+    lines = [f"## ---- The study {'-' * 97}"]
+    for table in study.tables:
+        lines += ["", *_table(table, files.tables[table.table_id])]
+    first_of = {m.response: m for m in reversed(study.mixed_models)}
+    for response in dict.fromkeys(m.response for m in study.mixed_models):
+        model = first_of[response]
+        named = {"visits": _texts(model.visits)}
+        lines += ["", _call("courses", [_text(response), _text(files.visits[model.model_id])], named)]
+    for model in study.mixed_models:
+        lines += ["", *_mixed_model(model, files.visits[model.model_id])]
+    for spec in study.survival:
+        lines += ["", *_survival(spec, files.times[spec.endpoint])]
+    for cox in study.cox:
+        lines += ["", *_cox(cox, files.times[cox.endpoint])]
+    return "\n".join(lines) + "\n"
+
+
+def _table(table: BaselineTable, file: str) -> list[str]:
+    opening = _call(
+        "baseline_table",
+        [_text(table.table_id), _text(file)],
+        {"groups": _texts(table.groups), "reference": _text(table.reference)},
+    )
+    lines = [
+        _comment(f"Table {table.table_id}: {table.title} (visit: {table.visit})"),
+        f"table <- {opening}",
+    ]
+    others = [g for g in table.groups if g != table.reference]
+    for row in table.rows:
+        tests = {g: row.tests.get(g, row.test) for g in others}
+        named = ", ".join(f"{_text(g)} = {_text(t)}" for g, t in tests.items() if t != "none")
+        arguments = ["table", _text(row.variable), _text(row.summary)]
+        lines.append(_call("describe_and_test", [*arguments, f"c({named})"] if named else arguments))
+    return [*lines, _call("adjust", ["table", _text(table.adjust)])]
+
+
+def _mixed_model(model: MixedModel, file: str) -> list[str]:
+    named = {
+        "groups": _texts(model.groups),
+        "visits": _texts(model.visits),
+        "scale": SCALES[model.transform],
+        "covariates": _texts(model.covariates),
+        "random": "~ 1" if model.random == "intercept" else f"~ {model.slope}",
+        "correlation": SERIAL[model.serial],
+        "method": _text(model.method.upper()),
+        "coding": _text(CODINGS[model.contrasts]),
+        "test": _text(model.test),
+        "adjust": _text(model.adjust),
+    }
+    return [_comment(model.title), _call("mixed_model", [_text(model.model_id), _text(file)], named)]
+
+
+def _survival(spec: SurvivalAnalysis, file: str) -> list[str]:
+    named = {
+        "groups": _texts(spec.groups),
+        "at_risk_months": f"c({', '.join(f'{t:.15g}' for t in spec.at_risk_months)})",
+        "pairwise": "TRUE" if spec.pairwise else "FALSE",
+        "adjust": _text(spec.adjust),
+        "weights": _text(spec.weights),
+        "method": _text(spec.method),
+    }
+    return [_comment(spec.title), _call("survival_analysis", [_text(spec.endpoint), _text(file)], named)]
+
+
+def _cox(model: CoxModel, file: str) -> list[str]:
+    named = {
+        "groups": _texts(model.groups),
+        "terms": _texts(model.terms),
+        "strata": _texts(model.strata),
+        **({"ties": _text(model.ties)} if model.method == "cox" else {}),
+    }
+    function = "cox_model" if model.method == "cox" else "firth_model"
+    return [_comment(model.title), _call(function, [_text(model.model_id), _text(file)], named)]
+
+
+# R literals
+
+
+def _text(value: str) -> str:
+    """A string literal; what is not printable ASCII becomes an escape, so that no locale changes it."""
+    escaped = "".join(
+        f"\\{c}" if c in '\\"' else c if " " <= c <= "~" else f"\\U{{{ord(c):x}}}" for c in value
+    )
+    return f'"{escaped}"'
+
+
+def _texts(values: Iterable[str]) -> str:
+    found = [_text(v) for v in values]
+    return f"c({', '.join(found)})" if found else "character(0)"
+
+
+def _call(function: str, arguments: list[str], named: Mapping[str, str] | None = None) -> str:
+    """A call on one line; where it is too long, named arguments, or the last one, have lines of their own."""
+    apart = [f"{name} = {value}" for name, value in (named or {}).items()]
+    one_line = f"{function}({', '.join([*arguments, *apart])})"
+    if len(one_line) <= WIDTH:
+        return one_line
+    together, apart = (arguments, apart) if apart else (arguments[:-1], arguments[-1:])
+    return ",\n  ".join([f"{function}({', '.join(together)}", *apart]) + ")"

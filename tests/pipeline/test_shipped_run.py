@@ -235,3 +235,14 @@ def test_check_results_hold_counts_and_no_values(shipped_run: Registry) -> None:
     keys = {k for (k,) in query(shipped_run, "select patient_key from marts.dim_patient")}
     for row in rows:
         assert not any(key in str(cell) for key in keys for cell in row)
+
+
+def test_the_table_in_the_readme_is_that_of_the_release(shipped_run: Registry) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = [tuple(c.strip() for c in line.strip("|").split("|")) for line in text.splitlines() if "_jdm |" in line]
+    rows = release_query(
+        shipped_run,
+        "select variable, group_id, n::varchar, display from results.baseline_summary"
+        " where table_id = 'I' and variable in ('cmas', 'ck', 'relapse')",
+    )
+    assert sorted(shown) == sorted(rows)

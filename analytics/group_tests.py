@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
+
+import pandas as pd
 
 from analytics import counts, k_groups, two_groups
 from analytics.comparison import KGroupTest, TwoGroupTest
@@ -30,9 +33,24 @@ COUNT_TESTS: dict[str, Callable[..., TwoGroupTest]] = {
     "chi_square_yates": counts.chi_square_yates,
 }
 
+
+def _censored(data: pd.DataFrame, method: str, **asked: Any) -> TwoGroupTest:
+    from analytics.censored_groups import (
+        censored_two_groups,
+    )  # imports survival: seconds that few tables need
+
+    return censored_two_groups(data, method=method, **asked)
+
+
+CENSORED_TESTS: dict[str, Callable[..., TwoGroupTest]] = {
+    "peto_prentice": partial(_censored, method="peto_prentice"),
+    "gehan": partial(_censored, method="gehan"),
+    "gehan_exact": partial(_censored, method="gehan_exact"),
+}
+
 TWO_BY_TWO_TESTS = ("fisher_mid_p", "chi_square_yates")
 
-TWO_GROUP_TESTS: dict[str, Callable[..., TwoGroupTest]] = MEASUREMENT_TESTS | COUNT_TESTS
+TWO_GROUP_TESTS: dict[str, Callable[..., TwoGroupTest]] = MEASUREMENT_TESTS | COUNT_TESTS | CENSORED_TESTS
 
 K_GROUP_TESTS: dict[str, Callable[..., KGroupTest]] = {
     "kruskal_wallis": k_groups.kruskal_wallis,

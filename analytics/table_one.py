@@ -27,7 +27,13 @@ from analytics.comparison import (
 )
 from analytics.describe import Description, describe
 from analytics.formatting import DECIMALS, format_count_percent, format_mean_sd, format_median_iqr, format_p
-from analytics.group_tests import COUNT_TESTS, MEASUREMENT_TESTS, TWO_BY_TWO_TESTS, TWO_GROUP_TESTS
+from analytics.group_tests import (
+    CENSORED_TESTS,
+    COUNT_TESTS,
+    MEASUREMENT_TESTS,
+    TWO_BY_TWO_TESTS,
+    TWO_GROUP_TESTS,
+)
 from analytics.multiplicity import METHODS, adjust_within_families
 from analytics.status import OK, TOO_FEW_OBSERVATIONS, require_choice, require_columns
 
@@ -114,10 +120,13 @@ class VariableSpec:
     levels: tuple[Any, ...] | None = None
     decimals: int | None = None
     family: str | None = None
+    bounds: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         require_choice(self.kind, KINDS, f"variable {self.name}: kind")
-        fitting = COUNT_TESTS if self.kind == COUNT_PERCENT else MEASUREMENT_TESTS
+        if self.bounds is not None and self.kind != MEDIAN_IQR:
+            raise ValueError(f"variable {self.name}: bounds are for median_iqr; found kind {self.kind}")
+        fitting = self._fitting_tests
         for test in (self.test, *self.tests.values()):
             require_choice(test, (*fitting, NO_TEST), f"variable {self.name} ({self.kind}): test")
         of_two = [t for t in (self.test, *self.tests.values()) if t in TWO_BY_TWO_TESTS]
@@ -127,6 +136,16 @@ class VariableSpec:
             )
         if self.levels is not None and self.kind != COUNT_PERCENT:
             raise ValueError(f"variable {self.name}: levels are for count_percent; found kind {self.kind}")
+
+    @property
+    def _fitting_tests(self) -> Mapping[str, Any]:
+        if self.bounds is not None:
+            return CENSORED_TESTS
+        return COUNT_TESTS if self.kind == COUNT_PERCENT else MEASUREMENT_TESTS
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.bounds or (self.name,)
 
     def test_against(self, group: Any) -> str:
         return self.tests.get(group, self.test)
@@ -179,7 +198,7 @@ def _check(
     check_confidence(confidence)
     require_choice(adjust, METHODS, "adjust")
     require_choice(family, FAMILIES, "family")
-    require_columns(data, [group, *(spec.name for spec in variables)])
+    require_columns(data, [group, *(column for spec in variables for column in spec.columns)])
     if len(groups) != 1:
         check_groups(groups)
     for pair in comparisons:
@@ -200,6 +219,8 @@ def _summaries(
 ) -> list[dict[str, Any]]:
     if spec.kind == COUNT_PERCENT:
         return _count_summaries(data, spec, group, groups, table_id)
+    if spec.bounds is not None:
+        return [_bounded_summary(data, spec, group, label, table_id) for label in groups]
     return [_measurement_summary(data, spec, group, label, table_id) for label in groups]
 
 
@@ -216,6 +237,28 @@ def _measurement_summary(
         "q3": found.q3,
         "display": _display(found, spec),
     }
+
+
+def _bounded_summary(
+    data: pd.DataFrame, spec: VariableSpec, group: str, label: Any, table_id: str
+) -> dict[str, Any]:
+    """Quartiles as far as the limits leave them known; a hidden one is missing and prints as its bound."""
+    from analytics.censored_summary import censored_summary
+
+    lower, upper = spec.bounds or ("", "")
+    decimals, keep_zeros = (DECIMALS, False) if spec.decimals is None else (spec.decimals, True)
+    found = censored_summary(
+        data, lower=lower, upper=upper, group=group, groups=(label,), decimals=decimals, keep_zeros=keep_zeros
+    ).iloc[0]
+    known = {
+        name: found[f"{name}_low"] if found[f"{name}_low"] == found[f"{name}_high"] else None
+        for name in ("median", "q1", "q3")
+    }
+    n_hidden = int(found["n"] - found["n_measured"])
+    row = _summary_row(spec, spec.name, label, table_id, int(found["n"]), int(found["n_missing"]))
+    if found["n"] and n_hidden:
+        row["note"] = f"{n_hidden} of {found['n']} lie beyond a detection limit"
+    return row | known | {"display": found["display"]}
 
 
 def _values_of(data: pd.DataFrame, name: str, group: str, label: Any) -> tuple[Any, int]:
@@ -288,11 +331,17 @@ def _comparison(
 ) -> dict[str, Any]:
     name = spec.test_against(pair[1])
     test = TWO_GROUP_TESTS[name]
-    options: dict[str, Any] = {}
-    if spec.kind == COUNT_PERCENT:
-        options = {"level": spec.level} if spec.levels is None else {"levels": spec.levels}
-    found = test(data, value=spec.name, group=group, groups=pair, confidence=confidence, **options)
+    found = test(data, group=group, groups=pair, confidence=confidence, **_options(spec))
     return _comparison_row(found, spec, pair, table_id) | {"family": spec.family}
+
+
+def _options(spec: VariableSpec) -> dict[str, Any]:
+    """What the test of a variable is told beside the groups."""
+    if spec.bounds is not None:
+        return {"lower": spec.bounds[0], "upper": spec.bounds[1]}
+    if spec.kind != COUNT_PERCENT:
+        return {"value": spec.name}
+    return {"value": spec.name} | ({"level": spec.level} if spec.levels is None else {"levels": spec.levels})
 
 
 def _comparison_row(

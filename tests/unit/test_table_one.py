@@ -180,6 +180,33 @@ def test_columns_have_the_same_types_whatever_the_rows_hold():
     assert empty_comparison["status"].unique().tolist() == ["too_few_groups"]
 
 
+def test_a_quartile_below_the_detection_limit_is_a_bound_and_no_number():
+    values = {"nxp2": [2.9, 1.95, 3.65, 2.0, 4.0], "adult": [0.1, 0.1, 0.1, 0.4, 1.18], "empty": [np.nan]}
+    data = pd.DataFrame([(g, v) for g, vs in values.items() for v in vs], columns=["group_id", "upper"])
+    data["lower"] = data["upper"].where(data["upper"] > 0.1)
+    spec = VariableSpec("il_4", "median_iqr", "peto_prentice", bounds=("lower", "upper"))
+
+    summary, comparison = table_one(
+        data,
+        [spec],
+        group="group_id",
+        groups=tuple(values),
+        comparisons=[("nxp2", "adult"), ("nxp2", "empty")],
+    )
+
+    assert summary["display"].tolist() == ["2.9 (2, 3.65)", "<0.1 (<0.1, 0.4)", "–"]
+    assert summary["note"].tolist() == [
+        "",
+        "3 of 5 lie beyond a detection limit",
+        "no il_4 is known in empty",
+    ]
+    assert summary["median"].tolist() == pytest.approx([2.9, np.nan, np.nan], nan_ok=True)
+    assert comparison[["test", "status", "effect_kind"]].to_numpy().tolist() == [
+        ["peto_prentice", "ok", "geometric_mean_ratio"],
+        ["peto_prentice", "too_few_observations", None],
+    ]
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -193,6 +220,11 @@ def test_columns_have_the_same_types_whatever_the_rows_hold():
             r"variable x \(count_percent\): test: expected one of fisher",
         ),
         ({"name": "x", "kind": "mean_sd", "levels": ("a",)}, "levels are for count_percent"),
+        ({"name": "x", "kind": "mean_sd", "bounds": ("a", "b")}, "bounds are for median_iqr"),
+        (
+            {"name": "x", "kind": "median_iqr", "bounds": ("a", "b"), "test": "welch_t"},
+            "expected one of peto_prentice",
+        ),
         (
             {"name": "x", "kind": "count_percent", "test": "fisher_mid_p", "levels": ("a", "b")},
             "fisher_mid_p is for one level",

@@ -19,6 +19,7 @@ log = logging.getLogger("myositis")
 
 def write_report(registry: Registry) -> Path:
     """Render the current release into reports/<release_id>/ and point reports/current at it; returns the HTML file."""
+    from orchestration.replay import write_replay
     from orchestration.report_page import render_report
 
     release = (registry.releases / CURRENT).resolve()
@@ -26,6 +27,8 @@ def write_report(registry: Registry) -> Path:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     render_report(release, part, None)
+    for study in registry.studies.values():
+        write_replay(release, part / "replay" / study.study, study)
     target = registry.reports / release.stem
     shutil.rmtree(target, ignore_errors=True)
     os.replace(part, target)
@@ -42,7 +45,7 @@ def report_asset() -> dg.AssetsDefinition:
         deps=[["release", "current"]],
         group_name="report",
         kinds={"html"},
-        description="One self-contained HTML file per release, each table as CSV, each figure as SVG, PNG and PDF.",
+        description="One self-contained HTML file per release, each table as CSV, each figure as SVG, PNG and PDF, and the study as an R script.",
     )
     def study_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         page = write_report(current_registry())

@@ -25,7 +25,7 @@ from .rows import refuse_no_rows
 from .sheet import transposed, write_sheet
 from .spec import ReadSpec
 from .survey import Shape, Survey, patched_copy, survey
-from .tables import SourceTable, kept_findings, written_table
+from .tables import InOrder, SourceTable, kept_findings, written_table
 
 
 def read_delimited(
@@ -48,10 +48,11 @@ def read_delimited(
         target = scratch(workdir, ".csv")
         done = rewrite(text, head.data_start, head.dialect, width, head.first_row, target, keep)
         rows, bad, kept = done.rows, done.malformed, done.damaged_kept
-        relation = done.relation(width)
+        relation, in_order = done.relation(width), None
     else:
         rows, bad, kept = scan.rows, scan.malformed, scan.damaged_kept
-        relation = _surveyed(text, head, shape, scan, workdir)
+        in_order = _surveyed(text, head, shape, scan, workdir)
+        relation = _numbered(in_order, width)
     refuse_no_rows(rows + len(bad), head.first_row)
     if not rows:
         raise _none_splits(head, bad)
@@ -67,6 +68,7 @@ def read_delimited(
         rows=rows,
         malformed=bad,
         findings=kept_findings(kept),
+        in_order=None if spec.fill_down else in_order,
     )
 
 
@@ -99,8 +101,8 @@ def _shape(head: Head) -> Shape | None:
     return Shape(ord(dialect.delimiter), ord(dialect.quote) if dialect.quote else None, len(head.names))
 
 
-def _surveyed(text: Path, head: Head, shape: Shape, scan: Survey, workdir: Path) -> str:
-    """The relation that reads the file itself, or a copy with its bad records made empty."""
+def _surveyed(text: Path, head: Head, shape: Shape, scan: Survey, workdir: Path) -> InOrder:
+    """How DuckDB reads the file itself, or a copy with its bad records made empty."""
     line_end = scan.line_end or b"\n"
     path, skip = text, lines_to_skip(head, line_end)
     if scan.holes or skip is None:
@@ -108,9 +110,13 @@ def _surveyed(text: Path, head: Head, shape: Shape, scan: Survey, workdir: Path)
         filler = (head.dialect.delimiter * (shape.width - 1) or '""').encode() + line_end
         patched_copy(text, head.data_start, scan.holes, filler, path)
     read = read_csv(path, shape.width, head.dialect, line_end, skip=skip, parallel=not scan.has_line_ends)
-    number = f"row_number() over () + {head.first_row - 1}"
-    relation = f"select {number} as source_row, {cells(shape.width)} from {read}"
-    return without_rows(relation, [hole.row for hole in scan.holes])
+    return InOrder(read, head.first_row, tuple(hole.row for hole in scan.holes))
+
+
+def _numbered(found: InOrder, width: int) -> str:
+    number = f"row_number() over () + {found.first_row - 1}"
+    relation = f"select {number} as source_row, {cells(width)} from {found.read}"
+    return without_rows(relation, found.holes)
 
 
 def _used_right(relation: str, names: list[str], connection: duckdb.DuckDBPyConnection) -> set[int] | None:

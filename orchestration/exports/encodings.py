@@ -46,6 +46,7 @@ SUPERSETS = {
     "ascii": "utf-8",
 }
 CANDIDATES = ("gb18030", "cp950", "cp932", "cp1252")
+LINE_BEYOND_ASCII = re.compile(rb"[^\n\r]*[\x80-\xff][^\n\r]*")
 SAMPLE_BYTES = 256 * 1024  # of lines that are not plain ASCII
 UNDECODED_SHARE = 0.005  # of bytes beyond ASCII: text cut in the middle of a character, line by line
 GOOD, CLEARLY = 0.30, 0.20
@@ -148,32 +149,41 @@ def _detected(path: Path) -> Encoding:
 def _first_look(path: Path) -> tuple[bool, bytes, int | None]:
     """Whether all is UTF-8; lines beyond ASCII; the row of the first NUL byte, if any."""
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    valid, sample, rows = True, bytearray(), 0
+    valid, sample, offset = True, bytearray(), 0
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
-            zero = chunk.find(b"\0")
-            if zero >= 0:
-                return False, bytes(sample), rows + chunk.count(b"\n", 0, zero) + 1
-            rows += chunk.count(b"\n")
+            if b"\0" in chunk:
+                return False, bytes(sample), _row_at(path, offset + chunk.index(b"\0"))
+            offset += len(chunk)
             plain = chunk.isascii()
-            if valid and not (plain and decoder.getstate()[0] == b""):
+            if valid and not (plain and not decoder.getstate()[0]):
                 try:
                     decoder.decode(chunk)
                 except UnicodeDecodeError:
                     valid = False
             if not plain and len(sample) < SAMPLE_BYTES:
-                for line in re.finditer(rb"[^\n\r]*[\x80-\xff][^\n\r]*", chunk):
-                    sample += line.group()[:4096] + b"\n"
-                    if len(sample) >= SAMPLE_BYTES:
-                        break
+                sample += _lines_beyond_ascii(chunk, SAMPLE_BYTES - len(sample))
             if not valid and len(sample) >= SAMPLE_BYTES:
                 break
-    if valid:
-        try:
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            valid = False
-    return valid, bytes(sample), None
+    return valid and not decoder.getstate()[0], bytes(sample), None
+
+
+def _row_at(path: Path, offset: int) -> int:
+    rows = 1
+    with path.open("rb") as file:
+        while offset > 0 and (chunk := file.read(min(offset, CHUNK_BYTES))):
+            rows += chunk.count(b"\n")
+            offset -= len(chunk)
+    return rows
+
+
+def _lines_beyond_ascii(chunk: bytes, most: int) -> bytes:
+    found = bytearray()
+    for line in LINE_BEYOND_ASCII.finditer(chunk):
+        found += line.group()[:4096] + b"\n"
+        if len(found) >= most:
+            break
+    return bytes(found)
 
 
 def _utf16_without_mark(path: Path) -> str | None:

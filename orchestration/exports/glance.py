@@ -1,10 +1,11 @@
 """A first look at a piece of a delimited file, by a few operations on bytes.
 
-Belongs here: proving that every record of the piece is a plain good one. Does not belong here: anything that is not:
-``survey.py`` then looks at the piece closely.
+Belongs here: proving that every record of the piece is a plain good one. Does not belong here: anything that
+is not: ``survey.py`` then looks at the piece closely.
 
-What is left of a piece when all but its delimiters and line ends are deleted must be the same few bytes over and over.
-Quoted fields without line ends are first replaced by a letter; where there are many of them, the close look is faster.
+What is left of a piece when all but its delimiters and line ends are deleted must be the same few bytes over
+and over. Quoted fields without line ends are first replaced by a letter; where there are many of them, the
+close look is faster.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ SAMPLED_BYTES = 65_536  # of each piece searched for UTF-8 that was read as GBK
 
 
 def plain_records(piece: bytes, delimiter: bytes, quote: bytes, width: int, line_end: bytes) -> int | None:
-    """How many records the piece (whole lines) holds, None unless all are plain: ``width`` fields, some of them not
-    blank, ended by ``line_end``, and without damage."""
+    """How many records the piece (whole lines) holds, None unless all are plain: ``width`` fields, some of
+    them not blank, ended by ``line_end``, and without damage."""
     if quote and quote in piece:
         if piece.count(quote) * FEW_QUOTES > len(piece):
             return None
@@ -73,10 +74,11 @@ def _quoted(delimiter: bytes, quote: bytes) -> tuple[re.Pattern[bytes], re.Patte
     """Quoted fields that are blank, and those that are not and hold no line end."""
     d, q = re.escape(delimiter), re.escape(quote)
     inside = rb"[^" + q + rb"\r\n]*"
-    before, after = rb"(?<=[\n" + d + rb"])", rb"(?=[\r\n" + d + rb"])"
+    # the quote comes first: a byte is searched for fast, and what stands before it is looked at after
+    opening, after = q + rb"(?<=[\n" + d + rb"]" + q + rb")", rb"(?=[\r\n" + d + rb"])"
     return (
-        re.compile(before + q + q + after),
-        re.compile(before + q + inside + rb"(?:" + q + q + inside + rb")*" + q + after),
+        re.compile(opening + q + after),
+        re.compile(opening + inside + rb"(?:" + q + q + inside + rb")*" + q + after),
     )
 
 

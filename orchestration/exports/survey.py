@@ -80,7 +80,8 @@ class _Layout:
 
 
 def survey(path: Path, shape: Shape, start: int, first_row: int, keep_damaged: bool = False) -> Survey | None:
-    """Scan from byte ``start``; None if quoting or line ends are irregular, or too much is bad to be patched."""
+    """Scan from byte ``start``; None if quoting or line ends are irregular, or too much is bad to be
+    patched."""
     found = Survey()
     delimiter, quote = bytes([shape.delimiter]), b"" if shape.quote is None else bytes([shape.quote])
     for piece, offset, at_end in _pieces(path, start, found):

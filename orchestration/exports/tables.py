@@ -6,12 +6,14 @@ Does not belong here: knowledge of any format.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+import duckdb
 
 from .columns import checked_header
 from .errors import MalformedLine
-from .relations import filled_down, narrowed
+from .relations import filled_down, narrowed, without_rows
 from .rows import Written, refuse_no_rows
 from .spec import ReadSpec
 
@@ -28,6 +30,16 @@ class Finding:
     column: str | None
     count: int
     first_row: int | None = None
+
+
+@dataclass(frozen=True)
+class InOrder:
+    """A table function that yields cells in the order of the file, from ``first_row`` on; ``holes`` are no
+    rows."""
+
+    read: str
+    first_row: int
+    holes: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -52,10 +64,42 @@ class SourceTable:
     rows: int
     malformed: list[MalformedLine] = field(default_factory=list)
     findings: tuple[Finding, ...] = ()
+    in_order: InOrder | None = None
 
     @property
     def rows_in(self) -> int:
         return self.rows + len(self.malformed)
+
+    def load(
+        self, connection: duckdb.DuckDBPyConnection, name: str, columns: Iterable[str] | None = None
+    ) -> None:
+        """Read ``columns`` (all, if not given) once into the temporary view ``name`` of ``source_row`` and
+        their cells, each called c0 … cN by its place in ``self.columns``.
+
+        Faster than the relation where DuckDB reads the file itself: it does so on all processors, and a row's
+        number is its place in the table that it fills.
+        """
+        wanted = set(self.columns if columns is None else columns)
+        cells = ", ".join(f"c{i}" for i, column in enumerate(self.columns) if column in wanted) or "c0"
+        held = f"{name}_cells"
+        if self.in_order is None:
+            connection.execute(
+                f"create or replace temp table {held} as select source_row, {cells} from ({self.relation})"
+            )
+            view = f"select * from {held}"
+        else:
+            connection.execute(
+                f"create or replace temp table {held} as select {cells} from {self.in_order.read}"
+            )
+            view = f"select rowid + {self.in_order.first_row} as source_row, {cells} from {held}"
+            view = without_rows(view, self.in_order.holes)
+        connection.execute(f"create or replace temp view {name} as {view}")
+
+    @staticmethod
+    def unload(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Drop what ``load`` made."""
+        connection.execute(f"drop view if exists {name}")
+        connection.execute(f"drop table if exists {name}_cells")
 
 
 def written_table(

@@ -45,6 +45,8 @@ def read(content: bytes, name: str = "labs.csv", piece: int = 4096, **spec) -> t
         [table] = open_tables(path, ReadSpec(**spec), Path(folder), connection)
         rows = connection.sql(f"select * from ({table.relation}) order by source_row").fetchall()
         assert len(rows) == table.rows
+        table.load(connection, "loaded")
+        assert connection.sql("select * from loaded order by source_row").fetchall() == rows
         return rows, table.malformed
 
 

@@ -82,7 +82,7 @@ def _quantile(values: np.ndarray, probability: float) -> float:
     return first + share * float(ordered[below + 1] - first)
 
 
-def censored_summary(
+def summarise_censored(
     data: pd.DataFrame,
     *,
     lower: str = "lower",

@@ -243,11 +243,11 @@ def _bounded_summary(
     data: pd.DataFrame, spec: VariableSpec, group: str, label: Any, table_id: str
 ) -> dict[str, Any]:
     """Quartiles as far as the limits leave them known; a hidden one is missing and prints as its bound."""
-    from analytics.censored_summary import censored_summary
+    from analytics.censored_summary import summarise_censored
 
     lower, upper = spec.bounds or ("", "")
     decimals, keep_zeros = (DECIMALS, False) if spec.decimals is None else (spec.decimals, True)
-    found = censored_summary(
+    found = summarise_censored(
         data, lower=lower, upper=upper, group=group, groups=(label,), decimals=decimals, keep_zeros=keep_zeros
     ).iloc[0]
     known = {

@@ -19,7 +19,7 @@ from scipy import stats
 from analytics.censored import censored_regression, known_bounds
 from analytics.censored_groups import censored_two_groups, gehan_scores
 from analytics.censored_likelihood import LOGISTIC, NORMAL, SMALLEST_EXTREME, Bounds, Problem, evaluate
-from analytics.censored_summary import Bounded, censored_summary, quantile_bounds, ratio_bounds
+from analytics.censored_summary import Bounded, quantile_bounds, ratio_bounds, summarise_censored
 from analytics.two_groups import mann_whitney
 from tests.reference.run import CASES, read_csv
 
@@ -206,7 +206,7 @@ def test_summary_prints_what_the_limits_leave_known():
     # the shape of the published adult cytokines: more than half at or below 0.10
     rows = [(N, 0.1)] * 6 + [(v, v) for v in (0.4, 0.9, 1.18, 2.0, 3.5)]
 
-    row = censored_summary(bounds(rows)).iloc[0]
+    row = summarise_censored(bounds(rows)).iloc[0]
 
     assert row["display"] == "<0.10 (<0.10, 1.04)"
     assert (row["n"], row["n_measured"], row["n_below"]) == (11, 5, 6)
@@ -216,7 +216,7 @@ def test_summary_prints_what_the_limits_leave_known():
 
 
 def test_kaplan_meier_median_of_turned_values_is_that_of_r():
-    summary = censored_summary(COPPER, group="trt", groups=("D-penicillamine", "placebo"))
+    summary = summarise_censored(COPPER, group="trt", groups=("D-penicillamine", "placebo"))
 
     assert summary[["km_median", "km_low", "km_high"]].to_numpy().tolist() == [[73, 64, 79], [73, 58, 84]]
 
@@ -224,7 +224,7 @@ def test_kaplan_meier_median_of_turned_values_is_that_of_r():
 def test_log_normal_means_without_limits_are_the_usual_ones():
     values = np.array([0.4, 1.2, 2.0, 5.5, 9.0])
 
-    row = censored_summary(bounds([(v, v) for v in values])).iloc[0]
+    row = summarise_censored(bounds([(v, v) for v in values])).iloc[0]
 
     sigma = np.std(np.log(values))
     assert row["geometric_mean"] == pytest.approx(stats.gmean(values))
@@ -233,7 +233,7 @@ def test_log_normal_means_without_limits_are_the_usual_ones():
 
 
 def test_limits_on_both_sides_have_no_kaplan_meier_median():
-    row = censored_summary(bounds([(N, 1), (2, 2), (3, 3), (4, 4), (5, N)])).iloc[0]
+    row = summarise_censored(bounds([(N, 1), (2, 2), (3, 3), (4, 4), (5, N)])).iloc[0]
 
     assert row["display"] == "3.00 (2.00, 4.00)"
     assert math.isnan(row["km_median"])
@@ -243,7 +243,7 @@ def test_limits_on_both_sides_have_no_kaplan_meier_median():
 def test_a_group_of_which_nothing_is_known_is_a_row_with_its_status():
     data = bounds([(1, 1), (2, 2), (N, N)], "aab")
 
-    summary = censored_summary(data, group="group_id", groups=("a", "b", "c"))
+    summary = summarise_censored(data, group="group_id", groups=("a", "b", "c"))
 
     assert summary["status"].tolist() == ["ok", "too_few_observations", "too_few_observations"]
     assert summary["display"].tolist() == ["1.50 (1.25, 1.75)", "–", "–"]

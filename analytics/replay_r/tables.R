@@ -119,7 +119,10 @@ rank_biserial <- function(a, b) {
   theta <- sum(outer(a, b, ">") + outer(a, b, "==") / 2) / (n * m)
   excess <- function(t) (theta - t)^2 -
     qnorm(0.975)^2 * t * (1 - t) * (1 + ((n + m) / 2 - 1) * ((1 - t) / (2 - t) + t / (1 + t))) / (n * m)
-  2 * c(theta, if (theta > 0) root(excess, 0, theta) else 0, if (theta < 1) root(excess, theta, 1) else 1) - 1
+  edge <- 1e-12  # where all pairs agree, the equation holds at that end too; the other root is the one wanted
+  low <- if (theta > 0) root(excess, 0, min(theta, 1 - edge)) else 0
+  high <- if (theta < 1) root(excess, max(theta, edge), 1) else 1
+  2 * c(theta, low, high) - 1
 }
 
 # Counts. The effect is the conditional maximum likelihood odds ratio with its exact interval, as fisher.test's; the

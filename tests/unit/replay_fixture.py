@@ -63,7 +63,12 @@ STUDY = {
                     "test": "welch_t",
                     "tests": {"old_a": "student_t"},
                 },
-                {"variable": "age", "summary": "mean_sd", "test": "none"},
+                {
+                    "variable": "age",
+                    "summary": "mean_sd",
+                    "test": "mann_whitney",
+                    "tests": {"young_b": "none"},
+                },
                 {"variable": "ck", "summary": "median_iqr", "test": "mann_whitney"},
                 {"variable": "ratio", "summary": "median_iqr", "test": "mann_whitney_exact"},
                 {"variable": "il_6", "summary": "median_iqr", "test": "mann_whitney_exact"},

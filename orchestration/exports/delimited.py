@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -20,12 +21,14 @@ from .errors import ExportFault, MalformedLine
 from .header import Head, head_of, lines_to_skip, split_or_fault
 from .limits import COLUMNS
 from .records import records, rewrite
-from .relations import cells, filled_down, narrowed, read_csv, without_rows
+from .relations import cells, filled_down, narrowed, read_csv, sql_text, without_rows
 from .rows import refuse_no_rows
 from .sheet import transposed, write_sheet
 from .spec import ReadSpec
 from .survey import Shape, Survey, patched_copy, survey
-from .tables import InOrder, SourceTable, kept_findings, written_table
+from .tables import Finding, InOrder, SourceTable, kept_findings, written_table
+
+CUT_NUMBER = r"[0-9]([.,][0-9]+)?E\+(1[1-9]|[2-9][0-9])"
 
 
 def read_delimited(
@@ -58,6 +61,9 @@ def read_delimited(
         raise _none_splits(head, bad)
     columns = checked_header(head.names, head.header_row, _used_right(relation, head.names, connection))
     relation = narrowed(relation, len(columns), width)
+    findings = kept_findings(kept)
+    if scan is None or scan.has_exponents:
+        findings += _digits_lost(relation, columns, connection)
     return SourceTable(
         file=name,
         sheet=None,
@@ -67,7 +73,7 @@ def read_delimited(
         format=kind,
         rows=rows,
         malformed=bad,
-        findings=kept_findings(kept),
+        findings=findings,
         in_order=None if spec.fill_down else in_order,
     )
 
@@ -129,6 +135,20 @@ def _used_right(relation: str, names: list[str], connection: duckdb.DuckDBPyConn
     counts = ", ".join(f"count(c{i})" for i in range(first, len(names)))
     found = connection.sql(f"select {counts} from ({relation})").fetchone() or ()
     return {first + i for i, count in enumerate(found) if count}
+
+
+def _digits_lost(
+    relation: str, columns: Sequence[str], connection: duckdb.DuckDBPyConnection
+) -> tuple[Finding, ...]:
+    """Columns with numbers of twelve digits and more that a spreadsheet has written as ``3.20102E+17``."""
+    lost = [f"regexp_full_match(c{i}, {sql_text(CUT_NUMBER)})" for i in range(len(columns))]
+    counts = ", ".join(f"count(*) filter ({test}), min(source_row) filter ({test})" for test in lost)
+    found = connection.sql(f"select {counts} from ({relation})").fetchone() or ()
+    return tuple(
+        Finding("digits_lost", column, found[2 * i], found[2 * i + 1])
+        for i, column in enumerate(columns)
+        if found[2 * i]
+    )
 
 
 def _none_splits(head: Head, bad: list[MalformedLine]) -> ExportFault:

@@ -29,6 +29,7 @@ from .rows import too_many_malformed
 
 PATCHED_RECORDS = 5_000  # more are dealt with by rewriting the file
 NEWLINE, RETURN = 10, 13
+EXPONENT = b"E+1"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Survey:
     line_end: bytes = b""
     has_line_ends: bool = False  # inside quoted cells
     damaged_kept: int = 0
+    has_exponents: bool = False  # what may be a long number that a spreadsheet has cut
     consumed: int = 0  # of the piece looked at last, in bytes
 
     @property
@@ -86,6 +88,7 @@ def survey(path: Path, shape: Shape, start: int, first_row: int, keep_damaged: b
     delimiter, quote = bytes([shape.delimiter]), b"" if shape.quote is None else bytes([shape.quote])
     for piece, offset, at_end in _pieces(path, start, found):
         _refuse_nul(piece, first_row + found.records)
+        found.has_exponents = found.has_exponents or EXPONENT in piece
         line_end = found.line_end or (b"\r\n" if piece[: piece.find(b"\n")].endswith(b"\r") else b"\n")
         plain = plain_records(piece, delimiter, quote, shape.width, line_end)
         if plain is not None:

@@ -22,8 +22,9 @@ from .spec import ReadSpec
 class Finding:
     """Something a person should know of one column (or the whole table), that rejects no row by itself.
 
-    ``digits_lost``: numbers beyond 15 digits, which a spreadsheet has rounded; such a column cannot tell
-    patients apart. ``damaged_text``: rows with damaged text, kept because the mapping says so.
+    ``digits_lost``: numbers beyond 15 digits, or written as ``3.20102E+17``, which a spreadsheet has
+    rounded; such a column cannot tell patients apart. ``damaged_text``: rows with damaged text, kept because
+    the mapping says so.
     """
 
     rule: str

@@ -128,3 +128,24 @@ def test_what_is_no_table_is_refused_with_its_place(read, content, rule, row):
     with pytest.raises(ExportFault) as refused:
         read(content)
     assert (refused.value.rule, refused.value.file, refused.value.row) == (rule, "labs.csv", row)
+
+
+def test_long_numbers_that_a_spreadsheet_has_cut_are_told(read):
+    table, rows = read("identity,load\n3.20102E+17,1.2E+06\n3.20103E+17,20\n")
+    assert rows == [(2, "3.20102E+17", "1.2E+06"), (3, "3.20103E+17", "20")]
+    assert [(f.rule, f.column, f.count, f.first_row) for f in table.findings] == [
+        ("digits_lost", "identity", 2, 2)
+    ]
+
+
+def test_loading_gives_what_the_relation_gives_of_the_columns_asked_for(read, tmp_path):
+    table, _ = read("id,CK,unit\n1,10,U/L\n\n2,20\n3,30,U/L\n")
+    connection = duckdb.connect()
+    table.load(connection, "incoming", ["id", "unit"])
+    incoming = connection.sql("select * from incoming order by source_row")
+    assert (incoming.columns, incoming.fetchall()) == (
+        ["source_row", "c0", "c2"],
+        [(2, "1", "U/L"), (5, "3", "U/L")],
+    )
+    table.unload(connection, "incoming")
+    assert connection.sql("select count(*) from duckdb_tables()").fetchone() == (0,)

@@ -20,6 +20,10 @@ from .sheet import Merged, Numbered, SheetRows, transposed, write_sheet
 from .xlsx_cells import refuse_uncalculated, shown_texts
 
 CONTAINER_HEAD = 1 << 20
+BROKEN = {
+    "ZipError": "its zip is broken",
+    "XmlError": "its XML is broken",
+}  # calamine's own words may quote a cell
 
 
 def read_workbook(path: str, kind: str, options: dict[str, Any], workdir: str) -> list[dict[str, Any]]:
@@ -144,7 +148,7 @@ def _encrypted() -> ExportFault:
 def _unreadable(error: Exception) -> ExportFault:
     return ExportFault(
         "unreadable_workbook",
-        found=f"a workbook that does not open ({str(error)[:200]})",
+        found=f"a workbook that does not open ({BROKEN.get(type(error).__name__, 'its parts do not fit')})",
         expected="a complete XLSX, XLS, XLSB or ODS file",
         remedy="It is cut short or damaged; ask for it again.",
     )

@@ -20,7 +20,7 @@ import duckdb
 
 from orchestration import pseudonym
 from orchestration.database import RAW_FIELDS
-from orchestration.exports import ExportFault, SourceTable, open_tables
+from orchestration.exports import ExportFault, SourceTable, left_unread, open_tables
 from orchestration.mapping import ColumnSource, Entity, Export, Mapping, WideEntity
 from orchestration.registry import SUCCESS_MARKER, Registry
 from orchestration.yaml_file import line_of, nearest
@@ -178,6 +178,7 @@ class _Loader:
         faults: list[str] = []
         opened = list(self._open(faults))
         faults += self._unmapped_files()
+        faults += self._unread_parts(opened)
         faults += self._column_faults(opened)
         if not faults and not sum(table.rows_in for _, table in opened):
             faults.append(f"{self._place()}: the delivery is empty: no file holds a row; ask the hospital for it again")
@@ -220,6 +221,19 @@ class _Loader:
             for file in self.inventory.files
             if not any(fnmatch(file.name, p) for p in patterns)
         ]
+
+    def _unread_parts(self, opened: list[tuple[Export, SourceTable]]) -> list[str]:
+        """Sheets and archive members that no export reads; an export with ignored: ['*'] may name them."""
+        faults = []
+        tables = [table for _, table in opened]
+        for file in self.inventory.files:
+            if any(t.file == file.name or t.file.startswith(f"{file.name}/") for t in tables):
+                faults += [
+                    f'{self._place(file.name)}: no export of hospitals/{self.mapping.sender}.yml reads "{part}"; map it, or'
+                    " list it with ignored: ['*']"
+                    for part in left_unread(file.path, tables, file.name)
+                ]
+        return faults
 
     def _column_faults(self, opened: list[tuple[Export, SourceTable]]) -> list[str]:
         faults: list[str] = []
@@ -267,8 +281,9 @@ class _Loader:
                 table.file, table.sheet, name, rows + len(table.malformed), len(table.malformed), blanks, empty, records,
             ))
         for line in table.malformed:
+            text = None if export.identifiers else line.text  # a whole line would hold the identifiers too
             self._ledger("rejected_line", (
-                table.file, table.sheet, line.source_row, line.rule, line.reason, None, line.text,
+                table.file, table.sheet, line.source_row, line.rule, line.reason, None, text,
             ))
         self.connection.execute("drop table incoming")
 

@@ -170,3 +170,26 @@ def test_a_network_names_the_hospital_of_each_row(tmp_path: Path) -> None:
         unnamed = connection.execute("select distinct hospital_id from raw.observations").fetchall()
     assert hospitals == [("north_Anna Example",), ("north_Bert Example",)]
     assert unnamed == [(None,)]
+
+
+def test_a_sheet_that_no_export_reads_is_not_lost_in_silence(tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    mapping = MAPPING.replace("file: patients.csv", "file: patients.xlsx\n    sheet: people")
+    registry = make_registry(tmp_path, mapping, patients="")
+    workbook = Workbook()
+    workbook.active.title = "people"
+    for row in (("id", "name", "sex"), (1, "Anna Example", "F")):
+        workbook["people"].append(row)
+    for row in (("id", "note"), (1, "something")):
+        (workbook["notes"] if "notes" in workbook.sheetnames else workbook.create_sheet("notes")).append(row)
+    workbook.save(registry.landing / "north" / "first" / "patients.xlsx")
+    assert 'north/first/patients.xlsx: no export of hospitals/north.yml reads "notes"; map it' in refusal(registry)
+
+
+def test_a_malformed_line_of_a_table_with_identifiers_is_kept_without_its_text(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path, patients=PATIENTS + "3,Carl Example,M,too,many\n")
+    load(registry)
+    with duckdb.connect(str(registry.warehouse)) as connection:
+        lines = connection.execute("select source_file, source_row, value_text from raw.rejected_line").fetchall()
+    assert lines == [("patients.csv", 4, None)]

@@ -1,6 +1,6 @@
 """``python -m tests.synthetic.generate --out registry/landing``: the exports, from the stored solution.
 
-Belongs here: the command. With ``--search`` it first finds the solution again from the seed and the constraints.
+Belongs here: the command. Does not belong here: finding the values (README.md says where that stands).
 """
 
 from __future__ import annotations
@@ -32,12 +32,7 @@ def generate(out: Path, of: solution.Solution) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="landing folder, for example registry/landing")
-    parser.add_argument("--search", action="store_true", help="find the solution again, minutes instead of seconds")
     arguments = parser.parse_args()
-    if arguments.search:
-        from tests.synthetic import search
-
-        solution.write(search.search())
     generate(arguments.out, solution.read())
 
 

@@ -12,6 +12,7 @@ draw is moved to (K, Q) by steps that keep the sum. Quartiles are R's type 7: wi
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ class Grid:
     step: float
     low: float
     high: float
+
+    def values(self, k: np.ndarray) -> np.ndarray:
+        """Canonical values; rounded, so that equal exports are equal numbers and ties are seen."""
+        return np.round(k * self.step, 6)
 
     @property
     def first(self) -> int:
@@ -65,7 +70,7 @@ class Moments:
 
 
 def draw_moments(rng: np.random.Generator, n: int, mean: Printed, sd: Printed, step: float,
-                 share: float = 0.9) -> Moments | None:
+                 share: float = 0.95) -> Moments | None:
     """One (sum, sum of squares) that prints as ``mean`` ± ``sd``, or None where n and the grid allow none (GRIM)."""
     slack = 0.98 * mean.half_width
     low = math.ceil((mean.value - slack) * n / step - 1e-9)
@@ -98,7 +103,7 @@ def draw_with_moments(rng: np.random.Generator, target: Moments, grid: Grid, tol
 def shaped(rng: np.random.Generator, n: int, mean: float, sd: float, grid: Grid) -> np.ndarray:
     """n draws with about this mean and SD: normal where the range allows, else skewed to the right."""
     room = (mean - grid.first) / sd
-    if room > 2.2:
+    if room > 2.2 or (room > 1.5 and rng.random() < 0.5):
         draws = rng.normal(size=n)
     elif room > 1.1:
         draws = rng.gamma(room**2, size=n)
@@ -143,8 +148,8 @@ def _fix_squares(rng: np.random.Generator, values: list[int], squares: int, grid
 # ---------------------------------------------------------------- median and quartiles
 
 @dataclass
-class QuartileSample:
-    """Ordered grid indices whose quartiles are fixed by anchors; the rest may move between them."""
+class Sample:
+    """Ordered grid indices; those at ``anchors`` fix the quartiles, the rest may move between them."""
 
     k: np.ndarray
     anchors: tuple[int, ...]
@@ -153,7 +158,7 @@ class QuartileSample:
 
     @property
     def values(self) -> np.ndarray:
-        return np.round(self.k * self.grid.step, 6)  # equal exports stay equal: ties are seen
+        return self.grid.values(self.k)
 
     def neighbours(self, i: int) -> tuple[int, int]:
         """Smallest and largest index value that position ``i`` may take without passing an anchor."""
@@ -163,31 +168,37 @@ class QuartileSample:
         high = int(self.k[above[0]]) if above else self.grid.last
         return low, high
 
-    def moved(self, rng: np.random.Generator, copy_from: np.ndarray | None = None) -> QuartileSample:
-        """A neighbour: one free value redrawn in its segment, nudged, or set to a value of ``copy_from`` (a tie)."""
+    def moved(self, rng: np.random.Generator, copy_from: np.ndarray | None = None) -> Sample:
+        """A neighbour: a free value redrawn, nudged, or set to one of ``copy_from`` (a tie); or two moved apart."""
         free = [i for i in range(len(self.k)) if i not in self.anchors]
         i = free[int(rng.integers(len(free)))]
         low, high = self.neighbours(i)
+        changed = {i: int(self.k[i])}
         kind = rng.random()
-        if kind < 0.5 or high <= low:
-            new = _fill(rng, self, i, low, high)
-        elif kind < 0.8 or copy_from is None or not len(copy_from):
-            reach = max(1.0, 0.08 * (high - low))
-            new = round(float(self.k[i] + rng.normal(scale=reach)))
+        if kind < 0.4 and self.anchors:
+            changed[i] = _fill(rng, self, i, low, high)
+        elif copy_from is not None and kind < 0.8:
+            own = copy_from if kind < 0.7 else self.k
+            changed[i] = int(own[int(rng.integers(len(own)))])
         else:
-            new = int(copy_from[int(rng.integers(len(copy_from)))])
+            reach = max(1.0, 0.5 * (high - low) * rng.random() ** 4)
+            step = round(float(rng.normal(scale=reach)))
+            changed[i] += step
+            if rng.random() < 0.5:
+                j = free[int(rng.integers(len(free)))]
+                changed[j] = int(self.k[j]) - step if j != i else changed[i]
         k = self.k.copy()
-        k[i] = min(max(new, low), high)
-        below = [a for a in self.anchors if a < i]
-        above = [a for a in self.anchors if a > i]
-        start = below[-1] + 1 if below else 0
-        stop = above[0] if above else len(k)
-        k[start:stop] = np.sort(k[start:stop])
-        return QuartileSample(k, self.anchors, self.wanted, self.grid)
+        for j, value in changed.items():
+            low, high = self.neighbours(j)
+            k[j] = min(max(value, low), high)
+        edges = [0, *(a + 1 for a in self.anchors), len(k)]
+        for start, stop in itertools.pairwise(edges):
+            k[start:stop - 1 if stop < len(k) else stop].sort()
+        return Sample(k, self.anchors, self.wanted, self.grid)
 
 
 def draw_quartiles(rng: np.random.Generator, n: int, wanted: tuple[Printed, ...], grid: Grid,
-                   attempts: int = 400) -> QuartileSample | None:
+                   attempts: int = 400) -> Sample | None:
     """n grid indices whose type 7 median and quartiles print as ``wanted`` (median, q1, q3), to two decimals."""
     by_q = sorted(zip(QUANTILES, wanted, strict=True))
     iqr = (by_q[2][1].value - by_q[0][1].value) / grid.step
@@ -202,7 +213,7 @@ def draw_quartiles(rng: np.random.Generator, n: int, wanted: tuple[Printed, ...]
             placed.update(pair)
         ordered = [placed[i] for i in sorted(placed)]
         if len({q for q, _ in by_q}) == 3 and ordered == sorted(ordered) and _complete(placed, n):
-            sample = QuartileSample(np.zeros(n, dtype=np.int64), tuple(sorted(placed)), wanted, grid)
+            sample = Sample(np.zeros(n, dtype=np.int64), tuple(sorted(placed)), wanted, grid)
             for i, v in placed.items():
                 sample.k[i] = v
             _fill_all(rng, sample)
@@ -247,18 +258,18 @@ def _anchor_pair(rng: np.random.Generator, n: int, q: float, number: Printed, iq
     return None
 
 
-def _fill_all(rng: np.random.Generator, sample: QuartileSample) -> None:
+def _fill_all(rng: np.random.Generator, sample: Sample) -> None:
     bounds = [-1, *sample.anchors, len(sample.k)]
-    for before, after in zip(bounds, bounds[1:]):
+    for before, after in itertools.pairwise(bounds):
         for i in range(before + 1, after):
             low, high = sample.neighbours(i)
             sample.k[i] = _fill(rng, sample, i, low, high)
         sample.k[before + 1:after] = np.sort(sample.k[before + 1:after])
 
 
-def _fill(rng: np.random.Generator, sample: QuartileSample, i: int, low: int, high: int) -> int:
+def _fill(rng: np.random.Generator, sample: Sample, i: int, low: int, high: int) -> int:
     """A value for position ``i``: uniform between anchors, with a fading tail beyond the last, a short one below."""
-    median, q1, q3 = (number.value / sample.grid.step for number in sample.wanted)
+    median, _, q3 = (number.value / sample.grid.step for number in sample.wanted)
     if i > sample.anchors[-1]:
         return min(round(low + rng.exponential(scale=max(q3 - median, median * 0.1))), high)
     if i < sample.anchors[0]:
@@ -268,15 +279,75 @@ def _fill(rng: np.random.Generator, sample: QuartileSample, i: int, low: int, hi
 
 # ---------------------------------------------------------------- search
 
-def descend(rng: np.random.Generator, sample: QuartileSample, loss: Callable[[np.ndarray], float], steps: int,
-            copy_from: np.ndarray | None = None) -> tuple[QuartileSample, float]:
-    """Accept moves that do not raise ``loss`` (of the ordered values), until it is 0 or ``steps`` are used up."""
-    best = loss(sample.values)
-    for _ in range(steps):
-        if best <= 0:
+def descend(
+    rng: np.random.Generator,
+    samples: dict[str, Sample],
+    losses: dict[str, Callable[[dict[str, np.ndarray]], float]],
+    reads: dict[str, tuple[str, ...]],
+    steps: int,
+    heat: float = 0.004,
+    with_copies: bool = True,
+) -> tuple[dict[str, Sample], float]:
+    """Move one group's values at a time until the sum of ``losses`` is 0: annealing, ``heat`` fading to none.
+
+    ``reads`` says which groups' values each loss looks at, so that a move costs only the losses it can change.
+    ``with_copies`` lets a value be set to another group's: p values of few digits can need ties.
+    """
+    samples = dict(samples)
+    values = {name: sample.values for name, sample in samples.items()}
+    now = {name: loss(values) for name, loss in losses.items()}
+    affected = {group: [name for name in losses if group in reads[name]] for group in samples}
+    movable = [group for group in samples if affected[group]]
+    for step in range(steps):
+        wrong = [name for name, value in now.items() if value > 0]
+        if not wrong:
             break
-        tried = sample.moved(rng, copy_from)
-        value = loss(tried.values)
-        if value <= best:
-            sample, best = tried, value
-    return sample, best
+        group = _pick(rng, movable, [g for name in wrong for g in reads[name]])
+        other = movable[int(rng.integers(len(movable)))]
+        same_grid = with_copies and samples[other].grid.step == samples[group].grid.step
+        moved = samples[group].moved(rng, samples[other].k if same_grid else None)
+        was = values[group]
+        values[group] = moved.values
+        tried = {name: losses[name](values) for name in affected[group]}
+        rise = sum(tried.values()) - sum(now[name] for name in tried)
+        if rise <= 0 or rng.random() < math.exp(-rise / (heat * (1 - step / steps) + 1e-9)):
+            samples[group] = moved
+            now.update(tried)
+        else:
+            values[group] = was
+    return samples, sum(now.values())
+
+
+def _pick(rng: np.random.Generator, movable: list[str], wanted: list[str]) -> str:
+    """Mostly a group that an unmet loss reads."""
+    choices = wanted if rng.random() < 0.9 else movable
+    return choices[int(rng.integers(len(choices)))]
+
+
+def part_ties(
+    rng: np.random.Generator,
+    samples: dict[str, Sample],
+    losses: dict[str, Callable[[dict[str, np.ndarray]], float]],
+    rounds: int = 400,
+) -> dict[str, Sample]:
+    """Nudge equal values apart where every loss stays 0: ties that nothing needs look invented."""
+    samples = dict(samples)
+    for _ in range(rounds):
+        group = sorted(samples)[int(rng.integers(len(samples)))]
+        k, anchors = samples[group].k, samples[group].anchors
+        tied = [i for i in range(1, len(k)) if k[i] == k[i - 1]]
+        movable = [j for i in tied for j in (i - 1, i) if j not in anchors]
+        if not movable:
+            continue
+        i = movable[int(rng.integers(len(movable)))]
+        low, high = samples[group].neighbours(i)
+        reach = max(2.0, 0.05 * (high - low))
+        new = k.copy()
+        new[i] = min(max(round(float(k[i] + rng.normal(scale=reach))), low), high)
+        for start, stop in itertools.pairwise([-1, *anchors, len(k)]):
+            new[start + 1:stop].sort()
+        tried = samples | {group: Sample(new, anchors, samples[group].wanted, samples[group].grid)}
+        fewer = len(np.unique(new)) > len(np.unique(k))
+        if fewer and all(loss({g: s.values for g, s in tried.items()}) <= 0 for loss in losses.values()):
+            samples = tried
+    return samples

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from scipy import special
 
-MANN_WHITNEY, STUDENT, WELCH, FISHER = "mann_whitney", "student_t", "welch_t", "fisher_exact"
+MANN_WHITNEY, STUDENT, WELCH, FISHER = "mann_whitney", "student_t", "welch_t", "fisher"
 
 
 def mann_whitney_p(a: np.ndarray, b_ordered: np.ndarray) -> float:
@@ -45,3 +45,17 @@ def t_test_p(test: str, moments_a: tuple[float, float, int], moments_b: tuple[fl
         se = math.sqrt(va + vb)
     t = (mean_a - mean_b) / se
     return float(special.betainc(df / 2, 0.5, df / (df + t * t)))
+
+
+def log_rank_p(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> float:
+    """p of the log-rank test between the codes 0, 1, … of ``group``; no two times are equal."""
+    order = np.argsort(time)
+    event, group = event[order], group[order]
+    codes = np.unique(group)
+    member = group[:, None] == codes[None, :]
+    at_risk = member[::-1].cumsum(axis=0)[::-1][event].astype(float)
+    share = at_risk / at_risk.sum(axis=1, keepdims=True)
+    excess = (member[event].sum(axis=0) - share.sum(axis=0))[:-1]
+    covariance = (np.diag(share.sum(axis=0)) - share.T @ share)[:-1, :-1]
+    statistic = float(excess @ np.linalg.solve(covariance, excess))
+    return float(special.chdtrc(len(codes) - 1, statistic))

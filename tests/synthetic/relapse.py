@@ -1,0 +1,154 @@
+"""Days to relapse and to the last contact such that the log-rank tests print as published.
+
+Belongs here: the search over event and censoring days. Counts are the published ones (9 of 15 with three lost,
+1 of 12, 6 of 12, 1 of 20). With everybody but the three lost followed for all of 36 months the three printed p
+values cannot hold together (README); so as few patients as possible are still in follow-up for 30 to 36 months.
+Does not belong here: dates, further relapses, visits (``cohort.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tests.synthetic import published
+from tests.synthetic.baseline import SEED
+from tests.synthetic.published import PValue, read_rows
+from tests.synthetic.solution import CONSTRAINTS, FollowUp, groups
+from tests.synthetic.two_sample import log_rank_p
+
+PRICE = 0.06  # of one more patient with incomplete follow-up, in units of log p
+STEPS, STARTS = 9000, 6
+
+
+@dataclass(frozen=True)
+class _Cohort:
+    """Fixed facts by patient: group code, whether a relapse is seen, whether lost to follow-up."""
+
+    group: np.ndarray
+    relapsed: np.ndarray
+    lost: np.ndarray
+
+
+def solve() -> dict[tuple[str, int], FollowUp]:
+    """Follow-up by group and patient number; who relapses is drawn."""
+    rng = np.random.default_rng([SEED, *b"relapse"])
+    limits = {row["key"]: int(row["value"]) for row in read_rows(CONSTRAINTS / "relapse.csv")}
+    cohort = _cohort(rng)
+    best: tuple[float, np.ndarray] | None = None
+    for _ in range(STARTS):
+        loss, days = _anneal(rng, cohort, limits)
+        days = _distinct(days, cohort, limits)
+        met = _loss(days, cohort, printed_p_values())
+        price = _incomplete(days, cohort, limits)
+        if met <= 0 and (best is None or price < best[0]):
+            best = price, days
+    if best is None:
+        raise ValueError("relapse: no days found; see constraints/relapse.csv")
+    return _follow_up(rng, cohort, best[1], limits)
+
+
+def printed_p_values() -> list[tuple[list[str], PValue]]:
+    """Groups compared and the printed p value, of each log-rank test."""
+    rows = read_rows(published.PUBLISHED / "relapse.csv")
+    names = list(groups())
+    found = []
+    for row in rows:
+        if row["analysis"].startswith("log_rank"):
+            compared = [row["group_a"], row["group_b"]] if row["group_a"] else names
+            found.append((compared, _two_digits(PValue.parse(row["printed_p"]))))
+    return found
+
+
+def _two_digits(p: PValue) -> PValue:
+    """0.03 is read as 0.030: plots that print two significant digits and plots that print two decimals agree."""
+    value = float(p.text.lstrip("<"))
+    return p if p.low == 0.0 else PValue(p.text, value * (1 - 0.5 / 26), value * (1 + 0.5 / 26))
+
+
+def _cohort(rng: np.random.Generator) -> _Cohort:
+    counts = {s.group: int(s.numbers[0].value) for s in published.summaries() if s.variable == "relapse"}
+    group, relapsed, lost = [], [], []
+    for code, (name, row) in enumerate(groups().items()):
+        size, n_lost = int(row["size"]), int(row["lost_to_follow_up"])
+        order = rng.permutation(size)
+        group += [code] * size
+        relapsed += [bool(i in order[:counts[name]]) for i in range(size)]
+        lost += [bool(i in order[counts[name]:counts[name] + n_lost]) for i in range(size)]
+    return _Cohort(np.array(group), np.array(relapsed), np.array(lost))
+
+
+# ---------------------------------------------------------------- search
+
+def _anneal(rng: np.random.Generator, cohort: _Cohort, limits: dict[str, int]) -> tuple[float, np.ndarray]:
+    wanted = printed_p_values()
+    complete = limits["horizon_days"] + 0.001 * np.arange(len(cohort.group))
+    days = complete.copy()
+    for who, low, high in ((cohort.relapsed, "least_relapse_days", "most_relapse_days"),
+                           (cohort.lost, "least_lost_days", "most_lost_days")):
+        days[who] = rng.uniform(limits[low], limits[high], int(who.sum()))
+    now = _loss(days, cohort, wanted) + PRICE * _incomplete(days, cohort, limits)
+    for step in range(STEPS):
+        i = int(rng.integers(len(days)))
+        tried = days.copy()
+        if cohort.relapsed[i]:
+            tried[i] = rng.uniform(limits["least_relapse_days"], limits["most_relapse_days"])
+        elif cohort.lost[i]:
+            tried[i] = rng.uniform(limits["least_lost_days"], limits["most_lost_days"])
+        elif days[i] < limits["horizon_days"] or rng.random() < 0.3:
+            tried[i] = complete[i]
+        else:
+            tried[i] = rng.uniform(limits["least_follow_up_days"], limits["most_relapse_days"])
+        value = _loss(tried, cohort, wanted) + PRICE * _incomplete(tried, cohort, limits)
+        if value <= now or rng.random() < math.exp(-(value - now) / (0.15 * (1 - step / STEPS) + 1e-6)):
+            days, now = tried, value
+    return now, days
+
+
+def _incomplete(days: np.ndarray, cohort: _Cohort, limits: dict[str, int]) -> int:
+    return int(((days < limits["horizon_days"]) & ~cohort.relapsed & ~cohort.lost).sum())
+
+
+def _loss(days: np.ndarray, cohort: _Cohort, wanted: list[tuple[list[str], PValue]]) -> float:
+    """Sum over tests of the distance of log p from its interval, narrowed by a tenth at either end."""
+    codes = {name: code for code, name in enumerate(groups())}
+    total = 0.0
+    for names, p in wanted:
+        among = np.isin(cohort.group, [codes[name] for name in names])
+        value = log_rank_p(days[among], cohort.relapsed[among], cohort.group[among])
+        edge = 0.1 * (p.high - p.low)
+        low = p.low + edge if p.low > 0 else 1e-12
+        total += max(math.log(low / value), math.log(value / (p.high - edge)), 0.0)
+    return total
+
+
+def _distinct(days: np.ndarray, cohort: _Cohort, limits: dict[str, int]) -> np.ndarray:
+    """Whole days in the same order, at least two apart, so that no rounding of time makes a tie."""
+    whole = np.rint(days)
+    within = np.flatnonzero(days < limits["horizon_days"])
+    last = 0.0
+    for i in within[np.argsort(days[within], kind="stable")]:
+        last = whole[i] = max(whole[i], last + 2)
+    whole[days >= limits["horizon_days"]] = limits["horizon_days"] + 0.001 * np.flatnonzero(
+        days >= limits["horizon_days"])
+    return whole
+
+
+def _follow_up(rng: np.random.Generator, cohort: _Cohort, days: np.ndarray,
+               limits: dict[str, int]) -> dict[tuple[str, int], FollowUp]:
+    """Relapsers and completers are seen until some time after the horizon."""
+    found = {}
+    names = list(groups())
+    for i, code in enumerate(cohort.group):
+        number = i - int(np.argmax(cohort.group == code)) + 1
+        beyond = limits["horizon_days"] + int(rng.integers(4, 150))
+        if cohort.relapsed[i]:
+            seen = FollowUp(int(days[i]), beyond, False)
+        elif days[i] < limits["horizon_days"]:
+            seen = FollowUp(None, int(days[i]), bool(cohort.lost[i]))
+        else:
+            seen = FollowUp(None, beyond, False)
+        found[names[code], number] = seen
+    return found

@@ -19,6 +19,7 @@ from analytics.study import Study, Variable
 
 Frames = Mapping[str, pd.DataFrame]
 KEY = ["hospital_id", "patient_key"]
+COUNTED_ELSEWHERE = "the same person counts at another hospital"
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,9 @@ def build_cohort(study: Study, frames: Frames) -> Cohort:
     count = matches.sum(axis=1)
     patients["group_id"] = matches.idxmax(axis=1).where(count == 1, None)
     patients["reason"] = [_reason(row, n) for row, n in zip(patients.to_dict("records"), count)]
+    if study.one_row_per_person:
+        again = _counted_elsewhere(patients, frames)
+        patients.loc[again, ["group_id", "reason"]] = [None, COUNTED_ELSEWHERE]
     return Cohort(study, frames, patients)
 
 
@@ -160,6 +164,32 @@ def _described(frames: Frames) -> pd.DataFrame:
     patients = patients.merge(given.rename("treatment").reset_index(), on=KEY, how="left")
     patients["patient"] = patients["hospital_id"] + "|" + patients["patient_key"]
     return patients.sort_values("patient").reset_index(drop=True)
+
+
+def people(patients: pd.DataFrame, links: pd.DataFrame) -> pd.Series:
+    """A number per row of ``patients``, equal for rows of one person.
+
+    Where A and B share one identifier and B and C another, the three are one.
+    """
+    number = pd.Series(range(len(patients)), index=patients.index)
+    linked = patients[KEY].reset_index(names="row").merge(links, on=KEY)[["row", "person_key"]]
+    while True:
+        mine = linked.assign(n=number.loc[linked["row"]].to_numpy())
+        lowest = mine.groupby("person_key")["n"].transform("min")
+        joined = number.copy()
+        found = lowest.groupby(linked["row"]).min()
+        joined.loc[found.index] = found
+        if joined.equals(number):
+            return number
+        number = joined
+
+
+def _counted_elsewhere(patients: pd.DataFrame, frames: Frames) -> pd.Index:
+    """Of each person's rows in a group, all but that of the earliest baseline; of two the first's."""
+    members = patients[patients["group_id"].notna()]
+    members = members.assign(person=people(patients, frames["patient_link"]).loc[members.index])
+    ordered = members.sort_values(["person", "baseline_date", "patient"], na_position="last")
+    return ordered.index[ordered["person"].duplicated()]
 
 
 def _holds(patients: pd.DataFrame, column: str, wanted: str | list[str]) -> np.ndarray:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from analytics.cohort import Cohort
+from analytics.cohort import Cohort, people
 from analytics.status import OK
 
 EVENTS_PER_GROUP = 5
@@ -20,7 +20,10 @@ Finding = tuple[str, str]
 
 def find(cohort: Cohort, results: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """One row per finding: position, topic, text."""
-    rules = (_groups_apart, _lost, _few_events, _models, _censored, _multiplicity, _small_groups, _skewed, _missing)
+    rules = (
+        _groups_apart, _counted_twice, _lost, _few_events, _models, _censored, _multiplicity, _small_groups,
+        _skewed, _missing,
+    )
     rows = [found for rule in rules for found in rule(cohort, results)]
     return pd.DataFrame(
         [{"position": i, "topic": topic, "text": text} for i, (topic, text) in enumerate(rows)],
@@ -42,6 +45,20 @@ def _groups_apart(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[
                     f" {labels[group]} patient from {_listed(other)}. A difference between these groups is also a difference"
                     " between hospitals (laboratories, habits, referral), and the data cannot tell the two apart.",
                 )
+
+
+def _counted_twice(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Finding]:
+    links = cohort.frames.get("patient_link")
+    if links is None or links.empty:
+        return
+    n = int(people(cohort.members, links).duplicated().sum())
+    if n:
+        yield (
+            "linkage",
+            f"{n} of {len(cohort.members)} rows of the cohort are a person who also counts at another"
+            " hospital (linked by an identifier that both send). The analyses take them for different people;"
+            " one_row_per_person: true in the study file counts each once.",
+        )
 
 
 def _lost(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Finding]:

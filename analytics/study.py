@@ -142,6 +142,11 @@ class Study(Strict):
     description: str = ""
     origin: str = Field("", description="The publication that the study reproduces.")
     groups: dict[Id, Group] = Field(min_length=1)
+    one_row_per_person: bool = Field(
+        False,
+        description="A person linked across hospitals counts once, at the hospital of their earliest"
+        " baseline. Without it they count at each, and a finding says so.",
+    )
     endpoints: dict[Id, Endpoint] = Field(default_factory=dict)
     variables: dict[Id, Variable] = Field(min_length=1)
     tables: list[BaselineTable] = Field(default_factory=list)

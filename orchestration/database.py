@@ -59,6 +59,9 @@ create table if not exists raw.source_table (
 create table if not exists raw.rejected_line (
     sender_id varchar, delivery_id varchar, load_id varchar, source_file varchar, source_sheet varchar,
     source_row bigint, rule varchar, reason varchar, column_name varchar, value_text varchar);
+create table if not exists raw.patient_link (
+    sender_id varchar, hospital_id varchar, delivery_id varchar, load_id varchar, patient_key varchar,
+    identifier varchar, link_hash varchar);
 create or replace view raw.current_load as
     select sender_id, delivery_id, load_id from raw.delivery
     where state = 'accepted'

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration import pseudonym
+from orchestration import linkage, pseudonym
 from orchestration.database import RAW_FIELDS
 from orchestration.exports import ExportFault, SourceTable, left_unread, open_tables
-from orchestration.mapping import ColumnSource, Entity, Export, Mapping, WideEntity
+from orchestration.mapping import ColumnSource, Entity, Export, Mapping, Patients, WideEntity
 from orchestration.registry import SUCCESS_MARKER, Registry
 from orchestration.yaml_file import line_of, nearest
 
@@ -37,7 +37,10 @@ WIDE_NAMES = {
     "antibodies": ("antibody_source", "result_text"),
     "events": ("event_source", "status_text"),
 }
-LOAD_TABLES = (*(f"raw.{e}" for e in RAW_FIELDS), "raw.delivery_file", "raw.source_table", "raw.rejected_line")
+LOAD_TABLES = (
+    *(f"raw.{e}" for e in RAW_FIELDS), "raw.delivery_file", "raw.source_table", "raw.rejected_line",
+    "raw.patient_link",
+)
 MAX_COLUMNS_SHOWN = 40
 
 
@@ -312,7 +315,21 @@ class _Loader:
             f" from {source} {' '.join(j for j in joins if j)} where not ({blank})",
             [_now()],
         ).fetchone()[0]
+        if isinstance(entity, Patients):
+            for identifier, column in entity.link_by.items():
+                self._insert_links(identifier, cells[column], columns, joins)
         return inserted, empty
+
+    def _insert_links(self, identifier: str, cell: str, columns: dict[str, str], joins: list[str]) -> None:
+        """Each patient's hash of one identifier, by which another hospital may know them."""
+        fields = ("sender_id", "hospital_id", "delivery_id", "load_id", "patient_key")
+        owner = ", ".join(f"{columns[name]} as {name}" for name in fields)
+        self.connection.execute(
+            f"insert into raw.patient_link by name select distinct {owner},"
+            f" {_literal(identifier)} as identifier, {linkage.link_hash_sql(identifier, cell)} as link_hash"
+            f" from incoming {' '.join(j for j in joins if j)}"
+            f" where patient_key is not null and trim({cell}) <> ''"
+        )
 
     def _key_join(self, columns: dict[str, str], key: str, entity: Entity) -> str:
         """Hash each distinct id once, and join the hashes; the id itself goes no further."""
@@ -387,6 +404,8 @@ def _named_columns(export: Export) -> Iterator[tuple[tuple[str, ...], str]]:
         for ours, source in entity.fields():
             for column in source.columns:
                 yield (name, ours), column
+        for ours, column in (entity.link_by if isinstance(entity, Patients) else {}).items():
+            yield (name, "link_by", ours), column
         for ours, source in (getattr(entity, "values", None) or {}).items():
             for column in source.columns:
                 yield (name, "values", ours), column

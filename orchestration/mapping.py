@@ -59,7 +59,7 @@ class Entity(Strict):
     @field_validator("*", mode="before")
     @classmethod
     def short_form(cls, value: object, info) -> object:
-        return value if info.field_name == "values" else _as_source(value)
+        return value if info.field_name in ("values", "link_by") else _as_source(value)
 
     @model_validator(mode="after")
     def someone(self) -> Entity:
@@ -104,6 +104,15 @@ class Patients(Entity):
     age_at_onset: ColumnSource | None = Field(None, description="Years.")
     disease_duration: ColumnSource | None = Field(None, description="Months from onset to baseline.")
     diagnosis: ColumnSource | None = None
+    link_by: dict[Id, str] = Field(
+        default_factory=dict,
+        description="Identifiers that tell the same patient at another hospital, kind: column. Mappings that"
+        " name a kind alike (`national_id`) are compared by keyed hashes; the identifier itself is dropped.",
+    )
+
+    def columns(self) -> Iterator[str]:
+        yield from super().columns()
+        yield from self.link_by.values()
 
 
 class Visits(Entity):
@@ -218,8 +227,16 @@ class Export(ReadSpec):
         mapped = {c for _, e in self.entities() for c in e.columns()}
         both = sorted(mapped & set(self.identifiers))
         allowed = {c for _, e in self.entities() for s in (e.patient_id, e.visit_id) if s for c in s.columns}
-        if leaked := [c for c in both if c not in allowed]:
-            raise ValueError(f"identifiers may feed only patient_id and visit_id; also mapped: {', '.join(leaked)}")
+        linked = set(self.patients.link_by.values()) if self.patients else set()
+        if leaked := [c for c in both if c not in allowed | linked]:
+            raise ValueError(
+                "identifiers may feed only patient_id, visit_id and link_by; also mapped: "
+                + ", ".join(leaked)
+            )
+        if loose := sorted(linked - set(self.identifiers)):
+            raise ValueError(
+                "a column of link_by is an identifier; list it under identifiers too: " + ", ".join(loose)
+            )
         return self
 
 

@@ -1,19 +1,24 @@
 """The key that turns what a hospital calls a patient into `patient_key`, and the hash as DuckDB computes it.
 
 Belongs here: HMAC-SHA-256 (RFC 2104), truncated to 128 bits, and the life of its key. The key never enters the
-warehouse, a log or git; without it no patient_key can be led back to a patient.
+warehouse, a log or git; without it no patient_key can be led back to a patient. Hashes that link a patient of
+two hospitals (`linkage.py`) have a key derived from it: they cannot be compared with a patient_key.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 
 KEY_BYTES = 32
 BLOCK_BYTES = 64
+Purpose = Literal["patient", "link"]
 
 
 class PseudonymKeyError(Exception):
@@ -47,13 +52,15 @@ def read_or_make_key(path: Path) -> bytes:
 
 
 def set_key(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
-    """Hand the padded key to the connection as session variables, so that no statement holds it."""
-    padded = key.ljust(BLOCK_BYTES, b"\0")
-    for name, mask in (("inner_pad", 0x36), ("outer_pad", 0x5C)):
-        connection.execute(f"set variable {name} = ?::blob", [bytes(b ^ mask for b in padded)])
+    """Hand the padded keys to the connection as session variables, so that no statement holds them."""
+    keys: dict[Purpose, bytes] = {"patient": key, "link": hmac.new(key, b"link", hashlib.sha256).digest()}
+    for purpose, own in keys.items():
+        padded = own.ljust(BLOCK_BYTES, b"\0")
+        for name, mask in (("inner_pad", 0x36), ("outer_pad", 0x5C)):
+            connection.execute(f"set variable {purpose}_{name} = ?::blob", [bytes(b ^ mask for b in padded)])
 
 
-def hash_sql(text: str) -> str:
+def hash_sql(text: str, purpose: Purpose = "patient") -> str:
     """SQL for the first 128 bits of HMAC-SHA-256 of ``text`` (an SQL expression), in hexadecimal."""
-    inner = f"unhex(sha256(getvariable('inner_pad')::blob || encode({text})))"
-    return f"left(sha256(getvariable('outer_pad')::blob || {inner}), 32)"
+    inner = f"unhex(sha256(getvariable('{purpose}_inner_pad')::blob || encode({text})))"
+    return f"left(sha256(getvariable('{purpose}_outer_pad')::blob || {inner}), 32)"

@@ -26,6 +26,7 @@ from orchestration.resources import current_registry
 MARTS = (
     "dim_hospital", "dim_patient", "dim_concept", "dim_antibody_status", "fct_visit", "fct_observation",
     "fct_antibody_result", "fct_event", "fct_treatment", "fct_follow_up", "fct_time_to_relapse",
+    "patient_link",
 )
 PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "great-expectations", "pandas", "numpy", "scipy", "statsmodels", "lifelines")
 CODE = ("analytics/**/*.py", "expectations/**/*.py", "expectations/**/*.yml")

@@ -21,17 +21,22 @@ from tests.registries import query, release_query, run, warehouse_digest
 
 SENDERS = ("zjch", "zjfah")
 MODELS = {
-    "staging": {"stg_antibodies", "stg_events", "stg_follow_up", "stg_observations", "stg_patients", "stg_treatments", "stg_visits"},
+    "staging": {"stg_antibodies", "stg_events", "stg_follow_up", "stg_observations", "stg_patient_links",
+                "stg_patients", "stg_treatments", "stg_visits"},
     "intermediate": {
         "int_antibody_results", "int_antibody_status", "int_built_patient", "int_derived_observations", "int_events",
-        "int_follow_up", "int_observations", "int_observations_at_visits", "int_patient_load", "int_patient_origin",
-        "int_patient_version", "int_patients", "int_touched_patient", "int_treatments", "int_visit_patient", "int_visits",
+        "int_follow_up", "int_observations", "int_observations_at_visits", "int_patient_links",
+        "int_patient_load",
+        "int_patient_origin", "int_patient_version", "int_patients", "int_touched_patient", "int_treatments",
+        "int_visit_patient", "int_visits",
     },
     "marts": {
         "dim_antibody_status", "dim_concept", "dim_hospital", "dim_patient", "fct_antibody_result", "fct_event",
         "fct_follow_up", "fct_observation", "fct_time_to_relapse", "fct_treatment", "fct_visit",
+        "patient_link",
     },
-    "quality": {"delivery", "delivery_file", "rejected_row", "source_table", "superseded_row"},
+    "quality": {"delivery", "delivery_file", "refused_link", "rejected_row", "source_table",
+                "superseded_row"},
     "release": {"candidate", "current"},
     "results": set(TABLES),
     "report": {"study_report"},

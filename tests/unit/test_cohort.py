@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from analytics.cohort import build_cohort
+from analytics.findings import find
 from analytics.study import Study
 
 
@@ -115,3 +116,44 @@ def test_a_sign_is_that_of_the_visit_and_unknown_where_nothing_was_said() -> Non
 def test_a_complication_that_a_hospital_does_not_list_did_not_happen_only_if_it_says_so() -> None:
     assert values("ild") == {"a": 1.0, "b": 0.0, "c": 0.0}
     assert values("ild", unlisted="unknown") == {"a": 1.0, "b": None, "c": None}
+
+
+# a, b and f are one person: a and b by a national id, b and f by an insurance number; b came first but for f
+LINKS = pd.DataFrame([
+    ("k1", "h", "a", "national_id"), ("k1", "i", "b", "national_id"),
+    ("k2", "i", "b", "insurance"), ("k2", "g", "f", "insurance"),
+    ("k3", "h", "c", "national_id"), ("k3", "g", "e", "national_id"),
+], columns=["person_key", "hospital_id", "patient_key", "link_rule"])
+
+
+def at_three_hospitals() -> dict[str, pd.DataFrame]:
+    patients = pd.DataFrame([
+        ("h", "a", "juvenile", "2021-01-01", "NXP2"), ("i", "b", "juvenile", "2020-06-01", "NXP2"),
+        ("h", "c", "adult", "2020-01-01", "NXP2"), ("g", "e", "juvenile", "2019-01-01", "MDA5"),
+        ("g", "f", "juvenile", "2020-03-01", "NXP2"),
+    ], columns=["hospital_id", "patient_key", "onset_group", "baseline_date", "msa"])
+    return frames() | {
+        "dim_patient": patients.drop(columns="msa").astype({"baseline_date": "datetime64[us]"}),
+        "dim_antibody_status": patients.assign(has_conflict=False, decided_by=""),
+        "dim_hospital": pd.DataFrame({"hospital_id": list("ghi"), "population": "all"}),
+        "patient_link": LINKS,
+    }
+
+
+def test_a_person_of_several_hospitals_counts_once_where_the_study_says_so() -> None:
+    """e is linked with c but in no group, so that c still counts."""
+    patients = build_cohort(study(one_row_per_person=True), at_three_hospitals()).patients
+    elsewhere = "the same person counts at another hospital"
+    found = zip(patients["patient_key"], patients["group_id"], patients["reason"])
+    assert {patient: (group, reason) for patient, group, reason in found} == {
+        "a": (None, elsewhere), "b": (None, elsewhere), "c": ("old", None), "f": ("young", None),
+        "e": (None, "in none of the groups (antibody MDA5, onset juvenile)"),
+    }
+
+
+def test_without_it_nobody_leaves_and_a_finding_tells_how_many_count_twice() -> None:
+    cohort = build_cohort(study(), at_three_hospitals())
+    assert sorted(cohort.members["patient_key"]) == ["a", "b", "c", "f"]
+    found = find(cohort, {})
+    assert [t.split(" (")[0] for t in found.loc[found["topic"] == "linkage", "text"]] == [
+        "2 of 4 rows of the cohort are a person who also counts at another hospital"]

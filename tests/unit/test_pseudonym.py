@@ -45,3 +45,14 @@ def test_a_damaged_key_is_refused_and_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(PseudonymKeyError, match="restore the file from its backup"):
         read_or_make_key(path)
     assert path.read_text() == "not a key"
+
+
+def test_a_hash_that_links_hospitals_cannot_be_compared_with_a_patient_key() -> None:
+    key = bytes(range(32))
+    with duckdb.connect() as connection:
+        set_key(connection, key)
+        query = f"select {hash_sql('t', 'link')}, {hash_sql('t')} from (select '1' as t)"
+        link, patient = connection.execute(query).fetchone()
+    derived = hmac.new(key, b"link", hashlib.sha256).digest()
+    assert link == hmac.new(derived, b"1", hashlib.sha256).hexdigest()[:32]
+    assert link != patient

@@ -92,7 +92,7 @@ def test_a_file_must_be_called_as_its_sender(tmp_path: Path) -> None:
 
 def test_identifiers_may_feed_nothing_but_ids(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, MAPPING.replace("identifiers: [id, name]", "identifiers: [id, sex]"))
-    assert "identifiers may feed only patient_id and visit_id; also mapped: sex" in fault
+    assert "identifiers may feed only patient_id, visit_id and link_by; also mapped: sex" in fault
 
 
 def test_a_folder_without_a_registry_says_what_to_do(tmp_path: Path) -> None:

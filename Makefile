@@ -11,7 +11,7 @@ run: .venv/.ready
 	@$(BIN)/myositis run
 
 test: .venv/.ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

@@ -1,0 +1,52 @@
+"""What the sensor and the nightly schedules launch, and for which deliveries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orchestration.definitions import build_definitions
+from orchestration.registry import Registry
+from orchestration.resources import point_at
+from tests.registries import copy_registry, opened
+from tests.unit.test_loading import make_registry
+
+SECOND = "id,date,CK,ALT,remark\n1,2024-03-05,90,20,\n"
+
+
+@pytest.fixture
+def north(tmp_path: Path) -> Registry:
+    """Two deliveries: one complete, one that is still arriving."""
+    make_registry(tmp_path / "made")
+    registry = copy_registry(tmp_path / "made", tmp_path / "registry")
+    settings = registry.folder / "registry.yml"
+    settings.write_text(settings.read_text().replace("quiet_seconds: 0", "quiet_seconds: 3600"))
+    second = registry.landing / "north" / "second"
+    second.mkdir()
+    (second / "visits.csv").write_text(SECOND)
+    return opened(registry.folder)
+
+
+def launched(registry: Registry) -> dict[str, list]:
+    """(job, partition) that the sensor and the nightly schedule ask for."""
+    point_at(registry)
+    defs = build_definitions(registry)
+    with dg.DagsterInstance.get() as instance:
+        seen = defs.resolve_sensor_def("new_deliveries")(dg.build_sensor_context(instance=instance))
+        night = defs.resolve_schedule_def("nightly_north")(dg.build_schedule_context(instance=instance))
+        partitions = instance.get_dynamic_partitions("deliveries_north")
+    return {
+        "sensor": [(r.job_name, r.partition_key) for r in seen],
+        "nightly": [(r.job_name, r.partition_key) for r in night],
+        "partitions": partitions,
+    }
+
+
+def test_a_delivery_is_launched_once_it_is_complete(north: Registry) -> None:
+    first = ("ingest_north", "first")
+    assert launched(north) == {"sensor": [first], "nightly": [first], "partitions": ["first"]}
+    (north.landing / "north" / "second" / "_SUCCESS").touch()
+    second = ("ingest_north", "second")
+    assert launched(north) == {"sensor": [first, second], "nightly": [first, second], "partitions": ["first", "second"]}

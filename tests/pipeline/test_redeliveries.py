@@ -9,7 +9,7 @@ import pytest
 
 from orchestration import dbt
 from orchestration.database import warehouse
-from orchestration.loading import load_delivery, take_inventory
+from orchestration.loading import DeliveryRefused, load_delivery, take_inventory
 from orchestration.raw import ingest
 from orchestration.registry import Registry
 from orchestration.resources import point_at
@@ -63,6 +63,28 @@ def test_a_load_that_was_cut_short_leaves_no_trace_once_it_is_run_again(built: R
     loads = query(built, f"select count(*) from raw.patients where load_id = '{inventory.load_id}'")
     assert loads == [(20,)]
     _forget(built, folder)
+
+
+def test_a_refused_delivery_leaves_the_warehouse_as_it_was(built: Registry) -> None:
+    """Only the ledger says that it came, and why it was refused."""
+    point_at(built)
+    before = warehouse_digest(built, ("raw", *CONTENT))
+    file = built.landing / "zjfah" / "2024-06-30" / "synthetic_visits.csv"
+    original = file.read_bytes()
+    file.write_bytes(original.replace(b"CK (\xc2\xb5kat/L)", b"CK (furlongs)", 1))
+    try:
+        with pytest.raises(DeliveryRefused, match='no column "CK'):
+            ingest(built, "zjfah", "2024-06-30")
+    finally:
+        file.write_bytes(original)
+    after = warehouse_digest(built, ("raw", *CONTENT))
+    assert {table for table in after if after[table] != before[table]} == {"raw.delivery", "quality.delivery"}
+    ((state, in_force),) = query(
+        built, "select state, load_id_in_force is not null from quality.delivery where sender_id = 'zjfah' and delivery_id = '2024-06-30'"
+    )
+    assert (state, in_force) == ("refused", True)
+    with warehouse(built.warehouse) as connection:
+        connection.execute("delete from raw.delivery where state = 'refused'")
 
 
 def test_a_corrected_file_replaces_what_it_said_before(built: Registry) -> None:

@@ -11,6 +11,7 @@ import dagster as dg
 from orchestration.landing import outstanding, partitions
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
+from orchestration.runs import settle_dead_runs
 
 NIGHTLY = "0 2 * * *"
 AssetJob = Any  # what dg.define_asset_job returns; dagster does not export its type
@@ -58,6 +59,7 @@ def automation(registry: Registry, ingest: list, build: AssetJob) -> tuple[list,
         description="Sees a delivery folder that is complete and launches its ingestion.",
     )
     def new_deliveries(context: dg.SensorEvaluationContext):
+        settle_dead_runs(current_registry(), context.instance)
         found = list(requests(current_registry(), context.instance))
         return found or dg.SkipReason("no delivery is outstanding")
 

@@ -55,9 +55,11 @@ def ingest_outstanding(registry: Registry) -> Outcome:
 
     from orchestration.definitions import build_definitions
     from orchestration.landing import partitions
+    from orchestration.runs import settle_dead_runs
 
     defs = build_definitions(registry)
     with dg.DagsterInstance.get() as instance:
+        settle_dead_runs(registry, instance)
         for inventory in found:
             name = f"{inventory.sender}/{inventory.delivery}"
             definition = partitions(inventory.sender).name
@@ -92,6 +94,7 @@ def build(registry: Registry, with_report: bool) -> Outcome:
 
     from orchestration.definitions import build_definitions
     from orchestration.release import current_manifest
+    from orchestration.runs import settle_dead_runs
 
     outcome = Outcome()
     job = build_definitions(registry).resolve_job_def("build")
@@ -99,6 +102,7 @@ def build(registry: Registry, with_report: bool) -> Outcome:
     if not with_report:
         selection = [k for k in job.asset_layer.executable_asset_keys if k.path[0] != "report"]
     with dg.DagsterInstance.get() as instance:
+        settle_dead_runs(registry, instance)
         result = job.execute_in_process(
             instance=instance, raise_on_error=False, run_config=QUIET, asset_selection=selection
         )
@@ -197,12 +201,16 @@ def show_status(registry: Registry) -> None:
 
 def _why(result, name: str) -> str:
     """The sentence of a refusal; an error that is no refusal is raised as what it is."""
+    from orchestration.database import WarehouseBusy
+
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
             text = error.message.strip()
             if error.cls_name != "Failure":
                 error = error.cause or error
+                if error.cls_name == WarehouseBusy.__name__:
+                    raise WarehouseBusy(f"{name}: {error.message.strip()}")
                 raise RunFailed(f"{name}: {event.step_key}: {error.message.strip()}")
             return text.removeprefix("dagster._core.definitions.events.Failure:").strip()
     raise RunFailed(f"{name}: the run failed; see it in: myositis ui")

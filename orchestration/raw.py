@@ -24,6 +24,7 @@ from orchestration.loading import (
 )
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
+from orchestration.runs import mark_alive
 
 POOL = "warehouse"
 log = logging.getLogger("myositis")
@@ -78,6 +79,7 @@ def raw_asset(sender: str, name: str) -> dg.AssetsDefinition:
     )
     def raw(context: dg.AssetExecutionContext) -> Iterator[Any]:
         delivery = context.partition_key
+        mark_alive(current_registry(), context.run_id)
         try:
             summary = ingest(current_registry(), sender, delivery)
         except DeliveryRefused as refusal:

@@ -22,6 +22,7 @@ from orchestration.database import warehouse
 from orchestration.raw import POOL
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
+from orchestration.runs import let_go, mark_alive, wait_for
 
 MARTS = (
     "dim_hospital", "dim_patient", "dim_concept", "dim_antibody_status", "fct_visit", "fct_observation",
@@ -31,6 +32,7 @@ MARTS = (
 PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "great-expectations", "pandas", "numpy", "scipy", "statsmodels", "lifelines")
 CODE = ("analytics/**/*.py", "expectations/**/*.py", "expectations/**/*.yml")
 CURRENT = "current.duckdb"
+WAIT_SECONDS = 600
 
 
 class ReleaseRefused(Exception):
@@ -67,6 +69,11 @@ def current_manifest(registry: Registry) -> dict[str, Any] | None:
 
 def candidate_file(registry: Registry) -> Path:
     return registry.releases / ".candidate" / "candidate.duckdb"
+
+
+def build_lock(registry: Registry) -> Path:
+    """Held from the candidate to its publication: two builds (the daemon's and a person's) have one candidate file."""
+    return registry.releases / ".candidate.lock"
 
 
 def check_marts(registry: Registry) -> list:
@@ -226,8 +233,11 @@ def candidate_asset(deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
                                        description="The Great Expectations suite expectations/marts.yml holds.")],
     )
     def candidate(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        registry = current_registry()
+        mark_alive(registry, context.run_id)
+        wait_for(build_lock(registry), "a release of this registry", WAIT_SECONDS)
         try:
-            identity = make_candidate(current_registry())
+            identity = make_candidate(registry)
         except ReleaseRefused as refusal:
             yield dg.AssetCheckResult(check_name="marts_suite", passed=False, metadata={"failed": len(refusal.reasons)})
             raise dg.Failure(str(refusal), allow_retries=False) from refusal
@@ -250,7 +260,9 @@ def release_asset(deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
     )
     def current(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         registry = current_registry()
+        mark_alive(registry, context.run_id)
         manifest = publish(registry)
+        let_go(build_lock(registry))
         forget_loads_out_of_force(registry)
         return dg.MaterializeResult(
             metadata={"release_id": manifest["release_id"], "sha256": manifest["sha256"], "tables": len(manifest["rows"]),

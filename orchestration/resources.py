@@ -28,6 +28,7 @@ nux:
 concurrency:
   pools:
     default_limit: 1  # DuckDB takes one writer at a time: every asset that writes shares the pool "warehouse"
+    granularity: run  # a run holds its place from start to end, so that a build is not mixed with another
 """
 
 
@@ -48,7 +49,7 @@ def point_at(registry: Registry) -> None:
     os.environ.update(dbt_environment(registry))
     registry.dagster_home.mkdir(parents=True, exist_ok=True)
     settings = registry.dagster_home / "dagster.yaml"
-    if not settings.exists():
+    if not settings.exists() or settings.read_text() != DAGSTER_YAML:
         settings.write_text(DAGSTER_YAML)
     current_registry.cache_clear()
 

@@ -18,6 +18,7 @@ from orchestration.lineage import read_lineage
 from orchestration.raw import POOL
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
+from orchestration.runs import mark_alive
 
 log = logging.getLogger("myositis")
 
@@ -68,6 +69,7 @@ def warehouse_assets(registry: Registry) -> dg.AssetsDefinition:
 
     @dbt_assets(manifest=manifest, dagster_dbt_translator=translator, name="warehouse", pool=POOL)
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        mark_alive(current_registry(), context.run_id)
         results, counts = build(current_registry())
         yield from _events(context, manifest, translator, results, counts)
         if failed := [r for r in results if not r.passed]:

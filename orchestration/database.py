@@ -29,8 +29,8 @@ RAW_FIELDS: dict[str, tuple[str, ...]] = {
         "patient_key", "visit_key", "visit_date", "visit_offset", "visit_end_date", "visit_end_offset", "visit_label",
     ),
     "observations": (
-        "patient_key", "visit_key", "observed_on", "observed_offset", "concept_source", "value_text", "unit_source",
-        "unit_source_2", "reference_range", "source_column",
+        "patient_key", "visit_key", "observed_on", "observed_offset", "concept_source", "value_text", "comparator_source",
+        "unit_source", "unit_source_2", "reference_range", "source_column",
     ),
     "antibodies": (
         "patient_key", "visit_key", "tested_on", "tested_offset", "antibody_source", "result_text", "assay_source",

@@ -20,10 +20,22 @@ import duckdb
 
 from orchestration import linkage, pseudonym
 from orchestration.database import RAW_FIELDS
-from orchestration.exports import ExportFault, SourceTable, left_unread, open_tables
-from orchestration.mapping import ColumnSource, Entity, Export, Mapping, Patients, WideEntity
+from orchestration.exports import ExportFault, ReadSpec, SourceTable, left_unread, open_tables
+from orchestration.mapping import (
+    CodeList,
+    ColumnSource,
+    Condition,
+    Entity,
+    Export,
+    Mapping,
+    Patients,
+    Where,
+    WideEntity,
+    is_named,
+)
+from orchestration.mapping_file import place_in_mapping
 from orchestration.registry import SUCCESS_MARKER, Registry
-from orchestration.yaml_file import line_of, nearest
+from orchestration.yaml_file import nearest
 
 log = logging.getLogger("myositis")
 
@@ -31,6 +43,7 @@ RAW_NAMES = {
     "concept": "concept_source", "value": "value_text", "unit": "unit_source", "unit_2": "unit_source_2",
     "antibody": "antibody_source", "result": "result_text", "assay": "assay_source", "event": "event_source",
     "status": "status_text", "treatment": "treatment_source", "patient_id": "patient_key", "visit_id": "visit_key",
+    "comparator": "comparator_source",
 }
 WIDE_NAMES = {
     "observations": ("concept_source", "value_text"),
@@ -42,6 +55,7 @@ LOAD_TABLES = (
     "raw.patient_link",
 )
 MAX_COLUMNS_SHOWN = 40
+MAX_COLUMNS_OF_A_ROW = 3
 
 
 class DeliveryRefused(Exception):
@@ -74,6 +88,21 @@ class Inventory:
     def load_id(self) -> str:
         parts = "\n".join((self.sender, self.delivery, self.content_sha256, self.mapping_digest))
         return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
+@dataclass
+class DeliveredTable:
+    """One table of a delivery and the exports that read it, each the rows that its ``where`` takes."""
+
+    table: SourceTable
+    exports: list[Export]
+
+    @property
+    def wanted(self) -> list[str]:
+        """The columns that an export maps or asks, where the table has them."""
+        named = [c for x in self.exports for _, e in x.entities() for c in e.columns()]
+        asked = [c for x in self.exports for c in x.columns_asked()]
+        return [c for c in dict.fromkeys([*named, *asked]) if c in self.table.columns]
 
 
 @dataclass
@@ -176,14 +205,15 @@ class _Loader:
     inventory: Inventory
     workdir: Path
 
-    def survey(self) -> tuple[list[tuple[Export, SourceTable]], list[str]]:
+    def survey(self) -> tuple[list[DeliveredTable], list[str]]:
         """Open every file that the mapping names; returns the tables and every fault found."""
         faults: list[str] = []
-        opened = list(self._open(faults))
+        opened = self._open(faults)
+        faults += self._read_code_lists()
         faults += self._unmapped_files()
         faults += self._unread_parts(opened)
         faults += self._column_faults(opened)
-        if not faults and not sum(table.rows_in for _, table in opened):
+        if not faults and not sum(part.table.rows_in for part in opened):
             faults.append(f"{self._place()}: the delivery is empty: no file holds a row; ask the hospital for it again")
         return opened, faults
 
@@ -192,14 +222,17 @@ class _Loader:
         if faults:
             raise DeliveryRefused(self.inventory.sender, self.inventory.delivery, faults)
         summary = LoadSummary(self.inventory.load_id, files=len(self.inventory.files))
-        for export, table in opened:
-            self._insert(export, table, summary)
+        for part in opened:
+            self._insert(part, summary)
         self._record_files(opened)
         return summary
 
     # what is there, against what the mapping expects
 
-    def _open(self, faults: list[str]) -> Iterator[tuple[Export, SourceTable]]:
+    def _open(self, faults: list[str]) -> list[DeliveredTable]:
+        """Every table that an export reads; exports that read one sheet in one way share it."""
+        found: dict[tuple[str, str, str | None], DeliveredTable] = {}
+        read: dict[tuple[str, str], list[SourceTable]] = {}
         for export in self.mapping.exports:
             files = [f for f in self.inventory.files if fnmatch(f.name, export.file)]
             if not files and not export.optional:
@@ -208,16 +241,75 @@ class _Loader:
                     f'{self._mapping_place(export, "file")}: no file "{export.file}" in {self._place()}.'
                     f" Its files: {there}.{nearest(export.file, [f.name for f in self.inventory.files])}"
                 )
+            spec = ReadSpec(**{key: getattr(export, key) for key in ReadSpec.model_fields})
+            way = spec.model_copy(update={"sheet": None}).model_dump_json()
             for file in files:
-                log.debug("reading %s%s", self._place(file.name), f" [{export.sheet}]" if export.sheet else "")
+                if self._is_unwanted(file, export):
+                    continue
+                for table in self._tables(file, spec, read, faults):
+                    part = found.setdefault((way, table.file, table.sheet), DeliveredTable(table, []))
+                    part.exports.append(export)
+        return list(found.values())
+
+    def _tables(
+        self, file: DeliveredFile, spec: ReadSpec, read: dict[tuple[str, str], list[SourceTable]], faults: list[str]
+    ) -> list[SourceTable]:
+        key = (file.name, spec.model_dump_json())
+        if key not in read:
+            log.debug("reading %s%s", self._place(file.name), f" [{spec.sheet}]" if spec.sheet else "")
+            try:
+                read[key] = open_tables(file.path, spec, self.workdir, self.connection, file.name)
+            except ExportFault as fault:
+                read[key] = []
+                faults.append(f"{self._place()}/{fault}")
+        return read[key]
+
+    def _is_unwanted(self, file: DeliveredFile, export: Export) -> bool:
+        """A file that is listed with ignored: ['*'] alone is not even opened: it may be no table."""
+        return export.is_ignored and export.sheet is None and export.member is None and not any(
+            fnmatch(file.name, x.file) for x in self.mapping.exports if not x.is_ignored or x.sheet or x.member
+        )
+
+    def _read_code_lists(self) -> list[str]:
+        """Lay every code list that came into the temporary table code_list; returns the faults."""
+        faults: list[str] = []
+        self.connection.execute("create or replace temp table code_list (field varchar, code varchar, label varchar)")
+        for export, place, code_list in self._code_lists():
+            for file in (f for f in self.inventory.files if fnmatch(f.name, code_list.file)):
                 try:
-                    for table in open_tables(file.path, export, self.workdir, self.connection):
-                        yield export, table
+                    tables = open_tables(file.path, ReadSpec(), self.workdir, self.connection, file.name)
                 except ExportFault as fault:
                     faults.append(f"{self._place()}/{fault}")
+                    continue
+                for table in tables:
+                    wanted = (code_list.code, code_list.label, code_list.field, code_list.choices)
+                    absent = [c for c in wanted if c is not None and c not in table.columns]
+                    faults += [
+                        f'{self._mapping_place(export, *place)}: no column "{c}" in {self._place(_label(table))}.'
+                        f" Its columns: {_shown(table.columns)}.{nearest(c, table.columns)}"
+                        for c in absent
+                    ]
+                    if not absent:
+                        self.connection.execute(f"insert into code_list {_code_list_sql(code_list, table)}")
+        self.connection.execute("create or replace temp table code_list as select distinct * from code_list")
+        twice = self.connection.execute(
+            "select field, count(*) from (select field, code from code_list group by all having count(*) > 1) group by 1 order by 1"
+        ).fetchall()
+        return faults + [
+            f'{self._place()}: the code lists give two meanings to {n} codes of "{field}"; ask the hospital which holds'
+            for field, n in twice
+        ]
+
+    def _code_lists(self) -> Iterator[tuple[Export, tuple[str | int, ...], CodeList]]:
+        seen = []
+        for export in self.mapping.exports:
+            for i, code_list in enumerate(export.code_lists):
+                if code_list not in seen:
+                    seen.append(code_list)
+                    yield export, ("code_lists", i), code_list
 
     def _unmapped_files(self) -> list[str]:
-        patterns = [x.file for x in self.mapping.exports]
+        patterns = [x.file for x in self.mapping.exports] + [c.file for _, _, c in self._code_lists()]
         return [
             f"{self._place(file.name)}: no export of hospitals/{self.mapping.sender}.yml reads this file;"
             f" map it, or list it with ignored: ['*']. Known files: {', '.join(dict.fromkeys(patterns))}"
@@ -225,10 +317,10 @@ class _Loader:
             if not any(fnmatch(file.name, p) for p in patterns)
         ]
 
-    def _unread_parts(self, opened: list[tuple[Export, SourceTable]]) -> list[str]:
+    def _unread_parts(self, opened: list[DeliveredTable]) -> list[str]:
         """Sheets and archive members that no export reads; an export with ignored: ['*'] may name them."""
         faults = []
-        tables = [table for _, table in opened]
+        tables = [part.table for part in opened]
         for file in self.inventory.files:
             if any(t.file == file.name or t.file.startswith(f"{file.name}/") for t in tables):
                 faults += [
@@ -238,62 +330,115 @@ class _Loader:
                 ]
         return faults
 
-    def _column_faults(self, opened: list[tuple[Export, SourceTable]]) -> list[str]:
+    def _column_faults(self, opened: list[DeliveredTable]) -> list[str]:
         faults: list[str] = []
-        accounted: dict[tuple[str, str | None], set[str]] = {}
-        tables: dict[tuple[str, str | None], SourceTable] = {}
-        for export, table in opened:
+        loose: dict[tuple[str, str | None], list[str]] = {}
+        for part in opened:
+            table = part.table
+            names: list[str] = []
+            feeding = [x for x in part.exports if not x.is_ignored]
+            for export in part.exports:
+                if not (feeding and export.is_ignored and export.where):  # it is rows that are not wanted, not columns
+                    names += [*export.identifiers, *export.ignored]
+                for place, column in _named_columns(export):
+                    if column in table.columns:
+                        names.append(column)
+                    elif not is_named(column, export.optional_columns, table.columns):
+                        faults.append(
+                            f'{self._mapping_place(export, *place)}: no column "{column}" in {self._place(_label(table))}.'
+                            f" Its columns: {_shown(table.columns)}.{nearest(column, table.columns)}"
+                        )
+            unread = [c for c in table.columns if not is_named(c, names, table.columns)]
             key = (table.file, table.sheet)
-            tables[key] = table
-            known = accounted.setdefault(key, set())
-            known |= {*export.identifiers, *export.ignored}
-            for place, column in _named_columns(export):
-                known.add(column)
-                if column not in table.columns:
-                    faults.append(
-                        f'{self._mapping_place(export, *place)}: no column "{column}" in {self._place(_label(table))}.'
-                        f" Its columns: {_shown(table.columns)}.{nearest(column, table.columns)}"
-                    )
-        for key, table in tables.items():
-            loose = [c for c in table.columns if c not in accounted[key]]
-            if loose and "*" not in accounted[key]:
+            loose[key] = [c for c in loose[key] if c in unread] if key in loose else unread
+        for (file, sheet), columns in loose.items():
+            if columns:
                 faults.append(
-                    f"{self._place(_label(table))}: hospitals/{self.mapping.sender}.yml neither maps nor ignores"
-                    f" {'column' if len(loose) == 1 else 'columns'} {_shown(loose)}; map each, or list it under"
+                    f"{self._place(_named(file, sheet))}: hospitals/{self.mapping.sender}.yml neither maps nor ignores"
+                    f" {'column' if len(columns) == 1 else 'columns'} {_shown(columns)}; map each, or list it under"
                     " ignored or identifiers"
                 )
         return faults
 
     # into raw
 
-    def _insert(self, export: Export, table: SourceTable, summary: LoadSummary) -> None:
+    def _insert(self, part: DeliveredTable, summary: LoadSummary) -> None:
+        table = part.table
         cells = {c: f"c{i}" for i, c in enumerate(table.columns)}
-        wanted = list(dict.fromkeys(c for _, e in export.entities() for c in e.columns()))
-        selected = ", ".join(["source_row", *(cells[c] for c in wanted)])
-        self.connection.execute(f"create or replace temp table incoming as select {selected} from ({table.relation})")
-        blank = " and ".join(f"{cells[c]} is null" for c in wanted) or "false"
+        absent = {c: "null::varchar" for x in part.exports for _, c in _named_columns(x) if c not in cells}
+        cells |= absent
+        table.load(self.connection, "incoming", part.wanted)
+        self._decode(part, cells)
+        blank = " and ".join(f"{cells[c]} is null" for c in part.wanted) or "false"
         rows, blanks = self.connection.execute(
             f"select count(*), count(*) filter (where {blank}) from incoming"
         ).fetchone()
+        unexpected = self._reject_lines(part, cells, blank)
         summary.rows_read += rows
-        summary.rows_malformed += len(table.malformed)
-        for name, entity in export.entities():
-            records, empty = self._insert_entity(export, table, name, entity, cells, blank)
+        summary.rows_malformed += len(table.malformed) + unexpected
+        counts: dict[str, list[int]] = {}
+        for export in part.exports:
+            taken = f"not ({blank}) and {_taken(export, cells)}"
+            for name, entity in export.entities():
+                records, empty = self._insert_entity(export, table, name, entity, cells, taken)
+                count = counts.setdefault(name, [0, 0])
+                count[0] += empty
+                count[1] += records
+        for name, (empty, records) in counts.items():
             summary.records[name] = summary.records.get(name, 0) + records
             self._ledger("source_table", (
-                table.file, table.sheet, name, rows + len(table.malformed), len(table.malformed), blanks, empty, records,
+                table.file, table.sheet, name, rows + len(table.malformed), len(table.malformed) + unexpected, blanks,
+                empty, records,
             ))
+        table.unload(self.connection, "incoming")
+
+    def _decode(self, part: DeliveredTable, cells: dict[str, str]) -> None:
+        """Put what a code list says in the code's place."""
+        lists = [c for x in part.exports for c in x.code_lists]
+        coded = {c for code_list in lists for c in code_list.columns}
+        if any(code_list.field for code_list in lists):
+            coded |= {f for (f,) in self.connection.execute("select distinct field from code_list").fetchall()}
+        columns = [c for c in part.wanted if c in coded]
+        if not columns:
+            return
+        labels = ", ".join(f"coalesce(l_{cells[c]}.label, t.{cells[c]}) as {cells[c]}" for c in columns)
+        joins = " ".join(
+            f"left join code_list as l_{cells[c]} on l_{cells[c]}.field = {_literal(c)} and l_{cells[c]}.code = trim(t.{cells[c]})"
+            for c in columns
+        )
+        self.connection.execute(
+            f"create or replace temp table incoming_decoded as select t.* replace ({labels}) from incoming as t {joins}"
+        )
+        self.connection.execute("create or replace temp view incoming as select * from incoming_decoded")
+
+    def _reject_lines(self, part: DeliveredTable, cells: dict[str, str], blank: str) -> int:
+        """Malformed lines, and rows that no ``where`` takes; returns how many of these were not expected."""
+        table = part.table
+        hides_text = any(x.identifiers for x in part.exports)  # a whole line would hold the identifiers too
         for line in table.malformed:
-            text = None if export.identifiers else line.text  # a whole line would hold the identifiers too
             self._ledger("rejected_line", (
-                table.file, table.sheet, line.source_row, line.rule, line.reason, None, text,
+                table.file, table.sheet, line.source_row, line.rule, line.reason, None, None if hides_text else line.text,
             ))
-        self.connection.execute("drop table incoming")
+        feeding = [x for x in part.exports if not x.is_ignored]
+        if not feeding or any(not x.where for x in feeding):
+            return 0
+        taken = " or ".join(_taken(x, cells) for x in feeding)
+        unwanted = " or ".join(_taken(x, cells) for x in part.exports if x.is_ignored) or "false"
+        asked = list(dict.fromkeys(c for x in feeding for c in x.columns_asked()))
+        asked = " | ".join(asked[:MAX_COLUMNS_OF_A_ROW]) + (" | …" if len(asked) > MAX_COLUMNS_OF_A_ROW else "")
+        left = f"from incoming where not ({blank}) and not ({taken})"
+        self.connection.execute(
+            "insert into raw.rejected_line by name select ? as sender_id, ? as delivery_id, ? as load_id, ? as source_file,"
+            f" ? as source_sheet, source_row, case when {unwanted} then 'row_not_wanted' else 'row_not_expected' end as rule,"
+            f" 'no export takes it' as reason, ? as column_name {left}",
+            [self.inventory.sender, self.inventory.delivery, self.inventory.load_id, table.file, table.sheet, asked],
+        )
+        return self.connection.execute(f"select count(*) {left} and not ({unwanted})").fetchone()[0]
 
     def _insert_entity(
-        self, export: Export, table: SourceTable, name: str, entity: Entity, cells: dict[str, str], blank: str
+        self, export: Export, table: SourceTable, name: str, entity: Entity, cells: dict[str, str], taken: str
     ) -> tuple[int, int]:
-        """Insert one entity's records; returns (records, empty cells of a wide table)."""
+        """Insert one entity's records of the rows taken; returns (records, empty cells of a wide table)."""
         columns = {RAW_NAMES.get(n, n): _expression(s, cells) for n, s in entity.fields()}
         joins = [self._key_join(columns, part, entity) for part in ("patient_key", "visit_key")]
         columns |= self._provenance(export, table, entity, columns)
@@ -302,25 +447,27 @@ class _Loader:
         source = "incoming"
         if wide:
             concept, value = WIDE_NAMES[name]
-            source, empty = self._unpivot(wide, cells)
+            source, empty = self._unpivot(wide, cells, taken)
             columns |= {concept: "cell.concept", value: "cell.value", "source_column": "cell.source_column"}
             if name == "observations":
                 columns["unit_source"] = "coalesce(cell.unit, " + columns.get("unit_source", "null") + ")"
         elif name in WIDE_NAMES:
             theirs = getattr(entity, {"observations": "value", "antibodies": "result", "events": "event"}[name])
-            columns["source_column"] = _literal(" | ".join(theirs.columns) or None)
+            columns["source_column"] = _origin(theirs, cells)
         expressions = ", ".join(f"{e} as {n}" for n, e in columns.items())
         inserted = self.connection.execute(
             f"insert into raw.{name} by name select {expressions}, source_row, ?::timestamp as loaded_at"
-            f" from {source} {' '.join(j for j in joins if j)} where not ({blank})",
+            f" from {source} {' '.join(j for j in joins if j)} where {taken}",
             [_now()],
         ).fetchone()[0]
         if isinstance(entity, Patients):
             for identifier, column in entity.link_by.items():
-                self._insert_links(identifier, cells[column], columns, joins)
+                self._insert_links(identifier, cells[column], columns, joins, taken)
         return inserted, empty
 
-    def _insert_links(self, identifier: str, cell: str, columns: dict[str, str], joins: list[str]) -> None:
+    def _insert_links(
+        self, identifier: str, cell: str, columns: dict[str, str], joins: list[str], taken: str
+    ) -> None:
         """Each patient's hash of one identifier, by which another hospital may know them."""
         fields = ("sender_id", "hospital_id", "delivery_id", "load_id", "patient_key")
         owner = ", ".join(f"{columns[name]} as {name}" for name in fields)
@@ -328,7 +475,7 @@ class _Loader:
             f"insert into raw.patient_link by name select distinct {owner},"
             f" {_literal(identifier)} as identifier, {linkage.link_hash_sql(identifier, cell)} as link_hash"
             f" from incoming {' '.join(j for j in joins if j)}"
-            f" where patient_key is not null and trim({cell}) <> ''"
+            f" where {taken} and patient_key is not null and trim({cell}) <> ''"
         )
 
     def _key_join(self, columns: dict[str, str], key: str, entity: Entity) -> str:
@@ -362,20 +509,20 @@ class _Loader:
             "source_sheet": _literal(table.sheet),
         }
 
-    def _unpivot(self, wide: dict[str, ColumnSource], cells: dict[str, str]) -> tuple[str, int]:
+    def _unpivot(self, wide: dict[str, ColumnSource], cells: dict[str, str], taken: str) -> tuple[str, int]:
         """One record per filled cell, in the mapping's order of columns; empty cells are counted."""
         structs = ", ".join(
             "{" + f"'concept': {_literal(concept)}, 'value': {_expression(source, cells)}, "
-            f"'unit': {_literal(source.unit)}::varchar, 'source_column': {_literal(' | '.join(source.columns))}" + "}"
+            f"'unit': {_literal(source.unit)}::varchar, 'source_column': {_origin(source, cells)}::varchar" + "}"
             for concept, source in wide.items()
         )
         relation = f"(select * from (select *, unnest([{structs}]) as cell from incoming) where cell.value is not null)"
-        filled = self.connection.execute(f"select count(*) from {relation}").fetchone()[0]
-        total = self.connection.execute("select count(*) from incoming").fetchone()[0] * len(wide)
+        filled = self.connection.execute(f"select count(*) from {relation} where {taken}").fetchone()[0]
+        total = self.connection.execute(f"select count(*) from incoming where {taken}").fetchone()[0] * len(wide)
         return relation, total - filled
 
-    def _record_files(self, opened: list[tuple[Export, SourceTable]]) -> None:
-        read = {t.file: t for _, t in opened}
+    def _record_files(self, opened: list[DeliveredTable]) -> None:
+        read = {part.table.file: part.table for part in opened}
         for file in self.inventory.files:
             table = read.get(file.name)
             self._ledger("delivery_file", (
@@ -395,27 +542,75 @@ class _Loader:
         number = self.mapping.exports.index(export)
         path = self.registry.folder / "hospitals" / f"{self.mapping.sender}.yml"
         dotted = ".".join([f"exports[{number}]", *(str(k) for k in key)])
-        return f"hospitals/{path.name}:{line_of(path, ('exports', number, *key))}: {dotted}"
+        return f"{place_in_mapping(path, f'hospitals/{path.name}', ('exports', number, *key))}: {dotted}"
 
 
-def _named_columns(export: Export) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each column that an export maps, with the key under which it stands."""
+def _named_columns(export: Export) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Each column that an export maps or asks, with the key under which it stands."""
     for name, entity in export.entities():
-        for ours, source in entity.fields():
-            for column in source.columns:
-                yield (name, ours), column
+        for key, source in entity.sources():
+            for column in (*source.columns, *source.columns_asked):
+                yield (name, *key), column
         for ours, column in (entity.link_by if isinstance(entity, Patients) else {}).items():
             yield (name, "link_by", ours), column
-        for ours, source in (getattr(entity, "values", None) or {}).items():
-            for column in source.columns:
-                yield (name, "values", ours), column
+    for i, alternative in enumerate(export.where):
+        for column in alternative:
+            yield ("where", i, column), column
 
 
 def _expression(source: ColumnSource, cells: dict[str, str]) -> str:
     if source.constant is not None:
-        return _literal(source.constant)
-    filled = [cells[c] for c in source.columns]
-    return filled[0] if len(filled) == 1 else f"coalesce({', '.join(filled)})"
+        text = _literal(source.constant)
+    else:
+        each = [cells[a] if isinstance(a, str) else _expression(a, cells) for a in source.alternatives]
+        text = each[0] if len(each) == 1 else f"coalesce({', '.join(each)})"
+    if source.part is not None:
+        text = f"coalesce(nullif(regexp_extract({text}, {_literal(source.part)}, 1), ''), {text})"
+    return f"case when {_holds(source.when, cells)} then {text} end" if source.when else text
+
+
+def _origin(source: ColumnSource, cells: dict[str, str]) -> str:
+    """SQL for the name of the column that a text was taken from."""
+    if len(source.alternatives) < 2 and all(isinstance(a, str) for a in source.alternatives):
+        named = source.columns or source.columns_asked
+        return _literal(named[0] if named else None)
+    branches = " ".join(
+        f"when {cells[a]} is not null then {_literal(a)}" if isinstance(a, str)
+        else f"when {_expression(a, cells)} is not null then {_origin(a, cells)}"
+        for a in source.alternatives
+    )
+    return f"case {branches} end"
+
+
+def _taken(export: Export, cells: dict[str, str]) -> str:
+    """SQL for whether an export takes a row."""
+    return f"({' or '.join(_holds(w, cells) for w in export.where)})" if export.where else "true"
+
+
+def _holds(where: Where, cells: dict[str, str]) -> str:
+    return "(" + " and ".join(_condition(cells[column], condition) for column, condition in where.items()) + ")"
+
+
+def _condition(cell: str, condition: Condition) -> str:
+    texts = ", ".join(_literal(t) for t in condition.texts if t is not None)
+    parts = ([f"trim({cell}) in ({texts})"] if texts else []) + ([f"{cell} is null"] if None in condition.texts else [])
+    return f"{'not ' if condition.is_negated else ''}coalesce({' or '.join(parts)}, false)"
+
+
+def _code_list_sql(code_list: CodeList, table: SourceTable) -> str:
+    """Field, code and label of each line of a code list."""
+    cell = {c: f"c{i}" for i, c in enumerate(table.columns)}
+    if code_list.code is not None:
+        fields = ", ".join(_literal(c) for c in code_list.columns)
+        return (
+            f"select unnest([{fields}]), trim({cell[code_list.code]}), trim({cell[code_list.label]}) from ({table.relation})"
+            f" where {cell[code_list.code]} is not null and {cell[code_list.label]} is not null"
+        )
+    return (  # `1, Yes | 2, No`: what stands before the first comma is the code
+        "select field, trim(regexp_extract(choice, '^([^,]*),', 1)), trim(regexp_extract(choice, ',(.*)$', 1)) from ("
+        f"select trim({cell[code_list.field]}) as field, unnest(string_split({cell[code_list.choices]}, '|')) as choice"
+        f" from ({table.relation})) where contains(choice, ',')"
+    )
 
 
 def _literal(text: str | None) -> str:
@@ -423,7 +618,11 @@ def _literal(text: str | None) -> str:
 
 
 def _label(table: SourceTable) -> str:
-    return table.file + (f" [{table.sheet}]" if table.sheet else "")
+    return _named(table.file, table.sheet)
+
+
+def _named(file: str, sheet: str | None) -> str:
+    return file + (f" [{sheet}]" if sheet else "")
 
 
 def _shown(columns: list[str] | tuple[str, ...]) -> str:

@@ -7,10 +7,10 @@ them (`raw.py`), interpreting values (dbt).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from orchestration.exports import ReadSpec
 
@@ -24,13 +24,46 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Condition(Strict):
+    """What a cell must hold: one of some texts, or none of them; null is a blank cell."""
+
+    texts: tuple[str | None, ...]
+    is_negated: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def short_form(cls, value: object) -> object:
+        negated = isinstance(value, dict) and set(value) == {"not"}
+        texts = value["not"] if negated else value
+        texts = texts if isinstance(texts, list) else [texts]
+        if not texts or not all(t is None or isinstance(t, str) for t in texts):
+            raise ValueError(
+                'give a text, null for a blank cell, a list of these, or {not: …} with one of them; put numbers in quotes: "1"'
+            )
+        return {"texts": tuple(texts), "is_negated": negated}
+
+
+_TEXTS = {"anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": ["string", "null"]}}]}
+_CONDITION_SCHEMA = {
+    "anyOf": [*_TEXTS["anyOf"], {"type": "object", "properties": {"not": _TEXTS}, "required": ["not"],
+                                 "additionalProperties": False}]
+}
+Where = dict[str, Annotated[Condition, WithJsonSchema(_CONDITION_SCHEMA)]]
+
+
 class ColumnSource(Strict):
     """Where one of our fields comes from: a column, the first filled of several, or a constant."""
 
-    column: str | list[str] | None = Field(None, description="Their column; of a list, the first that is filled.")
+    column: str | list[str | ColumnSource] | None = Field(
+        None, description="Their column; of a list, the first that is filled."
+    )
     constant: str | None = Field(None, description="A text that stands for every row.")
     unit: str | None = Field(None, description="Of a wide value: the unit its column is in.")
     offset_unit: OffsetUnit | None = Field(None, description="Of an offset: what it counts.")
+    part: str | None = Field(
+        None, description="A regular expression with one group, which is taken; a text that it does not fit stays whole."
+    )
+    when: Where = Field(default_factory=dict, description="Only of rows in which these columns hold these texts.")
 
     @model_validator(mode="after")
     def one_source(self) -> ColumnSource:
@@ -38,15 +71,48 @@ class ColumnSource(Strict):
             raise ValueError("give either column or constant")
         return self
 
+    @field_validator("part")
+    @classmethod
+    def one_group(cls, value: str | None) -> str | None:
+        try:
+            groups = 1 if value is None else re.compile(value).groups
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        if groups != 1 or re.search(r"\(\?<?[=!]|\\[1-9]", value or ""):
+            raise ValueError('give a regular expression with one group in parentheses, as "Patient/([^/]+)", without look-around')
+        return value
+
     @property
-    def columns(self) -> tuple[str, ...]:
+    def alternatives(self) -> tuple[str | ColumnSource, ...]:
         if self.column is None:
             return ()
         return (self.column,) if isinstance(self.column, str) else tuple(self.column)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it takes texts from."""
+        return tuple(c for a in self.alternatives for c in ((a,) if isinstance(a, str) else a.columns))
+
+    @property
+    def columns_asked(self) -> tuple[str, ...]:
+        """The columns that ``when`` looks at."""
+        inner = (c for a in self.alternatives if not isinstance(a, str) for c in a.columns_asked)
+        return tuple(dict.fromkeys([*self.when, *inner]))
+
 
 def _as_source(value: object) -> object:
     return {"column": value} if isinstance(value, str | list) else value
+
+
+def is_named(column: str, names: list[str], columns: Collection[str]) -> bool:
+    """Whether ``names`` (columns, or patterns in which ``*`` stands for any text) name ``column``.
+
+    A name that is the name of a column means that column alone, stars and all.
+    """
+    return column in names or any(
+        "*" in name and name not in columns and re.fullmatch(re.escape(name).replace(r"\*", ".*"), column, re.DOTALL)
+        for name in names
+    )
 
 
 class Entity(Strict):
@@ -73,9 +139,15 @@ class Entity(Strict):
             if isinstance(source, ColumnSource):
                 yield name, source
 
+    def sources(self) -> Iterator[tuple[tuple[str, ...], ColumnSource]]:
+        """Each source with the key under which it stands."""
+        for name, source in self.fields():
+            yield (name,), source
+
     def columns(self) -> Iterator[str]:
-        for _, source in self.fields():
+        for _, source in self.sources():
             yield from source.columns
+            yield from source.columns_asked
 
 
 class WideEntity(Entity):
@@ -88,10 +160,10 @@ class WideEntity(Entity):
     def short_values(cls, value: object) -> object:
         return {k: _as_source(v) for k, v in value.items()} if isinstance(value, dict) else value
 
-    def columns(self) -> Iterator[str]:
-        yield from super().columns()
-        for source in (self.values or {}).values():
-            yield from source.columns
+    def sources(self) -> Iterator[tuple[tuple[str, ...], ColumnSource]]:
+        yield from super().sources()
+        for name, source in (self.values or {}).items():
+            yield ("values", name), source
 
 
 class Patients(Entity):
@@ -128,6 +200,9 @@ class Observations(WideEntity):
     observed_offset: ColumnSource | None = None
     concept: ColumnSource | None = None
     value: ColumnSource | None = None
+    comparator: ColumnSource | None = Field(
+        None, description="Their column of `<` or `>`, where it stands apart from the value."
+    )
     unit: ColumnSource | None = None
     unit_2: ColumnSource | None = Field(None, description="A second unit column; a disagreement is flagged.")
     reference_range: ColumnSource | None = None
@@ -198,13 +273,48 @@ ENTITIES: dict[str, type[Entity]] = {
 }
 
 
+class CodeList(Strict):
+    """A file of the delivery that says what the codes of other files mean: one row per code, or one per field."""
+
+    file: str = Field(description="Name or pattern inside the delivery folder; a delivery may come without it.")
+    code: str | None = Field(None, description="One row per code: its column of codes …")
+    label: str | None = Field(None, description="… and its column of what they mean.")
+    columns: list[str] = Field(default_factory=list, description="One row per code: the columns that hold such codes.")
+    field: str | None = Field(None, description="One row per field (REDCap's data dictionary): its column of field names …")
+    choices: str | None = Field(None, description="… and its column of choices, `1, Yes | 2, No`.")
+
+    @model_validator(mode="after")
+    def one_shape(self) -> CodeList:
+        by_code = (self.code is not None, self.label is not None, bool(self.columns))
+        by_field = (self.field is not None, self.choices is not None)
+        if not ((all(by_code) and not any(by_field)) or (all(by_field) and not any(by_code))):
+            raise ValueError("give code, label and columns (one row per code), or field and choices (one row per field)")
+        return self
+
+
 class Export(ReadSpec):
     """One table of a delivery: a file (and sheet) and the entities that its rows feed."""
 
+    name: Id | None = Field(None, description="What another mapping calls it: `like: labs`.")
+    like: Id | None = Field(None, description="An export of the mapping that this one is like; what stands here goes before.")
     file: str = Field(description="Name or pattern (`labs_*.csv`) inside the delivery folder.")
     optional: bool = Field(False, description="A delivery may come without it.")
-    identifiers: list[str] = Field(default_factory=list, description="Columns that never pass ingestion.")
-    ignored: list[str] = Field(default_factory=list, description="Columns that are known and not wanted.")
+    where: list[Where] = Field(
+        default_factory=list,
+        description="The rows that it takes: those whose columns hold these texts; of a list of such, any.",
+    )
+    identifiers: list[str] = Field(
+        default_factory=list, description="Columns that never pass ingestion; `*` stands for any text."
+    )
+    ignored: list[str] = Field(
+        default_factory=list, description="Columns that are known and not wanted; `*` stands for any text."
+    )
+    optional_columns: list[str] = Field(
+        default_factory=list, description="Mapped columns that may be absent, and then count as blank; `*` stands for any text."
+    )
+    code_lists: list[CodeList] = Field(
+        default_factory=list, description="Files that say what codes mean; the meaning takes the code's place."
+    )
     dates: list[str] | None = Field(None, description="Date formats of this table, instead of the file's `dates`.")
     patients: Patients | None = None
     visits: Visits | None = None
@@ -220,12 +330,26 @@ class Export(ReadSpec):
             if entity is not None:
                 yield name, entity
 
+    @property
+    def is_ignored(self) -> bool:
+        """Rows that are known and not wanted."""
+        return not any(True for _ in self.entities())
+
+    def columns_asked(self) -> Iterator[str]:
+        for alternative in self.where:
+            yield from alternative
+
+    @field_validator("where", mode="before")
+    @classmethod
+    def one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, dict) else value
+
     @model_validator(mode="after")
     def accounts(self) -> Export:
         if not any(True for _ in self.entities()) and not self.ignored == ["*"]:
             raise ValueError(f"feeds no entity; name at least one of {', '.join(ENTITIES)}, or ignored: ['*']")
         mapped = {c for _, e in self.entities() for c in e.columns()}
-        both = sorted(mapped & set(self.identifiers))
+        both = sorted(c for c in mapped if is_named(c, self.identifiers, mapped))
         allowed = {c for _, e in self.entities() for s in (e.patient_id, e.visit_id) if s for c in s.columns}
         linked = set(self.patients.link_by.values()) if self.patients else set()
         if leaked := [c for c in both if c not in allowed | linked]:
@@ -248,17 +372,28 @@ class HospitalEntry(Strict):
 class Codes(Strict):
     """A sender's own words, theirs: ours. What is absent here is looked up in the shipped catalogue."""
 
-    concepts: dict[str, Id | None] = Field(default_factory=dict, description="null: known and not wanted.")
+    concepts: dict[str, Id | None] = Field(
+        default_factory=dict,
+        description="null: known and not wanted. `\"*\": null`: nor is any other name that the catalogue does not know.",
+    )
     units: dict[str, str] = Field(default_factory=dict, description="their spelling: UCUM")
     antibodies: dict[str, Id | None] = Field(default_factory=dict)
     events: dict[str, Id | None] = Field(default_factory=dict)
     treatments: dict[str, Id | None] = Field(default_factory=dict)
     assays: dict[str, Id] = Field(default_factory=dict)
     sex: dict[str, Literal["female", "male", "unknown"]] = Field(default_factory=dict)
+    comparators: dict[str, Literal["<", "<=", "=", ">=", ">"]] = Field(default_factory=dict)
     event_status: dict[str, Literal["present", "absent", "unknown"]] = Field(default_factory=dict)
     follow_up_status: dict[str, Literal["followed", "lost", "died", "transferred", "unknown"]] = Field(
         default_factory=dict
     )
+
+    @field_validator("*")
+    @classmethod
+    def any_other(cls, value: dict[str, str | None]) -> dict[str, str | None]:
+        if value.get("*") is not None:
+            raise ValueError('"*" is any name that nobody knows; it can only be null (not wanted)')
+        return value
 
 
 class Mapping(Strict):
@@ -266,6 +401,9 @@ class Mapping(Strict):
 
     sender: Id
     name: str
+    like: Id | None = Field(
+        None, description="Another hospital, or redcap, fhir_r4, omop_cdm_5_4: its mapping holds where this one is silent."
+    )
     population: Population = "all"
     hospitals: dict[str, HospitalEntry] | None = Field(
         None, description="A network's hospitals, by the code in its hospital_id column; others get the code as name."

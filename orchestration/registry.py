@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from analytics.study import Study
 from orchestration.mapping import Id, Mapping, Strict
+from orchestration.mapping_file import read_mapping
 from orchestration.yaml_file import ConfigurationError, line_of, nearest, read_model
 
 SHIPPED_REGISTRY = Path(__file__).resolve().parent.parent / "registry"
@@ -124,8 +125,9 @@ def load_registry(folder: Path) -> Registry:
 
 
 def _collect(faults: list[str], path: Path, model: type, folder: Path):
+    shown_as = str(path.relative_to(folder))
     try:
-        return read_model(path, model, shown_as=str(path.relative_to(folder)))
+        return read_mapping(path, shown_as) if model is Mapping else read_model(path, model, shown_as)
     except ConfigurationError as error:
         faults += error.faults
         return None

@@ -28,25 +28,37 @@ class ConfigurationError(Exception):
 
 def read_model(path: Path, model: type[Model], shown_as: str | None = None) -> Model:
     """Read ``path`` as ``model``; raise ConfigurationError that lists all faults as ``file:line: key: finding``."""
-    name = shown_as or path.name
+    faults: list[str] = []
+    return model_of(read_node(path, shown_as or path.name, faults), model, faults)
+
+
+def read_node(path: Path, name: str, faults: list[str]) -> yaml.Node:
+    """The nodes of a file, each with file and line, or ConfigurationError; adds keys that stand twice to ``faults``."""
     text = _read_text(path, name)
+    loader = yaml.SafeLoader(text)
+    loader.name = name
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigurationError([f"{name}:{line}: not valid YAML: {error.problem}"]) from None
     except yaml.YAMLError as error:
         raise ConfigurationError([f"{name}:1: not valid YAML: {error}"]) from None
+    finally:
+        loader.dispose()
     if node is None:
-        raise ConfigurationError([f"{name}:1: the file is empty; expected the keys of {_title(model)}"])
-    faults = _repeated_keys(node, name)
-    data = yaml.safe_load(text)
+        raise ConfigurationError([f"{name}:1: the file is empty; expected keys and values"])
+    faults += _repeated_keys(node, name)
+    return node
+
+
+def model_of(node: yaml.Node, model: type[Model], faults: list[str]) -> Model:
+    """``node`` as ``model``; raise ConfigurationError that lists its faults after those already found."""
+    data = yaml.SafeLoader("").construct_document(node)
     try:
         result = model.model_validate(data)
     except ValidationError as error:
-        faults += [_sentence(e, node, model, name) for e in error.errors()]
-        faults = list(dict.fromkeys(faults))
-        raise ConfigurationError(faults) from None
+        raise ConfigurationError(list(dict.fromkeys([*faults, *(_sentence(e, node, model) for e in error.errors())]))) from None
     if faults:
         raise ConfigurationError(faults)
     return result
@@ -55,7 +67,13 @@ def read_model(path: Path, model: type[Model], shown_as: str | None = None) -> M
 def line_of(path: Path, location: Location) -> int:
     """The line (from 1) on which the key at ``location`` stands, or of its nearest parent."""
     node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    return _line(node, location)
+    return _mark(node, location).line + 1
+
+
+def place_of(node: yaml.Node, location: Location) -> str:
+    """``file:line`` of the key at ``location``, or of its nearest parent."""
+    mark = _mark(node, location)
+    return f"{mark.name}:{mark.line + 1}"
 
 
 def nearest(name: str, known: typing.Iterable[str]) -> str:
@@ -71,10 +89,6 @@ def _read_text(path: Path, name: str) -> str:
         raise ConfigurationError([f"{name}: there is no such file: {path}"]) from None
     except UnicodeDecodeError as error:
         raise ConfigurationError([f"{name}: not UTF-8 (byte {error.start}); save the file as UTF-8"]) from None
-
-
-def _title(model: type[BaseModel]) -> str:
-    return (model.model_config.get("title") or model.__name__).lower()
 
 
 def _repeated_keys(node: yaml.Node, name: str) -> list[str]:
@@ -94,21 +108,21 @@ def _repeated_keys(node: yaml.Node, name: str) -> list[str]:
     return faults
 
 
-def _sentence(error: dict[str, Any], node: yaml.Node, model: type[BaseModel], name: str) -> str:
+def _sentence(error: dict[str, Any], node: yaml.Node, model: type[BaseModel]) -> str:
     location = _real_location(error["loc"], node)
-    line = _line(node, location)
+    place = place_of(node, location)
     where = _dotted(location)
     if error["type"] == "extra_forbidden":
         known = _known_keys(model, error["loc"][:-1])
         key = str(error["loc"][-1])
         listed = f" Known keys: {', '.join(known)}." if known else ""
-        return f'{name}:{line}: {where}: unknown key "{key}".{nearest(key, known)}{listed}'
+        return f'{place}: {where}: unknown key "{key}".{nearest(key, known)}{listed}'
     if error["type"] == "missing":
-        return f'{name}:{line}: {where}: this key is required and missing'
+        return f'{place}: {where}: this key is required and missing'
     message = error["msg"].removeprefix("Value error, ")
     found = error.get("input")
     shown = f' (found {found!r})' if isinstance(found, str | int | float | bool) else ""
-    return f"{name}:{line}: {where}: {message}{shown}"
+    return f"{place}: {where}: {message}{shown}"
 
 
 def _real_location(location: Location, node: yaml.Node) -> Location:
@@ -133,20 +147,20 @@ def _child(node: yaml.Node | None, part: str | int) -> yaml.Node | None:
     return None
 
 
-def _line(node: yaml.Node | None, location: Location) -> int:
-    line = 1
+def _mark(node: yaml.Node | None, location: Location) -> yaml.Mark:
+    mark = node.start_mark if node is not None else yaml.Mark("", 0, 0, 0, None, None)
     for part in location:
         if isinstance(node, yaml.MappingNode):
             pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
             if pair is None:
-                return line
-            line, node = pair[0].start_mark.line + 1, pair[1]
+                return mark
+            mark, node = pair[0].start_mark, pair[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
-            line = node.start_mark.line + 1
+            mark = node.start_mark
         else:
-            return line
-    return line
+            return mark
+    return mark
 
 
 def _dotted(location: Location) -> str:

@@ -1,14 +1,25 @@
 {#
-From a sender's word to our code: the sender's own list first, then our id itself, then the catalogue's synonyms.
+From a sender's word to our code: the sender's own list first, then our id itself, then a LOINC code, then the catalogue's
+synonyms. A word that none knows is unwanted when the sender's list says so of any other (`*`).
 One row per sender and word: (sender_id, word, code, is_unwanted).
 #}
-{% macro named(words, kind, id, catalogue, synonyms) -%}
+{% macro named(words, kind, id, catalogue, synonyms, loinc=none) -%}
+    {%- set known = "coalesce(ours." ~ id ~ (", coded." ~ id if loinc else "") ~ ", shipped." ~ id ~ ")" -%}
     select
         w.sender_id,
         w.word,
-        case when own.source_text is not null then own.code else coalesce(ours.{{ id }}, shipped.{{ id }}) end as code,
-        own.source_text is not null and own.code is null as is_unwanted,
+        case when own.source_text is not null then own.code else {{ known }} end as code,
+        case when own.source_text is not null then own.code is null else {{ known }} is null and other.source_text is not null end as is_unwanted,
     from {{ words }} as w
+    left join {{ source('raw', 'registry_code') }} as other
+        on other.kind = '{{ kind }}' and other.sender_id = w.sender_id and other.source_text = '*'
+    {%- if loinc %}
+    left join (
+        select loinc, {{ id }} from {{ ref(catalogue) }} where loinc is not null
+        union
+        select loinc, {{ id }} from {{ ref(loinc) }}
+    ) as coded on coded.loinc = trim(w.word)
+    {%- endif %}
     left join {{ source('raw', 'registry_code') }} as own
         on own.kind = '{{ kind }}' and own.sender_id = w.sender_id and own.source_text = trim(w.word)
     left join {{ ref(catalogue) }} as ours on ours.{{ id }} = w.word

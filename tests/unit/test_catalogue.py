@@ -247,6 +247,14 @@ def test_a_loinc_code_is_one_that_was_verified_and_its_check_digit_holds() -> No
     assert (len(used), len(concepts())) == (198, 276)
 
 
+def test_a_further_loinc_code_names_one_concept_and_its_check_digit_holds() -> None:
+    further = [r["loinc"] for r in seed("concept_loinc")]
+    assert [c for c in further if c.split("-")[1] != _check_digit(c.split("-")[0])] == []
+    used = [r["loinc"] for r in seed("concepts") if r["loinc"]]
+    assert len(set(further) | set(used)) == len(further) + len(used)
+    assert {r["concept_id"] for r in seed("concept_loinc")} <= set(concepts())
+
+
 PROPERTY = {  # what the name says is measured: the canonical units that measure it
     "[Mass/volume]": r"[mnpu]?g(\{FEU\})?/m?L", "[Moles/volume]": r"[mnpu]?mol/L",
     "[#/volume]": r"10\*\d+/L|/uL",

@@ -19,7 +19,7 @@ words as (
 ),
 
 names as (
-    {{ named('words', 'concepts', 'concept_id', 'concepts', 'concept_synonyms') }}
+    {{ named('words', 'concepts', 'concept_id', 'concepts', 'concept_synonyms', loinc='concept_loinc') }}
 ),
 
 spellings as (

@@ -1,0 +1,90 @@
+"""REDCap, FHIR R4 and OMOP CDM 5.4 by their ready-made mappings: every row accounted for, values and comparators kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestration.registry import Registry
+from tests.registries import MAPPINGS, copy_registry, query, run
+
+
+@pytest.fixture(scope="module")
+def clinics(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    registry = copy_registry(MAPPINGS / "ready_made", tmp_path_factory.mktemp("ready_made") / "registry")
+    assert run(registry).refusals == []
+    return registry
+
+
+def test_every_row_is_accepted_or_rejected_with_its_reason(clinics: Registry) -> None:
+    assert query(clinics, "select sender_id, rows_in, rows_accepted, rows_rejected from quality.delivery order by 1") == [
+        ("fhir_clinic", 19, 13, 6), ("omop_clinic", 18, 14, 4), ("redcap_clinic", 8, 6, 2),
+    ]
+    rejected = query(
+        clinics, "select sender_id, regexp_extract(source_file, 'SYNTHETIC_([A-Za-z_]+)', 1), source_row, rule from quality.rejected_row"
+        " where is_row order by all"
+    )
+    assert rejected == [
+        ("fhir_clinic", "Condition", 4, "row_not_wanted"),       # entered in error
+        ("fhir_clinic", "Condition", 5, "event_not_wanted"),     # what no registry asks for
+        ("fhir_clinic", "Encounter", 3, "row_not_wanted"),       # cancelled
+        ("fhir_clinic", "Observation", 5, "row_not_wanted"),     # entered in error
+        ("fhir_clinic", "Observation", 7, "concept_not_wanted"),
+        ("fhir_clinic", "Observation", 9, "date_unreadable"),
+        ("omop_clinic", "condition_occurrence", 3, "event_not_wanted"),
+        ("omop_clinic", "drug_exposure", 3, "treatment_not_wanted"),
+        ("omop_clinic", "measurement", 6, "comparator_unreadable"),  # the operator says <, the text says >
+        ("omop_clinic", "measurement", 7, "concept_not_wanted"),
+        ("redcap_clinic", "DATA_", 8, "concept_unknown"),        # a choice that the data dictionary does not have
+        ("redcap_clinic", "DATA_", 9, "row_not_expected"),       # an event that no export takes
+    ]
+
+
+def test_values_are_led_from_their_cell_to_the_canonical_unit_with_their_comparator(clinics: Registry) -> None:
+    assert query(
+        clinics,
+        "select sender_id, source_row, source_column, concept_id, value_text, comparator, unit_source, value_canonical, unit_canonical,"
+        " upper_limit, conversion_rule from marts.fct_observation where concept_id not in ('cmas', 'alt', 'sars_cov_2_rna') order by 1, 2, 3",
+    ) == [
+        ("fhir_clinic", 1, "valueQuantity.value", "ck", "3792.50", None, "U/L", 3792.5, "U/L", None, "identity"),
+        ("fhir_clinic", 2, "valueQuantity.value", "il_10", "0.10", "<", "pg/mL", None, "pg/mL", 0.1, "identity"),
+        ("fhir_clinic", 3, "valueQuantity.value", "creatinine", "0.5", None, "mg/dL", 44.2, "umol/L", None, "mg_per_dl_creatinine_to_umol_per_l"),
+        ("fhir_clinic", 4, "component[0].valueQuantity.value", "systolic_blood_pressure", "112", None, "mm[Hg]", 112.0, "mm[Hg]", None, "identity"),
+        ("fhir_clinic", 4, "component[1].valueQuantity.value", "diastolic_blood_pressure", "71", None, "mm[Hg]", 71.0, "mm[Hg]", None, "identity"),
+        ("fhir_clinic", 6, "valueQuantity.value", "ck", "180", None, "U/L", 180.0, "U/L", None, "identity"),
+        ("omop_clinic", 2, "value_source_value", "ck", "3792.5", None, "U/L", 3792.5, "U/L", None, "identity"),
+        ("omop_clinic", 3, "value_as_number", "crp", "5", "<", "mg/L", None, "mg/L", 5.0, "identity"),
+        ("omop_clinic", 4, "value_as_number", "creatinine", "0.5", None, "mg/dL", 44.2, "umol/L", None, "mg_per_dl_creatinine_to_umol_per_l"),
+        ("redcap_clinic", 4, "lab_value", "ck", "4120", None, "U/L", 4120.0, "U/L", None, "identity"),
+        ("redcap_clinic", 7, "lab_value", "ck", "180", None, "U/L", 180.0, "U/L", None, "identity"),
+    ]
+
+
+def test_patients_visits_antibodies_events_treatments_and_follow_up_are_those_sent(clinics: Registry) -> None:
+    assert query(clinics, "select hospital_id, sex, birth_year from marts.dim_patient order by all") == [
+        ("fhir_clinic", "female", 2011), ("fhir_clinic", "male", 2009), ("omop_clinic", "female", 2011),
+        ("omop_clinic", "male", 2009), ("redcap_clinic", "female", 2012), ("redcap_clinic", "male", 2010),
+    ]
+    assert query(
+        clinics, "select hospital_id, visit_date::varchar, scheduled_visit, visit_label from marts.fct_visit order by all"
+    ) == [
+        ("fhir_clinic", "2024-01-10", "baseline", "AMB"), ("fhir_clinic", "2024-01-12", "baseline", "IMP"),
+        ("omop_clinic", "2024-01-10", "baseline", "Outpatient Visit"), ("omop_clinic", "2024-01-12", "baseline", "Inpatient Visit"),
+        ("redcap_clinic", "2024-01-08", "baseline", None), ("redcap_clinic", "2024-01-15", "baseline", None),
+        ("redcap_clinic", "2024-07-01", "month_6", None),
+    ]
+    assert query(clinics, "select antibody_id, result from marts.fct_antibody_result order by all") == [("nxp2", "negative"), ("nxp2", "positive")]
+    assert query(clinics, "select hospital_id, event_id, status from marts.fct_event order by all") == [
+        ("fhir_clinic", "calcinosis_cutis", "unknown"), ("fhir_clinic", "death", "present"), ("fhir_clinic", "dysphagia", "present"),
+        ("fhir_clinic", "ild", "absent"), ("omop_clinic", "death", "present"), ("omop_clinic", "dysphagia", "present"),
+        ("redcap_clinic", "dysphagia", "absent"), ("redcap_clinic", "dysphagia", "present"),
+        ("redcap_clinic", "heliotrope_rash", "absent"), ("redcap_clinic", "heliotrope_rash", "present"),
+    ]
+    assert query(clinics, "select treatment_id from marts.fct_treatment") == [("prednisolone",)]
+    assert query(clinics, "select status, last_seen_date::varchar from marts.fct_follow_up order by all") == [
+        ("died", "2024-06-30"), ("followed", "2024-07-01"),
+    ]
+
+
+def test_no_identifier_of_any_format_is_stored(clinics: Registry) -> None:
+    stored = clinics.warehouse.read_bytes()
+    assert [w for w in (b"Invented Child", b"INVENTED-1", b"Nowhere", b"Patient/f1") if w in stored] == []

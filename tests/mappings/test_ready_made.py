@@ -47,13 +47,13 @@ def test_values_are_led_from_their_cell_to_the_canonical_unit_with_their_compara
     ) == [
         ("fhir_clinic", 1, "valueQuantity.value", "ck", "3792.50", None, "U/L", 3792.5, "U/L", None, "identity"),
         ("fhir_clinic", 2, "valueQuantity.value", "il_10", "0.10", "<", "pg/mL", None, "pg/mL", 0.1, "identity"),
-        ("fhir_clinic", 3, "valueQuantity.value", "creatinine", "0.5", None, "mg/dL", 44.2, "umol/L", None, "mg_per_dl_creatinine_to_umol_per_l"),
+        ("fhir_clinic", 3, "valueQuantity.value", "creatinine", "0.5", None, "mg/dL", 44.21, "umol/L", None, "creatinine_mg_per_dl_to_umol_per_l"),
         ("fhir_clinic", 4, "component[0].valueQuantity.value", "systolic_blood_pressure", "112", None, "mm[Hg]", 112.0, "mm[Hg]", None, "identity"),
         ("fhir_clinic", 4, "component[1].valueQuantity.value", "diastolic_blood_pressure", "71", None, "mm[Hg]", 71.0, "mm[Hg]", None, "identity"),
         ("fhir_clinic", 6, "valueQuantity.value", "ck", "180", None, "U/L", 180.0, "U/L", None, "identity"),
         ("omop_clinic", 2, "value_source_value", "ck", "3792.5", None, "U/L", 3792.5, "U/L", None, "identity"),
         ("omop_clinic", 3, "value_as_number", "crp", "5", "<", "mg/L", None, "mg/L", 5.0, "identity"),
-        ("omop_clinic", 4, "value_as_number", "creatinine", "0.5", None, "mg/dL", 44.2, "umol/L", None, "mg_per_dl_creatinine_to_umol_per_l"),
+        ("omop_clinic", 4, "value_as_number", "creatinine", "0.5", None, "mg/dL", 44.21, "umol/L", None, "creatinine_mg_per_dl_to_umol_per_l"),
         ("redcap_clinic", 4, "lab_value", "ck", "4120", None, "U/L", 4120.0, "U/L", None, "identity"),
         ("redcap_clinic", 7, "lab_value", "ck", "180", None, "U/L", 180.0, "U/L", None, "identity"),
     ]
@@ -75,7 +75,7 @@ def test_patients_visits_antibodies_events_treatments_and_follow_up_are_those_se
     assert query(clinics, "select antibody_id, result from marts.fct_antibody_result order by all") == [("nxp2", "negative"), ("nxp2", "positive")]
     assert query(clinics, "select hospital_id, event_id, status from marts.fct_event order by all") == [
         ("fhir_clinic", "calcinosis_cutis", "unknown"), ("fhir_clinic", "death", "present"), ("fhir_clinic", "dysphagia", "present"),
-        ("fhir_clinic", "ild", "absent"), ("omop_clinic", "death", "present"), ("omop_clinic", "dysphagia", "present"),
+        ("fhir_clinic", "interstitial_lung_disease", "absent"), ("omop_clinic", "death", "present"), ("omop_clinic", "dysphagia", "present"),
         ("redcap_clinic", "dysphagia", "absent"), ("redcap_clinic", "dysphagia", "present"),
         ("redcap_clinic", "heliotrope_rash", "absent"), ("redcap_clinic", "heliotrope_rash", "present"),
     ]

@@ -81,7 +81,7 @@ def test_patients_visits_antibodies_events_treatments_and_follow_up_are_those_se
     ]
     assert query(clinics, "select treatment_id from marts.fct_treatment") == [("prednisolone",)]
     assert query(clinics, "select status, last_seen_date::varchar from marts.fct_follow_up order by all") == [
-        ("died", "2024-06-30"), ("followed", "2024-07-01"),
+        ("followed", "2024-06-30"), ("followed", "2024-07-01"),
     ]
 
 

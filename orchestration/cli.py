@@ -128,6 +128,37 @@ def check(registry: RegistryOption = None, debug: DebugOption = False) -> None:
         raise Refused("\n".join(faults))
 
 
+@app.command(epilog="Example: myositis init my_registry")
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is new or empty; files that are there are kept.")],
+    debug: DebugOption = False,
+) -> None:
+    """Lay out a new registry: registry.yml, empty folders, an example study; nothing is overwritten."""
+    from orchestration.onboarding.layout import lay_out, next_steps
+
+    made, kept = lay_out(folder)
+    for name in made:
+        console.out.print(f"made  {folder / name}", markup=False)
+    for name in kept:
+        console.out.print(f"kept  {folder / name}", markup=False)
+    console.out.print("\n" + next_steps(folder), markup=False)
+
+
+@app.command(epilog="Example: myositis onboard ruh samples/2024-06 --registry my_registry")
+def onboard(
+    hospital: Annotated[str, typer.Argument(help="Its id: small letters, digits, _; the mapping's file is called so.")],
+    path: Annotated[Path, typer.Argument(help="A sample: a file, or a folder that looks like a delivery.")],
+    csv: Annotated[bool, typer.Option("--csv", help="Print the profile as comma-separated values, and write nothing.")] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Profile a hospital's sample and draft its mapping, hospitals/HOSPITAL.yml; what is doubtful is left to decide."""
+    from orchestration.onboarding import command
+    from orchestration.resources import registry_folder
+
+    command.onboard(hospital, path, registry_folder(registry), csv)
+
+
 @app.command(epilog="Example: myositis release --registry my_registry")
 def release(registry: RegistryOption = None, debug: DebugOption = False) -> None:
     """Build the models, pass the gate, compute the results and publish a release; no report."""

@@ -129,7 +129,7 @@ def check(registry: Registry) -> list[str]:
         f"{registry.file.name}: {len(registry.mappings)} senders, {len(registry.studies)} studies, files are in order", markup=False
     )
     dbt.prepare_manifest(registry)
-    faults = list(strays(registry))
+    faults = [*registry.undecided(), *strays(registry)]
     found = outstanding(registry)
     with warehouse(registry.warehouse) as connection:
         for inventory in found:

@@ -33,7 +33,6 @@ from orchestration.mapping import (
     WideEntity,
     is_named,
 )
-from orchestration.mapping_file import place_in_mapping
 from orchestration.registry import SUCCESS_MARKER, Registry
 from orchestration.yaml_file import nearest
 
@@ -213,6 +212,10 @@ class _Loader:
         faults += self._unmapped_files()
         faults += self._unread_parts(opened)
         faults += self._column_faults(opened)
+        faults += [
+            f"{self._mapping_place(x, 'undecided')}: {len(x.undecided)} columns are not decided; see: myositis check"
+            for x in self.mapping.exports if x.undecided
+        ]
         if not faults and not sum(part.table.rows_in for part in opened):
             faults.append(f"{self._place()}: the delivery is empty: no file holds a row; ask the hospital for it again")
         return opened, faults
@@ -339,7 +342,7 @@ class _Loader:
             feeding = [x for x in part.exports if not x.is_ignored]
             for export in part.exports:
                 if not (feeding and export.is_ignored and export.where):  # it is rows that are not wanted, not columns
-                    names += [*export.identifiers, *export.ignored]
+                    names += [*export.identifiers, *export.ignored, *export.undecided]
                 for place, column in _named_columns(export):
                     if column in table.columns:
                         names.append(column)
@@ -540,9 +543,8 @@ class _Loader:
 
     def _mapping_place(self, export: Export, *key: str | int) -> str:
         number = self.mapping.exports.index(export)
-        path = self.registry.folder / "hospitals" / f"{self.mapping.sender}.yml"
         dotted = ".".join([f"exports[{number}]", *(str(k) for k in key)])
-        return f"{place_in_mapping(path, f'hospitals/{path.name}', ('exports', number, *key))}: {dotted}"
+        return f"{self.registry.place_in_mapping(self.mapping.sender, 'exports', number, *key)}: {dotted}"
 
 
 def _named_columns(export: Export) -> Iterator[tuple[tuple[str | int, ...], str]]:

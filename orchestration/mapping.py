@@ -309,6 +309,9 @@ class Export(ReadSpec):
     ignored: list[str] = Field(
         default_factory=list, description="Columns that are known and not wanted; `*` stands for any text."
     )
+    undecided: list[str] = Field(
+        default_factory=list, description="Columns of a draft that nobody has decided yet; until then no delivery is taken."
+    )
     optional_columns: list[str] = Field(
         default_factory=list, description="Mapped columns that may be absent, and then count as blank; `*` stands for any text."
     )
@@ -346,7 +349,7 @@ class Export(ReadSpec):
 
     @model_validator(mode="after")
     def accounts(self) -> Export:
-        if not any(True for _ in self.entities()) and not self.ignored == ["*"]:
+        if not any(True for _ in self.entities()) and not self.ignored == ["*"] and not self.undecided:
             raise ValueError(f"feeds no entity; name at least one of {', '.join(ENTITIES)}, or ignored: ['*']")
         mapped = {c for _, e in self.entities() for c in e.columns()}
         both = sorted(c for c in mapped if is_named(c, self.identifiers, mapped))

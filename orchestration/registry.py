@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from analytics.study import Study
 from orchestration.mapping import Id, Mapping, Strict
-from orchestration.mapping_file import read_mapping
+from orchestration.mapping_file import place_in_mapping, read_mapping
 from orchestration.yaml_file import ConfigurationError, line_of, nearest, read_model
 
 SHIPPED_REGISTRY = Path(__file__).resolve().parent.parent / "registry"
@@ -99,6 +99,18 @@ class Registry:
 
     def studies_digest(self) -> str:
         return _digest({name: study.model_dump(mode="json") for name, study in self.studies.items()})
+
+    def undecided(self) -> list[str]:
+        """A sentence for every export with columns that nobody has decided."""
+        return [
+            f"{self.place_in_mapping(sender, 'exports', i, 'undecided')}: exports[{i}].undecided: map each of"
+            f" {', '.join(export.undecided)}, or list it under ignored or identifiers; until then no delivery is taken"
+            for sender, mapping in self.mappings.items() for i, export in enumerate(mapping.exports) if export.undecided
+        ]
+
+    def place_in_mapping(self, sender: str, *location: str | int) -> str:
+        """``hospitals/<sender>.yml:line`` of a key, or the file that states it for this sender."""
+        return place_in_mapping(self.folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", location)
 
     def deliveries(self, sender: str) -> list[str]:
         """The sender's delivery folders, by name."""

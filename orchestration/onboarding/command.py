@@ -1,0 +1,106 @@
+"""`myositis onboard`: the profile on the screen, the draft in the registry, and what is left to decide.
+
+Belongs here: wording. Does not belong here: looking (`profile.py`), guessing (`guess.py`), the draft's text (`draft.py`).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+
+from orchestration import console
+from orchestration.mapping import ID_PATTERN
+from orchestration.mapping_file import read_mapping
+from orchestration.onboarding.draft import draft
+from orchestration.onboarding.guess import TableGuess, guess_table
+from orchestration.onboarding.profile import ColumnProfile, TableProfile, profile_sample
+
+PROFILE = ("file", "sheet", "column", "kind", "filled", "distinct", "details")
+
+
+def onboard(hospital: str, path: Path, folder: Path, as_csv: bool) -> None:
+    """Profile ``path``; write hospitals/<hospital>.yml unless it is there or only the profile is asked for."""
+    target = folder / "hospitals" / f"{hospital}.yml"
+    _refuse_early(hospital, path, folder, None if as_csv else target)
+    tables, faults = profile_sample(path)
+    if not tables:
+        raise typer.BadParameter("\n".join([f"{path}: no table could be read", *faults]))
+    if as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(PROFILE)
+        writer.writerows((t.file, t.sheet or "", *_row(c)) for t in tables for c in t.columns)
+        return
+    for table in tables:
+        _show(table)
+    guesses = [guess_table(table) for table in tables]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(draft(hospital, guesses, faults), encoding="utf-8")
+    read_mapping(target, f"hospitals/{target.name}")
+    _tell(target, hospital, guesses, faults)
+
+
+def _refuse_early(hospital: str, path: Path, folder: Path, target: Path | None) -> None:
+    faults = []
+    if not re.fullmatch(ID_PATTERN, hospital):
+        faults.append(f'HOSPITAL is "{hospital}"; expected small letters, digits and _, beginning with a letter, such as ruh')
+    if not path.exists():
+        faults.append(f"there is no {path}; give a file or a folder with a sample of the hospital's export")
+    if not (folder / "registry.yml").is_file():
+        faults.append(f"{folder}: no registry.yml here; give a registry folder with --registry, or lay one out: myositis init DIR")
+    if target is not None and target.exists():
+        faults.append(f"{target} is there already and is never overwritten; move it away, or see the profile alone with --csv")
+    if faults:
+        raise typer.BadParameter("\n".join(faults))
+
+
+def _show(table: TableProfile) -> None:
+    title = table.file + (f" [{table.sheet}]" if table.sheet else "")
+    what = f"{title}: {table.rows:,} rows" + (f", {table.malformed:,} malformed" if table.malformed else "") + f", {table.format}" + (
+        f", {table.encoding}" if table.encoding else "")
+    console.table(what, PROFILE[2:], [_row(c) for c in table.columns], right=["filled", "distinct"])
+    console.out.print("")
+
+
+def _row(column: ColumnProfile) -> tuple[str, str, int, int, str]:
+    return column.name, column.kind, column.filled, column.distinct, "; ".join(_details(column))
+
+
+def _details(column: ColumnProfile) -> Iterator[str]:
+    if column.kind == "identifier":
+        yield f"{column.why_identifier}; no value is shown"
+        return
+    if column.formats:
+        yield " or ".join(column.formats)
+    if column.unit:
+        yield f"unit {column.unit}"
+    if column.censored:
+        yield f"{column.censored:,} with < or >"
+    if column.decimal_commas:
+        yield f"{column.decimal_commas:,} with a decimal comma"
+    if column.missing:
+        yield "not known: " + ", ".join(f'"{m}" ({n:,})' for m, n in column.missing.items())
+    if column.suspects:
+        yield "not known? " + ", ".join(f'"{m}" ({n:,})' for m, n in column.suspects.items())
+    if column.shown_words:
+        yield column.shown_words
+
+
+def _tell(target: Path, hospital: str, guesses: list[TableGuess], faults: list[str]) -> None:
+    left = sum(len(x.undecided) for x in read_mapping(target, f"hospitals/{target.name}").exports)
+    columns = sum(len(g.table.columns) for g in guesses)
+    console.out.print(f"drafted {target}", markup=False)
+    console.out.print(
+        f"  {columns - left} of {columns} columns are decided" + (f", {left} are left to decide: each names its guesses in the file" if left else ""),
+        markup=False,
+    )
+    for fault in faults:
+        console.fail(f"  could not be read: {fault}")
+    console.out.print(
+        f"next: read the draft line by line, decide what is left, put the delivery under landing/{hospital}/, then: myositis check",
+        markup=False,
+    )

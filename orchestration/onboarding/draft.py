@@ -1,0 +1,220 @@
+"""The draft of a mapping file: what is certain as YAML, what is doubtful as comments beside it, what nobody knows as undecided.
+
+Belongs here: the text of `hospitals/<hospital>.yml`. Does not belong here: the guesses (`guess.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import yaml
+
+from orchestration import catalogue
+from orchestration.mapping import ENTITIES
+from orchestration.onboarding.guess import LONG, Guess, TableGuess, nearest_word, share_of
+from orchestration.onboarding.profile import FEWEST_SHOWN, ColumnProfile, is_ambiguous, role_of
+
+HEAD = """\
+# A draft by `myositis onboard`. Left ours, right theirs. A number in a comment is the confidence of the guess; what was doubtful
+# stands in comments, and its columns under `undecided`: no delivery is taken until each is decided. The language: docs/mapping.md
+"""
+STANDARDS = {  # columns that give a standard format away
+    "fhir_r4": {"resourceType"},
+    "omop_cdm_5_4": {"person_id", "measurement_concept_id"},
+    "redcap": {"redcap_event_name"},
+}
+MAX_WORDS_TOLD = 25
+
+
+def standard_of(tables: list[TableGuess]) -> str | None:
+    """The ready-made mapping that a sample asks for."""
+    for name, columns in STANDARDS.items():
+        if any(columns <= {c.name for c in t.table.columns} for t in tables):
+            return name
+    return None
+
+
+def draft(hospital: str, tables: list[TableGuess], faults: list[str]) -> str:
+    """The text of hospitals/<hospital>.yml."""
+    lines = [HEAD.rstrip(), f"sender: {hospital}", f"name: {hospital}                # write the hospital's name"]
+    standard = standard_of(tables)
+    if standard in ("fhir_r4", "omop_cdm_5_4"):
+        what = {"fhir_r4": "FHIR R4", "omop_cdm_5_4": "OMOP CDM 5.4"}[standard]
+        return "\n".join([*lines, f"like: {standard}                 # the columns are those of {what}; write below only what differs", ""])
+    lines += [*_dates(tables), *_decimal(tables), *_missing(tables), *_codes(tables), "", "exports:"]
+    for table in tables:
+        lines += [*_export(table), ""]
+    lines += [f"# could not be read: {fault}" for fault in faults]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+# what holds for the whole file
+
+def _dates(tables: list[TableGuess]) -> list[str]:
+    columns = [c for t in tables for c in t.table.columns if c.kind == "date"]
+    formats = list(dict.fromkeys(f for c in columns for f in (c.formats[:1] if len(c.formats) > 1 and is_ambiguous(c.formats) else c.formats)))
+    doubtful = [c for c in columns if is_ambiguous(c.formats)]
+    certain = {f for c in columns if not is_ambiguous(c.formats) for f in c.formats}
+    if not columns:
+        return ["# dates: no column of dates was found; the default is %Y-%m-%d"]
+    lines = [f"dates: [{', '.join(_scalar(f, quoted=True) for f in formats)}]"]
+    lines += [
+        f'# {_scalar(c.name)}: day or month first? Every date can be read as {" and as ".join(c.formats)}; the draft takes the first'
+        for c in doubtful if not certain & set(c.formats)
+    ]
+    return lines
+
+
+def _decimal(tables: list[TableGuess]) -> list[str]:
+    numbers = [c for t in tables for c in t.table.columns if c.kind == "number"]
+    commas, filled = sum(c.decimal_commas for c in numbers), sum(c.filled for c in numbers)
+    if not commas:
+        return []
+    return [f'decimal: ","                  # {commas:,} of {filled:,} numbers have a decimal comma']
+
+
+def _missing(tables: list[TableGuess]) -> list[str]:
+    marks: dict[str, list[str]] = {}
+    for table in tables:
+        for column in table.table.columns:
+            if column.kind != "identifier":
+                for mark, n in column.suspects.items():
+                    marks.setdefault(mark, []).append(f"{column.name} ({n:,})")
+    return ["missing: []", *(
+        f"# does {_scalar(mark, quoted=True)} mean not known? It stands in {', '.join(where[:5])}{' …' if len(where) > 5 else ''}"
+        for mark, where in marks.items()
+    )]
+
+
+def _codes(tables: list[TableGuess]) -> list[str]:
+    """Words that the catalogue does not know, each with the nearest name where one is near."""
+    told: list[str] = []
+    for kind in LONG:
+        unknown: dict[str, int] = {}
+        for table in tables:
+            for word, n in table.unknown_words.get(kind, {}).items():
+                unknown[word] = unknown.get(word, 0) + n
+        words = [w for w, n in sorted(unknown.items(), key=lambda item: -item[1]) if n >= FEWEST_SHOWN][:MAX_WORDS_TOLD]
+        if unknown:
+            told.append(f"#   {kind}:                   # {len(unknown)} names that the catalogue does not know; null: not wanted")
+            told += [f"#     {_scalar(w)}: {_suggestion(kind, w)}" for w in words]
+            if len(unknown) > len(words):
+                told.append(f"#     …                       # and {len(unknown) - len(words)} more, or rarer than {FEWEST_SHOWN} rows")
+    for kind, words, columns in (("sex", ("sex_codes", "sex_text"), _mapped(tables, "patients", "sex")),
+                                 ("follow_up_status", ("follow_up_status", "status_text"), _mapped(tables, "follow_up", "status"))):
+        known = catalogue.words(*words)
+        unknown = list(dict.fromkeys(w for c in columns for w, n in c.values.items() if w.lower() not in known and n >= FEWEST_SHOWN))
+        if unknown:
+            told.append(f"#   {kind}: {{{', '.join(f'{_scalar(w, quoted=True)}: ?' for w in unknown[:10])}}}")
+    return ["# codes:", *told] if told else []
+
+
+def _mapped(tables: list[TableGuess], *place: str) -> Iterator[ColumnProfile]:
+    for table in tables:
+        for guess in table.guesses:
+            if guess.place == place and guess.is_certain:
+                yield table.table.column(guess.column)
+
+
+def _suggestion(kind: str, word: str) -> str:
+    near = nearest_word(kind, word)
+    return f'{near[1]}   # {near[0]:.2f} like "{near[2]}"' if near else "?"
+
+
+# one table
+
+def _export(found: TableGuess) -> Iterator[str]:
+    table = found.table
+    yield f"  # {table.rows:,} rows" + (f", {table.malformed:,} of them malformed" if table.malformed else "") + (
+        f"; {table.format}" + (f", {table.encoding}" if table.encoding else ""))
+    yield f"  - file: {_scalar(_pattern(table.file))}"
+    if table.sheet is not None:
+        yield f"    sheet: {_scalar(table.sheet)}"
+    placed: set[str] = set()
+    for entity in ENTITIES:
+        lines, columns = _entity(found, entity)
+        yield from lines
+        placed |= columns
+    yield from _doubts(found, placed)
+    for key, columns in (
+        ("identifiers", [c for c in _certain(found, "identifiers")]),
+        ("ignored", [c for c in _certain(found, "ignored") if c not in placed]),
+        ("undecided", _undecided(found, placed)),
+    ):
+        if columns:
+            yield f"    {key}: [{', '.join(_scalar(c, in_list=True) for c in columns)}]"
+
+
+def _entity(found: TableGuess, entity: str) -> tuple[list[str], set[str]]:
+    """The lines of one entity, and the columns in them; none when it has no patient or nothing but its keys."""
+    own = [g for g in found.guesses if g.place[0] == entity and g.is_certain]
+    keys = [g for g in own if g.place[1:] in (("patient_id",), ("visit_id",), ("hospital_id",))]
+    fields = [g for g in own if len(g.place) == 2 and g not in keys]
+    values = [g for g in own if len(g.place) == 3]
+    if not any(g.place[1] in ("patient_id", "visit_id") for g in keys) or not (fields or values):
+        return [], set()
+    needed = {"observations": ("concept", "value"), "antibodies": ("antibody", "result"), "events": ("event",), "treatments": ("treatment",)}
+    named = {g.place[1] for g in fields}
+    long = entity in needed and all(n in named for n in needed[entity])
+    if entity in needed and not long and not values:
+        return [], set()
+    if not long and values:
+        fields = [g for g in fields if g.place[1] not in ("value", "unit", "result")]
+    order = list(ENTITIES[entity].model_fields)
+    lines = [f"    {entity}:"]
+    for guess in sorted([*keys, *fields], key=lambda g: order.index(g.place[1])):
+        lines.append(_line(f"      {guess.place[1]}: {_scalar(guess.column)}", guess))
+    if values and not long:
+        lines.append("      values:")
+        lines += [_line(f"        {g.place[2]}: {_source(g)}", g, _unit_doubt(found, g)) for g in values]
+    used = {g.column for g in [*keys, *fields, *(values if not long else [])]}
+    return lines, used
+
+
+def _doubts(found: TableGuess, placed: set[str]) -> Iterator[str]:
+    for guess in sorted(found.guesses, key=lambda g: [c.name for c in found.table.columns].index(g.column)):
+        if guess.column not in placed and guess.place[0] not in ("identifiers", "ignored"):
+            what = ".".join(guess.place) if guess.place[0] != "?" else guess.place[1]
+            note = f" # {guess.confidence:.2f} {guess.why}" + (f"; unit {guess.unit}" if guess.unit else "")
+            yield f"    #? {what}: {_scalar(guess.column)}  {note}"
+
+
+def _certain(found: TableGuess, key: str) -> list[str]:
+    return list(dict.fromkeys(g.column for g in found.guesses if g.place == (key,) and g.is_certain))
+
+
+def _undecided(found: TableGuess, placed: set[str]) -> list[str]:
+    decided = placed | set(_certain(found, "identifiers")) | set(_certain(found, "ignored"))
+    return [c.name for c in found.table.columns if c.name not in decided]
+
+
+def _source(guess: Guess) -> str:
+    if not guess.unit:
+        return _scalar(guess.column)
+    return f"{{column: {_scalar(guess.column, in_list=True)}, unit: {_scalar(guess.unit, in_list=True)}}}"
+
+
+def _unit_doubt(found: TableGuess, guess: Guess) -> str:
+    """What to say where no unit is told and the concept has one."""
+    if guess.place[0] != "observations" or guess.unit:
+        return ""
+    canonical = catalogue.concepts()[guess.place[2]]["unit_canonical"]
+    return "" if canonical in ("1", "{score}", "[pH]", "{grade}", "{result}") else f"unit? The header tells none; canonical is {canonical}"
+
+
+def _line(text: str, guess: Guess, doubt: str = "") -> str:
+    note = f"{guess.confidence:.2f}" + (f" {doubt}" if doubt else f" {guess.why}" if ";" in guess.why else "")
+    return f"{text}  # {note}"
+
+
+def _pattern(file: str) -> str:
+    """A file's name with its dates and running numbers as `*`: the next delivery's will differ."""
+    return re.sub(r"\d{4}[-_.]?\d{2}[-_.]?\d{2}(?:[-_T]?\d{4,6})?|\d{5,}", "*", file)
+
+
+def _scalar(text: str, quoted: bool = False, in_list: bool = False) -> str:
+    if quoted or (in_list and re.search(r"[\[\]{},]", text)):
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    plain = yaml.safe_dump(text, allow_unicode=True, width=10_000, default_flow_style=True).strip()
+    return plain.removesuffix("...").strip()

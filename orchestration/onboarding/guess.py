@@ -1,0 +1,317 @@
+"""What each column of a sample means, with a confidence between 0 and 1.
+
+Belongs here: matching headers and words to the catalogue and to the names of fields (`header_names.csv`). Does not belong here: values
+(`profile.py`), YAML (`draft.py`).
+
+A header that is a name of the catalogue, in the normal form of the seeds' README, matches with 1.00; a column whose values contradict
+it loses. A header that is only like a name (difflib's ratio) never reaches CERTAIN, whatever the ratio: it is a suggestion.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cache
+
+from orchestration import catalogue
+from orchestration.onboarding.profile import ColumnProfile, TableProfile, header_roles, role_of, spellings
+
+CERTAIN = 0.95
+LIKE = 0.75  # the least ratio that is worth a suggestion
+KNOWN_WORDS = 0.5  # share of a column's rows that name tests, antibodies, events or drugs: then it is such a column
+STATUS_WORDS = 0.9
+LONG = {  # kind of names: entity, field that holds the name, role of the header
+    "concepts": ("observations", "concept", "concept"),
+    "antibodies": ("antibodies", "antibody", "antibody"),
+    "events": ("events", "event", "event"),
+    "treatments": ("treatments", "treatment", "treatment"),
+}
+WIDE = {"concepts": "observations", "antibodies": "antibodies", "events": "events"}
+RECORD_DATES = {  # entity: its date, and the headers that may name it, the likeliest first
+    "visits": ("visit_date", ("visit_date",)),
+    "observations": ("observed_on", ("sample_date", "test_date", "visit_date")),
+    "antibodies": ("tested_on", ("test_date", "sample_date", "visit_date")),
+    "events": ("event_date", ("event_date", "visit_date")),
+    "follow_up": ("last_seen_date", ("contact_date",)),
+    "treatments": ("start_date", ("start_date",)),
+}
+PATIENT_FIELDS = ("sex", "birth_date", "birth_year", "onset_date", "diagnosis_date", "origin_date", "age_at_onset", "disease_duration", "diagnosis")
+FIELDS_OF = {
+    "visits": {"visit_end_date": "visit_end_date", "visit_label": "visit_label"},
+    "observations": {"value": "value", "comparator": "comparator", "unit": "unit", "reference_range": "reference_range"},
+    "antibodies": {"value": "result", "assay": "assay", "cut_off": "cut_off"},
+    "events": {"detail": "detail", "event_status": "status"},
+    "treatments": {"stop_date": "stop_date", "dose": "dose", "dose_unit": "dose_unit"},
+    "follow_up": {"status": "status", "reason": "reason"},
+}
+DATED = {"birth_date", "onset_date", "diagnosis_date", "origin_date", "visit_end_date", "stop_date"}
+NUMBERED = {"birth_year", "age_at_onset", "disease_duration", "dose"}
+
+
+@dataclass(frozen=True)
+class Guess:
+    """That ``column`` is ``place``: (entity, field), (entity, values, id), (identifiers,) or (ignored,)."""
+
+    column: str
+    place: tuple[str, ...]
+    confidence: float
+    why: str
+    unit: str = ""
+
+    @property
+    def is_certain(self) -> bool:
+        return self.confidence >= CERTAIN
+
+
+@dataclass
+class TableGuess:
+    table: TableProfile
+    guesses: list[Guess] = field(default_factory=list)
+    unknown_words: dict[str, dict[str, int]] = field(default_factory=dict)  # kind of name: word to rows
+
+    def of(self, column: str) -> list[Guess]:
+        return [g for g in self.guesses if g.column == column]
+
+
+def guess_table(table: TableProfile) -> TableGuess:
+    """Every guess on a table's columns; a column may feed several entities, or have several doubtful guesses."""
+    found = TableGuess(table)
+    entities = _long(table, found) | _wide(table, found)
+    entities |= _patients(table, found) | _visits(table, found, entities) | _follow_up(table, found, entities)
+    for entity in entities:
+        _other_fields(table, found, entity)
+        _record_date(table, found, entity)
+    _keys(table, found, entities)
+    _rest(table, found)
+    found.guesses = _without_rivals(found.guesses)
+    return found
+
+
+# entities
+
+def _long(table: TableProfile, found: TableGuess) -> set[str]:
+    """A table in which one column names tests, antibodies, events or drugs, row by row."""
+    best: list[tuple[float, str, ColumnProfile]] = []
+    for column in table.columns:
+        if column.kind not in ("words", "text"):
+            continue
+        for kind in LONG:
+            share = known_share(kind, column.values)
+            if share >= KNOWN_WORDS and (role_of(column.name) == LONG[kind][2] or share >= 0.8 and len(column.values) >= 3):
+                best.append((share + (role_of(column.name) == LONG[kind][2]), kind, column))
+    entities = set()
+    for _, kind, column in sorted(best, key=lambda b: -b[0])[:1]:
+        entity, name, role = LONG[kind]
+        is_named = role_of(column.name) == role
+        share = known_share(kind, column.values)
+        needs = {"observations": "value", "antibodies": "value"}.get(entity)
+        if needs and not any(role_of(c.name) == needs for c in table.columns):
+            continue
+        found.guesses.append(Guess(
+            column.name, (entity, name), 1.0 if is_named else 0.9, f"{share:.0%} of its rows name {kind} of the catalogue"
+        ))
+        found.unknown_words[kind] = {w: n for w, n in column.values.items() if catalogue.normal(w) not in catalogue.names(kind)}
+        entities.add(entity)
+    return entities
+
+
+def _wide(table: TableProfile, found: TableGuess) -> set[str]:
+    """Columns whose headers name tests, antibodies or signs."""
+    entities = set()
+    for column in table.columns:
+        if column.kind == "identifier" or role_of(column.name) and column.kind != "number":
+            continue
+        guess = _wide_guess(column)
+        if guess is not None and not any(g.column == column.name for g in found.guesses):
+            found.guesses.append(guess)
+            if guess.is_certain:
+                entities.add(guess.place[0])
+    return entities
+
+
+def _wide_guess(column: ColumnProfile) -> Guess | None:
+    exact = [(kind, catalogue.names(kind)[n]) for kind in WIDE for n in spellings(column.name) if n in catalogue.names(kind)]
+    exact = [(k, i) for k, i in exact if _fits(k, i, column) is True] or exact
+    if exact:
+        kind, name = exact[0]
+        fits = _fits(kind, name, column)
+        confidence = {True: 1.0, None: 0.9, False: 0.6}[fits]
+        why = {True: "its header is a name of the catalogue", None: "its header is a name of the catalogue; no value to see",
+               False: "its header is a name of the catalogue, its values do not look like it"}[fits]
+        unit = column.unit if kind == "concepts" and column.unit in catalogue.units() else ""
+        if unit and not catalogue.converts(name, unit):
+            confidence, why = 0.7, f"its header is a name of the catalogue, but no rule leads from {unit} to its unit"
+        return Guess(column.name, (WIDE[kind], "values", name), confidence, why, unit)
+    kinds = ("concepts",) if column.kind == "number" else ("events", "antibodies", "concepts")
+    near = max((n for k in kinds if (n := _nearest(k, column.name)) is not None), key=lambda n: n[0], default=None)
+    if near is None:
+        return None
+    ratio, kind, name, word = near
+    return Guess(column.name, (WIDE[kind], "values", name), min(ratio, 0.9), f'like "{word}"', column.unit if kind == "concepts" else "")
+
+
+def _fits(kind: str, name: str, column: ColumnProfile) -> bool | None:
+    """Whether a column's values are such as the concept, antibody or event has; None when there are none."""
+    if column.kind == "blank":
+        return None
+    if kind == "concepts":
+        return column.kind == "number" or catalogue.concepts()[name]["kind"] in ("coded", "text")
+    words = catalogue.words("event_status", "status_text")
+    if kind == "antibodies":
+        words = words | {r["grade_text"].strip().lower() for r in catalogue.seed("antibody_grades")}
+        return column.kind == "number" or share_of(column.values, words) >= STATUS_WORDS
+    return column.kind != "date" and share_of(column.values, words) >= STATUS_WORDS
+
+
+def _patients(table: TableProfile, found: TableGuess) -> set[str]:
+    named = [c for c in table.columns if role_of(c.name) in PATIENT_FIELDS]
+    strong = [c for c in named if role_of(c.name) in ("sex", "birth_date", "birth_year")]
+    if not strong:
+        return set()
+    for column in named:
+        role = role_of(column.name)
+        fits, why = _field_fits(role, column)
+        found.guesses.append(Guess(column.name, ("patients", role), 1.0 if fits else 0.7, why))
+    return {"patients"}
+
+
+def _visits(table: TableProfile, found: TableGuess, entities: set[str]) -> set[str]:
+    """A table with a visit's date is about visits, unless its rows are tests, events or drugs."""
+    long = any(len(g.place) == 2 and g.place in {v[:2] for v in LONG.values()} for g in found.guesses)
+    dated = any(role_of(c.name) == "visit_date" and c.kind == "date" for c in table.columns)
+    return {"visits"} if dated and not long else set()
+
+
+def _follow_up(table: TableProfile, found: TableGuess, entities: set[str]) -> set[str]:
+    return {"follow_up"} if any(role_of(c.name) == "contact_date" and c.kind == "date" for c in table.columns) else set()
+
+
+# fields
+
+def _other_fields(table: TableProfile, found: TableGuess, entity: str) -> None:
+    is_wide = not any(g.place == (entity, LONG[k][1]) for k in LONG for g in found.guesses if LONG[k][0] == entity)
+    for role, name in FIELDS_OF.get(entity, {}).items():
+        if is_wide and entity in WIDE.values():
+            continue
+        for column in table.columns:
+            if role_of(column.name) == role:
+                fits, why = _field_fits(role, column)
+                found.guesses.append(Guess(column.name, (entity, name), 1.0 if fits else 0.7, why))
+    if entity == "observations" and not is_wide and not any(g.place == ("observations", "unit") for g in found.guesses):
+        for column in table.columns:
+            if share_of(column.values, set(catalogue.units()), lower=False) >= 0.8 and column.kind in ("words", "text"):
+                found.guesses.append(Guess(column.name, ("observations", "unit"), 0.85, "its values are units"))
+
+
+def _field_fits(role: str, column: ColumnProfile) -> tuple[bool, str]:
+    named = "its header names the field"
+    if role in DATED or role.endswith("_date"):
+        return column.kind == "date", named if column.kind == "date" else f"{named}, its values are no dates"
+    if role in NUMBERED:
+        return column.kind == "number", named if column.kind == "number" else f"{named}, its values are no numbers"
+    if role == "sex":
+        share = share_of(column.values, catalogue.words("sex_codes", "sex_text"))
+        return True, named if share >= STATUS_WORDS else f"{named}; say under codes.sex what its words mean"
+    if role == "value" and column.kind not in ("number", "words", "text"):
+        return False, f"{named}, its values are no results"
+    return True, named
+
+
+def _record_date(table: TableProfile, found: TableGuess, entity: str) -> None:
+    if entity not in RECORD_DATES:
+        return
+    name, roles = RECORD_DATES[entity]
+    dates = [c for c in table.columns if c.kind == "date"]
+    for role in roles:
+        if named := [c for c in dates if role_of(c.name) == role]:
+            found.guesses += [Guess(c.name, (entity, name), 1.0, "its header names the date") for c in named]
+            return
+    plain = [c for c in dates if role_of(c.name) == "date"]
+    for column in plain:
+        only = len(dates) == 1
+        found.guesses.append(Guess(column.name, (entity, name), CERTAIN if only else 0.7, "the only date" if only else "one of several dates"))
+
+
+def _keys(table: TableProfile, found: TableGuess, entities: set[str]) -> None:
+    """Who and which visit: the same column in each entity of the table."""
+    by_role = {role: [c for c in table.columns if role_of(c.name) == role] for role in ("patient_id", "bare_id", "visit_id", "hospital_id")}
+    patients = [(c, 1.0, "its header names the patient") for c in by_role["patient_id"]]
+    if not patients and not by_role["visit_id"]:
+        says_who = "patients" in entities
+        patients = [(c, CERTAIN if says_who else 0.7, "the only id" + (", beside sex or birth" if says_who else "")) for c in by_role["bare_id"]]
+    for column, confidence, why in patients:
+        confidence = confidence if len(patients) == 1 else 0.7
+        found.guesses += [Guess(column.name, (entity, "patient_id"), confidence, why) for entity in sorted(entities)]
+    for column in by_role["visit_id"]:
+        with_visits = sorted(entities & {"visits", "observations", "antibodies", "events"})
+        found.guesses += [Guess(column.name, (e, "visit_id"), 1.0, "its header names the visit") for e in with_visits]
+    for column in by_role["hospital_id"]:
+        if column.distinct > 1:
+            found.guesses += [Guess(column.name, (e, "hospital_id"), 1.0, "its header names the hospital, and there are several") for e in sorted(entities)]
+
+
+def _rest(table: TableProfile, found: TableGuess) -> None:
+    for column in table.columns:
+        if column.kind == "identifier":
+            found.guesses.append(Guess(column.name, ("identifiers",), 1.0, column.why_identifier))
+        elif not found.of(column.name):
+            role = role_of(column.name)
+            if role == "ignored":
+                found.guesses.append(Guess(column.name, ("ignored",), 1.0, "a remark, a flag or a laboratory's own number"))
+            elif role:
+                found.guesses.append(Guess(column.name, ("?", role), 0.5, "its header names this field, but the table has no entity for it"))
+            elif near := _nearest_role(column.name):
+                found.guesses.append(Guess(column.name, ("?", near[1]), min(near[0], 0.9), f'like "{near[2]}"'))
+
+
+def _without_rivals(guesses: list[Guess]) -> list[Guess]:
+    """Two columns for one place cannot both be certain."""
+    counts = Counter(g.place for g in guesses if g.is_certain and len(g.place) > 1)
+    return [
+        Guess(g.column, g.place, 0.7, f"{g.why}; so does another column", g.unit) if g.is_certain and counts[g.place] > 1 else g
+        for g in guesses
+    ]
+
+
+# likeness
+
+def known_share(kind: str, values: dict[str, int]) -> float:
+    return _share(values, lambda v: catalogue.normal(v) in catalogue.names(kind))
+
+
+def share_of(values: dict[str, int], words: set[str] | frozenset[str], lower: bool = True) -> float:
+    return _share(values, lambda v: (v.lower() if lower else v) in words)
+
+
+def _share(values: dict[str, int], holds) -> float:
+    total = sum(values.values())
+    return sum(n for v, n in values.items() if holds(v)) / total if total else 0.0
+
+
+@cache
+def _nearest(kind: str, header: str) -> tuple[float, str, str, str] | None:
+    """(ratio, kind, id, name) of the nearest name."""
+    known = catalogue.names(kind)
+    near = _closest(header, tuple(known))
+    return (near[0], kind, known[near[1]], near[1]) if near else None
+
+
+def nearest_word(kind: str, word: str) -> tuple[float, str, str] | None:
+    near = _nearest(kind, word)
+    return (near[0], near[2], near[3]) if near else None
+
+
+def _nearest_role(header: str) -> tuple[float, str, str] | None:
+    near = _closest(header, tuple(header_roles()))
+    return (near[0], header_roles()[near[1]], near[1]) if near else None
+
+
+def _closest(header: str, names: tuple[str, ...]) -> tuple[float, str] | None:
+    best: tuple[float, str] | None = None
+    for form in dict.fromkeys(spellings(header)):
+        for name in difflib.get_close_matches(form, names, n=1, cutoff=LIKE):
+            ratio = difflib.SequenceMatcher(None, name, form).ratio()
+            if best is None or ratio > best[0]:
+                best = (ratio, name)
+    return best

@@ -1,0 +1,91 @@
+"""`myositis init`: the files and folders of a new registry.
+
+Belongs here: their text. A file that is there is kept as it is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestration.registry import load_registry
+from orchestration.yaml_file import ConfigurationError
+
+REGISTRY = """\
+# What holds for the whole registry. An unknown key is an error that names its line; editors learn the keys from: myositis schema registry
+name: {name}
+description: >-
+  Who is in this registry, and why.
+small_cell_threshold: 5        # counts below it are not printed in reports; 0 prints all
+visit_schedule:                # nominal days and windows of the visits that studies compare, from day 0 of each patient
+  - {{visit: baseline, nominal_month: 0, nominal_day: 0, from_day: -14, to_day: 14}}
+  - {{visit: month_6, nominal_month: 6, nominal_day: 183, from_day: 138, to_day: 228}}
+  - {{visit: month_12, nominal_month: 12, nominal_day: 365, from_day: 275, to_day: 455}}
+observation_window_days: 14    # a result joins the nearest visit at most so far away
+pseudonym_key: .keys/pseudonym.key   # made on first use; keep a copy where only you can read it, and never in git
+keep_releases: 5
+quiet_seconds: 10              # a delivery without a _SUCCESS file is complete when unchanged for so long
+"""
+STUDY = """\
+# An example. Take the comment signs off, write your groups and variables, and rename it: studies/<study>.yml.
+#
+# study: first
+# title: A first study
+# groups:
+#   nxp2: {label: NXP2, where: {msa: NXP2}}
+#   mda5: {label: MDA5, where: {msa: MDA5}}
+# endpoints:
+#   relapse: {label: Relapse, events: [relapse], competing: [death], horizon_months: 36}
+# variables:
+#   ck: {label: CK, unit: U/L}
+#   cmas: {label: CMAS}
+#   female: {label: "Sex, F", source: patient.sex, equals: female}
+# tables:
+#   - table_id: I
+#     title: Patients at baseline
+#     groups: [nxp2, mda5]
+#     reference: nxp2
+#     rows:
+#       - {variable: ck, summary: median_iqr, test: mann_whitney}
+#       - {variable: cmas, summary: mean_sd, test: t_test}
+#       - {variable: female, summary: count, test: fisher}
+"""
+READMES = {
+    "hospitals": "One mapping file per sender, `<sender>.yml`: what it sends, column by column. Draft one from a sample: `myositis onboard HOSPITAL PATH`.\n",
+    "corrections": "Known errors of a sender, `<sender>.yml`: match, expect, action, value, reason, reported, status.\n",
+    "concepts": "Additions to the shipped catalogue of concepts, units and names.\n",
+    "studies": "One study per file, `<study>.yml`; `example.yml.txt` shows one.\n",
+    "landing": "Deliveries as they arrive: `landing/<sender>/<delivery>/` with the files in it; a file `_SUCCESS` says that all is there.\n",
+}
+GITIGNORE = ".keys/\n.dagster/\nlanding/\nwarehouse/\nrelease/\nreports/\nqueries/\n"
+
+
+def lay_out(folder: Path) -> tuple[list[str], list[str]]:
+    """Write what is not there; returns the names made and the names kept."""
+    files = {
+        "registry.yml": REGISTRY.format(name=folder.resolve().name),
+        ".gitignore": GITIGNORE,
+        **{f"{name}/README.md": text for name, text in READMES.items()},
+        "studies/example.yml.txt": STUDY,
+    }
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError([f"{folder}: is a file; expected a folder that is new or empty"])
+    made, kept = [], []
+    for name, text in files.items():
+        path = folder / name
+        if path.exists():
+            kept.append(name)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        made.append(name)
+    return made, kept
+
+
+def next_steps(folder: Path) -> str:
+    """What `myositis check` says of the folder, and what to do next."""
+    try:
+        registry = load_registry(folder)
+    except ConfigurationError as error:
+        return "\n".join(["myositis check says:", *(f"  {f}" for f in error.faults), f"next: edit {folder / 'registry.yml'}, then map a first hospital"
+                          f" from a sample: myositis onboard HOSPITAL PATH --registry {folder}"])
+    return f"{len(registry.mappings)} senders, {len(registry.studies)} studies, files are in order; next: myositis run --registry {folder}"

@@ -1,0 +1,262 @@
+"""What the columns of a sample hold: kinds, formats, marks and units, counted.
+
+Belongs here: looking at values. Nothing of a value leaves this package but its counts, formats, units, and the words of columns
+that hold a few words over and over; of a column that looks like an identifier not even those.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from orchestration import catalogue
+from orchestration.exports import ExportFault, ReadSpec, SourceTable, open_tables
+
+HEADER_NAMES = Path(__file__).parent / "header_names.csv"
+ROWS_LOOKED_AT = 100_000
+VALUES_LOOKED_AT = 5_000  # distinct values of a column, the most frequent
+MOST = 0.95  # of a column's filled cells: enough to call it a date or a number
+FEW_WORDS = 20  # distinct texts: a column of words, not of prose or names
+FEWEST_SHOWN = 5  # a word that stands in fewer rows is counted, not shown
+DATE_FORMATS = tuple(
+    date + time
+    for date in ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%d-%b-%Y",
+                 "%d %b %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%Y%m%d")
+    for time in ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S")
+)
+NUMBER = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?\s*(?:[HhLl]{1,2}|[↑↓*])?\s*")
+DECIMAL_COMMA = re.compile(r"\s*[<>≤≥=]*\s*[+-]?(?:\d{1,3}(?:[.]\d{3})+|\d+),\d+\s*")
+SUSPECTS = ("-1", "-9", "-99", "-999", "99", "999", "9999", "-", "--", "/", "\\", "x", "X", "n.b.", "k.A.", "未做", "未查", "未测")
+SHAPES = {  # of identifiers
+    "an identity number": re.compile(r"\d{17}[\dXx]|\d{3}-\d{2}-\d{4}"),
+    "a telephone number": re.compile(r"(?:\+\d{1,3}[- ]?)?[01]\d{9,10}|0\d{2,4}[-/ ]\d{5,8}"),
+    "an e-mail address": re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}"),
+    "a person's name": re.compile(r"[赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕张孔曹严华金魏陶姜谢邹苏潘葛范彭郎鲁韦马方俞任袁柳唐罗薛雷贺倪汤"
+                                  r"滕殷毕郝安常于傅康伍余元顾孟黄穆萧尹姚邵汪毛狄戴宋庞熊纪舒屈项祝董梁杜阮蓝闵季贾江童郭梅林刁钟徐邱骆高夏蔡田樊胡凌"
+                                  r"霍万柯卢莫房丁邓郁洪包左石崔吉龚程邢裴陆荣翁段富巫焦侯全班仰秋仲伊宫宁仇栾甘厉祖武符刘景詹龙叶黎白蒲赖卓乔闻党翟"
+                                  r"谭劳姬申扶冉桑桂牛寿边燕冀温庄晏柴瞿阎连习容向古易廖耿匡文寇广欧][\u4e00-\u9fff]{1,2}"),
+}
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """One column. ``values`` (text to rows) stays inside this package."""
+
+    name: str
+    rows: int
+    filled: int
+    distinct: int
+    kind: str  # identifier, date, number, words, text, blank
+    why_identifier: str = ""
+    formats: tuple[str, ...] = ()  # the date formats that read every date
+    censored: int = 0
+    decimal_commas: int = 0
+    missing: dict[str, int] = field(default_factory=dict)
+    suspects: dict[str, int] = field(default_factory=dict)  # numbers or marks that may mean: not known
+    unit: str = ""
+    values: dict[str, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def shown_words(self) -> str:
+        """The words of a column of few words that are not rare, with their counts."""
+        if self.kind != "words":
+            return ""
+        shown = [f"{text} ({n})" for text, n in self.values.items() if n >= FEWEST_SHOWN]
+        rare = len(self.values) - len(shown)
+        return ", ".join(shown) + (f", {rare} in fewer than {FEWEST_SHOWN} rows" if rare else "").removeprefix(", " if not shown else "")
+
+
+@dataclass(frozen=True)
+class TableProfile:
+    file: str
+    sheet: str | None
+    format: str
+    encoding: str | None
+    rows: int
+    malformed: int
+    columns: tuple[ColumnProfile, ...]
+
+    def column(self, name: str) -> ColumnProfile:
+        return next(c for c in self.columns if c.name == name)
+
+
+def profile_sample(path: Path) -> tuple[list[TableProfile], list[str]]:
+    """The tables of a file, or of every file below a folder, and a sentence for each that could not be read."""
+    files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith((".", "_"))) if path.is_dir() else [path]
+    tables: list[TableProfile] = []
+    faults: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="profile-") as workdir, duckdb.connect() as connection:
+        for file in files:
+            name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+            try:
+                for table in open_tables(file, ReadSpec(), Path(workdir), connection, name):
+                    tables.append(_table(table, connection))
+            except ExportFault as fault:
+                faults.append(str(fault))
+    return tables, faults
+
+
+def _table(table: SourceTable, connection: duckdb.DuckDBPyConnection) -> TableProfile:
+    connection.execute(f"create or replace temp table sample as select * from ({table.relation}) limit {ROWS_LOOKED_AT}")
+    rows = connection.execute("select count(*) from sample").fetchone()[0]
+    columns = tuple(_column(connection, i, name, rows) for i, name in enumerate(table.columns))
+    return TableProfile(table.file, table.sheet, table.format, table.encoding, table.rows, len(table.malformed), columns)
+
+
+def _column(connection: duckdb.DuckDBPyConnection, i: int, name: str, rows: int) -> ColumnProfile:
+    filled, distinct = connection.execute(f"select count(c{i}), count(distinct c{i}) from sample").fetchone()
+    counted = connection.execute(
+        f"select trim(c{i}) as v, count(*) as n from sample where c{i} is not null group by 1 order by n desc, v limit {VALUES_LOOKED_AT}"
+    ).fetchall()
+    marks = {v: n for v, n in counted if v.lower() in catalogue.missing_marks()}
+    values = {v: n for v, n in counted if v not in marks}
+    common = {"name": name, "rows": rows, "filled": filled, "distinct": distinct, "missing": marks, "unit": unit_in(name)}
+    if why := identifier_by(name, values):
+        return ColumnProfile(**common, kind="identifier", why_identifier=why, values=values)
+    if not values:
+        return ColumnProfile(**common, kind="blank")
+    total = sum(values.values())
+    suspects = {v: n for v, n in values.items() if v in SUSPECTS}
+    honest = {v: n for v, n in values.items() if v not in suspects} or values
+    formats = date_formats(honest, looks_dated=role_of(name).endswith("date"))
+    if formats:
+        return ColumnProfile(**common, kind="date", formats=formats, suspects=suspects, values=values)
+    numbers = {v: n for v, n in honest.items() if NUMBER.fullmatch(v)}
+    if sum(numbers.values()) >= MOST * sum(honest.values()):
+        return ColumnProfile(
+            **common, kind="number", values=values, suspects=_odd(suspects, numbers),
+            censored=sum(n for v, n in numbers.items() if v.lstrip()[0] in "<>≤≥"),
+            decimal_commas=sum(n for v, n in numbers.items() if DECIMAL_COMMA.fullmatch(v)),
+        )
+    kind = "words" if len(values) <= FEW_WORDS and total > len(values) else "text"
+    return ColumnProfile(**common, kind=kind, suspects={v: n for v, n in suspects.items() if not NUMBER.fullmatch(v)}, values=values)
+
+
+def _odd(suspects: dict[str, int], numbers: dict[str, int]) -> dict[str, int]:
+    """Suspects that stand apart from a column's numbers: a sign that no other has, or far above them."""
+    def size(text: str) -> float:
+        try:
+            return float(re.sub(r"[^\d.eE+-]", "", text.replace(",", ".")))
+        except ValueError:
+            return 0.0
+
+    sizes = [size(v) for v in numbers]
+    low, high = (min(sizes), max(sizes)) if sizes else (0.0, 0.0)
+    return {
+        v: n for v, n in suspects.items()
+        if not NUMBER.fullmatch(v) or size(v) < 0 <= low or (size(v) >= 99 and size(v) > 5 * high) or numbers.keys() <= {"-1", "-9"}
+    }
+
+
+# dates
+
+def date_formats(values: dict[str, int], looks_dated: bool) -> tuple[str, ...]:
+    """The fewest formats that read every value, most first; several that read the same are all given (a doubt)."""
+    total = sum(values.values())
+    sample = list(values)[:500]
+    found = [f for f in DATE_FORMATS if (looks_dated or f != "%Y%m%d") and any(_reads(f, v) for v in sample)]
+    reading = {f: {v for v in values if _reads(f, v)} for f in found}
+    for format in sorted(found, key=lambda f: (-len(reading[f]), DATE_FORMATS.index(f))):
+        if sum(values[v] for v in reading[format]) >= MOST * total:
+            return tuple([format, *(g for g in found if g != format and reading[g] == reading[format])])
+    mixed: list[str] = []
+    read: set[str] = set()
+    for format in sorted(found, key=lambda f: -len(reading[f])):
+        if reading[format] - read:
+            mixed.append(format)
+            read |= reading[format]
+    if sum(values[v] for v in read) >= MOST * total:
+        return tuple(mixed)
+    return ("excel",) if looks_dated and _all_serials(values) else ()
+
+
+def is_ambiguous(formats: tuple[str, ...]) -> bool:
+    """Whether two of the formats read the same texts as different days."""
+    return any({"%d", "%m"} <= set(re.findall("%[dm]", f)) for f in formats) and any(
+        f.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m") in formats for f in formats
+    )
+
+
+@cache
+def _reads(format: str, text: str) -> bool:
+    try:
+        return 1890 <= datetime.strptime(text, format).year <= 2100
+    except ValueError:
+        return False
+
+
+def _all_serials(values: dict[str, int]) -> bool:
+    return all(re.fullmatch(r"\d{5}(?:\.\d+)?", v) and 15_000 <= float(v) <= 60_000 for v in values)
+
+
+# names
+
+@cache
+def header_roles() -> dict[str, str]:
+    """What a header in the normal form says of its column: ``patient_id``, ``sample_date``, ``identifier`` …"""
+    with HEADER_NAMES.open(encoding="utf-8", newline="") as handle:
+        return {catalogue.normal(row["name"]): row["role"] for row in csv.DictReader(handle)}
+
+
+def role_of(header: str) -> str:
+    return next((header_roles()[n] for n in spellings(header) if n in header_roles()), "")
+
+
+def spellings(header: str) -> Iterator[str]:
+    """The header in the normal form: whole, then without its unit, then without a unit's letter after `_`."""
+    yield catalogue.normal(header)
+    base = without_unit(header)
+    if base != header:
+        yield catalogue.normal(base)
+    if found := re.fullmatch(r"(.+?)[_ ](y|yr|yrs|years|m|mo|months|d|days|cm|kg)", header, re.IGNORECASE):
+        yield catalogue.normal(found[1])
+
+
+_BRACKETED = re.compile(r"^(.*?)[\s_]*[(（\[【]([^()（）\[\]]+)[)）\]】]\s*$")
+_AFTER = re.compile(r"^(.*?)(?:\s+/\s+|,\s*|\s+in\s+|\s+)(\S+)$")
+
+
+def _split(header: str) -> tuple[str, str]:
+    for pattern in (_BRACKETED, _AFTER):
+        found = pattern.match(header)
+        if found and found[1] and found[2].strip() in catalogue.units():
+            return found[1], found[2].strip()
+    return header, ""
+
+
+def unit_in(header: str) -> str:
+    """The unit that a header states, as it is spelled: ``CK (U/L)``, ``CK U/L``, ``CK / U/L``."""
+    return _split(header)[1]
+
+
+def without_unit(header: str) -> str:
+    base = _split(header)[0]
+    found = _BRACKETED.match(base)
+    return found[1] if found and found[1] and base == header and found[2] in ("岁", "月", "年", "天", "years", "months", "days") else base
+
+
+_IDENTIFIER_PARTS = re.compile("姓名|身份证|证件号|电话|手机|住址|地址|邮箱|联系人|监护人|医保|护照")
+_IDENTIFIER_WORDS = {"phone", "telephone", "mobile", "email", "address", "ssn", "passport", "surname", "firstname", "lastname"}
+
+
+def identifier_by(header: str, values: dict[str, int]) -> str:
+    """Why a column looks like an identifier, or nothing."""
+    role = role_of(header)
+    if role in ("patient_id", "visit_id", "identifier", "bare_id"):
+        return "by its name"
+    parts = {w.lower() for w in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", header)}
+    if _IDENTIFIER_PARTS.search(header) or parts & _IDENTIFIER_WORDS:
+        return "by its name"
+    total = sum(values.values())
+    for shape, pattern in SHAPES.items():
+        if sum(n for v, n in values.items() if pattern.fullmatch(v)) * 2 > total and (shape != "a person's name" or len(values) > 5):
+            return f"its values look like {shape}"
+    return ""

@@ -1,0 +1,162 @@
+"""A new registry and a new hospital: laid out, profiled, drafted; every guess is right, or left to a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestration import cli
+from orchestration.mapping import Export, Mapping
+from orchestration.onboarding.draft import draft
+from orchestration.onboarding.guess import guess_table
+from orchestration.onboarding.profile import profile_sample
+from orchestration.registry import SHIPPED_REGISTRY, load_registry
+from tests.registries import MAPPINGS
+
+
+def drafted(path: Path, hospital: str = "north") -> tuple[str, Mapping]:
+    tables, faults = profile_sample(path)
+    text = draft(hospital, [guess_table(table) for table in tables], faults)
+    return text, Mapping.model_validate(yaml.safe_load(text))
+
+
+def places(exports: list[Export], table: tuple[str, str | None]) -> dict[str, set[str]]:
+    """Where a mapping puts each column of one table."""
+    found: dict[str, set[str]] = {}
+    for export in exports:
+        if (export.file.replace("*", ""), export.sheet) != table:
+            continue
+        for name, entity in export.entities():
+            for key, source in entity.sources():
+                for column in source.columns:
+                    found.setdefault(column, set()).add(".".join((name, *key)))
+        for key in ("identifiers", "ignored", "undecided"):
+            for column in getattr(export, key):
+                found.setdefault(column, set()).add(key)
+    return found
+
+
+def compared(folder: Path, sender: str) -> dict[str, set[str]]:
+    """The columns that a draft guesses right, wrong, or leaves open, against the mapping that a person wrote."""
+    by_hand = load_registry(folder).mappings[sender]
+    delivery = sorted((folder / "landing" / sender).iterdir())[0]
+    _, guessed = drafted(delivery, sender)
+    outcome: dict[str, set[str]] = {"right": set(), "wrong": set(), "open": set()}
+    for export in guessed.exports:
+        theirs = places(guessed.exports, (export.file.replace("*", ""), export.sheet))
+        hand = [x for x in by_hand.exports if x.sheet == export.sheet and Path(export.file).match(x.file)]
+        if hand and hand[0].ignored == ["*"]:
+            continue
+        wanted = places(hand, (hand[0].file.replace("*", ""), export.sheet))
+        for column, guess in theirs.items():
+            fewer = guess - {"identifiers"} <= wanted[column]  # it may feed fewer entities, or be held back as an identifier too
+            verdict = "open" if "undecided" in guess else "right" if fewer else "wrong"
+            outcome[verdict].add(f"{export.sheet or export.file}: {column}")
+    return outcome
+
+
+@pytest.mark.parametrize(("folder", "sender", "right", "open_columns", "wrong"), [
+    (SHIPPED_REGISTRY, "zjch", 58, 0, set()),
+    (SHIPPED_REGISTRY, "zjfah", 76, 0, set()),
+    (MAPPINGS / "cgd", "cgd", 7, 8, {"cgd.csv: inherit"}),  # a concept of the catalogue that this registry does not want
+    (MAPPINGS / "eicu", "eicu", 10, 29, set()),
+])
+def test_a_draft_is_as_the_mapping_that_a_person_wrote_or_leaves_the_column_open(
+    folder: Path, sender: str, right: int, open_columns: int, wrong: set[str]
+) -> None:
+    outcome = compared(folder, sender)
+    assert outcome["wrong"] == wrong
+    assert (len(outcome["right"]), len(outcome["open"])) == (right, open_columns)
+
+
+GERMAN = """\
+Patientennummer;Nachname;Geburtsdatum;Geschlecht;Besuchsdatum;CK (U/l);CRP (mg/l);Rasierwasser;Kreatinkinase
+4711;Muster;03.04.1961;w;05.01.2024;1.204,5;<0,6;x;
+4711;Muster;03.04.1961;w;07.07.2024;311,0;1,2;y;
+4712;Probe;13.08.1955;m;15.01.2024;99;0,9;z;
+"""
+
+
+def test_doubts_are_comments_and_their_columns_undecided(tmp_path: Path) -> None:
+    (tmp_path / "besuche_20240801.csv").write_text(GERMAN, encoding="utf-8")
+    text, mapping = drafted(tmp_path)
+    (export,) = mapping.exports
+    assert (mapping.dates, mapping.decimal, export.file) == (["%d.%m.%Y"], ",", "besuche_*.csv")
+    assert places([export], (export.file.replace("*", ""), None)) == {
+        "Patientennummer": {"patients.patient_id", "visits.patient_id", "observations.patient_id", "identifiers"},
+        "Nachname": {"identifiers"}, "Geburtsdatum": {"patients.birth_date"}, "Geschlecht": {"patients.sex"},
+        "Besuchsdatum": {"visits.visit_date", "observations.observed_on"}, "CK (U/l)": {"observations.values.ck"},
+        "CRP (mg/l)": {"observations.values.crp"}, "Rasierwasser": {"undecided"}, "Kreatinkinase": {"undecided"},
+    }
+    assert '#? observations.values.ck: Kreatinkinase' in text.replace("  ", " ")
+    assert "Muster" not in text and "4711" not in text
+
+
+def test_a_day_that_could_be_a_month_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "v.csv").write_text("patient_id,sex,visit date\n1,F,03/04/2024\n2,M,05/06/2024\n", encoding="utf-8")
+    text, mapping = drafted(tmp_path)
+    assert mapping.dates == ["%d/%m/%Y"]
+    assert "visit date: day or month first? Every date can be read as %d/%m/%Y and as %m/%d/%Y" in text
+    (tmp_path / "v.csv").write_text("patient_id,sex,visit date\n1,F,03/04/2024\n2,M,05/16/2024\n", encoding="utf-8")
+    text, mapping = drafted(tmp_path)
+    assert mapping.dates == ["%m/%d/%Y"] and "day or month first" not in text
+
+
+def test_words_that_the_catalogue_does_not_know_are_told_with_the_nearest_name(tmp_path: Path) -> None:
+    rows = "".join(f"P1,2024-01-0{1 + i % 9},{name},1,U/L\n" for i in range(10) for name in ("CK", "ALT", "AST", "Creatin kinase tot"))
+    (tmp_path / "lab.csv").write_text("MRN,date,test,result,unit\n" + rows, encoding="utf-8")
+    text, mapping = drafted(tmp_path)
+    assert mapping.exports[0].observations.concept.column == "test"
+    assert '#     Creatin kinase tot: ck   # 0.' in text
+
+
+@pytest.mark.parametrize(("files", "like"), [
+    ({"Patient.ndjson": '{"resourceType": "Patient", "id": "1"}\n'}, "fhir_r4"),
+    ({"measurement.csv": "person_id,measurement_concept_id\n1,2\n"}, "omop_cdm_5_4"),
+])
+def test_a_standard_format_is_recognised_and_its_ready_made_mapping_named(tmp_path: Path, files: dict[str, str], like: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    tables, faults = profile_sample(tmp_path)
+    assert yaml.safe_load(draft("north", [guess_table(t) for t in tables], faults)) == {"sender": "north", "name": "north", "like": like}
+
+
+# the commands
+
+def call(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    code = cli.guarded(lambda: cli.app(list(arguments), standalone_mode=False) or 0)
+    seen = capsys.readouterr()
+    return code, seen.out, seen.err
+
+
+def test_a_new_registry_is_laid_out_once_and_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call("init", str(tmp_path / "new"), capsys=capsys)
+    assert code == 0
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == [
+        ".gitignore", "concepts", "corrections", "hospitals", "landing", "registry.yml", "studies"]
+    assert "hospitals/: no mapping file here" in out and "next: edit" in out
+    (tmp_path / "new" / "registry.yml").write_text("mine")
+    code, out, _ = call("init", str(tmp_path / "new"), capsys=capsys)
+    assert code == 0 and "kept" in out and (tmp_path / "new" / "registry.yml").read_text() == "mine"
+
+
+def test_onboarding_profiles_drafts_and_says_what_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call("init", str(tmp_path / "new"), capsys=capsys)
+    sample = tmp_path / "besuche.csv"
+    sample.write_text(GERMAN, encoding="utf-8")
+    code, out, _ = call("onboard", "north", str(sample), "--registry", str(tmp_path / "new"), capsys=capsys)
+    assert code == 0
+    assert "7 of 9 columns are decided, 2 are left to decide" in out
+    assert "Muster" not in out and "4711" not in out
+    (sentence,) = load_registry(tmp_path / "new").undecided()
+    assert "exports[0].undecided: map each of Rasierwasser, Kreatinkinase, or list it under ignored or identifiers" in sentence
+    code, _, err = call("onboard", "north", str(sample), "--registry", str(tmp_path / "new"), capsys=capsys)
+    assert code == 2 and "is there already and is never overwritten" in err
+
+
+def test_wrong_input_to_onboarding_is_told_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call("onboard", "North-1", str(tmp_path / "no.csv"), "--registry", str(tmp_path), capsys=capsys)
+    assert code == 2
+    assert [w in err for w in ('HOSPITAL is "North-1"', "there is no", "no registry.yml here")] == [True, True, True]

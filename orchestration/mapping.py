@@ -360,7 +360,7 @@ class Export(ReadSpec):
                 "identifiers may feed only patient_id, visit_id and link_by; also mapped: "
                 + ", ".join(leaked)
             )
-        if loose := sorted(linked - set(self.identifiers)):
+        if loose := sorted(c for c in linked if not is_named(c, self.identifiers, mapped)):
             raise ValueError(
                 "a column of link_by is an identifier; list it under identifiers too: " + ", ".join(loose)
             )

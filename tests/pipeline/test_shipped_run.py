@@ -136,7 +136,7 @@ def test_the_command_and_the_report_end_with_the_count_of_values_that_agree(
     assert "Table II\n" in shown and "Table III" not in shown
     assert cli.guarded(lambda: cli.app([*call, "--csv"], standalone_mode=False) or 0) == 0
     sheet = capsys.readouterr().out
-    assert '"Sex, F, NXP2⁺ JDM vs NXP2⁺ adult DM, p",0.307,0.489,no,7 of 18 against 5 of 20' in sheet
+    assert '"Sex, F, NXP2⁺ JDM vs NXP2⁺ adult DM, p",0.307,0.489,no,"7 of 18 against 5 of 20' in sheet
     assert cli.guarded(lambda: cli.app(["reproduce", "--strict", "--registry", folder], standalone_mode=False) or 0) == 1
     page = (shipped_run.reports / "current" / "report.html").read_text(encoding="utf-8")
     assert f"{agree} of 402 printed values agree" in page

@@ -20,6 +20,7 @@ from analytics.study import Study, Variable
 Frames = Mapping[str, pd.DataFrame]
 KEY = ["hospital_id", "patient_key"]
 COUNTED_ELSEWHERE = "the same person counts at another hospital"
+DAYS_PER_YEAR = 365.25
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,18 @@ class Cohort:
         chosen = observations[observations["scheduled_visit"].notna() & observations["is_visit_value"].astype(bool)]
         return chosen.merge(self.members[[*KEY, "patient"]], on=KEY)
 
+    @cached_property
+    def _found(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """Values asked for already: most analyses ask for the same ones."""
+        return {}
+
     def value(self, name: str, visit: str) -> pd.DataFrame:
         """One row per member: ``patient``, ``value`` (NaN when missing), ``is_censored``."""
+        if (name, visit) not in self._found:
+            self._found[name, visit] = self._value(name, visit)
+        return self._found[name, visit].copy()
+
+    def _value(self, name: str, visit: str) -> pd.DataFrame:
         variable = self.study.variables[name]
         base = self.members[["patient"]].copy()
         if variable.source == "observation":
@@ -65,6 +76,34 @@ class Cohort:
         out = base.merge(found, on="patient", how="left")
         out["is_censored"] = out["is_censored"].astype("boolean").fillna(False).astype(bool)
         return out
+
+    def bounds(self, name: str, visit: str) -> pd.DataFrame:
+        """One row per member: ``patient``, ``lower``, ``upper``: equal where measured, an end missing where open."""
+        from analytics.censored_summary import ratio_bounds
+
+        variable = self.study.variables[name]
+        if variable.source == "ratio":
+            both = self._bounds(variable.numerator, visit).merge(
+                self._bounds(variable.denominator, visit), on="patient", suffixes=("_above", "_below")
+            )
+            found = both[["patient"]].join(
+                ratio_bounds(both, ("lower_above", "upper_above"), ("lower_below", "upper_below"))
+            )
+        elif variable.source == "observation":
+            found = self._bounds(variable.of or name, visit)
+        else:
+            found = self.value(name, visit).assign(lower=lambda d: d["value"], upper=lambda d: d["value"])
+        return self.members[["patient"]].merge(found[["patient", "lower", "upper"]], on="patient", how="left")
+
+    def age_at(self, visit: str) -> pd.DataFrame:
+        """``patient``, ``age_years`` at a visit: age at onset, course before baseline, time since; NaN where unknown."""
+        visits = self.frames["fct_visit"]
+        at = visits[(visits["scheduled_visit"] == visit) & visits["is_scheduled"].astype(bool)]
+        rows = self.members.merge(at[[*KEY, "time_days"]], on=KEY, how="left")
+        schedule = self.frames["visit_schedule"].set_index("scheduled_visit")["nominal_month"]
+        since = ((rows["time_days"] - rows["baseline_days"]) / DAYS_PER_YEAR).fillna(float(schedule[visit]) / 12)
+        age = rows["age_at_onset_years"].astype(float) + rows["disease_duration_months"].astype(float) / 12 + since
+        return pd.DataFrame({"patient": rows["patient"], "age_years": age})
 
     def over_visits(self, name: str, visits: list[str]) -> pd.DataFrame:
         """``value`` at each visit, long: ``patient``, ``group_id``, ``visit``, ``value``, ``is_censored``."""
@@ -87,10 +126,16 @@ class Cohort:
         rows = self.scheduled[(self.scheduled["concept_id"] == concept) & (self.scheduled["scheduled_visit"] == visit)]
         censored = rows["comparator"].notna()
         limit = rows["upper_limit"].fillna(rows["lower_limit"])
-        stand_in = {"exclude": np.nan, "limit": limit, "half_limit": rows["upper_limit"] / 2}[variable.censored]
+        stand_in = {"limit": limit, "half_limit": rows["upper_limit"] / 2}.get(variable.censored, np.nan)
         return pd.DataFrame({
             "patient": rows["patient"], "value": rows["value_canonical"].where(~censored, stand_in), "is_censored": censored,
         })
+
+    def _bounds(self, concept: str, visit: str) -> pd.DataFrame:
+        from analytics.censored import known_bounds
+
+        rows = self.scheduled[(self.scheduled["concept_id"] == concept) & (self.scheduled["scheduled_visit"] == visit)]
+        return known_bounds(rows).assign(patient=rows["patient"]).reset_index(drop=True)
 
     def _ratio(self, variable: Variable, visit: str) -> pd.DataFrame:
         above = self._observed(variable.numerator, visit, variable)

@@ -6,25 +6,21 @@ the method. Does not belong here: computing (`study_results.py`), reading files 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Adjustment = Literal["none", "holm", "hochberg", "hommel", "BH", "BY", "bonferroni"]
+from analytics.sensitivity.keys import MissingValues, RestrictedMeans, Sensitivity
+from analytics.study_parts import PATIENT_COLUMNS, Adjustment, Id, Strict
+
 TwoGroupTest = Literal[
     "mann_whitney", "mann_whitney_no_continuity", "mann_whitney_exact", "student_t", "welch_t", "fisher", "fisher_mid_p",
-    "chi_square", "chi_square_yates", "none",
+    "chi_square", "chi_square_yates", "peto_prentice", "gehan", "gehan_exact", "none",
 ]
-PATIENT_COLUMNS = (
-    "age_at_onset_years", "disease_duration_months", "sex", "birth_year", "onset_group", "hospital_id", "msa",
-    "population", "diagnosis", "treatment",
-)
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+CENSORED_TESTS = ("peto_prentice", "gehan", "gehan_exact")
+FTest = Literal["wald_chi_square", "satterthwaite_f", "kenward_roger_f"]
 
 
 class Group(Strict):
@@ -63,8 +59,10 @@ class Variable(Strict):
     decimals: int | None = Field(
         None, ge=0, le=6, description="Printed so; without it a mean has 2 decimals, a median as many as it needs (2 at most)."
     )
-    censored: Literal["exclude", "limit", "half_limit"] = Field(
-        "exclude", description="How a value beyond a detection limit enters arithmetic that needs a number."
+    censored: Literal["exclude", "limit", "half_limit", "bounds"] = Field(
+        "exclude",
+        description="How a value beyond a detection limit enters arithmetic that needs a number. `bounds` keeps it as"
+        " what it is: a table then summarises by median_iqr and tests by peto_prentice, gehan or gehan_exact.",
     )
 
     @model_validator(mode="after")
@@ -108,8 +106,31 @@ class MixedModel(Strict):
     serial: Literal["none", "ar1", "car1"] = "ar1"
     method: Literal["reml", "ml"] = "reml"
     contrasts: Literal["sum", "treatment"] = "sum"
-    test: Literal["wald_chi_square", "satterthwaite_f", "kenward_roger_f"] = "wald_chi_square"
+    test: FTest = "wald_chi_square"
+    beside: list[FTest] = Field(
+        default_factory=lambda: ["satterthwaite_f"], description="Further tests of each term (kenward_roger_f: serial none)."
+    )
     adjust: Adjustment = "holm"
+
+    @model_validator(mode="after")
+    def kenward_roger_is_possible(self) -> MixedModel:
+        if "kenward_roger_f" in (self.test, *self.beside) and (self.serial != "none" or self.method != "reml"):
+            raise ValueError(
+                "kenward_roger_f is defined for reml without serial correlation; write serial: none, or satterthwaite_f"
+            )
+        return self
+
+
+class RepeatedMeasures(Strict):
+    """Repeated-measures ANOVA of the patients with a value at every visit (type III, sum contrasts)."""
+
+    model_id: Id
+    title: str
+    response: Id
+    groups: list[Id] = Field(min_length=1)
+    visits: list[Id] = Field(min_length=2)
+    transform: Literal["none", "log", "log1p", "sqrt"] = "none"
+    test: Literal["greenhouse_geisser", "huynh_feldt", "uncorrected", "pillai"] = "greenhouse_geisser"
 
 
 class SurvivalAnalysis(Strict):
@@ -121,6 +142,9 @@ class SurvivalAnalysis(Strict):
     adjust: Adjustment = "holm"
     weights: Literal["log_rank", "peto", "tarone_ware"] = "log_rank"
     method: Literal["asymptotic", "exact"] = "asymptotic"
+    restricted_mean_months: float | None = Field(
+        None, gt=0, description="Mean time without the event up to this month, by group and between pairs."
+    )
 
 
 class CoxModel(Strict):
@@ -132,6 +156,28 @@ class CoxModel(Strict):
     method: Literal["cox", "firth_cox"] = "cox"
     ties: Literal["efron", "breslow", "exact"] = "efron"
     strata: list[Literal["hospital_id", "sex", "onset_group"]] = Field(default_factory=list)
+
+
+class CompetingRisks(Strict):
+    """Incidence of an endpoint where its `competing` events preclude it: curves, Gray's test, Fine-Gray."""
+
+    model_id: Id
+    title: str
+    endpoint: Id
+    groups: list[Id] = Field(min_length=1)
+    terms: list[Id] = Field(default_factory=list, description="Of Fine and Gray's model: `group`, or variables at baseline.")
+
+
+class RecurrentEvents(Strict):
+    """Every event of an endpoint, not the first alone; errors robust by patient, who is at risk until last seen."""
+
+    model_id: Id
+    title: str
+    endpoint: Id
+    groups: list[Id] = Field(min_length=1)
+    terms: list[Id] = Field(min_length=1, description="`group`, or variables at baseline.")
+    method: Literal["andersen_gill", "pwp_total", "pwp_gap"] = "andersen_gill"
+    max_events: int | None = Field(None, ge=1, description="Of pwp: later events are left out.")
 
 
 class Study(Strict):
@@ -153,50 +199,103 @@ class Study(Strict):
     mixed_models: list[MixedModel] = Field(default_factory=list)
     survival: list[SurvivalAnalysis] = Field(default_factory=list)
     cox: list[CoxModel] = Field(default_factory=list)
+    repeated_measures: list[RepeatedMeasures] = Field(default_factory=list)
+    competing_risks: list[CompetingRisks] = Field(default_factory=list)
+    recurrent_events: list[RecurrentEvents] = Field(default_factory=list)
+    sensitivity: list[Sensitivity] = Field(default_factory=list, description="Analyses beside the printed ones.")
 
     @model_validator(mode="after")
     def names_exist(self) -> Study:
-        faults = [*self._unknown_groups(), *self._unknown_variables(), *self._unknown_endpoints(), *self._twice()]
+        faults = [*self._unknown_names(), *self._unfitting(), *self._twice()]
         if faults:
             raise ValueError("; ".join(faults))
         return self
 
     def visits_named(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Each visit that the study names, with its place in the file."""
-        for i, table in enumerate(self.tables):
-            yield ("tables", i, "visit"), table.visit
-        for i, model in enumerate(self.mixed_models):
-            for j, visit in enumerate(model.visits):
-                yield ("mixed_models", i, "visits", j), visit
+        for section in ("tables", "mixed_models", "repeated_measures", "sensitivity"):
+            for i, part in enumerate(getattr(self, section)):
+                if hasattr(part, "visit"):
+                    yield (section, i, "visit"), part.visit
+                for j, visit in enumerate(getattr(part, "visits", ())):
+                    yield (section, i, "visits", j), visit
 
-    def _unknown_groups(self) -> Iterator[str]:
-        parts = [("table " + t.table_id, [*t.groups, t.reference, *(g for r in t.rows for g in r.tests)]) for t in self.tables]
-        parts += [(m.model_id, m.groups) for m in [*self.mixed_models, *self.cox]]
-        parts += [("survival of " + s.endpoint, s.groups) for s in self.survival]
-        for place, groups in parts:
-            for group in dict.fromkeys(groups):
-                if group not in self.groups:
-                    yield f'{place}: no group "{group}"; the study has {", ".join(self.groups)}'
+    def _parts(self) -> Iterator[tuple[str, Strict]]:
+        """Every part that names things of the study, with the words that an error calls it by."""
+        yield from ((f"table {t.table_id}", t) for t in self.tables)
+        yield from ((f"survival of {s.endpoint}", s) for s in self.survival)
+        yield from ((m.model_id, m) for m in self._models())
+        yield from ((a.analysis_id, a) for a in self.sensitivity)
 
-    def _unknown_variables(self) -> Iterator[str]:
-        parts = [("table " + t.table_id, r.variable) for t in self.tables for r in t.rows]
-        parts += [(m.model_id, v) for m in self.mixed_models for v in [m.response, *m.covariates]]
-        parts += [(m.model_id, v) for m in self.cox for v in m.terms if v != "group"]
-        for place, variable in parts:
-            if variable not in self.variables:
-                yield f'{place}: no variable "{variable}" under variables'
+    def _models(self) -> list[MixedModel | CoxModel | RepeatedMeasures | CompetingRisks | RecurrentEvents]:
+        return [*self.mixed_models, *self.cox, *self.repeated_measures, *self.competing_risks, *self.recurrent_events]
 
-    def _unknown_endpoints(self) -> Iterator[str]:
-        parts = [("survival", s.endpoint) for s in self.survival] + [(m.model_id, m.endpoint) for m in self.cox]
-        parts += [(f"variable {n}", v.of or n) for n, v in self.variables.items() if v.source == "endpoint"]
-        for place, endpoint in parts:
-            if endpoint not in self.endpoints:
-                yield f'{place}: no endpoint "{endpoint}" under endpoints'
+    def _unknown_names(self) -> Iterator[str]:
+        known = {
+            "group": list(self.groups), "variable": list(self.variables), "endpoint": list(self.endpoints),
+            "table": [t.table_id for t in self.tables], "model": [m.model_id for m in self._models()],
+        }
+        named = [(place, *name) for place, part in self._parts() for name in _names_in(part)]
+        named += [(f"variable {n}", "endpoint", v.of or n) for n, v in self.variables.items() if v.source == "endpoint"]
+        for place, kind, name in dict.fromkeys(named):
+            if name not in known[kind]:
+                near = difflib.get_close_matches(name, known[kind], n=1)
+                hint = f' Did you mean "{near[0]}"?' if near else ""
+                yield f'{place}: no {kind} "{name}"; the study has {", ".join(known[kind]) or "none"}.{hint}'
+
+    def _unfitting(self) -> Iterator[str]:
+        """Names that exist and do not go together."""
+        for place, part in self._parts():
+            reference, groups = getattr(part, "reference", None), getattr(part, "groups", [])
+            if reference is not None and reference not in groups:
+                yield f'{place}: the reference "{reference}" is not among its groups {", ".join(groups)}'
+        for table in self.tables:
+            yield from (f"table {table.table_id}: {fault}" for row in table.rows for fault in self._unfitting_row(row))
+        with_means = {s.endpoint for s in self.survival if s.restricted_mean_months}
+        mixed = {m.model_id for m in self.mixed_models}
+        for asked in self.sensitivity:
+            if isinstance(asked, RestrictedMeans) and asked.endpoint not in with_means:
+                yield f"{asked.analysis_id}: write restricted_mean_months under survival of {asked.endpoint}"
+            if isinstance(asked, MissingValues) and (others := [m for m in asked.models if m not in mixed]):
+                yield f"{asked.analysis_id}: {', '.join(others)}: only mixed_models have a response at every visit"
+
+    def _unfitting_row(self, row: TableRow) -> Iterator[str]:
+        variable = self.variables.get(row.variable)
+        tests = [row.test, *row.tests.values()]
+        censored = [t for t in tests if t in CENSORED_TESTS]
+        if variable is None or (variable.censored != "bounds" and not censored):
+            return
+        if variable.censored != "bounds":
+            yield f"{row.variable}: {censored[0]} needs the variable's censored: bounds; found {variable.censored}"
+        elif row.summary != "median_iqr" or len(censored) + tests.count("none") < len(tests):
+            yield (
+                f"{row.variable}: censored: bounds goes with summary median_iqr and test {', '.join(CENSORED_TESTS)} or none;"
+                f" found {row.summary}, {', '.join(tests)}"
+            )
 
     def _twice(self) -> Iterator[str]:
         for kind, ids in (
             ("table_id", [t.table_id for t in self.tables]),
-            ("model_id", [m.model_id for m in [*self.mixed_models, *self.cox]]),
+            ("model_id", [m.model_id for m in self._models()]),
+            ("analysis_id", [a.analysis_id for a in self.sensitivity]),
         ):
             for name in sorted({i for i in ids if ids.count(i) > 1}):
                 yield f'{kind} "{name}" stands twice'
+
+
+NAMED_BY = {
+    "groups": "group", "reference": "group", "response": "variable", "variable": "variable", "variables": "variable",
+    "covariates": "variable", "outcome": "variable", "terms": "variable", "endpoint": "endpoint", "tables": "table",
+    "models": "model",
+}
+
+
+def _names_in(part: Strict) -> Iterator[tuple[str, str]]:
+    """What a part names: (kind, name); the term `group` is no variable."""
+    for field, kind in NAMED_BY.items():
+        value = getattr(part, field, None)
+        names = [value] if isinstance(value, str) else value or []
+        yield from ((kind, n) for n in names if (field, n) != ("terms", "group"))
+    for row in getattr(part, "rows", ()):
+        yield "variable", row.variable
+        yield from (("group", g) for g in row.tests)

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from analytics.cohort import Cohort, Frames, build_cohort
 from analytics.findings import find
-from analytics.study import CoxModel, MixedModel, Study, SurvivalAnalysis
+from analytics.sensitivity import answer
+from analytics.study import CoxModel, MixedModel, RepeatedMeasures, Study, SurvivalAnalysis
+from analytics.study_events import competing_risks, recurrent_events, restricted_means, times, with_terms
+
+if TYPE_CHECKING:
+    from analytics.repeated_measures import RepeatedMeasuresAnova
 
 Results = dict[str, pd.DataFrame]
 log = logging.getLogger("myositis")
@@ -28,6 +34,7 @@ def run_study(study: Study, frames: Frames) -> Results:
         log.debug("results: %s of study %s", step.__name__.replace("_", " "), study.study)
         for name, frame in step(cohort).items():
             results[name] = _stack([results[name], frame]) if name in results else frame
+    results |= answer(cohort, results)
     return results | {"finding": find(cohort, results)}
 
 
@@ -68,11 +75,14 @@ def compare_groups(cohort: Cohort) -> Results:
         specs = []
         for row in table.rows:
             variable = study.variables[row.variable]
-            wide = wide.merge(
-                cohort.value(row.variable, table.visit)[["patient", "value"]].rename(columns={"value": row.variable}), on="patient"
-            )
+            columns, bounds = {"value": row.variable}, None
+            values = cohort.value(row.variable, table.visit)[["patient", "value"]]
+            if variable.censored == "bounds":
+                bounds = (f"{row.variable} lower", f"{row.variable} upper")
+                values, columns = cohort.bounds(row.variable, table.visit), dict(zip(("lower", "upper"), bounds))
+            wide = wide.merge(values.rename(columns=columns), on="patient")
             specs.append(VariableSpec(
-                name=row.variable, kind=row.summary, test=row.test, tests=row.tests, decimals=variable.decimals,
+                name=row.variable, kind=row.summary, test=row.test, tests=row.tests, decimals=variable.decimals, bounds=bounds,
             ))
         pairs = [(table.reference, g) for g in table.groups if g != table.reference]
         summary, comparison = table_one(
@@ -96,6 +106,12 @@ def fit_mixed_models(cohort: Cohort) -> Results:
     return {name: _stack(parts) for name, parts in out.items()}
 
 
+def fit_repeated_measures(cohort: Cohort) -> Results:
+    """Rows of model and mixed_model_term for the analyses of variance."""
+    found = [_repeated_measures(spec, cohort) for spec in cohort.study.repeated_measures]
+    return {name: _stack([f[name] for f in found]) for name in ("model", "mixed_model_term") if found}
+
+
 def trajectories(cohort: Cohort) -> Results:
     """What the figures draw: each patient's line, and each group's mean by visit."""
     study = cohort.study
@@ -115,10 +131,10 @@ def trajectories(cohort: Cohort) -> Results:
 
 
 def estimate_survival(cohort: Cohort) -> Results:
-    """survival_curve, survival_at_risk, survival_median, log_rank."""
+    """survival_curve, survival_at_risk, survival_median, log_rank, restricted_mean."""
     study = cohort.study
     out: dict[str, list[pd.DataFrame]] = {
-        n: [] for n in ("survival_curve", "survival_at_risk", "survival_median", "log_rank")
+        n: [] for n in ("survival_curve", "survival_at_risk", "survival_median", "log_rank", "restricted_mean")
     }
     for spec in study.survival:
         for name, frame in _survival(spec, cohort).items():
@@ -137,6 +153,14 @@ def fit_cox_models(cohort: Cohort) -> Results:
     return {"cox_term": _stack(terms), "model": _stack(models)}
 
 
+def analyse_further_events(cohort: Cohort) -> Results:
+    """cumulative_incidence, gray_test, and rows of cox_term and model."""
+    parts = [competing_risks(spec, cohort) for spec in cohort.study.competing_risks]
+    parts += [recurrent_events(spec, cohort) for spec in cohort.study.recurrent_events]
+    names = dict.fromkeys(["cumulative_incidence", "gray_test", *(name for part in parts for name in part)])
+    return {name: _stack([part[name] for part in parts if name in part]) for name in names}
+
+
 def stamp(results: Results, study_id: str, release_id: str) -> Results:
     """Every row carries its study and release."""
     stamped = {}
@@ -148,7 +172,10 @@ def stamp(results: Results, study_id: str, release_id: str) -> Results:
     return stamped
 
 
-STEPS = (describe_study, compare_groups, fit_mixed_models, trajectories, estimate_survival, fit_cox_models)
+STEPS = (
+    describe_study, compare_groups, fit_mixed_models, fit_repeated_measures, trajectories, estimate_survival, fit_cox_models,
+    analyse_further_events,
+)
 
 
 # one model each
@@ -182,7 +209,7 @@ def _mixed_model(spec: MixedModel, cohort: Cohort) -> Results:
         "contrasts": fit.coding, "random": spec.random, "serial": spec.serial, "log_likelihood": fit.log_likelihood,
         "aic": fit.aic, "bic": fit.bic, "status": fit.status, "note": fit.note,
     }])
-    tests = dict.fromkeys([spec.test, "satterthwaite_f"])
+    tests = dict.fromkeys([spec.test, *spec.beside])
     terms = pd.concat([fit.terms(test=t) for t in tests], ignore_index=True)
     terms["term"] = terms["term"].replace({"(Intercept)": "intercept", "group:time": "group_by_time"})
     return {
@@ -194,6 +221,49 @@ def _mixed_model(spec: MixedModel, cohort: Cohort) -> Results:
             columns={"group": "group_id", "time": "visit", "mean": "estimate"}
         ).assign(**keys),
     }
+
+
+def _repeated_measures(spec: RepeatedMeasures, cohort: Cohort) -> Results:
+    from analytics.repeated_measures import repeated_measures_anova
+
+    long = cohort.over_visits(spec.response, spec.visits)
+    long = long[long["group_id"].isin(spec.groups)].assign(value=lambda d: _transform(spec.transform)(d["value"]))
+    fit = repeated_measures_anova(
+        long, "value", "group_id" if len(spec.groups) > 1 else None, "visit", visits=spec.visits
+    )
+    keys = {"model_id": spec.model_id, "response": spec.response}
+    scale = "" if spec.transform == "none" else f" of {spec.transform}({spec.response})"
+    sphericity = f"Mauchly's W {fit.mauchly_w:.3f}, p {fit.mauchly_p:.3f}" if np.isfinite(fit.mauchly_p) else ""
+    model = pd.DataFrame([{
+        **keys, "kind": "repeated_measures", "title": spec.title, "formula_text": f"{spec.response}{scale} ~ group * time",
+        "method": f"{fit.method}; {spec.test.replace('_', '-')}", "n": fit.n * len(spec.visits), "n_patients": fit.n,
+        "n_missing": fit.n_incomplete, "contrasts": "sum", "status": fit.status,
+        "note": "; ".join(filter(None, (fit.note, sphericity))),
+    }])
+    terms = _anova_terms(fit, spec.test).assign(
+        term=lambda d: d["term"].replace({"(Intercept)": "intercept", "visit": "time", "group:visit": "group_by_time"}),
+        test=f"anova_{spec.test}", method=fit.method, n=fit.n, status=fit.status, **keys,
+    )
+    return {"model": model, "mixed_model_term": terms}
+
+
+def _anova_terms(fit: RepeatedMeasuresAnova, test: str) -> pd.DataFrame:
+    """Statistic, df and p of the test asked for; the note of a univariate one holds its effect size."""
+    if test == "pillai":
+        return fit.multivariate[["term", "statistic", "df_num", "df_den", "p_value"]].assign(
+            note=[f"Pillai's trace {v:.3f}" if np.isfinite(v) else fit.note for v in fit.multivariate["pillai"]]
+        )
+    epsilon, p_value = {"greenhouse_geisser": ("gg_epsilon", "p_gg"), "huynh_feldt": ("hf_epsilon", "p_hf")}.get(test, (None, "p_value"))
+    terms = fit.terms
+    shrink = terms[epsilon].clip(upper=1).fillna(1.0) if epsilon else 1.0
+    return pd.DataFrame({
+        "term": terms["term"], "statistic": terms["statistic"], "df_num": terms["df_num"] * shrink,
+        "df_den": terms["df_den"] * shrink, "p_value": terms[p_value].fillna(terms["p_value"]),
+        "note": [
+            f"partial eta squared {e:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(e) else fit.note
+            for e, low, high in zip(terms["partial_eta_squared"], terms["eta_ci_low"], terms["eta_ci_high"])
+        ],
+    })
 
 
 def _transform(name: str) -> Callable[[pd.Series], pd.Series]:
@@ -210,7 +280,7 @@ def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
     from analytics.survival.kaplan_meier import kaplan_meier
     from analytics.survival.log_rank import log_rank
 
-    data = _times(cohort, spec.endpoint, spec.groups)
+    data = times(cohort, spec.endpoint, spec.groups)
     curves = kaplan_meier(data, "time", "event", "group_id", levels=spec.groups, times=spec.at_risk_months)
     weights = {"peto": "peto_peto"}.get(spec.weights, spec.weights)
     tests = log_rank(
@@ -222,6 +292,7 @@ def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
         "survival_at_risk": _with_counts(curves.risk_table, curves.curve),
         "survival_median": curves.summary,
         "log_rank": tests.summary.assign(adjustment=spec.adjust),
+        **({"restricted_mean": restricted_means(spec, data)} if spec.restricted_mean_months else {}),
     }
 
 
@@ -238,11 +309,7 @@ def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
     from analytics.cox import cox
     from analytics.firth import firth_cox
 
-    data = _times(cohort, spec.endpoint, spec.groups)
-    for name in spec.terms:
-        if name != "group":
-            data = data.merge(cohort.value(name, "baseline")[["patient", "value"]].rename(columns={"value": name}), on="patient")
-    data = data.rename(columns={"group_id": "group"})
+    data = with_terms(cohort, times(cohort, spec.endpoint, spec.groups), spec.terms)
     factors = {"group": spec.groups} if "group" in spec.terms else {}
     options = {"strata": spec.strata or None} | ({"ties": spec.ties} if spec.method == "cox" else {})
     fit = (cox if spec.method == "cox" else firth_cox)(data, "time", "event", spec.terms, factors=factors, **options)
@@ -253,16 +320,6 @@ def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
     }])
     reference = fit.terms["variable"].map({name: levels[0] for name, levels in factors.items()})
     return fit.terms.assign(reference=reference, **keys), model
-
-
-def _times(cohort: Cohort, endpoint: str, groups: list[str]) -> pd.DataFrame:
-    rows = cohort.time_to(endpoint)
-    rows = rows[rows["group_id"].isin(groups) & rows["time_months"].notna()]
-    return pd.DataFrame({
-        "patient": rows["patient"], "group_id": rows["group_id"], "time": rows["time_months"].astype(float),
-        "event": rows["is_relapse"].astype(bool), "hospital_id": rows["hospital_id"], "sex": rows["sex"],
-        "onset_group": rows["onset_group"],
-    }).reset_index(drop=True)
 
 
 # who counts

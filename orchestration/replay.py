@@ -22,13 +22,14 @@ FRAMES = (
     "dim_hospital",
     "dim_patient",
     "fct_event",
+    "fct_follow_up",
     "fct_observation",
     "fct_time_to_relapse",
     "fct_treatment",
     "fct_visit",
     "visit_schedule",
 )
-REPLAY_FILES = ("replay.R", "patients_*.csv", "visits_*.csv", "times_*.csv", "ours.csv", "not_replayed.csv")
+REPLAY_FILES = ("replay.R", "patients_*.csv", "visits_*.csv", "times_*.csv", "intervals_*.csv", "ours.csv", "not_replayed.csv")
 
 
 class ReplayError(ValueError):

@@ -40,8 +40,14 @@ TABLES = {
     "survival_median": "Median times. One row per endpoint and group.",
     "log_rank": "Overall and pairwise tests. One row per endpoint, scope and pair.",
     "cox_term": "Hazard ratios. One row per model and term.",
+    "restricted_mean": "Mean time without the event up to a horizon. One row per endpoint and group, then pair.",
+    "cumulative_incidence": "Incidence by cause where events compete. One row per model, group, cause and time.",
+    "gray_test": "Equal incidence in all groups. One row per model and cause.",
+    "sensitivity": "What else the study could have said. One row per analysis, label and variant.",
+    "sensitivity_question": "The question of each analysis and its answer. One row per analysis.",
+    "norm_band": "What healthy people of an age score, with its source. One row per analysis and band.",
+    "norm_patient": "Scores at the age of the visit, numbered without meaning. One row per analysis, patient and visit.",
     "finding": "What the numbers can and cannot say. One row per finding.",
-    "reproduction": "Printed values beside computed ones. One row per value that the publication printed.",
 }
 PREVIEW_ROWS = 12
 
@@ -49,16 +55,13 @@ PREVIEW_ROWS = 12
 def compute(registry: Registry) -> dict[str, pd.DataFrame]:
     """All results of all studies, stamped with study and release."""
     from analytics import study_results
-    from analytics.reproduction import reproduce
 
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     with duckdb.connect(str(candidate_file(registry)), read_only=True) as connection:
         frames = read_frames(connection, "release")
         identity = frames["release_info"]["release_id"].iloc[0]
     for study in registry.studies.values():
-        found = study_results.run_study(study, frames)
-        found["reproduction"] = reproduce(registry.papers.get(study.study), found)
-        for name, frame in study_results.stamp(found, study.study, identity).items():
+        for name, frame in study_results.stamp(study_results.run_study(study, frames), study.study, identity).items():
             parts[name].append(frame)
     return {name: pd.concat(found, ignore_index=True) if found else pd.DataFrame() for name, found in parts.items()}
 

@@ -23,7 +23,7 @@ import pandas as pd
 from analytics.cohort import Cohort
 from analytics.disclosure import known
 from analytics.replay_r.claims import claims
-from analytics.replay_r.frames import baseline_frame, times_frame, visits_frame
+from analytics.replay_r.frames import baseline_frame, intervals_frame, times_frame, visits_frame
 from analytics.replay_r.script import Files, ReleaseIdentity, script
 
 SCRIPT, OURS, NOT_REPLAYED = "replay.R", "ours.csv", "not_replayed.csv"
@@ -45,6 +45,7 @@ def replay(
         tables=_file_names("patients", [t.table_id for t in study.tables]),
         visits=_file_names("visits", [m.model_id for m in study.mixed_models]),
         times=_file_names("times", [s.endpoint for s in [*study.survival, *study.cox]]),
+        intervals=_file_names("intervals", [m.model_id for m in study.recurrent_events]),
     )
     found = claims(results)
     return {
@@ -52,6 +53,7 @@ def replay(
         **{files.tables[t.table_id]: baseline_frame(cohort, t) for t in study.tables},
         **{files.visits[m.model_id]: visits_frame(cohort, m) for m in study.mixed_models},
         **{name: times_frame(cohort, endpoint) for endpoint, name in files.times.items()},
+        **{files.intervals[m.model_id]: intervals_frame(cohort, m) for m in study.recurrent_events},
         OURS: found.ours,
         NOT_REPLAYED: found.not_replayed,
     }
@@ -84,7 +86,7 @@ def _refuse_other_results(cohort: Cohort, results: Mapping[str, pd.DataFrame]) -
     study = cohort.study
     asked = {
         ("baseline_summary", "table_id"): [t.table_id for t in study.tables],
-        ("model", "model_id"): [m.model_id for m in [*study.mixed_models, *study.cox]],
+        ("model", "model_id"): [m.model_id for m in [*study.mixed_models, *study.cox, *study.recurrent_events]],
         ("survival_median", "endpoint"): [s.endpoint for s in study.survival],
     }
     faults = []

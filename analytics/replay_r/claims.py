@@ -40,9 +40,20 @@ NOT_ESTIMATES = {
     "cohort_flow": "who counts and why not: decided before R reads, from the release's tables",
     "trajectory_patient": "single values as measured: they are the rows of visits_<model>.csv",
     "finding": "sentences about the other results",
+    "sensitivity": "analyses beside the printed ones; those of models are compared as rows of these models",
+    "sensitivity_question": "sentences about the other results",
+    "norm_band": "norms as the study file gives them",
+    "norm_patient": "single values as measured, at the age of the visit",
+    "cumulative_incidence": "competing events need cmprsk, which this script does not ask for",
+    "gray_test": "competing events need cmprsk, which this script does not ask for",
 }
+REPLAYED_KINDS = ("mixed_model", "cox", "recurrent")
 ANSWERED = frozenset({status.OK, status.TOO_FEW_EVENTS, status.SINGULAR})
 UNKNOWN = "this script has no R for it"
+KINDS = {
+    "repeated_measures": "analysis of variance of complete courses: this script has no R for it",
+    "fine_gray": "competing events need cmprsk, which this script does not ask for",
+}
 SAME_NAME = "several analyses of the study share this row's name"
 NO_NUMBER = "the row holds no number"
 SINGULAR = (
@@ -117,7 +128,7 @@ class _Accounts:
         reason = self.reason(result, row)
         quantities = QUANTITIES[result](row)
         if reason:
-            quantities = _compared_nevertheless(result, row, quantities)
+            quantities = _compared_nevertheless(result, row, quantities) if self.is_replayed(row) else {}
         is_answered = (row.get("status") or status.OK) in ANSWERED
         compared = 0
         for column, quantity in quantities.items():
@@ -137,13 +148,17 @@ class _Accounts:
         elif not compared:
             self.leave_out(result, name, EVERY, NO_NUMBER)
 
+    def is_replayed(self, row: Record) -> bool:
+        """Of a row of a model: whether R fits its kind at all."""
+        return self.models.get(row["model_id"], {}).get("kind") in REPLAYED_KINDS
+
     def reason(self, result: str, row: Record) -> str:
         """Why a row as a whole is not replayed; empty where it is."""
         if "model_id" not in KEYS[result]:
             return ""
         model = self.models.get(row["model_id"])
-        if model is None or model.get("kind") not in ("mixed_model", "cox"):
-            return UNKNOWN
+        if not self.is_replayed(row):
+            return KINDS.get((model or {}).get("kind"), UNKNOWN)
         of_model = model.get("status") or status.OK
         if of_model == status.SINGULAR:
             return SINGULAR

@@ -1,6 +1,6 @@
 """The frames that the R script reads: a study's data as it entered each analysis.
 
-Belongs here: one frame per baseline table, mixed model and endpoint, from the cohort. Does not belong here:
+Belongs here: one frame per baseline table, mixed model, endpoint and model of recurrent events, from the cohort. Does not belong here:
 any estimate, our numbers (`claims.py`).
 
 A patient has the same running number in every frame of a study; it is the place in the cohort and carries no
@@ -13,7 +13,8 @@ from __future__ import annotations
 import pandas as pd
 
 from analytics.cohort import Cohort
-from analytics.study import BaselineTable, MixedModel
+from analytics.study import BaselineTable, MixedModel, RecurrentEvents
+from analytics.study_events import event_intervals
 
 
 def numbers(cohort: Cohort) -> pd.Series:
@@ -23,10 +24,17 @@ def numbers(cohort: Cohort) -> pd.Series:
 
 
 def baseline_frame(cohort: Cohort, table: BaselineTable) -> pd.DataFrame:
-    """patient, group_id, then each variable of the table at its visit; yes is 1, no is 0."""
+    """patient, group_id, then each variable of the table at its visit; yes is 1, no is 0.
+
+    A variable whose values stay bounds has two columns, ``<name> lower`` and ``<name> upper``.
+    """
     wide = cohort.of(table.groups)[["patient", "group_id"]]
     for name in dict.fromkeys(row.variable for row in table.rows):
-        wide = wide.merge(_values(cohort, name, table.visit), on="patient", how="left")
+        found = _values(cohort, name, table.visit)
+        if cohort.study.variables[name].censored == "bounds":
+            ends = {end: f"{name} {end}" for end in ("lower", "upper")}
+            found = cohort.bounds(name, table.visit).rename(columns=ends)
+        wide = wide.merge(found, on="patient", how="left")
     return _numbered(cohort, wide)
 
 
@@ -64,6 +72,14 @@ def times_frame(cohort: Cohort, endpoint: str) -> pd.DataFrame:
         out = out.merge(_values(cohort, name, "baseline"), on="patient", how="left")
     first = ["patient", "group_id", "time_months", "event"]
     return _numbered(cohort, out[[*first, *(c for c in out.columns if c not in first)]])
+
+
+def intervals_frame(cohort: Cohort, model: RecurrentEvents) -> pd.DataFrame:
+    """patient, group_id, start, stop (months), event (1 or 0), then the model's variables at baseline."""
+    out = event_intervals(cohort, model.endpoint, model.groups)
+    for name in (t for t in model.terms if t != "group"):
+        out = out.merge(_values(cohort, name, "baseline"), on="patient", how="left")
+    return _numbered(cohort, out)
 
 
 def _values(cohort: Cohort, name: str, visit: str) -> pd.DataFrame:

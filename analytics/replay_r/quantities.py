@@ -41,6 +41,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "survival_median": ("endpoint", "group_id"),
     "log_rank": ("endpoint", "scope", "group_a", "group_b"),
     "cox_term": ("model_id", "term"),
+    "restricted_mean": ("endpoint", "scope", "group_a", "group_b"),
 }
 COUNTS = ("n", "n_patients", "n_missing", "n_events")
 
@@ -127,17 +128,17 @@ def _group_comparison(row: Record) -> Quantities:
     out = _counts("n_a", "n_b", "n", "n_missing")
     if family != "fisher":
         out |= _statistic(SUMMED, or_none=True)
-    if family in ("student", "welch", "chi"):
+    if family in ("student", "welch", "chi", "peto"):
         out |= _each(("df",), SUMMED, or_none=True)
     out |= _p_values(SUMMED, "p_value", "p_adjusted", or_none=True)
-    if family in ("fisher", "chi"):
+    if family in ("fisher", "chi", "peto", "gehan"):
         out |= _each(("effect", "ci_low", "ci_high"), SOLVED, or_none=True)
     else:
         difference = largest("effect", "ci_low", "ci_high")
         ends = JUMP if family == "mann" else SUMMED
         out |= {"effect": Quantity(SUMMED, difference, or_none=True)}
         out |= {c: Quantity(ends, difference, or_none=True) for c in ("ci_low", "ci_high")}
-    if family == "mann":
+    if family in ("mann", "peto", "gehan"):
         out |= _counts("ties")
     second = largest("second_effect", "second_ci_low", "second_ci_high")
     return out | {c: Quantity(SOLVED, second) for c in ("second_effect", "second_ci_low", "second_ci_high")}
@@ -225,6 +226,17 @@ def _cox_term(row: Record) -> Quantities:
     }
 
 
+def _restricted_mean(row: Record) -> Quantities:
+    ends = largest("estimate", "ci_low", "ci_high")
+    return {
+        **_counts("n", "events"),
+        **{c: Quantity(SUMMED, ends) for c in ("estimate", "ci_low", "ci_high")},
+        **_each(("std_error",), SUMMED),
+        **_statistic(SUMMED),
+        **_p_values(SUMMED, "p_value", "p_adjusted"),
+    }
+
+
 QUANTITIES: Mapping[str, Callable[[Record], Quantities]] = {
     "baseline_summary": _baseline_summary,
     "group_comparison": _group_comparison,
@@ -239,4 +251,5 @@ QUANTITIES: Mapping[str, Callable[[Record], Quantities]] = {
     "survival_median": _survival_median,
     "log_rank": _log_rank,
     "cox_term": _cox_term,
+    "restricted_mean": _restricted_mean,
 }

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 
-from analytics.study import BaselineTable, CoxModel, MixedModel, Study, SurvivalAnalysis
+from analytics.study import BaselineTable, CoxModel, MixedModel, RecurrentEvents, Study, SurvivalAnalysis
 
 WIDTH = 116
 SERIAL = {
@@ -28,6 +28,7 @@ SCALES = {
     "log1p": "function(v) log1p(ifelse(v > -1, v, NA))",
     "sqrt": "function(v) sqrt(ifelse(v >= 0, v, NA))",
 }
+KENWARD_ROGER = "kenward_roger_f"
 CODINGS = {"sum": "contr.sum", "treatment": "contr.treatment"}
 
 
@@ -44,11 +45,12 @@ class ReleaseIdentity:
 
 @dataclass(frozen=True)
 class Files:
-    """The file of each table, mixed model and endpoint, by id."""
+    """The file of each table, mixed model, endpoint and model of recurrent events, by id."""
 
     tables: Mapping[str, str]
     visits: Mapping[str, str]
     times: Mapping[str, str]
+    intervals: Mapping[str, str]
 
 
 def script(study: Study, release: ReleaseIdentity, files: Files) -> str:
@@ -56,12 +58,16 @@ def script(study: Study, release: ReleaseIdentity, files: Files) -> str:
     parts = [_header(study, release), _part("ledger")]
     if study.tables:
         parts.append(_part("tables"))
+    if _bounded(study):
+        parts.append(_part("bounds"))
     if study.mixed_models:
         parts.append(_part("mixed_models"))
-    if study.survival or study.cox:
+    if study.survival or study.cox or study.recurrent_events:
         parts.append(_part("survival"))
     if any(m.method == "firth_cox" for m in study.cox):
         parts.append(_part("firth"))
+    if study.recurrent_events or any(s.restricted_mean_months for s in study.survival):
+        parts.append(_part("further_events"))
     return "\n".join([*parts, _study(study, files), _part("verdict")])
 
 
@@ -75,6 +81,7 @@ FILES = """\
 patients_<table>.csv  one row per patient: number, group, the table's variables at its visit (yes 1, no 0)
 visits_<model>.csv    one row per patient and visit: scheduled month, index of the visit, value, covariates
 times_<endpoint>.csv  one row per patient: months to the event (1) or to the last contact (0), covariates
+intervals_<model>.csv one row per patient and interval that ends in an event (1) or not (0), in months
 ours.csv              one row per number of ours, and how closely R must find it
 not_replayed.csv      what is not compared, with the reason"""
 
@@ -99,8 +106,8 @@ def _header(study: Study, release: ReleaseIdentity) -> str:
         *FILES.splitlines(),
         "",
         "Patients are running numbers, the same in every file; an empty cell is a missing value. A value past"
-        " a detection limit stands as the study file says (variables: censored). Numbers carry all digits, so"
-        " that reading them gives the same doubles.",
+        " a detection limit stands as the study file says (variables: censored; as bounds in two columns, lower"
+        " and upper). Numbers carry all digits, so that reading them gives the same doubles.",
         *_caution(release),
     ]
     return "\n".join(_comment(paragraph) for paragraph in paragraphs) + "\n"
@@ -124,13 +131,20 @@ def _packages(study: Study) -> str:
     needed = []
     if study.mixed_models:
         needed += ["nlme", "car", "emmeans"]
-    if any(m.test == "kenward_roger_f" for m in study.mixed_models):
+    if any(KENWARD_ROGER in (m.test, *m.beside) for m in study.mixed_models):
         needed += ["lme4", "pbkrtest"]
-    if study.survival or study.cox:
+    if study.survival or study.cox or study.recurrent_events or _bounded(study):
         needed.append("survival")
-    if any(s.method == "exact" for s in study.survival):
+    exact = {t for table in study.tables for row in table.rows for t in (row.test, *row.tests.values())}
+    if "gehan_exact" in exact or any(s.method == "exact" for s in study.survival):
         needed.append("coin")
     return ", ".join(needed) or "nothing more"
+
+
+def _bounded(study: Study) -> set[str]:
+    """Variables of the tables whose values beyond a limit stay bounds."""
+    rows = [row.variable for table in study.tables for row in table.rows]
+    return {name for name in rows if study.variables[name].censored == "bounds"}
 
 
 def _comment(text: str) -> str:
@@ -145,7 +159,7 @@ def _comment(text: str) -> str:
 def _study(study: Study, files: Files) -> str:
     lines = [f"## ---- The study {'-' * 97}"]
     for table in study.tables:
-        lines += ["", *_table(table, files.tables[table.table_id])]
+        lines += ["", *_table(table, files.tables[table.table_id], _bounded(study))]
     first_of = {m.response: m for m in reversed(study.mixed_models)}
     for response in dict.fromkeys(m.response for m in study.mixed_models):
         model = first_of[response]
@@ -157,10 +171,12 @@ def _study(study: Study, files: Files) -> str:
         lines += ["", *_survival(spec, files.times[spec.endpoint])]
     for cox in study.cox:
         lines += ["", *_cox(cox, files.times[cox.endpoint])]
+    for recurrent in study.recurrent_events:
+        lines += ["", *_recurrent(recurrent, files.intervals[recurrent.model_id])]
     return "\n".join(lines) + "\n"
 
 
-def _table(table: BaselineTable, file: str) -> list[str]:
+def _table(table: BaselineTable, file: str, bounded: set[str]) -> list[str]:
     opening = _call(
         "baseline_table",
         [_text(table.table_id), _text(file)],
@@ -174,8 +190,10 @@ def _table(table: BaselineTable, file: str) -> list[str]:
     for row in table.rows:
         tests = {g: row.tests.get(g, row.test) for g in others}
         named = ", ".join(f"{_text(g)} = {_text(t)}" for g, t in tests.items() if t != "none")
-        arguments = ["table", _text(row.variable), _text(row.summary)]
-        lines.append(_call("describe_and_test", [*arguments, f"c({named})"] if named else arguments))
+        is_bounded = row.variable in bounded
+        function = "describe_and_test_bounds" if is_bounded else "describe_and_test"
+        arguments = ["table", _text(row.variable), *([] if is_bounded else [_text(row.summary)])]
+        lines.append(_call(function, [*arguments, f"c({named})"] if named else arguments))
     return [*lines, _call("adjust", ["table", _text(table.adjust)])]
 
 
@@ -189,7 +207,7 @@ def _mixed_model(model: MixedModel, file: str) -> list[str]:
         "correlation": SERIAL[model.serial],
         "method": _text(model.method.upper()),
         "coding": _text(CODINGS[model.contrasts]),
-        "test": _text(model.test),
+        "test": _text(KENWARD_ROGER if KENWARD_ROGER in (model.test, *model.beside) else model.test),
         "adjust": _text(model.adjust),
     }
     return [_comment(model.title), _call("mixed_model", [_text(model.model_id), _text(file)], named)]
@@ -204,7 +222,15 @@ def _survival(spec: SurvivalAnalysis, file: str) -> list[str]:
         "weights": _text(spec.weights),
         "method": _text(spec.method),
     }
-    return [_comment(spec.title), _call("survival_analysis", [_text(spec.endpoint), _text(file)], named)]
+    lines = [_comment(spec.title), _call("survival_analysis", [_text(spec.endpoint), _text(file)], named)]
+    if spec.restricted_mean_months:
+        named = {
+            "groups": named["groups"],
+            "months": f"{spec.restricted_mean_months:.15g}",
+            "adjust": named["adjust"],
+        }
+        lines.append(_call("restricted_means", [_text(spec.endpoint), _text(file)], named))
+    return lines
 
 
 def _cox(model: CoxModel, file: str) -> list[str]:
@@ -216,6 +242,16 @@ def _cox(model: CoxModel, file: str) -> list[str]:
     }
     function = "cox_model" if model.method == "cox" else "firth_model"
     return [_comment(model.title), _call(function, [_text(model.model_id), _text(file)], named)]
+
+
+def _recurrent(model: RecurrentEvents, file: str) -> list[str]:
+    named = {
+        "groups": _texts(model.groups),
+        "terms": _texts(model.terms),
+        "method": _text(model.method),
+        "max_events": "NA" if model.max_events is None else str(model.max_events),
+    }
+    return [_comment(model.title), _call("recurrent_model", [_text(model.model_id), _text(file)], named)]
 
 
 # R literals

@@ -36,11 +36,16 @@ STUDY = {
         "young_b": {"label": "Young, B", "where": {"msa": "B", "onset_group": "juvenile"}},
         "old_a": {"label": "Old, A", "where": {"msa": "A", "onset_group": "adult"}},
     },
-    "endpoints": {e: {"label": e, "events": ["relapse"], "horizon_months": 36} for e in ANALYSES},
+    "endpoints": {
+        e: {"label": e, "events": ["dysphagia" if e == "flare" else "relapse"], "horizon_months": 36}
+        for e in ANALYSES
+    },
     "variables": {
         "cmas": {"label": "CMAS"},
         "ck": {"label": "CK", "unit": "U/L"},
         "il_6": {"label": "IL-6", "censored": "limit"},
+        "il_6_bounds": {"label": "IL-6", "of": "il_6", "censored": "bounds"},
+        "il_6_by_ck": {"label": "R", "source": "ratio", "numerator": "ck", "denominator": "il_6", "censored": "bounds"},
         "ratio": {"label": "CK/CMAS", "source": "ratio", "numerator": "ck", "denominator": "cmas"},
         "ferritin": {"label": "Ferritin"},
         "constant": {"label": "Constant"},
@@ -72,6 +77,13 @@ STUDY = {
                 {"variable": "ck", "summary": "median_iqr", "test": "mann_whitney"},
                 {"variable": "ratio", "summary": "median_iqr", "test": "mann_whitney_exact"},
                 {"variable": "il_6", "summary": "median_iqr", "test": "mann_whitney_exact"},
+                {
+                    "variable": "il_6_bounds",
+                    "summary": "median_iqr",
+                    "test": "peto_prentice",
+                    "tests": {"old_a": "gehan"},
+                },
+                {"variable": "il_6_by_ck", "summary": "median_iqr", "test": "gehan_exact"},
                 {"variable": "ferritin", "summary": "median_iqr", "test": "mann_whitney"},
                 {"variable": "constant", "summary": "mean_sd", "test": "student_t"},
                 {"variable": "female", "summary": "count_percent", "test": "fisher"},
@@ -141,6 +153,7 @@ STUDY = {
             "title": "Relapse",
             "groups": list(GROUPS),
             "at_risk_months": [0, 4.5, 12, 40],
+            "restricted_mean_months": 30,
         },
         {
             "endpoint": "flare",
@@ -192,6 +205,18 @@ STUDY = {
             "terms": ["rash"],
         },
     ],
+    "recurrent_events": [
+        {
+            "model_id": f"again_{method}",
+            "title": "Every flare",
+            "endpoint": "flare",
+            "groups": list(GROUPS),
+            "terms": ["group", "age"],
+            "method": method,
+            "max_events": None if method == "andersen_gill" else 3,
+        }
+        for method in ("andersen_gill", "pwp_total", "pwp_gap")
+    ],
 }
 
 
@@ -225,7 +250,7 @@ def release_frames() -> Frames:
     """39 patients of two hospitals, 13 a group; every number drawn from one seed."""
     draw = random.Random(2026)
     rows: dict[str, list[dict[str, object]]] = {
-        name: [] for name in ("patient", "antibody", "observation", "visit", "event", "time")
+        name: [] for name in ("patient", "antibody", "observation", "visit", "event", "time", "follow_up")
     }
     for number in range(39):
         _patient(rows, draw, number, GROUPS[number % 3])
@@ -246,6 +271,7 @@ def release_frames() -> Frames:
         "fct_visit": pd.DataFrame(rows["visit"]),
         "fct_event": pd.DataFrame(rows["event"]),
         "fct_time_to_relapse": pd.DataFrame(rows["time"]),
+        "fct_follow_up": pd.DataFrame(rows["follow_up"]),
         "fct_treatment": pd.DataFrame({"hospital_id": [], "patient_key": [], "treatment_id": []}, dtype=str),
         "visit_schedule": schedule,
     }
@@ -264,6 +290,7 @@ def _patient(rows: dict[str, list[dict[str, object]]], draw: random.Random, numb
             "age_at_onset_years": round(draw.uniform(30, 60) if is_old else draw.uniform(2, 16), 2),
             "disease_duration_months": round(draw.expovariate(0.1), 1),
             "birth_year": 2000,
+            "baseline_days": 0.0,
             "onset_group": "adult" if is_old else "juvenile",
             "diagnosis": "dm",
         }
@@ -310,6 +337,7 @@ def _patient(rows: dict[str, list[dict[str, object]]], draw: random.Random, numb
     rows["event"].append(key | {"event_id": "rash", "status": rash, "time_days": 0.0})
     months = round(draw.expovariate(0.04 if is_old else 0.02)) + 1.0
     is_event = months < 36 and rash == "absent" and draw.random() < 0.8
+    rows["follow_up"].append(key | {"last_seen_days": months * 30.0})
     for endpoint in ANALYSES:
         rows["time"].append(
             key

@@ -32,8 +32,8 @@ from orchestration.replay import FRAMES, ReplayError, write_replay
 from tests.unit import replay_fixture as fixture
 
 SHIPPED = Path(__file__).parents[2] / "registry" / "studies" / "nxp2.yml"
-STATED = {"position", "confidence", "nominal_month", "time_months"}  # numbers that a study or release states
-NO_FILES = Files({}, {}, {})
+STATED = {"position", "confidence", "nominal_month", "time_months", "tau_months"}  # what a study or release states
+NO_FILES = Files({}, {}, {}, {})
 
 
 def written(name: str) -> pd.DataFrame:
@@ -287,12 +287,14 @@ def files_of(study: Study) -> Files:
         {t.table_id: "t.csv" for t in study.tables},
         {m.model_id: "v.csv" for m in study.mixed_models},
         {e: "e.csv" for e in study.endpoints},
+        {m.model_id: "i.csv" for m in study.recurrent_events},
     )
 
 
 def test_a_study_asks_only_for_the_packages_that_it_needs() -> None:
-    raw = {k: v for k, v in fixture.STUDY.items() if k not in ("tables", "mixed_models", "survival", "cox")}
-    text = script(Study.model_validate(raw | {"tables": fixture.STUDY["tables"]}), fixture.RELEASE,
+    raw = {k: v for k, v in fixture.STUDY.items() if k in ("study", "title", "groups", "endpoints", "variables")}
+    without_bounds = fixture.STUDY["tables"][1:]
+    text = script(Study.model_validate(raw | {"tables": without_bounds}), fixture.RELEASE,
                   files_of(fixture.study()))  # fmt: skip
     assert "library(" not in text
     assert "with nothing more" in text
@@ -319,8 +321,8 @@ def test_every_function_that_the_study_calls_is_defined_above_it() -> None:
     calls = below.split("## ---- What agrees")[0]
     called = set(re.findall(r"^(?:table <- )?([a-z_]+)\(", calls, re.MULTILINE))
     assert called == {
-        "baseline_table", "describe_and_test", "adjust", "courses", "mixed_model",
-        "survival_analysis", "cox_model", "firth_model",
+        "baseline_table", "describe_and_test", "describe_and_test_bounds", "adjust", "courses", "mixed_model",
+        "survival_analysis", "restricted_means", "cox_model", "firth_model", "recurrent_model",
     }  # fmt: skip
     assert all(f"\n{name} <- function(" in above for name in called)
 
@@ -328,7 +330,7 @@ def test_every_function_that_the_study_calls_is_defined_above_it() -> None:
 def test_every_file_that_the_script_reads_is_written() -> None:
     study = fixture.content(SCRIPT).split("## ---- The study")[1]
     assert set(re.findall(r'"([^"]+\.csv)"', study)) - {"comparison.csv"} == {
-        name for name in fixture.files() if name.startswith(("patients_", "visits_", "times_"))
+        name for name in fixture.files() if name.startswith(("patients_", "visits_", "times_", "intervals_"))
     }
 
 
@@ -342,6 +344,7 @@ def test_every_quantity_of_ours_is_one_that_r_records() -> None:
 
 def test_every_choice_of_a_study_has_a_side_in_r() -> None:
     tables, survival = (fixture.content(SCRIPT), part("survival.R"))
+    assert set(choices(study_module.RecurrentEvents, "method")) == {"andersen_gill", "pwp_total", "pwp_gap"}
     for test in set(get_args(TwoGroupTest)) - {"none"}:
         assert re.search(rf"^  {test} = ", tables, re.MULTILINE), test
     for weights in choices(SurvivalAnalysis, "weights"):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from analytics.disclosure import known
-from analytics.formatting import NOT_AVAILABLE, format_number, format_p
+from analytics.disclosure import NOT_PRINTED, known
+from analytics.formatting import NOT_AVAILABLE, format_estimate_ci, format_number, format_p
 from analytics.printed_table import Cell, Column, PrintedTable, Row
 from analytics.study_frames import Record, StudyFrames, grouped, is_ok
 from analytics.table_cells import (
@@ -27,6 +27,8 @@ from analytics.wording import PARAMETER_KINDS, opened, term_words, test_words
 
 _PRINTED_MODEL = re.compile(r"^table_([ivx]+)_")
 _F_TESTS = ("satterthwaite_f", "kenward_roger_f", "containment_f", "f")
+_F_PREFIX = "anova_"
+_FURTHER_EVENTS = ("fine_gray", "recurrent")  # kinds of model whose ratios stand apart from Cox's
 
 
 def model_term_tables(study: StudyFrames, printed: bool) -> list[PrintedTable]:
@@ -52,7 +54,7 @@ def printed_table_number(model_id: object) -> str:
 
 
 def _term_table(study: StudyFrames, number: str, test: str, rows: list[Record]) -> PrintedTable:
-    is_f = test in _F_TESTS
+    is_f = test in _F_TESTS or test.startswith(_F_PREFIX)
     columns = (
         Column("term", "Term"),
         Column("statistic", "F" if is_f else "χ²", align="right"),
@@ -242,7 +244,18 @@ def log_rank_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
 
 def cox_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
     """Hazard ratios; the test of proportional hazards stands beside each."""
-    rows = _of_models(study, study.rows("cox_term", endpoint=endpoint))
+    return _ratio_table(study, endpoint, f"Cox models: {study.endpoint_label(endpoint)}", "cox", further=False)
+
+
+def further_ratio_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
+    """Ratios of models that count competing events, or every event."""
+    title = f"Models of competing and recurrent events: {study.endpoint_label(endpoint)}"
+    return _ratio_table(study, endpoint, title, "further_events", further=True)
+
+
+def _ratio_table(study: StudyFrames, endpoint: str, title: str, name: str, further: bool) -> PrintedTable | None:
+    apart = {m["model_id"] for m in study.rows("model") if m.get("kind") in _FURTHER_EVENTS}
+    rows = [r for r in _of_models(study, study.rows("cox_term", endpoint=endpoint)) if (r["model_id"] in apart) == further]
     if not rows:
         return None
     printed = tuple(
@@ -264,19 +277,65 @@ def cox_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
     )
     columns = (
         Column("term", "Term"),
-        Column("hazard_ratio", "Hazard ratio (95% CI)", align="right"),
+        Column("hazard_ratio", "Ratio (95% CI)" if further else "Hazard ratio (95% CI)", align="right"),
         Column("statistic", "Statistic", align="right"),
         Column("p", P_VALUE, align="right"),
-        Column("ph", "p, proportional hazards", align="right"),
+        *(() if further else (Column("ph", "p, proportional hazards", align="right"),)),
     )
     return PrintedTable(
-        f"{study.study_id}_{endpoint}_cox",
-        f"Cox models: {study.endpoint_label(endpoint)}",
+        f"{study.study_id}_{endpoint}_{name}",
+        title,
         columns,
         printed,
         notes=model_notes(study, rows),
         group_label="Model",
     )
+
+
+def incidence_table(study: StudyFrames, model_id: str) -> PrintedTable | None:
+    """Cumulative incidence at its last time by group and cause, with Gray's test of each cause."""
+    last = [
+        max(found, key=lambda r: r["time"])
+        for _, found in grouped(study.rows("cumulative_incidence", model_id=model_id), "cause", "group_id")
+    ]
+    if not last:
+        return None
+    tests = {r["cause"]: r for r in study.rows("gray_test", model_id=model_id)}
+    events = {
+        key: sum(r["events"] for r in found)
+        for key, found in grouped(study.rows("cumulative_incidence", model_id=model_id), "cause", "group_id")
+    }
+    printed = tuple(
+        Row(
+            {
+                "group": study.group_label(r["group_id"]),
+                "events": study.disclosure.count_of(events[r["cause"], r["group_id"]], r.get("n")),
+                "incidence": flagged(
+                    study,
+                    r,
+                    NOT_PRINTED
+                    if study.disclosure.is_small_of(events[r["cause"], r["group_id"]], r.get("n"))
+                    else format_estimate_ci(r["incidence"], r.get("ci_low"), r.get("ci_high"), 2),
+                ),
+            },
+            group=f"{opened(r['cause'])}: {_gray(study, tests.get(r['cause']))}",
+        )
+        for r in last
+    )
+    columns = (
+        Column("group", "Group"),
+        Column("events", "Events", align="right"),
+        Column("incidence", "Cumulative incidence at the end (95% CI)", align="right"),
+    )
+    title = f"Cumulative incidence: {study.endpoint_label(last[0]['endpoint'])}"
+    return PrintedTable(f"{study.study_id}_{model_id}_incidence", title, columns, printed, group_label="Cause")
+
+
+def _gray(study: StudyFrames, row: Record | None) -> str:
+    if row is None or not known(row.get("p_value")):
+        return "no test"
+    p = study.disclosure.p_class(row["p_value"]) if study.disclosure.masks else format_p(row["p_value"])
+    return f"Gray's test χ² {format_number(row['statistic'], 2)}, df {format_number(row['df'], 0)}, p {p}"
 
 
 def _of_models(study: StudyFrames, rows: Sequence[Record]) -> list[Record]:

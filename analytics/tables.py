@@ -25,7 +25,7 @@ from analytics.table_cells import (
 )
 from analytics.wording import effect_words, short_test, status_words, test_words
 
-_RATIOS = ("odds_ratio", "risk_ratio", "hazard_ratio", "ratio")
+_RATIOS = ("odds_ratio", "risk_ratio", "hazard_ratio", "geometric_mean_ratio", "ratio")
 
 
 def baseline_tables(study: StudyFrames) -> list[PrintedTable]:

@@ -41,6 +41,13 @@ TEST_WORDS = {
     "satterthwaite_f": "F test, Satterthwaite df",
     "kenward_roger_f": "F test, Kenward–Roger df",
     "log_rank": "log-rank",
+    "peto_prentice": "Peto–Prentice",
+    "gehan": "Gehan",
+    "gehan_exact": "exact Gehan",
+    "anova_greenhouse_geisser": "analysis of variance, Greenhouse–Geisser",
+    "anova_huynh_feldt": "analysis of variance, Huynh–Feldt",
+    "anova_uncorrected": "analysis of variance, sphericity assumed",
+    "anova_pillai": "multivariate analysis of variance, Pillai's trace",
 }
 
 SHORT_TESTS = {
@@ -54,6 +61,9 @@ SHORT_TESTS = {
     "fisher_mid_p": "Fisher mid-p",
     "chi_square": "χ²",
     "chi_square_yates": "χ² Yates",
+    "peto_prentice": "Peto–Prentice",
+    "gehan": "Gehan",
+    "gehan_exact": "Gehan exact",
     "none": "",
 }
 
@@ -67,6 +77,7 @@ EFFECT_WORDS = {
     "cohen_d": "Cohen's d",
     "rank_biserial": "rank-biserial correlation",
     "probability_greater": "probability of the greater value",
+    "geometric_mean_ratio": "ratio of geometric means",
     "none": "",
 }
 

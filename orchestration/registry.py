@@ -1,23 +1,21 @@
-"""Loads and checks a registry folder: `registry.yml`, mappings, studies, their printed numbers.
+"""Loads and checks a registry folder: `registry.yml`, the senders' mappings, the studies.
 
 Belongs here: the shape of `registry.yml` and where things lie in a registry folder. Does not belong here: the shape of a
-mapping (`mapping.py`), a study (`analytics/study.py`) or printed numbers (`published.py`), and anything that runs.
+mapping (`mapping.py`) or of a study (`analytics/study.py`), and anything that runs.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
-from analytics.published import Paper
 from analytics.study import Study
 from orchestration.mapping import Id, Mapping, Strict
 from orchestration.mapping_file import place_in_mapping, read_mapping
-from orchestration.published import read_paper
 from orchestration.yaml_file import ConfigurationError, line_of, nearest, read_model
 
 SHIPPED_REGISTRY = Path(__file__).resolve().parent.parent / "registry"
@@ -76,7 +74,6 @@ class Registry:
     file: RegistryFile
     mappings: dict[str, Mapping]
     studies: dict[str, Study]
-    papers: dict[str, Paper] = field(default_factory=dict)  # by the study that reproduces their numbers
 
     landing = property(lambda self: self.folder / "landing")
     warehouse = property(lambda self: self.folder / "warehouse" / "warehouse.duckdb")
@@ -101,11 +98,7 @@ class Registry:
         })
 
     def studies_digest(self) -> str:
-        """Changes when a study or the printed numbers beside it change: results are then computed anew."""
-        return _digest({
-            "studies": {name: study.model_dump(mode="json") for name, study in self.studies.items()},
-            "papers": {name: paper.as_data() for name, paper in self.papers.items()},
-        })
+        return _digest({name: study.model_dump(mode="json") for name, study in self.studies.items()})
 
     def undecided(self) -> list[str]:
         """A sentence for every export with columns that nobody has decided."""
@@ -138,10 +131,9 @@ def load_registry(folder: Path) -> Registry:
     studies = _read_folder(faults, folder, "studies", Study, "study")
     if file is not None:
         faults += _check_studies(folder, studies, file)
-    papers = _read_papers(faults, folder)
     if faults:
         raise ConfigurationError(faults)
-    return Registry(folder, file, mappings, studies, papers)
+    return Registry(folder, file, mappings, studies)
 
 
 def _collect(faults: list[str], path: Path, model: type, folder: Path):
@@ -169,24 +161,6 @@ def _read_folder(faults: list[str], folder: Path, kind: str, model: type, id_key
         found[identity] = item
     if kind == "hospitals" and not found and not faults:
         faults.append(f"{kind}/: no mapping file here; write one per sender, or draft one: myositis onboard HOSPITAL PATH")
-    return found
-
-
-def _read_papers(faults: list[str], folder: Path) -> dict[str, Paper]:
-    """published/<study>/: the printed numbers that the study reproduces."""
-    studies = [path.stem for path in sorted((folder / "studies").glob("*.yml"))]
-    found = {}
-    for path in sorted(p for p in (folder / "published").glob("*") if p.is_dir()):
-        if path.name not in studies:
-            faults.append(
-                f"published/{path.name}/: no study of this name; a folder of printed numbers is called as the"
-                f" study that reproduces them. Studies: {', '.join(studies) or 'none'}.{nearest(path.name, studies)}"
-            )
-            continue
-        try:
-            found[path.name] = read_paper(path, shown_as=f"published/{path.name}")
-        except ConfigurationError as error:
-            faults += error.faults
     return found
 
 

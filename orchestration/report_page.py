@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analytics.disclosure import Disclosure
-from analytics.printed_table import PrintedTable, notes_of, to_csv, to_html
+from analytics.printed_table import PrintedTable, notes_of, to_csv, to_html, typeset
 from analytics.study_frames import Record, StudyFrames, records
 
 if TYPE_CHECKING:
     import duckdb
 
     from analytics.figures import StudyFigure
+    from analytics.sensitivity_tables import Question
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 WRITTEN = ".report-files"
@@ -66,13 +67,14 @@ class StudySections:
     model_details: list[PrintedTable]
     curves: list[StudyFigure]
     survival: list[PrintedTable]
+    questions: list[Question]
+    question_figures: dict[str, list[StudyFigure]]
     further: list[PrintedTable]
-    further_details: list[PrintedTable]
     findings: list[Record]
     methods: list[tuple[str, str]]
     reproduction: list[PrintedTable]
     reproduction_details: list[PrintedTable]
-    agreement: tuple[int, int, int]
+    agreement: tuple[int, int]
 
     @property
     def sizes(self) -> list[tuple[str, str, str]]:
@@ -87,7 +89,7 @@ class StudySections:
 
     @property
     def figures(self) -> list[StudyFigure]:
-        return [*self.courses, *self.curves]
+        return [*self.courses, *self.curves, *(f for found in self.question_figures.values() for f in found)]
 
     @property
     def tables(self) -> list[PrintedTable]:
@@ -98,8 +100,8 @@ class StudySections:
             *self.models,
             *self.model_details,
             *self.survival,
+            *(t for q in self.questions for t in q.tables),
             *self.further,
-            *self.further_details,
             *self.reproduction,
             *self.reproduction_details,
         ]
@@ -199,10 +201,10 @@ def study_sections(study: StudyFrames) -> StudySections:
         method_words,
         model_tables,
         provenance_tables,
+        sensitivity_tables,
         survival_figure,
         tables,
     )
-    from analytics.reproduction import agreement
 
     endpoints = list(
         dict.fromkeys(
@@ -215,6 +217,8 @@ def study_sections(study: StudyFrames) -> StudySections:
     printed = [m for m in models if model_tables.printed_table_number(m)]
     others = [m for m in models if m not in printed]
     first, rest = (printed, others) if printed else (others, [])
+    questions = sensitivity_tables.questions(study)
+    reproduced = study.rows("reproduction")
     return StudySections(
         study=study,
         flow=provenance_tables.cohort_flow_table(study),
@@ -241,13 +245,21 @@ def study_sections(study: StudyFrames) -> StudySections:
                 model_tables.cox_table,
             )
         ),
+        questions=questions,
+        question_figures={q.analysis_id: _figures_of(study, q) for q in questions},
         further=[
             *(model_tables.model_term_tables(study, printed=False) if printed else []),
-            *_made([model_tables.contrast_table(study, rest)]),
+            *_made(
+                make(study, rest)
+                for make in (
+                    model_tables.contrast_table,
+                    model_tables.marginal_mean_table,
+                    model_tables.parameter_table,
+                )
+            ),
+            *_made(model_tables.further_ratio_table(study, e) for e in endpoints),
+            *_made(model_tables.incidence_table(study, m) for m in study.distinct("cumulative_incidence", "model_id")),
         ],
-        further_details=_made(
-            [model_tables.marginal_mean_table(study, rest), model_tables.parameter_table(study, rest)]
-        ),
         findings=study.rows("finding"),
         methods=method_words.methods(study),
         reproduction=_made(
@@ -257,8 +269,17 @@ def study_sections(study: StudyFrames) -> StudySections:
             ]
         ),
         reproduction_details=_made([provenance_tables.reproduction_table(study, agrees=True)]),
-        agreement=agreement(study.rows("reproduction")),
+        agreement=(sum(bool(r.get("agrees")) for r in reproduced), len(reproduced)),
     )
+
+
+def _figures_of(study: StudyFrames, question: Question) -> list[StudyFigure]:
+    """A score against age, or ratios side by side."""
+    from analytics.norm_figure import norm_figure
+    from analytics.ratio_figure import ratio_figure
+
+    draw = {"norm_for_age": norm_figure, "compare_models": ratio_figure}.get(question.kind)
+    return _made([draw(study, question.analysis_id)]) if draw else []
 
 
 def _formats() -> tuple[str, ...]:
@@ -307,6 +328,7 @@ def _page(
         "table_html": lambda table: Markup(to_html(_shortened(table))),
         "notes": lambda table: [(mark, Markup(text)) for mark, text in notes_of(_shortened(table))],
         "svg": svg,
+        "typeset": lambda text: Markup(typeset(text)),
         "csv_uri": lambda table: (
             "data:text/csv;base64," + base64.b64encode(sheets[table.name]).decode("ascii")
         ),

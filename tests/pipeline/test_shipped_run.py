@@ -12,7 +12,7 @@ import duckdb
 import pytest
 import python_calamine
 
-from orchestration import cli, flow
+from orchestration import flow
 from orchestration.registry import Registry
 from orchestration.release import publish
 from orchestration.resources import point_at
@@ -105,41 +105,38 @@ def test_the_tables_hold_every_variable_of_the_published_ones(shipped_run: Regis
     assert comparisons == [(140, 140, 140)]
 
 
-def test_every_value_that_the_publication_printed_stands_beside_a_computed_one(shipped_run: Registry) -> None:
-    counts = release_query(shipped_run, "select quantity, count(*) from results.reproduction group by 1 order by 1")
-    assert counts == [("analysis", 5), ("chi_square", 12), ("p_value", 152), ("summary", 233)]
-    unreasoned = "select cell from results.reproduction where not agrees and coalesce(reason, '') = ''"
-    assert release_query(shipped_run, unreasoned) == []
-    displayed_alike = release_query(
+def test_every_question_beside_the_printed_numbers_is_answered_with_numbers(shipped_run: Registry) -> None:
+    asked = [a.analysis_id for a in shipped_run.studies["nxp2"].sensitivity]
+    answers = release_query(
         shipped_run,
-        "select count(*), count(*) filter (where r.agrees) from results.reproduction as r"
-        " join results.baseline_summary as s using (table_id, variable, group_id) where s.display = r.printed",
+        "select q.analysis_id, q.answer <> '' and q.cannot_say <> '', count(s.variant) > 0,"
+        " bool_and(s.status = 'ok' or s.note <> '' or s.status = 'singular')"
+        " from results.sensitivity_question as q left join results.sensitivity as s using (analysis_id)"
+        " group by q.position, q.analysis_id, 2 order by q.position",
     )
-    assert displayed_alike[0][0] == displayed_alike[0][1] > 150
+    assert answers == [(a, True, True, True) for a in asked]
 
 
-def test_the_command_and_the_report_end_with_the_count_of_values_that_agree(
-    shipped_run: Registry, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ((agree, differ, unexplained),) = release_query(
+def test_every_comparison_has_an_effect_with_an_interval_and_an_adjusted_p_value(shipped_run: Registry) -> None:
+    without = release_query(
         shipped_run,
-        "select count(*) filter (where agrees), count(*) filter (where not agrees),"
-        " count(*) filter (where reason = 'not explained') from results.reproduction",
+        "select table_id, variable from results.group_comparison where status = 'ok'"
+        " and (effect is null or ci_low is null or second_effect is null or p_adjusted < p_value)",
     )
-    folder = str(shipped_run.folder)
-    call = ["reproduce", "--registry", folder, "--differs", "--table", "II"]
-    assert cli.guarded(lambda: cli.app(call, standalone_mode=False) or 0) == 0
-    shown = capsys.readouterr().out
-    assert shown.rstrip().endswith(
-        f"nxp2: {agree} of 402 printed values agree; {differ} differ, {unexplained} of them not explained"
+    assert without == []
+
+
+def test_age_group_and_hospital_are_shown_to_be_one_variable(shipped_run: Registry) -> None:
+    rows = release_query(
+        shipped_run,
+        "select label, variant, count, status from results.sensitivity where analysis_id = 'age_or_hospital'"
+        " and (label like 'Hospital: %' or (variant = 'adjusted' and label like '%hospital%')) order by label, variant",
     )
-    assert "Table II\n" in shown and "Table III" not in shown
-    assert cli.guarded(lambda: cli.app([*call, "--csv"], standalone_mode=False) or 0) == 0
-    sheet = capsys.readouterr().out
-    assert '"Sex, F, NXP2⁺ JDM vs NXP2⁺ adult DM, p",0.307,0.489,no,"7 of 18 against 5 of 20' in sheet
-    assert cli.guarded(lambda: cli.app(["reproduce", "--strict", "--registry", folder], standalone_mode=False) or 0) == 1
-    page = (shipped_run.reports / "current" / "report.html").read_text(encoding="utf-8")
-    assert f"{agree} of 402 printed values agree" in page
+    assert rows == [
+        ("Hospital: zjch", "nxp2_adult_dm", 0, "ok"), ("Hospital: zjch", "nxp2_jdm", 18, "ok"),
+        ("Hospital: zjfah", "nxp2_adult_dm", 20, "ok"), ("Hospital: zjfah", "nxp2_jdm", 0, "ok"),
+        ("LDH, hospital: NXP2⁺ JDM vs NXP2⁺ adult DM", "adjusted", None, "not_estimable"),
+    ]
 
 
 def test_censored_results_keep_comparator_and_limit_and_have_no_value(shipped_run: Registry) -> None:

@@ -18,8 +18,10 @@ from expectations.suite import Suite, Waiver, load_suite, load_waivers
 
 RAW_SUITE = Path(__file__).with_name("raw.yml")
 MARTS_SUITE = Path(__file__).with_name("marts.yml")
+ALL_SUITES = tuple(sorted(Path(__file__).parent.glob("*.yml")))
 
 __all__ = [
+    "ALL_SUITES",
     "MARTS_SUITE",
     "RAW_SUITE",
     "CheckResult",

@@ -210,7 +210,7 @@ class WaiverEntry(Strict):
 
 
 class WaiverFile(Strict):
-    """The waivers of a registry."""
+    """waivers.yml: expectations that a registry lets fail for a time."""
 
     waivers: list[WaiverEntry]
 

@@ -237,14 +237,18 @@ def ui(
 
 @app.command(epilog="Example: myositis schema > mapping.schema.json")
 def schema(
-    kind: Annotated[str, typer.Argument(help="mapping, registry or study.")] = "mapping",
+    kind: Annotated[str, typer.Argument(help="mapping, registry, study, corrections or waivers.")] = "mapping",
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
     from analytics.study import Study
+    from expectations.suite import WaiverFile
+    from orchestration.corrections import CorrectionFile
     from orchestration.mapping import Mapping
     from orchestration.registry import RegistryFile
 
-    models = {"mapping": Mapping, "registry": RegistryFile, "study": Study}
+    models = {
+        "mapping": Mapping, "registry": RegistryFile, "study": Study, "corrections": CorrectionFile, "waivers": WaiverFile,
+    }
     if kind not in models:
         raise typer.BadParameter(f'expected one of {", ".join(models)}; found "{kind}"')
     print(json.dumps(models[kind].model_json_schema(), indent=2, ensure_ascii=False))

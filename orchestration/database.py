@@ -80,6 +80,17 @@ create table if not exists raw.registry_missing_mark (sender_id varchar, mark va
 create table if not exists raw.registry_visit_window (
     scheduled_visit varchar, nominal_month double, nominal_day double, from_day double, to_day double);
 create table if not exists raw.registry_setting (setting varchar, value varchar);
+create table if not exists raw.registry_correction (
+    correction_id varchar, sender_id varchar, file varchar, sheet varchar, delivery varchar, action varchar, status varchar,
+    reason varchar, reported date);
+create table if not exists raw.registry_correction_load (load_id varchar primary key, corrections_digest varchar);
+create table if not exists raw.registry_correction_match (
+    correction_id varchar, sender_id varchar, delivery_id varchar, load_id varchar, rows_matched bigint, rows_as_expected bigint);
+create table if not exists raw.registry_corrected_cell (
+    correction_id varchar, sender_id varchar, delivery_id varchar, load_id varchar, export_id varchar, entity varchar,
+    source_file varchar, source_sheet varchar, source_row bigint, source_column varchar, patient_key varchar, visit_key varchar,
+    action varchar, field varchar, value_sent varchar, value_text varchar);
+create table if not exists raw.registry_load_to_restage (load_id varchar primary key);
 create table if not exists raw.registry_endpoint (
     endpoint varchar, role varchar, event_id varchar, horizon_months double);
 """

@@ -122,6 +122,7 @@ def report_only(registry: Registry) -> None:
 def check(registry: Registry) -> list[str]:
     """Faults of outstanding deliveries against their mappings, without loading them."""
     from orchestration import dbt
+    from orchestration.correction_cells import check_corrections
     from orchestration.database import warehouse
     from orchestration.loading import find_faults
 
@@ -132,6 +133,7 @@ def check(registry: Registry) -> list[str]:
     faults = [*registry.undecided(), *strays(registry)]
     found = outstanding(registry)
     with warehouse(registry.warehouse) as connection:
+        faults += check_corrections(connection, registry)
         for inventory in found:
             own = find_faults(connection, registry, inventory)
             faults += own

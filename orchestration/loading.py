@@ -22,6 +22,8 @@ from orchestration import linkage, pseudonym
 from orchestration.database import RAW_FIELDS
 from orchestration.exports import ExportFault, ReadSpec, SourceTable, left_unread, open_tables
 from orchestration.mapping import (
+    RAW_NAMES,
+    WIDE_NAMES,
     CodeList,
     ColumnSource,
     Condition,
@@ -38,17 +40,6 @@ from orchestration.yaml_file import nearest
 
 log = logging.getLogger("myositis")
 
-RAW_NAMES = {
-    "concept": "concept_source", "value": "value_text", "unit": "unit_source", "unit_2": "unit_source_2",
-    "antibody": "antibody_source", "result": "result_text", "assay": "assay_source", "event": "event_source",
-    "status": "status_text", "treatment": "treatment_source", "patient_id": "patient_key", "visit_id": "visit_key",
-    "comparator": "comparator_source",
-}
-WIDE_NAMES = {
-    "observations": ("concept_source", "value_text"),
-    "antibodies": ("antibody_source", "result_text"),
-    "events": ("event_source", "status_text"),
-}
 LOAD_TABLES = (
     *(f"raw.{e}" for e in RAW_FIELDS), "raw.delivery_file", "raw.source_table", "raw.rejected_line",
     "raw.patient_link",

@@ -272,6 +272,19 @@ ENTITIES: dict[str, type[Entity]] = {
     "follow_up": FollowUp,
 }
 
+# where the fields lie in schema raw; of a wide row, the name and the content of a cell
+RAW_NAMES = {
+    "concept": "concept_source", "value": "value_text", "unit": "unit_source", "unit_2": "unit_source_2",
+    "antibody": "antibody_source", "result": "result_text", "assay": "assay_source", "event": "event_source",
+    "status": "status_text", "treatment": "treatment_source", "patient_id": "patient_key", "visit_id": "visit_key",
+    "comparator": "comparator_source",
+}
+WIDE_NAMES = {
+    "observations": ("concept_source", "value_text"),
+    "antibodies": ("antibody_source", "result_text"),
+    "events": ("event_source", "status_text"),
+}
+
 
 class CodeList(Strict):
     """A file of the delivery that says what the codes of other files mean: one row per code, or one per field."""

@@ -45,7 +45,8 @@ def ingest(registry: Registry, sender: str, delivery: str) -> LoadSummary | None
             record_state(connection, inventory, kind, "refused", "\n".join(refusal.reasons))
             raise
         results = run_suite(
-            registry.warehouse, load_suite(RAW_SUITE), schema="raw", parameters={"load_id": inventory.load_id}
+            registry.warehouse, load_suite(RAW_SUITE), schema="raw", parameters={"load_id": inventory.load_id},
+            waivers=registry.waivers,
         )
         record_checks(connection, results, scope=inventory.load_id)
         if failed := gate(results):

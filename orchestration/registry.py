@@ -1,19 +1,23 @@
-"""Loads and checks a registry folder: `registry.yml`, the senders' mappings, the studies.
+"""Loads and checks a registry folder: `registry.yml`, the senders' mappings, their corrections, waivers, the studies.
 
 Belongs here: the shape of `registry.yml` and where things lie in a registry folder. Does not belong here: the shape of a
-mapping (`mapping.py`) or of a study (`analytics/study.py`), and anything that runs.
+mapping (`mapping.py`), of corrections (`corrections.py`), of waivers (`expectations/suite.py`) or of a study
+(`analytics/study.py`), and anything that runs.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
 from analytics.study import Study
+from expectations.suite import Waiver
+from orchestration.corrections import CorrectionFile, faults_of
 from orchestration.mapping import Id, Mapping, Strict
 from orchestration.mapping_file import place_in_mapping, read_mapping
 from orchestration.yaml_file import ConfigurationError, line_of, nearest, read_model
@@ -74,6 +78,8 @@ class Registry:
     file: RegistryFile
     mappings: dict[str, Mapping]
     studies: dict[str, Study]
+    corrections: dict[str, CorrectionFile] = field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
 
     landing = property(lambda self: self.folder / "landing")
     warehouse = property(lambda self: self.folder / "warehouse" / "warehouse.duckdb")
@@ -95,6 +101,19 @@ class Registry:
         return _digest({
             "registry": self.file.model_dump(mode="json", include={"visit_schedule", "observation_window_days"}),
             "endpoints": {s.study: s.model_dump(mode="json")["endpoints"] for s in self.studies.values()},
+        })
+
+    def corrections_digest(self, sender: str) -> str:
+        """Changes when a correction of the sender's rows changes; empty without any that acts or asks."""
+        file = self.corrections.get(sender)
+        open_ones = [c.model_dump(mode="json") for c in file.corrections if c.status != "withdrawn"] if file else []
+        return _digest(open_ones) if open_ones else ""
+
+    def records_digest(self, today: date) -> str:
+        """Changes when anything that people decided about deliveries changes, and when a waiver ends."""
+        return _digest({
+            "corrections": {sender: file.model_dump(mode="json") for sender, file in self.corrections.items()},
+            "waivers": [str(w) for w in self.waivers if today <= w.expires],
         })
 
     def studies_digest(self) -> str:
@@ -129,11 +148,14 @@ def load_registry(folder: Path) -> Registry:
     file = _collect(faults, folder / "registry.yml", RegistryFile, folder)
     mappings = _read_folder(faults, folder, "hospitals", Mapping, "sender")
     studies = _read_folder(faults, folder, "studies", Study, "study")
+    corrections = _read_folder(faults, folder, "corrections", CorrectionFile, "sender")
+    faults += _check_corrections(folder, corrections, mappings)
+    waivers = _read_waivers(faults, folder, mappings)
     if file is not None:
         faults += _check_studies(folder, studies, file)
     if faults:
         raise ConfigurationError(faults)
-    return Registry(folder, file, mappings, studies)
+    return Registry(folder, file, mappings, studies, corrections, waivers)
 
 
 def _collect(faults: list[str], path: Path, model: type, folder: Path):
@@ -177,6 +199,44 @@ def _check_studies(folder: Path, studies: dict[str, Study], file: RegistryFile) 
                     f" Its visits: {', '.join(visits)}.{nearest(visit, visits)}"
                 )
     return faults
+
+
+def _check_corrections(folder: Path, corrections: dict[str, CorrectionFile], mappings: dict[str, Mapping]) -> list[str]:
+    faults: list[str] = []
+    for sender, file in corrections.items():
+        path = folder / "corrections" / f"{sender}.yml"
+        if sender in mappings:
+            faults += faults_of(file, mappings[sender], path, f"corrections/{sender}.yml")
+        elif mappings:
+            faults.append(
+                f"corrections/{sender}.yml:1: no mapping hospitals/{sender}.yml; a file of corrections is called as its sender."
+                f" Senders: {', '.join(mappings)}.{nearest(sender, mappings)}"
+            )
+    return faults
+
+
+def _read_waivers(faults: list[str], folder: Path, mappings: dict[str, Mapping]) -> tuple[Waiver, ...]:
+    """waivers.yml, where there is one: expectations of the suites that may fail until a day."""
+    from expectations import ALL_SUITES, load_suite, load_waivers
+
+    path = folder / "waivers.yml"
+    if not path.exists():
+        return ()
+    try:
+        waivers = load_waivers(path, [load_suite(suite) for suite in ALL_SUITES])
+    except ConfigurationError as error:
+        faults += error.faults
+        return ()
+    known = [h for m in mappings.values() for h in (m.sender, *(f"{m.sender}_{code}" for code in m.hospitals or {}))]
+    networks = tuple(f"{m.sender}_" for m in mappings.values() if m.is_network)
+    for number, waiver in enumerate(waivers):
+        if waiver.hospital and mappings and waiver.hospital not in known and not waiver.hospital.startswith(networks):
+            line = line_of(path, ("waivers", number, "hospital"))
+            faults.append(
+                f'waivers.yml:{line}: waivers[{number}].hospital: no hospital "{waiver.hospital}" in hospitals/.'
+                f"{nearest(waiver.hospital, known)} Hospitals: {', '.join(known)}"
+            )
+    return waivers
 
 
 def _digest(value: object) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,10 @@ class ReleaseRefused(Exception):
 
 
 def release_id(registry: Registry, connection: duckdb.DuckDBPyConnection) -> str:
-    """Names what a release is made from: the loads in force, rules, studies and code. Equal inputs, equal id."""
+    """Names what a release is made from: the loads in force, rules, corrections, waivers, studies and code. Equal inputs, equal id."""
     loads = connection.execute("select load_id from raw.current_load order by 1").fetchall()
     parts = [*(load for (load,) in loads), registry.rules_digest(), registry.studies_digest(), registry.file.model_dump_json(),
-             dbt.project_digest(), _code_digest()]
+             registry.records_digest(date.today()), dbt.project_digest(), _code_digest()]
     return "r" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
@@ -80,7 +80,7 @@ def check_marts(registry: Registry) -> list:
     """Run the marts suite, keep its results in quality.check_result, and return them."""
     from expectations import MARTS_SUITE, load_suite, run_suite
 
-    results = run_suite(registry.warehouse, load_suite(MARTS_SUITE), schema="marts", parameters={})
+    results = run_suite(registry.warehouse, load_suite(MARTS_SUITE), schema="marts", parameters={}, waivers=registry.waivers)
     with warehouse(registry.warehouse) as connection:
         record_checks(connection, results, scope="marts")
     return results
@@ -115,7 +115,7 @@ def make_candidate(registry: Registry) -> str:
 
 def _copy_quality(connection: duckdb.DuckDBPyConnection) -> None:
     """Deliveries, files, counts of rejected rows and check results; the texts that were rejected stay in the warehouse."""
-    for table in ("delivery", "delivery_file", "source_table"):
+    for table in ("correction", "delivery", "delivery_file", "source_table"):
         columns = "* exclude (loaded_at)" if table == "delivery" else "*"
         connection.execute(f"create table candidate.quality.{table} as select {columns} from quality.{table} order by all")
     connection.execute(

@@ -13,6 +13,7 @@ import duckdb
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from orchestration import dbt
+from orchestration.correction_cells import CorrectionsRefused, resolve_corrections
 from orchestration.database import warehouse, write_rules
 from orchestration.lineage import read_lineage
 from orchestration.raw import POOL
@@ -70,7 +71,10 @@ def warehouse_assets(registry: Registry) -> dg.AssetsDefinition:
     @dbt_assets(manifest=manifest, dagster_dbt_translator=translator, name="warehouse", pool=POOL)
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         mark_alive(current_registry(), context.run_id)
-        results, counts = build(current_registry())
+        try:
+            results, counts = build(current_registry())
+        except CorrectionsRefused as refusal:
+            raise dg.Failure(str(refusal), allow_retries=False) from refusal
         yield from _events(context, manifest, translator, results, counts)
         if failed := [r for r in results if not r.passed]:
             raise dg.Failure(_sentence(failed), allow_retries=False)
@@ -82,7 +86,8 @@ def build(registry: Registry) -> tuple[list[dbt.NodeResult], dict[str, int]]:
     """Bring every model up to date with the loads in force; returns what each node did, and rows by table.
 
     The rules that the tables were built by are kept beside them: other rules, or a build that was cut short while it
-    applied them, mean a full refresh. A delivery with more rejected rows than its hospital is allowed is put out of
+    applied them, mean a full refresh. Corrections are found in the loads first: when one no longer holds, nothing is built. A
+    delivery with more rejected rows than its hospital is allowed is put out of
     force, its predecessor back into force, and the touched patients are built again.
     """
     rules = dbt.project_digest() + registry.rules_digest()
@@ -92,15 +97,24 @@ def build(registry: Registry) -> tuple[list[dbt.NodeResult], dict[str, int]]:
         if not fresh:
             _put_setting(connection, "built_by_rules", f"building {rules}")
     log.info("models: %s", "what the new deliveries touch" if fresh else "all of them, for rules or models are new")
+    _correct(registry)
     results = dbt.build(registry, full_refresh=not fresh, with_seeds=not fresh)
     while all(r.passed for r in results):
         with warehouse(registry.warehouse) as connection:
+            connection.execute("delete from raw.registry_load_to_restage")
             if not refuse_over_threshold(connection):
                 _put_setting(connection, "built_by_rules", rules)
                 return results, _row_counts(connection)
+        _correct(registry)
         results = dbt.build(registry, full_refresh=False, with_seeds=False)
     with warehouse(registry.warehouse) as connection:
         return results, _row_counts(connection)
+
+
+def _correct(registry: Registry) -> None:
+    with warehouse(registry.warehouse) as connection:
+        if faults := resolve_corrections(connection, registry):
+            raise CorrectionsRefused(faults)
 
 
 def refuse_over_threshold(connection: duckdb.DuckDBPyConnection) -> int:

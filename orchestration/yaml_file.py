@@ -58,7 +58,9 @@ def model_of(node: yaml.Node, model: type[Model], faults: list[str]) -> Model:
     try:
         result = model.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError(list(dict.fromkeys([*faults, *(_sentence(e, node, model) for e in error.errors())]))) from None
+        quoting = not getattr(model, "holds_values", False)
+        sentences = (_sentence(e, node, model, quoting) for e in error.errors())
+        raise ConfigurationError(list(dict.fromkeys([*faults, *sentences]))) from None
     if faults:
         raise ConfigurationError(faults)
     return result
@@ -108,7 +110,7 @@ def _repeated_keys(node: yaml.Node, name: str) -> list[str]:
     return faults
 
 
-def _sentence(error: dict[str, Any], node: yaml.Node, model: type[BaseModel]) -> str:
+def _sentence(error: dict[str, Any], node: yaml.Node, model: type[BaseModel], quoting: bool) -> str:
     location = _real_location(error["loc"], node)
     place = place_of(node, location)
     where = _dotted(location)
@@ -121,7 +123,7 @@ def _sentence(error: dict[str, Any], node: yaml.Node, model: type[BaseModel]) ->
         return f'{place}: {where}: this key is required and missing'
     message = error["msg"].removeprefix("Value error, ")
     found = error.get("input")
-    shown = f' (found {found!r})' if isinstance(found, str | int | float | bool) else ""
+    shown = f" (found {found!r})" if quoting and isinstance(found, str | int | float | bool) else ""
     return f"{place}: {where}: {message}{shown}"
 
 

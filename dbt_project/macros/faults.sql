@@ -1,9 +1,13 @@
 {#
 A fault is one thing in one record that could not be understood: {rule, column_name, found}. Rules, with what is expected and
-what to do, are rows of seeds/rejection_rules.csv. `faults` is null for a record without any.
+what to do, are rows of seeds/rejection_rules.csv. `faults` is null for a record without any. A record that a correction
+sets aside has that one fault only.
 #}
 {% macro faults(candidates) -%}
-    case when {% for c in candidates %}{{ c.when }}{{ " or " if not loop.last }}{% endfor %} then
+    case when {{ is_set_aside() }} then
+        [{'rule': case correction_action when 'drop' then 'dropped_by_correction' else 'rejected_by_correction' end,
+          'column_name': 'correction', 'found': correction_id}]
+    when {% for c in candidates %}{{ c.when }}{{ " or " if not loop.last }}{% endfor %} then
         list_filter([
             {%- for c in candidates %}
             case when {{ c.when }} then {'rule': '{{ c.rule }}', 'column_name': '{{ c.column }}', 'found': {{ c.found }}::varchar} end
@@ -34,11 +38,13 @@ what to do, are rows of seeds/rejection_rules.csv. `faults` is null for a record
 {% macro the_time(times) -%} case when len({{ times }}) = 1 then {{ times }}[1] end {%- endmacro %}
 
 {% macro staged(entity, dates=[], offsets=[], texts=[]) -%}
-{#- Every row of the loads to stage, with each date's possible times, each offset in days, and the missing marks found. -#}
+{#- Every row of the loads to stage, corrected, with each date's possible times, each offset in days, and the missing marks found. -#}
 with raw_rows as (
     select r.* from {{ source('raw', entity) }} as r
     where r.load_id in ({{ loads_to_stage() }})
 ),
+
+{{ corrected_rows(entity) }},
 
 marked as (
     select
@@ -47,7 +53,7 @@ marked as (
         {%- for c in dates + offsets + texts %}
         {{ is_missing('r.' ~ c, 'r.sender_id', entity) }} as {{ c }}_is_missing,
         {%- endfor %}
-    from raw_rows as r
+    from corrected_rows as r
     left join {{ source('raw', 'registry_export') }} as x using (export_id)
 ),
 

@@ -35,7 +35,7 @@ MODELS = {
         "fct_follow_up", "fct_observation", "fct_time_to_relapse", "fct_treatment", "fct_visit",
         "patient_link",
     },
-    "quality": {"delivery", "delivery_file", "refused_link", "rejected_row", "source_table",
+    "quality": {"corrected_cell", "correction", "delivery", "delivery_file", "refused_link", "rejected_row", "source_table",
                 "superseded_row"},
     "release": {"candidate", "current"},
     "results": set(TABLES),

@@ -118,10 +118,11 @@ ranked as (
 select
     sender_id, hospital_id, subject_key as patient_key, visit_key, tested_date,
     coalesce(tested_offset_days, date_diff('day', origin_date, tested_date)::double) as time_days,
-    antibody_id, antibody_source, result_text, assay_source, assay_id, cut_off, grade, result,
+    antibody_id, {{ sent('antibody_source') }} as antibody_source, {{ sent('result_text') }} as result_text,
+    {{ sent('assay_source') }} as assay_source, assay_id, {{ sent('cut_off') }} as cut_off, grade, result,
     result = 'positive' as is_positive,
     positivity_rule,
-    delivery_id, load_id, source_file, source_sheet, source_row, source_column,
+    correction_id, delivery_id, load_id, source_file, source_sheet, source_row, source_column,
     fault,
     fault is not null as is_rejected,
     coalesce(rank_in_test > 1, false) as is_superseded,

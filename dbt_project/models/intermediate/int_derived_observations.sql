@@ -16,7 +16,8 @@ derived as (
 
 pairs as (
     select
-        n.* exclude (concept_id, comparator, value_canonical, lower_limit, upper_limit, unit_canonical, conversion_rule, observation_key),
+        n.* exclude (concept_id, comparator, value_canonical, lower_limit, upper_limit, unit_canonical, conversion_rule, observation_key, correction_id),
+        nullif(concat_ws(', ', n.correction_id, d.correction_id), '') as correction_id,
         r.concept_id,
         r.rule_id,
         r.unit_canonical,
@@ -57,5 +58,5 @@ select
     observed_at, offset_from_visit, time_days, scheduled_visit, true as is_visit_value,
     case when is_censored then case when upper_limit is not null and lower_limit = 0 then '<' when upper_limit is null then '>' else 'between' end end as comparator,
     value_canonical, unit_canonical, rule_id as conversion_rule, lower_limit, upper_limit,
-    delivery_id, source_file, source_sheet, source_row, source_column,
+    correction_id, delivery_id, source_file, source_sheet, source_row, source_column,
 from divided

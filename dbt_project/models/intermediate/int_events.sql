@@ -70,7 +70,7 @@ select
     sender_id, hospital_id, subject_key as patient_key, visit_key, event_id, event_date,
     coalesce(event_offset_days, date_diff('day', origin_date, event_date)::double) as offset_or_origin_days,
     event_offset_days, status, detail, event_source,
-    delivery_id, load_id, source_file, source_sheet, source_row, source_column,
+    correction_id, delivery_id, load_id, source_file, source_sheet, source_row, source_column,
     fault,
     fault is not null as is_rejected,
     coalesce(rank_in_event > 1, false) as is_superseded,

@@ -32,7 +32,7 @@ ranked as (
 
 select
     sender_id, hospital_id, patient_key, last_seen_date, last_seen_offset_days, status, reason,
-    delivery_id, load_id, source_file, source_sheet, source_row,
+    correction_id, delivery_id, load_id, source_file, source_sheet, source_row,
     fault,
     fault is not null as is_rejected,
     coalesce(rank_of_contact > 1, false) as is_superseded,

@@ -147,13 +147,13 @@ ranked as (
 
 select
     sender_id, hospital as hospital_id, coalesce(resolved_patient, subject_key) as patient_key, visit_key, concept_id,
-    observed_at, observed_offset_days, value_text, comparator, value, unit_source,
+    observed_at, observed_offset_days, {{ sent('value_text') }} as value_text, comparator, value, {{ sent('unit_source') }} as unit_source,
     case when comparator is null then number_canonical end as value_canonical,
     unit_canonical,
     rule_id as conversion_rule,
     case when comparator in ('>', '>=') then number_canonical when comparator in ('<', '<=') and coalesce(physical_low, 0) >= 0 then coalesce(physical_low, 0) end as lower_limit,
     case when comparator in ('<', '<=') then number_canonical end as upper_limit,
-    delivery_id, load_id, source_file, source_sheet, source_row, source_column,
+    correction_id, delivery_id, load_id, source_file, source_sheet, source_row, source_column,
     fault,
     fault is not null as is_rejected,
     coalesce(rank_in_sample > 1, false) as is_superseded,

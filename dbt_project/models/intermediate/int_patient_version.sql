@@ -8,17 +8,33 @@ visits as (
     select * from {{ ref('int_visit_patient') }}
 ),
 
+-- a correction of a patient's rows is one more thing that the patient is made from
+corrections as (
+    select
+        sender_id, patient_key, visit_key,
+        md5(concat_ws('|', correction_id, load_id, entity, export_id, source_file, source_sheet, source_row, source_column, action,
+            field, value_text is null, value_text)) as made_from,
+    from {{ source('raw', 'registry_corrected_cell') }}
+),
+
+together as (
+    select sender_id, patient_key, visit_key, load_id as made_from from mentions
+    union all
+    select sender_id, patient_key, visit_key, made_from from corrections
+),
+
 resolved as (
     select distinct
         m.sender_id,
         coalesce(m.patient_key, v.patient_key, m.visit_key) as patient_key,
-        m.load_id,
-    from mentions as m
+        m.made_from,
+    from together as m
     left join visits as v using (sender_id, visit_key)
+    where coalesce(m.patient_key, v.patient_key, m.visit_key) is not null
 ),
 
 versioned as (
-    select sender_id, patient_key, md5(string_agg(load_id, ',' order by load_id)) as patient_version
+    select sender_id, patient_key, md5(string_agg(made_from, ',' order by made_from)) as patient_version
     from resolved
     group by all
 )

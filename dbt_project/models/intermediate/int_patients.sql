@@ -16,6 +16,7 @@ merged as (
                      'disease_duration_months', 'diagnosis'] %}
         arg_max({{ c }}, (delivery_id, source_file, coalesce(source_sheet, ''), source_row)) filter (where {{ c }} is not null) as {{ c }},
         {% endfor %}
+        string_agg(distinct correction_id, ', ' order by correction_id) as correction_id,
         count(distinct sex) > 1 or count(distinct birth_year) > 1 as has_conflict,
         arg_max({'delivery_id': delivery_id, 'source_file': source_file, 'source_sheet': source_sheet, 'source_row': source_row},
             (delivery_id, source_file, coalesce(source_sheet, ''), source_row)) as source,

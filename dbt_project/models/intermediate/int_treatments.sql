@@ -44,9 +44,9 @@ ranked as (
 )
 
 select
-    sender_id, hospital_id, patient_key, treatment_id, treatment_source, start_date, stop_date,
+    sender_id, hospital_id, patient_key, treatment_id, {{ sent('treatment_source') }} as treatment_source, start_date, stop_date,
     start_offset_days, stop_offset_days, dose, dose_text, dose_unit, origin_date,
-    delivery_id, load_id, source_file, source_sheet, source_row,
+    correction_id, delivery_id, load_id, source_file, source_sheet, source_row,
     fault,
     fault is not null as is_rejected,
     coalesce(rank_in_course > 1, false) as is_superseded,

@@ -69,5 +69,5 @@ chosen as (
 
 select
     sender_id, hospital_id, patient_key, visit_key, visit_date, visit_end_date, time_days, visit_label, scheduled_visit,
-    nominal_month, days_from_nominal, is_scheduled, delivery_id, source_file, source_sheet, source_row,
+    nominal_month, days_from_nominal, is_scheduled, correction_id, delivery_id, source_file, source_sheet, source_row,
 from chosen

@@ -14,7 +14,7 @@ described as (
         p.sender_id, p.hospital_id, p.patient_key, p.sex, p.birth_year,
         coalesce(p.age_at_onset_years, date_diff('day', p.birth_date, p.onset_date) / 365.25) as age_at_onset_years,
         coalesce(p.disease_duration_months, date_diff('day', p.onset_date, o.baseline_date) / {{ days_per_month() }}) as disease_duration_months,
-        p.diagnosis, o.origin_date, o.baseline_date, o.baseline_days, p.has_conflict,
+        p.diagnosis, o.origin_date, o.baseline_date, o.baseline_days, p.has_conflict, p.correction_id,
         p.source.delivery_id as delivery_id, p.source.source_file as source_file,
         p.source.source_sheet as source_sheet, p.source.source_row as source_row,
     from patients as p
@@ -23,7 +23,7 @@ described as (
 
 -- juvenile dermatomyositis begins before the 18th birthday
 select
-    * exclude (has_conflict, delivery_id, source_file, source_sheet, source_row),
+    * exclude (has_conflict, correction_id, delivery_id, source_file, source_sheet, source_row),
     case when age_at_onset_years < 18 then 'juvenile' when age_at_onset_years >= 18 then 'adult' end as onset_group,
-    has_conflict, delivery_id, source_file, source_sheet, source_row,
+    has_conflict, correction_id, delivery_id, source_file, source_sheet, source_row,
 from described

@@ -5,7 +5,7 @@ select
     e.sender_id, e.hospital_id, e.patient_key, e.event_id, y.category as event_category, e.event_date,
     coalesce(e.event_offset_days, date_diff('day', o.origin_date, e.event_date)::double) as time_days,
     e.status, e.detail,
-    e.delivery_id, e.source_file, e.source_sheet, e.source_row, e.source_column,
+    e.correction_id, e.delivery_id, e.source_file, e.source_sheet, e.source_row, e.source_column,
 from {{ ref('int_events') }} as e
 join {{ ref('event_types') }} as y using (event_id)
 left join {{ ref('int_patient_origin') }} as o using (sender_id, hospital_id, patient_key)

@@ -10,6 +10,6 @@ select
     c.sender_id, c.hospital_id, c.patient_key, c.last_seen_date,
     coalesce(c.last_seen_offset_days, date_diff('day', o.origin_date, c.last_seen_date)::double) as last_seen_days,
     c.status, c.reason,
-    c.delivery_id, c.source_file, c.source_sheet, c.source_row,
+    c.correction_id, c.delivery_id, c.source_file, c.source_sheet, c.source_row,
 from contacts as c
 left join {{ ref('int_patient_origin') }} as o using (sender_id, hospital_id, patient_key)

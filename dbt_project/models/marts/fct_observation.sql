@@ -5,7 +5,7 @@ with sent as (
         observation_key, sender_id, hospital_id, patient_key, visit_key, concept_id, observed_at::date as observed_date, observed_at,
         time_days, offset_from_visit as days_from_visit, scheduled_visit, is_visit_value, value_text, comparator, value, unit_source, value_canonical,
         unit_canonical, conversion_rule, lower_limit, upper_limit, false as is_derived,
-        delivery_id, source_file, source_sheet, source_row, source_column,
+        correction_id, delivery_id, source_file, source_sheet, source_row, source_column,
     from {{ ref('int_observations_at_visits') }}
 ),
 
@@ -14,7 +14,7 @@ derived as (
         observation_key, sender_id, hospital_id, patient_key, visit_key, concept_id, observed_at::date as observed_date, observed_at,
         time_days, offset_from_visit as days_from_visit, scheduled_visit, is_visit_value, null::varchar as value_text, comparator, null::double as value,
         null::varchar as unit_source, value_canonical, unit_canonical, conversion_rule, lower_limit, upper_limit, true as is_derived,
-        delivery_id, source_file, source_sheet, source_row, source_column,
+        correction_id, delivery_id, source_file, source_sheet, source_row, source_column,
     from {{ ref('int_derived_observations') }}
 ),
 

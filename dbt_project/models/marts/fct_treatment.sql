@@ -6,7 +6,7 @@ select
     coalesce(r.start_offset_days, date_diff('day', o.origin_date, r.start_date)::double) as time_days,
     coalesce(r.stop_offset_days, date_diff('day', o.origin_date, r.stop_date)::double) as stop_days,
     r.dose, r.dose_text, r.dose_unit,
-    r.delivery_id, r.source_file, r.source_sheet, r.source_row,
+    r.correction_id, r.delivery_id, r.source_file, r.source_sheet, r.source_row,
 from {{ ref('int_treatments') }} as r
 left join {{ ref('int_patient_origin') }} as o using (sender_id, hospital_id, patient_key)
 semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)

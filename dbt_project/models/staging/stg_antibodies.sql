@@ -23,6 +23,8 @@ select
     result_text,
     assay_source,
     cut_off,
+    correction_id,
+    as_sent,
     faults,
     faults is not null as is_rejected,
 from judged

@@ -22,6 +22,7 @@ select
     status_text,
     status_text is not null and status_text_is_missing as status_is_missing,
     detail,
+    correction_id,
     faults,
     faults is not null as is_rejected,
 from judged

@@ -31,6 +31,7 @@ select
     last_seen_offset_days,
     status,
     reason,
+    correction_id,
     faults,
     faults is not null as is_rejected,
 from judged

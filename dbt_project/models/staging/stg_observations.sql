@@ -52,6 +52,8 @@ select
     unit_source,
     unit_source_2,
     reference_range,
+    correction_id,
+    as_sent,
     faults,
     faults is not null as is_rejected,
 from judged

@@ -52,6 +52,7 @@ select
     age_at_onset_years,
     disease_duration_months,
     case when not diagnosis_is_missing then diagnosis end as diagnosis,
+    correction_id,
     faults,
-    patient_key is null as is_rejected,
+    patient_key is null or {{ is_set_aside() }} as is_rejected,
 from judged

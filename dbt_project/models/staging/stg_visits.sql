@@ -22,9 +22,10 @@ select
     visit_offset_days,
     {{ the_time('visit_end_date_times') }}::date as visit_end_date,
     visit_end_offset_days,
-    visit_label,
+    {{ sent('visit_label') }} as visit_label,
+    correction_id,
     faults,
-    list_has_any(
+    {{ is_set_aside() }} or list_has_any(
         list_transform(coalesce(faults, []), lambda f : f.rule || ':' || f.column_name),
         ['patient_id_missing:patient_id', 'date_missing:visit_date', 'date_unreadable:visit_date',
          'date_ambiguous:visit_date', 'offset_unreadable:visit_offset']) as is_rejected,

@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from analytics.disclosure import known
 from analytics.formatting import NOT_AVAILABLE
-from analytics.printed_table import Cell, Column, PrintedTable, Row
+from analytics.printed_table import Cell, Column, PrintedTable, Row, several
+from analytics.reproduction import AS_PRINTED, agreement
 from analytics.study_frames import Record, StudyFrames, by_position, grouped
-from analytics.wording import SEVERITY_WORDS, opened
+from analytics.wording import SEVERITY_WORDS, opened, term_words
 
 SHA_SHOWN = 12
 _DETAIL = re.compile(r"^(.*\S)\s*\(([^()]*)\)$")
+QUANTITIES = {"chi_square": "χ²", "p_value": "p"}
 STATE_ALERTS = ("refused", "rejected", "failed")
 
 
@@ -155,36 +157,22 @@ def check_table(checks: Sequence[Record], names: Mapping[str, str]) -> PrintedTa
 
 
 def reproduction_summary(study: StudyFrames) -> PrintedTable | None:
-    """Per printed table: values, how many agree, how many differ."""
+    """Per printed table: values, how many agree, how many differ with a reason and without."""
     rows = study.rows("reproduction")
     if not rows:
         return None
-    printed = [
-        Row(
-            {
-                "table": _printed_table(table),
-                "values": str(len(found)),
-                "agree": str(_agreeing(found)),
-                "differ": str(len(found) - _agreeing(found)),
-            }
-        )
-        for (table,), found in grouped(rows, "table_id")
-    ]
-    printed.append(
-        Row(
-            {
-                "table": "All",
-                "values": str(len(rows)),
-                "agree": str(_agreeing(rows)),
-                "differ": str(len(rows) - _agreeing(rows)),
-            }
-        )
-    )
+    parts = [(_printed_table(table), found) for (table,), found in grouped(rows, "table_id")]
+    printed = []
+    for label, found in [*parts, ("All", rows)]:
+        agree, total, unexplained = agreement(found)
+        counts = {"values": total, "agree": agree, "differ": total - agree, "unexplained": unexplained}
+        printed.append(Row({"table": label, **{name: str(count) for name, count in counts.items()}}))
     columns = (
         Column("table", "Printed in"),
         Column("values", "Values", align="right"),
         Column("agree", "Agree", align="right"),
         Column("differ", "Differ", align="right"),
+        Column("unexplained", "of them not explained", align="right"),
     )
     return PrintedTable(
         f"{study.study_id}_reproduction_summary",
@@ -203,19 +191,16 @@ def reproduction_table(study: StudyFrames, agrees: bool | None = None) -> Printe
         Column("cell", "Cell"),
         Column("printed", "Printed", align="right"),
         Column("computed", "Computed", align="right"),
-        Column("agrees", "Agrees"),
-        Column("reason", "Why not"),
+        *([] if agrees else [Column("agrees", "Agrees"), Column("reason", "Why not")]),
     ]
-    if agrees:
-        columns = columns[:3]
     printed = tuple(
         Row(
             {
                 "cell": _reproduced_cell(study, r),
                 "printed": str(r.get("printed") or NOT_AVAILABLE),
-                "computed": _computed(study, r),
+                "computed": Cell(_computed(study, r), notes=_tolerance(r)),
                 "agrees": Cell("yes" if r.get("agrees") else "no", alert=not r.get("agrees")),
-                "reason": str(r.get("reason") or r.get("why") or ""),
+                "reason": "" if r.get("agrees") else _why_not(study, r),
             },
             group=_printed_table(r.get("table_id")),
         )
@@ -293,24 +278,30 @@ def _printed_table(table_id: object) -> str:
 def _reproduced_cell(study: StudyFrames, row: Record) -> str:
     labels: tuple[tuple[str, Callable[[object], str]], ...] = (
         ("variable", study.variable_label),
-        ("response", study.variable_label),
-        ("cell", study.readable),
-        ("term", opened),
-        ("effect", opened),
-        ("analysis", opened),
+        ("term", term_words),
         ("group_id", study.group_label),
     )
     parts = [label(row[column]) for column, label in labels if row.get(column)]
     if row.get("group_a"):
         parts.append(study.pair_label(row["group_a"], row["group_b"]))
-    return ", ".join(dict.fromkeys(parts))
+    parts.append(QUANTITIES.get(str(row.get("quantity")), ""))
+    return ", ".join(filter(None, parts))
+
+
+def _tolerance(row: Record) -> tuple[str, ...]:
+    """How a value agrees that does not to the printed digits, and the reason for that."""
+    if not row.get("agrees") or row.get("agreement") in (None, AS_PRINTED):
+        return ()
+    return (f"Agrees {row['agreement']}: {row['reason']}",)
+
+
+def _why_not(study: StudyFrames, row: Record) -> str:
+    """The reason, and what else is known of the computed value; masked, no note: it may count patients."""
+    note = "" if study.disclosure.masks else study.in_words(row.get("note"))
+    return several([row.get("reason"), note])
 
 
 def _computed(study: StudyFrames, row: Record) -> str:
     if study.disclosure.masks and not row.get("agrees"):
         return "not shown"
     return str(row.get("computed") if row.get("computed") is not None else NOT_AVAILABLE)
-
-
-def _agreeing(rows: Sequence[Record]) -> int:
-    return sum(bool(r.get("agrees")) for r in rows)

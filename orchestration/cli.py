@@ -91,6 +91,15 @@ def _registry(folder: Path | None):
     return registry
 
 
+def _current_release(registry) -> Path:
+    from orchestration.release import CURRENT
+
+    path = registry.releases / CURRENT
+    if not path.exists():
+        raise Refused("there is no release yet; make one with: myositis run")
+    return path
+
+
 @app.command(epilog="Example: myositis run --registry my_registry")
 def run(registry: RegistryOption = None, debug: DebugOption = False) -> None:
     """Take what is outstanding and bring models, release, results and report up to date."""
@@ -200,12 +209,7 @@ def sql(
     """Query the current release, read-only."""
     import duckdb
 
-    from orchestration.release import CURRENT
-
-    current = _registry(registry)
-    path = current.releases / CURRENT
-    if not path.exists():
-        raise Refused("there is no release yet; make one with: myositis run")
+    path = _current_release(_registry(registry))
     with duckdb.connect(str(path), read_only=True) as connection:
         try:
             result = connection.sql(query)
@@ -217,6 +221,29 @@ def sql(
             result.df().to_csv(sys.stdout, index=False)
         else:
             result.show(max_width=10_000, max_rows=10_000)
+
+
+@app.command(epilog="Example: myositis reproduce --differs --table II")
+def reproduce(
+    table: Annotated[str | None, typer.Option("--table", metavar="TABLE", help="Show what this table printed: I, III, …")] = None,
+    differs: Annotated[bool, typer.Option("--differs", help="Show the values that differ, and why.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values in place of a table and the count.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a value differs, whatever its reason.")] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Compare a publication's printed values with those of the current release: one row each, and the count.
+
+    Exit code 0 once they are compared, however many differ; with --strict, 1 when a value differs.
+    """
+    from orchestration import reproduce as screen
+
+    try:
+        all_agree = screen.show(_current_release(_registry(registry)), screen.Choice(table, differs, csv))
+    except screen.NothingPrinted as nothing:
+        raise typer.BadParameter(str(nothing)) from None
+    if strict and not all_agree:
+        raise Refused
 
 
 @app.command(epilog="Example: myositis ui --port 3000")
@@ -237,9 +264,10 @@ def ui(
 
 @app.command(epilog="Example: myositis schema > mapping.schema.json")
 def schema(
-    kind: Annotated[str, typer.Argument(help="mapping, registry, study, corrections or waivers.")] = "mapping",
+    kind: Annotated[str, typer.Argument(help="mapping, registry, study, corrections, waivers or paper.")] = "mapping",
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
+    from analytics.published import PaperFile
     from analytics.study import Study
     from expectations.suite import WaiverFile
     from orchestration.corrections import CorrectionFile
@@ -248,6 +276,7 @@ def schema(
 
     models = {
         "mapping": Mapping, "registry": RegistryFile, "study": Study, "corrections": CorrectionFile, "waivers": WaiverFile,
+        "paper": PaperFile,
     }
     if kind not in models:
         raise typer.BadParameter(f'expected one of {", ".join(models)}; found "{kind}"')

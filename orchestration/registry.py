@@ -1,8 +1,8 @@
-"""Loads and checks a registry folder: `registry.yml`, the senders' mappings, their corrections, waivers, the studies.
+"""Loads and checks a registry folder: `registry.yml`, mappings, corrections, waivers, studies, their printed numbers.
 
 Belongs here: the shape of `registry.yml` and where things lie in a registry folder. Does not belong here: the shape of a
-mapping (`mapping.py`), of corrections (`corrections.py`), of waivers (`expectations/suite.py`) or of a study
-(`analytics/study.py`), and anything that runs.
+mapping (`mapping.py`), of corrections (`corrections.py`), of waivers (`expectations/suite.py`), of a study
+(`analytics/study.py`) or of printed numbers (`published.py`), and anything that runs.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
+from analytics.published import Paper
 from analytics.study import Study
 from expectations.suite import Waiver
 from orchestration.corrections import CorrectionFile, faults_of
 from orchestration.mapping import Id, Mapping, Strict
 from orchestration.mapping_file import place_in_mapping, read_mapping
+from orchestration.published import read_paper
 from orchestration.yaml_file import ConfigurationError, line_of, nearest, read_model
 
 SHIPPED_REGISTRY = Path(__file__).resolve().parent.parent / "registry"
@@ -80,6 +82,7 @@ class Registry:
     studies: dict[str, Study]
     corrections: dict[str, CorrectionFile] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
+    papers: dict[str, Paper] = field(default_factory=dict)  # by the study that reproduces their numbers
 
     landing = property(lambda self: self.folder / "landing")
     warehouse = property(lambda self: self.folder / "warehouse" / "warehouse.duckdb")
@@ -117,7 +120,11 @@ class Registry:
         })
 
     def studies_digest(self) -> str:
-        return _digest({name: study.model_dump(mode="json") for name, study in self.studies.items()})
+        """Changes when a study or the printed numbers beside it change: results are then computed anew."""
+        return _digest({
+            "studies": {name: study.model_dump(mode="json") for name, study in self.studies.items()},
+            "papers": {name: paper.as_data() for name, paper in self.papers.items()},
+        })
 
     def undecided(self) -> list[str]:
         """A sentence for every export with columns that nobody has decided."""
@@ -153,9 +160,10 @@ def load_registry(folder: Path) -> Registry:
     waivers = _read_waivers(faults, folder, mappings)
     if file is not None:
         faults += _check_studies(folder, studies, file)
+    papers = _read_papers(faults, folder)
     if faults:
         raise ConfigurationError(faults)
-    return Registry(folder, file, mappings, studies, corrections, waivers)
+    return Registry(folder, file, mappings, studies, corrections, waivers, papers)
 
 
 def _collect(faults: list[str], path: Path, model: type, folder: Path):
@@ -183,6 +191,24 @@ def _read_folder(faults: list[str], folder: Path, kind: str, model: type, id_key
         found[identity] = item
     if kind == "hospitals" and not found and not faults:
         faults.append(f"{kind}/: no mapping file here; write one per sender, or draft one: myositis onboard HOSPITAL PATH")
+    return found
+
+
+def _read_papers(faults: list[str], folder: Path) -> dict[str, Paper]:
+    """published/<study>/: the printed numbers that the study reproduces."""
+    studies = [path.stem for path in sorted((folder / "studies").glob("*.yml"))]
+    found = {}
+    for path in sorted(p for p in (folder / "published").glob("*") if p.is_dir()):
+        if path.name not in studies:
+            faults.append(
+                f"published/{path.name}/: no study of this name; a folder of printed numbers is called as the"
+                f" study that reproduces them. Studies: {', '.join(studies) or 'none'}.{nearest(path.name, studies)}"
+            )
+            continue
+        try:
+            found[path.name] = read_paper(path, shown_as=f"published/{path.name}")
+        except ConfigurationError as error:
+            faults += error.faults
     return found
 
 

@@ -74,7 +74,7 @@ class StudySections:
     methods: list[tuple[str, str]]
     reproduction: list[PrintedTable]
     reproduction_details: list[PrintedTable]
-    agreement: tuple[int, int]
+    agreement: tuple[int, int, int]
 
     @property
     def sizes(self) -> list[tuple[str, str, str]]:
@@ -205,6 +205,7 @@ def study_sections(study: StudyFrames) -> StudySections:
         survival_figure,
         tables,
     )
+    from analytics.reproduction import agreement
 
     endpoints = list(
         dict.fromkeys(
@@ -218,7 +219,6 @@ def study_sections(study: StudyFrames) -> StudySections:
     others = [m for m in models if m not in printed]
     first, rest = (printed, others) if printed else (others, [])
     questions = sensitivity_tables.questions(study)
-    reproduced = study.rows("reproduction")
     return StudySections(
         study=study,
         flow=provenance_tables.cohort_flow_table(study),
@@ -269,7 +269,7 @@ def study_sections(study: StudyFrames) -> StudySections:
             ]
         ),
         reproduction_details=_made([provenance_tables.reproduction_table(study, agrees=True)]),
-        agreement=(sum(bool(r.get("agrees")) for r in reproduced), len(reproduced)),
+        agreement=agreement(study.rows("reproduction")),
     )
 
 

@@ -48,6 +48,7 @@ TABLES = {
     "norm_band": "What healthy people of an age score, with its source. One row per analysis and band.",
     "norm_patient": "Scores at the age of the visit, numbered without meaning. One row per analysis, patient and visit.",
     "finding": "What the numbers can and cannot say. One row per finding.",
+    "reproduction": "Printed values beside computed ones. One row per value that the publication printed.",
 }
 PREVIEW_ROWS = 12
 
@@ -55,13 +56,16 @@ PREVIEW_ROWS = 12
 def compute(registry: Registry) -> dict[str, pd.DataFrame]:
     """All results of all studies, stamped with study and release."""
     from analytics import study_results
+    from analytics.reproduction import reproduce
 
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     with duckdb.connect(str(candidate_file(registry)), read_only=True) as connection:
         frames = read_frames(connection, "release")
         identity = frames["release_info"]["release_id"].iloc[0]
     for study in registry.studies.values():
-        for name, frame in study_results.stamp(study_results.run_study(study, frames), study.study, identity).items():
+        found = study_results.run_study(study, frames)
+        found["reproduction"] = reproduce(registry.papers.get(study.study), found)
+        for name, frame in study_results.stamp(found, study.study, identity).items():
             parts[name].append(frame)
     return {name: pd.concat(found, ignore_index=True) if found else pd.DataFrame() for name, found in parts.items()}
 

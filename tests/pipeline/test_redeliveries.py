@@ -5,14 +5,19 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from analytics.cohort import build_cohort
+from analytics.reproduction import reproduce
+from analytics.study_results import compare_groups
 from orchestration import dbt
 from orchestration.database import warehouse
 from orchestration.loading import DeliveryRefused, load_delivery, take_inventory
 from orchestration.raw import ingest
 from orchestration.registry import Registry
 from orchestration.resources import point_at
+from orchestration.results import read_frames
 from orchestration.warehouse import build
 from tests.registries import opened, query, shipped, warehouse_digest
 
@@ -111,6 +116,39 @@ def test_a_corrected_file_replaces_what_it_said_before(built: Registry) -> None:
 
 
 _CK = "select count(*), round(sum(value_canonical), 6) from marts.fct_observation where concept_id = 'ck' and hospital_id = 'zjfah'"
+
+
+def test_one_changed_value_in_an_export_makes_the_printed_values_that_rest_on_it_differ(built: Registry) -> None:
+    """And no other: the mean ± SD of the adults' white cells, and the p value against them."""
+    point_at(built)
+    before = _reproduced(built)
+    file = built.landing / "zjfah" / "2024-06-30" / "synthetic_visits.csv"
+    original = file.read_bytes()
+    header, row, *rest = original.decode("utf-8-sig").split("\r\n")
+    cells = row.split(",")
+    cells[[name.startswith("WBC") for name in header.split(",")].index(True)] = "88"
+    file.write_bytes("\r\n".join([header, ",".join(cells), *rest]).encode("utf-8-sig"))
+    try:
+        assert ingest(built, "zjfah", "2024-06-30") is not None
+        assert all(r.passed for r in build(built)[0])
+        after = _reproduced(built)
+    finally:
+        file.write_bytes(original)
+    assert ingest(built, "zjfah", "2024-06-30") is not None
+    assert all(r.passed for r in build(built)[0])
+    changed = {cell: after[cell][1] for cell in before if before[cell] != after[cell]}
+    assert changed == {"II/wbc/nxp2_adult_dm": False, "II/wbc/nxp2_jdm:nxp2_adult_dm": False}
+    assert before["II/wbc/nxp2_adult_dm"][1] is True
+
+
+def _reproduced(registry: Registry) -> dict[str, tuple]:
+    """What Tables I and II print from the marts as they stand, by cell: computed, and whether it agrees."""
+    with duckdb.connect(str(registry.warehouse), read_only=True) as connection:
+        frames = read_frames(connection, "marts")
+        frames["visit_schedule"] = connection.execute("select * from raw.registry_visit_window order by nominal_day").df()
+    found = compare_groups(build_cohort(registry.studies["nxp2"], frames))
+    rows = reproduce(registry.papers["nxp2"], found)
+    return {r.cell: (str(r.computed), r.agrees) for r in rows.itertuples() if r.table_id in ("I", "II")}
 
 
 def test_a_delivery_with_too_many_rejected_rows_is_put_out_of_force(built: Registry) -> None:

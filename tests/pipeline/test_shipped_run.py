@@ -12,7 +12,7 @@ import duckdb
 import pytest
 import python_calamine
 
-from orchestration import flow
+from orchestration import cli, flow
 from orchestration.registry import Registry
 from orchestration.release import publish
 from orchestration.resources import point_at
@@ -103,6 +103,43 @@ def test_the_tables_hold_every_variable_of_the_published_ones(shipped_run: Regis
     comparisons = release_query(shipped_run, "select count(*), count(p_value), count(p_adjusted) from results.group_comparison")
     assert summaries == [(233, 233)]
     assert comparisons == [(140, 140, 140)]
+
+
+def test_every_value_that_the_publication_printed_stands_beside_a_computed_one(shipped_run: Registry) -> None:
+    counts = release_query(shipped_run, "select quantity, count(*) from results.reproduction group by 1 order by 1")
+    assert counts == [("analysis", 5), ("chi_square", 12), ("p_value", 152), ("summary", 233)]
+    unreasoned = "select cell from results.reproduction where not agrees and coalesce(reason, '') = ''"
+    assert release_query(shipped_run, unreasoned) == []
+    displayed_alike = release_query(
+        shipped_run,
+        "select count(*), count(*) filter (where r.agrees) from results.reproduction as r"
+        " join results.baseline_summary as s using (table_id, variable, group_id) where s.display = r.printed",
+    )
+    assert displayed_alike[0][0] == displayed_alike[0][1] > 150
+
+
+def test_the_command_and_the_report_end_with_the_count_of_values_that_agree(
+    shipped_run: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ((agree, differ, unexplained),) = release_query(
+        shipped_run,
+        "select count(*) filter (where agrees), count(*) filter (where not agrees),"
+        " count(*) filter (where reason = 'not explained') from results.reproduction",
+    )
+    folder = str(shipped_run.folder)
+    call = ["reproduce", "--registry", folder, "--differs", "--table", "II"]
+    assert cli.guarded(lambda: cli.app(call, standalone_mode=False) or 0) == 0
+    shown = capsys.readouterr().out
+    assert shown.rstrip().endswith(
+        f"nxp2: {agree} of 402 printed values agree; {differ} differ, {unexplained} of them not explained"
+    )
+    assert "Table II\n" in shown and "Table III" not in shown
+    assert cli.guarded(lambda: cli.app([*call, "--csv"], standalone_mode=False) or 0) == 0
+    sheet = capsys.readouterr().out
+    assert '"Sex, F, NXP2⁺ JDM vs NXP2⁺ adult DM, p",0.307,0.489,no,"7 of 18 against 5 of 20' in sheet
+    assert cli.guarded(lambda: cli.app(["reproduce", "--strict", "--registry", folder], standalone_mode=False) or 0) == 1
+    page = (shipped_run.reports / "current" / "report.html").read_text(encoding="utf-8")
+    assert f"{agree} of 402 printed values agree" in page
 
 
 def test_every_question_beside_the_printed_numbers_is_answered_with_numbers(shipped_run: Registry) -> None:

@@ -136,7 +136,7 @@ def check(registry: Registry) -> list[str]:
         faults += check_corrections(connection, registry)
         for inventory in found:
             own = find_faults(connection, registry, inventory)
-            faults += own
+            faults += [fault for fault in own if fault not in faults]
             if not own:
                 console.out.print(f"{inventory.sender}/{inventory.delivery}: can be taken", markup=False)
     return faults

@@ -203,10 +203,7 @@ class _Loader:
         faults += self._unmapped_files()
         faults += self._unread_parts(opened)
         faults += self._column_faults(opened)
-        faults += [
-            f"{self._mapping_place(x, 'undecided')}: {len(x.undecided)} columns are not decided; see: myositis check"
-            for x in self.mapping.exports if x.undecided
-        ]
+        faults += self.registry.undecided([self.mapping.sender])
         if not faults and not sum(part.table.rows_in for part in opened):
             faults.append(f"{self._place()}: the delivery is empty: no file holds a row; ask the hospital for it again")
         return opened, faults

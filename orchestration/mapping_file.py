@@ -13,16 +13,20 @@ mapping that none here is like stay as they are.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
+from orchestration import catalogue
 from orchestration.mapping import ENTITIES, Codes, Mapping
-from orchestration.yaml_file import ConfigurationError, Location, model_of, nearest, place_of, read_node
+from orchestration.yaml_file import ConfigurationError, Location, dotted, model_of, nearest, place_of, read_node
 
 READY_MADE = Path(__file__).parent / "ready_made"
 OWN_KEYS = ("sender", "name")  # whose mapping it is, and what others call an export, are never taken over
 MERGED = {"", "codes", "hospitals", "values", *Codes.model_fields, *ENTITIES}
+SINGULAR = {"concepts": "concept", "antibodies": "antibody", "events": "event", "treatments": "treatment"}
+WIDE_KINDS = {"observations": "concepts", "antibodies": "antibodies", "events": "events"}  # whose names stand under `values`
 ADDED = {"identifiers", "ignored"}
 
 
@@ -35,6 +39,23 @@ def read_mapping(path: Path, shown_as: str) -> Mapping:
 def place_in_mapping(path: Path, shown_as: str, location: Location) -> str:
     """``file:line`` of a key of the mapping, in whichever file states it."""
     return place_of(_node(path, shown_as, []), location)
+
+
+def unknown_ids(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
+    """A sentence for every test, antibody, event or treatment that the mapping names and the catalogue does not have."""
+    named = [
+        (kind, ("exports", i, entity, "values", name), name)
+        for i, export in enumerate(mapping.exports) for entity, kind in WIDE_KINDS.items()
+        for name in getattr(getattr(export, entity), "values", None) or {}
+    ]
+    named += [
+        (kind, ("codes", kind, word), name)
+        for kind in catalogue.NAMES for word, name in getattr(mapping.codes, kind).items() if name is not None
+    ]
+    for kind, location, name in named:
+        if catalogue.normal(name) not in catalogue.names(kind):
+            place, ids = place_in_mapping(path, shown_as, location), sorted(set(catalogue.names(kind).values()))
+            yield f'{place}: {dotted(location)}: the catalogue has no {SINGULAR[kind]} "{name}".{nearest(name, ids)}'
 
 
 def _node(path: Path, shown_as: str, faults: list[str], below: tuple[str, ...] = ()) -> yaml.Node:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -20,7 +21,7 @@ from analytics.study import Study
 from expectations.suite import Waiver
 from orchestration.corrections import CorrectionFile, faults_of
 from orchestration.mapping import Id, Mapping, Strict
-from orchestration.mapping_file import place_in_mapping, read_mapping
+from orchestration.mapping_file import place_in_mapping, read_mapping, unknown_ids
 from orchestration.published import read_paper
 from orchestration.yaml_file import ConfigurationError, line_of, nearest, read_model
 
@@ -126,12 +127,13 @@ class Registry:
             "papers": {name: paper.as_data() for name, paper in self.papers.items()},
         })
 
-    def undecided(self) -> list[str]:
+    def undecided(self, senders: Iterable[str] | None = None) -> list[str]:
         """A sentence for every export with columns that nobody has decided."""
         return [
             f"{self.place_in_mapping(sender, 'exports', i, 'undecided')}: exports[{i}].undecided: map each of"
             f" {', '.join(export.undecided)}, or list it under ignored or identifiers; until then no delivery is taken"
-            for sender, mapping in self.mappings.items() for i, export in enumerate(mapping.exports) if export.undecided
+            for sender in senders or self.mappings
+            for i, export in enumerate(self.mappings[sender].exports) if export.undecided
         ]
 
     def place_in_mapping(self, sender: str, *location: str | int) -> str:
@@ -160,6 +162,8 @@ def load_registry(folder: Path) -> Registry:
     waivers = _read_waivers(faults, folder, mappings)
     if file is not None:
         faults += _check_studies(folder, studies, file)
+    for sender, mapping in mappings.items():
+        faults += unknown_ids(folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", mapping)
     papers = _read_papers(faults, folder)
     if faults:
         raise ConfigurationError(faults)

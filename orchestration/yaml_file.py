@@ -113,7 +113,7 @@ def _repeated_keys(node: yaml.Node, name: str) -> list[str]:
 def _sentence(error: dict[str, Any], node: yaml.Node, model: type[BaseModel], quoting: bool) -> str:
     location = _real_location(error["loc"], node)
     place = place_of(node, location)
-    where = _dotted(location)
+    where = dotted(location)
     if error["type"] == "extra_forbidden":
         known = _known_keys(model, error["loc"][:-1])
         key = str(error["loc"][-1])
@@ -165,7 +165,7 @@ def _mark(node: yaml.Node | None, location: Location) -> yaml.Mark:
     return mark
 
 
-def _dotted(location: Location) -> str:
+def dotted(location: Location) -> str:
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))

@@ -35,12 +35,11 @@ def onboard(hospital: str, path: Path, folder: Path, as_csv: bool) -> None:
         writer.writerow(PROFILE)
         writer.writerows((t.file, t.sheet or "", *_row(c)) for t in tables for c in t.columns)
         return
-    for table in tables:
-        _show(table)
     guesses = [guess_table(table) for table in tables]
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(draft(hospital, guesses, faults), encoding="utf-8")
-    read_mapping(target, f"hospitals/{target.name}")
+    for table in tables:
+        _show(table)
     _tell(target, hospital, guesses, faults)
 
 
@@ -95,7 +94,7 @@ def _tell(target: Path, hospital: str, guesses: list[TableGuess], faults: list[s
     columns = sum(len(g.table.columns) for g in guesses)
     console.out.print(f"drafted {target}", markup=False)
     console.out.print(
-        f"  {columns - left} of {columns} columns are decided" + (f", {left} are left to decide: each names its guesses in the file" if left else ""),
+        f"  {columns - left} of {columns} columns are decided" + (f", {left} are left to decide: guesses at them stand in the file as comments" if left else ""),
         markup=False,
     )
     for fault in faults:

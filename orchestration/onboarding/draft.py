@@ -12,8 +12,8 @@ import yaml
 
 from orchestration import catalogue
 from orchestration.mapping import ENTITIES
-from orchestration.onboarding.guess import LONG, Guess, TableGuess, nearest_word, share_of
-from orchestration.onboarding.profile import FEWEST_SHOWN, ColumnProfile, is_ambiguous, role_of
+from orchestration.onboarding.guess import LONG, RECORD_DATES, Guess, TableGuess, nearest_word
+from orchestration.onboarding.profile import FEWEST_SHOWN, ColumnProfile, is_ambiguous
 
 HEAD = """\
 # A draft by `myositis onboard`. Left ours, right theirs. A number in a comment is the confidence of the guess; what was doubtful
@@ -137,6 +137,7 @@ def _export(found: TableGuess) -> Iterator[str]:
         yield from lines
         placed |= columns
     yield from _doubts(found, placed)
+    yield from _blank(found, placed)
     for key, columns in (
         ("identifiers", [c for c in _certain(found, "identifiers")]),
         ("ignored", [c for c in _certain(found, "ignored") if c not in placed]),
@@ -165,6 +166,9 @@ def _entity(found: TableGuess, entity: str) -> tuple[list[str], set[str]]:
     lines = [f"    {entity}:"]
     for guess in sorted([*keys, *fields], key=lambda g: order.index(g.place[1])):
         lines.append(_line(f"      {guess.place[1]}: {_scalar(guess.column)}", guess))
+    dated = RECORD_DATES.get(entity, ("",))[0]
+    if dated and dated not in named and not any(g.place[1] == "visit_id" for g in keys):
+        lines.append(f"      #? {dated}: ?  # no header names its date; without one, or an offset, its rows are rejected")
     if values and not long:
         lines.append("      values:")
         lines += [_line(f"        {g.place[2]}: {_source(g)}", g, _unit_doubt(found, g)) for g in values]
@@ -173,6 +177,8 @@ def _entity(found: TableGuess, entity: str) -> tuple[list[str], set[str]]:
 
 
 def _doubts(found: TableGuess, placed: set[str]) -> Iterator[str]:
+    if not any(g.place[-1] in ("patient_id", "visit_id") and g.is_certain for g in found.guesses):
+        yield "    #? patient_id: ?    # no header names the patient; without one nothing of this table can be mapped"
     for guess in sorted(found.guesses, key=lambda g: [c.name for c in found.table.columns].index(g.column)):
         if guess.column not in placed and guess.place[0] not in ("identifiers", "ignored"):
             what = ".".join(guess.place) if guess.place[0] != "?" else guess.place[1]
@@ -187,6 +193,12 @@ def _certain(found: TableGuess, key: str) -> list[str]:
 def _undecided(found: TableGuess, placed: set[str]) -> list[str]:
     decided = placed | set(_certain(found, "identifiers")) | set(_certain(found, "ignored"))
     return [c.name for c in found.table.columns if c.name not in decided]
+
+
+def _blank(found: TableGuess, placed: set[str]) -> Iterator[str]:
+    for column in found.table.columns:
+        if column.kind == "blank" and column.name not in placed and not found.of(column.name):
+            yield f"    #? ignored: {_scalar(column.name)}   # no row of the sample fills it"
 
 
 def _source(guess: Guess) -> str:

@@ -18,6 +18,7 @@ from orchestration import catalogue
 from orchestration.onboarding.profile import ColumnProfile, TableProfile, header_roles, role_of, spellings
 
 CERTAIN = 0.95
+SHORTEST_LIKE = 5
 LIKE = 0.75  # the least ratio that is worth a suggestion
 KNOWN_WORDS = 0.5  # share of a column's rows that name tests, antibodies, events or drugs: then it is such a column
 STATUS_WORDS = 0.9
@@ -310,6 +311,8 @@ def _nearest_role(header: str) -> tuple[float, str, str] | None:
 def _closest(header: str, names: tuple[str, ...]) -> tuple[float, str] | None:
     best: tuple[float, str] | None = None
     for form in dict.fromkeys(spellings(header)):
+        if form.isascii() and len(form) < SHORTEST_LIKE:
+            continue  # of three letters any two names are alike
         for name in difflib.get_close_matches(form, names, n=1, cutoff=LIKE):
             ratio = difflib.SequenceMatcher(None, name, form).ratio()
             if best is None or ratio > best[0]:

@@ -25,6 +25,7 @@ ROWS_LOOKED_AT = 100_000
 VALUES_LOOKED_AT = 5_000  # distinct values of a column, the most frequent
 MOST = 0.95  # of a column's filled cells: enough to call it a date or a number
 FEW_WORDS = 20  # distinct texts: a column of words, not of prose or names
+FEW_NAMES = 5  # distinct texts: fewer are words, whatever they look like
 FEWEST_SHOWN = 5  # a word that stands in fewer rows is counted, not shown
 DATE_FORMATS = tuple(
     date + time
@@ -38,6 +39,7 @@ SUSPECTS = ("-1", "-9", "-99", "-999", "99", "999", "9999", "-", "--", "/", "\\"
 SHAPES = {  # of identifiers
     "an identity number": re.compile(r"\d{17}[\dXx]|\d{3}-\d{2}-\d{4}"),
     "a telephone number": re.compile(r"(?:\+\d{1,3}[- ]?)?[01]\d{9,10}|0\d{2,4}[-/ ]\d{5,8}"),
+    "a patient's or document's code": re.compile(r"[A-Za-z]{0,4}[-_ ]?\d{3,12}"),
     "an e-mail address": re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}"),
     "a person's name": re.compile(r"[赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕张孔曹严华金魏陶姜谢邹苏潘葛范彭郎鲁韦马方俞任袁柳唐罗薛雷贺倪汤"
                                   r"滕殷毕郝安常于傅康伍余元顾孟黄穆萧尹姚邵汪毛狄戴宋庞熊纪舒屈项祝董梁杜阮蓝闵季贾江童郭梅林刁钟徐邱骆高夏蔡田樊胡凌"
@@ -257,6 +259,10 @@ def identifier_by(header: str, values: dict[str, int]) -> str:
         return "by its name"
     total = sum(values.values())
     for shape, pattern in SHAPES.items():
-        if sum(n for v, n in values.items() if pattern.fullmatch(v)) * 2 > total and (shape != "a person's name" or len(values) > 5):
+        if sum(n for v, n in values.items() if pattern.fullmatch(v)) * 2 > total:
+            if shape == "a person's name" and len(values) <= FEW_NAMES:
+                continue
+            if shape == "a patient's or document's code" and (len(values) <= FEW_NAMES or all(NUMBER.fullmatch(v) for v in values)):
+                continue
             return f"its values look like {shape}"
     return ""

@@ -95,6 +95,12 @@ def test_identifiers_may_feed_nothing_but_ids(tmp_path: Path) -> None:
     assert "identifiers may feed only patient_id, visit_id and link_by; also mapped: sex" in fault
 
 
+def test_a_mapping_may_name_only_what_the_catalogue_has(tmp_path: Path) -> None:
+    wide, word = faults(tmp_path, MAPPING.replace("ck: {", "kc: {") + "codes: {treatments: {Pred: predisone, Pill: null}}\n")
+    assert wide == 'hospitals/north.yml:14: exports[1].observations.values.kc: the catalogue has no concept "kc".'
+    assert word.endswith('the catalogue has no treatment "predisone". Did you mean "prednisone"?')
+
+
 def test_a_folder_without_a_registry_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"no registry.yml here; give a registry folder with --registry"):
         load_registry(tmp_path)

@@ -19,6 +19,7 @@ from analytics.study import Study, Variable
 
 Frames = Mapping[str, pd.DataFrame]
 KEY = ["hospital_id", "patient_key"]
+LEVELS = ["possible", "probable", "definite"]
 COUNTED_ELSEWHERE = "the same person counts at another hospital"
 DAYS_PER_YEAR = 365.25
 
@@ -71,6 +72,8 @@ class Cohort:
             found = self._event(variable.of or name, visit, variable.when)
         elif variable.source == "endpoint":
             found = self._endpoint(variable.of or name)
+        elif variable.source.startswith("definition"):
+            found = self._definition(variable.of or name, variable)
         else:
             found = self._patient_column(variable)
         out = base.merge(found, on="patient", how="left")
@@ -171,6 +174,21 @@ class Cohort:
     def _endpoint(self, endpoint: str) -> pd.DataFrame:
         rows = self.time_to(endpoint)
         value = rows["is_relapse"].astype(float).where(rows["outcome_known"].astype(bool))
+        return pd.DataFrame({"patient": rows["patient"], "value": value, "is_censored": False})
+
+    def _definition(self, definition: str, variable: Variable) -> pd.DataFrame:
+        """Met or not, or the number; missing where an input that is not known could change it."""
+        rows = self.frames["fct_definition"]
+        rows = rows[rows["definition_id"] == definition].merge(self.members[[*KEY, "patient"]], on=KEY)
+        if variable.source == "definition.value":
+            is_open = rows["value_at_most"].notna() & (rows["value_at_most"] != rows["value"])
+            value = rows["value"].mask(is_open)
+        elif variable.at_least is None:
+            value = rows["status"].map({"met": 1.0, "not_met": 0.0})
+        else:
+            wanted = LEVELS[LEVELS.index(variable.at_least):]
+            proved = rows["level"].isin(wanted)
+            value = proved.astype(float).where(proved | ~rows["level_at_most"].isin(wanted))
         return pd.DataFrame({"patient": rows["patient"], "value": value, "is_censored": False})
 
     def time_to(self, endpoint: str) -> pd.DataFrame:

@@ -44,14 +44,22 @@ class Variable(Strict):
     """One variable of the tables and models.
 
     ``source`` is `observation` (the concept's value at the visit), `ratio` (of two observations at the visit),
-    `patient.<column>`, `event` (recorded as present: at the visit, or ever), or `endpoint` (reached within the
-    horizon; unknown when lost before it).
+    `patient.<column>`, `event` (recorded as present: at the visit, or ever), `endpoint` (reached within the
+    horizon; unknown when lost before it), `definition` (a clinical definition is met; unknown where that
+    cannot be told) or `definition.value` (its score, where no missing input could change it).
     """
 
     label: str
     unit: str = ""
-    source: str = Field("observation", pattern=r"^(observation|ratio|event|endpoint|patient\.[a-z_]+)$")
-    of: Id | None = Field(None, description="Concept, event or endpoint when it is not called as the variable.")
+    source: str = Field(
+        "observation", pattern=r"^(observation|ratio|event|endpoint|definition(\.value)?|patient\.[a-z_]+)$"
+    )
+    of: Id | None = Field(
+        None, description="Concept, event, endpoint or definition when it is not called as the variable."
+    )
+    at_least: Literal["possible", "probable", "definite"] | None = Field(
+        None, description="Of a definition with levels: the level that counts; without it, met."
+    )
     numerator: Id | None = Field(None, description="Of a ratio: the concept above the line.")
     denominator: Id | None = Field(None, description="Of a ratio: the concept below the line.")
     when: Literal["visit", "ever"] = Field("visit", description="Of an event: at the table's visit, or ever.")
@@ -69,6 +77,8 @@ class Variable(Strict):
     def complete(self) -> Variable:
         if (self.source == "ratio") != (self.numerator is not None and self.denominator is not None):
             raise ValueError("a ratio, and only a ratio, names its numerator and denominator")
+        if self.at_least is not None and self.source != "definition":
+            raise ValueError("at_least belongs to a variable with source: definition")
         if self.source.startswith("patient.") and self.source.split(".")[1] not in PATIENT_COLUMNS:
             raise ValueError(f"no patient column {self.source.split('.')[1]}; known: {', '.join(PATIENT_COLUMNS)}")
         return self
@@ -219,6 +229,13 @@ class Study(Strict):
                     yield (section, i, "visit"), part.visit
                 for j, visit in enumerate(getattr(part, "visits", ())):
                     yield (section, i, "visits", j), visit
+
+    def definitions_named(self) -> Iterator[tuple[tuple[str | int, ...], str, bool]]:
+        """Each definition that a variable reads, with its place, and whether it has to have levels."""
+        for name, variable in self.variables.items():
+            if variable.source.startswith("definition"):
+                place = ("variables", name, "of" if variable.of else "source")
+                yield place, variable.of or name, variable.at_least is not None
 
     def _parts(self) -> Iterator[tuple[str, Strict]]:
         """Every part that names things of the study, with the words that an error calls it by."""

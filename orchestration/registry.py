@@ -7,11 +7,13 @@ mapping (`mapping.py`), of corrections (`corrections.py`), of waivers (`expectat
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
@@ -26,6 +28,7 @@ from orchestration.published import read_paper
 from orchestration.yaml_file import ConfigurationError, line_of, nearest, read_model
 
 SHIPPED_REGISTRY = Path(__file__).resolve().parent.parent / "registry"
+DEFINITIONS = SHIPPED_REGISTRY.parent / "dbt_project" / "seeds" / "definitions.csv"
 SUCCESS_MARKER = "_SUCCESS"
 
 
@@ -217,17 +220,23 @@ def _read_papers(faults: list[str], folder: Path) -> dict[str, Paper]:
 
 
 def _check_studies(folder: Path, studies: dict[str, Study], file: RegistryFile) -> list[str]:
-    """A study may name only visits of the schedule."""
+    """A study may name only visits of the schedule and definitions of the catalogue."""
     visits = [w.visit for w in file.visit_schedule]
     faults = []
     for study in studies.values():
+        path = folder / "studies" / f"{study.study}.yml"
         for location, visit in study.visits_named():
             if visit not in visits:
-                line = line_of(folder / "studies" / f"{study.study}.yml", location)
                 faults.append(
-                    f'studies/{study.study}.yml:{line}: no visit "{visit}" in registry.yml.'
-                    f" Its visits: {', '.join(visits)}.{nearest(visit, visits)}"
+                    f"studies/{study.study}.yml:{line_of(path, location)}:"
+                    f' no visit "{visit}" in registry.yml. Its visits: {", ".join(visits)}.'
+                    f"{nearest(visit, visits)}"
                 )
+        faults += [
+            f"studies/{study.study}.yml:{line_of(path, location)}: {fault}"
+            for location, name, with_levels in study.definitions_named()
+            if (fault := _definition_fault(name, with_levels))
+        ]
     return faults
 
 
@@ -267,6 +276,23 @@ def _read_waivers(faults: list[str], folder: Path, mappings: dict[str, Mapping])
                 f"{nearest(waiver.hospital, known)} Hospitals: {', '.join(known)}"
             )
     return waivers
+
+
+@cache
+def _definitions() -> dict[str, str]:
+    """Clinical definitions of the catalogue: id to the levels that it tells apart."""
+    with DEFINITIONS.open(encoding="utf-8", newline="") as handle:
+        return {row["definition_id"]: row["levels"] for row in csv.DictReader(handle)}
+
+
+def _definition_fault(name: str, with_levels: bool) -> str | None:
+    known = _definitions()
+    if name not in known:
+        return f'no definition "{name}". The definitions: {", ".join(known)}.{nearest(name, list(known))}'
+    if with_levels and not known[name]:
+        levelled = [d for d, levels in known.items() if levels]
+        return f'at_least: definition "{name}" has no levels; those with levels: {", ".join(levelled)}'
+    return None
 
 
 def _digest(value: object) -> str:

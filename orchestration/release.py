@@ -27,7 +27,7 @@ from orchestration.runs import let_go, mark_alive, wait_for
 MARTS = (
     "dim_hospital", "dim_patient", "dim_concept", "dim_antibody_status", "fct_visit", "fct_observation",
     "fct_antibody_result", "fct_event", "fct_treatment", "fct_follow_up", "fct_time_to_relapse",
-    "patient_link",
+    "dim_definition", "fct_definition", "patient_link",
 )
 PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "great-expectations", "pandas", "numpy", "scipy", "statsmodels", "lifelines")
 CODE = ("analytics/**/*.py", "expectations/**/*.py", "expectations/**/*.yml")

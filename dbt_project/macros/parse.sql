@@ -88,3 +88,25 @@ DuckDB's functions stand in this file only.
         select 1 from {{ ref('missing_marks') }} as c
         where c.entity in ('*', '{{ entity }}') and lower(c.mark) = lower(trim({{ text }}))))
 {%- endmacro %}
+
+{# The upper end of a reference range as sent: 40-200, 40--200, 0~8, (13-40), <5, ≤40. #}
+{% macro upper_reference_limit(text) -%}
+    try_cast(coalesce(
+        nullif(regexp_extract({{ half_width(text) }}, '^\D{0,2}[\d.]+\s*(?:--?|–|—|~|至|to)\s*(\d[\d.]*)', 1), ''),
+        nullif(regexp_extract({{ half_width(text) }}, '^(?:<=?|≤)\s*(\d[\d.]*)$', 1), '')) as double)
+{%- endmacro %}
+
+{# The number of a result in the canonical unit, or the limit that its comparator speaks of. #}
+{% macro number_or_limit(o) -%}
+    coalesce({{ o }}.value_canonical, case when {{ o }}.comparator in ('>', '>=') then {{ o }}.lower_limit else {{ o }}.upper_limit end)
+{%- endmacro %}
+
+{# Whether a number, or what a comparator leaves of it, lies above a limit; null where the comparator leaves it open. #}
+{% macro is_above(number, comparator, limit) -%}
+    case
+        when {{ comparator }} is null then {{ number }} > {{ limit }}
+        when {{ comparator }} = '>' and {{ number }} >= {{ limit }} then true
+        when {{ comparator }} = '>=' and {{ number }} > {{ limit }} then true
+        when {{ comparator }} in ('<', '<=') and {{ number }} <= {{ limit }} then false
+    end
+{%- endmacro %}

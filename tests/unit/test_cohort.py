@@ -157,3 +157,29 @@ def test_without_it_nobody_leaves_and_a_finding_tells_how_many_count_twice() -> 
     found = find(cohort, {})
     assert [t.split(" (")[0] for t in found.loc[found["topic"] == "linkage", "text"]] == [
         "2 of 4 rows of the cohort are a person who also counts at another hospital"]
+
+
+DEFINITIONS = pd.DataFrame([
+    ("h", "a", "bohan_peter_1975", "met", "probable", "definite", None, None),
+    ("h", "b", "bohan_peter_1975", "not_met", None, None, None, None),
+    ("h", "c", "bohan_peter_1975", "cannot_tell", None, "possible", None, None),
+    ("h", "a", "eular_acr_2017", "met", "definite", "definite", 8.7, 8.7),
+    ("h", "b", "eular_acr_2017", "met", "probable", "definite", 6.5, 14.1),
+], columns=["hospital_id", "patient_key", "definition_id", "status", "level", "level_at_most", "value",
+            "value_at_most"])
+
+
+@pytest.mark.parametrize(("variable", "expected"), [
+    ({"of": "bohan_peter_1975"}, {"a": 1.0, "b": 0.0, "c": None}),
+    ({"of": "bohan_peter_1975", "at_least": "probable"}, {"a": 1.0, "b": 0.0, "c": 0.0}),
+    ({"of": "bohan_peter_1975", "at_least": "definite"}, {"a": None, "b": 0.0, "c": 0.0}),
+    ({"of": "eular_acr_2017", "source": "definition.value"}, {"a": 8.7, "b": None, "c": None}),
+])
+def test_a_definition_is_met_or_not_or_missing(variable: dict, expected: dict[str, float | None]) -> None:
+    cohort = build_cohort(
+        study(variables={"x": {"label": "X", "source": "definition"} | variable}),
+        frames() | {"fct_definition": DEFINITIONS},
+    )
+    rows = cohort.value("x", "baseline")
+    found = {p.split("|")[1]: None if math.isnan(v) else v for p, v in zip(rows["patient"], rows["value"])}
+    assert found == expected

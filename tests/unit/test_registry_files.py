@@ -70,6 +70,18 @@ def test_a_key_that_stands_twice_is_a_fault(tmp_path: Path) -> None:
     assert fault == f'hospitals/north.yml:{MAPPING.count(chr(10)) + 1}: "name" stands twice (first on line 2); keep one'
 
 
+def test_a_definition_that_is_not_in_the_catalogue_or_has_no_levels_is_a_fault(tmp_path: Path) -> None:
+    unknown = "{label: M, source: definition, of: mas}"
+    (name,) = faults(tmp_path / "one", study=STUDY.replace("{label: CK}", unknown))
+    assert name.startswith('studies/one.yml:7: no definition "mas". The definitions: bohan_peter_1975, eular')
+    levels = "{label: M, source: definition, of: mas_2016, at_least: probable}"
+    (level,) = faults(tmp_path / "two", study=STUDY.replace("{label: CK}", levels))
+    assert 'at_least: definition "mas_2016" has no levels; those with levels: bohan_peter_1975' in level
+    alone = "{label: M, at_least: probable}"
+    (source,) = faults(tmp_path / "three", study=STUDY.replace("{label: CK}", alone))
+    assert "at_least belongs to a variable with source: definition" in source
+
+
 def test_a_study_may_name_only_what_it_defines_and_visits_of_the_schedule(tmp_path: Path) -> None:
     (group,) = faults(tmp_path / "one", study=STUDY.replace("groups: [a, b]", "groups: [a, c]"))
     assert 'table t: no group "c"; the study has a, b' in group

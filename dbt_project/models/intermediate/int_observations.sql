@@ -148,6 +148,7 @@ ranked as (
 select
     sender_id, hospital as hospital_id, coalesce(resolved_patient, subject_key) as patient_key, visit_key, concept_id,
     observed_at, observed_offset_days, {{ sent('value_text') }} as value_text, comparator, value, {{ sent('unit_source') }} as unit_source,
+    reference_range,
     case when comparator is null then number_canonical end as value_canonical,
     unit_canonical,
     rule_id as conversion_rule,

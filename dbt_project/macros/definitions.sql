@@ -1,0 +1,21 @@
+{#
+What the definitions share. A definition is data (seeds definitions, definition_criteria, definition_inputs) and one small
+model that combines its criteria; fct_definition lays them side by side.
+#}
+
+{# Names of lists, sorted and without doubles, as one text. #}
+{% macro named_list(lists) -%}
+    nullif(array_to_string(list_sort(list_distinct(flatten(list({{ lists }}) filter (where {{ lists }} is not null)))), ', '), '')
+{%- endmacro %}
+
+{# Met, not met, or open, from what holds at least and what may hold at most. #}
+{% macro status_of(holds_at_least, may_hold) -%}
+    case when {{ holds_at_least }} then 'met' when not ({{ may_hold }}) then 'not_met' else 'cannot_tell' end
+{%- endmacro %}
+
+{# The criteria of one definition, of touched patients. #}
+{% macro criteria_of(definition_id) -%}
+    select c.* from {{ ref('int_definition_criteria') }} as c
+    semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
+    where c.definition_id = '{{ definition_id }}'
+{%- endmacro %}

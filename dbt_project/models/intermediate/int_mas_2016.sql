@@ -1,0 +1,90 @@
+{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+
+{#- Results at one time: each ferritin with what was measured within the window of it; without a ferritin, each other result. -#}
+
+with patients as (
+    select p.sender_id, p.hospital_id, p.patient_key from {{ ref('int_patients') }} as p
+    semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
+),
+
+needed as (
+    select criteria_needed from {{ ref('definitions') }} where definition_id = 'mas_2016'
+),
+
+-- thresholds as published, in the unit in which marts hold the value
+thresholds as (
+    select
+        i.criterion_id, i.input_id as concept_id, i.above is not null as is_above, s.is_required, d.window_days,
+        round(coalesce(i.above, i.at_most) * case when i.unit = c.unit_canonical then 1 else r.factor end, 9) as threshold,
+    from {{ ref('definition_inputs') }} as i
+    join {{ ref('definition_criteria') }} as s using (definition_id, criterion_id)
+    join {{ ref('definitions') }} as d using (definition_id)
+    join {{ ref('concepts') }} as c on c.concept_id = i.input_id
+    left join {{ ref('unit_conversions') }} as r
+        on r.unit_from = i.unit and r.unit_to = c.unit_canonical and r.concept_id in (i.input_id, '*')
+    where i.definition_id = 'mas_2016'
+    qualify row_number() over (partition by i.criterion_id order by r.concept_id = '*' nulls last) = 1
+),
+
+results as (
+    select
+        o.sender_id, o.hospital_id, o.patient_key, o.time_days, h.criterion_id,
+        {{ is_above('round(' ~ number_or_limit('o') ~ ', 9)', 'o.comparator', 'h.threshold') }} = h.is_above as state,
+    from {{ ref('int_observations_at_visits') }} as o
+    join thresholds as h using (concept_id)
+    semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
+    where o.time_days is not null
+),
+
+times as (
+    select distinct sender_id, hospital_id, patient_key, time_days from results
+    qualify criterion_id = 'ferritin'
+        or not bool_or(criterion_id = 'ferritin') over (partition by sender_id, hospital_id, patient_key)
+),
+
+-- of several results in the window the one beyond its threshold counts
+criteria as (
+    select
+        t.sender_id, t.hospital_id, t.patient_key, t.time_days, h.criterion_id, h.is_required,
+        case when bool_or(r.state) then true when bool_or(not r.state) then false end as state,
+    from times as t
+    cross join thresholds as h
+    left join results as r
+        on r.sender_id = t.sender_id and r.hospital_id = t.hospital_id and r.patient_key = t.patient_key
+        and r.criterion_id = h.criterion_id and abs(r.time_days - t.time_days) <= h.window_days
+    group by all
+),
+
+counted as (
+    select
+        sender_id, hospital_id, patient_key, time_days,
+        bool_and(coalesce(state, false)) filter (where is_required)
+            and count(*) filter (where state and not is_required) >= (select criteria_needed from needed) as is_met,
+        bool_and(coalesce(state, true)) filter (where is_required)
+            and count(*) filter (where coalesce(state, true) and not is_required) >= (select criteria_needed from needed) as may_be_met,
+        string_agg(criterion_id, ', ' order by criterion_id) filter (where state) as criteria_met,
+        string_agg(criterion_id, ', ' order by criterion_id) filter (where state is not null) as inputs_used,
+        string_agg(criterion_id, ', ' order by criterion_id) filter (where state is null) as inputs_missing,
+        count(*) filter (where state is null) as n_missing,
+    from criteria
+    group by all
+),
+
+-- the first time at which it is met; else the open time that lacks least; else the first
+told as (
+    select * from counted
+    qualify row_number() over (
+        partition by sender_id, hospital_id, patient_key
+        order by is_met desc, may_be_met desc, case when is_met then 0 else n_missing end, time_days) = 1
+)
+
+select
+    p.sender_id, p.hospital_id, p.patient_key, 'mas_2016' as definition_id,
+    {{ status_of('t.is_met', 'coalesce(t.may_be_met, true)') }} as status,
+    t.time_days,
+    t.criteria_met,
+    t.inputs_used,
+    case when t.patient_key is null then (select string_agg(criterion_id, ', ' order by criterion_id) from thresholds)
+        else t.inputs_missing end as inputs_missing,
+from patients as p
+left join told as t using (sender_id, hospital_id, patient_key)

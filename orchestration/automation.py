@@ -8,7 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.landing import outstanding, partitions
+from orchestration.deliveries import outstanding
+from orchestration.landing import partitions
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
 from orchestration.runs import settle_dead_runs

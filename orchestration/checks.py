@@ -1,19 +1,34 @@
 """quality.check_result: what every check found, as counts; never a patient's value.
 
-Belongs here: writing check results. Does not belong here: running them (`expectations/`, dbt).
+Belongs here: running a suite on the warehouse, and writing its results. Does not belong here: suites (`expectations/`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import duckdb
+
+from expectations import CheckResult, load_suite, run_suite
+from orchestration.database import warehouse
+from orchestration.registry import Registry
 
 TABLE = """
 create table if not exists quality.check_result (
     scope varchar, suite varchar, expectation varchar, layer varchar, table_name varchar, column_name varchar,
     hospital_id varchar, severity varchar, observed varchar, threshold varchar, passed boolean, waived boolean, note varchar);
 """
+
+
+def run_checks(registry: Registry, suite: Path, schema: str, parameters: Mapping[str, str], scope: str) -> list[CheckResult]:
+    """Run a suite on the registry's warehouse and keep its results under ``scope``; returns them."""
+    with warehouse(registry.warehouse) as connection:  # open throughout: no other process takes the file in between
+        results = run_suite(
+            registry.warehouse, load_suite(suite), schema=schema, parameters=parameters, waivers=registry.waivers
+        )
+        record_checks(connection, results, scope)
+    return results
 
 
 def record_checks(connection: duckdb.DuckDBPyConnection, results: Iterable, scope: str) -> None:

@@ -103,11 +103,12 @@ def _current_release(registry) -> Path:
 @app.command(epilog="Example: myositis run --registry my_registry")
 def run(registry: RegistryOption = None, debug: DebugOption = False) -> None:
     """Take what is outstanding and bring models, release, results and report up to date."""
-    from orchestration import flow
+    from orchestration import flow, second_process
 
+    second_process.collect_seldom()
     current = _registry(registry)
     with console.progress():
-        outcome = flow.run_all(current)
+        outcome = flow.run_all(current, in_two_processes=True)
     flow.show(current, outcome)
     if outcome.refusals:
         raise Refused
@@ -120,7 +121,7 @@ def ingest(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 
     current = _registry(registry)
     with console.progress():
-        outcome = flow.ingest_outstanding(current)
+        outcome = flow.ingest(current, flow.look_for_deliveries(current))
     flow.show(current, outcome)
     if outcome.refusals:
         raise Refused
@@ -256,7 +257,7 @@ def ui(
     from orchestration import dbt
 
     current = _registry(registry)
-    dbt.prepare_manifest(current)
+    dbt.prepare_manifest()
     console.out.print(f"Dagster UI of {current.file.name}: http://127.0.0.1:{port}  (stop with Ctrl-C)", markup=False)
     dagster = Path(sys.executable).parent / "dagster"
     os.execv(dagster, [str(dagster), "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)])

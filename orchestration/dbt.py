@@ -8,9 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from orchestration.resources import DBT_PROJECT
 
 log = logging.getLogger("myositis")
 
+MANIFEST, PARSED = "manifest.json", "partial_parse.msgpack"
 SOURCES = ("models/**/*.sql", "models/**/*.yml", "macros/**/*.sql", "seeds/*.csv", "seeds/*.yml", "tests/**/*.sql", "dbt_project.yml")
 
 
@@ -56,18 +60,33 @@ def project_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def prepare_manifest(registry: Registry) -> Path:
-    """The manifest of the dbt project, made when missing or when the project changed."""
-    manifest, stamp = target(registry) / "manifest.json", target(registry) / "project_digest"
-    if not manifest.exists() or not stamp.exists() or stamp.read_text() != project_digest():
-        target(registry).mkdir(parents=True, exist_ok=True)
-        _invoke(registry, ["parse"])
-        stamp.write_text(project_digest())
-    return manifest
+def prepare_manifest() -> Path:
+    """manifest.json of the dbt project in target/, made when the project changed; it is the same for every registry."""
+    folder = DBT_PROJECT / "target"
+    stamp = folder / "parsed_from"
+    wanted = f"{project_digest()} {version('dbt-core')} {version('dbt-duckdb')}"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        with tempfile.TemporaryDirectory(dir=DBT_PROJECT, prefix="target-") as made:
+            _invoke(["parse"], Path(made))
+            folder.mkdir(exist_ok=True)
+            stamp.unlink(missing_ok=True)
+            for name in (MANIFEST, PARSED):
+                os.replace(Path(made) / name, folder / name)
+        stamp.write_text(wanted)
+    return folder / MANIFEST
 
 
-def read_manifest(registry: Registry) -> dict[str, Any]:
-    return json.loads(prepare_manifest(registry).read_text())
+def read_manifest() -> dict[str, Any]:
+    return json.loads(prepare_manifest().read_text())
+
+
+def _parsed_project() -> Any:
+    """The project as dbt parsed it; a run given it does not read the files again. Not shared: dbt writes into it."""
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+
+    path = prepare_manifest().with_name(PARSED)
+    return Manifest.from_msgpack(path.read_bytes(), decoder=extended_mashumuro_decoder)
 
 
 def build(registry: Registry, *, full_refresh: bool, with_seeds: bool) -> list[NodeResult]:
@@ -81,12 +100,12 @@ def build(registry: Registry, *, full_refresh: bool, with_seeds: bool) -> list[N
         arguments += ["--exclude-resource-type", "seed"]
     if full_refresh:
         arguments.append("--full-refresh")
-    return _results(_invoke(registry, arguments, _tell))
+    return _results(_invoke(arguments, target(registry), _parsed_project(), _tell))
 
 
 def test(registry: Registry, select: str) -> list[NodeResult]:
     """Run the tests that ``select`` names against tables that are built."""
-    return _results(_invoke(registry, ["test", "--select", select]))
+    return _results(_invoke(["test", "--select", select], target(registry), _parsed_project()))
 
 
 def _tell(event: Any) -> None:
@@ -94,14 +113,16 @@ def _tell(event: Any) -> None:
         log.debug("model %d of %d: %s", event.data.index, event.data.total, event.data.description)
 
 
-def _invoke(registry: Registry, arguments: list[str], on_event: Callable[[Any], None] | None = None) -> Any:
+def _invoke(
+    arguments: list[str], target: Path, parsed: Any = None, on_event: Callable[[Any], None] | None = None
+) -> Any:
     from dbt.cli.main import dbtRunner
 
-    runner = dbtRunner(callbacks=[on_event] if on_event else [])
+    runner = dbtRunner(manifest=parsed, callbacks=[on_event] if on_event else [])
     try:
         outcome = runner.invoke([
             *arguments, "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT),
-            "--target-path", str(target(registry)), "--log-path", str(target(registry) / "logs"),
+            "--target-path", str(target), "--log-path", str(target / "logs"),
             "--quiet", "--no-use-colors", "--log-level-file", "none", "--no-version-check",
         ])
     finally:
@@ -135,3 +156,7 @@ def _results(outcome: Any) -> list[NodeResult]:
         )
         for r in outcome.results
     ]
+
+
+if __name__ == "__main__":
+    prepare_manifest()

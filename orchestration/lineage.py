@@ -76,7 +76,7 @@ def main(folder: Path) -> None:
     registry = load_registry(folder)
     point_at(registry)
     build(registry)
-    text = json.dumps(trace_models(registry, dbt.read_manifest(registry)), indent=1, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(trace_models(registry, dbt.read_manifest()), indent=1, sort_keys=True, ensure_ascii=False)
     FILE.write_text(text + "\n", encoding="utf-8")
 
 

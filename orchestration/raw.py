@@ -10,7 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.checks import record_checks
+from orchestration import second_process
+from orchestration.checks import run_checks
 from orchestration.database import warehouse
 from orchestration.landing import partitions
 from orchestration.loading import (
@@ -32,7 +33,7 @@ log = logging.getLogger("myositis")
 
 def ingest(registry: Registry, sender: str, delivery: str) -> LoadSummary | None:
     """Take one delivery into raw, or refuse it whole (DeliveryRefused); None when it is already in force unchanged."""
-    from expectations import RAW_SUITE, gate, load_suite, run_suite
+    from expectations import RAW_SUITE, gate
 
     inventory = take_inventory(registry, sender, delivery)
     kind = registry.mappings[sender].kind
@@ -44,11 +45,10 @@ def ingest(registry: Registry, sender: str, delivery: str) -> LoadSummary | None
         except DeliveryRefused as refusal:
             record_state(connection, inventory, kind, "refused", "\n".join(refusal.reasons))
             raise
-        results = run_suite(
-            registry.warehouse, load_suite(RAW_SUITE), schema="raw", parameters={"load_id": inventory.load_id},
-            waivers=registry.waivers,
-        )
-        record_checks(connection, results, scope=inventory.load_id)
+    results = second_process.call(
+        run_checks, registry, RAW_SUITE, "raw", {"load_id": inventory.load_id}, inventory.load_id
+    )
+    with warehouse(registry.warehouse) as connection:
         if failed := gate(results):
             remove_load(connection, inventory.load_id)
             reasons = [f"{sender}/{delivery}: {r.sentence()}" for r in failed]

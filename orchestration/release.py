@@ -16,8 +16,8 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from orchestration import dbt
-from orchestration.checks import record_checks
+from orchestration import dbt, second_process
+from orchestration.checks import run_checks
 from orchestration.database import warehouse
 from orchestration.raw import POOL
 from orchestration.registry import Registry
@@ -76,21 +76,11 @@ def build_lock(registry: Registry) -> Path:
     return registry.releases / ".candidate.lock"
 
 
-def check_marts(registry: Registry) -> list:
-    """Run the marts suite, keep its results in quality.check_result, and return them."""
-    from expectations import MARTS_SUITE, load_suite, run_suite
-
-    results = run_suite(registry.warehouse, load_suite(MARTS_SUITE), schema="marts", parameters={}, waivers=registry.waivers)
-    with warehouse(registry.warehouse) as connection:
-        record_checks(connection, results, scope="marts")
-    return results
-
-
 def make_candidate(registry: Registry) -> str:
     """Gate the marts, then copy them and the quality tables into the candidate file; returns the release_id."""
-    from expectations import gate
+    from expectations import MARTS_SUITE, gate
 
-    if failed := gate(check_marts(registry)):
+    if failed := gate(second_process.call(run_checks, registry, MARTS_SUITE, "marts", {}, "marts")):
         raise ReleaseRefused([r.sentence() for r in failed])
     path = candidate_file(registry)
     path.parent.mkdir(parents=True, exist_ok=True)

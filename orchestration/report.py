@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from orchestration import second_process
 from orchestration.registry import Registry
 from orchestration.release import CURRENT
 from orchestration.resources import current_registry
@@ -48,7 +49,7 @@ def report_asset() -> dg.AssetsDefinition:
         description="One self-contained HTML file per release, each table as CSV, each figure as SVG, PNG and PDF, and the study as an R script.",
     )
     def study_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        page = write_report(current_registry())
+        page = second_process.call(write_report, current_registry())
         log.info("report: %s", page)
         figures = sorted((page.parent / "figures").glob("*.svg"))
         return dg.MaterializeResult(metadata={

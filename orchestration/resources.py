@@ -14,7 +14,6 @@ from orchestration.registry import SHIPPED_REGISTRY, Registry, load_registry
 
 REGISTRY_VARIABLE = "MYOSITIS_REGISTRY"
 DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
-MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 
 DAGSTER_YAML = """\
 # Made by myositis; runs of the command, the UI and the daemon are all kept here.

@@ -6,16 +6,21 @@ Belongs here: reading the candidate, writing schema results, previews. Does not 
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import duckdb
-import pandas as pd
 
+from orchestration import second_process
 from orchestration.raw import POOL
 from orchestration.registry import Registry
 from orchestration.release import candidate_file
 from orchestration.resources import current_registry
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger("myositis")
 
@@ -53,8 +58,30 @@ TABLES = {
 PREVIEW_ROWS = 12
 
 
-def compute(registry: Registry) -> dict[str, pd.DataFrame]:
+@dataclass(frozen=True)
+class WrittenTable:
+    """What is told of a table of results: its rows, those with a remark, and its head as Markdown."""
+
+    name: str
+    rows: int
+    remarks: int
+    preview: str
+
+
+def compute_and_write(registry: Registry) -> list[WrittenTable]:
+    """All results of all studies, laid into the candidate."""
+    found = compute(registry)
+    write(candidate_file(registry), found)
+    return [
+        WrittenTable(name, len(frame), int((frame["status"] != "ok").sum()) if "status" in frame else 0, _preview(frame))
+        for name, frame in found.items()
+    ]
+
+
+def compute(registry: Registry) -> dict[str, "pd.DataFrame"]:
     """All results of all studies, stamped with study and release."""
+    import pandas as pd
+
     from analytics import study_results
     from analytics.reproduction import reproduce
 
@@ -70,7 +97,7 @@ def compute(registry: Registry) -> dict[str, pd.DataFrame]:
     return {name: pd.concat(found, ignore_index=True) if found else pd.DataFrame() for name, found in parts.items()}
 
 
-def write(path: Path, results: dict[str, pd.DataFrame]) -> None:
+def write(path: Path, results: dict[str, "pd.DataFrame"]) -> None:
     """Lay the results into schema results of the candidate, in one transaction."""
     with duckdb.connect(str(path)) as connection:
         connection.begin()
@@ -82,7 +109,7 @@ def write(path: Path, results: dict[str, pd.DataFrame]) -> None:
         connection.commit()
 
 
-def read_frames(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, pd.DataFrame]:
+def read_frames(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, "pd.DataFrame"]:
     """Every table of a schema as a data frame, under its own name."""
     names = connection.execute(
         "select table_name from information_schema.tables where table_schema = ? order by 1", [schema]
@@ -101,24 +128,25 @@ def results_asset() -> dg.AssetsDefinition:
         pool=POOL,
     )
     def results(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        registry = current_registry()
-        found = compute(registry)
-        write(candidate_file(registry), found)
-        not_ok = sum(int((f["status"] != "ok").sum()) for f in found.values() if "status" in f)
-        log.info("results: %d tables, %d rows, %d with a remark", len(found), sum(map(len, found.values())), not_ok)
-        for name, frame in found.items():
-            preview = frame.drop(columns=["study_id", "release_id"], errors="ignore").head(PREVIEW_ROWS)
+        written = second_process.call(compute_and_write, current_registry())
+        log.info(
+            "results: %d tables, %d rows, %d with a remark",
+            len(written), sum(t.rows for t in written), sum(t.remarks for t in written),
+        )
+        for table in written:
             yield dg.MaterializeResult(
-                asset_key=["results", name],
-                metadata={"dagster/row_count": len(frame), "preview": dg.MetadataValue.md(_markdown(preview))},
+                asset_key=["results", table.name],
+                metadata={"dagster/row_count": table.rows, "preview": dg.MetadataValue.md(table.preview)},
             )
 
     return results
 
 
-def _markdown(frame: pd.DataFrame) -> str:
+def _preview(frame: "pd.DataFrame") -> str:
+    """The first rows as a Markdown table."""
     if frame.empty:
         return "no rows"
+    frame = frame.drop(columns=["study_id", "release_id"], errors="ignore").head(PREVIEW_ROWS)
     shown = frame.map(lambda v: f"{v:.4g}" if isinstance(v, float) else "" if v is None else str(v).replace("|", "/"))
     lines = ["| " + " | ".join(map(str, shown.columns)) + " |", "|" + "---|" * len(shown.columns)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in shown.itertuples(index=False)])

@@ -65,7 +65,7 @@ def _layer(props: Mapping[str, Any]) -> str:
 
 
 def warehouse_assets(registry: Registry) -> dg.AssetsDefinition:
-    manifest = dbt.read_manifest(registry)
+    manifest = dbt.read_manifest()
     translator = Translator(list(registry.mappings))
 
     @dbt_assets(manifest=manifest, dagster_dbt_translator=translator, name="warehouse", pool=POOL)

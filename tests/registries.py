@@ -39,9 +39,9 @@ def shipped(target: Path) -> Registry:
     return copy_registry(SHIPPED_REGISTRY, target)
 
 
-def run(registry: Registry) -> flow.Outcome:
+def run(registry: Registry, *, in_two_processes: bool = False) -> flow.Outcome:
     point_at(registry)
-    return flow.run_all(registry)
+    return flow.run_all(registry, in_two_processes=in_two_processes)
 
 
 def warehouse_digest(registry: Registry, schemas: tuple[str, ...] = LAYERS) -> dict[str, str]:

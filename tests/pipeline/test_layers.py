@@ -21,7 +21,7 @@ LEDGER = ("delivery", "delivery_file", "source_table", "rejected_line")
 
 
 def test_models_read_the_layer_before_or_their_own(shipped_run: Registry) -> None:
-    manifest = dbt.read_manifest(shipped_run)
+    manifest = dbt.read_manifest()
     breaks = []
     for node in manifest["nodes"].values():
         if node["resource_type"] != "model":
@@ -75,7 +75,7 @@ def test_only_resources_reads_the_environment() -> None:
 def test_every_model_and_column_is_described(shipped_run: Registry) -> None:
     import duckdb
 
-    manifest = dbt.read_manifest(shipped_run)
+    manifest = dbt.read_manifest()
     with duckdb.connect(str(shipped_run.warehouse), read_only=True) as connection:
         for node in manifest["nodes"].values():
             if node["resource_type"] != "model":
@@ -89,4 +89,4 @@ def test_every_model_and_column_is_described(shipped_run: Registry) -> None:
 
 def test_the_column_lineage_that_dagster_shows_is_that_of_the_sql(shipped_run: Registry) -> None:
     """After a change of the models: make lineage."""
-    assert read_lineage() == trace_models(shipped_run, dbt.read_manifest(shipped_run))
+    assert read_lineage() == trace_models(shipped_run, dbt.read_manifest())

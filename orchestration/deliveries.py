@@ -1,0 +1,51 @@
+"""Which deliveries lie in landing, which of them are complete, and which are outstanding.
+
+Does not belong here: Dagster (`landing.py` shows deliveries as assets), for a run that finds nothing new should not
+have to import it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from orchestration.database import warehouse
+from orchestration.loading import Inventory, is_settled, take_inventory
+from orchestration.registry import SUCCESS_MARKER, Registry
+
+
+def is_complete(registry: Registry, sender: str, delivery: str, now: float | None = None) -> bool:
+    """A `_SUCCESS` marker, or files whose size and time have not moved for the registry's quiet seconds."""
+    folder = registry.landing / sender / delivery
+    if (folder / SUCCESS_MARKER).exists():
+        return True
+    times = [p.stat().st_mtime for p in [folder, *folder.rglob("*")]]
+    return (now or time.time()) - max(times) >= registry.file.quiet_seconds
+
+
+def outstanding(registry: Registry) -> list[Inventory]:
+    """Complete deliveries that the ledger has neither accepted nor refused in their present content and mapping."""
+    found = [
+        take_inventory(registry, sender, delivery)
+        for sender in registry.mappings
+        for delivery in registry.deliveries(sender)
+        if is_complete(registry, sender, delivery)
+    ]
+    with warehouse(registry.warehouse) as connection:
+        return [inventory for inventory in found if not is_settled(connection, inventory)]
+
+
+def strays(registry: Registry) -> Iterator[str]:
+    """Sentences on what lies in landing and belongs to no mapping."""
+    if not registry.landing.is_dir():
+        return
+    for folder in sorted(registry.landing.iterdir()):
+        if folder.is_dir() and folder.name not in registry.mappings:
+            yield (
+                f"landing/{folder.name}: no mapping reads this sender; write hospitals/{folder.name}.yml"
+                f" or draft it: myositis onboard {folder.name} {folder}"
+            )
+    for sender in registry.mappings:
+        for delivery in registry.deliveries(sender):
+            if not is_complete(registry, sender, delivery):
+                yield f"landing/{sender}/{delivery}: still arriving (no {SUCCESS_MARKER}, files changed a moment ago); left for the next run"

@@ -1,0 +1,38 @@
+"""The second process: calls go there while there is one, and what they raise comes back."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from orchestration import second_process
+from orchestration.loading import DeliveryRefused
+from orchestration.second_process import SecondProcessEnded, call
+
+
+def refuse() -> None:
+    raise DeliveryRefused("north", "2024", ["a reason"])
+
+
+def divide(a: int, b: int) -> float:
+    return a / b
+
+
+def test_without_a_second_process_a_call_is_a_plain_call() -> None:
+    assert call(os.getpid) == os.getpid()
+
+
+def test_calls_go_to_the_second_process_and_what_they_raise_is_raised_here() -> None:
+    with second_process.started(ahead=()):
+        there = call(os.getpid)
+        assert there != os.getpid()
+        assert call(divide, 1, 2) == 0.5
+        with pytest.raises(ZeroDivisionError):
+            call(divide, 1, 0)
+        with pytest.raises(SecondProcessEnded, match="DeliveryRefused: north/2024 refused:\n  a reason"):
+            call(refuse)
+        assert call(os.getpid) == there
+        with pytest.raises(SecondProcessEnded, match="ended before it was done"):
+            call(os._exit, 1)
+    assert call(os.getpid) == os.getpid()

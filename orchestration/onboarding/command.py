@@ -94,7 +94,7 @@ def _tell(target: Path, hospital: str, guesses: list[TableGuess], faults: list[s
     columns = sum(len(g.table.columns) for g in guesses)
     console.out.print(f"drafted {target}", markup=False)
     console.out.print(
-        f"  {columns - left} of {columns} columns are decided" + (f", {left} are left to decide: guesses at them stand in the file as comments" if left else ""),
+        f"  {columns - left} of {columns} columns are decided" + (f"; left to decide: {left} (guesses stand in the file as comments)" if left else ""),
         markup=False,
     )
     for fault in faults:

@@ -22,13 +22,15 @@ HEAD = """\
 STANDARDS = {  # columns that give a standard format away
     "fhir_r4": {"resourceType"},
     "omop_cdm_5_4": {"person_id", "measurement_concept_id"},
-    "redcap": {"redcap_event_name"},
 }
 MAX_WORDS_TOLD = 25
+LABELLED = ("sas", "spss", "stata")  # formats that may bring labels with their codes
 
 
 def standard_of(tables: list[TableGuess]) -> str | None:
     """The ready-made mapping that a sample asks for."""
+    if any(t.table.where is not None for t in tables):
+        return "redcap"
     for name, columns in STANDARDS.items():
         if any(columns <= {c.name for c in t.table.columns} for t in tables):
             return name
@@ -42,6 +44,8 @@ def draft(hospital: str, tables: list[TableGuess], faults: list[str]) -> str:
     if standard in ("fhir_r4", "omop_cdm_5_4"):
         what = {"fhir_r4": "FHIR R4", "omop_cdm_5_4": "OMOP CDM 5.4"}[standard]
         return "\n".join([*lines, f"like: {standard}                 # the columns are those of {what}; write below only what differs", ""])
+    if standard == "redcap":
+        lines.append("like: redcap")
     lines += [*_dates(tables), *_decimal(tables), *_missing(tables), *_codes(tables), "", "exports:"]
     for table in tables:
         lines += [*_export(table), ""]
@@ -128,7 +132,14 @@ def _export(found: TableGuess) -> Iterator[str]:
     table = found.table
     yield f"  # {table.rows:,} rows" + (f", {table.malformed:,} of them malformed" if table.malformed else "") + (
         f"; {table.format}" + (f", {table.encoding}" if table.encoding else ""))
-    yield f"  - file: {_scalar(_pattern(table.file))}"
+    if redcap_like := table.where is not None:
+        yield "  - like: records"
+    yield f"  {' ' if redcap_like else '-'} file: {_scalar(_pattern(table.file))}"
+    if table.where is not None:
+        column, text = table.where
+        yield f"    where: {{{column}: {'null' if text is None else _scalar(text, quoted=True)}}}"
+    if table.format in LABELLED:
+        yield "    labels: true"
     if table.sheet is not None:
         yield f"    sheet: {_scalar(table.sheet)}"
     placed: set[str] = set()

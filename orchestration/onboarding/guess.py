@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from orchestration import catalogue
-from orchestration.onboarding.profile import ColumnProfile, TableProfile, header_roles, role_of, spellings
+from orchestration.onboarding.profile import ColumnProfile, TableProfile, header_roles, spellings
 
 CERTAIN = 0.95
 SHORTEST_LIKE = 5
@@ -99,15 +99,15 @@ def _long(table: TableProfile, found: TableGuess) -> set[str]:
             continue
         for kind in LONG:
             share = known_share(kind, column.values)
-            if share >= KNOWN_WORDS and (role_of(column.name) == LONG[kind][2] or share >= 0.8 and len(column.values) >= 3):
-                best.append((share + (role_of(column.name) == LONG[kind][2]), kind, column))
+            if share >= KNOWN_WORDS and (column.role == LONG[kind][2] or share >= 0.8 and len(column.values) >= 3):
+                best.append((share + (column.role == LONG[kind][2]), kind, column))
     entities = set()
     for _, kind, column in sorted(best, key=lambda b: -b[0])[:1]:
         entity, name, role = LONG[kind]
-        is_named = role_of(column.name) == role
+        is_named = column.role == role
         share = known_share(kind, column.values)
         needs = {"observations": "value", "antibodies": "value"}.get(entity)
-        if needs and not any(role_of(c.name) == needs for c in table.columns):
+        if needs and not any(c.role == needs for c in table.columns):
             continue
         found.guesses.append(Guess(
             column.name, (entity, name), 1.0 if is_named else 0.9, f"{share:.0%} of its rows name {kind} of the catalogue"
@@ -121,7 +121,7 @@ def _wide(table: TableProfile, found: TableGuess) -> set[str]:
     """Columns whose headers name tests, antibodies or signs."""
     entities = set()
     for column in table.columns:
-        if column.kind == "identifier" or role_of(column.name) and column.kind != "number":
+        if column.kind == "identifier" or column.role and column.kind != "number":
             continue
         guess = _wide_guess(column)
         if guess is not None and not any(g.column == column.name for g in found.guesses):
@@ -132,7 +132,7 @@ def _wide(table: TableProfile, found: TableGuess) -> set[str]:
 
 
 def _wide_guess(column: ColumnProfile) -> Guess | None:
-    exact = [(kind, catalogue.names(kind)[n]) for kind in WIDE for n in spellings(column.name) if n in catalogue.names(kind)]
+    exact = [(kind, catalogue.names(kind)[n]) for kind in WIDE for n in column.spellings if n in catalogue.names(kind)]
     exact = [(k, i) for k, i in exact if _fits(k, i, column) is True] or exact
     if exact:
         kind, name = exact[0]
@@ -145,7 +145,7 @@ def _wide_guess(column: ColumnProfile) -> Guess | None:
             confidence, why = 0.7, f"its header is a name of the catalogue, but no rule leads from {unit} to its unit"
         return Guess(column.name, (WIDE[kind], "values", name), confidence, why, unit)
     kinds = ("concepts",) if column.kind == "number" else ("events", "antibodies", "concepts")
-    near = max((n for k in kinds if (n := _nearest(k, column.name)) is not None), key=lambda n: n[0], default=None)
+    near = max((n for k in kinds if (n := _nearest(k, column.header)) is not None), key=lambda n: n[0], default=None)
     if near is None:
         return None
     ratio, kind, name, word = near
@@ -166,12 +166,12 @@ def _fits(kind: str, name: str, column: ColumnProfile) -> bool | None:
 
 
 def _patients(table: TableProfile, found: TableGuess) -> set[str]:
-    named = [c for c in table.columns if role_of(c.name) in PATIENT_FIELDS]
-    strong = [c for c in named if role_of(c.name) in ("sex", "birth_date", "birth_year")]
+    named = [c for c in table.columns if c.role in PATIENT_FIELDS]
+    strong = [c for c in named if c.role in ("sex", "birth_date", "birth_year")]
     if not strong:
         return set()
     for column in named:
-        role = role_of(column.name)
+        role = column.role
         fits, why = _field_fits(role, column)
         found.guesses.append(Guess(column.name, ("patients", role), 1.0 if fits else 0.7, why))
     return {"patients"}
@@ -180,12 +180,12 @@ def _patients(table: TableProfile, found: TableGuess) -> set[str]:
 def _visits(table: TableProfile, found: TableGuess, entities: set[str]) -> set[str]:
     """A table with a visit's date is about visits, unless its rows are tests, events or drugs."""
     long = any(len(g.place) == 2 and g.place in {v[:2] for v in LONG.values()} for g in found.guesses)
-    dated = any(role_of(c.name) == "visit_date" and c.kind == "date" for c in table.columns)
+    dated = any(c.role == "visit_date" and c.kind == "date" for c in table.columns)
     return {"visits"} if dated and not long else set()
 
 
 def _follow_up(table: TableProfile, found: TableGuess, entities: set[str]) -> set[str]:
-    return {"follow_up"} if any(role_of(c.name) == "contact_date" and c.kind == "date" for c in table.columns) else set()
+    return {"follow_up"} if any(c.role == "contact_date" and c.kind == "date" for c in table.columns) else set()
 
 
 # fields
@@ -196,7 +196,7 @@ def _other_fields(table: TableProfile, found: TableGuess, entity: str) -> None:
         if is_wide and entity in WIDE.values():
             continue
         for column in table.columns:
-            if role_of(column.name) == role:
+            if column.role == role:
                 fits, why = _field_fits(role, column)
                 found.guesses.append(Guess(column.name, (entity, name), 1.0 if fits else 0.7, why))
     if entity == "observations" and not is_wide and not any(g.place == ("observations", "unit") for g in found.guesses):
@@ -225,10 +225,10 @@ def _record_date(table: TableProfile, found: TableGuess, entity: str) -> None:
     name, roles = RECORD_DATES[entity]
     dates = [c for c in table.columns if c.kind == "date"]
     for role in roles:
-        if named := [c for c in dates if role_of(c.name) == role]:
+        if named := [c for c in dates if c.role == role]:
             found.guesses += [Guess(c.name, (entity, name), 1.0, "its header names the date") for c in named]
             return
-    plain = [c for c in dates if role_of(c.name) == "date"]
+    plain = [c for c in dates if c.role == "date"]
     for column in plain:
         only = len(dates) == 1
         found.guesses.append(Guess(column.name, (entity, name), CERTAIN if only else 0.7, "the only date" if only else "one of several dates"))
@@ -236,7 +236,7 @@ def _record_date(table: TableProfile, found: TableGuess, entity: str) -> None:
 
 def _keys(table: TableProfile, found: TableGuess, entities: set[str]) -> None:
     """Who and which visit: the same column in each entity of the table."""
-    by_role = {role: [c for c in table.columns if role_of(c.name) == role] for role in ("patient_id", "bare_id", "visit_id", "hospital_id")}
+    by_role = {role: [c for c in table.columns if c.role == role] for role in ("patient_id", "bare_id", "visit_id", "hospital_id")}
     patients = [(c, 1.0, "its header names the patient") for c in by_role["patient_id"]]
     if not patients and not by_role["visit_id"]:
         says_who = "patients" in entities
@@ -257,12 +257,12 @@ def _rest(table: TableProfile, found: TableGuess) -> None:
         if column.kind == "identifier":
             found.guesses.append(Guess(column.name, ("identifiers",), 1.0, column.why_identifier))
         elif not found.of(column.name):
-            role = role_of(column.name)
+            role = column.role
             if role == "ignored":
                 found.guesses.append(Guess(column.name, ("ignored",), 1.0, "a remark, a flag or a laboratory's own number"))
             elif role:
                 found.guesses.append(Guess(column.name, ("?", role), 0.5, "its header names this field, but the table has no entity for it"))
-            elif near := _nearest_role(column.name):
+            elif near := _nearest_role(column.header):
                 found.guesses.append(Guess(column.name, ("?", near[1]), min(near[0], 0.9), f'like "{near[2]}"'))
 
 

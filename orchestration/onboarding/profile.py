@@ -10,7 +10,7 @@ import csv
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ import duckdb
 
 from orchestration import catalogue
 from orchestration.exports import ExportFault, ReadSpec, SourceTable, open_tables
+from orchestration.onboarding import redcap
 
 HEADER_NAMES = Path(__file__).parent / "header_names.csv"
 ROWS_LOOKED_AT = 100_000
@@ -36,6 +37,7 @@ DATE_FORMATS = tuple(
 NUMBER = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?\s*(?:[HhLl]{1,2}|[↑↓*])?\s*")
 DECIMAL_COMMA = re.compile(r"\s*[<>≤≥=]*\s*[+-]?(?:\d{1,3}(?:[.]\d{3})+|\d+),\d+\s*")
 SUSPECTS = ("-1", "-9", "-99", "-999", "99", "999", "9999", "-", "--", "/", "\\", "x", "X", "n.b.", "k.A.", "未做", "未查", "未测")
+PATIENT_DATES = {"birth_date", "birth_year", "onset_date", "diagnosis_date", "visit_date", "origin_date"}
 SHAPES = {  # of identifiers
     "an identity number": re.compile(r"\d{17}[\dXx]|\d{3}-\d{2}-\d{4}"),
     "a telephone number": re.compile(r"(?:\+\d{1,3}[- ]?)?[01]\d{9,10}|0\d{2,4}[-/ ]\d{5,8}"),
@@ -53,7 +55,6 @@ class ColumnProfile:
     """One column. ``values`` (text to rows) stays inside this package."""
 
     name: str
-    rows: int
     filled: int
     distinct: int
     kind: str  # identifier, date, number, words, text, blank
@@ -64,7 +65,22 @@ class ColumnProfile:
     missing: dict[str, int] = field(default_factory=dict)
     suspects: dict[str, int] = field(default_factory=dict)  # numbers or marks that may mean: not known
     unit: str = ""
+    label: str = ""  # what a data dictionary calls it
     values: dict[str, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def header(self) -> str:
+        return self.label or self.name
+
+    @property
+    def role(self) -> str:
+        """What its label, or its name, says that it is: see ``header_roles``."""
+        return role_of(self.header) or role_of(self.name)
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Its label and its name in the normal form, with and without a unit."""
+        return tuple(dict.fromkeys([*spellings(self.header), *spellings(self.name)]))
 
     @property
     def shown_words(self) -> str:
@@ -85,50 +101,92 @@ class TableProfile:
     rows: int
     malformed: int
     columns: tuple[ColumnProfile, ...]
+    where: tuple[str, str | None] | None = None  # REDCap: the rows of one repeating instrument, or of none
 
     def column(self, name: str) -> ColumnProfile:
         return next(c for c in self.columns if c.name == name)
 
 
 def profile_sample(path: Path) -> tuple[list[TableProfile], list[str]]:
-    """The tables of a file, or of every file below a folder, and a sentence for each that could not be read."""
+    """The tables of a file, or of every file of a delivery, and a sentence for each that could not be read.
+
+    Of a folder of deliveries the last one is looked at.
+    """
+    path = path.resolve()
+    if path.is_dir() and not any(p.is_file() for p in path.iterdir()) and (inner := sorted(p for p in path.iterdir() if p.is_dir())):
+        path = inner[-1]
     files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith((".", "_"))) if path.is_dir() else [path]
-    tables: list[TableProfile] = []
+    opened: list[SourceTable] = []
     faults: list[str] = []
     with tempfile.TemporaryDirectory(prefix="profile-") as workdir, duckdb.connect() as connection:
         for file in files:
             name = file.relative_to(path).as_posix() if path.is_dir() else file.name
             try:
-                for table in open_tables(file, ReadSpec(), Path(workdir), connection, name):
-                    tables.append(_table(table, connection))
+                opened += open_tables(file, ReadSpec(labels=True), Path(workdir), connection, name)
             except ExportFault as fault:
                 faults.append(str(fault))
+        dictionary = redcap.dictionary(opened, connection)
+        tables = [part for table in opened if not redcap.is_dictionary(table) for part in _parts(table, connection, dictionary)]
     return tables, faults
 
 
-def _table(table: SourceTable, connection: duckdb.DuckDBPyConnection) -> TableProfile:
+def _parts(table: SourceTable, connection: duckdb.DuckDBPyConnection, dictionary: redcap.Dictionary) -> Iterator[TableProfile]:
+    """The table, or each repeating instrument of a REDCap export as a table of the columns that its rows fill."""
     connection.execute(f"create or replace temp table sample as select * from ({table.relation}) limit {ROWS_LOOKED_AT}")
-    rows = connection.execute("select count(*) from sample").fetchone()[0]
-    columns = tuple(_column(connection, i, name, rows) for i, name in enumerate(table.columns))
-    return TableProfile(table.file, table.sheet, table.format, table.encoding, table.rows, len(table.malformed), columns)
+    if not redcap.is_data(table):
+        yield _table(table, connection, "true", dictionary, None)
+        return
+    instruments: list[str | None] = [None]
+    if redcap.INSTRUMENT in table.columns:
+        cell = f"c{table.columns.index(redcap.INSTRUMENT)}"
+        instruments = [i for (i,) in connection.execute(f"select distinct {cell} from sample order by 1 nulls first").fetchall()]
+    seen: set[str] = set()
+    parts = []
+    for instrument in instruments:
+        rows, where = "true", None
+        if redcap.INSTRUMENT in table.columns:
+            rows, where = (f"{cell} is null" if instrument is None else f"{cell} = '{instrument.replace(chr(39), chr(39) * 2)}'"), (redcap.INSTRUMENT, instrument)
+        part = _table(table, connection, rows, dictionary, where)
+        parts.append(replace(part, columns=tuple(c for c in part.columns if c.kind != "blank" and not redcap.is_own(c.name))))
+        seen |= {c.name for c in parts[-1].columns}
+    blank = tuple(c for c in part.columns if c.name not in seen and not redcap.is_own(c.name))
+    yield from (replace(parts[0], columns=(*parts[0].columns, *blank)), *parts[1:])
 
 
-def _column(connection: duckdb.DuckDBPyConnection, i: int, name: str, rows: int) -> ColumnProfile:
-    filled, distinct = connection.execute(f"select count(c{i}), count(distinct c{i}) from sample").fetchone()
+def _table(
+    table: SourceTable, connection: duckdb.DuckDBPyConnection, rows: str, dictionary: redcap.Dictionary,
+    where: tuple[str, str | None] | None,
+) -> TableProfile:
+    count = connection.execute(f"select count(*) from sample where {rows}").fetchone()[0]
+    columns = tuple(_column(connection, i, name, rows, dictionary.get(name)) for i, name in enumerate(table.columns))
+    total = count if where or count < min(table.rows, ROWS_LOOKED_AT) else table.rows
+    return TableProfile(table.file, table.sheet, table.format, table.encoding, total, len(table.malformed), columns, where)
+
+
+def _column(
+    connection: duckdb.DuckDBPyConnection, i: int, name: str, rows: str, entry: redcap.Entry | None
+) -> ColumnProfile:
+    filled, distinct = connection.execute(f"select count(c{i}), count(distinct c{i}) from sample where {rows}").fetchone()
     counted = connection.execute(
-        f"select trim(c{i}) as v, count(*) as n from sample where c{i} is not null group by 1 order by n desc, v limit {VALUES_LOOKED_AT}"
+        f"select trim(c{i}) as v, count(*) as n from sample where {rows} and c{i} is not null"
+        f" group by 1 order by n desc, v limit {VALUES_LOOKED_AT}"
     ).fetchall()
+    if entry is not None:
+        counted = [(entry.choices.get(v, v), n) for v, n in counted]
     marks = {v: n for v, n in counted if v.lower() in catalogue.missing_marks()}
     values = {v: n for v, n in counted if v not in marks}
-    common = {"name": name, "rows": rows, "filled": filled, "distinct": distinct, "missing": marks, "unit": unit_in(name)}
-    if why := identifier_by(name, values):
+    label = entry.label if entry is not None else ""
+    common = {"name": name, "filled": filled, "distinct": distinct, "missing": marks, "unit": unit_in(label or name), "label": label}
+    why = "the data dictionary says so" if entry is not None and entry.is_identifier else identifier_by(label, values) or identifier_by(name, values)
+    role = role_of(label) or role_of(name)
+    if why and not (role in PATIENT_DATES and entry is not None):  # REDCap's flag stands on dates too, which are wanted
         return ColumnProfile(**common, kind="identifier", why_identifier=why, values=values)
     if not values:
         return ColumnProfile(**common, kind="blank")
     total = sum(values.values())
     suspects = {v: n for v, n in values.items() if v in SUSPECTS}
     honest = {v: n for v, n in values.items() if v not in suspects} or values
-    formats = date_formats(honest, looks_dated=role_of(name).endswith("date"))
+    formats = date_formats(honest, looks_dated=role.endswith("date"))
     if formats:
         return ColumnProfile(**common, kind="date", formats=formats, suspects=suspects, values=values)
     numbers = {v: n for v, n in honest.items() if NUMBER.fullmatch(v)}
@@ -230,6 +288,8 @@ def _split(header: str) -> tuple[str, str]:
     for pattern in (_BRACKETED, _AFTER):
         found = pattern.match(header)
         if found and found[1] and found[2].strip() in catalogue.units():
+            if pattern is _AFTER and any(catalogue.normal(header) in catalogue.names(kind) for kind in catalogue.NAMES):
+                return header, ""  # `CMAS score` is a name, and no CMAS in scores
             return found[1], found[2].strip()
     return header, ""
 

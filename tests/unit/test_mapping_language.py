@@ -219,6 +219,14 @@ def test_a_code_list_that_gives_two_meanings_refuses_the_delivery(tmp_path: Path
     assert refusal(registry) == ['north/first: the code lists give two meanings to 1 codes of "unit"; ask the hospital which holds']
 
 
+def test_columns_that_nobody_decided_refuse_the_delivery(tmp_path: Path) -> None:
+    registry = delivery(tmp_path, LONG.replace('"contact*"]', '"contact*"]\n    undecided: [remark]'), all=ALL.replace("contact_mail", "remark"))
+    assert refusal(registry) == [
+        "hospitals/north.yml:8: exports[0].undecided: map each of remark, or list it under ignored or identifiers;"
+        " until then no delivery is taken"
+    ]
+
+
 @pytest.mark.parametrize(("wrong", "right", "sentence"), [
     ("where: {form: extra}", "where: {form: 1}", "give a text, null for a blank cell, a list of these, or {not: …}"),
     ("part: \"Patient/(.+)\"", "part: \"Patient/.+\"", "give a regular expression with one group in parentheses"),

@@ -123,6 +123,19 @@ def test_a_standard_format_is_recognised_and_its_ready_made_mapping_named(tmp_pa
     assert yaml.safe_load(draft("north", [guess_table(t) for t in tables], faults)) == {"sender": "north", "name": "north", "like": like}
 
 
+def test_a_redcap_export_is_drafted_by_its_dictionary_one_export_for_each_instrument() -> None:
+    text, _ = drafted(MAPPINGS / "ready_made" / "landing" / "redcap_clinic", "redcap_clinic")
+    draft = yaml.safe_load(text)
+    assert draft["like"] == "redcap"
+    visits, labs = draft["exports"]
+    assert (visits["like"], visits["where"]) == ("records", {"redcap_repeat_instrument": None})
+    assert visits["patients"] == {"patient_id": "record_id", "sex": "sex", "birth_date": "dob", "onset_date": "onset"}
+    assert visits["events"]["values"] == {"dysphagia": "symptoms___1", "heliotrope_rash": "symptoms___2"}  # by the choices' labels
+    assert visits["antibodies"]["values"] == {"nxp2": "ab_nxp2"}
+    assert visits["identifiers"] == ["record_id", "patient_name"]  # by the dictionary's flag
+    assert (labs["where"], labs["observations"]["concept"]) == ({"redcap_repeat_instrument": "labs"}, "lab_test")
+
+
 # the commands
 
 def call(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -148,7 +161,7 @@ def test_onboarding_profiles_drafts_and_says_what_is_left(tmp_path: Path, capsys
     sample.write_text(GERMAN, encoding="utf-8")
     code, out, _ = call("onboard", "north", str(sample), "--registry", str(tmp_path / "new"), capsys=capsys)
     assert code == 0
-    assert "7 of 9 columns are decided, 2 are left to decide" in out
+    assert "7 of 9 columns are decided; left to decide: 2" in out
     assert "Muster" not in out and "4711" not in out
     (sentence,) = load_registry(tmp_path / "new").undecided()
     assert "exports[0].undecided: map each of Rasierwasser, Kreatinkinase, or list it under ignored or identifiers" in sentence

@@ -62,13 +62,31 @@ def units() -> dict[str, str]:
     return {row["unit_source"]: row["unit_ucum"] for row in seed("unit_spellings")}
 
 
-def converts(concept: str, spelling: str) -> bool:
-    """Whether a rule leads from a unit as spelled to the concept's canonical unit."""
-    ucum, canonical = units().get(spelling.strip()), concepts()[concept]["unit_canonical"]
-    return ucum is not None and (ucum == canonical or any(
-        r["unit_from"] == ucum and r["unit_to"] == canonical and r["concept_id"] in (concept, "*")
+def unit(text: str) -> str | None:
+    """UCUM code of a unit as sent."""
+    return units().get(text.strip())
+
+
+@cache
+def _rules() -> dict[tuple[str, str, str], tuple[float, float]]:
+    return {
+        (r["concept_id"], r["unit_from"], r["unit_to"]): (float(r["factor"]), float(r["offset"]))
         for r in seed("unit_conversions")
-    ))
+    }
+
+
+def rule(concept_id: str, unit_from: str) -> tuple[float, float] | None:
+    """Factor and offset to the canonical unit: a concept's own rule before one for any concept."""
+    unit_to = concepts()[concept_id]["unit_canonical"]
+    if unit_from == unit_to:
+        return 1.0, 0.0
+    return _rules().get((concept_id, unit_from, unit_to)) or _rules().get(("*", unit_from, unit_to))
+
+
+def converts(concept_id: str, spelling: str) -> bool:
+    """Whether a rule leads from a unit as spelled to the concept's canonical unit."""
+    code = unit(spelling)
+    return code is not None and rule(concept_id, code) is not None
 
 
 @cache

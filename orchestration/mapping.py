@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validat
 
 from orchestration.exports import ReadSpec
 
+ASKED = "?"  # what a draft writes for a column that a person must name
 ID_PATTERN = r"^[a-z][a-z0-9_]*$"
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 OffsetUnit = Literal["minutes", "hours", "days", "weeks", "months", "years"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -22,10 +22,10 @@ from analytics.published import Paper
 from analytics.study import Study
 from expectations.suite import Waiver
 from orchestration.corrections import CorrectionFile, faults_of
-from orchestration.mapping import Id, Mapping, Strict
+from orchestration.mapping import ASKED, Id, Mapping, Strict
 from orchestration.mapping_file import place_in_mapping, read_mapping, unknown_ids
 from orchestration.published import read_paper
-from orchestration.yaml_file import ConfigurationError, line_of, nearest, read_model
+from orchestration.yaml_file import ConfigurationError, dotted, line_of, nearest, read_model
 
 SHIPPED_REGISTRY = Path(__file__).resolve().parent.parent / "registry"
 DEFINITIONS = SHIPPED_REGISTRY.parent / "dbt_project" / "seeds" / "definitions.csv"
@@ -131,13 +131,21 @@ class Registry:
         })
 
     def undecided(self, senders: Iterable[str] | None = None) -> list[str]:
-        """A sentence for every export with columns that nobody has decided."""
-        return [
-            f"{self.place_in_mapping(sender, 'exports', i, 'undecided')}: exports[{i}].undecided: map each of"
-            f" {', '.join(export.undecided)}, or list it under ignored or identifiers; until then no delivery is taken"
-            for sender in senders or self.mappings
-            for i, export in enumerate(self.mappings[sender].exports) if export.undecided
-        ]
+        """A sentence for everything that a draft left to a person."""
+        return [sentence for sender in senders or self.mappings for sentence in self._undecided(sender)]
+
+    def _undecided(self, sender: str) -> Iterator[str]:
+        for i, export in enumerate(self.mappings[sender].exports):
+            for entity, content in export.entities():
+                for key, source in content.sources():
+                    if ASKED in source.columns:
+                        location = ("exports", i, entity, *key)
+                        yield f"{self.place_in_mapping(sender, *location)}: {dotted(location)}: name the column in place of {ASKED}"
+            if export.undecided:
+                yield (
+                    f"{self.place_in_mapping(sender, 'exports', i, 'undecided')}: exports[{i}].undecided: map each of"
+                    f" {', '.join(export.undecided)}, or list it under ignored or identifiers; until then no delivery is taken"
+                )
 
     def place_in_mapping(self, sender: str, *location: str | int) -> str:
         """``hospitals/<sender>.yml:line`` of a key, or the file that states it for this sender."""

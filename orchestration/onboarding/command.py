@@ -14,7 +14,7 @@ from pathlib import Path
 import typer
 
 from orchestration import console
-from orchestration.mapping import ID_PATTERN
+from orchestration.mapping import ASKED, ID_PATTERN
 from orchestration.mapping_file import read_mapping
 from orchestration.onboarding.draft import draft
 from orchestration.onboarding.guess import TableGuess, guess_table
@@ -90,13 +90,16 @@ def _details(column: ColumnProfile) -> Iterator[str]:
 
 
 def _tell(target: Path, hospital: str, guesses: list[TableGuess], faults: list[str]) -> None:
-    left = sum(len(x.undecided) for x in read_mapping(target, f"hospitals/{target.name}").exports)
+    exports = read_mapping(target, f"hospitals/{target.name}").exports
+    left = sum(len(x.undecided) for x in exports)
     columns = sum(len(g.table.columns) for g in guesses)
     console.out.print(f"drafted {target}", markup=False)
     console.out.print(
         f"  {columns - left} of {columns} columns are decided" + (f"; left to decide: {left} (guesses stand in the file as comments)" if left else ""),
         markup=False,
     )
+    if any(ASKED in source.columns for x in exports for _, e in x.entities() for _, source in e.sources()):
+        console.out.print("  no header names the patient: write the column in place of ?", markup=False)
     for fault in faults:
         console.fail(f"  could not be read: {fault}")
     console.out.print(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import yaml
 
 from orchestration import catalogue
-from orchestration.mapping import ENTITIES
+from orchestration.mapping import ASKED, ENTITIES
 from orchestration.onboarding.guess import LONG, RECORD_DATES, Guess, TableGuess, nearest_word
 from orchestration.onboarding.profile import FEWEST_SHOWN, ColumnProfile, is_ambiguous
 
@@ -164,8 +164,8 @@ def _entity(found: TableGuess, entity: str) -> tuple[list[str], set[str]]:
     keys = [g for g in own if g.place[1:] in (("patient_id",), ("visit_id",), ("hospital_id",))]
     fields = [g for g in own if len(g.place) == 2 and g not in keys]
     values = [g for g in own if len(g.place) == 3]
-    if not any(g.place[1] in ("patient_id", "visit_id") for g in keys) or not (fields or values):
-        return [], set()
+    if not (fields or values) or (not _has_key(keys) and any(_has_key([g]) for g in found.guesses)):
+        return [], set()  # nothing but its keys; or its rows name a patient, but not with certainty
     needed = {"observations": ("concept", "value"), "antibodies": ("antibody", "result"), "events": ("event",), "treatments": ("treatment",)}
     named = {g.place[1] for g in fields}
     long = entity in needed and all(n in named for n in needed[entity])
@@ -175,6 +175,8 @@ def _entity(found: TableGuess, entity: str) -> tuple[list[str], set[str]]:
         fields = [g for g in fields if g.place[1] not in ("value", "unit", "result")]
     order = list(ENTITIES[entity].model_fields)
     lines = [f"    {entity}:"]
+    if not _has_key(keys):
+        lines.append(f'      patient_id: "{ASKED}"  # which column names the patient?')
     for guess in sorted([*keys, *fields], key=lambda g: order.index(g.place[1])):
         lines.append(_line(f"      {guess.place[1]}: {_scalar(guess.column)}", guess))
     dated = RECORD_DATES.get(entity, ("",))[0]
@@ -187,9 +189,11 @@ def _entity(found: TableGuess, entity: str) -> tuple[list[str], set[str]]:
     return lines, used
 
 
+def _has_key(guesses: list[Guess]) -> bool:
+    return any(len(g.place) == 2 and g.place[1] in ("patient_id", "visit_id") for g in guesses)
+
+
 def _doubts(found: TableGuess, placed: set[str]) -> Iterator[str]:
-    if not any(g.place[-1] in ("patient_id", "visit_id") and g.is_certain for g in found.guesses):
-        yield "    #? patient_id: ?    # no header names the patient; without one nothing of this table can be mapped"
     for guess in sorted(found.guesses, key=lambda g: [c.name for c in found.table.columns].index(g.column)):
         if guess.column not in placed and guess.place[0] not in ("identifiers", "ignored"):
             what = ".".join(guess.place) if guess.place[0] != "?" else guess.place[1]

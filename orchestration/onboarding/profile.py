@@ -283,19 +283,21 @@ def spellings(header: str) -> Iterator[str]:
 _BRACKETED = re.compile(r"^(.*?)[\s_]*[(（\[【]([^()（）\[\]]+)[)）\]】]\s*$")
 _AFTER = re.compile(r"^(.*?)(?:\s+/\s+|,\s*|\s+in\s+|\s+)(\S+)$")
 
+_GLUED = re.compile(r"^(.*[\u4e00-\u9fff])([A-Za-zµμ%×*^\d][^\u4e00-\u9fff]*)$")
+
 
 def _split(header: str) -> tuple[str, str]:
-    for pattern in (_BRACKETED, _AFTER):
+    for pattern in (_BRACKETED, _AFTER, _GLUED):
         found = pattern.match(header)
         if found and found[1] and found[2].strip() in catalogue.units():
-            if pattern is _AFTER and any(catalogue.normal(header) in catalogue.names(kind) for kind in catalogue.NAMES):
+            if pattern is not _BRACKETED and any(catalogue.normal(header) in catalogue.names(kind) for kind in catalogue.NAMES):
                 return header, ""  # `CMAS score` is a name, and no CMAS in scores
             return found[1], found[2].strip()
     return header, ""
 
 
 def unit_in(header: str) -> str:
-    """The unit that a header states, as it is spelled: ``CK (U/L)``, ``CK U/L``, ``CK / U/L``."""
+    """The unit that a header states, as it is spelled: ``CK (U/L)``, ``CK U/L``, ``CK / U/L``, ``铁蛋白ng/ml``."""
     return _split(header)[1]
 
 

@@ -94,6 +94,28 @@ def test_doubts_are_comments_and_their_columns_undecided(tmp_path: Path) -> None
     assert "Muster" not in text and "4711" not in text
 
 
+CHINESE = """\
+病人姓名,性别,就诊日期,肌酸激酶(U/L),铁蛋白ng/ml,MDA5抗体,间质性肺炎,电话号码
+张三丰,男,2024年3月5日,300,500,阳性,有,00800000000
+李四光,女,2024年3月6日,<20,800,阴性,无,00900000001
+"""
+
+
+def test_where_no_header_names_the_patient_the_draft_asks_and_check_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call("init", str(tmp_path / "new"), capsys=capsys)
+    (tmp_path / "zh.csv").write_text(CHINESE, encoding="utf-8")
+    _, out, _ = call("onboard", "zh", str(tmp_path / "zh.csv"), "--registry", str(tmp_path / "new"), capsys=capsys)
+    assert "no header names the patient: write the column in place of ?" in out and "张三丰" not in out
+    registry = load_registry(tmp_path / "new")
+    assert [s.split(": ", 1)[1] for s in registry.undecided()] == [
+        f"exports[0].{entity}.patient_id: name the column in place of ?"
+        for entity in ("patients", "visits", "observations", "antibodies", "events")
+    ]
+    observations = registry.mappings["zh"].exports[0].observations.values
+    assert {k: (v.columns, v.unit) for k, v in observations.items()} == {
+        "ck": (("肌酸激酶(U/L)",), "U/L"), "ferritin": (("铁蛋白ng/ml",), "ng/ml")}
+
+
 def test_a_day_that_could_be_a_month_is_asked(tmp_path: Path) -> None:
     (tmp_path / "v.csv").write_text("patient_id,sex,visit date\n1,F,03/04/2024\n2,M,05/06/2024\n", encoding="utf-8")
     text, mapping = drafted(tmp_path)

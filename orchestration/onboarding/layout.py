@@ -46,13 +46,12 @@ STUDY = """\
 #     reference: nxp2
 #     rows:
 #       - {variable: ck, summary: median_iqr, test: mann_whitney}
-#       - {variable: cmas, summary: mean_sd, test: t_test}
-#       - {variable: female, summary: count, test: fisher}
+#       - {variable: cmas, summary: mean_sd, test: welch_t}
+#       - {variable: female, summary: count_percent, test: fisher}
 """
 READMES = {
     "hospitals": "One mapping file per sender, `<sender>.yml`: what it sends, column by column. Draft one from a sample: `myositis onboard HOSPITAL PATH`.\n",
     "corrections": "Known errors of a sender, `<sender>.yml`: match, expect, action, value, reason, reported, status.\n",
-    "concepts": "Additions to the shipped catalogue of concepts, units and names.\n",
     "studies": "One study per file, `<study>.yml`; `example.yml.txt` shows one.\n",
     "landing": "Deliveries as they arrive: `landing/<sender>/<delivery>/` with the files in it; a file `_SUCCESS` says that all is there.\n",
 }

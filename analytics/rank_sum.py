@@ -126,11 +126,17 @@ def _log_choose(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
-def exact_null_quantile(n: int, m: int, probability: float) -> tuple[int, float]:
-    """The smallest u with P(U <= u) >= probability without ties, and P(U <= u - 1)."""
+def exact_null_distribution(n: int, m: int) -> np.ndarray:
+    """The chance of each U = 0 … nm without ties."""
     frequency = _subset_sum_distribution(np.arange(n + m, dtype=np.int64), min(n, m))
     smallest = min(n, m) * (min(n, m) - 1) // 2
-    cumulative = np.cumsum(frequency[smallest : smallest + n * m + 1])
+    chances = frequency[smallest : smallest + n * m + 1]
+    return chances / chances.sum()
+
+
+def exact_null_quantile(n: int, m: int, probability: float) -> tuple[int, float]:
+    """The smallest u with P(U <= u) >= probability without ties, and P(U <= u - 1)."""
+    cumulative = np.cumsum(exact_null_distribution(n, m))
     cumulative = cumulative / cumulative[-1]
     u = int(np.searchsorted(cumulative, probability * (1 - 1e-13)))
     return u, (float(cumulative[u - 1]) if u else 0.0)

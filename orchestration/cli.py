@@ -61,7 +61,7 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
             console.fail(str(refusal))
         return REFUSED
     except ConfigurationError as error:
-        console.fail("The registry cannot be used as it is written:\n" + "\n".join(f"  {f}" for f in error.faults))
+        console.fail(f"{error.what} cannot be used as it is written:\n" + "\n".join(f"  {f}" for f in error.faults))
         return MISUSED
     except typer.Exit as error:
         return error.exit_code
@@ -244,6 +244,29 @@ def reproduce(
     except screen.NothingPrinted as nothing:
         raise typer.BadParameter(str(nothing)) from None
     if strict and not all_agree:
+        raise Refused
+
+
+@app.command(epilog="Example: myositis audit registry/published/nxp2")
+def audit(
+    folder: Annotated[Path, typer.Argument(metavar="PAPER_DIR", help="Folder of a paper's printed numbers (docs/published.md).")],
+    check: Annotated[str | None, typer.Option("--check", metavar="CHECK", help="Show the findings of one check: t_test, …")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show what holds too.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print every finding as comma-separated values.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when something contradicts itself.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Tell which of a paper's printed numbers can stand together; its data are not needed.
+
+    Exit code 0 once it is audited, whatever is found; with --strict, 1 when a printed number contradicts others.
+    """
+    from orchestration import audit as screen
+
+    try:
+        contradicts = screen.show(folder, screen.Choice(check, everything, csv))
+    except screen.NoSuchCheck as error:
+        raise typer.BadParameter(str(error)) from None
+    if strict and contradicts:
         raise Refused
 
 

@@ -19,10 +19,10 @@ Location = tuple[str | int, ...]
 
 
 class ConfigurationError(Exception):
-    """What a registry folder states cannot be used; holds every fault found, one sentence each."""
+    """What a registry folder, or ``what`` else, states cannot be used; every fault found, one sentence each."""
 
-    def __init__(self, faults: list[str]) -> None:
-        self.faults = faults
+    def __init__(self, faults: list[str], what: str = "The registry") -> None:
+        self.faults, self.what = faults, what
         super().__init__("\n".join(faults))
 
 

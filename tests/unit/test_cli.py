@@ -11,7 +11,7 @@ import pytest
 from orchestration import cli
 from tests.unit.test_loading import MAPPING, make_registry
 
-COMMANDS = ("run", "ingest", "check", "release", "report", "ui", "sql", "status", "schema", "init", "onboard", "reproduce")
+COMMANDS = ("run", "ingest", "check", "release", "report", "ui", "sql", "status", "schema", "init", "onboard", "reproduce", "audit")
 
 
 def call(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:

@@ -21,9 +21,12 @@ def check_ranges(paper: Paper) -> list[Finding]:
     """Each summary that something is known of, or that is wrong by itself; one finding, with all that is."""
     found = []
     for summary in paper.summaries:
+        if summary.kind == COUNT_PERCENT:
+            continue
         variable = paper.file.variables.get(summary.variable, FREE)
-        faults = list(_faults(summary, variable)) if summary.kind != COUNT_PERCENT else []
-        if faults or (summary.kind != COUNT_PERCENT and variable != FREE) or summary.kind == MEDIAN_IQR:
+        faults = list(_faults(summary, variable))
+        is_bounded = (variable.low, variable.high) != (None, None)
+        if faults or is_bounded or summary.kind == MEDIAN_IQR:
             found.append(_finding(summary, variable, faults))
     return found
 

@@ -6,6 +6,7 @@ anything that interprets (dbt).
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.mapping import Mapping
+from orchestration.mapping import RAW_NAMES, WIDE_NAMES, Entity, Mapping
 from orchestration.registry import Registry
 
 LOCK_WAIT_SECONDS = 60.0
@@ -71,12 +72,16 @@ create or replace view raw.current_load as
 RULES = """
 create table if not exists raw.registry_hospital (hospital_id varchar, sender_id varchar, hospital_name varchar, population varchar);
 create table if not exists raw.registry_sender (
-    sender_id varchar, is_network boolean, decimal_mark varchar, two_digit_year_pivot integer, unlisted_events varchar,
-    rejected_rows_allowed double);
-create table if not exists raw.registry_export (export_id varchar, sender_id varchar, date_formats varchar[]);
+    sender_id varchar, is_network boolean, unlisted_events varchar, rejected_rows_allowed double);
+create table if not exists raw.registry_export (export_id varchar, sender_id varchar, decimal_mark varchar);
+create table if not exists raw.registry_date_format (
+    export_id varchar, field varchar, formats varchar[], two_digit_year_pivot integer, has_two_orders boolean);
 create table if not exists raw.registry_offset (export_id varchar, field varchar, offset_unit varchar);
 create table if not exists raw.registry_code (sender_id varchar, kind varchar, source_text varchar, code varchar);
-create table if not exists raw.registry_missing_mark (sender_id varchar, mark varchar);
+create table if not exists raw.registry_result (
+    export_id varchar, concept_source varchar, source_text varchar, result_text varchar);
+create table if not exists raw.registry_missing_mark (export_id varchar, field varchar, mark varchar);
+create table if not exists raw.registry_missing_result (export_id varchar, concept_source varchar, mark varchar);
 create table if not exists raw.registry_visit_window (
     scheduled_visit varchar, nominal_month double, nominal_day double, from_day double, to_day double);
 create table if not exists raw.registry_setting (setting varchar, value varchar);
@@ -135,6 +140,9 @@ def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(
             f"create table if not exists raw.{entity} ({columns}, source_row bigint, loaded_at timestamp)"
         )
+        connection.execute("".join(
+            f"alter table raw.{entity} add column if not exists {name} varchar;" for name in fields
+        ))  # a warehouse of an older version
     connection.execute(LEDGER)
     connection.execute(RULES)
 
@@ -144,12 +152,15 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> No
     rows: dict[str, list[tuple]] = {
         "registry_hospital": [h for m in registry.mappings.values() for h in _hospitals(m)],
         "registry_sender": [
-            (m.sender, m.is_network, m.decimal, m.two_digit_year_pivot, m.unlisted_events, m.rejected_rows_allowed)
+            (m.sender, m.is_network, m.unlisted_events, m.rejected_rows_allowed)
             for m in registry.mappings.values()
         ],
         "registry_export": [
-            (m.export_id(x), m.sender, x.dates if x.dates is not None else m.dates)
-            for m in registry.mappings.values() for x in m.exports
+            (m.export_id(x), m.sender, x.decimal or m.decimal) for m in registry.mappings.values() for x in m.exports
+        ],
+        "registry_date_format": [
+            (m.export_id(x), field, formats, m.two_digit_year_pivot, len(_orders(formats)) > 1)
+            for m in registry.mappings.values() for x, field, formats in m.date_fields()
         ],
         "registry_offset": [
             (m.export_id(x), field, source.offset_unit)
@@ -157,7 +168,13 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> No
             for field, source in e.fields() if source.offset_unit
         ],
         "registry_code": [c for m in registry.mappings.values() for c in _codes(m)],
-        "registry_missing_mark": [(m.sender, mark) for m in registry.mappings.values() for mark in m.missing],
+        "registry_result": [r for m in registry.mappings.values() for r in _results(m)],
+        "registry_missing_mark": [
+            (m.export_id(x), field, mark)
+            for m in registry.mappings.values() for x in m.exports for name, e in x.entities()
+            for field, marks in _marks(m, name, e) for mark in marks
+        ],
+        "registry_missing_result": [r for m in registry.mappings.values() for r in _missing_results(m)],
         "registry_visit_window": [
             (w.visit, w.nominal_month, w.nominal_day, w.from_day, w.to_day) for w in registry.file.visit_schedule
         ],
@@ -169,8 +186,8 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> No
         }),
     }
     connection.begin()
+    connection.execute(RULES.replace("table if not exists", "or replace table"))  # those of an older version go
     for table, values in rows.items():
-        connection.execute(f"delete from raw.{table}")
         if values:
             marks = ", ".join("?" for _ in values[0])
             connection.executemany(f"insert into raw.{table} values ({marks})", values)
@@ -184,7 +201,37 @@ def _hospitals(mapping: Mapping) -> Iterator[tuple]:
         yield f"{mapping.sender}_{code}", mapping.sender, entry.name, entry.population
 
 
+def _orders(formats: list[str]) -> set[str]:
+    """In which orders year, month and day stand: two of them can read one text as two days."""
+    return {"".join(re.findall(r"%-?([Yymd])", f)).lower() for f in formats if "%d" in f and "%m" in f}
+
+
+def _marks(mapping: Mapping, name: str, entity: Entity) -> Iterator[tuple[str, list[str]]]:
+    """What means "not known" in each field of an entity, as raw calls it: the sender's own marks and the column's."""
+    for field, source in entity.fields():
+        yield RAW_NAMES.get(field, field), [*mapping.missing, *source.missing]
+    if getattr(entity, "values", None):
+        yield WIDE_NAMES[name][1], mapping.missing
+
+
+def _missing_results(mapping: Mapping) -> Iterator[tuple]:
+    for export in mapping.exports:
+        for test, marks in mapping.codes.missing.items():
+            yield from ((mapping.export_id(export), test, mark) for mark in marks)
+        for _, entity in export.entities():
+            for concept, source in (getattr(entity, "values", None) or {}).items():
+                yield from ((mapping.export_id(export), concept, mark) for mark in source.missing)
+
+
+def _results(mapping: Mapping) -> Iterator[tuple]:
+    for export in mapping.exports:
+        for test, meanings in mapping.codes.results.items():
+            yield from ((mapping.export_id(export), test, *pair) for pair in meanings.items())
+
+
 def _codes(mapping: Mapping) -> Iterator[tuple]:
     for kind in type(mapping.codes).model_fields:
+        if kind in ("results", "missing"):
+            continue
         for text, code in getattr(mapping.codes, kind).items():
             yield mapping.sender, kind, text, code

@@ -10,7 +10,15 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from orchestration.exports import ReadSpec
 
@@ -52,6 +60,29 @@ _CONDITION_SCHEMA = {
 Where = dict[str, Annotated[Condition, WithJsonSchema(_CONDITION_SCHEMA)]]
 
 
+FORMAT_NAMES = ("excel", "excel_1904", "japanese_era")
+DIRECTIVES = "YymdjbBHIMSfpz"
+
+
+def _date_formats(value: list[str] | None) -> list[str] | None:
+    """The formats, or ValueError for the first that cannot be read."""
+    for text in value or []:
+        if text in FORMAT_NAMES:
+            continue
+        found = re.findall(r"%-?(.?)", text)
+        if unknown := [d for d in found if d not in (*DIRECTIVES, "%")]:
+            raise ValueError(f'"{text}": no %{unknown[0]} in a date format; known: {" ".join("%" + d for d in DIRECTIVES)}')
+        if not {"Y", "y"} & set(found):
+            raise ValueError(
+                f'"{text}" is no date format: it has no year; write it with %Y, %m, %d, for example %d/%m/%Y,'
+                f" or name one of {', '.join(FORMAT_NAMES)}"
+            )
+    return value
+
+
+DateFormats = Annotated[list[str], AfterValidator(_date_formats)]
+
+
 class ColumnSource(Strict):
     """Where one of our fields comes from: a column, the first filled of several, or a constant."""
 
@@ -65,11 +96,15 @@ class ColumnSource(Strict):
         None, description="A regular expression with one group, which is taken; a text that it does not fit stays whole."
     )
     when: Where = Field(default_factory=dict, description="Only of rows in which these columns hold these texts.")
+    dates: DateFormats | None = Field(None, description="Of a date: its formats, instead of the export's `dates`.")
+    missing: list[str] = Field(default_factory=list, description="Texts of this column that mean: not known.")
 
     @model_validator(mode="after")
     def one_source(self) -> ColumnSource:
         if (self.column is None) == (self.constant is None):
             raise ValueError("give either column or constant")
+        if any(not isinstance(a, str) and (a.dates is not None or a.missing) for a in self.alternatives):
+            raise ValueError("dates and missing are of the field; write them beside its list of columns, not inside")
         return self
 
     @field_validator("part")
@@ -116,6 +151,10 @@ def is_named(column: str, names: list[str], columns: Collection[str]) -> bool:
     )
 
 
+def is_date(field: str) -> bool:
+    return field.endswith(("_date", "_on"))
+
+
 class Entity(Strict):
     """Fields that every entity may carry."""
 
@@ -132,6 +171,13 @@ class Entity(Strict):
     def someone(self) -> Entity:
         if self.patient_id is None and self.visit_id is None:
             raise ValueError("needs patient_id (or visit_id, when visits name the patient)")
+        return self
+
+    @model_validator(mode="after")
+    def formats_of_dates(self) -> Entity:
+        for name, source in [*self.fields(), *(getattr(self, "values", None) or {}).items()]:
+            if source.dates is not None and not is_date(name):
+                raise ValueError(f"{name} is no date; dates belong to fields such as visit_date or observed_on")
         return self
 
     def fields(self) -> Iterator[tuple[str, ColumnSource]]:
@@ -332,7 +378,8 @@ class Export(ReadSpec):
     code_lists: list[CodeList] = Field(
         default_factory=list, description="Files that say what codes mean; the meaning takes the code's place."
     )
-    dates: list[str] | None = Field(None, description="Date formats of this table, instead of the file's `dates`.")
+    dates: DateFormats | None = Field(None, description="Date formats of this table, instead of the file's `dates`.")
+    decimal: Literal[".", ","] | None = Field(None, description="Decimal mark of this table, instead of the file's.")
     patients: Patients | None = None
     visits: Visits | None = None
     observations: Observations | None = None
@@ -393,6 +440,14 @@ class Codes(Strict):
         default_factory=dict,
         description="null: known and not wanted. `\"*\": null`: nor is any other name that the catalogue does not know.",
     )
+    results: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description="By test (their name; of a wide table our concept; `*` for any) their text: what it means, which is"
+        " a number, a limit such as `<0.5`, a grade such as `2+`, or a code such as `positive`.",
+    )
+    missing: dict[str, list[str]] = Field(
+        default_factory=dict, description="By test (as under results) the texts that mean: not known, such as -1."
+    )
     units: dict[str, str] = Field(default_factory=dict, description="their spelling: UCUM")
     antibodies: dict[str, Id | None] = Field(default_factory=dict)
     events: dict[str, Id | None] = Field(default_factory=dict)
@@ -407,8 +462,8 @@ class Codes(Strict):
 
     @field_validator("*")
     @classmethod
-    def any_other(cls, value: dict[str, str | None]) -> dict[str, str | None]:
-        if value.get("*") is not None:
+    def any_other(cls, value: dict, info) -> dict:
+        if info.field_name not in ("results", "missing") and value.get("*") is not None:
             raise ValueError('"*" is any name that nobody knows; it can only be null (not wanted)')
         return value
 
@@ -428,10 +483,17 @@ class Mapping(Strict):
     kind: Literal["incremental", "full"] = Field(
         "incremental", description="full: a delivery replaces all that this sender sent before."
     )
-    dates: list[str] = Field(default_factory=lambda: ["%Y-%m-%d"], description="Date formats, strptime.")
-    two_digit_year_pivot: int | None = Field(None, ge=0, le=99)
+    dates: DateFormats = Field(
+        default_factory=lambda: ["%Y-%m-%d"],
+        description=f"Date formats, strptime, or {', '.join(FORMAT_NAMES)}. One without a day (`%Y-%m`) reads partial dates.",
+    )
+    two_digit_year_pivot: int | None = Field(
+        None, ge=0, le=99, description="Of `%y`: the last year of this century; 30 makes 30 2030 and 31 1931."
+    )
     missing: list[str] = Field(default_factory=list, description="Texts that mean: not known.")
-    decimal: Literal[".", ","] = "."
+    decimal: Literal[".", ","] | None = Field(
+        None, description="Decimal mark. Without it 1.5 is read, and 1,234, which may be either, is not."
+    )
     unlisted_events: Literal["unknown", "absent"] = Field(
         "unknown", description="What it means when no row names an event."
     )
@@ -441,13 +503,23 @@ class Mapping(Strict):
     codes: Codes = Field(default_factory=Codes)
     exports: list[Export] = Field(min_length=1)
 
-    @field_validator("dates")
-    @classmethod
-    def formats(cls, value: list[str]) -> list[str]:
-        for text in value:
-            if text not in ("excel", "japanese_era") and not re.search(r"%[YymdBbjH]", text):
-                raise ValueError(f'"{text}" is no date format; write it with %Y, %m, %d, for example %d/%m/%Y')
-        return value
+    @model_validator(mode="after")
+    def pivot_stated(self) -> Mapping:
+        two_digit = [f for *_, formats in self.date_fields() for f in formats if "%y" in f]
+        if two_digit and self.two_digit_year_pivot is None:
+            raise ValueError(
+                f'"{two_digit[0]}" has a year of two digits; state two_digit_year_pivot, the last two-digit year of this'
+                " century"
+            )
+        return self
+
+    def date_fields(self) -> Iterator[tuple[Export, str, list[str]]]:
+        """Each date of each export with its formats: its own, else the export's, else the file's."""
+        for export in self.exports:
+            for _, entity in export.entities():
+                for field, source in entity.fields():
+                    if is_date(field):
+                        yield export, field, source.dates or export.dates or self.dates
 
     @property
     def is_network(self) -> bool:

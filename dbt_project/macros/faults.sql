@@ -24,6 +24,7 @@ sets aside has that one fault only.
          'rule': 'date_unreadable', 'column': column, 'found': column},
         {'when': '(' ~ column ~ ' is not null and not ' ~ column ~ '_is_missing and len(' ~ times ~ ') > 1)',
          'rule': 'date_ambiguous', 'column': column, 'found': column},
+        {'when': column ~ '_is_by_order', 'rule': 'date_read_by_order', 'column': column, 'found': column},
     ]) }}
 {%- endmacro %}
 
@@ -34,11 +35,39 @@ sets aside has that one fault only.
     ]) }}
 {%- endmacro %}
 
-{# One staged date: its reading when there is exactly one. #}
-{% macro the_time(times) -%} case when len({{ times }}) = 1 then {{ times }}[1] end {%- endmacro %}
+{# One staged date: its reading when there is exactly one, whole to the day. #}
+{% macro the_time(times) -%} case when len({{ times }}) = 1 and {{ times }}[1].precision = 'day' then {{ times }}[1].at end {%- endmacro %}
 
-{% macro staged(entity, dates=[], offsets=[], texts=[]) -%}
+{# A date as it is known: its day when whole, its precision, and ISO 8601 to that precision (2021-03-14, 2021-03, 2021). #}
+{% macro known_date(times, name) -%}
+    {{ the_time(times) }}::date as {{ name }},
+    {{ known_to(times, name) }}
+{%- endmacro %}
+
+{% macro known_to(times, name) -%}
+    case when len({{ times }}) = 1 then {{ times }}[1].precision end as {{ name }}_precision,
+    case when len({{ times }}) = 1 then
+        left({{ times }}[1].at::date::varchar, case {{ times }}[1].precision when 'day' then 10 when 'month' then 7 else 4 end) end as {{ name }}_iso
+{%- endmacro %}
+
+{# Whether faults cost the row: one is a note that an ambiguous date was read, and how. #}
+{% macro reject(faults) -%}
+    len(list_filter(coalesce({{ faults }}, []), lambda f : f.rule <> 'date_read_by_order')) > 0
+{%- endmacro %}
+
+{#
+A date of two readings, day first and month first, is read by evidence only: where the patient's other dates in the same column of
+the same table are two or more and never descend, and exactly one reading stands in order between them.
+#}
+{% macro has_two_orders(column) -%}
+    {{- return(_of_date_formats("select field from " ~ source('raw', 'registry_date_format') ~ " where has_two_orders and field = '" ~ column ~ "' limit 1") | length > 0) -}}
+{%- endmacro %}
+
+{% macro staged(entity, dates=[], offsets=[], texts=[], word=none) -%}
 {#- Every row of the loads to stage, corrected, with each date's possible times, each offset in days, and the missing marks found. -#}
+{%- set doubtful = [] -%}
+{%- for c in dates if has_two_orders(c) -%}{%- do doubtful.append(c) -%}{%- endfor -%}
+{%- set subject = "coalesce(patient_key, visit_key)" if entity in ('visits', 'observations', 'antibodies', 'events') else "patient_key" -%}
 with raw_rows as (
     select r.* from {{ source('raw', entity) }} as r
     where r.load_id in ({{ loads_to_stage() }})
@@ -49,29 +78,80 @@ with raw_rows as (
 marked as (
     select
         r.*,
-        x.date_formats,
+        x.decimal_mark,
         {%- for c in dates + offsets + texts %}
-        {{ is_missing('r.' ~ c, 'r.sender_id', entity) }} as {{ c }}_is_missing,
+        {{ is_missing('r.' ~ c, c, entity, word if loop.last) }} as {{ c }}_is_missing,
         {%- endfor %}
     from corrected_rows as r
     left join {{ source('raw', 'registry_export') }} as x using (export_id)
 ),
 
-typed as (
+{{ 'parsed' if doubtful else 'typed' }} as (
     select
         r.*,
         {%- for c in dates %}
-        {{ possible_times('case when not r.' ~ c ~ '_is_missing then r.' ~ c ~ ' end', 'r.date_formats') }} as {{ c }}_times,
+        {{ possible_times('case when not r.' ~ c ~ '_is_missing then r.' ~ c ~ ' end', c) }} as {{ c }}_times,
         {%- endfor %}
         {%- for c in offsets %}
-        {{ offset_days('case when not r.' ~ c ~ '_is_missing then r.' ~ c ~ ' end', 'o_' ~ c ~ '.offset_unit') }} as {{ c }}_days,
+        {{ offset_days('case when not r.' ~ c ~ '_is_missing then r.' ~ c ~ ' end', 'o_' ~ c ~ '.offset_unit', 'r.decimal_mark') }} as {{ c }}_days,
+        {%- endfor %}
+        {%- for c in dates if c not in doubtful %}
+        false as {{ c }}_is_by_order,
         {%- endfor %}
     from marked as r
+    {%- for c in dates %}
+    left join {{ source('raw', 'registry_date_format') }} as f_{{ c }}
+        on r.export_id = f_{{ c }}.export_id and f_{{ c }}.field = '{{ c }}'
+    {%- endfor %}
     {%- for c in offsets %}
     left join {{ source('raw', 'registry_offset') }} as o_{{ c }}
         on r.export_id = o_{{ c }}.export_id and o_{{ c }}.field = '{{ c }}'
     {%- endfor %}
 )
+{%- if doubtful %},
+{% for c in doubtful %}
+rows_of_{{ c }} as (
+    select distinct load_id, export_id, source_file, coalesce(source_sheet, '') as sheet, source_row, {{ subject }} as subject, {{ c }}_times as times,
+        case when len({{ c }}_times) = 1 then {{ c }}_times[1].at end as settled,
+    from parsed
+    where len({{ c }}_times) > 0 and {{ subject }} in (select {{ subject }} from parsed where len({{ c }}_times) > 1)
+),
+
+order_of_{{ c }} as (
+    select *,
+        max(settled) over before as earlier,
+        min(settled) over after as later,
+        count(distinct settled) over whole as n_settled,
+    from rows_of_{{ c }}
+    window
+        whole as (partition by load_id, export_id, source_file, sheet, subject),
+        before as (partition by load_id, export_id, source_file, sheet, subject order by source_row range between unbounded preceding and 1 preceding),
+        after as (partition by load_id, export_id, source_file, sheet, subject order by source_row range between 1 following and unbounded following)
+),
+
+read_{{ c }} as (
+    select load_id, export_id, source_file, sheet, source_row, subject, list_filter(times, lambda t : (earlier is null or t.at >= earlier) and (later is null or t.at <= later)) as readings
+    from (
+        select *, bool_and(settled is null or earlier is null or settled >= earlier) over (partition by load_id, export_id, source_file, sheet, subject) as never_descends
+        from order_of_{{ c }}
+    )
+    where len(times) > 1 and never_descends and n_settled > 1
+),
+{% endfor %}
+typed as (
+    select p.* exclude ({% for c in doubtful %}{{ c }}_times{{ ", " if not loop.last }}{% endfor %}),
+        {%- for c in doubtful %}
+        case when len(d_{{ c }}.readings) = 1 then d_{{ c }}.readings else p.{{ c }}_times end as {{ c }}_times,
+        coalesce(len(d_{{ c }}.readings) = 1, false) as {{ c }}_is_by_order,
+        {%- endfor %}
+    from parsed as p
+    {%- for c in doubtful %}
+    left join read_{{ c }} as d_{{ c }}
+        on d_{{ c }}.load_id = p.load_id and d_{{ c }}.export_id = p.export_id and d_{{ c }}.source_file = p.source_file
+        and d_{{ c }}.sheet = coalesce(p.source_sheet, '') and d_{{ c }}.source_row = p.source_row and d_{{ c }}.subject = {{ subject | replace('patient_key', 'p.patient_key') | replace('visit_key', 'p.visit_key') }}
+    {%- endfor %}
+)
+{%- endif %}
 {%- endmacro %}
 
 {% macro provenance(alias) -%}

@@ -19,59 +19,149 @@ DuckDB's functions stand in this file only.
         '[^\p{L}\p{N}+%#]', '', 'g')
 {%- endmacro %}
 
+{%- macro _comparators() -%} <=|>=|=<|=>|<|>|≤|≥|≦|≧ {%- endmacro -%}
+
 {# `<`, `<=`, `>` or `>=` at the head of a result, else null. #}
 {% macro comparator(text) -%}
-    nullif(replace(replace(regexp_extract({{ half_width(text) }}, '^(<=|>=|=<|=>|<|>|≤|≥)', 1), '≤', '<='), '≥', '>='), '')
+    case regexp_extract({{ half_width(text) }}, '^({{ _comparators() | trim }})', 1)
+        when '<' then '<' when '>' then '>'
+        when '<=' then '<=' when '=<' then '<=' when '≤' then '<=' when '≦' then '<='
+        when '>=' then '>=' when '=>' then '>=' when '≥' then '>=' when '≧' then '>=' end
 {%- endmacro %}
 
-{# The number of a result: after a comparator, before a flag such as H, ↑, * or /Pos; thousands and decimal marks as stated. #}
-{% macro number(text, decimal_mark="'.'") -%}
-    try_cast(
-        case {{ decimal_mark }}
-            when ',' then replace(replace({{ _bare_number(text) }}, '.', ''), ',', '.')
-            else regexp_replace({{ _bare_number(text) }}, ',(\d{3})', '\1', 'g')
-        end as double)
+{#
+The number of a result: after a comparator, before a flag such as H, ↑, * or /Pos. `decimal_mark` is the one stated, or null:
+then a point is one, and of marks that stand for thousands only those are read that can be nothing else (1,234,567 or
+1,234.5, never 1,234). Blanks and apostrophes between groups of three digits are thousands.
+#}
+{% macro number(text, decimal_mark="null") -%}
+    case
+        when regexp_full_match({{ text }}, '[+-]?\d+') then try_cast({{ text }} as double)
+        when {{ decimal_mark }} is distinct from ',' and regexp_full_match({{ text }}, '[+-]?\d+\.\d+') then try_cast({{ text }} as double)
+        else {{ _marked_number(_bare_number(text), decimal_mark) }}
+    end
+{%- endmacro %}
+
+{# Digits and marks as a number, or null where they do not fit the decimal mark. #}
+{% macro _marked_number(bare, decimal_mark) -%}
+    try_cast(case
+        when regexp_full_match({{ bare }}, '[+-]?(\d+|\d+\.\d*|\.\d+)([eE][+-]?\d+)?') and ({{ decimal_mark }} is distinct from ',' or not contains({{ bare }}, '.'))
+            then {{ bare }}
+        when {{ decimal_mark }} = ',' and regexp_full_match({{ bare }}, '[+-]?(\d*|\d{1,3}(\.\d{3})+)(,\d+)?([eE][+-]?\d+)?')
+            then replace(replace({{ bare }}, '.', ''), ',', '.')
+        when {{ decimal_mark }} = '.' and regexp_full_match({{ bare }}, '[+-]?\d{1,3}(,\d{3})+(\.\d+)?') then replace({{ bare }}, ',', '')
+        when {{ decimal_mark }} is null and regexp_full_match({{ bare }}, '[+-]?\d{1,3}((,\d{3}){2,}(\.\d+)?|(,\d{3})+\.\d+)') then replace({{ bare }}, ',', '')
+        when {{ decimal_mark }} is null and regexp_full_match({{ bare }}, '[+-]?\d{1,3}((\.\d{3}){2,}(,\d+)?|(\.\d{3})+,\d+)')
+            then replace(replace({{ bare }}, '.', ''), ',', '.')
+    end as double)
 {%- endmacro %}
 
 {% macro _bare_number(text) -%}
-    nullif(regexp_extract(
-        {{ half_width(text) }},
-        '^(?:<=|>=|=<|=>|<|>|≤|≥)?\s*([+-]?(?:\d[\d.,]*|[.]\d+)(?:[eE][+-]?\d+)?)\s*(?:[HhLl]{1,2}|[↑↓*]|/\s*(?:[Pp]os|[Nn]eg)[a-z]*)?$', 1), '')
+    {%- set digits = "[+-]?(?:\\d{1,3}(?:[ ''’\\x{a0}\\x{2009}\\x{202f}]\\d{3})+(?:[.,]\\d+)?|\\d[\\d.,]*|[.,]\\d+)(?:[eE][+-]?\\d+)?" -%}
+    {%- set word = "[HhLl]{1,2}|[↑↓▲▼*!]{1,3}|偏?[高低]" -%}
+    regexp_replace(nullif(regexp_extract(
+        replace({{ half_width(text) }}, '−', '-'),
+        '^(?:{{ _comparators() | trim }})?\s*({{ digits }})\s*(?:{{ word }}|[(\[]\s*(?:{{ word }})\s*[)\]]|/\s*(?:[Pp]os|[Nn]eg)[a-z]*)?$', 1), ''), '[ ''’\x{a0}\x{2009}\x{202f}]', '', 'g')
 {%- endmacro %}
 
-{# Every date format that any export declares. #}
-{% macro declared_date_formats() -%}
+{# A unit that stands in the same cell behind the number, as in `5.2 g/L` or `45%`; null when the text is a number by itself. #}
+{% macro unit_behind_number(text) -%}
+    nullif(trim(regexp_extract({{ half_width(text) }}, '^[^\p{L}%‰°×/]*?\d(\s+10[*^]\d\S*|\s*[\p{L}%‰°×/]\S*)$', 1)), '')
+{%- endmacro %}
+
+{% macro without_unit(text) -%}
+    regexp_extract({{ half_width(text) }}, '^([^\p{L}%‰°×/]*?\d)(?:\s+10[*^]\d\S*|\s*[\p{L}%‰°×/]\S*)$', 1)
+{%- endmacro %}
+
+{# A number of one mark and three digits, which is 1234 in one country and 1.234 in another. #}
+{% macro has_undecided_mark(text) -%}
+    regexp_full_match({{ half_width(text) }}, '(?:{{ _comparators() | trim }})?\s*[+-]?\d{1,3},\d{3}\D*')
+{%- endmacro %}
+
+{# The denominator of a titre: `1:320`, `<1:80`, `1/320`. #}
+{% macro titre(text) -%}
+    try_cast(regexp_extract({{ half_width(text) }}, '^(?:{{ _comparators() | trim }})?\s*1\s*[:/∶]\s*(\d+)$', 1) as double)
+{%- endmacro %}
+
+{# What a query on the registry's date formats gives, in this build: its first column. #}
+{% macro _of_date_formats(sql) -%}
     {%- if execute -%}
-        {%- set found = run_query(
-            "select distinct unnest(date_formats) as f from " ~ source('raw', 'registry_export') ~ " order by f") -%}
-        {{- return(found.columns[0].values() | list) -}}
+        {{- return(run_query(sql).columns[0].values() | list) -}}
     {%- endif -%}
-    {{- return(['%Y-%m-%d']) -}}
+    {{- return([]) -}}
 {%- endmacro %}
 
-{# The timestamps that a text can mean under the declared formats: none = unreadable, two = ambiguous. #}
-{% macro possible_times(text, date_formats) -%}
-    {%- set formats = declared_date_formats() or ['%Y-%m-%d'] -%}
+{#
+The times that a text can mean under the formats declared for its column, each with its precision (day, month or year): none =
+unreadable, two = ambiguous. Of a partial date the time is the first moment of what is known, and nothing computes with it.
+#}
+{% macro possible_times(text, column) -%}
+    {%- set table = source('raw', 'registry_date_format') -%}
+    {%- set formats = _of_date_formats("select distinct unnest(formats) as f from " ~ table ~ " where field = '" ~ column ~ "' order by f") -%}
     list_distinct(list_filter([
-        {%- for format in formats %}
-        case when list_contains({{ date_formats }}, '{{ format }}') then {{ _time_in(text, format) }} end
+        {%- for format in formats or ['%Y-%m-%d'] %}
+        case when list_contains(f_{{ column }}.formats, {{ dbt.string_literal(dbt.escape_single_quotes(format)) }}) then {{ _time_in(text, format, 'f_' ~ column ~ '.two_digit_year_pivot') }} end
         {{- "," if not loop.last }}
         {%- endfor %}
-    ], lambda t : t is not null))
+    ], lambda t : t.at is not null))
 {%- endmacro %}
 
-{% macro _time_in(text, format) -%}
-    {%- if format == 'excel' -%}
-        {# day 0 of Excel's 1900 system; 1 to 2958465 are the serials that Excel can show #}
-        case when try_cast({{ text }} as double) between 1 and 2958465
-            then timestamp '1899-12-30' + to_seconds(try_cast({{ text }} as double) * 86400) end
+{% macro _time_in(text, format, pivot) -%}
+    {%- if format == 'japanese_era' -%}
+        {{ _time_in_era(text) }}
+    {%- elif format in ('excel', 'excel_1904') -%}
+        {'at': {{ _time_of_serial('try_cast(' ~ text ~ ' as double)', format) }}, 'precision': 'day'}
     {%- else -%}
-        try_strptime({{ half_width(text) }}, '{{ format }}')
+        {%- set precision = 'day' if '%d' in format or '%-d' in format or '%j' in format else 'month' if '%m' in format or '%-m' in format or '%b' in format or '%B' in format else 'year' -%}
+        {%- set read = half_width(text) -%}
+        {#- a time of day is the hospital's own: its distance from UTC is left out, or a day could become the next -#}
+        {%- if '%z' in format -%}{%- set read = "regexp_replace(" ~ read ~ ", '\\s*(Z|[+-]\\d\\d:?\\d\\d)$', '')" -%}{%- endif -%}
+        {%- set time = "try_strptime(" ~ read ~ ", '" ~ dbt.escape_single_quotes(format | replace('%z', '') | trim) ~ "')" -%}
+        {%- if '%y' in format or '%-y' in format -%}
+        {'at': {{ time }} + to_years((case when year({{ time }}) % 100 <= {{ pivot }} then 2000 else 1900 end + year({{ time }}) % 100 - year({{ time }}))::integer), 'precision': '{{ precision }}'}
+        {%- else -%}
+        {#- %Y reads 21 as the year 21 -#}
+        {'at': case when year({{ time }}) >= 1000 then {{ time }} end, 'precision': '{{ precision }}'}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro offset_days(text, offset_unit) -%}
-    try_cast({{ text }} as double) * case {{ offset_unit }}
+{# Day 1 of Excel's 1900 system is 1 January 1900; it counts a 29 February 1900 (60) that never was. Day 0 of the 1904 system is 1 January 1904. #}
+{% macro _time_of_serial(serial, system) -%}
+    case
+        {%- if system == 'excel_1904' %}
+        when {{ serial }} between 0 and 2957003 then timestamp '1904-01-01' + to_seconds(round({{ serial }} * 86400))
+        {%- else %}
+        when {{ serial }} >= 1 and {{ serial }} < 60 then timestamp '1899-12-31' + to_seconds(round({{ serial }} * 86400))
+        when {{ serial }} >= 61 and {{ serial }} < 2958466 then timestamp '1899-12-30' + to_seconds(round({{ serial }} * 86400))
+        {%- endif %}
+    end
+{%- endmacro %}
+
+{# `令和3年3月4日`, `R3.3.4`, `平成元年5月`: a date inside its era, to the day, month or year. #}
+{% macro _time_in_era(text) -%}
+    {%- set eras = [
+        ('明治', 'M', '㍾', 1867, '1868-10-23', '1912-07-29'), ('大正', 'T', '㍽', 1911, '1912-07-30', '1926-12-24'),
+        ('昭和', 'S', '㍼', 1925, '1926-12-25', '1989-01-07'), ('平成', 'H', '㍻', 1988, '1989-01-08', '2019-04-30'),
+        ('令和', 'R', '㋿', 2018, '2019-05-01', '9999-12-31'),
+    ] -%}
+    list_filter([
+        {%- for name, letter, sign, before, first, last in eras %}
+        {%- set shape = '^(?:' ~ name ~ '|' ~ letter ~ '|' ~ letter | lower ~ '|' ~ sign ~ ')\\s*(元|\\d{1,2})\\s*(?:[年./-]\\s*(?:(\\d{1,2})\\s*(?:[月./-]\\s*(?:(\\d{1,2})日?)?)?)?)?$' -%}
+        {%- set part = "regexp_extract(" ~ half_width(text) ~ ", '" ~ shape ~ "', " %}
+        {'at': case when {{ part }}0) <> '' then try_cast(printf('%04d-%02d-%02d',
+                {{ before }} + case {{ part }}1) when '元' then 1 else try_cast({{ part }}1) as integer) end,
+                coalesce(try_cast({{ part }}2) as integer), 1), coalesce(try_cast({{ part }}3) as integer), 1)) as timestamp) end,
+         'precision': case when {{ part }}3) <> '' then 'day' when {{ part }}2) <> '' then 'month' else 'year' end,
+         'first': timestamp '{{ first }}', 'last': timestamp '{{ last }}'}
+        {{- "," if not loop.last }}
+        {%- endfor %}
+    ], lambda e : e.at is not null and e.at <= e.last
+        and case e.precision when 'day' then e.at when 'month' then e.at + interval 1 month - interval 1 day else e.at + interval 1 year - interval 1 day end >= e.first)[1]
+{%- endmacro %}
+
+{% macro offset_days(text, offset_unit, decimal_mark) -%}
+    {{ number(text, decimal_mark) }} * case {{ offset_unit }}
         when 'minutes' then 1.0 / 1440 when 'hours' then 1.0 / 24 when 'days' then 1 when 'weeks' then 7
         when 'months' then {{ days_per_month() }} when 'years' then 12 * {{ days_per_month() }} end
 {%- endmacro %}
@@ -79,11 +169,16 @@ DuckDB's functions stand in this file only.
 {# A month is a twelfth of the Julian year of 365.25 days. #}
 {% macro days_per_month() -%} 30.4375 {%- endmacro %}
 
-{# A text that the sender, or the catalogue, declares to mean "not known". #}
-{% macro is_missing(text, sender_id, entity) -%}
+{# A text that the sender, for this column or this test, or the catalogue declares to mean "not known". `word` names the test. #}
+{% macro is_missing(text, field, entity, word=none) -%}
     ({{ text }} is null or exists (
         select 1 from {{ source('raw', 'registry_missing_mark') }} as m
-        where m.sender_id = {{ sender_id }} and lower(m.mark) = lower(trim({{ text }})))
+        where m.export_id = r.export_id and m.field = '{{ field }}' and lower(m.mark) = lower(trim({{ text }})))
+    {%- if word %}
+    or exists (
+        select 1 from {{ source('raw', 'registry_missing_result') }} as t
+        where t.export_id = r.export_id and t.concept_source = r.{{ word }} and lower(t.mark) = lower(trim({{ text }})))
+    {%- endif %}
     or exists (
         select 1 from {{ ref('missing_marks') }} as c
         where c.entity in ('*', '{{ entity }}') and lower(c.mark) = lower(trim({{ text }}))))

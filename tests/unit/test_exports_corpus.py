@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import resource
 import time
 from pathlib import Path
@@ -85,6 +86,14 @@ def test_every_file_has_an_outcome_and_every_outcome_a_file():
     files = {path.name for path in (CORPUS / "files").iterdir() if path.name != ".gitattributes"}
     assert len(EXPECTED) >= 60
     assert sorted(case["file"] for case in EXPECTED) == sorted(files | MADE.keys())
+
+
+def test_every_rule_that_rejects_a_line_says_what_was_expected_and_what_to_do():
+    used = {rule for case in EXPECTED for table in case.get("tables", []) for _, rule in table.get("malformed", [])}
+    with (CORPUS.parents[1] / "dbt_project" / "seeds" / "rejection_rules.csv").open(encoding="utf-8") as file:
+        known = {row["rule"] for row in csv.DictReader(file) if row["expected"] and row["remedy"]}
+    assert used - known == set()
+    assert len(used) >= 9
 
 
 def test_a_refusal_is_one_sentence_with_place_finding_expectation_and_remedy(place):

@@ -49,10 +49,6 @@ understood as (
         coalesce(own.code, a.assay_id, case when t.assay_source is null then 'unstated' end) as assay_id,
         g.grade,
         g.result as graded_result,
-        {{ comparator('t.result_text') }} as comparator,
-        {{ number('t.result_text') }} as value,
-        {{ number('t.cut_off') }} as cut_off_number,
-        try_cast(regexp_extract({{ half_width('t.result_text') }}, '^1\s*:\s*(\d+)$', 1) as double) as titre,
     from touched as t
     left join patients as p on p.sender_id = t.sender_id and p.patient_key = t.resolved_patient
     left join names as n on n.sender_id = t.sender_id and n.word = t.antibody_source
@@ -78,7 +74,8 @@ decided as (
         *,
         case
             when graded_result is not null then graded_result
-            when titre is not null then case when titre >= cut_off_of_titre then 'positive' when titre < cut_off_of_titre then 'negative' end
+            when titre is not null and comparator in ('<', '<=') then case when titre <= cut_off_of_titre then 'negative' end
+            when titre is not null then case when titre >= cut_off_of_titre then 'positive' when comparator is null and titre < cut_off_of_titre then 'negative' end
             when comparator in ('<', '<=') then case when value <= cut_off_of_number then 'negative' end
             when value >= cut_off_of_number then 'positive'
             when comparator is null and value >= borderline_low then 'borderline'
@@ -109,14 +106,16 @@ judged as (
 ranked as (
     select
         *,
-        case when fault is null then row_number() over (
-            partition by fault is null, sender_id, hospital_id, resolved_patient, antibody_id, assay_id, tested_date, tested_offset_days
-            order by {{ latest_first() }}) end as rank_in_test,
+        case when fault is null then row_number() over test end as rank_in_test,
+        first_value(result_text) over test as result_text_that_stands,
     from judged
+    window test as (
+        partition by fault is null, sender_id, hospital_id, resolved_patient, antibody_id, assay_id, tested_date_iso, tested_offset_days
+        order by {{ latest_first() }})
 )
 
 select
-    sender_id, hospital_id, subject_key as patient_key, visit_key, tested_date,
+    sender_id, hospital_id, subject_key as patient_key, visit_key, tested_date, tested_date_precision, tested_date_iso,
     coalesce(tested_offset_days, date_diff('day', origin_date, tested_date)::double) as time_days,
     antibody_id, {{ sent('antibody_source') }} as antibody_source, {{ sent('result_text') }} as result_text,
     {{ sent('assay_source') }} as assay_source, assay_id, {{ sent('cut_off') }} as cut_off, grade, result,
@@ -126,4 +125,5 @@ select
     fault,
     fault is not null as is_rejected,
     coalesce(rank_in_test > 1, false) as is_superseded,
+    case when rank_in_test > 1 then result_text = result_text_that_stands end as is_same_again,
 from ranked

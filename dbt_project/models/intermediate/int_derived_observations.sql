@@ -55,7 +55,7 @@ divided as (
 select
     sender_id, hospital_id, patient_key, visit_key, concept_id,
     md5(concat_ws('|', sender_id, hospital_id, patient_key, concept_id, visit_key)) as observation_key,
-    observed_at, offset_from_visit, time_days, scheduled_visit, true as is_visit_value,
+    observed_at, observed_date_precision, observed_date_iso, offset_from_visit, time_days, scheduled_visit, true as is_visit_value,
     case when is_censored then case when upper_limit is not null and lower_limit = 0 then '<' when upper_limit is null then '>' else 'between' end end as comparator,
     value_canonical, unit_canonical, rule_id as conversion_rule, lower_limit, upper_limit,
     correction_id, delivery_id, source_file, source_sheet, source_row, source_column,

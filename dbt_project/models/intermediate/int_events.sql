@@ -61,13 +61,13 @@ ranked as (
     select
         *,
         case when fault is null then row_number() over (
-            partition by fault is null, sender_id, hospital_id, resolved_patient, event_id, event_date, event_offset_days
+            partition by fault is null, sender_id, hospital_id, resolved_patient, event_id, event_date_iso, event_offset_days
             order by {{ latest_first() }}) end as rank_in_event,
     from judged
 )
 
 select
-    sender_id, hospital_id, subject_key as patient_key, visit_key, event_id, event_date,
+    sender_id, hospital_id, subject_key as patient_key, visit_key, event_id, event_date, event_date_precision, event_date_iso,
     coalesce(event_offset_days, date_diff('day', origin_date, event_date)::double) as offset_or_origin_days,
     event_offset_days, status, detail, event_source,
     correction_id, delivery_id, load_id, source_file, source_sheet, source_row, source_column,

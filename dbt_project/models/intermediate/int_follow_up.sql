@@ -25,13 +25,13 @@ ranked as (
         *,
         case when fault is null then row_number() over (
             partition by fault is null, sender_id, hospital_id, patient_key
-            order by last_seen_date desc nulls last, last_seen_offset_days desc nulls last,
+            order by last_seen_date desc nulls last, last_seen_date_iso desc nulls last, last_seen_offset_days desc nulls last,
                 delivery_id desc, source_file desc, source_sheet desc, source_row desc) end as rank_of_contact,
     from judged
 )
 
 select
-    sender_id, hospital_id, patient_key, last_seen_date, last_seen_offset_days, status, reason,
+    sender_id, hospital_id, patient_key, last_seen_date, last_seen_date_precision, last_seen_date_iso, last_seen_offset_days, status, reason,
     correction_id, delivery_id, load_id, source_file, source_sheet, source_row,
     fault,
     fault is not null as is_rejected,

@@ -46,6 +46,11 @@ rules as (
     select * from {{ ref('unit_conversions') }}
 ),
 
+-- words and grades such as 阴性, 2+, (+): what they say, and the grade as a number where there is one
+grades as (
+    select grade_text, grade, result from {{ ref('antibody_grades') }}
+),
+
 understood as (
     select
         t.*,
@@ -60,11 +65,18 @@ understood as (
         c.unit_canonical,
         u1.unit_ucum as unit_ucum,
         u2.unit_ucum as unit_ucum_2,
+        g.grade,
+        case
+            when c.kind not in ('coded', 'text') then null
+            when g.result is not null then g.result
+            when t.value_meant is distinct from t.value_text then t.value_meant
+        end as value_code,
     from touched as t
     left join patients as p on p.sender_id = t.sender_id and p.patient_key = t.resolved_patient
     left join names as n on n.sender_id = t.sender_id and n.word = t.concept_source
     left join catalogue as c on c.concept_id = n.code
     left join units as u1 on u1.sender_id = t.sender_id and u1.unit_source = t.unit_source
+    left join grades as g on g.grade_text = lower({{ half_width('t.value_meant') }})
     left join units as u2 on u2.sender_id = t.sender_id and u2.unit_source = t.unit_source_2
 ),
 
@@ -89,19 +101,24 @@ conversions as (
     qualify row_number() over (partition by k.concept_id, k.unit_ucum order by r.concept_id = '*' nulls last, r.rule_id) = 1
 ),
 
--- two units disagree when they would give two numbers: mmol/L and mEq/L of sodium do not, mg/L and mg/dL of CRP do
+-- two units disagree when they would give two numbers, or one of them none: mmol/L and mEq/L of sodium do not, mg/L and mg/dL of CRP do
 converted as (
     select
         u.*,
         u.kind in ('numeric', 'score', 'ratio', 'percent') as is_numeric,
         case
+            when u.kind = 'text' and u.grade is not null then 'grade'
+            when u.kind in ('coded', 'text') then 'code'
             when u.unit_source is null and u.unit_canonical in ('1', '{score}', '[pH]') then 'unitless'
             when u.unit_source is null then 'unit_missing'
             else k.rule_id
         end as rule_id,
-        case when u.unit_source is null and u.unit_canonical in ('1', '{score}', '[pH]') then u.value
+        case
+            when u.kind = 'text' then u.grade
+            when u.unit_source is null and u.unit_canonical in ('1', '{score}', '[pH]') then u.value
             else u.value * k.factor + k.shift end as number_canonical,
-        coalesce(k.factor <> k2.factor or k.shift <> k2.shift, false) as units_disagree,
+        coalesce(k.factor <> k2.factor or k.shift <> k2.shift, false)
+            or (k.rule_id is not null and u.unit_ucum_2 is not null and k2.rule_id is null) as units_disagree,
     from understood as u
     left join conversions as k on k.concept_id = u.concept_id and k.unit_ucum = u.unit_ucum
     left join conversions as k2 on k2.concept_id = u.concept_id and k2.unit_ucum = u.unit_ucum_2
@@ -115,9 +132,15 @@ judged as (
             when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
             when is_unwanted then {'rule': 'concept_not_wanted', 'column_name': 'concept', 'found': concept_source}
             when concept_id is null then {'rule': 'concept_unknown', 'column_name': 'concept', 'found': concept_source}
+            when is_numeric and value is null and {{ has_undecided_mark('value_meant') }}
+                then {'rule': 'number_ambiguous', 'column_name': 'value', 'found': value_text}
             when is_numeric and value is null then {'rule': 'not_a_number', 'column_name': 'value', 'found': value_text}
+            when kind in ('coded', 'text') and value_code is null
+                then {'rule': 'result_unknown_word', 'column_name': 'value', 'found': value_text}
             when is_numeric and unit_source is not null and unit_ucum is null
                 then {'rule': 'unit_unknown', 'column_name': 'unit', 'found': unit_source}
+            when is_numeric and has_unit_in_cell and unit_source_2 is not null and unit_ucum_2 is null
+                then {'rule': 'unit_unknown', 'column_name': 'unit', 'found': unit_source_2}
             when is_numeric and units_disagree
                 then {'rule': 'units_disagree', 'column_name': 'unit', 'found': unit_source || ' | ' || unit_source_2}
             when is_numeric and unit_source is not null and rule_id is null
@@ -139,23 +162,27 @@ timed as (
 ranked as (
     select
         *,
-        case when fault is null then row_number() over (
-            partition by fault is null, sender_id, hospital, resolved_patient, concept_id, observed_at, observed_offset_days, visit_key
-            order by {{ latest_first() }}) end as rank_in_sample,
+        case when fault is null then row_number() over sample end as rank_in_sample,
+        first_value(value_text) over sample as value_text_that_stands,
     from timed
+    window sample as (
+        partition by fault is null, sender_id, hospital, resolved_patient, concept_id, observed_at, observed_date_iso, observed_offset_days, visit_key
+        order by {{ latest_first() }})
 )
 
 select
     sender_id, hospital as hospital_id, coalesce(resolved_patient, subject_key) as patient_key, visit_key, concept_id,
-    observed_at, observed_offset_days, {{ sent('value_text') }} as value_text, comparator, value, {{ sent('unit_source') }} as unit_source,
+    observed_at, observed_date_precision, observed_date_iso, observed_offset_days, {{ sent('value_text') }} as value_text, comparator, value, {{ sent('unit_source') }} as unit_source,
     reference_range,
     case when comparator is null then number_canonical end as value_canonical,
     unit_canonical,
     rule_id as conversion_rule,
+    value_code,
     case when comparator in ('>', '>=') then number_canonical when comparator in ('<', '<=') and coalesce(physical_low, 0) >= 0 then coalesce(physical_low, 0) end as lower_limit,
     case when comparator in ('<', '<=') then number_canonical end as upper_limit,
     correction_id, delivery_id, load_id, source_file, source_sheet, source_row, source_column,
     fault,
     fault is not null as is_rejected,
     coalesce(rank_in_sample > 1, false) as is_superseded,
+    case when rank_in_sample > 1 then value_text = value_text_that_stands end as is_same_again,
 from ranked

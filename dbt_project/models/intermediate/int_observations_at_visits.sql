@@ -24,7 +24,7 @@ settings as (
 keyed as (
     select
         o.*,
-        md5(concat_ws('|', o.sender_id, o.hospital_id, o.patient_key, o.concept_id, o.observed_at, o.observed_offset_days, o.visit_key)) as observation_key,
+        md5(concat_ws('|', o.sender_id, o.hospital_id, o.patient_key, o.concept_id, coalesce(o.observed_at::varchar, o.observed_date_iso), o.observed_offset_days, o.visit_key)) as observation_key,
         case when o.visit_key is null then o.observed_offset_days end as offset_from_day_0,
         case when o.visit_key is not null then o.observed_offset_days end as offset_from_visit,
         date_diff('day', g.origin_date, o.observed_at::date)::double as dated_days,

@@ -12,7 +12,7 @@ merged as (
         sender_id,
         hospital_id,
         patient_key,
-        {% for c in ['sex', 'birth_year', 'birth_date', 'onset_date', 'diagnosis_date', 'origin_date', 'age_at_onset_years',
+        {% for c in ['sex', 'birth_year', 'birth_date', 'onset_date', 'onset_date_iso', 'diagnosis_date', 'origin_date', 'age_at_onset_years',
                      'disease_duration_months', 'diagnosis'] %}
         arg_max({{ c }}, (delivery_id, source_file, coalesce(source_sheet, ''), source_row)) filter (where {{ c }} is not null) as {{ c }},
         {% endfor %}

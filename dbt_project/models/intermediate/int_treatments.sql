@@ -38,13 +38,14 @@ ranked as (
     select
         *,
         case when fault is null then row_number() over (
-            partition by fault is null, sender_id, hospital_id, patient_key, treatment_id, start_date, start_offset_days
+            partition by fault is null, sender_id, hospital_id, patient_key, treatment_id, start_date_iso, start_offset_days
             order by delivery_id desc, source_file desc, source_sheet desc, source_row desc) end as rank_in_course,
     from judged
 )
 
 select
-    sender_id, hospital_id, patient_key, treatment_id, {{ sent('treatment_source') }} as treatment_source, start_date, stop_date,
+    sender_id, hospital_id, patient_key, treatment_id, {{ sent('treatment_source') }} as treatment_source, start_date, start_date_precision, start_date_iso,
+    stop_date, stop_date_precision, stop_date_iso,
     start_offset_days, stop_offset_days, dose, dose_text, dose_unit, origin_date,
     correction_id, delivery_id, load_id, source_file, source_sheet, source_row,
     fault,

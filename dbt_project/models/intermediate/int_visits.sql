@@ -16,7 +16,7 @@ placed as (
     select
         v.* exclude (hospital_id, visit_key),
         coalesce(v.hospital_id, p.only_hospital) as hospital_id,
-        coalesce(v.visit_key, md5(concat_ws('|', v.sender_id, v.patient_key, v.visit_date, v.visit_offset_days))) as visit_key,
+        coalesce(v.visit_key, md5(concat_ws('|', v.sender_id, v.patient_key, v.visit_date_iso, v.visit_offset_days))) as visit_key,
         p.origin_date,
         p.patient_key is null as is_orphan,
     from staged as v
@@ -68,6 +68,6 @@ chosen as (
 )
 
 select
-    sender_id, hospital_id, patient_key, visit_key, visit_date, visit_end_date, time_days, visit_label, scheduled_visit,
+    sender_id, hospital_id, patient_key, visit_key, visit_date, visit_date_precision, visit_date_iso, visit_end_date, visit_end_date_iso, time_days, visit_label, scheduled_visit,
     nominal_month, days_from_nominal, is_scheduled, correction_id, delivery_id, source_file, source_sheet, source_row,
 from chosen

@@ -7,7 +7,7 @@ with rules as (
 at_ingestion as (
     select
         sender_id, null::varchar as hospital_id, delivery_id, load_id, source_file, source_sheet, source_row,
-        'raw' as layer, null::varchar as entity, rule, column_name, value_text as found, true as is_row,
+        'raw' as layer, null::varchar as entity, rule, column_name, value_text as found, true as is_row, reason as in_words,
     from {{ source('raw', 'rejected_line') }}
 ),
 
@@ -54,14 +54,14 @@ at_intermediate as (
 together as (
     select * from at_ingestion
     union all
-    select * from at_staging
+    select *, null::varchar as in_words from at_staging
     union all
-    select * from at_intermediate
+    select *, null::varchar as in_words from at_intermediate
 )
 
 select
     t.sender_id, t.hospital_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.source_row, t.layer, t.entity, t.rule,
-    'found ' || coalesce('"' || t.found || '"', 'nothing') || '; expected ' || r.expected || '; ' || r.remedy as reason,
+    'found ' || coalesce(t.in_words, '"' || t.found || '"', 'nothing') || '; expected ' || r.expected || '; ' || r.remedy as reason,
     t.column_name,
     t.found as value_text,
     t.is_row,

@@ -1,6 +1,6 @@
 {{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_loads() }}") }}
 
-{{ staged('antibodies', dates=['tested_on'], offsets=['tested_offset'], texts=['result_text']) }},
+{{ staged('antibodies', dates=['tested_on'], offsets=['tested_offset'], texts=['result_text'], word='antibody_source') }},
 
 judged as (
     select
@@ -16,15 +16,19 @@ select
     {{ provenance('judged') }},
     patient_key,
     visit_key,
-    {{ the_time('tested_on_times') }}::date as tested_date,
+    {{ known_date('tested_on_times', 'tested_date') }},
     tested_offset_days,
     antibody_source,
     source_column,
     result_text,
     assay_source,
     cut_off,
+    {{ comparator('result_text') }} as comparator,
+    {{ number('result_text', 'decimal_mark') }} as value,
+    {{ titre('result_text') }} as titre,
+    coalesce({{ titre('cut_off') }}, {{ number('cut_off', 'decimal_mark') }}) as cut_off_number,
     correction_id,
     as_sent,
     faults,
-    faults is not null as is_rejected,
+    {{ reject('faults') }} as is_rejected,
 from judged

@@ -1,6 +1,6 @@
 {{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_loads() }}") }}
 
-{{ staged('events', dates=['event_date'], offsets=['event_offset'], texts=['status_text']) }},
+{{ staged('events', dates=['event_date'], offsets=['event_offset'], texts=['status_text'], word='event_source') }},
 
 judged as (
     select
@@ -15,7 +15,7 @@ select
     {{ provenance('judged') }},
     patient_key,
     visit_key,
-    {{ the_time('event_date_times') }}::date as event_date,
+    {{ known_date('event_date_times', 'event_date') }},
     event_offset_days,
     event_source,
     source_column,
@@ -24,5 +24,5 @@ select
     detail,
     correction_id,
     faults,
-    faults is not null as is_rejected,
+    {{ reject('faults') }} as is_rejected,
 from judged

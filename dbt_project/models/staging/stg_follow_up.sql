@@ -27,11 +27,11 @@ judged as (
 select
     {{ provenance('judged') }},
     patient_key,
-    {{ the_time('last_seen_date_times') }}::date as last_seen_date,
+    {{ known_date('last_seen_date_times', 'last_seen_date') }},
     last_seen_offset_days,
     status,
     reason,
     correction_id,
     faults,
-    faults is not null as is_rejected,
+    {{ reject('faults') }} as is_rejected,
 from judged

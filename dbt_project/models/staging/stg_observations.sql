@@ -1,26 +1,47 @@
 {{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_loads() }}") }}
 
-{{ staged('observations', dates=['observed_on'], offsets=['observed_offset'], texts=['value_text']) }},
+{{ staged('observations', dates=['observed_on'], offsets=['observed_offset'], texts=['value_text'], word='concept_source') }},
 
-senders as (
-    select sender_id, decimal_mark from {{ source('raw', 'registry_sender') }}
+meanings as (
+    select * from {{ source('raw', 'registry_result') }}
 ),
 
 comparators as (
     select sender_id, source_text, code from {{ source('raw', 'registry_code') }} where kind = 'comparators'
 ),
 
+-- what the mapping says that a text of this test, or of any, means
+meant as (
+    select
+        t.* exclude (unit_source, unit_source_2),
+        t.unit_source as unit_in_column,
+        t.unit_source_2 as second_unit_in_column,
+        case when not t.value_text_is_missing then coalesce(own.result_text, shared.result_text, t.value_text) end as value_meant,
+    from typed as t
+    left join meanings as own
+        on own.export_id = t.export_id and own.concept_source = t.concept_source and own.source_text = trim(t.value_text)
+    left join meanings as shared
+        on shared.export_id = t.export_id and shared.concept_source = '*' and shared.source_text = trim(t.value_text)
+),
+
+numbered as (
+    select *, {{ number('value_meant', 'decimal_mark') }} as number_alone from meant
+),
+
+-- a unit behind the number in its own cell is the unit, or a second one beside that of the unit's column
 read as (
     select
-        r.*,
-        case when not r.value_text_is_missing then {{ comparator('r.value_text') }} end as comparator_in_text,
-        case when not r.value_text_is_missing
-            then coalesce(c.code, case when trim(r.comparator_source) = '=' then '=' end, {{ comparator('r.comparator_source') }})
+        n.*,
+        {{ comparator('value_meant') }} as comparator_in_text,
+        case when value_meant is not null
+            then coalesce(c.code, case when trim(comparator_source) = '=' then '=' end, {{ comparator('comparator_source') }})
         end as comparator_apart,
-        case when not r.value_text_is_missing then {{ number('r.value_text', 's.decimal_mark') }} end as value,
-    from typed as r
-    left join senders as s using (sender_id)
-    left join comparators as c on c.sender_id = r.sender_id and c.source_text = trim(r.comparator_source)
+        coalesce(number_alone, {{ number(without_unit('value_meant'), 'decimal_mark') }}) as value,
+        case when number_alone is null then {{ unit_behind_number('value_meant') }} end as unit_in_cell,
+        coalesce(unit_in_column, unit_in_cell) as unit_source,
+        coalesce(case when unit_in_column is not null then unit_in_cell end, second_unit_in_column) as unit_source_2,
+    from numbered as n
+    left join comparators as c on c.sender_id = n.sender_id and c.source_text = trim(n.comparator_source)
 ),
 
 judged as (
@@ -43,17 +64,20 @@ select
     patient_key,
     visit_key,
     {{ the_time('observed_on_times') }} as observed_at,
+    {{ known_to('observed_on_times', 'observed_date') }},
     observed_offset_days,
     concept_source,
     source_column,
     value_text,
+    value_meant,
     coalesce(comparator_in_text, nullif(comparator_apart, '=')) as comparator,
     value,
     unit_source,
     unit_source_2,
+    unit_in_cell is not null as has_unit_in_cell,
     reference_range,
     correction_id,
     as_sent,
     faults,
-    faults is not null as is_rejected,
+    {{ reject('faults') }} as is_rejected,
 from judged

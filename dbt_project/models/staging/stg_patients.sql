@@ -7,8 +7,8 @@ read as (
     select
         *,
         case when not birth_year_is_missing then try_cast({{ half_width('birth_year') }} as integer) end as birth_year_number,
-        case when not age_at_onset_is_missing then {{ number('age_at_onset') }} end as age_at_onset_years,
-        case when not disease_duration_is_missing then {{ number('disease_duration') }} end as disease_duration_months,
+        case when not age_at_onset_is_missing then {{ number('age_at_onset', 'decimal_mark') }} end as age_at_onset_years,
+        case when not disease_duration_is_missing then {{ number('disease_duration', 'decimal_mark') }} end as disease_duration_months,
     from typed
 ),
 
@@ -45,8 +45,8 @@ select
     patient_key,
     sex_code as sex,
     {{ the_time('birth_date_times') }}::date as birth_date,
-    coalesce(birth_year_number, year({{ the_time('birth_date_times') }})) as birth_year,
-    {{ the_time('onset_date_times') }}::date as onset_date,
+    coalesce(birth_year_number, case when len(birth_date_times) = 1 then year(birth_date_times[1].at) end) as birth_year,
+    {{ known_date('onset_date_times', 'onset_date') }},
     {{ the_time('diagnosis_date_times') }}::date as diagnosis_date,
     {{ the_time('origin_date_times') }}::date as origin_date,
     age_at_onset_years,

@@ -5,7 +5,7 @@
 judged as (
     select
         *,
-        case when not dose_is_missing then {{ number('dose') }} end as dose_number,
+        case when not dose_is_missing then {{ number('dose', 'decimal_mark') }} end as dose_number,
         {{ faults([
             {'when': '(patient_key is null)', 'rule': 'patient_id_missing', 'column': 'patient_id', 'found': 'null'},
             {'when': '(treatment_source_is_missing)', 'rule': 'value_missing', 'column': 'treatment', 'found': 'treatment_source'},
@@ -18,9 +18,9 @@ select
     {{ provenance('judged') }},
     patient_key,
     treatment_source,
-    {{ the_time('start_date_times') }}::date as start_date,
+    {{ known_date('start_date_times', 'start_date') }},
     start_offset_days,
-    {{ the_time('stop_date_times') }}::date as stop_date,
+    {{ known_date('stop_date_times', 'stop_date') }},
     stop_offset_days,
     {{ sent('dose') }} as dose_text,
     dose_number as dose,

@@ -1,0 +1,183 @@
+"""From text to numbers and dates: the macros of `parse.sql`, each on a table of texts as hospitals write them."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import duckdb
+import jinja2
+import pytest
+
+MACROS = Path(__file__).parents[2] / "dbt_project" / "macros" / "parse.sql"
+
+
+@cache
+def sql(macro: str, *arguments: str) -> str:
+    """A macro as dbt renders it; none of those asked here queries a table."""
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+    environment.globals["dbt"] = SimpleNamespace(escape_single_quotes=lambda text: text.replace("'", "''"))
+    call = ", ".join(repr(argument) for argument in ("t", *arguments))
+    return environment.from_string(f"{MACROS.read_text(encoding='utf-8')}{{{{ {macro}({call}) }}}}").render()
+
+
+def result(macro: str, text: str, *arguments: str) -> object:
+    return duckdb.execute(f"select {sql(macro, *arguments)} from (select ? as t)", [text]).fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "without_mark", "point", "comma"),
+    [
+        ("12", 12, 12, 12),
+        ("12.5", 12.5, 12.5, None),
+        ("1.234", 1.234, 1.234, 1234),
+        ("12,5", None, None, 12.5),
+        ("1,234", None, 1234, 1.234),
+        ("1,2345", None, None, 1.2345),
+        ("1,234.5", 1234.5, 1234.5, None),
+        ("1.234,5", 1234.5, None, 1234.5),
+        ("1,234,567", 1234567, 1234567, None),
+        ("1.234.567", 1234567, None, 1234567),
+        ("1 234", 1234, 1234, 1234),
+        ("1\u202f234,5", None, None, 1234.5),
+        ("1'234.5", 1234.5, 1234.5, None),
+        ("12 34", None, None, None),
+        ("12,34,567", None, None, None),
+        ("1.2.3", None, None, None),
+        (".5", 0.5, 0.5, None),
+        ("5.", 5, 5, None),
+        (",5", None, None, 0.5),
+        ("1.5e3", 1500, 1500, None),
+        ("1E5", 100000, 100000, 100000),
+        ("-1", -1, -1, -1),
+        ("−1", -1, -1, -1),
+        ("+3", 3, 3, 3),
+        ("３．５", 3.5, 3.5, None),
+        ("", None, None, None),
+        ("-", None, None, None),
+        (",", None, None, None),
+        ("1_000", None, None, None),
+        ("0x1F", None, None, None),
+        ("inf", None, None, None),
+        ("nan", None, None, None),
+        ("10-20", None, None, None),
+        ("1:320", None, None, None),
+        ("'12", None, None, None),
+    ],
+)
+def test_a_number_is_read_by_the_decimal_mark_stated_and_never_guessed(text, without_mark, point, comma) -> None:
+    assert (result("number", text), result("number", text, "'.'"), result("number", text, "','")) == (without_mark, point, comma)
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "comparator"),
+    [
+        ("<0.10", 0.1, "<"), ("< 0.10", 0.1, "<"), ("＜0.10", 0.1, "<"), ("<=5", 5, "<="), ("=<5", 5, "<="), ("≤5", 5, "<="),
+        ("≦5", 5, "<="), (">20.50", 20.5, ">"), ("=>7", 7, ">="), ("≥7", 7, ">="), ("> 89", 89, ">"), ("5", 5, None),
+        ("<", None, "<"), ("<<5", None, "<"), ("<abc", None, "<"),
+    ],
+)
+def test_a_comparator_is_kept_apart_from_its_limit(text, number, comparator) -> None:
+    assert (result("number", text), result("comparator", text)) == (number, comparator)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("295.30/Pos", 295.3), ("295.30/Positive", 295.3), ("12/neg", 12), ("12.3 H", 12.3), ("12.3H", 12.3), ("12.3↑", 12.3),
+        ("12.3 ↓↓", 12.3), ("12.3*", 12.3), ("12.3 (H)", 12.3), ("12.3 [LL]", 12.3), ("12.3 偏高", 12.3), ("12.3 高", 12.3),
+        ("<0.5 L", 0.5), ("12.3 maybe", None), ("12.3 HL7", None), ("12/50", None), ("12.3 mg/L", None),
+    ],
+)
+def test_a_flag_behind_a_number_is_left_out_and_nothing_else(text, number) -> None:
+    assert result("number", text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "before"),
+    [
+        ("5.2 g/L", "g/L", "5.2"), ("45%", "%", "45"), ("<0.10 mg/dL", "mg/dL", "<0.10"), ("38.5°C", "°C", "38.5"),
+        ("5.4 10*9/L", "10*9/L", "5.4"), ("5.4 x10^9/L", "x10^9/L", "5.4"), ("3/HPF", "/HPF", "3"), ("12", None, ""),
+        ("abc", None, ""), ("1:320", None, ""), ("10 to 20", None, ""),
+    ],
+)
+def test_a_unit_behind_a_number_in_one_cell_is_told_apart(text, unit, before) -> None:
+    assert (result("unit_behind_number", text), result("without_unit", text)) == (unit, before)
+
+
+@pytest.mark.parametrize(
+    ("text", "titre", "comparator"),
+    [
+        ("1:320", 320, None), ("1：320", 320, None), ("1/80", 80, None), ("<1:80", 80, "<"), ("≥1:1280", 1280, ">="),
+        ("320", None, None), ("2:320", None, None),
+    ],
+)
+def test_a_titre_is_its_denominator(text, titre, comparator) -> None:
+    assert (result("titre", text), result("comparator", text)) == (titre, comparator)
+
+
+def date(text: str, form: str, pivot: int | str = "null") -> tuple[str | None, str | None]:
+    at, precision = duckdb.execute(
+        f"select d.at::varchar, d.precision from (select {sql('_time_in', form, str(pivot))} as d from (select ? as t))", [text]
+    ).fetchone()
+    return (at.removesuffix(" 00:00:00"), precision) if at else (None, None)
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "read"),
+    [
+        ("%Y-%m-%d", "2021-03-04", ("2021-03-04", "day")),
+        ("%Y-%m-%d", "2021-3-4", ("2021-03-04", "day")),
+        ("%Y-%m-%d", " ２０２１-03-04 ", ("2021-03-04", "day")),
+        ("%Y-%m-%d", "2021-02-29", (None, None)),
+        ("%Y-%m-%d", "21-03-04", (None, None)),
+        ("%Y-%m-%d", "2021-03-04 10:00", (None, None)),
+        ("%d/%m/%Y", "03/04/21", (None, None)),
+        ("%Y年%m月%d日", "2021年3月4日", ("2021-03-04", "day")),
+        ("%d-%b-%Y", "04-Mar-2021", ("2021-03-04", "day")),
+        ("%Y-%m-%dT%H:%M:%S%z", "2021-03-04T23:30:00-08:00", ("2021-03-04 23:30:00", "day")),
+        ("%Y-%m-%dT%H:%M:%S%z", "2021-03-04T23:30:00Z", ("2021-03-04 23:30:00", "day")),
+        ("%Y-%m", "2021-03", ("2021-03-01", "month")),
+        ("%Y", "2021", ("2021-01-01", "year")),
+        ("%Y", "21", (None, None)),
+        ("excel", "44259", ("2021-03-04", "day")),
+        ("excel", "44259.5", ("2021-03-04 12:00:00", "day")),
+        ("excel", "1", ("1900-01-01", "day")),
+        ("excel", "59", ("1900-02-28", "day")),
+        ("excel", "60", (None, None)),
+        ("excel", "61", ("1900-03-01", "day")),
+        ("excel", "0", (None, None)),
+        ("excel", "2021-03-04", (None, None)),
+        ("excel_1904", "42797", ("2021-03-04", "day")),
+        ("excel_1904", "0", ("1904-01-01", "day")),
+    ],
+)
+def test_a_date_is_read_by_its_format_to_the_precision_that_it_has(form, text, read) -> None:
+    assert date(text, form) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "pivot", "day"),
+    [
+        ("04/03/21", 30, "2021-03-04"), ("04/03/30", 30, "2030-03-04"), ("04/03/31", 30, "1931-03-04"), ("04/03/99", 30, "1999-03-04"),
+        ("04/03/70", 80, "2070-03-04"), ("04/03/00", 0, "2000-03-04"), ("29/02/68", 30, "1968-02-29"), ("04/03/2021", 30, None),
+    ],
+)
+def test_the_century_of_a_year_of_two_digits_is_that_of_the_pivot(text, pivot, day) -> None:
+    assert date(text, "%d/%m/%y", pivot)[0] == day
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("令和3年3月4日", ("2021-03-04", "day")), ("R3.3.4", ("2021-03-04", "day")), ("r03/03/04", ("2021-03-04", "day")),
+        ("平成元年1月8日", ("1989-01-08", "day")), ("H31.4.30", ("2019-04-30", "day")), ("昭和64年1月7日", ("1989-01-07", "day")),
+        ("大正15年12月24日", ("1926-12-24", "day")), ("明治45年7月29日", ("1912-07-29", "day")), ("㋿2年12月31日", ("2020-12-31", "day")),
+        ("令和3年3月", ("2021-03-01", "month")), ("平成30年", ("2018-01-01", "year")), ("令和元年", ("2019-01-01", "year")),
+        ("H31.5.1", (None, None)), ("平成32年1月1日", (None, None)), ("昭和64年1月8日", (None, None)), ("R1.4.30", (None, None)),
+        ("R3.2.29", (None, None)), ("R3.13.1", (None, None)), ("X3.3.4", (None, None)), ("2021-03-04", (None, None)),
+    ],
+)
+def test_a_japanese_date_lies_in_its_era(text, read) -> None:
+    assert date(text, "japanese_era") == read

@@ -143,6 +143,31 @@ def test_every_name_of_the_shipped_hospitals_is_understood() -> None:
             if {named("event", r["zjch_name"]), named("event", r["zjfah_name"])} != {r["variable"]}] == []
 
 
+ASKED_FOR = {  # what a registry asks of every hospital: concepts, and those of them without a LOINC code
+    "muscle": ("cmas mmt8 ck ck_mb ck_mb_mass aldolase ast alt ldh", "cmas mmt8"),
+    "inflammation": ("ferritin crp esr triglycerides fibrinogen", ""),
+    "blood": ("wbc rbc haemoglobin haematocrit platelets neutrophils lymphocytes monocytes eosinophils", ""),
+    "subsets": ("cd3 cd4 cd8 cd19 nk cd4_cd8_ratio cd3_count cd4_count cd8_count cd19_count nk_count", ""),
+    "cytokines": ("il_2 il_4 il_6 il_10 tnf_alpha ifn_gamma il_17a il_10_ifn_gamma_ratio",
+                  "il_4 il_17a il_10_ifn_gamma_ratio"),
+    "humoral": ("c3 c4 ch50 igg iga igm", ""),
+    "kidney and heart": ("urea creatinine troponin_i troponin_i_hs troponin_t troponin_t_hs", ""),
+}
+
+
+@pytest.mark.parametrize("group", ASKED_FOR)
+def test_what_is_asked_of_every_hospital_has_code_unit_ranges_direction_and_names(group: str) -> None:
+    wanted, without_code = (words.split() for words in ASKED_FOR[group])
+    spoken = {(r["concept_id"], r["language"]) for r in seed("concept_synonyms")}
+    for concept_id in wanted:
+        row = concepts()[concept_id]
+        ends = ("physical_low", "physical_high", "plausible_low", "plausible_high")
+        filled = ("unit_canonical", *ends, "direction", "source")
+        assert [c for c in filled if not row[c]] == [], concept_id
+        assert {(concept_id, "en"), (concept_id, "zh")} <= spoken
+    assert [c for c in wanted if not concepts()[c]["loinc"]] == without_code
+
+
 # ---------------------------------------------------------------- ranges
 
 def test_plausible_lies_within_physical_and_words_have_no_range() -> None:

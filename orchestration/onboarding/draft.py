@@ -151,7 +151,7 @@ def _export(found: TableGuess) -> Iterator[str]:
     yield from _blank(found, placed)
     for key, columns in (
         ("identifiers", [c for c in _certain(found, "identifiers")]),
-        ("ignored", [c for c in _certain(found, "ignored") if c not in placed]),
+        ("ignored", [c for c in _certain(found, "ignored") if placed and c not in placed]),
         ("undecided", _undecided(found, placed)),
     ):
         if columns:
@@ -206,8 +206,12 @@ def _certain(found: TableGuess, key: str) -> list[str]:
 
 
 def _undecided(found: TableGuess, placed: set[str]) -> list[str]:
-    decided = placed | set(_certain(found, "identifiers")) | set(_certain(found, "ignored"))
-    return [c.name for c in found.table.columns if c.name not in decided]
+    """What nobody knows; of a table that feeds nothing everything, for a person must say what it is."""
+    columns = [c.name for c in found.table.columns]
+    identifiers = set(_certain(found, "identifiers"))
+    if not placed:
+        return [c for c in columns if c not in identifiers] or columns
+    return [c for c in columns if c not in placed | identifiers | set(_certain(found, "ignored"))]
 
 
 def _blank(found: TableGuess, placed: set[str]) -> Iterator[str]:

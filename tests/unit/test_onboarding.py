@@ -135,6 +135,20 @@ def test_words_that_the_catalogue_does_not_know_are_told_with_the_nearest_name(t
     assert '#     Creatin kinase tot: ck   # 0.' in text
 
 
+def test_headers_that_yaml_could_misread_are_drafted_as_they_are(tmp_path: Path) -> None:
+    headers = ["MRN", "sex", "a: b", "#x", "'q'", "- x", "{x}", "yes", "1", "null", "*x", "x, y", "[u/l]", "back\\slash", "@x", "!x", "%x", "x #y", "?"]
+    rows = [[str(row), "F", *(f"{row}{i} w" for i in range(len(headers) - 2))] for row in range(30)]
+    (tmp_path / "odd.tsv").write_text("\n".join("\t".join(r) for r in [headers, *rows]) + "\n", encoding="utf-8")
+    _, mapping = drafted(tmp_path)
+    assert set(places(mapping.exports, ("odd.tsv", None))) == set(headers)
+
+
+def test_a_table_that_feeds_nothing_is_left_to_a_person_whole(tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text("MRN,note\n1,ok\n2,well\n", encoding="utf-8")
+    _, mapping = drafted(tmp_path)
+    assert places(mapping.exports, ("notes.csv", None)) == {"MRN": {"identifiers"}, "note": {"undecided"}}
+
+
 @pytest.mark.parametrize(("files", "like"), [
     ({"Patient.ndjson": '{"resourceType": "Patient", "id": "1"}\n'}, "fhir_r4"),
     ({"measurement.csv": "person_id,measurement_concept_id\n1,2\n"}, "omop_cdm_5_4"),

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from analytics.printed_numbers import NUMBER, PrintedNumber, comma_hint
-from analytics.study import Id, Strict
+from analytics.study_parts import Id, Strict
 
 SummaryKind = Literal["mean_sd", "median_iqr", "count_percent"]
 MEAN_SD, MEDIAN_IQR, COUNT_PERCENT = "mean_sd", "median_iqr", "count_percent"

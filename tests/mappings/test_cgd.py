@@ -32,3 +32,8 @@ def test_the_log_rank_test_is_that_of_r(cgd: Registry) -> None:
     assert round(statistic, 1) == 11.7
     assert df == 1
     assert round(p, 4) == 0.0006
+
+
+def test_a_study_without_printed_numbers_has_nothing_to_reproduce(cgd: Registry) -> None:
+    assert release_query(cgd, "select count(*) from results.reproduction") == [(0,)]
+    assert "Reproduction" not in (cgd.reports / "current" / "report.html").read_text(encoding="utf-8")

@@ -488,6 +488,19 @@ def test_reproduction_counts_by_table_and_lists_what_differs() -> None:
     ]
 
 
+def test_a_value_that_agrees_within_a_tolerance_says_so_and_a_masked_one_hides_what_counts_patients() -> None:
+    row = {"table_id": "III", "quantity": "chi_square", "variable": "ck", "term": "group", "printed": "3.64"}
+    within = {"computed": "3.66", "agrees": True, "agreement": "within 0.05", "reason": "whole numbers", "note": ""}
+    differs = {"computed": "9.99", "agrees": False, "agreement": "differs", "reason": "not explained", "note": "3 of 4"}
+    rows = [row | within, row | differs]
+    agreeing = reproduction_table(study(reproduction=rows), agrees=True)
+    open_, masked = (reproduction_table(study(t, reproduction=rows), agrees=False) for t in (0, 5))
+    assert agreeing is not None and open_ is not None and masked is not None
+    assert agreeing.rows[0].cell("computed").notes == ("Agrees within 0.05: whole numbers",)
+    assert texts(open_, "cell", "computed", "reason") == [["CK, Group, χ²", "9.99", "not explained; 3 of 4"]]
+    assert texts(masked, "computed", "reason") == [["not shown", "not explained"]]
+
+
 NASTY = PrintedTable(
     "t",
     "Nasty",

@@ -17,6 +17,7 @@ from analytics.audit.multiplicity import check_multiplicity
 from analytics.audit.percentages import check_percentages
 from analytics.audit.ranges import check_ranges
 from analytics.audit.rank_bounds import check_medians
+from analytics.audit.same_effect import check_same_effect
 from analytics.audit.same_group import check_same_group
 from analytics.audit.stars import check_stars
 from analytics.audit.t_tests import check_t_tests
@@ -30,6 +31,7 @@ CHECKS: tuple[Callable[[Paper], list[Finding]], ...] = (
     check_whole_numbers,
     check_ranges,
     check_same_group,
+    check_same_effect,
     check_chi_squares,
     check_stars,
     without_summaries,

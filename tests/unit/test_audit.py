@@ -20,6 +20,7 @@ from analytics.printed_numbers import PrintedNumber
 from analytics.published import (
     Paper,
     PaperFile,
+    PrintedAnalysis,
     PrintedP,
     PrintedSummary,
     PrintedTerm,
@@ -253,6 +254,17 @@ def test_a_chi_square_and_its_df_give_p(paper: Paper, expected: tuple[str, str])
 
 
 @pytest.mark.parametrize(
+    ("in_text", "expected"), [("0.057", "holds"), ("<0.1", "holds"), ("0.0014", "contradicts"), ("<0.05", "contradicts")]
+)
+def test_the_text_prints_the_p_of_its_table(in_text: str, expected: str) -> None:
+    lookup = {"effect": {"table": "mixed_model_term", "where": {"model_id": "x", "term": "group"}}}
+    file = PaperFile(title="One", model_terms={"table": "III"}, analyses={"lookup": lookup})
+    said = PrintedAnalysis(2, "text", "effect", "", "", in_text, (PrintedNumber.parse(in_text),))
+    paper = Paper("one", file, terms=term("3.6371", 1, "0.05651").terms, analyses=(said,))
+    assert verdict(paper, "same_effect") == (expected, "III/x/group prints 0.05651 (chi-square 3.6371 on 1 df)")
+
+
+@pytest.mark.parametrize(
     ("p", "stars", "expected"),
     [
         ("0.030", "*", ("holds", '"*" fits')),
@@ -299,6 +311,7 @@ def test_what_is_known_of_the_shipped_paper_is_found(shipped: Sequence[Finding])
         ("whole_numbers", "holds_if"): 6,
         ("range", "holds"): 78,
         ("same_group", "holds"): 45,
+        ("same_effect", "contradicts"): 2,
         ("chi_square", "holds"): 12,
         ("methods", "note"): 1,
         ("multiplicity", "note"): 1,
@@ -308,6 +321,8 @@ def test_what_is_known_of_the_shipped_paper_is_found(shipped: Sequence[Finding])
     assert [f.cell for f in shipped if f.verdict == "contradicts"] == [
         "II/female/nxp2_jdm:nxp2_adult_dm",
         "II/igm/nxp2_jdm:nxp2_adult_dm",
+        "text/main_effect_ck/nxp2_jdm:mda5_jdm",
+        "text/main_effect_cmas/nxp2_jdm:mda5_jdm",
     ]
     (multiplicity,) = [f for f in shipped if f.check == "multiplicity"]
     assert "of 140 p values 43 are below 0.05; Benjamini-Hochberg over all leaves 24" in multiplicity.text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 import yaml
 
@@ -57,25 +58,34 @@ def draft(hospital: str, tables: list[TableGuess], faults: list[str]) -> str:
 
 def _dates(tables: list[TableGuess]) -> list[str]:
     columns = [c for t in tables for c in t.table.columns if c.kind == "date"]
-    formats = list(dict.fromkeys(f for c in columns for f in (c.formats[:1] if len(c.formats) > 1 and is_ambiguous(c.formats) else c.formats)))
-    doubtful = [c for c in columns if is_ambiguous(c.formats)]
-    certain = {f for c in columns if not is_ambiguous(c.formats) for f in c.formats}
     if not columns:
         return ["# dates: no column of dates was found; the default is %Y-%m-%d"]
+    certain = list(dict.fromkeys(f for c in columns if not is_ambiguous(c.formats) for f in c.formats))
+    doubtful = [c for c in columns if is_ambiguous(c.formats) and not set(certain) & set(c.formats)]
+    formats = list(dict.fromkeys([*certain, *(f for c in doubtful for f in c.formats)]))
     lines = [f"dates: [{', '.join(_scalar(f, quoted=True) for f in formats)}]"]
     lines += [
-        f'# {_scalar(c.name)}: day or month first? Every date can be read as {" and as ".join(c.formats)}; the draft takes the first'
-        for c in doubtful if not certain & set(c.formats)
+        f'# {_scalar(c.name)}: day or month first? Every date can be read as {" and as ".join(c.formats)}; keep one, or rows are rejected'
+        for c in doubtful
     ]
+    if any("%y" in f for f in formats):
+        lines.append(f"two_digit_year_pivot: {date.today().year % 100}      # a guess, this year: two-digit years above it are of the last century")
     return lines
 
 
 def _decimal(tables: list[TableGuess]) -> list[str]:
     numbers = [c for t in tables for c in t.table.columns if c.kind == "number"]
-    commas, filled = sum(c.decimal_commas for c in numbers), sum(c.filled for c in numbers)
-    if not commas:
-        return []
-    return [f'decimal: ","                  # {commas:,} of {filled:,} numbers have a decimal comma']
+    commas, points = sum(c.decimal_commas for c in numbers), sum(c.decimal_points for c in numbers)
+    thousands = sum(c.thousands_commas for c in numbers)
+    if commas and not points:
+        return [f'decimal: ","                  # {commas:,} numbers have a decimal comma, none a decimal point']
+    if commas:
+        return [f"# decimal: ?                  # {commas:,} numbers look like decimal commas, {points:,} like decimal points; state it for each export"]
+    if thousands and points:
+        return [f'decimal: "."                  # {thousands:,} numbers such as 1,234 beside {points:,} with a decimal point']
+    if thousands:
+        return [f"# decimal: ?                  # {thousands:,} numbers such as 1,234: one and a quarter, or a thousand? Until it is stated they are rejected"]
+    return []
 
 
 def _missing(tables: list[TableGuess]) -> list[str]:
@@ -86,7 +96,8 @@ def _missing(tables: list[TableGuess]) -> list[str]:
                 for mark, n in column.suspects.items():
                     marks.setdefault(mark, []).append(f"{column.name} ({n:,})")
     return ["missing: []", *(
-        f"# does {_scalar(mark, quoted=True)} mean not known? It stands in {', '.join(where[:5])}{' …' if len(where) > 5 else ''}"
+        f"# does {_scalar(mark, quoted=True)} mean not known? Then write it here, or under missing of: {', '.join(where[:5])}"
+        f"{' …' if len(where) > 5 else ''}"
         for mark, where in marks.items()
     )]
 

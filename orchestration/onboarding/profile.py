@@ -35,7 +35,10 @@ DATE_FORMATS = tuple(
     for time in ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S")
 )
 NUMBER = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?\s*(?:[HhLl]{1,2}|[↑↓*])?\s*")
-DECIMAL_COMMA = re.compile(r"\s*[<>≤≥=]*\s*[+-]?(?:\d{1,3}(?:[.]\d{3})+|\d+),\d+\s*")
+_SIGN = r"\s*[<>≤≥=]*\s*[+-]?"
+DECIMAL_COMMA = re.compile(_SIGN + r"(?:\d{1,3}(?:\.\d{3})+,\d+|\d+,(?:\d{1,2}|\d{4,})|0,\d+)\s*")
+DECIMAL_POINT = re.compile(_SIGN + r"(?:\d{1,3}(?:,\d{3})+|\d+)\.\d+\s*")
+THOUSANDS_COMMA = re.compile(_SIGN + r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?\s*")
 SUSPECTS = ("-1", "-9", "-99", "-999", "99", "999", "9999", "-", "--", "/", "\\", "x", "X", "n.b.", "k.A.", "未做", "未查", "未测")
 PATIENT_DATES = {"birth_date", "birth_year", "onset_date", "diagnosis_date", "visit_date", "origin_date"}
 SHAPES = {  # of identifiers
@@ -62,6 +65,8 @@ class ColumnProfile:
     formats: tuple[str, ...] = ()  # the date formats that read every date
     censored: int = 0
     decimal_commas: int = 0
+    decimal_points: int = 0
+    thousands_commas: int = 0  # or three decimals after a comma
     missing: dict[str, int] = field(default_factory=dict)
     suspects: dict[str, int] = field(default_factory=dict)  # numbers or marks that may mean: not known
     unit: str = ""
@@ -195,6 +200,8 @@ def _column(
             **common, kind="number", values=values, suspects=_odd(suspects, numbers),
             censored=sum(n for v, n in numbers.items() if v.lstrip()[0] in "<>≤≥"),
             decimal_commas=sum(n for v, n in numbers.items() if DECIMAL_COMMA.fullmatch(v)),
+            decimal_points=sum(n for v, n in numbers.items() if DECIMAL_POINT.fullmatch(v)),
+            thousands_commas=sum(n for v, n in numbers.items() if THOUSANDS_COMMA.fullmatch(v)),
         )
     kind = "words" if len(values) <= FEW_WORDS and total > len(values) else "text"
     return ColumnProfile(**common, kind=kind, suspects={v: n for v, n in suspects.items() if not NUMBER.fullmatch(v)}, values=values)

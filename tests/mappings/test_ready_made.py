@@ -17,7 +17,7 @@ def clinics(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 def test_every_row_is_accepted_or_rejected_with_its_reason(clinics: Registry) -> None:
     assert query(clinics, "select sender_id, rows_in, rows_accepted, rows_rejected from quality.delivery order by 1") == [
-        ("fhir_clinic", 19, 13, 6), ("omop_clinic", 18, 14, 4), ("redcap_clinic", 8, 6, 2),
+        ("fhir_clinic", 20, 14, 6), ("omop_clinic", 18, 14, 4), ("redcap_clinic", 8, 6, 2),
     ]
     rejected = query(
         clinics, "select sender_id, regexp_extract(source_file, 'SYNTHETIC_([A-Za-z_]+)', 1), source_row, rule from quality.rejected_row"
@@ -51,12 +51,20 @@ def test_values_are_led_from_their_cell_to_the_canonical_unit_with_their_compara
         ("fhir_clinic", 4, "component[0].valueQuantity.value", "systolic_blood_pressure", "112", None, "mm[Hg]", 112.0, "mm[Hg]", None, "identity"),
         ("fhir_clinic", 4, "component[1].valueQuantity.value", "diastolic_blood_pressure", "71", None, "mm[Hg]", 71.0, "mm[Hg]", None, "identity"),
         ("fhir_clinic", 6, "valueQuantity.value", "ck", "180", None, "U/L", 180.0, "U/L", None, "identity"),
+        ("fhir_clinic", 10, "valueQuantity.value", "ck", "95", None, "U/L", 95.0, "U/L", None, "identity"),
         ("omop_clinic", 2, "value_source_value", "ck", "3792.5", None, "U/L", 3792.5, "U/L", None, "identity"),
         ("omop_clinic", 3, "value_as_number", "crp", "5", "<", "mg/L", None, "mg/L", 5.0, "identity"),
         ("omop_clinic", 4, "value_as_number", "creatinine", "0.5", None, "mg/dL", 44.21, "umol/L", None, "creatinine_mg_per_dl_to_umol_per_l"),
         ("redcap_clinic", 4, "lab_value", "ck", "4120", None, "U/L", 4120.0, "U/L", None, "identity"),
         ("redcap_clinic", 7, "lab_value", "ck", "180", None, "U/L", 180.0, "U/L", None, "identity"),
     ]
+
+
+def test_a_partial_date_stays_what_it_is(clinics: Registry) -> None:
+    assert query(
+        clinics, "select observed_date::varchar, observed_date_iso, observed_date_precision from marts.fct_observation"
+        " where hospital_id = 'fhir_clinic' and source_row in (6, 10) order by source_row"
+    ) == [("2024-01-12", "2024-01-12", "day"), (None, "2024-03", "month")]
 
 
 def test_patients_visits_antibodies_events_treatments_and_follow_up_are_those_sent(clinics: Registry) -> None:

@@ -120,11 +120,26 @@ def test_where_no_header_names_the_patient_the_draft_asks_and_check_says_so(tmp_
 def test_a_day_that_could_be_a_month_is_asked(tmp_path: Path) -> None:
     (tmp_path / "v.csv").write_text("patient_id,sex,visit date\n1,F,03/04/2024\n2,M,05/06/2024\n", encoding="utf-8")
     text, mapping = drafted(tmp_path)
-    assert mapping.dates == ["%d/%m/%Y"]
+    assert mapping.dates == ["%d/%m/%Y", "%m/%d/%Y"]  # such rows are rejected until one is taken out
     assert "visit date: day or month first? Every date can be read as %d/%m/%Y and as %m/%d/%Y" in text
     (tmp_path / "v.csv").write_text("patient_id,sex,visit date\n1,F,03/04/2024\n2,M,05/16/2024\n", encoding="utf-8")
     text, mapping = drafted(tmp_path)
     assert mapping.dates == ["%m/%d/%Y"] and "day or month first" not in text
+
+
+@pytest.mark.parametrize(("numbers", "decimal"), [
+    (("1,5", "12,25"), ","), (("1.204,5", "99"), ","), (("1,234.5", "3"), "."), (("1.5", "2"), None), (("1,234", "2"), None),
+    (("1,5", "2.5"), None),
+])
+def test_a_decimal_mark_is_stated_only_where_the_numbers_show_it(tmp_path: Path, numbers: tuple[str, ...], decimal: str | None) -> None:
+    (tmp_path / "v.csv").write_text("MRN;sex;CK (U/L)\n" + "".join(f"1;F;{n}\n" for n in numbers), encoding="utf-8")
+    assert drafted(tmp_path)[1].decimal == decimal
+
+
+def test_two_digit_years_are_drafted_with_a_pivot_to_check(tmp_path: Path) -> None:
+    (tmp_path / "v.csv").write_text("MRN;sex;visit date\n1;F;13.04.24\n1;F;14.05.24\n", encoding="utf-8")
+    text, mapping = drafted(tmp_path)
+    assert mapping.dates == ["%d.%m.%y"] and "# a guess, this year" in text
 
 
 def test_words_that_the_catalogue_does_not_know_are_told_with_the_nearest_name(tmp_path: Path) -> None:

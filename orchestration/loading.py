@@ -383,6 +383,7 @@ class _Loader:
                 empty, records,
             ))
         table.unload(self.connection, "incoming")
+        self.connection.execute("drop table if exists incoming_decoded")
 
     def _decode(self, part: DeliveredTable, cells: dict[str, str]) -> None:
         """Put what a code list says in the code's place."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -57,6 +59,7 @@ _CONDITION_SCHEMA = {
     "anyOf": [*_TEXTS["anyOf"], {"type": "object", "properties": {"not": _TEXTS}, "required": ["not"],
                                  "additionalProperties": False}]
 }
+_WHERE_SCHEMA = {"type": "object", "additionalProperties": _CONDITION_SCHEMA}
 Where = dict[str, Annotated[Condition, WithJsonSchema(_CONDITION_SCHEMA)]]
 
 
@@ -83,10 +86,19 @@ def _date_formats(value: list[str] | None) -> list[str] | None:
 DateFormats = Annotated[list[str], AfterValidator(_date_formats)]
 
 
+def _kind_of_source(value: object) -> str | None:
+    return {str: "str", list: "list", dict: "ColumnSource", ColumnSource: "ColumnSource"}.get(type(value))
+
+
+NO_SOURCE = "give a column's name (a number in quotes), a list of columns, or {column: …, …}"
+_CHOICE = Discriminator(_kind_of_source, custom_error_type="no_source", custom_error_message=NO_SOURCE)
+Alternative = Annotated[Annotated[str, Tag("str")] | Annotated["ColumnSource", Tag("ColumnSource")], _CHOICE]
+
+
 class ColumnSource(Strict):
     """Where one of our fields comes from: a column, the first filled of several, or a constant."""
 
-    column: str | list[str | ColumnSource] | None = Field(
+    column: Annotated[Annotated[str, Tag("str")] | Annotated[list[Alternative], Tag("list")], _CHOICE] | None = Field(
         None, description="Their column; of a list, the first that is filled."
     )
     constant: str | None = Field(None, description="A text that stands for every row.")
@@ -98,6 +110,18 @@ class ColumnSource(Strict):
     when: Where = Field(default_factory=dict, description="Only of rows in which these columns hold these texts.")
     dates: DateFormats | None = Field(None, description="Of a date: its formats, instead of the export's `dates`.")
     missing: list[str] = Field(default_factory=list, description="Texts of this column that mean: not known.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def short_form(cls, value: object) -> object:
+        if (kind := _kind_of_source(value)) is None:
+            raise ValueError(NO_SOURCE)
+        return value if kind == "ColumnSource" else {"column": value}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        whole = handler(core_schema)
+        return {"anyOf": [*whole["properties"]["column"]["anyOf"][0]["oneOf"], whole]}
 
     @model_validator(mode="after")
     def one_source(self) -> ColumnSource:
@@ -136,10 +160,6 @@ class ColumnSource(Strict):
         return tuple(dict.fromkeys([*self.when, *inner]))
 
 
-def _as_source(value: object) -> object:
-    return {"column": value} if isinstance(value, str | list) else value
-
-
 def is_named(column: str, names: list[str], columns: Collection[str]) -> bool:
     """Whether ``names`` (columns, or patterns in which ``*`` stands for any text) name ``column``.
 
@@ -161,11 +181,6 @@ class Entity(Strict):
     patient_id: ColumnSource | None = None
     visit_id: ColumnSource | None = None
     hospital_id: ColumnSource | None = Field(None, description="A network's export: the column that names the hospital.")
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def short_form(cls, value: object, info) -> object:
-        return value if info.field_name in ("values", "link_by") else _as_source(value)
 
     @model_validator(mode="after")
     def someone(self) -> Entity:
@@ -201,11 +216,6 @@ class WideEntity(Entity):
     """An entity that may also come one column per concept: ``values`` holds ours: theirs."""
 
     values: dict[Id, ColumnSource] | None = None
-
-    @field_validator("values", mode="before")
-    @classmethod
-    def short_values(cls, value: object) -> object:
-        return {k: _as_source(v) for k, v in value.items()} if isinstance(value, dict) else value
 
     def sources(self) -> Iterator[tuple[tuple[str, ...], ColumnSource]]:
         yield from super().sources()
@@ -359,7 +369,7 @@ class Export(ReadSpec):
     like: Id | None = Field(None, description="An export of the mapping that this one is like; what stands here goes before.")
     file: str = Field(description="Name or pattern (`labs_*.csv`) inside the delivery folder.")
     optional: bool = Field(False, description="A delivery may come without it.")
-    where: list[Where] = Field(
+    where: Annotated[list[Where], WithJsonSchema({"anyOf": [_WHERE_SCHEMA, {"type": "array", "items": _WHERE_SCHEMA}]})] = Field(
         default_factory=list,
         description="The rows that it takes: those whose columns hold these texts; of a list of such, any.",
     )

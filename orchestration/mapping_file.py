@@ -62,6 +62,11 @@ def _node(path: Path, shown_as: str, faults: list[str], below: tuple[str, ...] =
     node = read_node(path, shown_as, faults)
     other = _value(node, "like")
     if not isinstance(other, yaml.ScalarNode) or other.tag.endswith(":null"):
+        exports = _value(node, "exports")
+        faults += [
+            f'{place_of(node, ("exports", i, "like"))}: exports[{i}].like: this mapping is like no other; say which with like: above exports'
+            for i, export in enumerate(exports.value if isinstance(exports, yaml.SequenceNode) else ()) if _text(export, "like")
+        ]
         return node
     if other.value in (*below, path.stem):
         circle = " -> ".join((*below, path.stem, other.value))

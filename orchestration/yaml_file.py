@@ -206,6 +206,8 @@ def _step(annotation: Any, part: str | int) -> list[Any]:
                 out.append(member)
         elif origin is list and isinstance(part, int):
             out.append(typing.get_args(member)[0])
+        elif origin is list and part == "list":  # pydantic names the member of a union, the file does not
+            out.append(member)
         elif origin is dict and isinstance(part, str):
             out.append(typing.get_args(member)[1])
     return out

@@ -79,6 +79,23 @@ def test_a_mapping_holds_what_it_is_like_wherever_it_is_silent(tmp_path: Path) -
     assert deaths.events.event.constant == "death"
 
 
+def test_an_export_cannot_be_like_one_of_a_mapping_that_is_not_named(tmp_path: Path) -> None:
+    (fault,) = faults(mapping(tmp_path, north=NORTH.replace("  - name: visits", "  - like: visits")) / "north.yml")
+    assert fault == "hospitals/north.yml:11: exports[1].like: this mapping is like no other; say which with like: above exports"
+
+
+def test_a_source_that_is_none_is_told_with_its_place_and_the_nearest_key(tmp_path: Path) -> None:
+    wrong = NORTH.replace("observed_on: date", "observed_on: [1, {colum: date}]").replace("alt: {column: ALT, unit: U/L}", "alt: 7")
+    assert faults(mapping(tmp_path, north=wrong) / "north.yml") == [
+        "hospitals/north.yml:18: exports[1].observations.values.alt: give a column's name (a number in quotes), a list of columns, or"
+        " {column: …, …} (found 7)",
+        "hospitals/north.yml:15: exports[1].observations.observed_on[0]: give a column's name (a number in quotes), a list of columns, or"
+        " {column: …, …} (found 1)",
+        'hospitals/north.yml:15: exports[1].observations.observed_on[1].colum: unknown key "colum". Did you mean "column"? Known keys:'
+        " column, constant, unit, offset_unit, part, when, dates, missing.",
+    ]
+
+
 def test_several_exports_may_be_like_one(tmp_path: Path) -> None:
     twice = SOUTH.replace("  - file: deaths.csv\n", "  - like: visits\n    file: more.csv\n  - file: deaths.csv\n")
     south = read_mapping(mapping(tmp_path, north=NORTH, south=twice) / "south.yml", "hospitals/south.yml")

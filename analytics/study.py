@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from analytics.sensitivity.keys import MissingValues, RestrictedMeans, Sensitivity
-from analytics.study_parts import PATIENT_COLUMNS, Adjustment, Id, Strict
+from analytics.study_parts import PATIENT_COLUMNS, Adjustment, Fault, Id, PlacedFaults, Strict
 
 TwoGroupTest = Literal[
     "mann_whitney", "mann_whitney_no_continuity", "mann_whitney_exact", "student_t", "welch_t", "fisher", "fisher_mid_p",
@@ -218,7 +218,7 @@ class Study(Strict):
     def names_exist(self) -> Study:
         faults = [*self._unknown_names(), *self._unfitting(), *self._twice()]
         if faults:
-            raise ValueError("; ".join(faults))
+            raise PlacedFaults(faults)
         return self
 
     def visits_named(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -237,44 +237,49 @@ class Study(Strict):
                 place = ("variables", name, "of" if variable.of else "source")
                 yield place, variable.of or name, variable.at_least is not None
 
-    def _parts(self) -> Iterator[tuple[str, Strict]]:
-        """Every part that names things of the study, with the words that an error calls it by."""
-        yield from ((f"table {t.table_id}", t) for t in self.tables)
-        yield from ((f"survival of {s.endpoint}", s) for s in self.survival)
-        yield from ((m.model_id, m) for m in self._models())
-        yield from ((a.analysis_id, a) for a in self.sensitivity)
+    def _parts(self) -> Iterator[tuple[tuple[str | int, ...], str, Strict]]:
+        """Every part that names things of the study: its place, the words that an error calls it by."""
+        for section, called in SECTIONS.items():
+            for i, part in enumerate(getattr(self, section)):
+                yield (section, i), called.format(part), part
 
     def _models(self) -> list[MixedModel | CoxModel | RepeatedMeasures | CompetingRisks | RecurrentEvents]:
         return [*self.mixed_models, *self.cox, *self.repeated_measures, *self.competing_risks, *self.recurrent_events]
 
-    def _unknown_names(self) -> Iterator[str]:
+    def _unknown_names(self) -> Iterator[Fault]:
         known = {
             "group": list(self.groups), "variable": list(self.variables), "endpoint": list(self.endpoints),
             "table": [t.table_id for t in self.tables], "model": [m.model_id for m in self._models()],
         }
-        named = [(place, *name) for place, part in self._parts() for name in _names_in(part)]
-        named += [(f"variable {n}", "endpoint", v.of or n) for n, v in self.variables.items() if v.source == "endpoint"]
-        for place, kind, name in dict.fromkeys(named):
+        named = [(at + end, part, kind, name) for at, part, p in self._parts() for end, kind, name in _names_in(p)]
+        named += [
+            (("variables", n), f"variable {n}", "endpoint", v.of or n)
+            for n, v in self.variables.items() if v.source == "endpoint"
+        ]
+        for at, part, kind, name in named:
             if name not in known[kind]:
                 near = difflib.get_close_matches(name, known[kind], n=1)
                 hint = f' Did you mean "{near[0]}"?' if near else ""
-                yield f'{place}: no {kind} "{name}"; the study has {", ".join(known[kind]) or "none"}.{hint}'
+                there = ", ".join(known[kind]) or "none"
+                yield Fault(at, part, f'no {kind} "{name}"; the study has {there}.{hint}')
 
-    def _unfitting(self) -> Iterator[str]:
+    def _unfitting(self) -> Iterator[Fault]:
         """Names that exist and do not go together."""
-        for place, part in self._parts():
-            reference, groups = getattr(part, "reference", None), getattr(part, "groups", [])
-            if reference is not None and reference not in groups:
-                yield f'{place}: the reference "{reference}" is not among its groups {", ".join(groups)}'
-        for table in self.tables:
-            yield from (f"table {table.table_id}: {fault}" for row in table.rows for fault in self._unfitting_row(row))
         with_means = {s.endpoint for s in self.survival if s.restricted_mean_months}
         mixed = {m.model_id for m in self.mixed_models}
-        for asked in self.sensitivity:
-            if isinstance(asked, RestrictedMeans) and asked.endpoint not in with_means:
-                yield f"{asked.analysis_id}: write restricted_mean_months under survival of {asked.endpoint}"
-            if isinstance(asked, MissingValues) and (others := [m for m in asked.models if m not in mixed]):
-                yield f"{asked.analysis_id}: {', '.join(others)}: only mixed_models have a response at every visit"
+        for at, part, p in self._parts():
+            reference, groups = getattr(p, "reference", None), getattr(p, "groups", [])
+            if reference in self.groups and reference not in groups:
+                sentence = f'the reference "{reference}" is not among its groups {", ".join(groups)}'
+                yield Fault((*at, "reference"), part, sentence)
+            if isinstance(p, BaselineTable):
+                for i, row in enumerate(p.rows):
+                    yield from (Fault((*at, "rows", i), part, sentence) for sentence in self._unfitting_row(row))
+            if isinstance(p, RestrictedMeans) and p.endpoint not in with_means:
+                yield Fault((*at, "endpoint"), part, f"write restricted_mean_months under survival of {p.endpoint}")
+            if isinstance(p, MissingValues) and (others := [m for m in p.models if m not in mixed]):
+                sentence = f"{', '.join(others)}: only mixed_models have a response at every visit"
+                yield Fault((*at, "models"), part, sentence)
 
     def _unfitting_row(self, row: TableRow) -> Iterator[str]:
         variable = self.variables.get(row.variable)
@@ -286,20 +291,26 @@ class Study(Strict):
             yield f"{row.variable}: {censored[0]} needs the variable's censored: bounds; found {variable.censored}"
         elif row.summary != "median_iqr" or len(censored) + tests.count("none") < len(tests):
             yield (
-                f"{row.variable}: censored: bounds goes with summary median_iqr and test {', '.join(CENSORED_TESTS)} or none;"
-                f" found {row.summary}, {', '.join(tests)}"
+                f"{row.variable}: censored: bounds goes with summary median_iqr and test"
+                f" {', '.join(CENSORED_TESTS)} or none; found {row.summary}, {', '.join(tests)}"
             )
 
-    def _twice(self) -> Iterator[str]:
-        for kind, ids in (
-            ("table_id", [t.table_id for t in self.tables]),
-            ("model_id", [m.model_id for m in self._models()]),
-            ("analysis_id", [a.analysis_id for a in self.sensitivity]),
-        ):
-            for name in sorted({i for i in ids if ids.count(i) > 1}):
-                yield f'{kind} "{name}" stands twice'
+    def _twice(self) -> Iterator[Fault]:
+        seen: set[tuple[str, str]] = set()
+        for at, part, p in self._parts():
+            for kind in ("table_id", "model_id", "analysis_id"):
+                name = getattr(p, kind, None)
+                if name is not None and (kind, name) in seen:
+                    yield Fault((*at, kind), part, f'{kind} "{name}" stands twice')
+                seen.add((kind, str(name)))
 
 
+# sections whose parts name other things of the study, and what an error calls such a part
+SECTIONS = {
+    "tables": "table {0.table_id}", "mixed_models": "{0.model_id}", "survival": "survival of {0.endpoint}",
+    "cox": "{0.model_id}", "repeated_measures": "{0.model_id}", "competing_risks": "{0.model_id}",
+    "recurrent_events": "{0.model_id}", "sensitivity": "{0.analysis_id}",
+}
 NAMED_BY = {
     "groups": "group", "reference": "group", "response": "variable", "variable": "variable", "variables": "variable",
     "covariates": "variable", "outcome": "variable", "terms": "variable", "endpoint": "endpoint", "tables": "table",
@@ -307,12 +318,15 @@ NAMED_BY = {
 }
 
 
-def _names_in(part: Strict) -> Iterator[tuple[str, str]]:
-    """What a part names: (kind, name); the term `group` is no variable."""
+def _names_in(part: Strict) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """What a part names: place, kind, name; the term `group` is no variable."""
     for field, kind in NAMED_BY.items():
         value = getattr(part, field, None)
-        names = [value] if isinstance(value, str) else value or []
-        yield from ((kind, n) for n in names if (field, n) != ("terms", "group"))
-    for row in getattr(part, "rows", ()):
-        yield "variable", row.variable
-        yield from (("group", g) for g in row.tests)
+        if isinstance(value, str):
+            yield (field,), kind, value
+        for i, name in enumerate(value if isinstance(value, list) else []):
+            if (field, name) != ("terms", "group"):
+                yield (field, i), kind, name
+    for i, row in enumerate(getattr(part, "rows", ())):
+        yield ("rows", i, "variable"), "variable", row.variable
+        yield from ((("rows", i, "tests", g), "group", g) for g in row.tests)

@@ -5,6 +5,8 @@ Belongs here: the base of the models of `study.py` and `sensitivity/keys.py`. Do
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,3 +29,20 @@ PATIENT_COLUMNS = (
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong where: the keys that lead there, the part in words, a sentence."""
+
+    location: tuple[str | int, ...]
+    part: str
+    sentence: str
+
+
+class PlacedFaults(ValueError):
+    """Several faults of one file, each with the place of its key."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.placed = tuple(dict.fromkeys(faults))
+        super().__init__("; ".join(f"{f.part}: {f.sentence}" for f in self.placed))

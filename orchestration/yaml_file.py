@@ -59,7 +59,7 @@ def model_of(node: yaml.Node, model: type[Model], faults: list[str]) -> Model:
         result = model.model_validate(data)
     except ValidationError as error:
         quoting = not getattr(model, "holds_values", False)
-        sentences = (_sentence(e, node, model, quoting) for e in error.errors())
+        sentences = (s for e in error.errors() for s in _sentences(e, node, model, quoting))
         raise ConfigurationError(list(dict.fromkeys([*faults, *sentences]))) from None
     if faults:
         raise ConfigurationError(faults)
@@ -110,6 +110,15 @@ def _repeated_keys(node: yaml.Node, name: str) -> list[str]:
     return faults
 
 
+def _sentences(error: dict[str, Any], node: yaml.Node, model: type[BaseModel], quoting: bool) -> list[str]:
+    """One sentence, or one for each fault that a validator of the whole file has placed itself."""
+    placed = getattr((error.get("ctx") or {}).get("error"), "placed", ())
+    if not placed:
+        return [_sentence(error, node, model, quoting)]
+    at = [(_real_location((*error["loc"], *fault.location), node), fault.sentence) for fault in placed]
+    return [f"{place_of(node, location)}: {dotted(location)}: {sentence}" for location, sentence in at]
+
+
 def _sentence(error: dict[str, Any], node: yaml.Node, model: type[BaseModel], quoting: bool) -> str:
     location = _real_location(error["loc"], node)
     place = place_of(node, location)
@@ -121,6 +130,11 @@ def _sentence(error: dict[str, Any], node: yaml.Node, model: type[BaseModel], qu
         return f'{place}: {where}: unknown key "{key}".{nearest(key, known)}{listed}'
     if error["type"] == "missing":
         return f'{place}: {where}: this key is required and missing'
+    if error["type"] == "union_tag_invalid":
+        key, found, tags = (error["ctx"][k] for k in ("discriminator", "tag", "expected_tags"))
+        known = [t.strip(" '") for t in tags.split(",")]
+        place, key = place_of(node, (*location, key.strip("'"))), key.strip("'")
+        return f'{place}: {where}.{key}: expected one of {", ".join(known)}; found "{found}".{nearest(found, known)}'
     message = error["msg"].removeprefix("Value error, ")
     found = error.get("input")
     shown = f" (found {found!r})" if quoting and isinstance(found, str | int | float | bool) else ""

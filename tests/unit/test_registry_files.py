@@ -84,10 +84,20 @@ def test_a_definition_that_is_not_in_the_catalogue_or_has_no_levels_is_a_fault(t
 
 def test_a_study_may_name_only_what_it_defines_and_visits_of_the_schedule(tmp_path: Path) -> None:
     (group,) = faults(tmp_path / "one", study=STUDY.replace("groups: [a, b]", "groups: [a, c]"))
-    assert 'table t: no group "c"; the study has a, b' in group
+    assert group == 'studies/one.yml:11: tables[0].groups[1]: no group "c"; the study has a, b.'
     (visit,) = faults(tmp_path / "two", study=STUDY.replace("    rows:", "    visit: base_line\n    rows:"))
     assert 'no visit "base_line" in registry.yml. Its visits: baseline. Did you mean "baseline"?' in visit
     assert visit.startswith("studies/one.yml:13:")
+
+
+def test_an_analysis_of_no_kind_and_names_that_do_not_exist_are_faults_on_their_lines(tmp_path: Path) -> None:
+    asked = "sensitivity:\n  - {analysis_id: q, kind: {kind}, tables: [v]}\n"
+    (kind,) = faults(tmp_path / "one", study=STUDY + asked.replace("{kind}", "multiplicty"))
+    line = STUDY.count("\n") + 2
+    assert kind.startswith(f"studies/one.yml:{line}: sensitivity[0].kind: expected one of multiplicity, ")
+    assert kind.endswith('found "multiplicty". Did you mean "multiplicity"?')
+    (table,) = faults(tmp_path / "two", study=STUDY + asked.replace("{kind}", "multiplicity"))
+    assert table == f'studies/one.yml:{line}: sensitivity[0].tables[0]: no table "v"; the study has t.'
 
 
 def test_a_mapping_that_is_no_yaml_names_the_line(tmp_path: Path) -> None:

@@ -90,9 +90,9 @@ def test_recurrent_events_count_every_event(method: str, expected: tuple[str, in
 @pytest.mark.parametrize(
     ("test", "df_of_time", "said"),
     [
-        ("uncorrected", (2.0, 10.0), "partial eta squared 0.84 (0.49 to 0.90)"),
-        ("greenhouse_geisser", (1.892, 9.461), "partial eta squared 0.84 (0.49 to 0.90)"),
-        ("huynh_feldt", (2.0, 10.0), "partial eta squared 0.84 (0.49 to 0.90)"),
+        ("uncorrected", (2.0, 10.0), "Partial eta squared 0.84 (0.49 to 0.90)"),
+        ("greenhouse_geisser", (1.892, 9.461), "Partial eta squared 0.84 (0.49 to 0.90)"),
+        ("huynh_feldt", (2.0, 10.0), "Partial eta squared 0.84 (0.49 to 0.90)"),
         ("pillai", (2.0, 4.0), "Pillai's trace"),
     ],
 )
@@ -174,8 +174,8 @@ FOR_AGE = {
             'l: no variable "scor"; the study has score, marker, age, female, relapse. Did you mean "score"?',
         ),
         (
-            {"sensitivity": [LOST | {"groups": GROUPS, "reference": "middle", "variables": ["score"]}]},
-            'l: the reference "middle" is not among its groups young, old',
+            {"tables": [small_study.STUDY["tables"][0] | {"groups": ["old"]}]},
+            'table I: the reference "young" is not among its groups old',
         ),
         (
             {"sensitivity": [{"analysis_id": "r", "kind": "restricted_mean", "endpoint": "relapse"}]},

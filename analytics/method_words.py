@@ -16,10 +16,18 @@ def methods(study: StudyFrames) -> list[tuple[str, str]]:
     found = [
         ("Summaries", _summaries(study)),
         *_comparisons(study),
-        *_models(study, "mixed", "mixed_model_term"),
+        *_models(study, ("mixed_model", "repeated_measures"), "mixed_model_term"),
         ("Survival curves", _of(study.rows("survival_curve"))),
         ("Log-rank tests", _of(study.rows("log_rank"))),
-        *_models(study, "cox", "cox_term"),
+        ("Restricted means", _of(study.rows("restricted_mean"))),
+        ("Incidence of competing events", _of([*study.rows("cumulative_incidence"), *study.rows("gray_test")])),
+        *_models(study, ("cox", "fine_gray", "recurrent"), "cox_term"),
+        (
+            "Analyses beside the printed ones",
+            "Each row of results.sensitivity names its method; random numbers come from the seed in the study file."
+            if study.rows("sensitivity")
+            else "",
+        ),
         (
             "Missing values",
             "Every analysis leaves out patients without the values that it needs, and counts them: the"
@@ -55,9 +63,9 @@ def _comparisons(study: StudyFrames) -> list[tuple[str, str]]:
     return [("Comparisons of groups", " ".join(sentences))]
 
 
-def _models(study: StudyFrames, kind: str, term_table: str) -> list[tuple[str, str]]:
+def _models(study: StudyFrames, kinds: tuple[str, ...], term_table: str) -> list[tuple[str, str]]:
     """One entry per model; a model that results hold no description of is described by its rows."""
-    described = [r for r in study.rows("model") if kind in str(r.get("kind") or "")]
+    described = [r for r in study.rows("model") if r.get("kind") in kinds]
     missing = [
         rows[0]
         for (model,), rows in grouped(study.rows(term_table), "model_id")
@@ -101,6 +109,8 @@ def _statuses(study: StudyFrames) -> str:
         "survival_median",
         "log_rank",
         "cox_term",
+        "restricted_mean",
+        "sensitivity",
         "model",
     )
     words = dict.fromkeys(status_words(r["status"]) for t in tables for r in study.rows(t) if not is_ok(r))

@@ -58,11 +58,9 @@ def norm_figure(study: StudyFrames, analysis_id: str) -> StudyFigure | None:
     return StudyFigure(
         f"{study.study_id}_{analysis_id}",
         f"{study.variable_label(variable)} against age at {opened(visit).lower()}",
-        "Green: mean and reference range of healthy children of that age; dashed: its lower limit carried on"
-        " to older children;"
-        " dotted: the full score.",
-        f"{len(rows)} patients by age and {study.variable_label(variable)}; {below} lie below the norm for"
-        " their age.",
+        "Green: mean and reference range of healthy people of that age; dashed: its lower limit carried on to"
+        " later ages; dotted: the full score.",
+        f"{len(rows)} patients by age and {study.variable_label(variable)}; {below} lie below the norm for their age.",
         figure,
     )
 
@@ -74,9 +72,7 @@ def _axes() -> tuple[Figure, Axes]:
     width, height = INCHES
     figure = Figure(figsize=INCHES)
     FigureCanvasAgg(figure)
-    return figure, figure.add_axes(
-        (0.6 / width, 0.5 / height, (width - 0.75) / width, (height - 0.62) / height)
-    )
+    return figure, figure.add_axes((0.6 / width, 0.5 / height, (width - 0.75) / width, (height - 0.62) / height))
 
 
 def _draw_norm(axes: Axes, bands: list[Record], rows: list[Record]) -> None:
@@ -86,7 +82,5 @@ def _draw_norm(axes: Axes, bands: list[Record], rows: list[Record]) -> None:
         axes.fill_between(ages, band["lower"], band["upper"], color=BAND, linewidth=0)
         axes.plot(ages, [band["mean"]] * 2, color="#00795A", linewidth=1.6)
     last = bands[-1]
-    axes.plot(
-        [last["below_age"], oldest], [last["lower"]] * 2, color=INK, linewidth=0.9, linestyle=(0, (5, 3))
-    )
+    axes.plot([last["below_age"], oldest], [last["lower"]] * 2, color=INK, linewidth=0.9, linestyle=(0, (5, 3)))
     axes.axhline(last["full_score"], color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)))

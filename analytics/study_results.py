@@ -260,7 +260,7 @@ def _anova_terms(fit: RepeatedMeasuresAnova, test: str) -> pd.DataFrame:
         "term": terms["term"], "statistic": terms["statistic"], "df_num": terms["df_num"] * shrink,
         "df_den": terms["df_den"] * shrink, "p_value": terms[p_value].fillna(terms["p_value"]),
         "note": [
-            f"partial eta squared {e:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(e) else fit.note
+            f"Partial eta squared {e:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(e) else fit.note
             for e, low, high in zip(terms["partial_eta_squared"], terms["eta_ci_low"], terms["eta_ci_high"])
         ],
     })

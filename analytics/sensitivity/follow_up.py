@@ -35,15 +35,11 @@ SCENARIOS = {"observed": None, "all_had_it": True, "none_had_it": False}
 
 def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -> Answer:
     times = cohort.time_to(asked.endpoint)
-    times = times[times["group_id"].isin(asked.groups)].assign(
-        lost=lambda d: ~d["outcome_known"].astype(bool)
-    )
+    times = times[times["group_id"].isin(asked.groups)].assign(lost=lambda d: ~d["outcome_known"].astype(bool))
     endpoint = cohort.study.endpoints[asked.endpoint]
     n_lost = int(times["lost"].sum())
     if not n_lost:
-        return Answer(
-            [], f"Nobody was lost before {endpoint.horizon_months:g} months or had an unknown outcome.", ""
-        )
+        return Answer([], f"Nobody was lost before {endpoint.horizon_months:g} months or had an unknown outcome.", "")
     rows = [*_lost_against_retained(asked, cohort, times), *_bounds(asked, cohort, times)]
     by_group = [
         f"{of_n(part['lost'].sum(), len(part))} {cohort.study.groups[g].label}"
@@ -54,20 +50,12 @@ def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -
     for r in rows:
         if r["part"] == "bounds":
             tested.setdefault(r["label"], []).append(r)
-    changed = [
-        f"{label} ({_p_range(part)})"
-        for label, part in tested.items()
-        if sides_changed(r.get("p_value") for r in part)
-    ]
+    changed = [f"{label} ({_p_range(part)})" for label, part in tested.items() if sides_changed(r.get("p_value") for r in part)]
     text = (
         f"Lost before {endpoint.horizon_months:g} months: {listed(by_group)}. If all of them had the event"
         " when last seen, or none had it"
         " within the horizon, "
-        + (
-            f"the verdict at 0.05 changes for {listed(changed)}."
-            if changed
-            else "no comparison changes sides of p = 0.05."
-        )
+        + (f"the verdict at 0.05 changes for {listed(changed)}." if changed else "no comparison changes sides of p = 0.05.")
     )
     return Answer(
         rows,
@@ -86,9 +74,7 @@ def _p_range(rows: list[dict[str, Any]]) -> str:
     return f"p from {min(found):.3f} to {max(found):.3f}"
 
 
-def _lost_against_retained(
-    asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame
-) -> list[dict[str, Any]]:
+def _lost_against_retained(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame) -> list[dict[str, Any]]:
     """Within the groups that lost anybody."""
     from analytics.counts import fisher
     from analytics.two_groups import mann_whitney
@@ -113,9 +99,7 @@ def _lost_against_retained(
                 {"count": int(values.sum()), "method": "count"}
                 if is_yes_no
                 else {
-                    "display": format_median_iqr(*values.quantile([0.5, 0.25, 0.75]), keep_zeros=False)
-                    if len(values)
-                    else "",
+                    "display": format_median_iqr(*values.quantile([0.5, 0.25, 0.75]), keep_zeros=False) if len(values) else "",
                     "method": "median (quartiles)",
                 }
             )
@@ -149,9 +133,7 @@ def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame) -> list[
         for other in others(asked.groups, asked.reference):
             label = pair_label(cohort, asked.reference, other)
             pair = {"part": "bounds", "subject": asked.endpoint, "group_a": asked.reference, "group_b": other}
-            found = fisher(
-                data, value="outcome", group="group_id", groups=(asked.reference, other), level=1.0
-            )
+            found = fisher(data, value="outcome", group="group_id", groups=(asked.reference, other), level=1.0)
             risk = next((e for e in found.more_effects if e.kind == "risk_difference"), None)
             numbers = from_test(found, beside=f"group_comparison {asked.endpoint}")
             if risk is not None:
@@ -172,8 +154,8 @@ def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame) -> list[
             rows.append(_log_rank_row(f"Log-rank: {label}", variant, both, pair))
         overall = {"part": "bounds", "subject": asked.endpoint}
         rows.append(_log_rank_row("Log-rank: all groups", variant, tests.iloc[0], overall))
-    order = {label: i for i, label in enumerate(sorted({r["label"] for r in rows}, reverse=True))}
-    return sorted(rows, key=lambda r: order[r["label"]])
+    order = list(dict.fromkeys(r["label"] for r in rows))
+    return sorted(rows, key=lambda r: (not r["label"].startswith("Proportion"), order.index(r["label"])))
 
 
 def _log_rank_row(label: str, variant: str, found: pd.Series, shared: dict[str, Any]) -> dict[str, Any]:
@@ -224,16 +206,10 @@ def missing_values(asked: MissingValues, cohort: Cohort, results: Results) -> An
         gone = long["value"].isna() & ~long["is_censored"]
         for visit in model.visits:
             at = long["visit"] == visit
-            rows += _missing_rows(
-                model.title, opened(visit), model.response, visit, model.groups, long[at], gone[at]
-            )
+            rows += _missing_rows(model.title, opened(visit), model.response, visit, model.groups, long[at], gone[at])
         wide = long.pivot(index="patient", columns="visit", values="value")
         pattern = missing_patterns(wide.reset_index(), model.visits)
-        leaves = (
-            "who misses a visit does not come back"
-            if pattern.is_monotone
-            else "some miss a visit and come back"
-        )
+        leaves = "who misses a visit does not come back" if pattern.is_monotone else "some miss a visit and come back"
         said.append(
             f"{model.title}: {of_n(gone.sum(), len(long))} values are missing,"
             f" {of_n(pattern.n_complete, pattern.n)} patients have every"
@@ -284,9 +260,7 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
             on="patient",
         )
     for name in asked.covariates:
-        wide = wide.merge(
-            cohort.value(name, first)[["patient", "value"]].rename(columns={"value": name}), on="patient"
-        )
+        wide = wide.merge(cohort.value(name, first)[["patient", "value"]].rename(columns={"value": name}), on="patient")
     columns = [*asked.visits, *asked.covariates]
     other = others(asked.groups, asked.reference)[0]
     pair = pair_label(cohort, asked.reference, other)
@@ -308,8 +282,7 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
         (
             r
             for r in records(results.get("visit_contrast"))
-            if (r["response"], r["visit"], r["group_a"], r["group_b"])
-            == (asked.variable, last, asked.reference, other)
+            if (r["response"], r["visit"], r["group_a"], r["group_b"]) == (asked.variable, last, asked.reference, other)
         ),
         None,
     )
@@ -338,9 +311,7 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
             )
         )
     if not n_missing and not wide[columns].isna().any(axis=None):
-        return Answer(
-            rows, f"Nothing is missing of {variable.label} at these visits: there is nothing to impute.", ""
-        )
+        return Answer(rows, f"Nothing is missing of {variable.label} at these visits: there is nothing to impute.", "")
     lacking = [c for c in columns if wide[c].isna().any()]
     shifts = [0.0, *(s for s in asked.shifts if s)]
     table = (
@@ -359,10 +330,7 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
         if n_missing
         else pd.DataFrame()
     )
-    how = (
-        f"chained equations (predictive mean matching), {asked.imputations} imputations, seed {asked.seed};"
-        " Rubin's rules"
-    )
+    how = f"chained equations (predictive mean matching), {asked.imputations} imputations, seed {asked.seed}; Rubin's rules"
     for shift in shifts if n_missing else []:
         part = table[table["shift"] == shift]
         variant = "imputed" if shift == 0 else f"imputed_shifted:{shift:+g}"
@@ -388,11 +356,7 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
             f"{variable.label} at {last.replace('_', ' ')} is missing for {of_n(n_missing, len(wide))}"
             " patients. Whichever way they count,"
             f" the difference lies between {low:.1f} and {high:.1f}, "
-            + (
-                "and whether its interval leaves out 0 depends on the way."
-                if changed
-                else "and its verdict at 0.05 stays the same."
-            )
+            + ("and whether its interval leaves out 0 depends on the way." if changed else "and its verdict at 0.05 stays the same.")
         )
         if ok
         else "The difference cannot be estimated."
@@ -408,9 +372,7 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
     )
 
 
-def _model_row(
-    label: str, variant: str, summary: pd.DataFrame, fit: Any, shared: dict[str, Any]
-) -> dict[str, Any]:
+def _model_row(label: str, variant: str, summary: pd.DataFrame, fit: Any, shared: dict[str, Any]) -> dict[str, Any]:
     return row(
         label,
         variant,
@@ -424,10 +386,7 @@ def _model_row(
 
 
 def _numbers(summary: pd.DataFrame, level: str) -> dict[str, Any]:
-    found = summary[
-        summary["term"].astype(str).str.startswith("group_id")
-        & summary["term"].astype(str).str.endswith(level)
-    ]
+    found = summary[summary["term"].astype(str).str.startswith("group_id") & summary["term"].astype(str).str.endswith(level)]
     if found.empty:
         return dict.fromkeys(("estimate", "ci_low", "ci_high", "statistic", "p_value"))
     return found.iloc[0][["estimate", "ci_low", "ci_high", "statistic", "p_value"]].to_dict()

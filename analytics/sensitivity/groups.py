@@ -68,20 +68,14 @@ def confounding(asked: Confounding, cohort: Cohort, results: Results) -> Answer:
     for factor in asked.factors:
         column = members[factor].map(lambda v: ", ".join(v) if isinstance(v, tuple) else v)
         is_number = pd.api.types.is_numeric_dtype(column)
-        said, separate = (_ranges if is_number else _cross_table)(
-            cohort, asked, factor, members.assign(factor=column)
-        )
+        said, separate = (_ranges if is_number else _cross_table)(cohort, asked, factor, members.assign(factor=column))
         rows += said
         rows += _adjusted(cohort, asked, factor, members.assign(factor=column), separate)
         (apart if separate else overlapping).append(FACTOR_WORDS[factor])
     labels = [cohort.study.groups[g].label for g in asked.groups]
     text = " ".join(_what_is_apart(cohort, asked, members, f) for f in asked.factors)
     if apart:
-        text += (
-            f" So {listed(labels)} differ{'s' if len(labels) == 1 else ''} by {listed(apart)} as much as by"
-            " what names them, and no"
-            " adjustment can take these apart."
-        )
+        text += f" {listed(labels)} have no {listed(apart)} in common: no adjustment can take these apart."
     return Answer(
         rows,
         text.strip(),
@@ -95,13 +89,9 @@ def confounding(asked: Confounding, cohort: Cohort, results: Results) -> Answer:
     )
 
 
-def _cross_table(
-    cohort: Cohort, asked: Confounding, factor: str, members: pd.DataFrame
-) -> tuple[list[dict[str, Any]], bool]:
+def _cross_table(cohort: Cohort, asked: Confounding, factor: str, members: pd.DataFrame) -> tuple[list[dict[str, Any]], bool]:
     known_rows = members[members["factor"].notna()]
-    table = pd.crosstab(known_rows["factor"], known_rows["group_id"]).reindex(
-        columns=asked.groups, fill_value=0
-    )
+    table = pd.crosstab(known_rows["factor"], known_rows["group_id"]).reindex(columns=asked.groups, fill_value=0)
     sizes = table.sum()
     rows = [
         row(
@@ -120,15 +110,11 @@ def _cross_table(
     return rows, bool(((table > 0).sum(axis=1) <= 1).all()) and len(table) > 1
 
 
-def _ranges(
-    cohort: Cohort, asked: Confounding, factor: str, members: pd.DataFrame
-) -> tuple[list[dict[str, Any]], bool]:
+def _ranges(cohort: Cohort, asked: Confounding, factor: str, members: pd.DataFrame) -> tuple[list[dict[str, Any]], bool]:
     rows, ends = [], []
     for g in asked.groups:
         values = members.loc[members["group_id"] == g, "factor"].dropna().astype(float)
-        display = (
-            f"{format_number(values.min(), 1)} to {format_number(values.max(), 1)}" if len(values) else ""
-        )
+        display = f"{format_number(values.min(), 1)} to {format_number(values.max(), 1)}" if len(values) else ""
         rows.append(
             row(
                 f"{FACTOR_WORDS[factor].capitalize()}, range",
@@ -147,9 +133,7 @@ def _ranges(
     return rows, len(ends) > 1 and all(a[1] < b[0] for a, b in pairwise(ends))
 
 
-def _adjusted(
-    cohort: Cohort, asked: Confounding, factor: str, members: pd.DataFrame, separate: bool
-) -> list[dict[str, Any]]:
+def _adjusted(cohort: Cohort, asked: Confounding, factor: str, members: pd.DataFrame, separate: bool) -> list[dict[str, Any]]:
     """The outcome's difference between the groups without the factor and with it."""
     from analytics.linear_models import linear_model
 
@@ -159,9 +143,7 @@ def _adjusted(
     for variant, formula in (("unadjusted", "value ~ group_id"), ("adjusted", "value ~ factor + group_id")):
         fit = linear_model(data, formula, {"group_id": list(reversed(asked.groups))})
         for g in asked.groups[:-1]:
-            terms = fit.summary[
-                fit.summary["term"].str.startswith("group_id") & fit.summary["term"].str.endswith(g)
-            ]
+            terms = fit.summary[fit.summary["term"].str.startswith("group_id") & fit.summary["term"].str.endswith(g)]
             estimate = terms.iloc[0].to_dict() if len(terms) else {}
             missing = not known(estimate.get("estimate"))
             words = FACTOR_WORDS[factor]
@@ -172,7 +154,7 @@ def _adjusted(
                 note = f"The groups share no {words}: a line is carried on from one to the other."
             rows.append(
                 row(
-                    f"{variable.label}, {words}: {pair_label(cohort, g, asked.groups[-1])}",
+                    f"{variable.label} with {words}: {pair_label(cohort, g, asked.groups[-1])}",
                     variant,
                     part="what adjustment does",
                     subject=asked.outcome,
@@ -217,9 +199,7 @@ def adjusted_difference(asked: AdjustedDifference, cohort: Cohort, results: Resu
     levels = {"group_id": [asked.reference, *others(asked.groups, asked.reference)]}
     fits = {
         "unadjusted": linear_model(data, f"`{asked.variable}` ~ group_id", levels),
-        "adjusted": linear_model(
-            data, f"`{asked.variable}` ~ {' + '.join(f'`{c}`' for c in asked.covariates)} + group_id", levels
-        ),
+        "adjusted": linear_model(data, f"`{asked.variable}` ~ {' + '.join(f'`{c}`' for c in asked.covariates)} + group_id", levels),
     }
     variable = cohort.study.variables[asked.variable]
     names = listed(cohort.study.variables[c].label.lower() for c in asked.covariates)
@@ -312,9 +292,7 @@ def norm_for_age(asked: NormForAge, cohort: Cohort, results: Results) -> Answer:
     parts = []
     for visit in asked.visits:
         at = members.merge(cohort.value(asked.variable, visit)[["patient", "value"]], on="patient")
-        parts.append(
-            at.merge(cohort.age_at(visit), on="patient").dropna(subset=["value"]).assign(visit=visit)
-        )
+        parts.append(at.merge(cohort.age_at(visit), on="patient").dropna(subset=["value"]).assign(visit=visit))
     data = pd.concat(parts, ignore_index=True)
     data["place"] = [_place(asked, age, value) for age, value in zip(data["age_years"], data["value"])]
     rows = []
@@ -370,18 +348,13 @@ def norm_for_age(asked: NormForAge, cohort: Cohort, results: Results) -> Answer:
             for b in asked.norms
         ]
     )
-    points = data.assign(line=data["patient"].map(line))[
-        ["line", "group_id", "visit", "age_years", "value", "place"]
-    ]
+    points = data.assign(line=data["patient"].map(line))[["line", "group_id", "visit", "age_years", "value", "place"]]
     return Answer(
         rows,
         text,
         (
             "Norms rest on few healthy people ("
-            + "; ".join(
-                f"{b.n or 'number not stated'} from {b.from_age:g} to {b.below_age:g} years: {b.source}"
-                for b in asked.norms
-            )
+            + "; ".join(f"{b.n or 'number not stated'} from {b.from_age:g} to {b.below_age:g} years: {b.source}" for b in asked.norms)
             + "). Beyond their ages somebody older counts as below the norm only below what the last norm"
             " allows, for healthy people score no lower as they grow; above that no norm given here decides."
         ),

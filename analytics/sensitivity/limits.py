@@ -32,13 +32,8 @@ COUNTED_AS = {"limit": "the limit", "half_limit": "half the limit", "exclude": "
 
 
 def detection_limits(asked: DetectionLimits, cohort: Cohort, results: Mapping[str, pd.DataFrame]) -> Answer:
-    printed = {
-        (r["table_id"], r["variable"], r["group_a"], r["group_b"]): r
-        for r in records(results.get("group_comparison"))
-    }
-    summaries = {
-        (r["table_id"], r["variable"], r["group_id"]): r for r in records(results.get("baseline_summary"))
-    }
+    printed = {(r["table_id"], r["variable"], r["group_a"], r["group_b"]): r for r in records(results.get("group_comparison"))}
+    summaries = {(r["table_id"], r["variable"], r["group_id"]): r for r in records(results.get("baseline_summary"))}
     rows: list[dict[str, Any]] = []
     most, changed, compared = [], [], 0
     for table in cohort.study.tables:
@@ -51,8 +46,7 @@ def detection_limits(asked: DetectionLimits, cohort: Cohort, results: Mapping[st
             most.append(
                 (
                     shares.loc[worst, "sum"] / shares.loc[worst, "count"],
-                    f"{label} {of_n(*shares.loc[worst])} ({cohort.study.groups[worst].label}, Table"
-                    f" {table.table_id})",
+                    f"{label} {of_n(*shares.loc[worst])} ({cohort.study.groups[worst].label}, Table {table.table_id})",
                 )
             )
             for other in others(table.groups, table.reference):
@@ -72,8 +66,7 @@ def detection_limits(asked: DetectionLimits, cohort: Cohort, results: Mapping[st
         " limit; most of all"
         f" {listed(often)}. "
         + (
-            f"The verdict at 0.05 hangs on how they count in {len(changed)} of {compared} comparisons:"
-            f" {listed(changed)}."
+            f"The verdict at 0.05 hangs on how they count in {len(changed)} of {compared} comparisons: {listed(changed)}."
             if changed
             else f"None of the {compared} comparisons changes sides of p = 0.05; medians and quartiles at the"
             " limit do change: they are bounds."
@@ -103,9 +96,7 @@ def _censored_rows(cohort: Cohort, table: BaselineTable) -> list[tuple[str, pd.D
         if not values["is_censored"].any():
             continue
         data = members.merge(cohort.bounds(table_row.variable, table.visit), on="patient")
-        data = data.merge(values[["patient", "is_censored"]], on="patient").rename(
-            columns={"is_censored": "hidden"}
-        )
+        data = data.merge(values[["patient", "is_censored"]], on="patient").rename(columns={"is_censored": "hidden"})
         data = data[data["lower"].notna() | data["upper"].notna() | data["hidden"]]
         if data["hidden"].any():
             found.append((table_row.variable, data.reset_index(drop=True)))

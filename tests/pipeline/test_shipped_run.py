@@ -175,7 +175,7 @@ def test_age_group_and_hospital_are_shown_to_be_one_variable(shipped_run: Regist
     assert rows == [
         ("Hospital: zjch", "nxp2_adult_dm", 0, "ok"), ("Hospital: zjch", "nxp2_jdm", 18, "ok"),
         ("Hospital: zjfah", "nxp2_adult_dm", 20, "ok"), ("Hospital: zjfah", "nxp2_jdm", 0, "ok"),
-        ("LDH, hospital: NXP2⁺ JDM vs NXP2⁺ adult DM", "adjusted", None, "not_estimable"),
+        ("LDH with hospital: NXP2⁺ JDM vs NXP2⁺ adult DM", "adjusted", None, "not_estimable"),
     ]
 
 

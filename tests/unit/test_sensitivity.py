@@ -48,9 +48,7 @@ def test_comparisons_are_adjusted_over_all_tables_together() -> None:
         ("Marker: Young vs Old", "adjusted_holm", None, 0.08, "group_comparison I marker young old"),
     ]
     assert question["answer"] == (
-        "2 of 4 comparisons have p below 0.05; 0 would by chance alone if no groups differed. After Holm"
-        " over all of"
-        " them 1 remain."
+        "2 of 4 comparisons have p below 0.05; 0 would by chance alone if no groups differed. After Holm over all of them 1 remain."
     )
 
 
@@ -65,13 +63,12 @@ def test_a_factor_that_the_group_tells_cannot_be_adjusted_for() -> None:
     ]  # fmt: skip
     adjusted = rows[rows["variant"] == "adjusted"]
     assert shown(adjusted, "label estimate status") == [
-        ("Score, hospital: Young vs Old", None, "not_estimable"),
-        ("Score, sex: Young vs Old", 18.5, "ok"),
+        ("Score with hospital: Young vs Old", None, "not_estimable"),
+        ("Score with sex: Young vs Old", 18.5, "ok"),
     ]
     assert question["answer"] == (
-        "Hospital: Young 4 north; Old 4 south. Sex: Young 2 female and 2 male; Old 2 female and 2 male. So"
-        " Young and Old"
-        " differ by hospital as much as by what names them, and no adjustment can take these apart."
+        "Hospital: Young 4 north; Old 4 south. Sex: Young 2 female and 2 male; Old 2 female and 2 male."
+        " Young and Old have no hospital in common: no adjustment can take these apart."
     )
 
 
@@ -81,7 +78,7 @@ def test_ages_that_do_not_meet_are_told_by_their_ends() -> None:
         ("young", "3.0 to 9.0", 4),
         ("old", "40.0 to 60.0", 4),
     ]
-    assert "no adjustment can take these apart" in question["answer"]
+    assert "Young and Old have no age at onset (years) in common" in question["answer"]
     assert "a line is carried on" in rows.loc[rows["variant"] == "adjusted", "note"].iloc[0]
 
 
@@ -105,9 +102,7 @@ def test_a_score_is_judged_by_the_norm_of_the_age_it_was_measured_at() -> None:
         ("baseline", "younger", 1.0, 4), ("month_12", "below", 2.0, 3), ("month_12", "within", 0.0, 3),
         ("month_12", "open", 1.0, 3), ("month_12", "younger", 0.0, 3),
     ]  # fmt: skip
-    assert shown(found["norm_band"], "from_age below_age lower upper full_score") == [
-        (4.0, 5.0, 42.092, 51.108, 52.0)
-    ]
+    assert shown(found["norm_band"], "from_age below_age lower upper full_score") == [(4.0, 5.0, 42.092, 51.108, 52.0)]
     assert question["answer"].startswith(
         "Healthy people from 4 to under 5 years average 46.6 of 52; Score below 42.1 is below their norm. At"
         " baseline below"
@@ -129,17 +124,14 @@ def test_from_the_age_of_the_full_score_less_is_below_the_norm() -> None:
 
 
 def test_a_difference_is_given_without_and_with_the_covariate() -> None:
-    rows, question, _ = ask(
-        "adjusted_difference", variable="score", groups=GROUPS, reference="young", covariates=["female"]
-    )
+    rows, question, _ = ask("adjusted_difference", variable="score", groups=GROUPS, reference="young", covariates=["female"])
     assert shown(rows, "label variant estimate df status beside") == [
         ("Young vs Old", "unadjusted", 18.5, 6.0, "ok", "group_comparison I score young old"),
         ("Young vs Old", "adjusted", 18.5, 5.0, "ok", "group_comparison I score young old"),
         ("Female per unit", "adjusted", -9.5, 5.0, "ok", None),
     ]
     assert question["answer"] == (
-        "Score, differences of means in 8 patients: Young vs Old 18.5 unadjusted, 18.5 (10.9 to 26.1)"
-        " adjusted for female."
+        "Score, differences of means in 8 patients: Young vs Old 18.5 unadjusted, 18.5 (10.9 to 26.1) adjusted for female."
     )
 
 
@@ -155,15 +147,12 @@ def test_hidden_values_are_shown_as_counted_and_as_bounds() -> None:
         ("gehan", None, None, "probability_greater_bounds", 0.018, "ok"),
     ]
     assert question["answer"].startswith(
-        "1 row of the tables hold values below a limit; most of all Marker 3 of 4 (Old, Table I). None of"
-        " the 1"
+        "1 row of the tables hold values below a limit; most of all Marker 3 of 4 (Old, Table I). None of the 1"
     )
 
 
 def test_the_exact_log_rank_test_stands_beside_the_approximate_one() -> None:
-    rows, question, _ = ask(
-        "log_rank_variants", endpoint="relapse", groups=GROUPS, variants=["exact", "peto"]
-    )
+    rows, question, _ = ask("log_rank_variants", endpoint="relapse", groups=GROUPS, variants=["exact", "peto"])
     assert shown(rows.tail(3), "label variant p_value count n method") == [
         ("Young vs Old", "as_printed", 0.32, 3.0, 8, "log-rank"),
         ("Young vs Old", "exact", 0.371, 3.0, 8, "log-rank, exact permutation"),
@@ -197,9 +186,7 @@ def test_differences_of_restricted_means_stand_beside_the_log_rank_test() -> Non
         ("differences", "Young vs Old", "log_rank", None, 0.32),
     ]
     assert question["answer"] == (
-        "Of the first 36 months the groups spend on average 21.0 to 32.0 free of the event. Every interval"
-        " of a difference"
-        " holds 0."
+        "Of the first 36 months the groups spend on average 21.0 to 32.0 free of the event. Every interval of a difference holds 0."
     )
 
 
@@ -245,12 +232,12 @@ def test_the_lost_are_compared_with_the_retained_and_bound_the_endpoint() -> Non
         ("Proportion: Young vs Old", "observed", "2/3 vs 1/4", 0.486),
         ("Proportion: Young vs Old", "all_had_it", "3/4 vs 1/4", 0.486),
         ("Proportion: Young vs Old", "none_had_it", "2/4 vs 1/4", 1.0),
-        ("Log-rank: all groups", "observed", None, 0.32),
-        ("Log-rank: all groups", "all_had_it", None, 0.118),
-        ("Log-rank: all groups", "none_had_it", None, 0.433),
         ("Log-rank: Young vs Old", "observed", None, 0.32),
         ("Log-rank: Young vs Old", "all_had_it", None, 0.118),
         ("Log-rank: Young vs Old", "none_had_it", None, 0.433),
+        ("Log-rank: all groups", "observed", None, 0.32),
+        ("Log-rank: all groups", "all_had_it", None, 0.118),
+        ("Log-rank: all groups", "none_had_it", None, 0.433),
     ]
     assert question["answer"] == (
         "Lost before 36 months: 1 of 4 Young. If all of them had the event when last seen, or none had it"

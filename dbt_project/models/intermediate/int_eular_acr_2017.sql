@@ -96,8 +96,8 @@ select
     end as category,
     g.score_least as value,
     g.score_most as value_at_most,
-    1 / (1 + exp(g.even_score - g.score_least)) as probability,
-    1 / (1 + exp(g.even_score - g.score_most)) as probability_at_most,
+    round(1 / (1 + exp(g.even_score - g.score_least)), 4) as probability,
+    round(1 / (1 + exp(g.even_score - g.score_most)), 4) as probability_at_most,
     s.criteria_met, s.inputs_used, s.inputs_missing,
 from graded as g
 join signs as s using (sender_id, hospital_id, patient_key)

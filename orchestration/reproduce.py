@@ -53,10 +53,7 @@ def show(release: Path, choice: Choice) -> bool:
 def _check_table(studies: list[StudyFrames], table: str | None) -> None:
     tables = list(dict.fromkeys(t for s in studies for t in s.distinct("reproduction", "table_id")))
     if table is not None and table not in tables:
-        raise NothingPrinted(
-            f'--table: nothing is printed in "{table}"; there are {", ".join(tables)}.'
-            f"{nearest(table, tables)}"
-        )
+        raise NothingPrinted(f'--table: nothing is printed in "{table}"; there are {", ".join(tables)}.{nearest(table, tables)}')
 
 
 def _chosen(study: StudyFrames, choice: Choice) -> PrintedTable | None:
@@ -74,18 +71,26 @@ def _show_rows(table: PrintedTable | None, note: str, as_csv: bool) -> None:
         sys.stdout.write(to_csv(table, note))
         return
     for printed_in in dict.fromkeys(row.group for row in table.rows):
-        rows = [_texts(table, row) for row in table.rows if row.group == printed_in]
-        console.table(printed_in, [c.label for c in table.columns], rows, right=["Printed", "Computed"])
-        console.out.print()
+        _show_printed_table(printed_in, table, [row for row in table.rows if row.group == printed_in])
 
 
-def _texts(table: PrintedTable, row: Row) -> list[str]:
-    """The cells of a row; a value that agrees within a tolerance says so where others say why not."""
-    cells = [row.cell(c.key) for c in table.columns]
-    return [
-        *(cell.text for cell in cells[:-1]),
-        cells[-1].text or several(n for cell in cells for n in cell.notes),
-    ]
+def _show_printed_table(title: str, table: PrintedTable, rows: list[Row]) -> None:
+    """The rows, and below them each reason once, under the number that the rows point to it with."""
+    reasons = {text: i for i, text in enumerate(dict.fromkeys(filter(None, map(_remark, rows))), start=1)}
+    shown = [c for c in table.columns if c.key != "reason"]
+    cells = [[row.cell(c.key).text for c in shown] for row in rows]
+    for row, texts in zip(rows, cells, strict=True):
+        if remark := _remark(row):
+            texts[-1] += f" [{reasons[remark]}]"
+    console.table(title, [c.label for c in shown], cells, right=["Printed", "Computed"])
+    for text, number in reasons.items():
+        console.out.print(f"[{number}] {text}", markup=False)
+    console.out.print()
+
+
+def _remark(row: Row) -> str:
+    """Why the value differs, or within what it agrees."""
+    return row.cell("reason").text or several(row.cell("computed").notes)
 
 
 def _count(study: StudyFrames) -> str:

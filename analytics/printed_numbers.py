@@ -69,7 +69,12 @@ class PrintedNumber:
 
     def overlaps(self, low: float, high: float) -> bool:
         """Whether a number between ``low`` and ``high`` agrees."""
-        return self.admits(low) or self.admits(high) or low <= self.value <= high
+        if not self.comparator:
+            if low <= self.value <= high:
+                return True
+            if min(abs(low - self.value), abs(high - self.value)) > 2 * self.half_unit:
+                return False  # far off: no need to round
+        return self.admits(low) or self.admits(high)
 
     def like(self, computed: float | None) -> str:
         """``computed`` at the printed precision: ``<0.001`` where it is below the last place of a p value."""

@@ -27,12 +27,19 @@ def _finding(term: PrintedTerm) -> Finding:
     printed = f"{term.chi_square.text} on {term.df} df, p {term.p.text}"
 
     def said(verdict: str, text: str, strength: str = "", tried: int = 1) -> Finding:
-        return Finding("chi_square", term.cell, printed, verdict, text, "upper tail of chi-square", strength, tried)
+        return Finding(
+            "chi_square", term.cell, printed, verdict, text, "upper tail of chi-square", strength, tried
+        )
 
     text = f"gives {term.p.like(float(special.chdtrc(term.df, max(term.chi_square.value, 0.0))))}"
     if term.p.overlaps(*p_interval(term, term.df)):
         return said(HOLDS, text)
     if fitting := [df for df in range(1, MOST_DF + 1) if term.p.overlaps(*p_interval(term, df))]:
         ns = " or ".join(map(str, fitting))
-        return said(HOLDS_IF, f"{text}; {ns} df would give the printed p", strength_of(MOST_DF, len(fitting) / MOST_DF), MOST_DF)
+        return said(
+            HOLDS_IF,
+            f"{text}; {ns} df would give the printed p",
+            strength_of(MOST_DF, len(fitting) / MOST_DF),
+            MOST_DF,
+        )
     return said(CONTRADICTS, f"{text}; so does no df up to {MOST_DF}", CERTAIN, MOST_DF)

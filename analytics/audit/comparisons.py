@@ -25,6 +25,10 @@ class Comparison:
         return self.a.kind
 
     @property
+    def groups(self) -> tuple[str, str]:
+        return self.a.group, self.b.group
+
+    @property
     def sizes(self) -> tuple[int, int]:
         return self.a.group_size, self.b.group_size
 

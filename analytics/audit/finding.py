@@ -17,7 +17,9 @@ VERDICTS = (CONTRADICTS, HOLDS_IF, HOLDS, NOT_CHECKED, NOTE)
 CERTAIN = "certain"  # arithmetic or full enumeration: no data give it under what was assumed
 STRONG, FAIR, WEAK = "strong", "fair", "weak"
 RARE, SELDOM = 0.1, 0.5  # expected fits by chance, up to which a fit is strong or fair
-A_P_VALUE = 0.01  # the chance that a p of three decimals is hit by another: about its share of the usual range
+A_P_VALUE = (
+    0.01  # the chance that a p of three decimals is hit by another: about its share of the usual range
+)
 
 
 @dataclass(frozen=True)

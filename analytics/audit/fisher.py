@@ -7,14 +7,24 @@ Belongs here: two-by-two tables from printed counts. Does not belong here: the t
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 
 from analytics import fisher_exact
 from analytics.audit.comparisons import Comparison, comparisons
-from analytics.audit.finding import CERTAIN, CONTRADICTS, HOLDS, HOLDS_IF, NOT_CHECKED, Finding, strength_of
+from analytics.audit.finding import (
+    CERTAIN,
+    CONTRADICTS,
+    HOLDS,
+    HOLDS_IF,
+    NOT_CHECKED,
+    STRONG,
+    Finding,
+    strength_of,
+)
 from analytics.audit.percentages import sizes_that_fit
+from analytics.audit.sizes import MOST_TRIED, by_missing
 from analytics.formatting import format_p
 from analytics.pearson import pearson
 from analytics.published import COUNT_PERCENT, Paper
@@ -33,7 +43,9 @@ def check_counts(paper: Paper) -> list[Finding]:
     """Each comparison of counts, by the test that the Methods state, Fisher's where they state none."""
     stated = paper.file.tests.count_percent
     test = stated if stated in TESTS else "fisher"
-    words = f"{test_words(test)} test, two-sided" + ("" if stated == test else "; the Methods do not state it")
+    words = f"{test_words(test)} test, two-sided" + (
+        "" if stated == test else "; the Methods do not state it"
+    )
     return [_finding(c, test, words) for c in comparisons(paper, COUNT_PERCENT)]
 
 
@@ -57,20 +69,27 @@ def _finding(comparison: Comparison, test: str, words: str) -> Finding:
 
     if any(count > size for count, size in zip(counts, comparison.sizes, strict=True)):
         return said(NOT_CHECKED, "a count exceeds its group")
-    by_percent = list(product(sizes_that_fit(a) or [a.group_size], sizes_that_fit(b) or [b.group_size]))
+    by_percent = list(islice(product(*(sizes_that_fit(s) or [s.group_size] for s in (a, b))), MOST_TRIED))
     for tried, sizes in enumerate(by_percent, start=1):
         value = p_of_counts(test, counts, sizes)
         if p.number.admits(value):
             text = f"{_of(counts, sizes)} gives {p.number.like(value)}"
             if sizes == comparison.sizes:
                 return said(HOLDS, text)
-            return said(HOLDS_IF, f"{text}: the sizes that the percents allow, not the header's", strength_of(tried), tried)
+            return said(
+                HOLDS_IF,
+                f"{text}: the sizes that the percents allow, not the header's",
+                strength_of(tried),
+                tried,
+            )
     at_percent = p_of_counts(test, counts, by_percent[0])
     text = f"{_of(counts, by_percent[0])} gives {format_p(at_percent)}"
     others = {other: p_of_counts(other, counts, by_percent[0]) for other in TESTS if other != test}
     if fitting := [other for other, value in others.items() if p.number.admits(value)]:
         names = " or ".join(test_words(other) for other in fitting)
-        return said(HOLDS_IF, f"{text}; {names} gives the printed p", strength_of(len(others)), len(others) + 1)
+        return said(
+            HOLDS_IF, f"{text}; {names} gives the printed p", strength_of(len(others)), len(others) + 1
+        )
     sizes, tried = _sizes_without_percents(comparison, test, counts)
     rest = "; ".join(f"{test_words(other)} {format_p(value)}" for other, value in others.items())
     text += f", and neither another size that the percents allow nor another test the printed p ({rest})"
@@ -79,13 +98,16 @@ def _finding(comparison: Comparison, test: str, words: str) -> Finding:
         text += f". With the percents set aside {len(sizes)} of {tried} pairs of sizes would: {shown}"
     else:
         text += f". With the percents set aside none of {tried} pairs of sizes would"
-    return said(CONTRADICTS, text, CERTAIN, tried + len(others) + len(by_percent))
+    is_whole_search = max(tried, len(by_percent)) < MOST_TRIED
+    strength = CERTAIN if is_whole_search else STRONG
+    return said(CONTRADICTS, text, strength, tried + len(others) + len(by_percent))
 
 
-def _sizes_without_percents(comparison: Comparison, test: str, counts: tuple[int, int]) -> tuple[list[tuple[int, int]], int]:
+def _sizes_without_percents(
+    comparison: Comparison, test: str, counts: tuple[int, int]
+) -> tuple[list[tuple[int, int]], int]:
     """Sizes up to the header's that give the printed p whatever the percents say, fewest missing first."""
-    ranges = [range(size, max(count, 1) - 1, -1) for count, size in zip(counts, comparison.sizes, strict=True)]
-    pairs = sorted(product(*ranges), key=lambda pair: -sum(pair))
+    pairs = list(by_missing(comparison.sizes, [max(count, 1) for count in counts]))
     return [s for s in pairs if comparison.p.number.admits(p_of_counts(test, counts, s))], len(pairs)
 
 

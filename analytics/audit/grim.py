@@ -26,7 +26,9 @@ def check_whole_numbers(paper: Paper) -> list[Finding]:
     return [
         _finding(summary, paper.file.variables[summary.variable])
         for summary in paper.summaries
-        if summary.kind == MEAN_SD and summary.variable in paper.file.variables and paper.file.variables[summary.variable].whole
+        if summary.kind == MEAN_SD
+        and summary.variable in paper.file.variables
+        and paper.file.variables[summary.variable].whole
     ]
 
 
@@ -91,11 +93,17 @@ def _fault(summary: PrintedSummary, variable: PrintedVariable, n: int) -> str:
 def _finding(summary: PrintedSummary, variable: PrintedVariable) -> Finding:
     size, mean = summary.group_size, summary.numbers[0]
     items = f", mean of {variable.items} items" if variable.items > 1 else ""
-    scale = "" if variable.low is None or variable.high is None else f" from {variable.low:g} to {variable.high:g}"
+    scale = (
+        ""
+        if variable.low is None or variable.high is None
+        else f" from {variable.low:g} to {variable.high:g}"
+    )
     assumed = f"whole numbers{scale}{items}"
 
     def said(verdict: str, text: str, strength: str = "", tried: int = 1) -> Finding:
-        return Finding("whole_numbers", summary.cell, summary.printed, verdict, text, assumed, strength, tried)
+        return Finding(
+            "whole_numbers", summary.cell, summary.printed, verdict, text, assumed, strength, tried
+        )
 
     if mean.comparator:
         return said(NOT_CHECKED, "a bound is printed in place of a mean")

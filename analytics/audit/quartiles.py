@@ -87,7 +87,9 @@ def least_sd(bounds: OrderBounds, mean: tuple[float, float]) -> float:
     return math.sqrt(least / (n - 1))
 
 
-def cannot_stand_together(quartiles: PrintedSummary, mean: PrintedNumber, sd: PrintedNumber | None, variable: PrintedVariable) -> str:
+def cannot_stand_together(
+    quartiles: PrintedSummary, mean: PrintedNumber, sd: PrintedNumber | None, variable: PrintedVariable
+) -> str:
     """Why a mean and SD and these quartiles are not of the same n values; empty where nothing shows it."""
     n = quartiles.group_size
     bounds = order_bounds(quartiles, n, variable)

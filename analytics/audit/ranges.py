@@ -32,7 +32,9 @@ def check_ranges(paper: Paper) -> list[Finding]:
 
 
 def _finding(summary: PrintedSummary, variable: PrintedVariable, faults: list[str]) -> Finding:
-    ends = [f"{name} {end:g}" for name, end in (("from", variable.low), ("to", variable.high)) if end is not None]
+    ends = [
+        f"{name} {end:g}" for name, end in (("from", variable.low), ("to", variable.high)) if end is not None
+    ]
     assumed = " ".join(ends) or "no range declared"
     verdict, text = (CONTRADICTS, "; ".join(faults)) if faults else (HOLDS, "possible")
     return Finding("range", summary.cell, summary.printed, verdict, text, assumed, CERTAIN if faults else "")

@@ -16,18 +16,29 @@ ties and the correction; the exact test without ties widens both. The bounds are
 from __future__ import annotations
 
 import math
-from itertools import product
+from itertools import islice
 
 import numpy as np
 
 from analytics import rank_sum
 from analytics.audit.comparisons import Comparison, comparisons
-from analytics.audit.finding import CERTAIN, CONTRADICTS, HOLDS, HOLDS_IF, NOT_CHECKED, Finding, strength_of
+from analytics.audit.finding import (
+    CERTAIN,
+    CONTRADICTS,
+    HOLDS,
+    HOLDS_IF,
+    NOT_CHECKED,
+    STRONG,
+    Finding,
+    strength_of,
+)
 from analytics.audit.quartiles import FREE, OrderBounds, order_bounds
+from analytics.audit.sizes import by_missing
 from analytics.formatting import format_p
 from analytics.published import MEDIAN_IQR, Paper, PrintedVariable
 
 SMALLEST = 2
+MOST_BOUNDED = 1_000  # choices of smaller sizes, down to half of each group
 EXACT_UP_TO = 50  # values in both groups; beyond, the exact and the normal p differ little
 ASSUMED = "Mann-Whitney, two-sided, quartiles of type 7"
 
@@ -77,7 +88,9 @@ def _least_variance(a: OrderBounds, b: OrderBounds) -> float:
     """The null variance with as many ties as the bounds could allow."""
     low, high = np.concatenate([a.low, b.low]), np.concatenate([a.high, b.high])
     points = np.unique(np.concatenate([low, high]))
-    covering = np.searchsorted(np.sort(low), points, side="right") - np.searchsorted(np.sort(high), points, side="left")
+    covering = np.searchsorted(np.sort(low), points, side="right") - np.searchsorted(
+        np.sort(high), points, side="left"
+    )
     first, last = np.searchsorted(points, low), np.searchsorted(points, high)
     ties = np.array([covering[i : j + 1].max() for i, j in zip(first, last, strict=True)], dtype=float)
     n, m, total = len(a.low), len(b.low), len(low)
@@ -105,25 +118,33 @@ def _finding(comparison: Comparison, variable: PrintedVariable) -> Finding:
         if summary.group_size < SMALLEST:
             return said(NOT_CHECKED, f"{summary.group} is one observation: its quartiles bound nothing")
         if any(number.comparator for number in summary.numbers):
-            return said(NOT_CHECKED, f"a bound in place of a quartile of {summary.group}: no p can be bounded")
+            return said(
+                NOT_CHECKED, f"a bound in place of a quartile of {summary.group}: no p can be bounded"
+            )
     bounds = _range_at(comparison, sizes, variable)
     if bounds is None:
         return said(CONTRADICTS, "no values of these sizes have these quartiles", CERTAIN)
     text = f"the quartiles allow p from {format_p(bounds[0])} to {format_p(bounds[1])}"
     if p.number.overlaps(*bounds):
         return said(HOLDS, text)
-    pairs = sorted(
-        product(*(range(max(SMALLEST, (size + 1) // 2), size + 1) for size in sizes)),
-        key=lambda pair: -sum(pair),
-    )
-    for tried, (n, m) in enumerate(pairs, start=1):
+    half = [max(SMALLEST, (size + 1) // 2) for size in sizes]
+    tried = 0
+    for tried, (n, m) in enumerate(islice(by_missing(sizes, half), MOST_BOUNDED), start=1):
         at = _range_at(comparison, (n, m), variable)
         if at is not None and p.number.overlaps(*at):
             fit = f"with {n} of {sizes[0]} against {m} of {sizes[1]} from {format_p(at[0])} to {format_p(at[1])}"
-            return said(HOLDS_IF, f"{text} at the header's n; {fit}", strength_of(tried, at[1] - at[0]), tried)
-    return said(CONTRADICTS, f"{text}; no n down to half of each group allows the printed p", CERTAIN, len(pairs))
+            return said(
+                HOLDS_IF, f"{text} at the header's n; {fit}", strength_of(tried, at[1] - at[0]), tried
+            )
+    text += f"; {tried} choices of smaller n do not allow the printed p either"
+    return said(CONTRADICTS, text, CERTAIN if tried < MOST_BOUNDED else STRONG, tried)
 
 
-def _range_at(comparison: Comparison, sizes: tuple[int, int], variable: PrintedVariable) -> tuple[float, float] | None:
-    a, b = (order_bounds(summary, n, variable) for summary, n in zip((comparison.a, comparison.b), sizes, strict=True))
+def _range_at(
+    comparison: Comparison, sizes: tuple[int, int], variable: PrintedVariable
+) -> tuple[float, float] | None:
+    a, b = (
+        order_bounds(summary, n, variable)
+        for summary, n in zip((comparison.a, comparison.b), sizes, strict=True)
+    )
     return p_range(a, b) if a.possible and b.possible else None

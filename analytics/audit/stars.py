@@ -19,7 +19,9 @@ def check_stars(paper: Paper) -> list[Finding]:
 def marks_of(p: PrintedP, legend: dict[str, float]) -> set[str]:
     """The marks that the printed p may bear: the one of the lowest bound above it, at each end of its rounding."""
     low, high = p.number.interval
-    ends = (max(low, 0.0), p.number.value, high) if not p.number.comparator else (p.number.value * (1 - 1e-12),)
+    ends = (
+        (max(low, 0.0), p.number.value, high) if not p.number.comparator else (p.number.value * (1 - 1e-12),)
+    )
     return {_mark(end, legend) for end in ends}
 
 
@@ -36,4 +38,6 @@ def _finding(p: PrintedP, legend: dict[str, float]) -> Finding:
     if p.stars in fitting:
         return Finding("stars", p.cell, printed, HOLDS, f"{said} fits", assumed)
     wanted = " or ".join(f'"{mark}"' if mark else "no mark" for mark in sorted(fitting))
-    return Finding("stars", p.cell, printed, CONTRADICTS, f"{said} stands where {wanted} belongs", assumed, CERTAIN)
+    return Finding(
+        "stars", p.cell, printed, CONTRADICTS, f"{said} stands where {wanted} belongs", assumed, CERTAIN
+    )

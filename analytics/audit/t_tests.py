@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import cached_property
 
 import numpy as np
 from scipy import special
@@ -31,11 +31,12 @@ from analytics.audit.finding import (
     strength_of,
 )
 from analytics.audit.grim import sizes_of_whole_numbers
-from analytics.printed_numbers import PrintedNumber
+from analytics.audit.sizes import by_missing
 from analytics.published import MEAN_SD, Paper, PrintedSummary
 from analytics.wording import test_words
 
 SMALLEST = 2  # values that have an SD
+REACH = 150  # values that may be missing
 ASSUMED = "a two-sided t test, Student's or Welch's"
 Interval = tuple[np.ndarray, np.ndarray]
 
@@ -98,16 +99,36 @@ def _p(distance: float, error: np.ndarray, df: np.ndarray) -> np.ndarray:
     return 2 * special.stdtr(df, -t)
 
 
-def fitting_sizes(comparison: Comparison, test: str) -> np.ndarray:
-    """Whether the test can give the printed p, for n = 2 … n of the header (rows) and m likewise (columns)."""
-    (size_a, size_b), number = comparison.sizes, comparison.p.number
-    n, m = (np.arange(SMALLEST, size + 1, dtype=float) for size in (size_a, size_b))
-    low, high = TESTS[test](Moments.of(comparison.a), n[:, None], Moments.of(comparison.b), m[None, :])
-    return _overlap(number, low, high)
+@dataclass(frozen=True)
+class Fits:
+    """Which sizes, from ``least`` up to the header's, let a t test give the printed p; a grid per test."""
+
+    comparison: Comparison
+    least: tuple[int, int]
+    by_test: dict[str, np.ndarray]
+
+    @cached_property
+    def grid(self) -> np.ndarray:
+        return np.logical_or.reduce(list(self.by_test.values()))
+
+    @property
+    def share(self) -> float:
+        return float(self.grid.mean())
+
+    def at(self, n: int, m: int) -> list[str]:
+        """The tests that fit with ``n`` against ``m``."""
+        return [test for test, grid in self.by_test.items() if grid[n - self.least[0], m - self.least[1]]]
 
 
-def _overlap(number: PrintedNumber, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    return np.vectorize(number.overlaps, otypes=[bool])(low, high)
+def fits_of(comparison: Comparison) -> Fits:
+    least = tuple(max(SMALLEST, size - REACH) for size in comparison.sizes)
+    n, m = (np.arange(low, size + 1, dtype=float) for low, size in zip(least, comparison.sizes, strict=True))
+    moments = Moments.of(comparison.a), Moments.of(comparison.b)
+    overlaps = np.vectorize(comparison.p.number.overlaps, otypes=[bool])
+    by_test = {
+        name: overlaps(*test(moments[0], n[:, None], moments[1], m[None, :])) for name, test in TESTS.items()
+    }
+    return Fits(comparison, least, by_test)
 
 
 def check_t_tests(paper: Paper) -> list[Finding]:
@@ -117,9 +138,9 @@ def check_t_tests(paper: Paper) -> list[Finding]:
         if reason := _not_possible(comparison):
             found.append(_said(comparison, NOT_CHECKED, reason))
             continue
-        fits = {test: fitting_sizes(comparison, test) for test in TESTS}
-        found.append(_finding(comparison, fits))
-        rows.setdefault((comparison.p.table, comparison.p.variable), []).append((comparison, fits))
+        fits = fits_of(comparison)
+        found.append(_finding(fits))
+        rows.setdefault((comparison.p.table, comparison.p.variable), []).append(fits)
     for (table, variable), of_row in rows.items():
         found += _row(paper, f"{table}/{variable}", of_row)
     return found + _methods(paper, found)
@@ -142,27 +163,22 @@ def _said(comparison: Comparison, verdict: str, text: str, strength: str = "", t
     return Finding("t_test", comparison.p.cell, comparison.p.printed, verdict, text, ASSUMED, strength, tried)
 
 
-def _finding(comparison: Comparison, fits: dict[str, np.ndarray]) -> Finding:
-    at_full = [test for test, grid in fits.items() if grid[-1, -1]]
+def _finding(fits: Fits) -> Finding:
+    comparison = fits.comparison
+    (size_a, size_b), at_full = comparison.sizes, fits.at(*comparison.sizes)
     if at_full:
         names = "either test" if len(at_full) == len(TESTS) else f"{test_words(at_full[0])} test alone"
         return _said(comparison, HOLDS, f"{names} gives it at the header's n")
     gives = _at_full(comparison)
-    grid = np.logical_or.reduce(list(fits.values()))
-    tried, sizes = _fewest_missing(grid, comparison.sizes)
-    if sizes is None:
-        text = (
-            f"{gives}; no n down to {SMALLEST} in either group makes a t test give it. A mean and an SD do not"
-            " exclude that a rank test does"
-        )
-        return _said(comparison, CONTRADICTS, text, STRONG, grid.size * len(TESTS))
-    n, m = sizes
-    names = " and ".join(test_words(test) for test, of in fits.items() if of[n - SMALLEST, m - SMALLEST])
-    text = (
-        f"{gives}; {names} with {n} of {comparison.a.group_size} against {m} of {comparison.b.group_size} does."
-        f" {int(grid.sum())} of {grid.size} pairs of sizes would"
-    )
-    return _said(comparison, HOLDS_IF, text, strength_of(tried, float(grid.mean())), tried)
+    for tried, (n, m) in enumerate(by_missing(comparison.sizes, fits.least), start=1):
+        if tests := fits.at(n, m):
+            names = " and ".join(test_words(test) for test in tests)
+            text = f"{gives}; {names} with {n} of {size_a} against {m} of {size_b} does"
+            text += f". {int(fits.grid.sum())} of {fits.grid.size} pairs of sizes would"
+            return _said(comparison, HOLDS_IF, text, strength_of(tried, fits.share), tried)
+    text = f"{gives}; no n down to {fits.least[0]} against {fits.least[1]} makes a t test give it"
+    text += ". A mean and an SD do not exclude that a rank test does"
+    return _said(comparison, CONTRADICTS, text, STRONG, fits.grid.size * len(TESTS))
 
 
 def _at_full(comparison: Comparison) -> str:
@@ -170,48 +186,46 @@ def _at_full(comparison: Comparison) -> str:
     n, m = (np.array([[float(size)]]) for size in comparison.sizes)
     parts = []
     for test, of in TESTS.items():
-        low, high = (comparison.p.number.like(float(p[0, 0])) for p in of(Moments.of(comparison.a), n, Moments.of(comparison.b), m))
+        low, high = (
+            comparison.p.number.like(float(p[0, 0]))
+            for p in of(Moments.of(comparison.a), n, Moments.of(comparison.b), m)
+        )
         parts.append(f"{test_words(test)} gives {low}" + (f" to {high}" if low != high else ""))
     return "at the header's n " + ", ".join(parts)
 
 
-def _fewest_missing(grid: np.ndarray, sizes: tuple[int, int]) -> tuple[int, tuple[int, int] | None]:
-    """The pair of sizes that fits with fewest values missing, and how many pairs were tried until then."""
-    n, m = np.nonzero(grid)
-    pairs = [(int(i) + SMALLEST, int(j) + SMALLEST) for i, j in zip(n, m, strict=True)]
-    if not pairs:
-        return grid.size, None
-    best = max(pairs, key=lambda pair: (sum(pair), pair))
-    missing = sum(sizes) - sum(best)
-    everything = product(*(range(size - SMALLEST + 1) for size in sizes))
-    return sum(a + b <= missing for a, b in everything), best
-
-
-def _row(paper: Paper, cell: str, of_row: Sequence[tuple[Comparison, dict[str, np.ndarray]]]) -> Iterator[Finding]:
+def _row(paper: Paper, cell: str, of_row: Sequence[Fits]) -> Iterator[Finding]:
     """A group has one n in all its comparisons, and whole numbers allow some n only: the sizes that suit all."""
-    grids = [np.logical_or.reduce(list(fits.values())) for _, fits in of_row]
-    if all(grid[-1, -1] for grid in grids) or not all(grid.any() for grid in grids):
+    if all(fits.grid[-1, -1] for fits in of_row) or not all(fits.grid.any() for fits in of_row):
         return
-    groups = {s.group: s for c, _ in of_row for s in (c.a, c.b)}
-    allowed = {g: _allowed(paper, summary) for g, summary in groups.items()}
-    choices = sorted(product(*allowed.values()), key=lambda sizes: (-sum(sizes), sizes))
-    for tried, sizes in enumerate(choices, start=1):
-        n = dict(zip(groups, sizes, strict=True))
-        if all(grid[n[c.a.group] - SMALLEST, n[c.b.group] - SMALLEST] for grid, (c, _) in zip(grids, of_row, strict=True)):
-            text = "all its p values fit with " + ", ".join(f"{n[g]} of {summary.group_size} {g}" for g, summary in groups.items())
-            share = float(np.prod([grid.mean() for grid in grids]))
-            yield Finding("sizes_of_row", cell, "", HOLDS_IF, text, ASSUMED, strength_of(tried, share), tried)
+    groups = {s.group: s for fits in of_row for s in (fits.comparison.a, fits.comparison.b)}
+    least = {g: low for fits in of_row for g, low in zip(fits.comparison.groups, fits.least, strict=True)}
+    sizes = [summary.group_size for summary in groups.values()]
+    allowed = [_allowed(paper, summary) for summary in groups.values()]
+    tried = 0
+    for choice in by_missing(sizes, [least[g] for g in groups]):
+        if not all(n in of_group for n, of_group in zip(choice, allowed, strict=True)):
+            continue
+        tried += 1
+        n = dict(zip(groups, choice, strict=True))
+        if all(fits.at(*(n[g] for g in fits.comparison.groups)) for fits in of_row):
+            text = "all its p values fit with " + ", ".join(
+                f"{n[g]} of {s.group_size} {g}" for g, s in groups.items()
+            )
+            strength = strength_of(tried, float(np.prod([fits.share for fits in of_row])))
+            yield Finding("sizes_of_row", cell, "", HOLDS_IF, text, ASSUMED, strength, tried)
             return
-    text = "each of its p values fits with values missing, but no n of each group suits them all"
-    yield Finding("sizes_of_row", cell, "", CONTRADICTS, text, ASSUMED, STRONG, len(choices))
+    text = (
+        f"each of its p values fits with values missing, but none of {tried} choices of sizes suits them all"
+    )
+    yield Finding("sizes_of_row", cell, "", CONTRADICTS, text, ASSUMED, STRONG, tried)
 
 
-def _allowed(paper: Paper, summary: PrintedSummary) -> list[int]:
-    sizes = range(summary.group_size, SMALLEST - 1, -1)
+def _allowed(paper: Paper, summary: PrintedSummary) -> set[int]:
     variable = paper.file.variables.get(summary.variable)
     if variable is None or not variable.whole:
-        return list(sizes)
-    return [n for n in sizes_of_whole_numbers(summary, variable) if n >= SMALLEST]
+        return set(range(SMALLEST, summary.group_size + 1))
+    return set(sizes_of_whole_numbers(summary, variable))
 
 
 def _methods(paper: Paper, found: Sequence[Finding]) -> list[Finding]:

@@ -66,7 +66,11 @@ def verdict(paper: Paper, check: str) -> tuple[str, str]:
     ("printed", "size", "expected"),
     [
         ("7 (38.89)", 18, ("holds", "7 of 18")),
-        ("9 (60.00)", 18, ("holds_if", "9 of 18 is 50.00 %; the printed percent is of 15, not of the header's 18")),
+        (
+            "9 (60.00)",
+            18,
+            ("holds_if", "9 of 18 is 50.00 %; the printed percent is of 15, not of the header's 18"),
+        ),
         ("1 (12)", 8, ("holds", "1 of 8")),
         ("1 (13)", 8, ("holds", "1 of 8")),
         ("7 (38.98)", 18, ("contradicts", "no n up to 18 makes 7 the printed percent")),
@@ -83,9 +87,21 @@ def test_a_percent_is_that_of_its_count(printed: str, size: int, expected: tuple
     [
         (two("7 (38.89)", 18, "6 (50.00)", 12, "0.711"), "holds", "7 of 18 against 6 of 12 gives 0.711"),
         (two("9 (60.00)", 18, "1 (8.33)", 12, "0.014"), "holds_if", "9 of 15 against 1 of 12 gives 0.014"),
-        (two("7 (38.89)", 18, "6 (50.00)", 12, "0.547"), "holds_if", "gives 0.711; chi-square gives the printed p"),
-        (two("7 (38.89)", 18, "5 (25.00)", 20, "0.307"), "contradicts", "gives 0.489, and neither another size"),
-        (two("7 (38.89)", 18, "6 (50.00)", 12, "0.547", tests={"count_percent": "chi_square"}), "holds", "gives 0.547"),
+        (
+            two("7 (38.89)", 18, "6 (50.00)", 12, "0.547"),
+            "holds_if",
+            "gives 0.711; chi-square gives the printed p",
+        ),
+        (
+            two("7 (38.89)", 18, "5 (25.00)", 20, "0.307"),
+            "contradicts",
+            "gives 0.489, and neither another size",
+        ),
+        (
+            two("7 (38.89)", 18, "6 (50.00)", 12, "0.547", tests={"count_percent": "chi_square"}),
+            "holds",
+            "gives 0.547",
+        ),
         (two("0 (0.00)", 18, "0 (0.00)", 12, "1.000"), "holds", "gives 1.000"),
     ],
 )
@@ -97,13 +113,29 @@ def test_a_p_value_of_counts_is_enumerated(paper: Paper, expected: str, said: st
 @pytest.mark.parametrize(
     ("paper", "expected", "said"),
     [
-        (two("31.33 ± 11.80", 18, "43.25 ± 4.67", 12, "<0.001"), "holds", "Welch's t test alone gives it at the"),
-        (two("31.33 ± 11.80", 18, "43.25 ± 4.67", 12, "0.003"), "holds", "Student's t test alone gives it at the"),
+        (
+            two("31.33 ± 11.80", 18, "43.25 ± 4.67", 12, "<0.001"),
+            "holds",
+            "Welch's t test alone gives it at the",
+        ),
+        (
+            two("31.33 ± 11.80", 18, "43.25 ± 4.67", 12, "0.003"),
+            "holds",
+            "Student's t test alone gives it at the",
+        ),
         (two("10.0 ± 2.0", 10, "12.0 ± 2.0", 10, "0.04"), "holds", "either test gives it at the header's n"),
-        (two("10.00 ± 2.00", 10, "12.00 ± 2.00", 10, "0.044"), "holds_if", "with 10 of 10 against 9 of 10 does"),
-        (two("10.00 ± 2.00", 10, "12.00 ± 2.00", 10, "0.011"), "contradicts", "no n down to 2 in either group"),
+        (
+            two("10.00 ± 2.00", 10, "12.00 ± 2.00", 10, "0.044"),
+            "holds_if",
+            "with 10 of 10 against 9 of 10 does",
+        ),
+        (two("10.00 ± 2.00", 10, "12.00 ± 2.00", 10, "0.011"), "contradicts", "no n down to 2 against 2"),
         (two("10.00 ± 2.00", 10, "12.00 ± 2.00", 1, "0.044"), "not_checked", "b is one observation"),
-        (two("10.00 ± 2.00", 10, "12.00", 10, "0.044"), "not_checked", "the mean of b is printed without its SD"),
+        (
+            two("10.00 ± 2.00", 10, "12.00", 10, "0.044"),
+            "not_checked",
+            "the mean of b is printed without its SD",
+        ),
         (two("10.00 ± 0.00", 10, "12.00 ± 0.00", 10, "<0.001"), "holds", "either test"),
     ],
 )
@@ -114,8 +146,12 @@ def test_a_p_value_of_means_is_that_of_a_t_test(paper: Paper, expected: str, sai
 
 def test_the_interval_of_p_holds_the_p_of_unrounded_values() -> None:
     """And is no wider than rounding makes it."""
-    values = pd.DataFrame({"g": list("aaaaabbbbbb"), "x": [3.1, 4.7, 5.2, 6.8, 9.9, 6.1, 7.7, 9.3, 9.9, 12.4, 15.2]})
-    moments = [Moments.of(summary(f"{v.mean():.2f} ± {v.std():.2f}", len(v))) for _, v in values.groupby("g")["x"]]
+    values = pd.DataFrame(
+        {"g": list("aaaaabbbbbb"), "x": [3.1, 4.7, 5.2, 6.8, 9.9, 6.1, 7.7, 9.3, 9.9, 12.4, 15.2]}
+    )
+    moments = [
+        Moments.of(summary(f"{v.mean():.2f} ± {v.std():.2f}", len(v))) for _, v in values.groupby("g")["x"]
+    ]
     n, m = np.array(5.0), np.array(6.0)
     for test, of in ((student_t, student_p), (welch_t, welch_p)):
         low, high = of(moments[0], n, moments[1], m)
@@ -129,32 +165,55 @@ def test_a_group_has_one_n_in_all_comparisons_of_a_row() -> None:
     summaries = tuple(s for s in shipped.summaries if (s.table, s.variable) == ("I", "ldh"))
     p_values = tuple(p for p in shipped.p_values if (p.table, p.variable) == ("I", "ldh"))
     fit = ("holds_if", "all its p values fit with 17 of 18 nxp2_jdm, 12 of 12 mda5_jdm, 11 of 12 tif1g_jdm")
-    for variables, tried in (({}, 7), ({"ldh": {"whole": True}}, 1)):
-        (finding,) = found(Paper("one", PaperFile(title="One", variables=variables), summaries, p_values), "sizes_of_row")
+    for variables, tried in (({}, 8), ({"ldh": {"whole": True}}, 1)):
+        (finding,) = found(
+            Paper("one", PaperFile(title="One", variables=variables), summaries, p_values), "sizes_of_row"
+        )
         assert (finding.verdict, finding.text) == fit and finding.tried == tried
 
 
 @pytest.mark.parametrize(
     ("printed", "size", "scale", "expected"),
     [
-        ("31.33 ± 11.80", 18, {"low": 0, "high": 52}, ("holds", "18 whole numbers can have this mean and SD")),
-        ("5.19 ± 2.00", 28, {}, ("holds_if", "GRIM: no whole sum has this mean at the header's n of 28; n that would fit: 27, 26")),
+        (
+            "31.33 ± 11.80",
+            18,
+            {"low": 0, "high": 52},
+            ("holds", "18 whole numbers can have this mean and SD"),
+        ),
+        (
+            "5.19 ± 2.00",
+            28,
+            {},
+            (
+                "holds_if",
+                "GRIM: no whole sum has this mean at the header's n of 28; n that would fit: 27, 26",
+            ),
+        ),
         (
             "3.00 ± 1.01",
             3,
             {},
-            ("contradicts", "GRIMMER: a whole sum has this mean, and no whole sum of squares this SD, at any n up to 3"),
+            (
+                "contradicts",
+                "GRIMMER: a whole sum has this mean, and no whole sum of squares this SD, at any n up to 3",
+            ),
         ),
         ("51.00 ± 8.00", 10, {"low": 0, "high": 52}, ("contradicts", "GRIMMER: ")),
         (
             "3.5 ± 1.0",
             10,
             {"items": 4},
-            ("holds", "10 whole numbers can have this mean and SD; at this n and precision every mean passes GRIM"),
+            (
+                "holds",
+                "10 whole numbers can have this mean and SD; at this n and precision every mean passes GRIM",
+            ),
         ),
     ],
 )
-def test_means_and_sds_of_whole_numbers(printed: str, size: int, scale: dict, expected: tuple[str, str]) -> None:
+def test_means_and_sds_of_whole_numbers(
+    printed: str, size: int, scale: dict, expected: tuple[str, str]
+) -> None:
     decided, text = verdict(one(summary(printed, size), whole=True, **scale), "whole_numbers")
     assert decided == expected[0] and text.startswith(expected[1]), text
 
@@ -168,7 +227,11 @@ def test_a_mean_of_a_variable_that_is_not_declared_whole_is_left_alone() -> None
     [
         ("31.33 ± 11.80", {"low": 0, "high": 52}, "possible"),
         ("53.00 ± 1.00", {"low": 0, "high": 52}, "53.00 is above the scale"),
-        ("50.00 ± 15.00", {"low": 0, "high": 52}, "beside this mean 18 values of the scale have an SD of at most 10.3"),
+        (
+            "50.00 ± 15.00",
+            {"low": 0, "high": 52},
+            "beside this mean 18 values of the scale have an SD of at most 10.3",
+        ),
         ("10 (12, 14)", {}, "the median does not lie between the quartiles"),
         ("10 (9, 12)", {}, "possible"),
         ("10.00 ± -1.00", {}, "the SD is negative"),
@@ -203,11 +266,23 @@ def test_a_range_bounds_the_mean_that_quartiles_allow() -> None:
 @pytest.mark.parametrize(
     ("paper", "expected", "said"),
     [
-        (two("10 (8, 12)", 9, "11 (9, 13)", 9, "0.400"), "holds", "the quartiles allow p from 0.012 to 1.000"),
-        (two("10 (8, 12)", 18, "30 (28, 32)", 20, "0.900"), "contradicts", "no n down to half of each group allows the printed p"),
+        (
+            two("10 (8, 12)", 9, "11 (9, 13)", 9, "0.400"),
+            "holds",
+            "the quartiles allow p from 0.012 to 1.000",
+        ),
+        (
+            two("10 (8, 12)", 18, "30 (28, 32)", 20, "0.900"),
+            "contradicts",
+            "110 choices of smaller n do not allow the printed p either",
+        ),
         (two("10 (8, 12)", 20, "14 (13, 15)", 20, "0.800"), "holds_if", "at the header's n; with"),
         (two("10 (8, 12)", 9, "11 (9, 13)", 1, "0.400"), "not_checked", "b is one observation"),
-        (two("10 (8, 12)", 9, "<11 (<9, 13)", 9, "0.400"), "not_checked", "a bound in place of a quartile of b"),
+        (
+            two("10 (8, 12)", 9, "<11 (<9, 13)", 9, "0.400"),
+            "not_checked",
+            "a bound in place of a quartile of b",
+        ),
     ],
 )
 def test_quartiles_bound_the_p_of_a_rank_test(paper: Paper, expected: str, said: str) -> None:
@@ -254,14 +329,18 @@ def test_a_chi_square_and_its_df_give_p(paper: Paper, expected: tuple[str, str])
 
 
 @pytest.mark.parametrize(
-    ("in_text", "expected"), [("0.057", "holds"), ("<0.1", "holds"), ("0.0014", "contradicts"), ("<0.05", "contradicts")]
+    ("in_text", "expected"),
+    [("0.057", "holds"), ("<0.1", "holds"), ("0.0014", "contradicts"), ("<0.05", "contradicts")],
 )
 def test_the_text_prints_the_p_of_its_table(in_text: str, expected: str) -> None:
     lookup = {"effect": {"table": "mixed_model_term", "where": {"model_id": "x", "term": "group"}}}
     file = PaperFile(title="One", model_terms={"table": "III"}, analyses={"lookup": lookup})
     said = PrintedAnalysis(2, "text", "effect", "", "", in_text, (PrintedNumber.parse(in_text),))
     paper = Paper("one", file, terms=term("3.6371", 1, "0.05651").terms, analyses=(said,))
-    assert verdict(paper, "same_effect") == (expected, "III/x/group prints 0.05651 (chi-square 3.6371 on 1 df)")
+    assert verdict(paper, "same_effect") == (
+        expected,
+        "III/x/group prints 0.05651 (chi-square 3.6371 on 1 df)",
+    )
 
 
 @pytest.mark.parametrize(
@@ -285,7 +364,10 @@ def test_p_values_without_two_like_summaries_are_told() -> None:
     alone = two("10 (8, 12)", 9, "11 (9, 13)", 9, "0.4")
     without = Paper("one", alone.file, alone.summaries[:1], alone.p_values)
     unlike = Paper("one", alone.file, (alone.summaries[0], summary("11.0 ± 2.0", 9, "b")), alone.p_values)
-    assert verdict(without, "p_value") == ("not_checked", "no summary of b is printed: nothing to hold the p value against")
+    assert verdict(without, "p_value") == (
+        "not_checked",
+        "no summary of b is printed: nothing to hold the p value against",
+    )
     assert "summarised differently (median_iqr of a and mean_sd of b)" in verdict(unlike, "p_value")[1]
 
 
@@ -316,7 +398,9 @@ def test_what_is_known_of_the_shipped_paper_is_found(shipped: Sequence[Finding])
         ("methods", "note"): 1,
         ("multiplicity", "note"): 1,
     }
-    at_full = Counter(f.text.split(" gives")[0] for f in shipped if f.check == "t_test" and f.verdict == "holds")
+    at_full = Counter(
+        f.text.split(" gives")[0] for f in shipped if f.check == "t_test" and f.verdict == "holds"
+    )
     assert at_full == {"Student's t test alone": 10, "Welch's t test alone": 3, "either test": 14}
     assert [f.cell for f in shipped if f.verdict == "contradicts"] == [
         "II/female/nxp2_jdm:nxp2_adult_dm",
@@ -334,7 +418,7 @@ def test_a_finding_says_what_was_assumed_and_how_strong_it_is(shipped: Sequence[
     assert all(f.assumed for f in shipped if f.verdict not in ("note", "not_checked"))
     assert all(f.strength for f in shipped if f.verdict in ("contradicts", "holds_if"))
     cd19 = next(f for f in shipped if f.cell == "I/cd19/nxp2_jdm:mda5_jdm")
-    assert (cd19.strength, cd19.tried) == ("weak", 28)
+    assert (cd19.strength, cd19.tried) == ("weak", 25)
 
 
 def call(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -345,17 +429,29 @@ def call(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str,
 
 def write(folder: Path, summaries: str, p_values: str) -> str:
     folder.mkdir()
-    (folder / "summaries.csv").write_text("table,variable,group,group_size,summary,printed\n" + summaries, encoding="utf-8")
-    (folder / "p_values.csv").write_text("table,variable,group_a,group_b,printed_p\n" + p_values, encoding="utf-8")
+    (folder / "summaries.csv").write_text(
+        "table,variable,group,group_size,summary,printed\n" + summaries, encoding="utf-8"
+    )
+    (folder / "p_values.csv").write_text(
+        "table,variable,group_a,group_b,printed_p\n" + p_values, encoding="utf-8"
+    )
     return str(folder)
 
 
-def test_the_command_shows_what_does_not_hold_and_ends_with_the_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    paper = write(tmp_path / "smith", "I,x,a,18,count_percent,7 (38.89)\nI,x,b,20,count_percent,5 (25.00)\n", "I,x,a,b,0.307\n")
+def test_the_command_shows_what_does_not_hold_and_ends_with_the_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paper = write(
+        tmp_path / "smith",
+        "I,x,a,18,count_percent,7 (38.89)\nI,x,b,20,count_percent,5 (25.00)\n",
+        "I,x,a,b,0.307\n",
+    )
     code, out, _ = call(paper, capsys=capsys)
     assert code == 0 and "percent: " not in out
     assert "counts: I/x/a:b  0.307\n      7 of 18 against 5 of 20 gives 0.489" in out
-    assert out.endswith("2 of 3 checks hold as printed; 0 only with what the paper does not state, 1 contradict; 0 could not be made\n")
+    assert out.endswith(
+        "2 of 3 checks hold as printed; 0 only with what the paper does not state, 1 contradict; 0 could not be made\n"
+    )
     assert "percent: I/x/a  7 (38.89)" in call(paper, "--all", capsys=capsys)[1]
     assert call(paper, "--strict", capsys=capsys)[0] == 1
     code, out, _ = call(paper, "--csv", "--check", "percent", capsys=capsys)
@@ -365,14 +461,23 @@ def test_the_command_shows_what_does_not_hold_and_ends_with_the_count(tmp_path: 
         "percent,I/x/b,5 (25.00),holds,5 of 20,the percent is of those whose answer is known,,1",
     ]
     code, _, err = call(paper, "--check", "percents", capsys=capsys)
-    assert code == 2 and 'no finding of "percents"; this paper has percent, counts. Did you mean "percent"?' in err
+    assert (
+        code == 2
+        and 'no finding of "percents"; this paper has percent, counts. Did you mean "percent"?' in err
+    )
 
 
 @pytest.mark.parametrize(
     ("summaries", "said"),
     [
-        ('I,x,a,18,mean_sd,"31,33 ± 11,80"\n', "summaries.csv:2: printed: expected a mean_sd as 31.33 ± 11.80"),
-        ("I,x,a,,mean_sd,31.33 ± 11.80\n", 'summaries.csv:2: group_size: expected a whole number above 0; found ""'),
+        (
+            'I,x,a,18,mean_sd,"31,33 ± 11,80"\n',
+            "summaries.csv:2: printed: expected a mean_sd as 31.33 ± 11.80",
+        ),
+        (
+            "I,x,a,,mean_sd,31.33 ± 11.80\n",
+            'summaries.csv:2: group_size: expected a whole number above 0; found ""',
+        ),
     ],
 )
 def test_a_paper_that_cannot_be_read_is_exit_2_with_a_sentence(
@@ -382,6 +487,10 @@ def test_a_paper_that_cannot_be_read_is_exit_2_with_a_sentence(
     assert (code, out) == (2, "") and said in err and "The paper in" in err and "Traceback" not in err
 
 
-def test_an_empty_or_missing_folder_says_what_to_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no printed number here; write summaries.csv or p_values.csv" in call(str(tmp_path), capsys=capsys)[2]
+def test_an_empty_or_missing_folder_says_what_to_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        "no printed number here; write summaries.csv or p_values.csv" in call(str(tmp_path), capsys=capsys)[2]
+    )
     assert "no such folder; give one that holds" in call(str(tmp_path / "none"), capsys=capsys)[2]

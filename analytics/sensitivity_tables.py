@@ -62,10 +62,7 @@ NOTES = {
     "compare_models": "Tests: statistic and df; ratios: estimate and 95% interval; small type: p.",
     "log_rank_variants": "p; small type: χ² and df. The exact test of three groups or more draws permutations.",
     "missing_values": "Number missing of the patients of the group.",
-    "multiple_imputation": (
-        "Difference of means (95% CI), first group minus second; shifts move imputed values of the first"
-        " group."
-    ),
+    "multiple_imputation": ("Difference of means (95% CI), first group minus second; shifts move imputed values of the first group."),
     "adjusted_difference": "Difference of means (95% CI), first group minus second.",
     "restricted_mean": "Area under the curve up to the horizon; 95% intervals; small type, p, then adjusted.",
     "norm_for_age": "Patients with a value at the visit.",
@@ -91,6 +88,7 @@ RATIOS = {
     "rate_ratio",
     "geometric_mean_ratio",
 }
+PARTITIONS = {"confounding": ("subject", "variant"), "norm_for_age": ("part", "label")}  # counts that sum to n
 OF_COUNTS = {"odds_ratio", "risk_difference", "risk_ratio"}
 
 
@@ -132,16 +130,15 @@ def _tables(study: StudyFrames, question: Record) -> list[PrintedTable]:
 
 def _table(study: StudyFrames, question: Record, part: str, rows: list[Record]) -> PrintedTable:
     variants = list(dict.fromkeys(r["variant"] for r in rows))
-    headings = {v: _heading(study, str(v)) for v in variants}
     beside = [str(r["beside"]) for r in rows if r.get("beside")]
     columns = [
         Column("label", "Comparison" if beside else "What"),
-        *(Column(v, *headings[v], align="right") for v in variants),
+        *(_column(study, str(v)) for v in variants),
     ]
-    printed = []
+    printed, counts = [], _counts(study, question["kind"], rows)
     for (section, label), found in grouped(rows, "part", "label"):
         cells: dict[str, Cell | str] = {"label": study.in_words(label)}
-        cells |= {r["variant"]: _cell(study, question["kind"], r) for r in found}
+        cells |= {r["variant"]: _cell(study, question["kind"], r, counts) for r in found}
         cells["beside"] = next((str(r["beside"]) for r in found if r.get("beside")), "")
         printed.append(Row(cells, group="" if part or not section else str(section)))
     if beside:
@@ -157,24 +154,29 @@ def _table(study: StudyFrames, question: Record, part: str, rows: list[Record]) 
     )
 
 
-def _heading(study: StudyFrames, variant: str) -> tuple[str, str]:
-    """A variant in words, and a second line: a group, a model and its test, a shift, an adjustment."""
+def _column(study: StudyFrames, variant: str) -> Column:
+    """A variant in words: a group, a model's test under its title, a shift, an adjustment, or a word of its own."""
     name, _, rest = variant.partition(":")
+    model = next(iter(study.rows("model", model_id=name)), None)
     if name in study.groups:
-        return study.group_label(name), ""
-    for model in study.rows("model", model_id=name):
-        return str(model["title"]), test_words(rest) if rest else ""
-    if name == "imputed_shifted":
-        return "Imputed, shifted", f"by {float(rest):+g}"
-    if name.startswith("adjusted_"):
-        return "adj. p", adjustment_words(name.removeprefix("adjusted_"))
-    return VARIANTS.get(name, opened(name)), opened(rest) if rest else ""
+        label = study.group_label(name)
+    elif model and rest:
+        return Column(variant, test_words(rest), spanner=str(model["title"]), align="right")
+    elif model:
+        label = str(model["title"])
+    elif name == "imputed_shifted":
+        label = f"Imputed, shifted by {float(rest):+g}"
+    elif name.startswith("adjusted_"):
+        label = f"adj. p, {adjustment_words(name.removeprefix('adjusted_'))}"
+    else:
+        label = VARIANTS.get(name, opened(variant))
+    return Column(variant, label, align="right")
 
 
-def _cell(study: StudyFrames, kind: str, row: Record) -> Cell:
+def _cell(study: StudyFrames, kind: str, row: Record, counts: dict[int, str]) -> Cell:
     """The number or text, p in small type; where there is none, the status with its reason."""
     p_value = _p(study, row.get("p_value"))
-    first = [_display(study, kind, row), _estimate(study, row), _count(study, row)]
+    first = [_display(study, kind, row), _estimate(study, row), counts.get(row["position"], "")]
     parts = [text for text in first if text]
     if not parts and not p_value:
         words = "" if is_ok(row) else status_words(row["status"])
@@ -182,7 +184,7 @@ def _cell(study: StudyFrames, kind: str, row: Record) -> Cell:
     if parts:
         text, small = parts[0], [*parts[1:2], f"p {p_value}" if p_value else ""]
     else:
-        text, small = p_value, [_statistic(row)]
+        text, small = p_value, [] if study.disclosure.masks else [_statistic(row)]
     if known(row.get("p_adjusted")) and not study.disclosure.masks:
         small.append(f"adj. {format_p(row['p_adjusted'])}")
     return Cell(text, ", ".join(s for s in small if s), study.remarks(row), alert=not is_ok(row))
@@ -210,26 +212,22 @@ def _estimate(study: StudyFrames, row: Record) -> str:
         return ""
     if kind in RATIOS:
         return ratio_ci(row["estimate"], row.get("ci_low"), row.get("ci_high"))
-    words = (
-        f" {effect_words(kind)}"
-        if kind in ("hedges_g", "rank_biserial", "risk_difference") and not row.get("display")
-        else ""
-    )
+    words = f" {effect_words(kind)}" if kind in ("hedges_g", "rank_biserial", "risk_difference") and not row.get("display") else ""
     return f"{estimate_ci(row)}{words}"
 
 
-def _count(study: StudyFrames, row: Record) -> str:
-    """``3 of 18``: of rows that count patients."""
-    if (
-        not known(row.get("count"))
-        or known(row.get("p_value"))
-        or known(row.get("estimate"))
-        or row.get("display")
-    ):
-        return ""
-    return (
-        f"{study.disclosure.count_of(row['count'], row.get('n'))} of {study.disclosure.count(row.get('n'))}"
-    )
+def _counts(study: StudyFrames, kind: str, rows: list[Record]) -> dict[int, str]:
+    """``3 of 18`` by position, of rows that count patients. Masked: counts that make up a group give no other away."""
+    rows = [r for r in rows if known(r.get("count")) and not (known(r.get("p_value")) or known(r.get("estimate")) or r.get("display"))]
+    if study.disclosure.masks and kind == "lost_to_follow_up":  # retained and lost make up a group
+        return {r["position"]: NOT_PRINTED for r in rows}
+    if not study.disclosure.masks or kind not in PARTITIONS:
+        texts = [study.disclosure.count_of(r["count"], r.get("n")) for r in rows]
+    else:
+        together = grouped(rows, *PARTITIONS[kind])
+        sums = [[rows.index(r) for r in found] for _, found in together]
+        texts = study.disclosure.counts([r["count"] for r in rows], sums)
+    return {r["position"]: f"{text} of {study.disclosure.count(r.get('n'))}" for r, text in zip(rows, texts, strict=True)}
 
 
 def _statistic(row: Record) -> str:

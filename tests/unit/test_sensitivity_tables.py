@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
+import pandas as pd
 import pytest
 
 from analytics.disclosure import Disclosure
@@ -39,9 +40,7 @@ ASKED = [
 
 @cache
 def study(threshold: int = 0) -> StudyFrames:
-    found = small_study.results(
-        survival=[SURVIVAL], cox=[COX], recurrent_events=[RECURRENT], sensitivity=ASKED
-    )
+    found = small_study.results(survival=[SURVIVAL], cox=[COX], recurrent_events=[RECURRENT], sensitivity=ASKED)
     return StudyFrames("small", stamp(found, "small", "r1"), Disclosure(threshold))
 
 
@@ -68,8 +67,8 @@ def test_a_question_is_the_kinds_unless_the_study_words_it() -> None:
 
 def test_variants_are_columns_and_what_is_compared_rows() -> None:
     table = tables()["small_all"]
-    assert [(c.label, c.second) for c in table.columns if not c.csv_only] == [
-        ("Comparison", ""), ("As printed", ""), ("Standardised effect", ""), ("adj. p", "Holm"),
+    assert [c.label for c in table.columns if not c.csv_only] == [
+        "Comparison", "As printed", "Standardised effect", "adj. p, Holm",
     ]  # fmt: skip
     assert row(table, "Score: Young vs Old") == [
         "Score: Young vs Old", "18.5 (6.9 to 30.1) [p 0.008]", "2.41 (0.57 to 4.16) Hedges' g", "0.031",
@@ -100,9 +99,10 @@ def test_parts_of_an_analysis_are_tables_of_their_own() -> None:
 
 def test_small_counts_and_what_gives_them_back_are_masked() -> None:
     masked = tables(threshold=5)
-    assert row(masked["small_lost_lost_against_retained"], "Female")[1:3] == ["<5 of <5", "<5 of <5"]
+    assert row(masked["small_lost_lost_against_retained"], "Female")[1:3] == ["not shown", "not shown"]
     assert row(masked["small_lost_bounds"], "Proportion: Young vs Old")[1] == "not shown [not shown, p ≥0.05]"
     assert row(masked["small_hidden"], "Marker: Young vs Old")[3] == "not shown"
+    assert row(masked["small_lost_bounds"], "Log-rank: all groups")[1] == "≥0.05"
     assert all("Sentences are left out" in q.answer for q in questions(study(5)))
     assert norm_figure(study(5), "norm") is None
 
@@ -132,3 +132,14 @@ def test_the_readme_of_studies_names_every_key_and_kind() -> None:
     text = README.read_text(encoding="utf-8")
     keys = set(Study.model_fields) - {"study", "title", "description", "origin"}
     assert {name for name in [*keys, *QUESTIONS] if f"`{name}`" not in text} == set()
+
+
+def test_of_counts_that_make_up_a_group_no_single_one_is_masked() -> None:
+    rows = {"label": "Young", "variant": ["below", "within", "open"], "count": [2, 9, 7], "n": 18}
+    table = pd.DataFrame(rows).assign(analysis_id="n", kind="norm_for_age", part="baseline", position=range(3))
+    asked = pd.DataFrame([{"analysis_id": "n", "kind": "norm_for_age", "position": 0, "question": "?", "answer": "!"}])
+    frames = {"sensitivity": table, "sensitivity_question": asked.assign(cannot_say="")}
+    (plain,) = questions(StudyFrames("s", frames))[0].tables
+    (masked,) = questions(StudyFrames("s", frames, Disclosure(5)))[0].tables
+    assert row(plain, "Young")[1:] == ["2 of 18", "9 of 18", "7 of 18"]
+    assert row(masked, "Young")[1:] == ["<5 of 18", "9 of 18", "not shown of 18"]

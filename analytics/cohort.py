@@ -173,7 +173,9 @@ class Cohort:
 
     def _endpoint(self, endpoint: str) -> pd.DataFrame:
         rows = self.time_to(endpoint)
-        value = rows["is_relapse"].astype(float).where(rows["outcome_known"].astype(bool))
+        enough = self.study.endpoints[endpoint].counted_from_months or np.inf
+        is_known = rows["outcome_known"].astype(bool) | (rows["time_months"] >= enough)
+        value = rows["is_relapse"].astype(float).where(is_known)
         return pd.DataFrame({"patient": rows["patient"], "value": value, "is_censored": False})
 
     def _definition(self, definition: str, variable: Variable) -> pd.DataFrame:

@@ -65,15 +65,17 @@ def _lost(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Finding]
     for spec in cohort.study.survival:
         times = cohort.time_to(spec.endpoint)
         lost = times[~times["outcome_known"].astype(bool)]
-        horizon = cohort.study.endpoints[spec.endpoint].horizon_months
+        endpoint = cohort.study.endpoints[spec.endpoint]
+        enough = endpoint.counted_from_months
+        counted = "" if enough is None else f" (unless seen without the event for {enough:g} months)"
         for group, part in lost.groupby("group_id"):
             n = int((times["group_id"] == group).sum())
             yield (
                 "follow-up",
-                f"{cohort.study.groups[group].label}: {len(part)} of {n} were not followed for the {horizon:g} months of endpoint"
-                f" {spec.endpoint} (last seen after {_months(part['time_months'])}). They count in the curve up to then, and as"
-                " missing where a table counts the endpoint. If they left because they were well, or because they were ill, the"
-                " curve is wrong in that direction.",
+                f"{cohort.study.groups[group].label}: {len(part)} of {n} were not followed for the"
+                f" {endpoint.horizon_months:g} months of endpoint {spec.endpoint} (last seen after {_months(part['time_months'])}). They count in the curve up to then, and as"
+                f" missing where a table counts the endpoint{counted}. If they left because they were well, or because they were"
+                " ill, the curve is wrong in that direction.",
             )
 
 

@@ -38,6 +38,18 @@ class Endpoint(Strict):
     origin: Literal["baseline"] = "baseline"
     horizon_months: float = Field(gt=0)
     competing: list[Id] = Field(default_factory=list)
+    counted_from_months: float | None = Field(
+        None, gt=0, description="A table counts who was seen without the event for so long as without it; unstated, for the horizon."
+    )
+
+    @model_validator(mode="after")
+    def counted_within_the_horizon(self) -> Endpoint:
+        if self.counted_from_months is not None and self.counted_from_months > self.horizon_months:
+            raise ValueError(
+                f"counted_from_months is {self.counted_from_months:g}, beyond the horizon of {self.horizon_months:g} months;"
+                " state at most the horizon, or leave it out"
+            )
+        return self
 
 
 class Variable(Strict):
@@ -45,8 +57,9 @@ class Variable(Strict):
 
     ``source`` is `observation` (the concept's value at the visit), `ratio` (of two observations at the visit),
     `patient.<column>`, `event` (recorded as present: at the visit, or ever), `endpoint` (reached within the
-    horizon; unknown when lost before it), `definition` (a clinical definition is met; unknown where that
-    cannot be told) or `definition.value` (its score, where no missing input could change it).
+    horizon; unknown when last seen before it, or before the endpoint's ``counted_from_months``), `definition` (a
+    clinical definition is met; unknown where that cannot be told) or `definition.value` (its score, where no missing
+    input could change it).
     """
 
     label: str

@@ -105,6 +105,21 @@ def test_a_value_is_that_of_the_scheduled_visit_as_the_study_counts_it(name: str
     assert values(name) == expected
 
 
+def test_a_table_counts_who_was_seen_without_the_event_for_as_long_as_the_study_says() -> None:
+    endpoint = {"label": "Relapse", "events": ["relapse"], "horizon_months": 36}
+    found = {}
+    for enough in (8.9, 9.1):
+        of = study(endpoints={"relapse": endpoint | {"counted_from_months": enough}})
+        found[enough] = build_cohort(of, frames()).value("relapse", "baseline")["value"].isna().tolist()
+    assert found == {8.9: [False, False, False], 9.1: [False, True, False]}
+
+
+def test_counting_from_beyond_the_horizon_is_refused() -> None:
+    endpoint = {"label": "Relapse", "events": ["relapse"], "horizon_months": 36, "counted_from_months": 40}
+    with pytest.raises(ValueError, match="counted_from_months is 40, beyond the horizon of 36 months; state at most the horizon"):
+        study(endpoints={"relapse": endpoint})
+
+
 def test_a_ratio_of_a_limit_is_taken_at_the_limit_when_the_study_says_so() -> None:
     assert values("ratio") == {"a": pytest.approx(1000.0), "b": None, "c": None}
 

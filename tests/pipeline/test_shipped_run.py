@@ -121,6 +121,15 @@ def test_every_value_that_the_publication_printed_stands_beside_a_computed_one(s
     assert displayed_alike[0][0] == displayed_alike[0][1] > 150
 
 
+def test_the_exports_print_the_published_study_but_for_what_no_data_can(shipped_run: Registry) -> None:
+    differ = release_query(shipped_run, "select cell from results.reproduction where not agrees order by cell")
+    assert differ == [
+        ("II/female/nxp2_jdm:nxp2_adult_dm",), ("text/main_effect_ck/nxp2_jdm:mda5_jdm",), ("text/main_effect_cmas/nxp2_jdm:mda5_jdm",),
+    ]
+    status = release_query(shipped_run, "select distinct status from results.mixed_model_term where test = 'wald_chi_square'")
+    assert status == [("ok",)]
+
+
 def test_the_command_and_the_report_end_with_the_count_of_values_that_agree(
     shipped_run: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:

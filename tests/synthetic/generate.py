@@ -1,6 +1,6 @@
 """``python -m tests.synthetic.generate --out registry/landing``: the exports, from the stored solution.
 
-Belongs here: the command. Does not belong here: finding the values (README.md says where that stands).
+Belongs here: the command. Does not belong here: finding the values (``solve.py``).
 """
 
 from __future__ import annotations

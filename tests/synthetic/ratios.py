@@ -17,10 +17,10 @@ from functools import partial
 
 import numpy as np
 
-from tests.synthetic.baseline import REFERENCE, SEED, GroupProblem, agree_on_moments, draw, problem
+from tests.synthetic.baseline import REFERENCE, GroupProblem, agree_on_moments, draw, generator, problem
 from tests.synthetic.samples import QUANTILES, Moments, Sample, type7
 from tests.synthetic.solution import groups
-from tests.synthetic.two_sample import MANN_WHITNEY, mann_whitney_p
+from tests.synthetic.two_sample import MANN_WHITNEY, mann_whitney_p, t_test_p
 
 RATIOS = {"cd4_cd8_ratio": ("cd4", "cd8"), "il_10_ifn_gamma_ratio": ("il_10", "ifn_gamma")}
 HOT, COLD = 0.05, 1e-5  # geometric cooling; losses are of the order of a p value or a printed digit
@@ -51,29 +51,31 @@ class Pairing:
     def moved(self, rng: np.random.Generator, swap_chance: float, other: Pairing) -> tuple[Pairing, tuple[int, ...]]:
         """A neighbour and which of top, bottom and ratio it changes: a swap leaves both samples as they are.
 
-        ``other`` is a group whose values may be taken over, for ties.
+        Samples without anchors were drawn with their mean and SD, and only swap. ``other`` is a group whose values
+        may be taken over, for ties.
         """
-        if rng.random() < swap_chance:
+        movable = [part for part in (TOP, BOTTOM) if self.samples[part].anchors]
+        if not movable or rng.random() < swap_chance:
             at = self.positions[BOTTOM].copy()
             i, j = rng.integers(len(at), size=2)
             at[i], at[j] = at[j], at[i]
             return Pairing(self.samples, (self.positions[TOP], at), self.size), (RATIO,)
-        part = int(rng.integers(2))
+        part = movable[int(rng.integers(len(movable)))]
         samples = list(self.samples)
         same_grid = samples[part].grid.step == other.samples[part].grid.step
         samples[part] = samples[part].moved(rng, other.samples[part].k if same_grid and rng.random() < 0.3 else None)
         return Pairing((samples[0], samples[1]), self.positions, self.size), (part, RATIO)
 
 
-def solve(ratio: str, attempts: int = 30, steps: int = 60000) -> dict[str, Pairing]:
+def solve(ratio: str, attempts: int = 400, steps: int = 60000) -> dict[str, Pairing]:
     """Both variables by group, printing the summaries and p values of three variables."""
-    rng = np.random.default_rng([SEED, *ratio.encode()])
+    rng = generator(ratio)
     names = (*RATIOS[ratio], ratio)
     problems = [problem(name, fine=name == ratio) for name in names]
     for _ in range(attempts):
-        targets = [agree_on_moments(rng, of[REFERENCE], of) for of in problems]
+        targets = [agree_on_moments(rng, of[REFERENCE], of) for of in problems[:RATIO]]
         pairings = {group: _first(rng, group, problems, targets) for group in problems[RATIO]}
-        if None not in pairings.values() and _anneal(rng, pairings, _losses(problems, targets), steps):
+        if None not in pairings.values() and _anneal(rng, pairings, _losses(problems), steps):
             return pairings
     raise ValueError(f"{ratio}: nothing found in {attempts} attempts; see the constraints of {', '.join(names)}")
 
@@ -85,7 +87,15 @@ def _first(rng: np.random.Generator, group: str, problems: list[dict[str, GroupP
     if None in samples:
         return None
     at = [rng.permutation(x) for x in who_was_measured(size, *(of[group].n for of in problems))]
+    if problems[RATIO][group].moments and not _can_spread(samples[TOP], samples[BOTTOM], problems[RATIO][group]):
+        return None
     return Pairing((samples[0], samples[1]), (at[0], at[1]), size)
+
+
+def _can_spread(top: Sample, bottom: Sample, of: GroupProblem) -> bool:
+    """Whether the ratio's SD is within reach: no pairing has more than the highest over the lowest, and so on."""
+    widest = np.sort(top.values)[-of.n:] / np.sort(bottom.values)[:of.n][::-1]
+    return _moments(widest)[1] > 1.1 * of.moments[1].value
 
 
 def who_was_measured(size: int, n_top: int, n_bottom: int, n_both: int) -> tuple[np.ndarray, np.ndarray]:
@@ -131,18 +141,21 @@ def _anneal(rng: np.random.Generator, pairings: dict[str, Pairing], losses: list
     return False
 
 
-def _losses(problems: list[dict[str, GroupProblem]],
-            targets: list[dict[str, Moments]]) -> list[tuple[set[Part], Loss]]:
+def _losses(problems: list[dict[str, GroupProblem]]) -> list[tuple[set[Part], Loss]]:
+    """What moves and swaps can change: the ratio's summaries, and p values but those that drawn moments fix."""
     losses: list[tuple[set[Part], Loss]] = []
     for part, of_groups in enumerate(problems):
         for group, of in of_groups.items():
             own = (group, part)
+            both = {own, (REFERENCE, part)}
             if of.quartiles and part == RATIO:  # the samples keep their own quartiles
                 losses.append(({own}, partial(_quartile_loss, own, of)))
-            if group in targets[part]:
-                losses.append(({own}, partial(_moment_loss, own, targets[part][group], of.grid.step)))
+            if of.moments and part == RATIO:
+                losses.append(({own}, partial(_moment_loss, own, of)))
             if of.test == MANN_WHITNEY:
-                losses.append(({own, (REFERENCE, part)}, partial(_p_loss, own, of)))
+                losses.append((both, partial(_p_loss, own, of)))
+            elif of.test and part == RATIO:
+                losses.append((both, partial(_t_loss, own, of)))
     return losses
 
 
@@ -151,11 +164,18 @@ def _quartile_loss(own: Part, of: GroupProblem, values: dict[Part, np.ndarray]) 
                for q, number in zip(QUANTILES, of.quartiles, strict=True))
 
 
-def _moment_loss(own: Part, target: Moments, step: float, values: dict[Part, np.ndarray]) -> float:
-    x = values[own]
+def _moment_loss(own: Part, of: GroupProblem, values: dict[Part, np.ndarray]) -> float:
+    return sum(max(abs(value - number.value) - 0.9 * number.half_width, 0.0)
+               for value, number in zip(_moments(values[own]), of.moments, strict=False))
+
+
+def _moments(x: np.ndarray) -> tuple[float, float, int]:
     mean = float(x.sum()) / len(x)
-    sd = math.sqrt(float(((x - mean) ** 2).sum()) / (len(x) - 1))
-    return max(abs(mean - target.mean(step)) - 0.001, 0.0) + max(abs(sd - target.sd(step)) - 0.001, 0.0)
+    return mean, math.sqrt(float(((x - mean) ** 2).sum()) / (len(x) - 1)), len(x)
+
+
+def _t_loss(own: Part, of: GroupProblem, values: dict[Part, np.ndarray]) -> float:
+    return of.p.distance(t_test_p(of.test, _moments(values[REFERENCE, own[1]]), _moments(values[own])))
 
 
 def _p_loss(own: Part, of: GroupProblem, values: dict[Part, np.ndarray]) -> float:

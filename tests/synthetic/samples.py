@@ -70,21 +70,29 @@ class Moments:
 
 
 def draw_moments(rng: np.random.Generator, n: int, mean: Printed, sd: Printed, step: float,
-                 share: float = 0.95) -> Moments | None:
-    """One (sum, sum of squares) that prints as ``mean`` ± ``sd``, or None where n and the grid allow none (GRIM)."""
-    slack = 0.98 * mean.half_width
+                 spare: float = 0.03) -> Moments | None:
+    """One (sum, sum of squares) that prints as ``mean`` ± ``sd``, or None where n and the grid allow none (GRIM).
+
+    ``spare`` is the share of each printed number's width that stays free where many values lie in it.
+    """
+    slack = _reach(step / n, mean, spare)
     low = math.ceil((mean.value - slack) * n / step - 1e-9)
     high = math.floor((mean.value + slack) * n / step + 1e-9)
     if high < low:
         return None
     total = int(rng.integers(low, high + 1))
-    spread = [((sd.value + sign * share * sd.half_width) / step) ** 2 * (n - 1) + total**2 / n for sign in (-1, 1)]
+    slack = _reach(step**2 / ((n - 1) * sd.value), sd, spare)
+    spread = [((sd.value + sign * slack) / step) ** 2 * (n - 1) + total**2 / n for sign in (-1, 1)]
     first = math.ceil(spread[0])
     first += (first - total) % 2
     count = (math.floor(spread[1]) - first) // 2 + 1
     if count < 1:
         return None
     return Moments(n, total, first + 2 * int(rng.integers(0, count)))
+
+
+def _reach(spacing: float, number: Printed, spare: float) -> float:
+    return number.half_width * (0.97 if spacing > 0.2 * number.half_width else 1.0 - spare)
 
 
 def draw_with_moments(rng: np.random.Generator, target: Moments, grid: Grid, tolerance: int = 0,
@@ -330,10 +338,14 @@ def part_ties(
     losses: dict[str, Callable[[dict[str, np.ndarray]], float]],
     rounds: int = 400,
 ) -> dict[str, Sample]:
-    """Nudge equal values apart where every loss stays 0: ties that nothing needs look invented."""
+    """Nudge equal values apart where every loss stays 0: ties that nothing needs look invented.
+
+    Samples without anchors were drawn with their mean and SD, which no loss guards, and stay as they are.
+    """
     samples = dict(samples)
-    for _ in range(rounds):
-        group = sorted(samples)[int(rng.integers(len(samples)))]
+    anchored = sorted(name for name, sample in samples.items() if sample.anchors)
+    for _ in range(rounds if anchored else 0):
+        group = anchored[int(rng.integers(len(anchored)))]
         k, anchors = samples[group].k, samples[group].anchors
         tied = [i for i in range(1, len(k)) if k[i] == k[i - 1]]
         movable = [j for i in tied for j in (i - 1, i) if j not in anchors]

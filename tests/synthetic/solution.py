@@ -2,7 +2,7 @@
 
 Belongs here: reading and writing ``solution/values.csv`` (one row per patient, month and variable, the text that the
 hospital exports) and ``solution/relapse.csv`` (days from the baseline visit), and their meaning in canonical units.
-Does not belong here: finding them (``search.py``).
+Does not belong here: finding them (``solve.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The p values of the tests that the constraints declare, fast enough for a search.
 
 Belongs here: Mann-Whitney (normal approximation, continuity and tie correction: scipy's "asymptotic", R's
-``wilcox.test(exact = FALSE)``) and t tests from moments. The check (``check.py``) uses scipy itself.
+``wilcox.test(exact = FALSE)``), t tests from moments, log-rank. Does not belong here: what is tested (``tests.csv``).
 """
 
 from __future__ import annotations
@@ -24,12 +24,6 @@ def mann_whitney_p(a: np.ndarray, b_ordered: np.ndarray) -> float:
     variance = n * m / 12.0 * (total + 1 - (counts**3 - counts).sum() / (total * (total - 1)))
     z = (abs(u - n * m / 2.0) - 0.5) / math.sqrt(variance)
     return min(1.0, math.erfc(z / math.sqrt(2.0)))
-
-
-def has_tie(a: np.ndarray, b: np.ndarray) -> bool:
-    """With a tie every package's default is the normal approximation; without one R computes the exact p."""
-    pooled = np.concatenate([a, b])
-    return len(np.unique(pooled)) < len(pooled)
 
 
 def t_test_p(test: str, moments_a: tuple[float, float, int], moments_b: tuple[float, float, int]) -> float:

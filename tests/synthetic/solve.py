@@ -1,4 +1,4 @@
-"""The whole search: constraints and a seed in, a solution out.
+"""``python -m tests.synthetic.solve``: the whole search, constraints and a seed in, ``solution/`` out.
 
 Belongs here: the order of the parts, who has which value, and who came to which visit.
 Does not belong here: the parts themselves (``relapse``, ``baseline``, ``ratios``, ``trajectories``, ``last_digits``).
@@ -6,16 +6,18 @@ Does not belong here: the parts themselves (``relapse``, ``baseline``, ``ratios`
 
 from __future__ import annotations
 
+import argparse
 import random
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
 from tests.synthetic import baseline, courses, last_digits, ratios, relapse, trajectories
 from tests.synthetic.published import read_rows
 from tests.synthetic.ratios import BOTTOM, RATIOS, TOP
-from tests.synthetic.solution import CONSTRAINTS, FollowUp, Solution, groups, variables
+from tests.synthetic.solution import CONSTRAINTS, SOLUTION, FollowUp, Solution, groups, variables, write
 from tests.synthetic.trajectories import GROUPS, MONTHS, Cell
 
 PANELS = {  # tests that one sample answers: who lacks one of them mostly lacks the others
@@ -26,7 +28,7 @@ PANELS = {  # tests that one sample answers: who lacks one of them mostly lacks 
 PAIRED = {name: ratio for ratio, names in RATIOS.items() for name in names}
 
 
-def search(progress: Callable[[str], None] = print) -> Solution:
+def solve(progress: Callable[[str], None] = print) -> Solution:
     """Find every value again; two processes share the independent parts."""
     solution = Solution()
     alone = [name for name in variables() if name not in PAIRED and name != "cmas"] + ["cmas"]
@@ -176,3 +178,11 @@ def _plausible_bottom(cell: Cell, ratio: float) -> float:
     return round(min(max(2.1 * 2.718281828 ** draw.gauss(0, 0.35) / ratio**0.35, 0.5), 6.5), 2)
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=SOLUTION, help="folder of values.csv and relapse.csv (default: %(default)s)")
+    write(solve(), parser.parse_args().out)
+
+
+if __name__ == "__main__":
+    main()

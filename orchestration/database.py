@@ -72,7 +72,7 @@ create or replace view raw.current_load as
 RULES = """
 create table if not exists raw.registry_hospital (hospital_id varchar, sender_id varchar, hospital_name varchar, population varchar);
 create table if not exists raw.registry_sender (
-    sender_id varchar, is_network boolean, unlisted_events varchar, rejected_rows_allowed double);
+    sender_id varchar, is_network boolean, unlisted_events varchar, rejected_rows_allowed double, expected_every interval);
 create table if not exists raw.registry_export (export_id varchar, sender_id varchar, decimal_mark varchar);
 create table if not exists raw.registry_date_format (
     export_id varchar, field varchar, formats varchar[], two_digit_year_pivot integer, has_two_orders boolean);
@@ -152,7 +152,7 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> No
     rows: dict[str, list[tuple]] = {
         "registry_hospital": [h for m in registry.mappings.values() for h in _hospitals(m)],
         "registry_sender": [
-            (m.sender, m.is_network, m.unlisted_events, m.rejected_rows_allowed)
+            (m.sender, m.is_network, m.unlisted_events, m.rejected_rows_allowed, m.expected_every)
             for m in registry.mappings.values()
         ],
         "registry_export": [

@@ -20,7 +20,7 @@ import duckdb
 
 from orchestration import linkage, pseudonym
 from orchestration.database import RAW_FIELDS
-from orchestration.exports import ExportFault, ReadSpec, SourceTable, left_unread, open_tables
+from orchestration.exports import BLANKS, ExportFault, ReadSpec, SourceTable, left_unread, open_tables
 from orchestration.mapping import (
     RAW_NAMES,
     WIDE_NAMES,
@@ -45,6 +45,16 @@ LOAD_TABLES = (
     "raw.patient_link",
 )
 MAX_COLUMNS_SHOWN = 40
+# What stands where a patient's id belongs and is none; as an id it would make one patient of many.
+NO_ID = (
+    "na", "n/a", "nan", "null", "none", "nil", "unknown", "missing", "-", "--", "---", "/", ".", "?", "#n/a", "#ref!", "#value!",
+    "#name?", "#div/0!", "#null!", "#num!", "未知", "不详", "无", "缺失",
+)
+# What reports print below a table.
+FOOTER = (
+    "(grand |sub)?totals?\\b.*|end of (the )?(report|file|list|data|export)\\b.*|end|eof|[-=*_]{3,}.*"
+    "|(sum|count|mean|average|rows?|records?|number of (rows|records|patients))\\s*[:=].*|(合计|总计|小计|共计)([:：].*)?"
+)
 MAX_COLUMNS_OF_A_ROW = 3
 
 
@@ -212,7 +222,9 @@ class _Loader:
             raise DeliveryRefused(self.inventory.sender, self.inventory.delivery, faults)
         summary = LoadSummary(self.inventory.load_id, files=len(self.inventory.files))
         for part in opened:
-            self._insert(part, summary)
+            self._insert(part, summary, faults)
+        if faults:
+            raise DeliveryRefused(self.inventory.sender, self.inventory.delivery, faults)
         self._record_files(opened)
         return summary
 
@@ -351,7 +363,7 @@ class _Loader:
 
     # into raw
 
-    def _insert(self, part: DeliveredTable, summary: LoadSummary) -> None:
+    def _insert(self, part: DeliveredTable, summary: LoadSummary, faults: list[str]) -> None:
         table = part.table
         if all(export.is_ignored for export in part.exports):
             summary.rows_read += table.rows_in
@@ -362,15 +374,19 @@ class _Loader:
         table.load(self.connection, "incoming", part.wanted)
         self._decode(part, cells)
         blank = " and ".join(f"{cells[c]} is null" for c in part.wanted) or "false"
-        rows, blanks = self.connection.execute(
-            f"select count(*), count(*) filter (where {blank}) from incoming"
+        stray = self._stray(part, cells)
+        rows, blanks, strays = self.connection.execute(
+            f"select count(*), count(*) filter (where {blank}), count(*) filter (where {stray} is not null) from incoming"
         ).fetchone()
-        unexpected = self._reject_lines(part, cells, blank)
+        unexpected = self._reject_lines(part, cells, f"({blank} or {stray} is not null)")
+        if strays:
+            unexpected += strays
+            self._reject_strays(part, cells, stray, faults)
         summary.rows_read += rows
         summary.rows_malformed += len(table.malformed) + unexpected
         counts: dict[str, list[int]] = {}
         for export in part.exports:
-            taken = f"not ({blank}) and {_taken(export, cells)}"
+            taken = f"not ({blank}) and {stray} is null and {_taken(export, cells)}"
             for name, entity in export.entities():
                 records, empty = self._insert_entity(export, table, name, entity, cells, taken)
                 count = counts.setdefault(name, [0, 0])
@@ -384,6 +400,35 @@ class _Loader:
             ))
         table.unload(self.connection, "incoming")
         self.connection.execute("drop table if exists incoming_decoded")
+
+    def _stray(self, part: DeliveredTable, cells: dict[str, str]) -> str:
+        """SQL: why a row is none (the header again, what is printed below a table), by what stands in the place of an id; else null."""
+        sources = [s for x in part.exports for _, e in x.entities() for s in (e.patient_id, e.visit_id) if s]
+        ids = [c for c in dict.fromkeys(c for s in sources for c in s.columns) if c in part.table.columns]
+        tests = [
+            f"when {_bare(cells[c])} = {_literal(c)} then 'repeated_header'"
+            f" when regexp_full_match(lower({_bare(cells[c])}), {_literal(FOOTER)}) then 'footer'"
+            for c in ids
+        ]
+        return f"(case {' '.join(tests)} end)" if tests else "(null)"
+
+    def _reject_strays(self, part: DeliveredTable, cells: dict[str, str], stray: str, faults: list[str]) -> None:
+        """Keep their place; a header again above other names begins another table, and refuses the delivery."""
+        table = part.table
+        other = " or ".join(f"{_bare(cells[c])} <> {_literal(c)}" for c in part.wanted if c in table.columns)
+        row = self.connection.execute(
+            f"select min(source_row) from incoming where {stray} = 'repeated_header' and ({other})"
+        ).fetchone()[0]
+        if row is not None:
+            faults.append(
+                f"{self._place(_label(table))}: row {row} repeats a column's name above other names: two tables on one sheet;"
+                " expected one; ask for each as a sheet or a file of its own"
+            )
+        self.connection.execute(
+            "insert into raw.rejected_line by name select ? as sender_id, ? as delivery_id, ? as load_id, ? as source_file,"
+            f" ? as source_sheet, source_row, {stray} as rule, 'no record' as reason from incoming where {stray} is not null",
+            [self.inventory.sender, self.inventory.delivery, self.inventory.load_id, table.file, table.sheet],
+        )
 
     def _decode(self, part: DeliveredTable, cells: dict[str, str]) -> None:
         """Put what a code list says in the code's place."""
@@ -475,7 +520,10 @@ class _Loader:
         """Hash each distinct id once, and join the hashes; the id itself goes no further."""
         if key not in columns:
             return ""
-        expression = f"nullif(trim({columns[key]}), '')"
+        source = entity.visit_id if key == "visit_key" else entity.patient_id
+        marks = [*NO_ID, *(m.lower() for m in (*self.mapping.missing, *source.missing))]
+        bare = _bare(columns[key])
+        expression = f"(case when {bare} <> '' and lower({bare}) not in ({', '.join(map(_literal, marks))}) then {bare} end)"
         kind = "visit" if key == "visit_key" else "patient"
         text = f"{_literal(self.mapping.sender)} || chr(31) || '{kind}' || chr(31) || id"
         self.connection.execute(
@@ -603,6 +651,11 @@ def _code_list_sql(code_list: CodeList, table: SourceTable) -> str:
         f"select trim({cell[code_list.field]}) as field, unnest(string_split({cell[code_list.choices]}, '|')) as choice"
         f" from ({table.relation})) where contains(choice, ',')"
     )
+
+
+def _bare(expression: str) -> str:
+    """Without the blanks around it, whichever alphabet they are of."""
+    return f"trim({expression}, {_literal(BLANKS)})"
 
 
 def _literal(text: str | None) -> str:

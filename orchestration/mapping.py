@@ -490,6 +490,9 @@ class Mapping(Strict):
     hospitals: dict[str, HospitalEntry] | None = Field(
         None, description="A network's hospitals, by the code in its hospital_id column; others get the code as name."
     )
+    expected_every: str | None = Field(
+        None, pattern=r"^[1-9]\d* (day|week|month|year)s?$", description="A delivery is due so long after the last one."
+    )
     kind: Literal["incremental", "full"] = Field(
         "incremental", description="full: a delivery replaces all that this sender sent before."
     )

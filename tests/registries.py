@@ -6,6 +6,7 @@ Belongs here: what several test folders share. Does not belong here: any expecta
 from __future__ import annotations
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -42,6 +43,27 @@ def shipped(target: Path) -> Registry:
 def run(registry: Registry, *, in_two_processes: bool = False) -> flow.Outcome:
     point_at(registry)
     return flow.run_all(registry, in_two_processes=in_two_processes)
+
+
+def run_to_marts(registry: Registry, *rules: str, today: date | None = None) -> None:
+    """Every delivery into raw, models built, and these rules of the marts suite asked; no release, results or report."""
+    from expectations import MARTS_SUITE, load_suite, run_suite
+    from orchestration.checks import record_checks
+    from orchestration.database import warehouse
+    from orchestration.raw import ingest
+    from orchestration.warehouse import build
+
+    point_at(registry)
+    for sender in registry.mappings:
+        for delivery in registry.deliveries(sender):
+            ingest(registry, sender, delivery)
+    results, _ = build(registry)
+    assert [r.unique_id for r in results if not r.passed] == []
+    suite = load_suite(MARTS_SUITE)
+    suite = suite.model_copy(update={"rules": [r for r in suite.rules if r.id in rules]})
+    found = run_suite(registry.warehouse, suite, today=today)
+    with warehouse(registry.warehouse) as connection:
+        record_checks(connection, found, scope="marts")
 
 
 def warehouse_digest(registry: Registry, schemas: tuple[str, ...] = LAYERS) -> dict[str, str]:

@@ -13,13 +13,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .columns import BLANKS
     from .errors import ExportFault, MalformedLine
     from .open import left_unread, open_tables
     from .spec import ReadSpec
     from .tables import Finding, SourceTable
 
-__all__ = ["ExportFault", "Finding", "MalformedLine", "ReadSpec", "SourceTable", "left_unread", "open_tables"]
+__all__ = ["BLANKS", "ExportFault", "Finding", "MalformedLine", "ReadSpec", "SourceTable", "left_unread", "open_tables"]
 _HOMES = {
+    "BLANKS": "columns",
     "ExportFault": "errors",
     "MalformedLine": "errors",
     "left_unread": "open",

@@ -12,7 +12,7 @@ from .damage import REASONS, damage_in
 from .errors import ExportFault, name_list
 from .limits import COLUMNS, HEADER_CHARACTERS
 
-BLANKS = "\ufeff\u200b\u00a0\u3000 \t"
+BLANKS = "\ufeff\u200b\u00a0\u3000 \t\r\n"
 
 
 def checked_header(names: Sequence[str], row: int, used: set[int] | None = None) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""What calamine does not tell of a cell: that its formula was never calculated, or that its value is an
-error.
+"""What calamine does not tell of a cell: that its formula was never calculated, that its value is an error, or
+that its number is shown with leading zeros or as a percentage.
 
-Belongs here: a look at the XML of XLSX and ODS for both; XLS and XLSB always store a formula's value.
+Belongs here: a look at the XML of XLSX for these, and of ODS for the first; XLS and XLSB always store a formula's value.
 Does not belong here: values.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from decimal import Decimal
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
@@ -27,8 +28,11 @@ NUMBER = re.compile(
     rb"<(?:\w+:)?c\b([^>]*\bs=[^>]*)>(?:<(?:\w+:)?f\b[^>]*>[^<]*</(?:\w+:)?f>)?<(?:\w+:)?v>([^<]+)</"
 )
 STYLE = re.compile(rb"\bs=[\"'](\d+)[\"']")
+PERCENT_IDS = ("9", "10")  # 0% and 0.00%, which Excel does not list
+QUOTED = re.compile(r'"[^"]*"|\\.')
 ZEROS = re.compile(r"(0{2,})(;@|_\s*)?")
 REFERENCE = re.compile(rb"\br=[\"']([A-Z]{1,3})(\d+)[\"']")
+IS_WORD = re.compile(rb"\bt=[\"'](?:s|str|b|e|d|inlineStr)[\"']")  # of a cell that holds no number
 IS_TEXT = re.compile(rb"\bt=[\"']str[\"']")
 ODS_FORMULA = re.compile(rb"<table:table-cell\b[^>]*table:formula=[^>]*>")
 
@@ -52,19 +56,21 @@ def refuse_uncalculated(path: str, kind: str, sheet: str) -> None:
 
 
 def shown_texts(path: str, sheet: str, left: int) -> dict[int, dict[int, str]]:
-    """Text of error cells (``#DIV/0!``) and of numbers shown with leading zeros, by row from 0 and column
-    from ``left``."""
+    """Text of error cells (``#DIV/0!``) and of numbers shown with leading zeros or as a percentage (0.45 shown as
+    45% is ``45%``), by row from 0 and column from ``left``."""
     found: dict[int, dict[int, str]] = {}
-    zeros = _zero_styles(path)
+    zeros, percents = _number_styles(path)
     for piece in _sheet_pieces(path, sheet):
         if b'"e"' in piece or b"'e'" in piece:
             for match in ERROR.finditer(piece):
                 _note(found, match.group(1), match.group(2).decode("utf-8", "replace"), left)
-        if zeros:
+        if zeros or percents:
             for match in NUMBER.finditer(piece):
                 style = STYLE.search(match.group(1))
                 if style and style.group(1) in zeros and match.group(2).isdigit():
                     _note(found, match.group(1), match.group(2).decode().zfill(zeros[style.group(1)]), left)
+                elif style and style.group(1) in percents and not IS_WORD.search(match.group(1)):
+                    _note(found, match.group(1), _percentage(match.group(2)), left)
     return found
 
 
@@ -73,23 +79,34 @@ def _note(found: dict[int, dict[int, str]], attributes: bytes, text: str, left: 
         found.setdefault(int(place.group(2)) - 1, {})[_column_number(place.group(1)) - left] = text
 
 
-def _zero_styles(path: str) -> dict[bytes, int]:
-    """Digits that a number is shown with, by the cell styles (as the XML writes them) whose format is zeros
-    only."""
+def _percentage(number: bytes) -> str:
+    hundredfold = Decimal(repr(float(number))) * 100
+    return f"{hundredfold.normalize():f}%"
+
+
+def _number_styles(path: str) -> tuple[dict[bytes, int], set[bytes]]:
+    """Cell styles (as the XML writes them) whose format is zeros only, with the digits that they show; and those
+    that show a percentage."""
     try:
         with zipfile.ZipFile(path) as archive:
             styles = ElementTree.fromstring(archive.read("xl/styles.xml"))
     except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, EOFError):
-        return {}
+        return {}, set()
     formats = {
         element.get("numFmtId"): len(zeros.group(1))
         for element in styles.iter()
         if _local(element.tag) == "numFmt" and (zeros := ZEROS.fullmatch(element.get("formatCode", "")))
     }
     cells = next((element for element in styles if _local(element.tag) == "cellXfs"), [])
-    return {
-        b"%d" % i: formats[xf.get("numFmtId")] for i, xf in enumerate(cells) if xf.get("numFmtId") in formats
-    }
+    percents = {
+        element.get("numFmtId")
+        for element in styles.iter()
+        if _local(element.tag) == "numFmt" and "%" in QUOTED.sub("", element.get("formatCode", ""))
+    } | set(PERCENT_IDS)
+    return (
+        {b"%d" % i: formats[xf.get("numFmtId")] for i, xf in enumerate(cells) if xf.get("numFmtId") in formats},
+        {b"%d" % i for i, xf in enumerate(cells) if xf.get("numFmtId") in percents},
+    )
 
 
 def _local(tag: str) -> str:

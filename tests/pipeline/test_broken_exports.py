@@ -17,6 +17,7 @@ from tests.unit.test_loading import REGISTRY
 
 CORPUS = yaml.safe_load((Path(__file__).parents[1] / "broken_exports" / "understood.yml").read_text(encoding="utf-8"))
 CASES = CORPUS["cases"]
+BLANKS = {"\\u00a0": "\u00a0", "\\u3000": "\u3000"}  # no editor shows these blanks, so that the file writes them out
 USUAL = {"observations": {"patient_id": "id", "observed_on": "date", "concept": "test", "value": "result", "unit": "unit"}}
 ENTITIES = ("visits", "observations", "antibodies", "events")
 PATIENTS = "id,sex,admitted\n1,F,2021-01-01\n2,M,2021-01-01\n3,F,2021-01-01\n"
@@ -45,7 +46,10 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     exports = [{"file": "patients.csv", "patients": {"patient_id": "id", "sex": "sex", "origin_date": "admitted"}}]
     (delivery / "patients.csv").write_text(PATIENTS)
     for case in CASES:
-        (delivery / case["file"]).write_text(case["text"], encoding="utf-8")
+        text = case["text"]
+        for written, blank in BLANKS.items():
+            text = text.replace(written, blank)
+        (delivery / case["file"]).write_text(text, encoding="utf-8")
         keys = case.get("export", {})
         exports.append({"file": case["file"], **({} if set(ENTITIES) & set(keys) else USUAL), **keys})
     (folder / "hospitals").mkdir()

@@ -106,7 +106,7 @@ create table dim_antibody_status as
     from dim_patient;
 create table fct_visit as
     select md5(patient_key || month) as visit_key, p.sender_id, p.hospital_id, p.patient_key,
-        p.baseline_date + days::integer as visit_date, null::date as visit_end_date,
+        p.baseline_date + days::integer as visit_date, null::date as visit_end_date, null::timestamp as visit_end_at,
         days::double as time_days, 'month_' || month as scheduled_visit, month::double as nominal_month,
         true as is_scheduled
     from dim_patient as p, (values (0, 0), (3, 91)) as v (month, days);
@@ -152,7 +152,11 @@ create table quality.source_table as
         100 as records_staged, 99 as records_accepted, 1 as records_rejected, 1 as records_counted
     from dim_hospital, (values ('patients'), ('observations')) as e (entity);
 create table quality.delivery as
-    select hospital_id as sender_id, '2024-01' as delivery_id, 'load' as load_id_in_force from dim_hospital;
+    select hospital_id as sender_id, '2024-01' as delivery_id, 'load' as load_id_in_force, timestamp '2024-02-01' as loaded_at
+    from dim_hospital;
+create schema raw;
+create table raw.registry_sender as
+    select hospital_id as sender_id, case hospital_id when 'north' then interval 6 months end as expected_every from dim_hospital;
 """
 
 

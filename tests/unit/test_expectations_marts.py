@@ -89,8 +89,8 @@ LAWS = [
      ["1 of 2 entities: patients 2 of 2 (100.0 %)"]),
 ]
 QUALITY = [
-    ("deliveries_arrived", "update quality.delivery set load_id_in_force = null where sender_id = 'north'",
-     "1 of 2 deliveries: north/2024-01 1 of 1 (100.0 %)"),
+    ("deliveries_arrived", "update quality.delivery set delivery_id = '2023-11' where sender_id = 'north'",
+     "1 of 1 senders: north 1 of 1 (100.0 %)"),
     ("records_understood", "update quality.source_table set records_counted = 3 where sender_id = 'north'",
      "1 of 2 senders: north 2 of 2 (100.0 %)"),
     ("visit_known", f"delete from fct_visit where scheduled_visit = 'month_3' and {ONE}",
@@ -101,6 +101,9 @@ QUALITY = [
      "3 of 12 (25.0 %)"),
     ("baseline_complete", f"delete from fct_visit where nominal_month = 0 and {THEIRS}",
      "3 of 12 (25.0 %)"),
+    ("patient_measured", f"delete from fct_observation where {THEIRS}", "3 of 12 (25.0 %)"),
+    ("event_timed", f"update fct_event set time_days = null where status = 'present' and {THEIRS}",
+     "1 of 1 events: relapse 3 of 12 (25.0 %)"),
     ("antibodies_tested", f"update dim_antibody_status set n_tests = 0 where {THEIRS}",
      "3 of 12 (25.0 %)"),
     ("concept_complete", """
@@ -180,9 +183,7 @@ def marts(sound, tmp_path) -> Path:
 
 def run(database: Path, *rules: str, **how):
     suite = SUITE.model_copy(update={"rules": [r for r in SUITE.rules if not rules or r.id in rules]})
-    return run_suite(
-        database, suite, parameters={"expected_deliveries": "north/2024-01,south/2024-01"}, today=TODAY, **how
-    )
+    return run_suite(database, suite, today=TODAY, **how)
 
 
 def test_sound_marts_pass_every_rule(marts):
@@ -259,11 +260,27 @@ def test_a_stay_that_ends_at_an_hour_ends_then_and_one_that_ends_on_a_day_at_its
         update fct_observation set observed_at = observed_at + interval 13 hour where time_days > 0 and {ONE}
     """)
     by_day = [r.observed for r in run(marts, "not_after_discharge") if r.hospital_id == "north"]
-    noon = "visit_end_date + interval 12 hour"
-    change(marts, f"alter table fct_visit alter visit_end_date type timestamp using {noon}")
+    change(marts, "update fct_visit set visit_end_at = visit_end_date + interval 12 hour")
     by_hour = [r.observed for r in run(marts, "not_after_discharge") if r.hospital_id == "north"]
 
     assert (by_day, by_hour) == (["0 of 1 (0.0 %)"], ["1 of 1 (100.0 %)"])
+
+
+@pytest.mark.parametrize(
+    ("last", "day", "is_due"),
+    [
+        ("delivery_id = '2023-12-01'", date(2024, 6, 1), False),
+        ("delivery_id = '2023-12-01'", date(2024, 6, 2), True),
+        ("delivery_id = '2023-11'", date(2024, 5, 31), True),
+        ("delivery_id = 'second'", date(2024, 8, 1), False),  # arrived on 1 February
+        ("load_id_in_force = null", date(2024, 2, 1), True),
+    ],
+)
+def test_a_delivery_is_due_so_long_after_the_last_one_accepted(marts, last, day, is_due):
+    change(marts, f"update quality.delivery set {last} where sender_id = 'north'")
+
+    suite = SUITE.model_copy(update={"rules": [r for r in SUITE.rules if r.id == "deliveries_arrived"]})
+    assert [r.passed for r in run_suite(marts, suite, today=day)] == [not is_due]
 
 
 def test_a_result_of_the_day_after_death_may_still_arrive(marts):

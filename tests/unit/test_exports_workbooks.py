@@ -177,15 +177,18 @@ def test_tongji_gives_every_row_to_its_patient(tmp_path):
     assert counts == (2, 6121, 6120, 375, 14, 71, 501, 4, 201, 174)
 
 
-def test_a_number_shown_with_leading_zeros_keeps_them(tmp_path):
+def test_a_number_is_the_text_that_its_format_shows(tmp_path):
+    """With its leading zeros, and as a percentage with all of its digits; a word under such a format stays one."""
     book = openpyxl.Workbook()
-    book.active.append(["hospital number", "CK", "percent"])
-    book.active.append([412053, 10, 0.45])
-    book.active["A2"].number_format, book.active["C2"].number_format = "00000000", "0%"
+    book.active.append(["hospital number", "CK", "percent", "share", "note"])
+    book.active.append([412053, 10, 0.45, 0.4567, "none"])
+    formats = {"A2": "00000000", "C2": "0%", "D2": '0.0" of "%', "E2": "0%"}
+    for cell, number_format in formats.items():
+        book.active[cell].number_format = number_format
     path = tmp_path / "labs.xlsx"
     book.save(path)
     [table] = open_tables(path, ReadSpec(), tmp_path, CONNECTION)
-    assert rows_of(table) == [(2, "00412053", "10", "0.45")]
+    assert rows_of(table) == [(2, "00412053", "10", "45%", "45.67%", "none")]
 
 
 def test_sheets_that_no_table_came_from_are_told(tmp_path):

@@ -193,3 +193,20 @@ def test_a_malformed_line_of_a_table_with_identifiers_is_kept_without_its_text(t
     with duckdb.connect(str(registry.warehouse)) as connection:
         lines = connection.execute("select source_file, source_row, value_text from raw.rejected_line").fetchall()
     assert lines == [("patients.csv", 4, None)]
+
+
+def test_two_tables_on_one_sheet_refuse_the_delivery(tmp_path: Path) -> None:
+    """A second header above other names: its rows would be read under the first one's."""
+    mapping = MAPPING.split("  - file: visits.csv")[0] + """\
+  - file: labs.csv
+    observations: {patient_id: id, observed_on: date, values: {ck: {column: CK, unit: U/L}}}
+"""
+    registry = make_registry(
+        tmp_path, mapping, visits="", labs="id,date,CK\n1,2024-01-05,100\n\nid,date,LDH\n1,2024-01-05,700\n"
+    )
+    with pytest.raises(DeliveryRefused) as refused:
+        load(registry)
+    assert refused.value.reasons == [
+        "north/first/labs.csv: row 4 repeats a column's name above other names: two tables on one sheet; expected one; ask for"
+        " each as a sheet or a file of its own"
+    ]

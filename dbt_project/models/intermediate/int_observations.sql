@@ -163,7 +163,7 @@ ranked as (
     select
         *,
         case when fault is null then row_number() over sample end as rank_in_sample,
-        first_value(value_text) over sample as value_text_that_stands,
+        first_value({'number': value, 'comparator': comparator, 'text': case when value is null then value_text end}) over sample as result_that_stands,
     from timed
     window sample as (
         partition by fault is null, sender_id, hospital, resolved_patient, concept_id, observed_at, observed_date_iso, observed_offset_days, visit_key
@@ -184,5 +184,6 @@ select
     fault,
     fault is not null as is_rejected,
     coalesce(rank_in_sample > 1, false) as is_superseded,
-    case when rank_in_sample > 1 then value_text = value_text_that_stands end as is_same_again,
+    case when rank_in_sample > 1 then
+        {'number': value, 'comparator': comparator, 'text': case when value is null then value_text end} = result_that_stands end as is_same_again,
 from ranked

@@ -68,6 +68,6 @@ chosen as (
 )
 
 select
-    sender_id, hospital_id, patient_key, visit_key, visit_date, visit_date_precision, visit_date_iso, visit_end_date, visit_end_date_iso, time_days, visit_label, scheduled_visit,
+    sender_id, hospital_id, patient_key, visit_key, visit_date, visit_date_precision, visit_date_iso, visit_end_date, visit_end_date_iso, visit_end_at, time_days, visit_label, scheduled_visit,
     nominal_month, days_from_nominal, is_scheduled, correction_id, delivery_id, source_file, source_sheet, source_row,
 from chosen

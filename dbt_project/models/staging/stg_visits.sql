@@ -21,6 +21,7 @@ select
     {{ known_date('visit_date_times', 'visit_date') }},
     visit_offset_days,
     {{ known_date('visit_end_date_times', 'visit_end_date') }},
+    case when ({{ the_time('visit_end_date_times') }})::time <> time '00:00' then {{ the_time('visit_end_date_times') }} end as visit_end_at,
     visit_end_offset_days,
     {{ sent('visit_label') }} as visit_label,
     correction_id,

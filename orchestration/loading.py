@@ -378,15 +378,16 @@ class _Loader:
         rows, blanks, strays = self.connection.execute(
             f"select count(*), count(*) filter (where {blank}), count(*) filter (where {stray} is not null) from incoming"
         ).fetchone()
-        unexpected = self._reject_lines(part, cells, f"({blank} or {stray} is not null)")
+        none = blank
         if strays:
-            unexpected += strays
+            none = f"({blank} or {stray} is not null)"
             self._reject_strays(part, cells, stray, faults)
+        unexpected = self._reject_lines(part, cells, none) + strays
         summary.rows_read += rows
         summary.rows_malformed += len(table.malformed) + unexpected
         counts: dict[str, list[int]] = {}
         for export in part.exports:
-            taken = f"not ({blank}) and {stray} is null and {_taken(export, cells)}"
+            taken = f"not ({none}) and {_taken(export, cells)}"
             for name, entity in export.entities():
                 records, empty = self._insert_entity(export, table, name, entity, cells, taken)
                 count = counts.setdefault(name, [0, 0])
@@ -407,6 +408,7 @@ class _Loader:
         ids = [c for c in dict.fromkeys(c for s in sources for c in s.columns) if c in part.table.columns]
         tests = [
             f"when {_bare(cells[c])} = {_literal(c)} then 'repeated_header'"
+            f" when left({cells[c]}, 1) between '0' and '9' then null"  # most ids, and no footer
             f" when regexp_full_match(lower({_bare(cells[c])}), {_literal(FOOTER)}) then 'footer'"
             for c in ids
         ]
@@ -521,7 +523,8 @@ class _Loader:
         if key not in columns:
             return ""
         source = entity.visit_id if key == "visit_key" else entity.patient_id
-        marks = [*NO_ID, *(m.lower() for m in (*self.mapping.missing, *source.missing))]
+        own = [m for m in self.mapping.missing if m.strip("+-.0123456789")]  # 99 can be a patient
+        marks = [*NO_ID, *(m.lower() for m in (*own, *source.missing))]
         bare = _bare(columns[key])
         expression = f"(case when {bare} <> '' and lower({bare}) not in ({', '.join(map(_literal, marks))}) then {bare} end)"
         kind = "visit" if key == "visit_key" else "patient"

@@ -35,7 +35,10 @@ def test_201_were_discharged_and_174_died(tongji: Registry) -> None:
 def test_each_measured_defect_is_found_by_name_and_counted(tongji: Registry) -> None:
     assert query(
         tongji, "select finding, n_found, n_rows from quality.finding where entity = 'observations' order by 1"
-    ) == []
+    ) == [("date_missing", 14, 14), ("physically_impossible", 72, 72), ("value_missing", 505, 505)]
+    assert query(
+        tongji, "select column_name, count(*) from quality.rejected_row where rule = 'physically_impossible' group by all order by 1"
+    ) == [("白细胞计数", 1), ("红细胞计数", 71)]  # cells per microlitre of urine in a column of blood
     assert query(
         tongji,
         "select column_name, count(*) from quality.rejected_row where rule = 'value_missing' and value_text = '-1' group by all order by 1",

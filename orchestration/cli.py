@@ -192,6 +192,30 @@ def report(registry: RegistryOption = None, debug: DebugOption = False) -> None:
         flow.report_only(current)
 
 
+@app.command(epilog="Example: myositis queries zjch --read answered.xlsx")
+def queries(
+    hospital: Annotated[str, typer.Argument(help="The hospital that is asked, or the sender that sends for it.")],
+    read: Annotated[Path | None, typer.Option("--read", metavar="FILE", help="Take the answers of this list as corrections.")] = None,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write a hospital's questions into queries/, as a workbook to be answered; or read the answered one back."""
+    from datetime import date
+
+    from orchestration import queries as asked
+    from orchestration.database import warehouse
+
+    current = _registry(registry)
+    try:
+        with warehouse(current.warehouse) as connection:
+            if read is not None:
+                console.out.print(asked.told_of_answers(asked.read_answers(connection, current, hospital, read)), markup=False)
+            else:
+                console.out.print(asked.told_of_list(asked.write_queries(connection, current, hospital, date.today())), markup=False)
+    except asked.QueriesRefused as refusal:
+        raise Refused(str(refusal)) from None
+
+
 @app.command(epilog="Example: myositis status")
 def status(registry: RegistryOption = None, debug: DebugOption = False) -> None:
     """Show deliveries, the current release, and what is outstanding."""

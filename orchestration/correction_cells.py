@@ -14,12 +14,15 @@ from fnmatch import fnmatch
 import duckdb
 
 from orchestration.corrections import Correction, Feed, exports_of, feeds
-from orchestration.mapping import Mapping
+from orchestration.mapping import ENTITIES, RAW_NAMES, Mapping
 from orchestration.registry import Registry
 from orchestration.yaml_file import line_of
 
 HAS_SOURCE_COLUMN = ("observations", "antibodies", "events")
 HAS_VISIT_KEY = ("visits", *HAS_SOURCE_COLUMN)
+OUR_NAMES = {
+    (entity, RAW_NAMES.get(name, name)): name for entity, model in ENTITIES.items() for name in model.model_fields
+}
 POSITION = "source_file, source_sheet, source_row"
 CELL_COLUMNS = (
     "correction_id, sender_id, delivery_id, load_id, export_id, entity, source_file, source_sheet, source_row, source_column,"
@@ -70,7 +73,7 @@ def check_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry)
 
 def _resolve(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
     before = _cells_by_load(connection)
-    for table in ("registry_correction_load", "registry_correction_match", "registry_corrected_cell"):
+    for table in ("registry_correction_load", "registry_correction_match", "registry_corrected_cell", "registry_asked_cell"):
         connection.execute(f"delete from raw.{table} where load_id not in (select load_id from raw.current_load)")
     _write_records(connection, registry)
     searched = dict(connection.execute("select load_id, corrections_digest from raw.registry_correction_load").fetchall())
@@ -112,7 +115,7 @@ def correction_id(sender: str, correction: Correction) -> str:
 
 def _search(connection: duckdb.DuckDBPyConnection, registry: Registry, load: _Load) -> None:
     """All records of a sender at once: one pass over a raw table for each of its fields that any record names."""
-    for table in ("registry_correction_match", "registry_corrected_cell"):
+    for table in ("registry_correction_match", "registry_corrected_cell", "registry_asked_cell"):
         connection.execute(f"delete from raw.{table} where load_id = ?", [load.load_id])
     file, mapping = registry.corrections.get(load.sender), registry.mappings[load.sender]
     records = [c for c in file.corrections if c.status != "withdrawn"] if file else []
@@ -135,6 +138,7 @@ def _search(connection: duckdb.DuckDBPyConnection, registry: Registry, load: _Lo
         " from meant group by correction_id",
         [load.sender, load.delivery, load.load_id],
     )
+    _keep_asked(connection, mapping, load, records)
     for entity, field in connection.execute("select distinct entity, field from target order by all").fetchall():
         _keep_cells(connection, load, entity, field)
     connection.execute("drop table place; drop table condition; drop table wanted; drop table target; drop table met; drop table meant")
@@ -239,6 +243,19 @@ def _keep_cells(connection: duckdb.DuckDBPyConnection, load: _Load, entity: str,
         """,
         [load.load_id],
     )
+
+
+def _keep_asked(connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: _Load, records: list[Correction]) -> None:
+    """The cells of records that wait for an answer, for the query list."""
+    for record in (r for r in records if r.status == "open"):
+        fed = feeds(mapping, exports_of(mapping, record.match), next(iter(record.expect)))
+        if fed:
+            connection.execute(
+                "insert into raw.registry_asked_cell select correction_id, ?, ?, source_file, source_sheet, source_row, ?, ?, ?"
+                " from meant where correction_id = ? and is_as_expected",
+                [load.load_id, load.delivery, fed[0].entity, OUR_NAMES[fed[0].entity, fed[0].field], fed[0].source_column,
+                 correction_id(load.sender, record)],
+            )
 
 
 # whether the records still hold

@@ -8,14 +8,17 @@ hospital (`queries.py`).
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import yaml
 from pydantic import Field, field_validator, model_validator
 
 from orchestration.mapping import RAW_NAMES, WIDE_NAMES, Export, Id, Mapping, Strict, is_named
@@ -90,11 +93,11 @@ class Correction(Strict):
     def acts(self) -> bool:
         return self.status in ("applied", "mended")
 
-    def columns(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Each column named, with the key under which it stands."""
+    def cells(self) -> Iterator[tuple[tuple[str, ...], str, str | None]]:
+        """Each cell named: the key under which it stands, their column, the text."""
         for key, cells in ((("match", "cells"), self.match.cells), (("expect",), self.expect), (("value",), self.value or {})):
-            for column in cells:
-                yield (*key, column), column
+            for column, text in cells.items():
+                yield key, column, text
 
 
 class AcceptedChange(Strict):
@@ -160,37 +163,41 @@ def exports_of(mapping: Mapping, match: Match) -> list[Export]:
 
 
 def faults_of(file: CorrectionFile, mapping: Mapping, path: Path, shown_as: str) -> Iterator[str]:
-    """What the records name and the mapping does not know; no text of a cell is repeated."""
-    for number, correction in enumerate(file.corrections):
-        def place(*key: str | int, number: int = number) -> str:
-            line = line_of(path, ("corrections", number, *key))
-            return f"{shown_as}:{line}: corrections[{number}].{'.'.join(str(k) for k in key)}"
+    """What the records of a file name and the mapping does not know."""
 
-        exports = exports_of(mapping, correction.match)
+    def place(number: int, key: tuple[str, ...]) -> str:
+        return f"{shown_as}:{line_of(path, ('corrections', number, *key))}: corrections[{number}].{'.'.join(key)}"
+
+    yield from faults_of_records(file.corrections, mapping, place)
+
+
+def faults_of_records(
+    records: Sequence[Correction], mapping: Mapping, place: Callable[[int, tuple[str, ...]], str]
+) -> Iterator[str]:
+    """What records name and the mapping does not know; ``place`` words where; no text of a cell is repeated."""
+    for number, record in enumerate(records):
+        exports = exports_of(mapping, record.match)
         if not any(True for x in exports for _ in x.entities()):
             files = list(dict.fromkeys(x.file + (f" [{x.sheet}]" if x.sheet else "") for x in mapping.exports if any(x.entities())))
             yield (
-                f"{place('match', 'file')}: no export of hospitals/{mapping.sender}.yml takes records from it."
-                f" Its files: {', '.join(files)}.{nearest(correction.match.file, [x.file for x in mapping.exports])}"
+                f"{place(number, ('match', 'file'))}: no export of hospitals/{mapping.sender}.yml takes records from it."
+                f" Its files: {', '.join(files)}.{nearest(record.match.file, [x.file for x in mapping.exports])}"
             )
             continue
-        for key, column in correction.columns():
+        for key, column, text in record.cells():
+            where = place(number, (*key, column))
             if sentence := _column_fault(mapping, exports, column):
-                yield f'{place(*key)}: {sentence}'
-        for key, cells in (("match.cells", correction.match.cells), ("expect", correction.expect)):
-            for column, text in cells.items():
-                if not _trimmed(text) and any(f.source_column for f in feeds(mapping, exports, column)):
-                    yield (
-                        f"{place(*key.split('.'), column)}: an empty cell of a wide table gives no record, so there is nothing to"
-                        " correct; ask the hospital to send the row again"
-                    )
-        for key, cells in (("match.cells", correction.match.cells), ("expect", correction.expect), ("value", correction.value or {})):
-            for column, text in cells.items():
-                if text and looks_like_an_identifier(text):
-                    yield (
-                        f"{place(*key.split('.'), column)}: the text looks like an identity number, a telephone or an e-mail address;"
-                        " identifiers are not kept: name the patient by patient_key, or the row by delivery and row"
-                    )
+                yield f"{where}: {sentence}"
+            elif key != ("value",) and not _trimmed(text) and any(f.source_column for f in feeds(mapping, exports, column)):
+                yield (
+                    f"{where}: an empty cell of a wide table gives no record, so there is nothing to correct; ask the hospital to send"
+                    " the row again"
+                )
+            if text and looks_like_an_identifier(text):
+                yield (
+                    f"{where}: the text looks like an identity number, a telephone or an e-mail address; identifiers are not kept:"
+                    " name the patient by patient_key, or the row by delivery and row"
+                )
 
 
 def _column_fault(mapping: Mapping, exports: list[Export], column: str) -> str | None:
@@ -209,6 +216,63 @@ def _column_fault(mapping: Mapping, exports: list[Export], column: str) -> str |
         f'hospitals/{mapping.sender}.yml takes no column "{column}" from these files.{nearest(column, known)}'
         f" Its columns: {', '.join(known)}"
     )
+
+
+def put_records(path: Path, sender: str, records: Sequence[Correction]) -> None:
+    """Write records into a file of corrections, in one rename: in place of those with the same id, else at the end of the list.
+
+    Every other line stays as it was written, comments included.
+    """
+    text = path.read_text(encoding="utf-8") if path.exists() else f"sender: {sender}\n"
+    for record in records:
+        text = _with_record(text, record)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(part, path)
+
+
+def _with_record(text: str, record: Correction) -> str:
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    lines = text.splitlines()
+    entry = next(((key, value) for key, value in root.value if key.value == "corrections"), None)
+    if entry is None:
+        return "\n".join([*lines, "corrections:", *_as_yaml(record, 2)]) + "\n"
+    key, listed = entry
+    if not listed.value or listed.flow_style:  # `corrections: []`, or a list in one line: laid out anew
+        old = [Correction.model_validate(yaml.SafeLoader("").construct_document(node)) for node in listed.value]
+        kept = [r for r in old if r.id != record.id]
+        end = listed.end_mark.line + (listed.end_mark.column > 0)
+        laid_out = [line for r in (*kept, record) for line in _as_yaml(r, 2)]
+        return "\n".join([*lines[:key.start_mark.line], "corrections:", *laid_out, *lines[end:]]) + "\n"
+    indent = listed.start_mark.column
+    for node in listed.value:
+        if any(k.value == "id" and v.value == record.id for k, v in node.value):
+            return "\n".join([*lines[:node.start_mark.line], *_as_yaml(record, indent), *lines[_end(node):]]) + "\n"
+    return "\n".join([*lines[:_end(listed.value[-1])], *_as_yaml(record, indent), *lines[_end(listed.value[-1]):]]) + "\n"
+
+
+def _end(node: yaml.Node) -> int:
+    """The line after the last value of a node; comments behind it are not its own."""
+    while getattr(node, "flow_style", True) is False and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return node.end_mark.line + (node.end_mark.column > 0)
+
+
+def _as_yaml(record: Correction, indent: int) -> list[str]:
+    """A record in the style of a file written by hand; every text of a cell in quotes."""
+    kept = record.model_dump(mode="json", exclude_none=True)
+    value = record.value and {"value": dict(record.value)}  # an empty cell is said, not left out
+    shown = kept | {"expect": dict(record.expect)} | (value or {})
+    lines = [f"{key}: {text if key in ('id', 'action', 'status', 'reported') else json.dumps(text, ensure_ascii=False)}"
+             for key, text in shown.items()]
+    return [f"{' ' * indent}{'- ' if number == 0 else '  '}{line}" for number, line in enumerate(lines)]
 
 
 @cache

@@ -63,6 +63,11 @@ create table if not exists raw.rejected_line (
 create table if not exists raw.patient_link (
     sender_id varchar, hospital_id varchar, delivery_id varchar, load_id varchar, patient_key varchar,
     identifier varchar, link_hash varchar);
+create table if not exists raw.delivery_decision (load_id varchar primary key, judged_by varchar);
+create table if not exists raw.delivery_comparison (load_id varchar primary key, compared_loads varchar);
+create table if not exists raw.delivery_change (
+    sender_id varchar, delivery_id varchar, load_id varchar, compared_with varchar, entity varchar, item varchar,
+    column_name varchar, rows_known bigint, rows_added bigint, rows_gone bigint, rows_changed bigint, rows_filled bigint);
 create or replace view raw.current_load as
     select sender_id, delivery_id, load_id from raw.delivery
     where state = 'accepted'
@@ -95,6 +100,9 @@ create table if not exists raw.registry_corrected_cell (
     correction_id varchar, sender_id varchar, delivery_id varchar, load_id varchar, export_id varchar, entity varchar,
     source_file varchar, source_sheet varchar, source_row bigint, source_column varchar, patient_key varchar, visit_key varchar,
     action varchar, field varchar, value_sent varchar, value_text varchar);
+create table if not exists raw.registry_asked_cell (
+    correction_id varchar, load_id varchar, delivery_id varchar, source_file varchar, source_sheet varchar, source_row bigint,
+    entity varchar, field varchar, source_column varchar);
 create table if not exists raw.registry_load_to_restage (load_id varchar primary key);
 create table if not exists raw.registry_endpoint (
     endpoint varchar, role varchar, event_id varchar, horizon_months double);

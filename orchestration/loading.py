@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -83,6 +83,7 @@ class Inventory:
     files: list[DeliveredFile]
     content_sha256: str
     mapping_digest: str
+    records_digest: str
 
     @property
     def load_id(self) -> str:
@@ -126,7 +127,8 @@ def take_inventory(registry: Registry, sender: str, delivery: str) -> Inventory:
                 digest = hashlib.file_digest(handle, "sha256").hexdigest()
             files.append(DeliveredFile(path.relative_to(folder).as_posix(), path, digest, path.stat().st_size))
     content = hashlib.sha256("\n".join(f"{f.name}\t{f.sha256}" for f in files).encode()).hexdigest()
-    return Inventory(sender, delivery, files, content, registry.mapping_digest(sender))
+    records = registry.records_digest(date.today(), sender)
+    return Inventory(sender, delivery, files, content, registry.mapping_digest(sender), records)
 
 
 def load_delivery(
@@ -181,14 +183,36 @@ def record_state(
         [inventory.sender, inventory.delivery, inventory.load_id, state, kind, inventory.content_sha256,
          inventory.mapping_digest, _now(), reason],
     )
+    connection.execute(
+        "insert or replace into raw.delivery_decision values (?, ?)", [inventory.load_id, _judged_by(connection, inventory)]
+    )
     connection.commit()
 
 
 def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
-    """Whether this very content, read by this very mapping, was already accepted or refused."""
+    """Whether this very content, read by this very mapping, was already accepted, or refused under the present records.
+
+    A refused delivery is judged again when its sender's corrections, accepted changes or waivers are others now, or when an
+    earlier delivery is.
+    """
     # a parameter in place of the literal would import pandas, a second that a run with nothing new need not take
-    state = connection.execute(f"select state from raw.delivery where load_id = {_literal(inventory.load_id)}").fetchone()
-    return state is not None and state[0] in ("accepted", "refused")
+    row = connection.execute(
+        "select d.state, j.judged_by from raw.delivery as d left join raw.delivery_decision as j using (load_id)"
+        f" where d.load_id = {_literal(inventory.load_id)}"
+    ).fetchone()
+    if row is None or row[0] != "refused":
+        return row is not None and row[0] == "accepted"
+    return row[1] in (None, _judged_by(connection, inventory))
+
+
+def _judged_by(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> str:
+    """What a decision on a delivery rests on beside its content and its mapping."""
+    earlier = connection.execute(
+        "select md5(string_agg(load_id, ',' order by delivery_id)) from raw.delivery"
+        " where sender_id = ? and delivery_id < ? and state = 'accepted'",
+        [inventory.sender, inventory.delivery],
+    ).fetchone()[0]
+    return f"{inventory.records_digest}/{earlier}"
 
 
 def _now() -> datetime:

@@ -478,6 +478,19 @@ class Codes(Strict):
         return value
 
 
+class ChangesAllowed(Strict):
+    """How much of what a sender said before a delivery may change: of each test, antibody, event or treatment, and of each
+    other table, a share of the rows known."""
+
+    changed: float = Field(0.02, ge=0, le=1, description="Share of the known rows that may say something else.")
+    gone: float = Field(0.02, ge=0, le=1, description="Share of the known rows that may be missing, where all are to be sent.")
+    rows: int = Field(5, ge=0, description="So many rows may always change or go.")
+
+    def sentence(self, what: Literal["changed", "gone"], known: int) -> str:
+        share = getattr(self, what)
+        return f"{max(self.rows, int(share * known)):,} ({share:.1%} of the known rows, or {self.rows} rows where that is more)"
+
+
 class Mapping(Strict):
     """hospitals/<sender>.yml"""
 
@@ -512,6 +525,9 @@ class Mapping(Strict):
     )
     rejected_rows_allowed: float = Field(
         0.05, ge=0, le=1, description="Share of a table's rows that may be rejected before the delivery is refused."
+    )
+    changes_allowed: ChangesAllowed = Field(
+        default_factory=ChangesAllowed, description="How much of what is known a delivery may change before it is refused."
     )
     codes: Codes = Field(default_factory=Codes)
     exports: list[Export] = Field(min_length=1)

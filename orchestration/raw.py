@@ -13,6 +13,7 @@ import dagster as dg
 from orchestration import second_process
 from orchestration.checks import run_checks
 from orchestration.database import warehouse
+from orchestration.delivery_changes import Load, compare, compare_again, surprises
 from orchestration.landing import partitions
 from orchestration.loading import (
     DeliveryRefused,
@@ -54,7 +55,15 @@ def ingest(registry: Registry, sender: str, delivery: str) -> LoadSummary | None
             reasons = [f"{sender}/{delivery}: {r.sentence()}" for r in failed]
             record_state(connection, inventory, kind, "refused", "\n".join(reasons))
             raise DeliveryRefused(sender, delivery, reasons)
+        load = Load(sender, delivery, inventory.load_id, kind, inventory.content_sha256)
+        compare(connection, load)
+        if reasons := surprises(connection, registry, load):
+            remove_load(connection, inventory.load_id)
+            record_state(connection, inventory, kind, "refused", "\n".join(reasons))
+            raise DeliveryRefused(sender, delivery, reasons)
         record_state(connection, inventory, kind, "accepted")
+        for other in compare_again(connection, registry):
+            log.warning("%s/%s refused: it changes more than allowed of what is said before it now", other.sender, other.delivery)
     log.info(
         "%s/%s taken: %d files, %d rows, %d records", sender, delivery, summary.files, summary.rows_read + summary.rows_malformed,
         sum(summary.records.values()),

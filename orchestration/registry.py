@@ -116,10 +116,10 @@ class Registry:
         open_ones = [c.model_dump(mode="json") for c in file.corrections if c.status != "withdrawn"] if file else []
         return _digest(open_ones) if open_ones else ""
 
-    def records_digest(self, today: date) -> str:
-        """Changes when anything that people decided about deliveries changes, and when a waiver ends."""
+    def records_digest(self, today: date, sender: str | None = None) -> str:
+        """Changes when anything that people decided about deliveries (of one sender) changes, and when a waiver ends."""
         return _digest({
-            "corrections": {sender: file.model_dump(mode="json") for sender, file in self.corrections.items()},
+            "corrections": {s: file.model_dump(mode="json") for s, file in self.corrections.items() if sender in (None, s)},
             "waivers": [str(w) for w in self.waivers if today <= w.expires],
         })
 

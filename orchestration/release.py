@@ -105,7 +105,7 @@ def make_candidate(registry: Registry) -> str:
 
 def _copy_quality(connection: duckdb.DuckDBPyConnection) -> None:
     """Deliveries, files, counts of rejected rows and check results; the texts that were rejected stay in the warehouse."""
-    for table in ("correction", "delivery", "delivery_file", "source_table"):
+    for table in ("correction", "delivery", "delivery_change", "delivery_file", "source_table"):
         columns = "* exclude (loaded_at)" if table == "delivery" else "*"
         connection.execute(f"create table candidate.quality.{table} as select {columns} from quality.{table} order by all")
     connection.execute(

@@ -15,6 +15,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 from orchestration import dbt
 from orchestration.correction_cells import CorrectionsRefused, resolve_corrections
 from orchestration.database import warehouse, write_rules
+from orchestration.delivery_changes import compare_again
 from orchestration.lineage import read_lineage
 from orchestration.raw import POOL
 from orchestration.registry import Registry
@@ -97,7 +98,7 @@ def build(registry: Registry) -> tuple[list[dbt.NodeResult], dict[str, int]]:
         if not fresh:
             _put_setting(connection, "built_by_rules", f"building {rules}")
     log.info("models: %s", "what the new deliveries touch" if fresh else "all of them, for rules or models are new")
-    _correct(registry)
+    _settle(registry)
     results = dbt.build(registry, full_refresh=not fresh, with_seeds=not fresh)
     while all(r.passed for r in results):
         with warehouse(registry.warehouse) as connection:
@@ -105,14 +106,15 @@ def build(registry: Registry) -> tuple[list[dbt.NodeResult], dict[str, int]]:
             if not refuse_over_threshold(connection):
                 _put_setting(connection, "built_by_rules", rules)
                 return results, _row_counts(connection)
-        _correct(registry)
+        _settle(registry)
         results = dbt.build(registry, full_refresh=False, with_seeds=False)
     with warehouse(registry.warehouse) as connection:
         return results, _row_counts(connection)
 
 
-def _correct(registry: Registry) -> None:
+def _settle(registry: Registry) -> None:
     with warehouse(registry.warehouse) as connection:
+        compare_again(connection, registry)
         if faults := resolve_corrections(connection, registry):
             raise CorrectionsRefused(faults)
 
@@ -141,6 +143,7 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection) -> int:
         connection.execute(
             "update raw.delivery set state = 'accepted' where load_id = ("
             " select load_id from raw.delivery where sender_id = ? and delivery_id = ? and state = 'replaced'"
+            " and load_id in (select load_id from raw.source_table)"  # its rows are still here
             " order by loaded_at desc limit 1)",
             [sender, delivery],
         )

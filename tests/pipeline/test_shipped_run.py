@@ -38,7 +38,7 @@ MODELS = {
         "fct_follow_up", "fct_observation", "fct_time_to_relapse", "fct_treatment", "fct_visit",
         "patient_link",
     },
-    "quality": {"corrected_cell", "correction", "delivery", "delivery_file", "finding", "refused_link", "rejected_row",
+    "quality": {"corrected_cell", "correction", "delivery", "delivery_change", "delivery_file", "finding", "refused_link", "rejected_row",
                 "source_table", "unit_spelling",
                 "superseded_row"},
     "release": {"candidate", "current"},

@@ -11,7 +11,9 @@ import pytest
 from orchestration import cli
 from tests.unit.test_loading import MAPPING, make_registry
 
-COMMANDS = ("run", "ingest", "check", "release", "report", "ui", "sql", "status", "schema", "init", "onboard", "reproduce", "audit")
+COMMANDS = (
+    "run", "ingest", "check", "release", "report", "ui", "sql", "status", "queries", "schema", "init", "onboard", "reproduce", "audit",
+)
 
 
 def call(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:

@@ -7,7 +7,7 @@ with rules as (
 at_ingestion as (
     select
         sender_id, null::varchar as hospital_id, delivery_id, load_id, source_file, source_sheet, source_row,
-        'raw' as layer, null::varchar as entity, rule, column_name, value_text as found, true as is_row, reason as in_words,
+        'raw' as layer, null::varchar as entity, rule, null::varchar as field, column_name, value_text as found, true as is_row, reason as in_words,
     from {{ source('raw', 'rejected_line') }}
 ),
 
@@ -15,7 +15,7 @@ at_staging as (
     {% for entity in ['patients', 'visits', 'observations', 'antibodies', 'events', 'treatments', 'follow_up'] %}
     select
         sender_id, hospital_id, delivery_id, load_id, source_file, source_sheet, source_row,
-        'staging' as layer, '{{ entity }}' as entity, f.rule as rule,
+        'staging' as layer, '{{ entity }}' as entity, f.rule as rule, f.column_name as field,
         coalesce({{ 'source_column' if entity in ['observations', 'antibodies', 'events'] else 'null' }}, f.column_name) as column_name,
         f.found as found, is_rejected as is_row,
     from (select *, unnest(faults) as f from {{ ref('stg_' ~ entity) }} where faults is not null)
@@ -28,7 +28,7 @@ at_intermediate as (
                              'treatments': 'int_treatments', 'follow_up': 'int_follow_up'}.items() %}
     select
         sender_id, hospital_id, delivery_id, load_id, source_file, source_sheet, source_row,
-        'intermediate' as layer, '{{ entity }}' as entity, fault.rule as rule,
+        'intermediate' as layer, '{{ entity }}' as entity, fault.rule as rule, fault.column_name as field,
         coalesce({{ 'source_column' if entity in ['observations', 'antibodies', 'events'] else 'null' }}, fault.column_name) as column_name,
         fault.found as found, true as is_row,
     from {{ ref(model) }}
@@ -37,7 +37,7 @@ at_intermediate as (
     {% endfor %}
     select
         v.sender_id, v.hospital_id, v.delivery_id, v.load_id, v.source_file, v.source_sheet, v.source_row,
-        'intermediate' as layer, 'visits' as entity, 'patient_unknown' as rule, 'patient_id' as column_name,
+        'intermediate' as layer, 'visits' as entity, 'patient_unknown' as rule, 'patient_id' as field, 'patient_id' as column_name,
         null::varchar as found, true as is_row,
     from {{ ref('stg_visits') }} as v
     anti join {{ ref('int_patients') }} as p using (sender_id, patient_key)
@@ -45,7 +45,7 @@ at_intermediate as (
     union all
     select
         p.sender_id, p.hospital_id, p.delivery_id, p.load_id, p.source_file, p.source_sheet, p.source_row,
-        'intermediate' as layer, 'patients' as entity, 'hospital_missing' as rule, 'hospital_id' as column_name,
+        'intermediate' as layer, 'patients' as entity, 'hospital_missing' as rule, 'hospital_id' as field, 'hospital_id' as column_name,
         null::varchar as found, true as is_row,
     from {{ ref('stg_patients') }} as p
     where not p.is_rejected and p.hospital_id is null

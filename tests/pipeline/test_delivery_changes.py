@@ -1,0 +1,157 @@
+"""What a delivery changes of what is known, counted by natural key; a surprising change is refused until it is taken on purpose."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestration.loading import DeliveryRefused, take_inventory
+from orchestration.raw import ingest
+from orchestration.registry import Registry, load_registry
+from tests.registries import MAPPINGS, copy_registry, query
+from tests.unit.test_loading import make_registry
+
+MAPPING = """\
+sender: north
+name: North Hospital
+kind: incremental
+changes_allowed: {changed: 0.1, gone: 0.1, rows: 1}
+exports:
+  - file: patients.csv
+    patients: {patient_id: id, sex: sex}
+  - file: labs.csv
+    observations: {patient_id: id, observed_on: date, concept: test, value: result, unit: unit}
+"""
+PATIENTS = "id,sex\n1,F\n2,M\n"
+GLUCOSE = {f"2024-01-{day:02}": "100" for day in range(1, 21)}
+
+
+def labs(glucose: dict[str, str], *more: str) -> str:
+    rows = [f"1,{day},glucose,{value},mg/dL" for day, value in glucose.items()]
+    return "\n".join(["id,date,test,result,unit", *rows, *more]) + "\n"
+
+
+def sent(registry: Registry, delivery: str, text: str, patients: str = PATIENTS) -> None:
+    folder = registry.landing / "north" / delivery
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "patients.csv").write_text(patients)
+    (folder / "labs.csv").write_text(text)
+    ingest(registry, "north", delivery)
+
+
+@pytest.fixture
+def north(tmp_path: Path) -> Registry:
+    registry = make_registry(tmp_path, MAPPING, patients=PATIENTS, visits="", labs=labs(GLUCOSE, "2,2024-01-01,CK,9,U/L"))
+    ingest(registry, "north", "first")
+    return registry
+
+
+CHANGES = (
+    "select compared_with, entity, item, column_name, rows_known, rows_added, rows_gone, rows_changed, rows_filled"
+    " from raw.delivery_change where entity = 'observations' order by all"
+)
+
+
+def test_added_changed_and_filled_rows_are_counted_by_test_and_column(north: Registry) -> None:
+    sent(north, "second", labs(GLUCOSE | {"2024-01-01": "101", "2024-02-01": "90"}, "2,2024-01-01,CK,9,U/L", "2,2024-01-01,CK,9,U/L"))
+    assert query(north, CHANGES) == [
+        ("earlier deliveries", "observations", "CK", None, 1, 0, 0, 0, 0),
+        ("earlier deliveries", "observations", "glucose", "value_text", 20, None, None, 1, 0),
+        ("earlier deliveries", "observations", "glucose", None, 20, 1, 0, 1, 0),
+    ]
+
+
+def test_many_values_silently_different_under_the_same_ids_refuse_the_delivery(north: Registry) -> None:
+    changed = labs({day: "101" if day < "2024-01-09" else value for day, value in GLUCOSE.items()})
+    with pytest.raises(DeliveryRefused) as refused:
+        sent(north, "second", changed)
+    content = take_inventory(north, "north", "second").content_sha256
+    assert refused.value.reasons == [
+        'north/second: observations "glucose": 8 of 20 known rows are not what earlier deliveries said, in "result" (8);'
+        " allowed 2 (10.0% of the known rows, or 1 rows where that is more)",
+        "Ask the hospital why. When the change is right, take it on purpose: in corrections/north.yml write, under accepted_changes,"
+        f' {{delivery: "second", content: {content[:12]}, owner: …, reason: …}} and run again',
+    ]
+    assert query(north, "select delivery_id, state from raw.delivery order by 1") == [("first", "accepted"), ("second", "refused")]
+    assert query(north, "select count(*) from raw.observations where delivery_id = 'second'") == [(0,)]
+    assert query(north, CHANGES)[1][-2:] == (8, 0)
+
+
+def test_a_change_is_taken_on_purpose_by_a_record_of_that_very_content(north: Registry) -> None:
+    changed = labs(dict.fromkeys(GLUCOSE, "101"))
+    with pytest.raises(DeliveryRefused):
+        sent(north, "second", changed)
+    accepting = accept(north, "second")
+    assert ingest(accepting, "north", "second") is not None
+    with pytest.raises(DeliveryRefused, match="20 of 20 known rows are not what the replaced files said"):
+        sent(accepting, "second", labs(dict.fromkeys(GLUCOSE, "102")))
+
+
+def accept(registry: Registry, delivery: str) -> Registry:
+    (registry.folder / "corrections").mkdir(exist_ok=True)
+    content = take_inventory(registry, "north", delivery).content_sha256[:12]
+    (registry.folder / "corrections" / "north.yml").write_text(
+        f'sender: north\naccepted_changes:\n  - {{delivery: {delivery}, content: "{content}", owner: A. Keeper, reason: new meter}}\n'
+    )
+    return load_registry(registry.folder)
+
+
+def test_a_corrected_file_that_loses_rows_is_refused_and_what_it_would_replace_stays(north: Registry) -> None:
+    with pytest.raises(DeliveryRefused) as refused:
+        sent(north, "first", labs(dict(list(GLUCOSE.items())[:12])))
+    assert refused.value.reasons[0] == (
+        'north/first: observations "glucose": 8 of 20 rows that the replaced files had are gone; allowed 2 (10.0% of the known rows, or 1'
+        " rows where that is more)"
+    )
+    assert query(north, "select count(*) from raw.observations as o semi join raw.current_load using (load_id)") == [(21,)]
+
+
+def test_a_full_delivery_must_hold_what_was_known_an_incremental_one_need_not(north: Registry) -> None:
+    short = labs({"2024-01-01": "100"}, "2,2024-01-01,CK,9,U/L")
+    sent(north, "second", short)
+    full = make_registry(north.folder, MAPPING.replace("incremental", "full"), patients=PATIENTS, visits="", labs=labs(GLUCOSE))
+    ingest(full, "north", "first")
+    with pytest.raises(DeliveryRefused, match=r'observations "glucose": 19 of 20 rows that earlier deliveries had are gone'):
+        ingest(full, "north", "second")
+
+
+def test_an_earlier_delivery_that_comes_late_puts_a_later_one_in_question(north: Registry) -> None:
+    """The order of arrival does not matter: in the order of names the second delivery would have been refused."""
+    sent(north, "third", labs(dict.fromkeys((f"2023-01-{d:02}" for d in range(1, 11)), "80")))
+    sent(north, "second", labs(dict.fromkeys((f"2023-01-{d:02}" for d in range(1, 11)), "90")))
+    assert query(north, "select delivery_id, state from raw.delivery order by 1") == [
+        ("first", "accepted"), ("second", "accepted"), ("third", "refused"),
+    ]
+
+
+def test_a_word_that_no_catalogue_knows_is_not_repeated(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path, MAPPING, patients=PATIENTS, visits="", labs=labs(GLUCOSE).replace("glucose", "Anna Example"))
+    ingest(registry, "north", "first")
+    with pytest.raises(DeliveryRefused) as refused:
+        sent(registry, "second", labs(dict.fromkeys(GLUCOSE, "7")).replace("glucose", "Anna Example"))
+    assert "(one of concepts that the catalogue does not know): 20 of 20" in refused.value.reasons[0]
+    assert "Anna" not in str(refused.value)
+
+
+def test_eighty_glucose_values_that_differ_in_a_new_version_of_a_real_export_are_seen(tmp_path: Path) -> None:
+    registry = copy_registry(MAPPINGS / "eicu", tmp_path / "eicu")
+    (version,) = registry.deliveries("eicu")
+    assert ingest(registry, "eicu", version) is not None
+    newer = shutil.copytree(registry.landing / "eicu" / version, registry.landing / "eicu" / "demo-2.0.2")
+    lines = (newer / "lab.csv").read_text().splitlines()
+    result, name = (lines[0].split(",").index(c) for c in ("labresulttext", "labname"))
+    changed = 0
+    for number, line in enumerate(lines):
+        cells = line.split(",")
+        if cells[name] == "glucose" and changed < 80:
+            cells[result] = "1" + cells[result]
+            lines[number], changed = ",".join(cells), changed + 1
+    (newer / "lab.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DeliveryRefused) as refused:
+        ingest(registry, "eicu", "demo-2.0.2")
+    assert refused.value.reasons[0] == (
+        'eicu/demo-2.0.2: observations "glucose": 80 of 1,029 known rows are not what earlier deliveries said, in "labresulttext" (80);'
+        " allowed 20 (2.0% of the known rows, or 5 rows where that is more)"
+    )

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from orchestration.mapping import RAW_NAMES, WIDE_NAMES, Export, Id, Mapping, Strict, is_named
 from orchestration.yaml_file import line_of, nearest
@@ -28,6 +28,7 @@ KEYS = ("patient_id", "visit_id")
 PSEUDONYM = r"^[0-9a-f]{32}$"
 Status = Literal["open", "applied", "mended", "withdrawn"]
 Cells = dict[str, str | None]
+Delivery = Annotated[str, BeforeValidator(lambda name: name.isoformat() if isinstance(name, dt.date) else name)]  # 2024-06-30 unquoted
 
 
 class Match(Strict):
@@ -35,7 +36,7 @@ class Match(Strict):
 
     file: str = Field(description="Name or pattern (`labs_*.csv`) inside the delivery folder.")
     sheet: str | None = Field(None, description="Name or pattern of the worksheet.")
-    delivery: str | None = Field(None, description="Only this delivery; without it every one, also those to come.")
+    delivery: Delivery | None = Field(None, description="Only this delivery; without it every one, also those to come.")
     row: int | None = Field(None, ge=1, description="Row of the file, as quality.rejected_row names it; with delivery.")
     patient_key: str | None = Field(None, pattern=PSEUDONYM, description="The patient, as marts name them.")
     visit_key: str | None = Field(None, pattern=PSEUDONYM, description="The visit, where the hospital names visits.")
@@ -103,7 +104,7 @@ class Correction(Strict):
 class AcceptedChange(Strict):
     """A delivery that changes more known rows than allowed, and is right to."""
 
-    delivery: str
+    delivery: Delivery
     content: str = Field(pattern=r"^[0-9a-f]{12,64}$", description="The start of the delivery's sha256, as the refusal gives it.")
     owner: str = Field(min_length=1, description="Who answers for it.")
     reason: str = Field(min_length=1)

@@ -135,7 +135,7 @@ def surprises(
     if sentences:
         sentences.append(
             f"Ask the hospital why. When the change is right, take it on purpose: in corrections/{load.sender}.yml write, under"
-            f' accepted_changes, {{delivery: "{load.delivery}", content: {load.content_sha256[:12]}, owner: …, reason: …}} and run again'
+            f' accepted_changes, {{delivery: "{load.delivery}", content: "{load.content_sha256[:12]}", owner: …, reason: …}} and run again'
         )
     return sentences
 

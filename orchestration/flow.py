@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 from orchestration import console, second_process
 from orchestration.deliveries import outstanding, strays
@@ -16,6 +17,7 @@ from orchestration.registry import Registry
 
 log = logging.getLogger("myositis")
 
+WAIVERS_SHOWN_BEFORE = timedelta(days=30)
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -210,8 +212,19 @@ def show_deliveries(registry: Registry) -> None:
 def show_status(registry: Registry) -> None:
     console.out.print(f"{registry.file.name} ({registry.folder})", markup=False)
     show(registry, Outcome(refusals=standing_refusals(registry)))
+    for sentence in ending_waivers(registry, date.today()):
+        console.out.print(sentence, markup=False)
     for inventory in outstanding(registry):
         console.out.print(f"outstanding: {inventory.sender}/{inventory.delivery} ({len(inventory.files)} files)", markup=False)
+
+
+def ending_waivers(registry: Registry, today: date) -> list[str]:
+    """Waivers that have ended, or end within a month."""
+    return [
+        f"waivers.yml: {w.expectation}{f' of {w.hospital}' if w.hospital else ''}{f' ({w.item})' if w.item else ''}:"
+        f" {'ended' if w.expires < today else 'ends'} on {w.expires}; ask {w.owner}, and renew it or take it out"
+        for w in sorted(registry.waivers, key=lambda w: w.expires) if w.expires <= today + WAIVERS_SHOWN_BEFORE
+    ]
 
 
 def _why(result, name: str) -> str:

@@ -72,7 +72,7 @@ def test_many_values_silently_different_under_the_same_ids_refuse_the_delivery(n
         'north/second: observations "glucose": 8 of 20 known rows are not what earlier deliveries said, in "result" (8);'
         " allowed 2 (10.0% of the known rows, or 1 rows where that is more)",
         "Ask the hospital why. When the change is right, take it on purpose: in corrections/north.yml write, under accepted_changes,"
-        f' {{delivery: "second", content: {content[:12]}, owner: …, reason: …}} and run again',
+        f' {{delivery: "second", content: "{content[:12]}", owner: …, reason: …}} and run again',
     ]
     assert query(north, "select delivery_id, state from raw.delivery order by 1") == [("first", "accepted"), ("second", "refused")]
     assert query(north, "select count(*) from raw.observations where delivery_id = 'second'") == [(0,)]

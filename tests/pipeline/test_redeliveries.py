@@ -83,7 +83,9 @@ def test_a_refused_delivery_leaves_the_warehouse_as_it_was(built: Registry) -> N
     finally:
         file.write_bytes(original)
     after = warehouse_digest(built, ("raw", *CONTENT))
-    assert {table for table in after if after[table] != before[table]} == {"raw.delivery", "quality.delivery"}
+    assert {table for table in after if after[table] != before[table]} == {
+        "raw.delivery", "raw.delivery_decision", "quality.delivery",
+    }
     ((state, in_force),) = query(
         built, "select state, load_id_in_force is not null from quality.delivery where sender_id = 'zjfah' and delivery_id = '2024-06-30'"
     )

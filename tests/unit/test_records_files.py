@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from expectations.suite import WaiverFile
-from orchestration.corrections import CorrectionFile
+from expectations.suite import WaiverEntry, WaiverFile
+from orchestration import flow
+from orchestration.corrections import AcceptedChange, Correction, CorrectionFile, Match
 from orchestration.registry import Registry, load_registry
 from orchestration.yaml_file import ConfigurationError
 from tests.unit.test_loading import make_registry
@@ -23,6 +25,13 @@ corrections:
     value: {CK: "765"}
     reason: typed twice
     status: applied
+"""
+DOCUMENTED = """\
+sender: north
+name: North Hospital
+exports:
+  - file: labs_*.csv
+    observations: {patient_id: MRN, observed_on: Sampled, concept: Test, value: Result, unit: Unit}
 """
 WAIVER = """\
 waivers:
@@ -122,3 +131,30 @@ def test_editors_get_a_schema_in_which_every_key_is_described() -> None:
     assert [name for name, key in match.items() if "description" not in key] == []
 
 
+def test_status_names_waivers_that_end_within_a_month_or_have_ended(tmp_path: Path) -> None:
+    registry = read(tmp_path)
+    assert flow.ending_waivers(registry, date(2025, 5, 30)) == []
+    assert flow.ending_waivers(registry, date(2025, 5, 31)) == [
+        "waivers.yml: sex_complete of north: ends on 2025-06-30; ask A. Keeper, and renew it or take it out"
+    ]
+    assert flow.ending_waivers(registry, date(2025, 7, 1)) == [
+        "waivers.yml: sex_complete of north: ended on 2025-06-30; ask A. Keeper, and renew it or take it out"
+    ]
+
+
+def test_every_key_of_these_files_stands_in_their_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "corrections.md").read_text(encoding="utf-8")
+    for model in (CorrectionFile, Correction, Match, AcceptedChange, WaiverFile, WaiverEntry):
+        assert [k for k in model.model_fields if not re.search(rf"\b{k}\b", text)] == [], model.__name__
+
+
+def test_the_examples_of_the_documentation_are_read(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "corrections.md").read_text(encoding="utf-8")
+    correction, accepted, waiver = re.findall(r"```yaml\n(.*?)```", text, flags=re.S)
+    make_registry(tmp_path, DOCUMENTED)
+    (tmp_path / "corrections").mkdir()
+    (tmp_path / "corrections" / "north.yml").write_text(correction + accepted)
+    (tmp_path / "waivers.yml").write_text(waiver)
+    registry = load_registry(tmp_path)
+    assert registry.corrections["north"].accepts("2024-06-30", "3fa9c2e41b07" + "0" * 52)
+    assert [w.item for w in registry.waivers] == ["ck"]

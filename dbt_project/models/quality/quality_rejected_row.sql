@@ -62,6 +62,7 @@ together as (
 select
     t.sender_id, t.hospital_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.source_row, t.layer, t.entity, t.rule,
     'found ' || coalesce(t.in_words, '"' || t.found || '"', 'nothing') || '; expected ' || r.expected || '; ' || r.remedy as reason,
+    t.field,
     t.column_name,
     t.found as value_text,
     t.is_row,

@@ -73,7 +73,8 @@ def _lost(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Finding]
             yield (
                 "follow-up",
                 f"{cohort.study.groups[group].label}: {len(part)} of {n} were not followed for the"
-                f" {endpoint.horizon_months:g} months of endpoint {spec.endpoint} (last seen after {_months(part['time_months'])}). They count in the curve up to then, and as"
+                f" {endpoint.horizon_months:g} months of endpoint {spec.endpoint} (last seen after"
+                f" {_months(part['time_months'])}). They count in the curve up to then, and as"
                 f" missing where a table counts the endpoint{counted}. If they left because they were well, or because they were"
                 " ill, the curve is wrong in that direction.",
             )

@@ -33,7 +33,7 @@ corrections as (
     group by all
 ),
 
-corrected_rows as (
+corrected_rows as not materialized (
     select
         r.* replace (
             {%- for field in correctable_fields(entity) %}
@@ -64,5 +64,5 @@ corrected_rows as (
 {%- endmacro %}
 
 {% macro text_now(texts, field, otherwise) -%}
-    case when map_contains({{ texts }}, '{{ field }}') then {{ texts }}['{{ field }}'] else {{ otherwise }} end
+    case when {{ texts }} is null then {{ otherwise }} when map_contains({{ texts }}, '{{ field }}') then {{ texts }}['{{ field }}'] else {{ otherwise }} end
 {%- endmacro %}

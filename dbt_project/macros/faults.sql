@@ -52,7 +52,7 @@ sets aside has that one fault only.
 
 {# Whether faults cost the row: one is a note that an ambiguous date was read, and how. #}
 {% macro reject(faults) -%}
-    len(list_filter(coalesce({{ faults }}, []), lambda f : f.rule <> 'date_read_by_order')) > 0
+    case when {{ faults }} is null then false else len(list_filter({{ faults }}, lambda f : f.rule <> 'date_read_by_order')) > 0 end
 {%- endmacro %}
 
 {#
@@ -64,48 +64,67 @@ the same table are two or more and never descend, and exactly one reading stands
 {%- endmacro %}
 
 {% macro staged(entity, dates=[], offsets=[], texts=[], word=none) -%}
-{#- Every row of the loads to stage, corrected, with each date's possible times, each offset in days, and the missing marks found. -#}
+{#- Every row of the loads to stage, corrected, with each date's possible times, each offset in days, and the missing marks found.
+    What a text means is worked out once per export and distinct text: of ten million results a few thousand differ. -#}
 {%- set doubtful = [] -%}
 {%- for c in dates if has_two_orders(c) -%}{%- do doubtful.append(c) -%}{%- endfor -%}
 {%- set subject = "coalesce(patient_key, visit_key)" if entity in ('visits', 'observations', 'antibodies', 'events') else "patient_key" -%}
-with raw_rows as (
+with raw_rows as not materialized (
     select r.* from {{ source('raw', entity) }} as r
     where r.load_id in ({{ loads_to_stage() }})
 ),
 
 {{ corrected_rows(entity) }},
 
-marked as (
+{% for c in dates + offsets + texts -%}
+{%- set key = ['export_id', c] + ([word] if word and loop.last else []) -%}
+{{ c }}_texts as (
+    select r.*, {{ is_missing('r.' ~ c, c, entity, word if loop.last) }} as is_missing,
+    from (select distinct {{ key | join(', ') }} from corrected_rows where {{ c }} is not null) as r
+),
+
+{{ c }}_read as (
+    select
+        r.*,
+        {%- set filled = 'case when not r.is_missing then r.' ~ c ~ ' end' %}
+        {%- if c in dates %}
+        {{ possible_times(filled, c) }} as times,
+        {%- elif c in offsets %}
+        {{ offset_days(filled, 'o_' ~ c ~ '.offset_unit', 'x.decimal_mark') }} as days,
+        {%- endif %}
+    from {{ c }}_texts as r
+    {%- if c in dates %}
+    left join {{ source('raw', 'registry_date_format') }} as f_{{ c }}
+        on r.export_id = f_{{ c }}.export_id and f_{{ c }}.field = '{{ c }}'
+    {%- elif c in offsets %}
+    left join {{ source('raw', 'registry_export') }} as x on r.export_id = x.export_id
+    left join {{ source('raw', 'registry_offset') }} as o_{{ c }}
+        on r.export_id = o_{{ c }}.export_id and o_{{ c }}.field = '{{ c }}'
+    {%- endif %}
+),
+
+{% endfor -%}
+{{ 'parsed as (' if doubtful else 'typed as not materialized (' }}
     select
         r.*,
         x.decimal_mark,
         {%- for c in dates + offsets + texts %}
-        {{ is_missing('r.' ~ c, c, entity, word if loop.last) }} as {{ c }}_is_missing,
+        coalesce({{ c }}_read.is_missing, true) as {{ c }}_is_missing,
         {%- endfor %}
-    from corrected_rows as r
-    left join {{ source('raw', 'registry_export') }} as x using (export_id)
-),
-
-{{ 'parsed' if doubtful else 'typed' }} as (
-    select
-        r.*,
         {%- for c in dates %}
-        {{ possible_times('case when not r.' ~ c ~ '_is_missing then r.' ~ c ~ ' end', c) }} as {{ c }}_times,
+        {{ c }}_read.times as {{ c }}_times,
         {%- endfor %}
         {%- for c in offsets %}
-        {{ offset_days('case when not r.' ~ c ~ '_is_missing then r.' ~ c ~ ' end', 'o_' ~ c ~ '.offset_unit', 'r.decimal_mark') }} as {{ c }}_days,
+        {{ c }}_read.days as {{ c }}_days,
         {%- endfor %}
         {%- for c in dates if c not in doubtful %}
         false as {{ c }}_is_by_order,
         {%- endfor %}
-    from marked as r
-    {%- for c in dates %}
-    left join {{ source('raw', 'registry_date_format') }} as f_{{ c }}
-        on r.export_id = f_{{ c }}.export_id and f_{{ c }}.field = '{{ c }}'
-    {%- endfor %}
-    {%- for c in offsets %}
-    left join {{ source('raw', 'registry_offset') }} as o_{{ c }}
-        on r.export_id = o_{{ c }}.export_id and o_{{ c }}.field = '{{ c }}'
+    from corrected_rows as r
+    left join {{ source('raw', 'registry_export') }} as x on x.export_id = r.export_id
+    {%- for c in dates + offsets + texts %}
+    left join {{ c }}_read on {{ c }}_read.export_id = r.export_id and {{ c }}_read.{{ c }} = r.{{ c }}
+        {%- if word and loop.last %} and {{ c }}_read.{{ word }} is not distinct from r.{{ word }}{% endif %}
     {%- endfor %}
 )
 {%- if doubtful %},

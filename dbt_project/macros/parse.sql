@@ -3,9 +3,9 @@ From text to numbers and dates. A text that cannot be understood gives null here
 DuckDB's functions stand in this file only.
 #}
 
-{# Full-width forms (U+FF01 to U+FF5E, U+3000) as ASCII, outer blanks off. #}
+{# Full-width forms (U+FF01 to U+FF5E, U+3000) as ASCII, outer blanks off; a text with as many bytes as characters has none. #}
 {% macro half_width(text) -%}
-    trim(translate({{ text }}, '！＂＃＄％＆＇（）＊＋，－．／０１２３４５６７８９：；＜＝＞？＠ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ［＼］＾＿｀ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ｛｜｝～　', '!"#$%&''()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefghijklmnopqrstuvwxyz{|}~ '))
+    trim(case when strlen({{ text }}) = length({{ text }}) then {{ text }} else translate({{ text }}, '！＂＃＄％＆＇（）＊＋，－．／０１２３４５６７８９：；＜＝＞？＠ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ［＼］＾＿｀ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ｛｜｝～　', '!"#$%&''()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefghijklmnopqrstuvwxyz{|}~ ') end)
 {%- endmacro %}
 
 {# The form under which names are looked up: see seeds/README.md. #}

@@ -45,11 +45,11 @@ results as (
         {{ upper_reference_limit('o.reference_range') }} as sent_limit,
         o.value,
         {{ number_or_limit('o') }} as number_canonical,
-        l.upper_limit as adult_limit,
+        case when p.age_at_onset >= l.from_age_years then l.upper_limit end as adult_limit,
     from {{ ref('int_observations_at_visits') }} as o
     join patients as p using (sender_id, hospital_id, patient_key)
     left join {{ ref('reference_limits') }} as l
-        on l.concept_id = o.concept_id and l.sex = p.sex and p.age_at_onset >= l.from_age_years
+        on l.concept_id = o.concept_id and l.sex = p.sex
     where o.concept_id in (select input_id from inputs where input_kind = 'above_reference')
 ),
 
@@ -107,7 +107,8 @@ asked as (
     left join known as k
         on k.sender_id = p.sender_id and k.hospital_id = p.hospital_id and k.patient_key = p.patient_key
         and k.input_kind = i.input_kind and k.input_id = i.input_id
-    left join unlisted as u on u.sender_id = p.sender_id and i.input_kind = 'event' and u.event_id = i.input_id
+    left join unlisted as u
+        on u.sender_id = p.sender_id and u.event_id = case when i.input_kind = 'event' then i.input_id end
 ),
 
 -- one present input makes a criterion true; it is false when all that decide are absent, or one that excludes is

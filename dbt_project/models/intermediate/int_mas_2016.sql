@@ -42,17 +42,37 @@ times as (
         or not bool_or(criterion_id = 'ferritin') over (partition by sender_id, hospital_id, patient_key)
 ),
 
--- of several results in the window the one beyond its threshold counts
-criteria as (
-    select
-        t.sender_id, t.hospital_id, t.patient_key, t.time_days, h.criterion_id, h.is_required,
-        case when bool_or(r.state) then true when bool_or(not r.state) then false end as state,
+-- results by stretches as long as the window: what lies within it of a time is in the time's own stretch or one beside it,
+-- so that a patient's results are not compared each with each (a left join on a distance would compare all with all)
+placed as (
+    select r.*, floor(r.time_days / greatest(h.window_days, 1)) as stretch
+    from results as r
+    join thresholds as h using (criterion_id)
+),
+
+around as (
+    select t.*, h.criterion_id, h.window_days,
+        floor(t.time_days / greatest(h.window_days, 1)) + unnest([-1, 0, 1]) as stretch,
     from times as t
     cross join thresholds as h
-    left join results as r
-        on r.sender_id = t.sender_id and r.hospital_id = t.hospital_id and r.patient_key = t.patient_key
-        and r.criterion_id = h.criterion_id and abs(r.time_days - t.time_days) <= h.window_days
+),
+
+-- of several results in the window the one beyond its threshold counts
+found as (
+    select
+        t.sender_id, t.hospital_id, t.patient_key, t.time_days, t.criterion_id,
+        case when bool_or(r.state) then true when bool_or(not r.state) then false end as state,
+    from around as t
+    join placed as r using (sender_id, hospital_id, patient_key, criterion_id, stretch)
+    where abs(r.time_days - t.time_days) <= t.window_days
     group by all
+),
+
+criteria as (
+    select t.*, h.criterion_id, h.is_required, f.state,
+    from times as t
+    cross join thresholds as h
+    left join found as f using (sender_id, hospital_id, patient_key, time_days, criterion_id)
 ),
 
 counted as (

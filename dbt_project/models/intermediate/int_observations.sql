@@ -2,7 +2,7 @@
 
 {#- Names, units and physical sense of each result; what cannot be understood keeps its row here with a fault. #}
 
-with touched as (
+with touched as not materialized (
     {{ touched_rows('stg_observations') }}
 ),
 
@@ -14,8 +14,13 @@ catalogue as (
     select concept_id, kind, unit_canonical, physical_low, physical_high from {{ ref('concepts') }}
 ),
 
+-- words are looked up once each, not in every row
+said as (
+    select distinct sender_id, concept_source, unit_source, unit_source_2 from touched
+),
+
 words as (
-    select distinct sender_id, concept_source as word from touched
+    select distinct sender_id, concept_source as word from said
 ),
 
 names as (
@@ -29,9 +34,9 @@ spellings as (
 ),
 
 source_units as (
-    select distinct sender_id, unit_source from touched where unit_source is not null
+    select sender_id, unit_source from said where unit_source is not null
     union
-    select distinct sender_id, unit_source_2 from touched where unit_source_2 is not null
+    select sender_id, unit_source_2 from said where unit_source_2 is not null
 ),
 
 units as (
@@ -48,15 +53,14 @@ rules as (
 
 -- words and grades such as 阴性, 2+, (+): what they say, and the grade as a number where there is one
 grades as (
-    select grade_text, grade, result from {{ ref('antibody_grades') }}
+    select v.value_meant, g.grade, g.result
+    from (select distinct value_meant from touched) as v
+    join {{ ref('antibody_grades') }} as g on g.grade_text = lower({{ half_width('v.value_meant') }})
 ),
 
-understood as (
+named as (
     select
-        t.*,
-        coalesce(t.stated_hospital, p.only_hospital) as hospital,
-        p.patient_key is not null as is_known_patient,
-        p.origin_date,
+        s.*,
         n.code as concept_id,
         n.is_unwanted,
         c.kind,
@@ -65,25 +69,17 @@ understood as (
         c.unit_canonical,
         u1.unit_ucum as unit_ucum,
         u2.unit_ucum as unit_ucum_2,
-        g.grade,
-        case
-            when c.kind not in ('coded', 'text') then null
-            when g.result is not null then g.result
-            when t.value_meant is distinct from t.value_text then t.value_meant
-        end as value_code,
-    from touched as t
-    left join patients as p on p.sender_id = t.sender_id and p.patient_key = t.resolved_patient
-    left join names as n on n.sender_id = t.sender_id and n.word = t.concept_source
+    from said as s
+    left join names as n on n.sender_id = s.sender_id and n.word = s.concept_source
     left join catalogue as c on c.concept_id = n.code
-    left join units as u1 on u1.sender_id = t.sender_id and u1.unit_source = t.unit_source
-    left join grades as g on g.grade_text = lower({{ half_width('t.value_meant') }})
-    left join units as u2 on u2.sender_id = t.sender_id and u2.unit_source = t.unit_source_2
+    left join units as u1 on u1.sender_id = s.sender_id and u1.unit_source = s.unit_source
+    left join units as u2 on u2.sender_id = s.sender_id and u2.unit_source = s.unit_source_2
 ),
 
 combinations as (
-    select concept_id, unit_ucum, unit_canonical from understood where unit_ucum is not null
+    select concept_id, unit_ucum, unit_canonical from named where unit_ucum is not null
     union
-    select concept_id, unit_ucum_2, unit_canonical from understood where unit_ucum_2 is not null
+    select concept_id, unit_ucum_2, unit_canonical from named where unit_ucum_2 is not null
 ),
 
 -- a concept's own rule before a rule for any concept; the canonical unit needs none
@@ -102,26 +98,49 @@ conversions as (
 ),
 
 -- two units disagree when they would give two numbers, or one of them none: mmol/L and mEq/L of sodium do not, mg/L and mg/dL of CRP do
+meanings as (
+    select
+        n.*,
+        n.kind in ('numeric', 'score', 'ratio', 'percent') as is_numeric,
+        n.unit_source is null and n.unit_canonical in ('1', '{score}', '[pH]') as is_unitless,
+        k.factor,
+        k.shift,
+        k.rule_id as unit_rule_id,
+        coalesce(k.factor <> k2.factor or k.shift <> k2.shift, false)
+            or (k.rule_id is not null and n.unit_ucum_2 is not null and k2.rule_id is null) as units_disagree,
+    from named as n
+    left join conversions as k on k.concept_id = n.concept_id and k.unit_ucum = n.unit_ucum
+    left join conversions as k2 on k2.concept_id = n.concept_id and k2.unit_ucum = n.unit_ucum_2
+),
+
 converted as (
     select
-        u.*,
-        u.kind in ('numeric', 'score', 'ratio', 'percent') as is_numeric,
+        t.*,
+        coalesce(t.stated_hospital, p.only_hospital) as hospital,
+        p.patient_key is not null as is_known_patient,
+        m.* exclude (sender_id, concept_source, unit_source, unit_source_2),
         case
-            when u.kind = 'text' and u.grade is not null then 'grade'
-            when u.kind in ('coded', 'text') then 'code'
-            when u.unit_source is null and u.unit_canonical in ('1', '{score}', '[pH]') then 'unitless'
-            when u.unit_source is null then 'unit_missing'
-            else k.rule_id
+            when m.kind not in ('coded', 'text') then null
+            when g.result is not null then g.result
+            when t.value_meant is distinct from t.value_text then t.value_meant
+        end as value_code,
+        case
+            when m.kind = 'text' and g.grade is not null then 'grade'
+            when m.kind in ('coded', 'text') then 'code'
+            when m.is_unitless then 'unitless'
+            when t.unit_source is null then 'unit_missing'
+            else m.unit_rule_id
         end as rule_id,
         case
-            when u.kind = 'text' then u.grade
-            when u.unit_source is null and u.unit_canonical in ('1', '{score}', '[pH]') then u.value
-            else u.value * k.factor + k.shift end as number_canonical,
-        coalesce(k.factor <> k2.factor or k.shift <> k2.shift, false)
-            or (k.rule_id is not null and u.unit_ucum_2 is not null and k2.rule_id is null) as units_disagree,
-    from understood as u
-    left join conversions as k on k.concept_id = u.concept_id and k.unit_ucum = u.unit_ucum
-    left join conversions as k2 on k2.concept_id = u.concept_id and k2.unit_ucum = u.unit_ucum_2
+            when m.kind = 'text' then g.grade
+            when m.is_unitless then t.value
+            else t.value * m.factor + m.shift end as number_canonical,
+    from touched as t
+    left join patients as p on p.sender_id = t.sender_id and p.patient_key = t.resolved_patient
+    left join meanings as m
+        on m.sender_id = t.sender_id and m.concept_source is not distinct from t.concept_source
+        and m.unit_source is not distinct from t.unit_source and m.unit_source_2 is not distinct from t.unit_source_2
+    left join grades as g on g.value_meant = t.value_meant
 ),
 
 judged as (
@@ -151,20 +170,13 @@ judged as (
     from converted
 ),
 
-timed as (
-    select
-        *,
-        coalesce(observed_offset_days, date_diff('day', origin_date, observed_at::date)::double) as offset_or_origin_days,
-    from judged
-),
-
 -- results of one patient, concept and time are one result; the later delivery's last row stands
 ranked as (
     select
         *,
         case when fault is null then row_number() over sample end as rank_in_sample,
         first_value({'number': value, 'comparator': comparator, 'text': case when value is null then value_text end}) over sample as result_that_stands,
-    from timed
+    from judged
     window sample as (
         partition by fault is null, sender_id, hospital, resolved_patient, concept_id, observed_at, observed_date_iso, observed_offset_days, visit_key
         order by {{ latest_first() }})

@@ -21,53 +21,48 @@ settings as (
 ),
 
 -- an offset counts from the visit that the row names, else from the patient's day 0
-keyed as (
+keyed as not materialized (
     select
         o.*,
         md5(concat_ws('|', o.sender_id, o.hospital_id, o.patient_key, o.concept_id, coalesce(o.observed_at::varchar, o.observed_date_iso), o.observed_offset_days, o.visit_key)) as observation_key,
-        case when o.visit_key is null then o.observed_offset_days end as offset_from_day_0,
         case when o.visit_key is not null then o.observed_offset_days end as offset_from_visit,
         date_diff('day', g.origin_date, o.observed_at::date)::double as dated_days,
+        case when o.visit_key is null then coalesce(o.observed_offset_days, dated_days) end as unnamed_days,
     from observations as o
     left join origins as g using (sender_id, hospital_id, patient_key)
 ),
 
--- the visit that the hospital names, else the nearest within the registry's window, of two as near the earlier
-candidates as (
-    select
-        k.observation_key,
-        v.visit_key,
-        v.time_days as visit_days,
-        v.scheduled_visit,
-        v.is_scheduled,
-        abs(coalesce(k.offset_from_visit, coalesce(k.offset_from_day_0, k.dated_days) - v.time_days)) as distance_days,
-    from keyed as k
-    join visits as v
-        on v.sender_id = k.sender_id and v.patient_key = k.patient_key
-        and (
-            k.visit_key = v.visit_key
-            or (k.visit_key is null
-                and abs(coalesce(k.offset_from_day_0, k.dated_days) - v.time_days) <= (select window_days from settings))
-        )
+-- the visit that the hospital names, else the nearest within the registry's window, of two as near the earlier;
+-- results of one day share their visit, which is looked for once
+moments as (
+    select distinct sender_id, patient_key, unnamed_days from keyed where unnamed_days is not null
 ),
 
 nearest as (
-    select * from candidates
-    qualify row_number() over (partition by observation_key order by distance_days, visit_days, visit_key) = 1
+    select
+        m.sender_id, m.patient_key, m.unnamed_days,
+        v.visit_key, v.time_days, v.scheduled_visit, v.is_scheduled,
+        abs(m.unnamed_days - v.time_days) as distance_days,
+    from moments as m
+    join visits as v using (sender_id, patient_key)
+    where abs(m.unnamed_days - v.time_days) <= (select window_days from settings)
+    qualify row_number() over (
+        partition by m.sender_id, m.patient_key, m.unnamed_days order by distance_days, v.time_days, v.visit_key) = 1
 ),
 
 assigned as (
     select
-        k.* exclude (visit_key, offset_from_day_0, dated_days),
-        coalesce(n.visit_key, k.visit_key) as visit_key,
+        k.* exclude (visit_key, dated_days, unnamed_days),
+        coalesce(k.visit_key, n.visit_key) as visit_key,
         case
-            when k.offset_from_visit is not null then n.visit_days + k.offset_from_visit
-            else coalesce(k.offset_from_day_0, k.dated_days, n.visit_days)
+            when k.offset_from_visit is not null then v.time_days + k.offset_from_visit
+            else coalesce(k.unnamed_days, k.dated_days, v.time_days)
         end as time_days,
-        case when n.is_scheduled then n.scheduled_visit end as scheduled_visit,
-        n.distance_days,
+        case when coalesce(v.is_scheduled, n.is_scheduled) then coalesce(v.scheduled_visit, n.scheduled_visit) end as scheduled_visit,
+        coalesce(abs(coalesce(k.offset_from_visit, k.dated_days - v.time_days)), n.distance_days) as distance_days,
     from keyed as k
-    left join nearest as n using (observation_key)
+    left join visits as v on v.sender_id = k.sender_id and v.patient_key = k.patient_key and v.visit_key = k.visit_key
+    left join nearest as n on n.sender_id = k.sender_id and n.patient_key = k.patient_key and n.unnamed_days = k.unnamed_days
 ),
 
 -- of several results of a concept at a visit, the nearest to the visit stands for it, of two as near the earlier

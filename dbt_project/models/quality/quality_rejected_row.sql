@@ -1,4 +1,4 @@
-{{ config(materialized="view", alias="rejected_row") }}
+{{ config(materialized="table", alias="rejected_row") }}
 
 with rules as (
     select * from {{ ref('rejection_rules') }}

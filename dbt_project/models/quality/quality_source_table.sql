@@ -1,4 +1,4 @@
-{{ config(materialized="view", alias="source_table") }}
+{{ config(materialized="table", alias="source_table") }}
 
 {#- The account of every table of every delivery in force: records in = records accepted + records rejected. -#}
 

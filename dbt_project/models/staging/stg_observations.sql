@@ -10,38 +10,51 @@ comparators as (
     select sender_id, source_text, code from {{ source('raw', 'registry_code') }} where kind = 'comparators'
 ),
 
+said as (
+    select distinct export_id, concept_source, value_text from corrected_rows where value_text is not null
+),
+
 -- what the mapping says that a text of this test, or of any, means
 meant as (
-    select
-        t.* exclude (unit_source, unit_source_2),
-        t.unit_source as unit_in_column,
-        t.unit_source_2 as second_unit_in_column,
-        case when not t.value_text_is_missing then coalesce(own.result_text, shared.result_text, t.value_text) end as value_meant,
-    from typed as t
+    select s.*, x.decimal_mark, coalesce(own.result_text, shared.result_text, s.value_text) as value_meant,
+    from said as s
+    left join {{ source('raw', 'registry_export') }} as x on x.export_id = s.export_id
     left join meanings as own
-        on own.export_id = t.export_id and own.concept_source = t.concept_source and own.source_text = trim(t.value_text)
+        on own.export_id = s.export_id and own.concept_source = s.concept_source and own.source_text = trim(s.value_text)
     left join meanings as shared
-        on shared.export_id = t.export_id and shared.concept_source = '*' and shared.source_text = trim(t.value_text)
+        on shared.export_id = s.export_id and shared.concept_source = '*' and shared.source_text = trim(s.value_text)
 ),
 
 numbered as (
     select *, {{ number('value_meant', 'decimal_mark') }} as number_alone from meant
 ),
 
+understood as (
+    select
+        *,
+        {{ comparator('value_meant') }} as comparator_in_text,
+        coalesce(number_alone, {{ number(without_unit('value_meant'), 'decimal_mark') }}) as value,
+        case when number_alone is null then {{ unit_behind_number('value_meant') }} end as unit_in_cell,
+    from numbered
+),
+
 -- a unit behind the number in its own cell is the unit, or a second one beside that of the unit's column
 read as (
     select
-        n.*,
-        {{ comparator('value_meant') }} as comparator_in_text,
-        case when value_meant is not null
-            then coalesce(c.code, case when trim(comparator_source) = '=' then '=' end, {{ comparator('comparator_source') }})
+        t.* exclude (unit_source, unit_source_2),
+        case when not t.value_text_is_missing then u.value_meant end as value_meant,
+        case when not t.value_text_is_missing then u.comparator_in_text end as comparator_in_text,
+        case when not t.value_text_is_missing
+            then coalesce(c.code, case when trim(t.comparator_source) = '=' then '=' end, {{ comparator('t.comparator_source') }})
         end as comparator_apart,
-        coalesce(number_alone, {{ number(without_unit('value_meant'), 'decimal_mark') }}) as value,
-        case when number_alone is null then {{ unit_behind_number('value_meant') }} end as unit_in_cell,
-        coalesce(unit_in_column, unit_in_cell) as unit_source,
-        coalesce(case when unit_in_column is not null then unit_in_cell end, second_unit_in_column) as unit_source_2,
-    from numbered as n
-    left join comparators as c on c.sender_id = n.sender_id and c.source_text = trim(n.comparator_source)
+        case when not t.value_text_is_missing then u.value end as value,
+        case when not t.value_text_is_missing then u.unit_in_cell end as unit_in_cell,
+        coalesce(t.unit_source, unit_in_cell) as unit_source,
+        coalesce(case when t.unit_source is not null then unit_in_cell end, t.unit_source_2) as unit_source_2,
+    from typed as t
+    left join understood as u
+        on u.export_id = t.export_id and u.concept_source is not distinct from t.concept_source and u.value_text = t.value_text
+    left join comparators as c on c.sender_id = t.sender_id and c.source_text = trim(t.comparator_source)
 ),
 
 judged as (

@@ -74,6 +74,23 @@ create or replace view raw.current_load as
     qualify kind <> 'full' or delivery_id = max(delivery_id) over (partition by sender_id);
 """
 
+CORRECTIONS = """
+create table if not exists raw.registry_correction (
+    correction_id varchar, sender_id varchar, file varchar, sheet varchar, delivery varchar, action varchar, status varchar,
+    reason varchar, reported date);
+create table if not exists raw.registry_correction_load (load_id varchar primary key, corrections_digest varchar);
+create table if not exists raw.registry_correction_match (
+    correction_id varchar, sender_id varchar, delivery_id varchar, load_id varchar, rows_matched bigint, rows_as_expected bigint);
+create table if not exists raw.registry_corrected_cell (
+    correction_id varchar, sender_id varchar, delivery_id varchar, load_id varchar, export_id varchar, entity varchar,
+    source_file varchar, source_sheet varchar, source_row bigint, source_column varchar, patient_key varchar, visit_key varchar,
+    action varchar, field varchar, value_sent varchar, value_text varchar);
+create table if not exists raw.registry_asked_cell (
+    correction_id varchar, load_id varchar, delivery_id varchar, source_file varchar, source_sheet varchar, source_row bigint,
+    entity varchar, field varchar, source_column varchar);
+create table if not exists raw.registry_load_to_restage (load_id varchar primary key);
+"""
+
 RULES = """
 create table if not exists raw.registry_hospital (hospital_id varchar, sender_id varchar, hospital_name varchar, population varchar);
 create table if not exists raw.registry_sender (
@@ -90,20 +107,6 @@ create table if not exists raw.registry_missing_result (export_id varchar, conce
 create table if not exists raw.registry_visit_window (
     scheduled_visit varchar, nominal_month double, nominal_day double, from_day double, to_day double);
 create table if not exists raw.registry_setting (setting varchar, value varchar);
-create table if not exists raw.registry_correction (
-    correction_id varchar, sender_id varchar, file varchar, sheet varchar, delivery varchar, action varchar, status varchar,
-    reason varchar, reported date);
-create table if not exists raw.registry_correction_load (load_id varchar primary key, corrections_digest varchar);
-create table if not exists raw.registry_correction_match (
-    correction_id varchar, sender_id varchar, delivery_id varchar, load_id varchar, rows_matched bigint, rows_as_expected bigint);
-create table if not exists raw.registry_corrected_cell (
-    correction_id varchar, sender_id varchar, delivery_id varchar, load_id varchar, export_id varchar, entity varchar,
-    source_file varchar, source_sheet varchar, source_row bigint, source_column varchar, patient_key varchar, visit_key varchar,
-    action varchar, field varchar, value_sent varchar, value_text varchar);
-create table if not exists raw.registry_asked_cell (
-    correction_id varchar, load_id varchar, delivery_id varchar, source_file varchar, source_sheet varchar, source_row bigint,
-    entity varchar, field varchar, source_column varchar);
-create table if not exists raw.registry_load_to_restage (load_id varchar primary key);
 create table if not exists raw.registry_endpoint (
     endpoint varchar, role varchar, event_id varchar, horizon_months double);
 """
@@ -152,6 +155,7 @@ def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
             f"alter table raw.{entity} add column if not exists {name} varchar;" for name in fields
         ))  # a warehouse of an older version
     connection.execute(LEDGER)
+    connection.execute(CORRECTIONS)
     connection.execute(RULES)
 
 

@@ -38,7 +38,7 @@ from analytics.formatting import format_p
 from analytics.published import MEDIAN_IQR, Paper, PrintedVariable
 
 SMALLEST = 2
-MOST_BOUNDED = 1_000  # choices of smaller sizes, down to half of each group
+MOST_BOUNDED = 300  # choices of smaller sizes, down to half of each group
 EXACT_UP_TO = 50  # values in both groups; beyond, the exact and the normal p differ little
 ASSUMED = "Mann-Whitney, two-sided, quartiles of type 7"
 

@@ -15,7 +15,7 @@ from analytics.cohort import Cohort
 from analytics.disclosure import known
 from analytics.formatting import format_number
 from analytics.sensitivity.keys import CompareModels, LogRankVariants, Multiplicity, RestrictedMeans
-from analytics.sensitivity.rows import NOMINAL, Answer, listed, number, pair_label, plural, row, sides_changed
+from analytics.sensitivity.rows import NOMINAL, Answer, comparison_key, listed, number, pair_label, plural, row, sides_changed
 from analytics.status import NOT_ESTIMABLE, OK
 from analytics.study_events import times
 from analytics.study_frames import records
@@ -47,7 +47,7 @@ def multiplicity(asked: Multiplicity, cohort: Cohort, results: Results) -> Answe
             "n": found["n"],
             "status": found["status"],
             "note": found["note"],
-            "beside": _comparison_key(found),
+            "beside": comparison_key(found),
             "label": f"{variable.label}: {pair}",
         }
         rows.append(
@@ -84,14 +84,14 @@ def multiplicity(asked: Multiplicity, cohort: Cohort, results: Results) -> Answe
         ]
     kept = {m: int((v[p.notna()] < asked.level).sum()) for m, v in adjusted.items()}
     n = int(p.notna().sum())
+    remain = "; ".join(f"after {adjustment_words(m)} over all of them {k} remain" for m, k in kept.items())
     text = (
-        f"{len(shown)} of {n} comparisons have p below {asked.level:g}; {asked.level * n:.0f} would by"
-        " chance alone if no"
-        f" groups differed. " + "; ".join(f"after {adjustment_words(m)} over all of them {k} remain" for m, k in kept.items()) + "."
+        f"{len(shown)} of {n} comparisons have p below {asked.level:g}; {asked.level * n:.0f} would by chance alone"
+        f" if no groups differed. {remain[:1].upper()}{remain[1:]}."
     )
     return Answer(
         rows,
-        text[0] + text[1:].replace(". after", ". After"),
+        text,
         (
             "A p value above the level is no evidence of equality: read the interval. Effects of the"
             " comparisons that are not listed"
@@ -358,7 +358,3 @@ def restricted_mean(asked: RestrictedMeans, cohort: Cohort, results: Results) ->
             " one. It needs no proportional hazards."
         ),
     )
-
-
-def _comparison_key(found: Mapping[str, Any]) -> str:
-    return f"group_comparison {found['table_id']} {found['variable']} {found['group_a']} {found['group_b']}"

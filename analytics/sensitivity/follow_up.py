@@ -17,12 +17,14 @@ from analytics.formatting import format_median_iqr
 from analytics.sensitivity.keys import LostToFollowUp, MissingValues, MultipleImputation
 from analytics.sensitivity.rows import (
     Answer,
+    coefficient,
     from_test,
     listed,
     of_n,
     others,
     pair_label,
     plural,
+    printed_comparison,
     row,
     sides_changed,
 )
@@ -40,7 +42,7 @@ def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -
     n_lost = int(times["lost"].sum())
     if not n_lost:
         return Answer([], f"Nobody was lost before {endpoint.horizon_months:g} months or had an unknown outcome.", "")
-    rows = [*_lost_against_retained(asked, cohort, times), *_bounds(asked, cohort, times)]
+    rows = [*_lost_against_retained(asked, cohort, times), *_bounds(asked, cohort, times, results)]
     by_group = [
         f"{of_n(part['lost'].sum(), len(part))} {cohort.study.groups[g].label}"
         for g, part in times.groupby("group_id", sort=False)
@@ -114,12 +116,13 @@ def _lost_against_retained(asked: LostToFollowUp, cohort: Cohort, times: pd.Data
     return rows
 
 
-def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame) -> list[dict[str, Any]]:
+def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, results: Results) -> list[dict[str, Any]]:
     """Fisher's test and the log-rank test with the lost as they are, all with the event, none with it."""
     from analytics.counts import fisher
     from analytics.survival.log_rank import log_rank
 
     horizon = cohort.study.endpoints[asked.endpoint].horizon_months
+    counted = [n for n, v in cohort.study.variables.items() if v.source == "endpoint" and (v.of or n) == asked.endpoint]
     rows = []
     for variant, had_it in SCENARIOS.items():
         data = times.assign(event=times["is_relapse"].astype(bool), time=times["time_months"].astype(float))
@@ -135,7 +138,8 @@ def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame) -> list[
             pair = {"part": "bounds", "subject": asked.endpoint, "group_a": asked.reference, "group_b": other}
             found = fisher(data, value="outcome", group="group_id", groups=(asked.reference, other), level=1.0)
             risk = next((e for e in found.more_effects if e.kind == "risk_difference"), None)
-            numbers = from_test(found, beside=f"group_comparison {asked.endpoint}")
+            keys = (printed_comparison(results, name, asked.reference, other) for name in counted)
+            numbers = from_test(found, beside=next(filter(None, keys), None))
             if risk is not None:
                 numbers |= {
                     "estimate": risk.estimate,
@@ -334,7 +338,7 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
     for shift in shifts if n_missing else []:
         part = table[table["shift"] == shift]
         variant = "imputed" if shift == 0 else f"imputed_shifted:{shift:+g}"
-        found = _numbers(part, asked.reference)
+        found = coefficient(part, f"group_id{asked.reference}")
         status = part["status"].iloc[0]
         rows.append(
             row(
@@ -377,16 +381,9 @@ def _model_row(label: str, variant: str, summary: pd.DataFrame, fit: Any, shared
         label,
         variant,
         **shared,
-        **_numbers(summary, shared["group_a"]),
+        **coefficient(summary, f"group_id{shared['group_a']}"),
         n=fit.n,
         method=f"{fit.method}: {fit.formula}".replace("`", ""),
         status=fit.status,
         note=fit.note,
     )
-
-
-def _numbers(summary: pd.DataFrame, level: str) -> dict[str, Any]:
-    found = summary[summary["term"].astype(str).str.startswith("group_id") & summary["term"].astype(str).str.endswith(level)]
-    if found.empty:
-        return dict.fromkeys(("estimate", "ci_low", "ci_high", "statistic", "p_value"))
-    return found.iloc[0][["estimate", "ci_low", "ci_high", "statistic", "p_value"]].to_dict()

@@ -17,9 +17,8 @@ from analytics.cohort import Cohort
 from analytics.disclosure import known
 from analytics.formatting import format_number
 from analytics.sensitivity.keys import AdjustedDifference, Confounding, NormForAge
-from analytics.sensitivity.rows import Answer, listed, of_n, others, pair_label, plural, row
+from analytics.sensitivity.rows import Answer, coefficient, listed, of_n, others, pair_label, plural, printed_comparison, row
 from analytics.status import NOT_ESTIMABLE, OK
-from analytics.study_frames import records
 
 Results = Mapping[str, pd.DataFrame]
 FACTOR_WORDS = {
@@ -143,9 +142,8 @@ def _adjusted(cohort: Cohort, asked: Confounding, factor: str, members: pd.DataF
     for variant, formula in (("unadjusted", "value ~ group_id"), ("adjusted", "value ~ factor + group_id")):
         fit = linear_model(data, formula, {"group_id": list(reversed(asked.groups))})
         for g in asked.groups[:-1]:
-            terms = fit.summary[fit.summary["term"].str.startswith("group_id") & fit.summary["term"].str.endswith(g)]
-            estimate = terms.iloc[0].to_dict() if len(terms) else {}
-            missing = not known(estimate.get("estimate"))
+            numbers = coefficient(fit.summary, f"group_id{g}")
+            missing = numbers["estimate"] is None
             words = FACTOR_WORDS[factor]
             note = fit.note
             if missing:
@@ -161,7 +159,7 @@ def _adjusted(cohort: Cohort, asked: Confounding, factor: str, members: pd.DataF
                     group_a=g,
                     group_b=asked.groups[-1],
                     visit=asked.visit,
-                    **{k: estimate.get(k) for k in ("estimate", "ci_low", "ci_high", "statistic", "p_value")},
+                    **numbers,
                     df=fit.df,
                     n=fit.n,
                     estimate_kind="mean_difference",
@@ -207,7 +205,7 @@ def adjusted_difference(asked: AdjustedDifference, cohort: Cohort, results: Resu
     for other in levels["group_id"][1:]:
         label = pair_label(cohort, asked.reference, other)
         pair = {"subject": asked.variable, "group_a": asked.reference, "group_b": other, "visit": asked.visit}
-        found = {variant: _coefficient(fit, other, turn=True) for variant, fit in fits.items()}
+        found = {variant: _coefficient(fit, f"group_id{other}", turn=True) for variant, fit in fits.items()}
         rows += [
             row(
                 label,
@@ -215,7 +213,7 @@ def adjusted_difference(asked: AdjustedDifference, cohort: Cohort, results: Resu
                 **pair,
                 **numbers,
                 estimate_kind="mean_difference",
-                beside=_printed(results, asked, other),
+                beside=printed_comparison(results, asked.variable, asked.reference, other),
             )
             for v, numbers in found.items()
         ]
@@ -254,35 +252,16 @@ def adjusted_difference(asked: AdjustedDifference, cohort: Cohort, results: Resu
     )
 
 
-def _coefficient(fit: Any, name: str, turn: bool = False) -> dict[str, Any]:
+def _coefficient(fit: Any, term: str, turn: bool = False) -> dict[str, Any]:
     """A coefficient of a linear model; ``turn`` makes it first group minus second."""
-    terms = [t for t in fit.summary["term"] if str(t).strip("`").endswith(name)]
-    base = {
-        "df": fit.df,
-        "n": fit.n,
-        "method": f"{fit.method}: {fit.formula.replace('`', '')}",
-        "note": fit.note,
-    }
-    if not terms or not known(fit.summary.set_index("term").loc[terms[0], "estimate"]):
-        empty = dict.fromkeys(("estimate", "ci_low", "ci_high", "statistic", "p_value"))
-        return base | empty | {"status": fit.status if fit.status != OK else NOT_ESTIMABLE}
-    found = fit.summary.set_index("term").loc[terms[0]]
-    sign, ends = (-1.0, ("ci_high", "ci_low")) if turn else (1.0, ("ci_low", "ci_high"))
-    return base | {
-        "estimate": sign * found["estimate"],
-        "ci_low": sign * found[ends[0]],
-        "ci_high": sign * found[ends[1]],
-        "statistic": sign * found["statistic"],
-        "p_value": found["p_value"],
-        "status": OK,
-    }
-
-
-def _printed(results: Results, asked: AdjustedDifference, other: str) -> str | None:
-    for r in records(results.get("group_comparison")):
-        if (r["variable"], r["group_a"], r["group_b"]) == (asked.variable, asked.reference, other):
-            return f"group_comparison {r['table_id']} {asked.variable} {asked.reference} {other}"
-    return None
+    found = coefficient(fit.summary, term)
+    base = {"df": fit.df, "n": fit.n, "method": f"{fit.method}: {fit.formula.replace('`', '')}", "note": fit.note}
+    if found["estimate"] is None:
+        return base | found | {"status": fit.status if fit.status != OK else NOT_ESTIMABLE}
+    if turn:
+        found = {name: -value if name != "p_value" else value for name, value in found.items()}
+        found |= {"ci_low": found["ci_high"], "ci_high": found["ci_low"]}
+    return base | found | {"status": OK}
 
 
 def norm_for_age(asked: NormForAge, cohort: Cohort, results: Results) -> Answer:

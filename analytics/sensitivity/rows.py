@@ -16,6 +16,7 @@ from analytics.cohort import Cohort
 from analytics.disclosure import known
 from analytics.formatting import format_p
 from analytics.status import OK
+from analytics.study_frames import records
 
 COLUMNS = (
     "analysis_id",
@@ -47,6 +48,7 @@ COLUMNS = (
 )
 QUESTION_COLUMNS = ("analysis_id", "kind", "position", "question", "answer", "cannot_say", "status", "note")
 NOMINAL = 0.05
+COEFFICIENT = ("estimate", "ci_low", "ci_high", "statistic", "p_value")
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,27 @@ def from_test(found: Any, **values: Any) -> dict[str, Any]:
         "status": found.status,
         "note": found.note,
     } | values
+
+
+def coefficient(summary: pd.DataFrame, term: str) -> dict[str, float | None]:
+    """The numbers of one term of a linear model; all missing where the model has no such term, or no number for it."""
+    found = summary[summary["term"].astype(str).str.replace("`", "") == term]
+    if found.empty or not known(found.iloc[0]["estimate"]):
+        return dict.fromkeys(COEFFICIENT)
+    return found.iloc[0][list(COEFFICIENT)].to_dict()
+
+
+def comparison_key(found: Mapping[str, Any]) -> str:
+    """Which printed comparison a row stands beside: the key of its row in `results.group_comparison`."""
+    return f"group_comparison {found['table_id']} {found['variable']} {found['group_a']} {found['group_b']}"
+
+
+def printed_comparison(results: Mapping[str, pd.DataFrame], variable: str, a: str, b: str) -> str | None:
+    """The key of the comparison of a variable between two groups, if a table has one."""
+    for found in records(results.get("group_comparison")):
+        if (found["variable"], found["group_a"], found["group_b"]) == (variable, a, b):
+            return comparison_key(found)
+    return None
 
 
 def pair_label(cohort: Cohort, a: str, b: str) -> str:

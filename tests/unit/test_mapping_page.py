@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestration.mapping import ENTITIES, CodeList, Codes, ColumnSource, Export, HospitalEntry, Mapping
+from orchestration.mapping import ENTITIES, ChangesAllowed, CodeList, Codes, ColumnSource, Export, HospitalEntry, Mapping
 from orchestration.mapping_file import read_mapping
 
 PAGE = Path(__file__).parents[2] / "docs" / "mapping.md"
@@ -49,7 +49,7 @@ def keys(value: Any) -> Iterator[str]:
 
 
 def test_every_key_of_the_language_stands_in_an_example() -> None:
-    models = (Mapping, HospitalEntry, Codes, Export, CodeList, ColumnSource, *ENTITIES.values())
+    models = (Mapping, ChangesAllowed, HospitalEntry, Codes, Export, CodeList, ColumnSource, *ENTITIES.values())
     shown = {key for example in EXAMPLES for key in keys(yaml.safe_load(example))}
     assert {key for model in models for key in model.model_fields} - shown == set()
     assert "not" in shown

@@ -228,6 +228,7 @@ def test_the_lost_are_compared_with_the_retained_and_bound_the_endpoint() -> Non
         ("Female", "lost", None, 0.0, 1), ("Female", "retained", None, 2.0, 3),
     ]  # fmt: skip
     bounds = rows[rows["part"] == "bounds"]
+    assert bounds["beside"].iloc[0] == "group_comparison I relapse young old"
     assert shown(bounds, "label variant display p_value") == [
         ("Proportion: Young vs Old", "observed", "2/3 vs 1/4", 0.486),
         ("Proportion: Young vs Old", "all_had_it", "3/4 vs 1/4", 0.486),

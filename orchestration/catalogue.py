@@ -25,8 +25,26 @@ _GREEK = dict(zip("αβγδεζηθικλμνξοπρστυφχψως", (
 Row = dict[str, str]
 
 
+_additions: dict[str, list[Row]] = {}
+
+
+def extend(additions: dict[str, list[Row]]) -> None:
+    """Take what the registry that this process works on adds (`additions.py`); replaces what another one added."""
+    _additions.clear()
+    _additions.update(additions)
+    for lookup in (seed, names, concepts, units, _rules, words, missing_marks):
+        lookup.cache_clear()
+
+
 @cache
 def seed(name: str) -> tuple[Row, ...]:
+    """The rows of a seed, and those that the registry adds."""
+    rows = shipped(name)
+    return (*rows, *(dict.fromkeys(rows[0], "") | row for row in _additions.get(name, ())))
+
+
+@cache
+def shipped(name: str) -> tuple[Row, ...]:
     with (SEEDS / f"{name}.csv").open(encoding="utf-8", newline="") as handle:
         return tuple(csv.DictReader(handle))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.additions import KEYS
 from orchestration.mapping import RAW_NAMES, WIDE_NAMES, Entity, Mapping
 from orchestration.registry import Registry
 
@@ -198,12 +199,27 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> No
         }),
     }
     connection.begin()
+    _lay_additions(connection, registry)
     connection.execute(RULES.replace("table if not exists", "or replace table"))  # those of an older version go
     for table, values in rows.items():
         if values:
             marks = ", ".join("?" for _ in values[0])
             connection.executemany(f"insert into raw.{table} values ({marks})", values)
     connection.commit()
+
+
+def _lay_additions(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
+    """What the registry adds to the catalogue, as text, one table a seed; the seed takes it in when it is loaded."""
+    for seed in KEYS:
+        connection.execute(f"drop table if exists raw.registry_addition_{seed}")
+        if rows := registry.additions.get(seed):
+            columns = list(rows[0])
+            typed = ", ".join(f'"{c}" varchar' for c in columns)  # one column is called offset
+            connection.execute(f"create table raw.registry_addition_{seed} ({typed})")
+            connection.executemany(
+                f"insert into raw.registry_addition_{seed} values ({', '.join('?' for _ in columns)})",
+                [[row[c] or None for c in columns] for row in rows],
+            )
 
 
 def _hospitals(mapping: Mapping) -> Iterator[tuple]:

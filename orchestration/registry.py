@@ -21,6 +21,9 @@ from pydantic import Field, field_validator, model_validator
 from analytics.published import Paper
 from analytics.study import Study
 from expectations.suite import Waiver
+from orchestration import catalogue
+from orchestration.additions import read_additions
+from orchestration.catalogue import Row
 from orchestration.corrections import CorrectionFile, faults_of
 from orchestration.mapping import ASKED, Id, Mapping, Strict
 from orchestration.mapping_file import place_in_mapping, read_mapping, unknown_ids
@@ -87,6 +90,7 @@ class Registry:
     corrections: dict[str, CorrectionFile] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
     papers: dict[str, Paper] = field(default_factory=dict)  # by the study that reproduces their numbers
+    additions: dict[str, list[Row]] = field(default_factory=dict)  # to the clinical catalogue, by seed
 
     landing = property(lambda self: self.folder / "landing")
     warehouse = property(lambda self: self.folder / "warehouse" / "warehouse.duckdb")
@@ -104,10 +108,11 @@ class Registry:
         return _digest(self.mappings[sender].model_dump(mode="json"))
 
     def rules_digest(self) -> str:
-        """Changes when the schedule or the endpoints change: marts are then built anew."""
+        """Changes when the schedule, the endpoints or additions to the catalogue change: marts are then built anew."""
         return _digest({
             "registry": self.file.model_dump(mode="json", include={"visit_schedule", "observation_window_days"}),
             "endpoints": {s.study: s.model_dump(mode="json")["endpoints"] for s in self.studies.values()},
+            "additions": self.additions,
         })
 
     def corrections_digest(self, sender: str) -> str:
@@ -166,6 +171,9 @@ def load_registry(folder: Path) -> Registry:
         )
     faults: list[str] = []
     file = _collect(faults, folder / "registry.yml", RegistryFile, folder)
+    additions, wrong = read_additions(folder / "concepts")
+    faults += wrong
+    catalogue.extend(additions)
     mappings = _read_folder(faults, folder, "hospitals", Mapping, "sender")
     studies = _read_folder(faults, folder, "studies", Study, "study")
     corrections = _read_folder(faults, folder, "corrections", CorrectionFile, "sender")
@@ -178,7 +186,7 @@ def load_registry(folder: Path) -> Registry:
     papers = _read_papers(faults, folder)
     if faults:
         raise ConfigurationError(faults)
-    return Registry(folder, file, mappings, studies, corrections, waivers, papers)
+    return Registry(folder, file, mappings, studies, corrections, waivers, papers, additions)
 
 
 def _collect(faults: list[str], path: Path, model: type, folder: Path):

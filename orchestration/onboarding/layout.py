@@ -52,6 +52,7 @@ STUDY = """\
 READMES = {
     "hospitals": "One mapping file per sender, `<sender>.yml`: what it sends, column by column. Draft one from a sample: `myositis onboard HOSPITAL PATH`.\n",
     "corrections": "Known errors of a sender, `<sender>.yml`: match, expect, action, value, reason, reported, status.\n",
+    "concepts": "What the shipped catalogue lacks: tests, names, units, antibodies as CSV, shaped as the shipped seeds (docs/mapping.md).\n",
     "studies": "One study per file, `<study>.yml`; `example.yml.txt` shows one.\n",
     "landing": "Deliveries as they arrive: `landing/<sender>/<delivery>/` with the files in it; a file `_SUCCESS` says that all is there.\n",
 }

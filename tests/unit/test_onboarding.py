@@ -200,7 +200,7 @@ def test_a_new_registry_is_laid_out_once_and_nothing_is_overwritten(tmp_path: Pa
     code, out, _ = call("init", str(tmp_path / "new"), capsys=capsys)
     assert code == 0
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == [
-        ".gitignore", "corrections", "hospitals", "landing", "registry.yml", "studies"]
+        ".gitignore", "concepts", "corrections", "hospitals", "landing", "registry.yml", "studies"]
     assert "hospitals/: no mapping file here" in out and "next: edit" in out
     example = (tmp_path / "new" / "studies" / "example.yml.txt").read_text().split("#\n", 1)[1]
     assert Study.model_validate(yaml.safe_load("\n".join(line.removeprefix("# ") for line in example.splitlines()))).study == "first"

@@ -1,0 +1,5 @@
+{#- After a seed is loaded: the rows that the registry adds to it (`concepts/<seed>.csv`), where there are any. -#}
+{% macro and_the_registrys_own() %}
+    {%- set own = adapter.get_relation(database=this.database, schema='raw', identifier='registry_addition_' ~ this.identifier) if execute -%}
+    {%- if own -%} insert into {{ this }} by name select * from {{ own }} {%- else -%} select 1 {%- endif -%}
+{% endmacro %}

@@ -11,6 +11,7 @@ run: .venv/.ready
 	@$(BIN)/myositis run
 
 test: .venv/.ready
+	@$(BIN)/ruff check --quiet .
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/.ready

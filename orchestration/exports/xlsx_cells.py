@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 import zipfile
-from decimal import Decimal
 from collections.abc import Iterator
+from decimal import Decimal
 from xml.etree import ElementTree
 
 from .errors import ExportFault

@@ -99,7 +99,7 @@ def _long(table: TableProfile, found: TableGuess) -> set[str]:
             continue
         for kind in LONG:
             share = known_share(kind, column.values)
-            if share >= KNOWN_WORDS and (column.role == LONG[kind][2] or share >= 0.8 and len(column.values) >= 3):
+            if share >= KNOWN_WORDS and (column.role == LONG[kind][2] or (share >= 0.8 and len(column.values) >= 3)):
                 best.append((share + (column.role == LONG[kind][2]), kind, column))
     entities = set()
     for _, kind, column in sorted(best, key=lambda b: -b[0])[:1]:
@@ -121,7 +121,7 @@ def _wide(table: TableProfile, found: TableGuess) -> set[str]:
     """Columns whose headers name tests, antibodies or signs."""
     entities = set()
     for column in table.columns:
-        if column.kind == "identifier" or column.role and column.kind != "number":
+        if column.kind == "identifier" or (column.role and column.kind != "number"):
             continue
         guess = _wide_guess(column)
         if guess is not None and not any(g.column == column.name for g in found.guesses):

@@ -82,7 +82,7 @@ exports:
   - file: visits.csv
     observations: {patient_id: id, observed_on: date, values: {siglec_1: SIG1}}
 """
-    with pytest.raises(ConfigurationError, match='the catalogue has no test "siglec_1"|no concept "siglec_1"|has no .*siglec_1'):
+    with pytest.raises(ConfigurationError, match=r'the catalogue has no .*"siglec_1"'):
         make_registry(tmp_path / "without", mapping)
     written(tmp_path / "with" / "concepts", ADDED)
     assert make_registry(tmp_path / "with", mapping).additions.keys() == ADDED.keys()

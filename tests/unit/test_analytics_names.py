@@ -17,7 +17,7 @@ def test_every_public_name_is_there(name: str) -> None:
 
 
 def test_an_unknown_name_is_told_with_those_there_are() -> None:
-    with pytest.raises(AttributeError, match="it has .*mann_whitney"):
+    with pytest.raises(AttributeError, match=r"it has .*mann_whitney"):
         _ = analytics.mann_withney
 
 

@@ -167,8 +167,8 @@ def find_queries(
     connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str, hospital: str
 ) -> tuple[list[Query], dict[str, int]]:
     """Questions on the deliveries in force that no record answers yet, and how many of a kind are left out for their number."""
-    views = "select count(*) from duckdb_views() where schema_name = 'quality' and view_name = 'rejected_row'"
-    if not connection.execute(views).fetchone()[0]:
+    built = "select count(*) from information_schema.tables where table_schema = 'quality' and table_name = 'rejected_row'"
+    if not connection.execute(built).fetchone()[0]:
         raise QueriesRefused(["nothing is built yet, so nothing can be asked; run: myositis run"])
     file = registry.corrections.get(sender)
     answered = {c.id for c in file.corrections} if file else set()

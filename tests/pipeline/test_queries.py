@@ -42,7 +42,7 @@ FILES = {
     "patients": "id,name,sex,born,admitted\n1,Anna Example,F,2010,01.01.2024\n2,Bert Example,M,2011,01.01.2024\n2,,F,2011,01.01.2024\n",
     "visits": "id,date,CMAS,remark\n1,01.01.2024,40,\n2,01.01.2024,99,\n",
     "labs": (
-        "id,taken,test,result,unit\n1,01.01.2024,CK,1OO,U/L\n1,31.02.2024,CK,110,U/L\n2,01.01.2024,ALT,20,U/L\n2,01.01.2024,ALT,21,U/L\n"
+        "id,taken,test,result,unit\n1,01.01.2024,CK,l00,U/L\n1,31.02.2024,CK,110,U/L\n2,01.01.2024,ALT,20,U/L\n2,01.01.2024,ALT,21,U/L\n"
         "9,01.01.2024,ALT,20,U/L\n2,01.01.2024,AST,=1+1,U/L\n2,02.01.2024,CK,250000,U/L\n"
     ),
     "antibodies": "id,date,antibody,assay,result\n1,01.01.2024,NXP2,line blot,+\n1,01.01.2024,MDA5,line blot,+\n",
@@ -121,7 +121,7 @@ def test_every_kind_of_doubt_is_asked_with_its_place_in_the_words_of_the_hospita
         ("duplicate", "labs.csv", 4, "result", "ALT", "01.01.2024", "20"),
         ("duplicate", "labs.csv", 5, "result", "ALT", "01.01.2024", "21"),
         ("implausible", "labs.csv", 8, "result", "CK", "02.01.2024", "250000"),
-        ("not_a_number", "labs.csv", 2, "result", "CK", "01.01.2024", "1OO"),
+        ("not_a_number", "labs.csv", 2, "result", "CK", "01.01.2024", "l00"),
         ("not_a_number", "labs.csv", 7, "result", "AST", "01.01.2024", "=1+1"),
         ("open", "visits.csv", 2, "CMAS", "cmas", "01.01.2024", "40"),
         ("patient_conflict", "patients.csv", 3, "sex", None, None, "M"),
@@ -154,7 +154,7 @@ def test_the_list_is_its_owners_alone_and_holds_no_identifier_and_no_formula(nor
                                      " write it"),
     (Choice.VALUE, "13912345678", "the right value looks like an identity number, a telephone or an e-mail address; identifiers are not"
                                   " taken here"),
-    (Choice.VALUE, "1OO", 'the right value is what was found; choose "right as it is" when it is right as it is'),
+    (Choice.VALUE, "l00", 'the right value is what was found; choose "right as it is" when it is right as it is'),
 ])
 def test_an_answer_that_cannot_stand_is_told_with_its_row_and_nothing_is_taken(
     north: Registry, answer: Choice | str, value: object, sentence: str
@@ -222,7 +222,7 @@ def test_a_broken_value_is_asked_answered_recorded_and_accepted_in_the_next_run(
         ({"taken": "31.02.2024"}, "set", {"taken": "29.02.2024"}, "applied", TODAY),
         ({"result": "21"}, "drop", None, "applied", TODAY),
         ({"result": "250000"}, "set", None, "withdrawn", TODAY),
-        ({"result": "1OO"}, "set", {"result": "100"}, "applied", TODAY),
+        ({"result": "l00"}, "set", {"result": "100"}, "applied", TODAY),
         ({"result": "=1+1"}, "reject", None, "applied", TODAY),
     ]
     assert read(recorded, path).written == 0
@@ -231,7 +231,7 @@ def test_a_broken_value_is_asked_answered_recorded_and_accepted_in_the_next_run(
     rows = query(recorded, "select concept_id, observed_date::varchar, value_text, value_canonical, correction_id is not null"
                            " from marts.fct_observation order by all")
     assert rows == [
-        ("alt", "2024-01-01", "20", 20.0, False), ("ck", "2024-01-01", "1OO", 100.0, True), ("ck", "2024-01-02", "250000", 250000.0, False),
+        ("alt", "2024-01-01", "20", 20.0, False), ("ck", "2024-01-01", "l00", 100.0, True), ("ck", "2024-01-02", "250000", 250000.0, False),
         ("ck", "2024-02-29", "110", 110.0, True), ("cmas", "2024-01-01", "40", 46.0, True),
     ]
     with warehouse(recorded.warehouse) as connection:

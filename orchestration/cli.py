@@ -6,6 +6,7 @@ Does not belong here: work; each command calls the layer that does it, and impor
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -42,7 +43,9 @@ class Refused(Exception):
 
 
 def main() -> None:
-    sys.exit(guarded(lambda: app(standalone_mode=False) or DONE, "--debug" in sys.argv))
+    code = guarded(lambda: app(standalone_mode=False) or DONE, "--debug" in sys.argv)
+    gc.freeze()  # or Python looks for seconds for garbage among the modules imported before it leaves
+    sys.exit(code)
 
 
 def guarded(command: Callable[[], Any], debug: bool = False) -> int:

@@ -24,6 +24,11 @@ python_logs:
   python_log_level: INFO
 nux:
   enabled: false
+storage:
+  custom:
+    module: orchestration.event_log
+    class: Storage
+    config: {base_dir: {env: DAGSTER_HOME}}
 concurrency:
   pools:
     default_limit: 1  # DuckDB takes one writer at a time: every asset that writes shares the pool "warehouse"

@@ -98,7 +98,7 @@ def _serve(calls: Connection, ahead: list[str]) -> None:
             function, arguments = calls.recv()
             calls.send(_outcome(function, arguments))
     except (EOFError, OSError):
-        return
+        gc.freeze()  # see cli.main
 
 
 def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:

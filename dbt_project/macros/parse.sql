@@ -58,19 +58,27 @@ then a point is one, and of marks that stand for thousands only those are read t
 
 {% macro _bare_number(text) -%}
     {%- set digits = "[+-]?(?:\\d{1,3}(?:[ ''’\\x{a0}\\x{2009}\\x{202f}]\\d{3})+(?:[.,]\\d+)?|\\d[\\d.,]*|[.,]\\d+)(?:[eE][+-]?\\d+)?" -%}
-    {%- set word = "[HhLl]{1,2}|[↑↓▲▼*!]{1,3}|偏?[高低]" -%}
+    {#- glued to the number a small l may be the digit 1 -#}
+    {%- set word = "[HL]{1,2}|h{1,2}|[↑↓▲▼*!]{1,3}|偏?[高低]" -%}
     regexp_replace(nullif(regexp_extract(
         replace({{ half_width(text) }}, '−', '-'),
-        '^(?:{{ _comparators() | trim }})?\s*({{ digits }})\s*(?:{{ word }}|[(\[]\s*(?:{{ word }})\s*[)\]]|/\s*(?:[Pp]os|[Nn]eg)[a-z]*)?$', 1), ''), '[ ''’\x{a0}\x{2009}\x{202f}]', '', 'g')
+        '^(?:{{ _comparators() | trim }})?\s*({{ digits }})(?:\s*(?:{{ word }})|\s+l{1,2}|\s*[(\[]\s*(?:{{ word }}|l{1,2})\s*[)\]]|\s*/\s*(?:[Pp]os|[Nn]eg)[a-z]*)?\s*$', 1), ''), '[ ''’\x{a0}\x{2009}\x{202f}]', '', 'g')
 {%- endmacro %}
 
-{# A unit that stands in the same cell behind the number, as in `5.2 g/L` or `45%`; null when the text is a number by itself. #}
+{#
+A unit that stands in the same cell behind the number, as in `5.2 g/L` or `45%`; null when the text is a number by itself. Letters O
+and l glued to it (`1OO`) stand where digits should, and are no unit; a single l is a litre.
+#}
 {% macro unit_behind_number(text) -%}
-    nullif(trim(regexp_extract({{ half_width(text) }}, '^[^\p{L}%‰°×/]*?\d(\s+10[*^]\d\S*|\s*[\p{L}%‰°×/]\S*)$', 1)), '')
+    case when not {{ has_letters_for_digits(text) }} then nullif(trim(regexp_extract({{ half_width(text) }}, '^[^\p{L}%‰°×/]*?\d(\s+10[*^]\d\S*|\s*[\p{L}%‰°×/]\S*)$', 1)), '') end
 {%- endmacro %}
 
 {% macro without_unit(text) -%}
-    regexp_extract({{ half_width(text) }}, '^([^\p{L}%‰°×/]*?\d)(?:\s+10[*^]\d\S*|\s*[\p{L}%‰°×/]\S*)$', 1)
+    case when not {{ has_letters_for_digits(text) }} then regexp_extract({{ half_width(text) }}, '^([^\p{L}%‰°×/]*?\d)(?:\s+10[*^]\d\S*|\s*[\p{L}%‰°×/]\S*)$', 1) end
+{%- endmacro %}
+
+{% macro has_letters_for_digits(text) -%}
+    regexp_full_match({{ half_width(text) }}, '[^\p{L}]*\d(?:[OoIl][OoIl\d.,]+|[OoI])')
 {%- endmacro %}
 
 {# A number of one mark and three digits, which is 1234 in one country and 1.234 in another. #}

@@ -88,6 +88,7 @@ def test_a_comparator_is_kept_apart_from_its_limit(text, number, comparator) -> 
         ("295.30/Pos", 295.3), ("295.30/Positive", 295.3), ("12/neg", 12), ("12.3 H", 12.3), ("12.3H", 12.3), ("12.3↑", 12.3),
         ("12.3 ↓↓", 12.3), ("12.3*", 12.3), ("12.3 (H)", 12.3), ("12.3 [LL]", 12.3), ("12.3 偏高", 12.3), ("12.3 高", 12.3),
         ("<0.5 L", 0.5), ("12.3 maybe", None), ("12.3 HL7", None), ("12/50", None), ("12.3 mg/L", None),
+        ("12.3L", 12.3), ("12.3 l", 12.3), ("12.3 (l)", 12.3), ("1l", None), ("1ll", None), ("12 ", 12),
     ],
 )
 def test_a_flag_behind_a_number_is_left_out_and_nothing_else(text, number) -> None:
@@ -100,6 +101,8 @@ def test_a_flag_behind_a_number_is_left_out_and_nothing_else(text, number) -> No
         ("5.2 g/L", "g/L", "5.2"), ("45%", "%", "45"), ("<0.10 mg/dL", "mg/dL", "<0.10"), ("38.5°C", "°C", "38.5"),
         ("5.4 10*9/L", "10*9/L", "5.4"), ("5.4 x10^9/L", "x10^9/L", "5.4"), ("3/HPF", "/HPF", "3"), ("12", None, ""),
         ("abc", None, ""), ("1:320", None, ""), ("10 to 20", None, ""),
+        ("1OO", None, None), ("1O", None, None), ("1o5", None, None), ("2I.5", None, None), ("<1OO", None, None), ("2l3", None, None),
+        ("2.5l", "l", "2.5"), ("5IU/L", "IU/L", "5"), ("5l/min", "l/min", "5"), ("5oC", "oC", "5"),
     ],
 )
 def test_a_unit_behind_a_number_in_one_cell_is_told_apart(text, unit, before) -> None:

@@ -20,7 +20,7 @@ import duckdb
 
 from orchestration import linkage, pseudonym
 from orchestration.database import RAW_FIELDS
-from orchestration.exports import BLANKS, ExportFault, ReadSpec, SourceTable, left_unread, open_tables
+from orchestration.exports import BLANKS, ExportFault, ReadSpec, SourceTable, UnreadPart, left_unread, open_tables
 from orchestration.mapping import (
     RAW_NAMES,
     WIDE_NAMES,
@@ -235,6 +235,7 @@ class _Loader:
         faults += self._unmapped_files()
         faults += self._unread_parts(opened)
         faults += self._column_faults(opened)
+        faults += self._rounded_ids(opened)
         faults += self.registry.undecided([self.mapping.sender])
         if not faults and not sum(part.table.rows_in for part in opened):
             faults.append(f"{self._place()}: the delivery is empty: no file holds a row; ask the hospital for it again")
@@ -271,20 +272,23 @@ class _Loader:
             for file in files:
                 if self._is_unwanted(file, export):
                     continue
-                for table in self._tables(file, spec, read, faults):
+                for table in self._tables(file, spec, read, None if export.is_ignored and not export.where else faults):
                     part = found.setdefault((way, table.file, table.sheet), DeliveredTable(table, []))
                     part.exports.append(export)
         return list(found.values())
 
     def _tables(
-        self, file: DeliveredFile, spec: ReadSpec, read: dict[tuple[str, str], list[SourceTable]], faults: list[str]
+        self, file: DeliveredFile, spec: ReadSpec, read: dict[tuple[str, str], list[SourceTable]], faults: list[str] | None
     ) -> list[SourceTable]:
+        """Each read once; without ``faults``, what cannot be read is not wanted anyway."""
         key = (file.name, spec.model_dump_json())
         if key not in read:
             log.debug("reading %s%s", self._place(file.name), f" [{spec.sheet}]" if spec.sheet else "")
             try:
                 read[key] = open_tables(file.path, spec, self.workdir, self.connection, file.name)
             except ExportFault as fault:
+                if faults is None:
+                    return []
                 read[key] = []
                 faults.append(f"{self._place()}/{fault}")
         return read[key]
@@ -349,9 +353,10 @@ class _Loader:
         for file in self.inventory.files:
             if any(t.file == file.name or t.file.startswith(f"{file.name}/") for t in tables):
                 faults += [
-                    f'{self._place(file.name)}: no export of hospitals/{self.mapping.sender}.yml reads "{part}"; map it, or'
+                    f'{self._place(file.name)}: no export of hospitals/{self.mapping.sender}.yml reads {part}; map it, or'
                     " list it with ignored: ['*']"
-                    for part in left_unread(file.path, tables, file.name)
+                    for part in left_unread(file.path, tables, self.workdir, file.name)
+                    if not any(_ignores(export, file.name, part) for export in self.mapping.exports)
                 ]
         return faults
 
@@ -384,6 +389,16 @@ class _Loader:
                     " ignored or identifiers"
                 )
         return faults
+
+    def _rounded_ids(self, opened: list[DeliveredTable]) -> list[str]:
+        """Ids that a spreadsheet has rounded: two patients may look like one."""
+        return [
+            f'{self._place(_label(part.table))}: column "{finding.column}": {finding.count:,} ids have lost digits, the first in row'
+            f" {finding.first_row}: a spreadsheet keeps 15; expected ids as they are, for two patients may look like one; ask for"
+            " the column as text"
+            for part in opened for finding in part.table.findings
+            if finding.rule == "digits_lost" and finding.column in {c for x in part.exports for c in _id_columns(x)}
+        ]
 
     # into raw
 
@@ -623,6 +638,22 @@ def _named_columns(export: Export) -> Iterator[tuple[tuple[str | int, ...], str]
     for i, alternative in enumerate(export.where):
         for column in alternative:
             yield ("where", i, column), column
+
+
+def _ignores(export: Export, file: str, part: UnreadPart) -> bool:
+    """Whether an export says that a part of a file is not wanted, which then need not even be a table."""
+    pairs = ((export.member, part.member), (export.sheet, part.sheet))
+    return export.is_ignored and not export.where and fnmatch(file, export.file) and all(
+        pattern is None or (name is not None and (name == pattern or fnmatch(name, pattern))) for pattern, name in pairs
+    )
+
+
+def _id_columns(export: Export) -> Iterator[str]:
+    for _, entity in export.entities():
+        for source in (entity.patient_id, entity.visit_id):
+            yield from source.columns if source else ()
+        if isinstance(entity, Patients):
+            yield from entity.link_by.values()
 
 
 def _expression(source: ColumnSource, cells: dict[str, str]) -> str:

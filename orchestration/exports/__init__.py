@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .columns import BLANKS
     from .errors import ExportFault, MalformedLine
-    from .open import left_unread, open_tables
+    from .open import UnreadPart, left_unread, open_tables
     from .spec import ReadSpec
     from .tables import Finding, SourceTable
 
-__all__ = ["BLANKS", "ExportFault", "Finding", "MalformedLine", "ReadSpec", "SourceTable", "left_unread", "open_tables"]
+__all__ = ["BLANKS", "ExportFault", "Finding", "MalformedLine", "ReadSpec", "SourceTable", "UnreadPart", "left_unread", "open_tables"]
 _HOMES = {
     "BLANKS": "columns",
     "ExportFault": "errors",
     "MalformedLine": "errors",
+    "UnreadPart": "open",
     "left_unread": "open",
     "open_tables": "open",
     "ReadSpec": "spec",

@@ -12,6 +12,7 @@ from .errors import ExportFault
 from .spec import ReadSpec
 
 WORKBOOKS = ("xlsx", "xls", "xlsb", "ods")
+SHEETED = (*WORKBOOKS, "html", "spreadsheetml")
 TEXTS = ("csv", "tsv", "ndjson")
 SUFFIXES = {
     ".csv": "csv",

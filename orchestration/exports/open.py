@@ -6,9 +6,10 @@ Does not belong here: any reader.
 
 from __future__ import annotations
 
+import glob
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -17,7 +18,7 @@ from .archive import ARCHIVES, member_names, unpacked
 from .delimited import read_delimited
 from .errors import ExportFault
 from .json_lines import read_json
-from .kinds import WORKBOOKS, kind_of
+from .kinds import SHEETED, kind_of
 from .parquet import read_parquet
 from .rows import Written
 from .sheet import SheetRows
@@ -45,21 +46,45 @@ def open_tables(
         raise (fault if fault.file else fault.at(file=name)) from None
 
 
-def left_unread(path: Path, tables: Iterable[SourceTable], name: str | None = None) -> list[str]:
-    """Visible sheets with cells, and members of an archive, from which none of ``tables`` came.
+@dataclass(frozen=True)
+class UnreadPart:
+    """A member of an archive, or a sheet (of a member, or of the file itself), that no table came from."""
+
+    member: str | None
+    sheet: str | None
+    is_hidden: bool = False
+
+    def __str__(self) -> str:
+        if self.sheet is None:
+            return f'"{self.member}"'
+        words = f'the hidden sheet "{self.sheet}"' if self.is_hidden else f'"{self.sheet}"'
+        return f'{words} of "{self.member}"' if self.member else words
+
+
+def left_unread(
+    path: Path, tables: Iterable[SourceTable], workdir: Path, name: str | None = None
+) -> list[UnreadPart]:
+    """Members of an archive, and sheets with cells (hidden ones too), from which none of ``tables`` came.
 
     A mapping that reads only some of a file says so for the others, or something is lost without a word.
     """
     name = name or path.name
     found = [table for table in tables if table.file == name or table.file.startswith(f"{name}/")]
     kind = kind_of(path, name, ReadSpec())
+    left = []
     if kind == "zip":
         read = {table.file.removeprefix(f"{name}/") for table in found}
-        return [member for member in member_names(path) if member not in read]
-    if kind in WORKBOOKS:
-        known = sorted({table.sheet for table in found if table.sheet is not None})
-        return in_worker("other_sheets", path=str(path), kind=kind, known=known)
-    return [] if found else [name]
+        left = [UnreadPart(member, None) for member in member_names(path) if member not in read]
+    for file, book_kind in dict.fromkeys((t.file, t.format) for t in found if t.format in SHEETED):
+        member = file.removeprefix(f"{name}/") if kind == "zip" else None
+        known = [table.sheet for table in found if table.file == file]
+        book = path
+        if kind in ARCHIVES:
+            wanted = glob.escape(member) if member else None
+            [(book, _)] = unpacked(path, kind, wanted, Path(tempfile.mkdtemp(dir=workdir)))
+        others = in_worker("other_sheets", path=str(book), kind=book_kind, known=known)
+        left += [UnreadPart(member, sheet, is_hidden) for sheet, is_hidden in others]
+    return left
 
 
 def _tables(
@@ -76,7 +101,7 @@ def _tables(
     kind = kind_of(path, name, spec)
     if kind in ARCHIVES:
         yield from _archive(path, name, kind, spec, workdir, connection, depth)
-    elif kind in WORKBOOKS or kind in ("html", "spreadsheetml"):
+    elif kind in SHEETED:
         yield from _sheets(path, name, kind, spec, workdir)
     elif kind in ("sas", "spss", "stata"):
         yield _statistics(path, name, kind, spec, workdir)

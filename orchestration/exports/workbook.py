@@ -53,11 +53,17 @@ def read_workbook(path: str, kind: str, options: dict[str, Any], workdir: str) -
     return [table.as_json() for table in tables]
 
 
-def other_sheets(path: str, kind: str, known: list[str]) -> list[str]:
-    """Visible sheets that hold cells and are not among those ``known``."""
+def other_sheets(path: str, kind: str, known: list[str]) -> list[tuple[str, bool]]:
+    """Sheets that hold cells and are not among those ``known``, and whether each is hidden."""
+    if kind in ("html", "spreadsheetml"):
+        return [(grid.name, False) for grid in grids(path, kind, None) if grid.name not in known]
     with _opened(path, kind) as workbook:
-        names = [name for name in _visible(workbook) if name not in known]
-        return [name for name in names if workbook.get_sheet_by_name(name).start is not None]
+        visible = _visible(workbook)
+        return [
+            (name, name not in visible)
+            for name in _worksheets(workbook)
+            if name not in known and workbook.get_sheet_by_name(name).start is not None
+        ]
 
 
 def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, Numbered, Merged]]:
@@ -90,14 +96,17 @@ def _opened(path: str, kind: str) -> Iterator[Any]:
         raise _unreadable(error) from None
 
 
-def _visible(workbook: Any) -> list[str]:
-    from python_calamine import SheetTypeEnum, SheetVisibleEnum
+def _worksheets(workbook: Any) -> list[str]:
+    from python_calamine import SheetTypeEnum
 
-    return [
-        meta.name
-        for meta in workbook.sheets_metadata
-        if meta.typ == SheetTypeEnum.WorkSheet and meta.visible == SheetVisibleEnum.Visible
-    ]
+    return [meta.name for meta in workbook.sheets_metadata if meta.typ == SheetTypeEnum.WorkSheet]
+
+
+def _visible(workbook: Any) -> list[str]:
+    from python_calamine import SheetVisibleEnum
+
+    shown = {meta.name for meta in workbook.sheets_metadata if meta.visible == SheetVisibleEnum.Visible}
+    return [name for name in _worksheets(workbook) if name in shown]
 
 
 def _as_shown(numbered: Numbered, shown: dict[int, dict[int, str]]) -> Numbered:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,14 +192,32 @@ def test_a_number_is_the_text_that_its_format_shows(tmp_path):
     assert rows_of(table) == [(2, "00412053", "10", "45%", "45.67%", "none")]
 
 
-def test_sheets_that_no_table_came_from_are_told(tmp_path):
+@pytest.mark.parametrize("packed", [False, True])
+def test_sheets_that_no_table_came_from_are_told_hidden_ones_too(tmp_path, packed):
     book = openpyxl.Workbook()
     book.active.title = "Patients"
     book.active.append(["id"])
     book.active.append(["a"])
     book.create_sheet("blank")
     book.create_sheet("Labs").append(["id"])
+    for name, state in (("lists", "hidden"), ("settings", "veryHidden")):
+        book.create_sheet(name).append(["id"])
+        book[name].sheet_state = state
     path = tmp_path / "registry.xlsx"
     book.save(path)
+    if packed:
+        with zipfile.ZipFile(tmp_path / "delivery.zip", "w") as archive:
+            archive.write(path, "of 2024/registry [1].xlsx")
+        path = tmp_path / "delivery.zip"
     tables = open_tables(path, ReadSpec(sheet="Patients"), tmp_path, CONNECTION)
-    assert left_unread(path, tables) == ["Labs"]
+    within = ' of "of 2024/registry [1].xlsx"' if packed else ""
+    assert [str(part) for part in left_unread(path, tables, tmp_path)] == [
+        f'"Labs"{within}', f'the hidden sheet "lists"{within}', f'the hidden sheet "settings"{within}'
+    ]
+
+
+def test_a_table_of_a_page_that_no_table_came_from_is_told(tmp_path):
+    path = tmp_path / "labs.xls"
+    path.write_text("<table><tr><td>id</td></tr><tr><td>a</td></tr></table>" * 2)
+    tables = open_tables(path, ReadSpec(sheet="Table 1"), tmp_path, CONNECTION)
+    assert [str(part) for part in left_unread(path, tables, tmp_path)] == ['"Table 2"']

@@ -172,19 +172,44 @@ def test_a_network_names_the_hospital_of_each_row(tmp_path: Path) -> None:
     assert unnamed == [(None,)]
 
 
-def test_a_sheet_that_no_export_reads_is_not_lost_in_silence(tmp_path: Path) -> None:
+def test_ids_that_a_spreadsheet_has_rounded_refuse_the_delivery(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path, patients="id,name,sex\n1,Anna Example,F\n3.20102E+17,Bert Example,M\n3.20102E+17,Carl Example,M\n")
+    assert (
+        'north/first/patients.csv: column "id": 2 ids have lost digits, the first in row 3: a spreadsheet keeps 15;'
+        " expected ids as they are" in refusal(registry)
+    )
+
+
+def make_registry_of_sheets(folder: Path, mapping: str) -> Registry:
+    """Patients on a sheet of their own, beside it a sheet of notes and a hidden one that is no table."""
     from openpyxl import Workbook
 
-    mapping = MAPPING.replace("file: patients.csv", "file: patients.xlsx\n    sheet: people")
-    registry = make_registry(tmp_path, mapping, patients="")
+    registry = make_registry(folder, mapping, patients="")
     workbook = Workbook()
     workbook.active.title = "people"
-    for row in (("id", "name", "sex"), (1, "Anna Example", "F")):
-        workbook["people"].append(row)
-    for row in (("id", "note"), (1, "something")):
-        (workbook["notes"] if "notes" in workbook.sheetnames else workbook.create_sheet("notes")).append(row)
+    for name, *rows in (
+        ("people", ("id", "name", "sex"), (1, "Anna Example", "F")), ("notes", ("id", "note"), (1, "something")),
+        ("lists", ("F", "F"), ("M", None)),
+    ):
+        for row in rows:
+            (workbook[name] if name in workbook.sheetnames else workbook.create_sheet(name)).append(row)
+    workbook["lists"].sheet_state = "hidden"
     workbook.save(registry.landing / "north" / "first" / "patients.xlsx")
-    assert 'north/first/patients.xlsx: no export of hospitals/north.yml reads "notes"; map it' in refusal(registry)
+    return registry
+
+
+SHEETS = MAPPING.replace("file: patients.csv", "file: patients.xlsx\n    sheet: people")
+
+
+def test_a_sheet_that_no_export_reads_is_not_lost_in_silence(tmp_path: Path) -> None:
+    reasons = refusal(make_registry_of_sheets(tmp_path, SHEETS))
+    assert 'north/first/patients.xlsx: no export of hospitals/north.yml reads "notes"; map it' in reasons
+    assert 'north/first/patients.xlsx: no export of hospitals/north.yml reads the hidden sheet "lists"; map it' in reasons
+
+
+def test_a_sheet_that_is_not_wanted_is_named_and_need_not_be_a_table(tmp_path: Path) -> None:
+    unwanted = '  - {file: patients.xlsx, sheet: notes, ignored: ["*"]}\n  - {file: patients.xlsx, sheet: li*, ignored: ["*"]}\n'
+    load(make_registry_of_sheets(tmp_path, SHEETS.replace("  - file: visits.csv", unwanted + "  - file: visits.csv")))
 
 
 def test_a_malformed_line_of_a_table_with_identifiers_is_kept_without_its_text(tmp_path: Path) -> None:

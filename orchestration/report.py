@@ -27,9 +27,12 @@ def write_report(registry: Registry) -> Path:
     part = registry.reports / f".{release.stem}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
+    replays = [
+        second_process.begin(write_replay, release, part / "replay" / study.study, study) for study in registry.studies.values()
+    ]
     render_report(release, part, None)
-    for study in registry.studies.values():
-        write_replay(release, part / "replay" / study.study, study)
+    for written in replays:
+        written()
     target = registry.reports / release.stem
     shutil.rmtree(target, ignore_errors=True)
     os.replace(part, target)
@@ -49,7 +52,7 @@ def report_asset() -> dg.AssetsDefinition:
         description="One self-contained HTML file per release, each table as CSV, each figure as SVG, PNG and PDF, and the study as an R script.",
     )
     def study_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        page = second_process.call(write_report, current_registry())
+        page = write_report(current_registry())
         log.info("report: %s", page)
         figures = sorted((page.parent / "figures").glob("*.svg"))
         return dg.MaterializeResult(metadata={

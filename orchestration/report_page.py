@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from analytics.disclosure import Disclosure
 from analytics.printed_table import PrintedTable, notes_of, to_csv, to_html, typeset
 from analytics.study_frames import Record, StudyFrames, records
+from orchestration import second_process
 
 if TYPE_CHECKING:
     import duckdb
@@ -143,10 +144,11 @@ def render_report(release_file: Path, out_dir: Path, studies: Iterable[str] | No
     shared = _shared_tables(content)
     note = SYNTHETIC if content.info.get("synthetic") else ""
     out = _Out(Path(out_dir))
-    figures = {f.name: {kind: f.render(kind) for kind in _formats()} for s in sections for f in s.figures}
     tables = [*(t for s in sections for t in s.tables), *shared.values()]
+    laid_out = second_process.begin(_lay_out, tables)
+    figures = {f.name: {kind: f.render(kind) for kind in _formats()} for s in sections for f in s.figures}
     sheets = {t.name: to_csv(t, note).encode("utf-8-sig") for t in tables}
-    out.put("report.html", _page(content, sections, shared, sheets, figures).encode("utf-8"))
+    out.put("report.html", _page(content, sections, shared, sheets, laid_out(), figures).encode("utf-8"))
     for name, sheet in sheets.items():
         out.put(f"tables/{name}.csv", sheet)
     for name, files in figures.items():
@@ -306,6 +308,7 @@ def _page(
     sections: Sequence[StudySections],
     shared: dict[str, PrintedTable],
     sheets: dict[str, bytes],
+    laid_out: dict[str, str],
     figures: dict[str, dict[str, bytes]],
 ) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -325,7 +328,7 @@ def _page(
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "table_html": lambda table: Markup(to_html(_shortened(table))),
+        "table_html": lambda table: Markup(laid_out[table.name]),
         "notes": lambda table: [(mark, Markup(text)) for mark, text in notes_of(_shortened(table))],
         "svg": svg,
         "typeset": lambda text: Markup(typeset(text)),
@@ -341,6 +344,10 @@ def _page(
         css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         made_at=_minute(content.info.get("made_at")),
     )
+
+
+def _lay_out(tables: Sequence[PrintedTable]) -> dict[str, str]:
+    return {table.name: to_html(_shortened(table)) for table in tables}
 
 
 def _shortened(table: PrintedTable) -> PrintedTable:

@@ -128,7 +128,9 @@ def results_asset() -> dg.AssetsDefinition:
         pool=POOL,
     )
     def results(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        written = second_process.call(compute_and_write, current_registry())
+        computed = second_process.begin(compute_and_write, current_registry())
+        second_process.import_meanwhile()
+        written = computed()
         log.info(
             "results: %d tables, %d rows, %d with a remark",
             len(written), sum(t.rows for t in written), sum(t.remarks for t in written),

@@ -1,8 +1,9 @@
 """A second process that imports the slow libraries while the first works, and then does the work that needs them.
 
-Great Expectations, statistics and figures take seconds to import, Dagster and dbt take as long, and one Python process
-imports on one core. `myositis run` therefore starts this process once there is something to do. Without it (tests,
-Dagster's UI and daemon) `call` is a plain call.
+Great Expectations and statistics take seconds to import, Dagster and dbt take as long, and one Python process
+imports on one core. `myositis run` therefore starts this process once there is something to do; while it computes, the
+first imports what draws figures, and draws them while it lays out tables. Without it (tests, Dagster's UI and daemon)
+`call` and `begin` are plain calls.
 
 Does not belong here: what is called (the layers).
 """
@@ -19,6 +20,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -26,12 +28,17 @@ T = TypeVar("T")
 # in the order in which a run needs them; only while nothing is asked for
 IMPORTED_AHEAD = (
     "duckdb", "pandas", "expectations.counted", "orchestration.results", "analytics.study_results", "analytics.table_one",
-    "analytics.mixed_model", "analytics.survival", "analytics.cox", "analytics.firth", "orchestration.report",
-    "orchestration.report_page", "orchestration.replay", "analytics.course_figure", "analytics.survival_figure",
-    "matplotlib.backends.backend_svg", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf",
+    "analytics.mixed_model", "analytics.survival", "analytics.cox", "analytics.firth", "analytics.printed_table",
+    "great_tables", "orchestration.replay",
+)
+DRAWING = (
+    "pandas", "analytics.course_figure", "analytics.survival_figure", "matplotlib.backends.backend_svg",
+    "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf",
 )
 
 _calls: Connection | None = None
+_begun = 0
+_ended: list[tuple[bool, Any]] = []  # outcomes in the order of beginning
 
 
 class SecondProcessEnded(Exception):
@@ -43,31 +50,60 @@ def call(function: Callable[..., T], *arguments: Any) -> T:
 
     DuckDB lets one process write to a file: no connection on a file that ``function`` opens may be open here.
     """
+    return begin(function, *arguments)()
+
+
+def begin(function: Callable[..., T], *arguments: Any) -> Callable[[], T]:
+    """Start a call; what comes back waits for its end. Calls are done one after the other, in the order of beginning."""
+    global _begun
     if _calls is None:
-        return function(*arguments)
+        value = function(*arguments)
+        return lambda: value
+    number, _begun = _begun, _begun + 1
     try:
         _calls.send((function, arguments))
-        succeeded, value = _calls.recv()
-    except (EOFError, OSError) as error:
-        raise SecondProcessEnded(
-            f"the process that runs {function.__name__} ended before it was done, as it does when memory is short;"
-            " run the command again to go on from there"
-        ) from error
-    if not succeeded:
-        raise value
-    return value
+    except OSError as error:
+        raise _gone(function) from error
+
+    def end() -> T:
+        try:
+            while len(_ended) <= number:
+                _ended.append(_calls.recv())
+        except (EOFError, OSError) as error:
+            raise _gone(function) from error
+        succeeded, value = _ended[number]
+        if not succeeded:
+            raise value
+        return value
+
+    return end
+
+
+def _gone(function: Callable[..., Any]) -> SecondProcessEnded:
+    return SecondProcessEnded(
+        f"the process that runs {function.__name__} ended before it was done, as it does when memory is short;"
+        " run the command again to go on from there"
+    )
+
+
+def import_meanwhile(names: Sequence[str] = DRAWING) -> None:
+    """What this process will need when the second has done what was begun; without one, whoever needs it imports it."""
+    if _calls is not None:
+        for name in names:
+            importlib.import_module(name)
 
 
 @contextmanager
 def started(ahead: Sequence[str] = IMPORTED_AHEAD) -> Iterator[None]:
     """Within the block calls go to a second process. It ends with the block, and with this process however that ends."""
-    global _calls
+    global _calls, _begun
     spawning = multiprocessing.get_context("spawn")  # a fork would copy DuckDB's and Dagster's threads half
     ours, theirs = spawning.Pipe()
     process = spawning.Process(target=_serve, args=(theirs, list(ahead)), daemon=True)
     process.start()
     theirs.close()
-    _calls = ours
+    _calls, _begun = ours, 0
+    _ended.clear()
     try:
         yield
     finally:
@@ -91,14 +127,25 @@ def _serve(calls: Connection, ahead: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to handle; this one ends with it
     collect_seldom()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    asked: SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]] | None] = SimpleQueue()
+    threading.Thread(target=_read, args=(calls, asked), daemon=True).start()
+    while True:
+        while ahead and asked.empty():
+            importlib.import_module(ahead.pop(0))
+        wanted = asked.get()
+        if wanted is None:
+            break
+        calls.send(_outcome(*wanted))
+    gc.freeze()  # see cli.main
+
+
+def _read(calls: Connection, asked: SimpleQueue[Any]) -> None:
+    """What is asked while this process computes does not keep the first one waiting."""
     try:
         while True:
-            while ahead and not calls.poll():
-                importlib.import_module(ahead.pop(0))
-            function, arguments = calls.recv()
-            calls.send(_outcome(function, arguments))
+            asked.put(calls.recv())
     except (EOFError, OSError):
-        gc.freeze()  # see cli.main
+        asked.put(None)
 
 
 def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:

@@ -19,9 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 QUESTIONS = {
     "multiplicity": "Which differences remain when all comparisons count?",
@@ -53,6 +54,8 @@ HOMES = {
 
 def answer(cohort: Any, results: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """sensitivity, sensitivity_question, and what the figures draw: norm_band and norm_patient."""
+    import pandas as pd  # every command reads study files, few of them compute
+
     from analytics.sensitivity.groups import BAND_COLUMNS, PATIENT_COLUMNS
     from analytics.sensitivity.rows import COLUMNS, QUESTION_COLUMNS
 

@@ -8,7 +8,7 @@ import pytest
 
 from orchestration import second_process
 from orchestration.loading import DeliveryRefused
-from orchestration.second_process import SecondProcessEnded, call
+from orchestration.second_process import SecondProcessEnded, begin, call
 
 
 def refuse() -> None:
@@ -36,3 +36,12 @@ def test_calls_go_to_the_second_process_and_what_they_raise_is_raised_here() -> 
         with pytest.raises(SecondProcessEnded, match="ended before it was done"):
             call(os._exit, 1)
     assert call(os.getpid) == os.getpid()
+
+
+def test_calls_that_are_begun_end_in_their_order_whatever_is_asked_first() -> None:
+    with second_process.started(ahead=()):
+        half, there, failed, quarter = begin(divide, 1, 2), begin(os.getpid), begin(divide, 1, 0), begin(divide, 1, 4)
+        assert there() != os.getpid()
+        assert (quarter(), half()) == (0.25, 0.5)
+        with pytest.raises(ZeroDivisionError):
+            failed()

@@ -17,9 +17,11 @@ from xml.etree import ElementTree
 from .encodings import encoding_of, utf8_chunks
 from .errors import ExportFault
 from .limits import COLUMNS
+from .number_formats import CellStyles
 
 SPREADSHEET = "{urn:schemas-microsoft-com:office:spreadsheet}"
 ROWS = 1_048_576  # of a sheet
+OWN_FORMAT = 1_000  # an id to which no workbook gives a meaning of its own
 
 
 @dataclass
@@ -136,18 +138,28 @@ def _span(text: str | None) -> int:
 def _spreadsheetml(path: str) -> list[Grid]:
     found: list[Grid] = []
     row = column = -1
+    codes: dict[str, str] = {}  # of number formats, by the name of a style
+    styles: dict[str, CellStyles] = {}
     try:
         for event, element in ElementTree.iterparse(path, events=("start", "end")):
             tag = element.tag.removeprefix(SPREADSHEET)
             if event == "start" and tag == "Worksheet":
                 found.append(Grid(element.get(f"{SPREADSHEET}Name", f"Table {len(found) + 1}")))
                 row = -1
+                styles = {name: CellStyles.of({OWN_FORMAT: code}, [OWN_FORMAT]) for name, code in codes.items()}
+            elif event == "end" and tag == "Style":
+                code = element.find(f"{SPREADSHEET}NumberFormat")
+                code = "" if code is None else code.get(f"{SPREADSHEET}Format", "")
+                codes[element.get(f"{SPREADSHEET}ID", "")] = "0.00%" if code == "Percent" else code
             elif event == "start" and tag == "Row":
                 row, column = _position(element, row), -1
             elif event == "end" and tag == "Cell":
                 column = _position(element, column)
                 down, across = (int(element.get(f"{SPREADSHEET}Merge{way}", 0)) for way in ("Down", "Across"))
-                found[-1].put(row, column, _value(element), down, across)
+                value = _value(element)
+                if type(value) is float and (style := styles.get(element.get(f"{SPREADSHEET}StyleID"))):
+                    value = style.text(0, value) or value
+                found[-1].put(row, column, value, down, across)
                 column += across
             elif event == "end" and tag == "Row":
                 element.clear()

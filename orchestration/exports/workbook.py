@@ -12,14 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from . import ods_cells, xls_cells, xlsb_cells, xlsx_cells
 from .archive import refuse_workbook_bomb
 from .errors import ExportFault, did_you_mean, name_list
 from .grid import GridSpec
 from .markup import grids
+from .number_formats import Shown
 from .sheet import Merged, Numbered, SheetRows, transposed, write_sheet
-from .xlsx_cells import refuse_uncalculated, shown_texts
+from .xlsx_cells import refuse_uncalculated
 
 CONTAINER_HEAD = 1 << 20
+SHOWN = {
+    "xlsx": xlsx_cells.shown_texts, "xls": xls_cells.shown_texts, "xlsb": xlsb_cells.shown_texts, "ods": ods_cells.shown_texts,
+}
 BROKEN = {
     "ZipError": "its zip is broken",
     "XmlError": "its XML is broken",
@@ -76,8 +81,8 @@ def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str
                 left = sheet.start[1]
                 ranges = sheet.merged_cell_ranges or []
                 merged = {(r, c - left): (to_r, to_c - left) for (r, c), (to_r, to_c) in ranges if c >= left}
-                shown = shown_texts(path, name, left) if kind == "xlsx" else {}
-                yield name, _as_shown(enumerate(sheet.iter_rows()), shown), merged
+                shown = SHOWN[kind](path, name)
+                yield name, _as_shown(enumerate(sheet.iter_rows()), shown, left), merged
 
 
 @contextmanager
@@ -109,12 +114,12 @@ def _visible(workbook: Any) -> list[str]:
     return [name for name in _worksheets(workbook) if name in shown]
 
 
-def _as_shown(numbered: Numbered, shown: dict[int, dict[int, str]]) -> Numbered:
-    """Rows with the texts that calamine does not give."""
+def _as_shown(numbered: Numbered, shown: Shown, left: int) -> Numbered:
+    """Rows, of which the first cell is in column ``left``, with the texts that calamine does not give."""
     for number, row in numbered:
         for column, text in shown.get(number, {}).items():
-            if column < len(row):
-                row[column] = text
+            if 0 <= column - left < len(row):
+                row[column - left] = text
         yield number, row
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator
-from decimal import Decimal
 from xml.etree import ElementTree
 
 from .errors import ExportFault
+from .number_formats import CellStyles, Shown
 
 PIECE, OVERLAP = 1 << 20, 16_384  # bytes; the overlap holds the longest cell that is looked for
 UNCALCULATED = re.compile(
@@ -28,9 +28,6 @@ NUMBER = re.compile(
     rb"<(?:\w+:)?c\b([^>]*\bs=[^>]*)>(?:<(?:\w+:)?f\b[^>]*>[^<]*</(?:\w+:)?f>)?<(?:\w+:)?v>([^<]+)</"
 )
 STYLE = re.compile(rb"\bs=[\"'](\d+)[\"']")
-PERCENT_IDS = ("9", "10")  # 0% and 0.00%, which Excel does not list
-QUOTED = re.compile(r'"[^"]*"|\\.')
-ZEROS = re.compile(r"(0{2,})(;@|_\s*)?")
 REFERENCE = re.compile(rb"\br=[\"']([A-Z]{1,3})(\d+)[\"']")
 IS_WORD = re.compile(rb"\bt=[\"'](?:s|str|b|e|d|inlineStr)[\"']")  # of a cell that holds no number
 IS_TEXT = re.compile(rb"\bt=[\"']str[\"']")
@@ -55,58 +52,43 @@ def refuse_uncalculated(path: str, kind: str, sheet: str) -> None:
         )
 
 
-def shown_texts(path: str, sheet: str, left: int) -> dict[int, dict[int, str]]:
+def shown_texts(path: str, sheet: str) -> Shown:
     """Text of error cells (``#DIV/0!``) and of numbers shown with leading zeros or as a percentage (0.45 shown as
-    45% is ``45%``), by row from 0 and column from ``left``."""
-    found: dict[int, dict[int, str]] = {}
-    zeros, percents = _number_styles(path)
+    45% is ``45%``), by row and column."""
+    found: Shown = {}
+    styles = _styles(path)
     for piece in _sheet_pieces(path, sheet):
         if b'"e"' in piece or b"'e'" in piece:
             for match in ERROR.finditer(piece):
-                _note(found, match.group(1), match.group(2).decode("utf-8", "replace"), left)
-        if zeros or percents:
+                _note(found, match.group(1), match.group(2).decode("utf-8", "replace"))
+        if styles:
             for match in NUMBER.finditer(piece):
                 style = STYLE.search(match.group(1))
-                if style and style.group(1) in zeros and match.group(2).isdigit():
-                    _note(found, match.group(1), match.group(2).decode().zfill(zeros[style.group(1)]), left)
-                elif style and style.group(1) in percents and not IS_WORD.search(match.group(1)):
-                    _note(found, match.group(1), _percentage(match.group(2)), left)
+                if style and int(style.group(1)) in styles and not IS_WORD.search(match.group(1)):
+                    text = styles.text(int(style.group(1)), float(match.group(2)))
+                    if text is not None:
+                        _note(found, match.group(1), text)
     return found
 
 
-def _note(found: dict[int, dict[int, str]], attributes: bytes, text: str, left: int) -> None:
+def _note(found: Shown, attributes: bytes, text: str) -> None:
     if place := REFERENCE.search(attributes):
-        found.setdefault(int(place.group(2)) - 1, {})[_column_number(place.group(1)) - left] = text
+        found.setdefault(int(place.group(2)) - 1, {})[_column_number(place.group(1))] = text
 
 
-def _percentage(number: bytes) -> str:
-    hundredfold = Decimal(repr(float(number))) * 100
-    return f"{hundredfold.normalize():f}%"
-
-
-def _number_styles(path: str) -> tuple[dict[bytes, int], set[bytes]]:
-    """Cell styles (as the XML writes them) whose format is zeros only, with the digits that they show; and those
-    that show a percentage."""
+def _styles(path: str) -> CellStyles:
     try:
         with zipfile.ZipFile(path) as archive:
             styles = ElementTree.fromstring(archive.read("xl/styles.xml"))
     except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, EOFError):
-        return {}, set()
+        return CellStyles.of({}, [])
     formats = {
-        element.get("numFmtId"): len(zeros.group(1))
+        int(element.get("numFmtId", -1)): element.get("formatCode", "")
         for element in styles.iter()
-        if _local(element.tag) == "numFmt" and (zeros := ZEROS.fullmatch(element.get("formatCode", "")))
+        if _local(element.tag) == "numFmt"
     }
     cells = next((element for element in styles if _local(element.tag) == "cellXfs"), [])
-    percents = {
-        element.get("numFmtId")
-        for element in styles.iter()
-        if _local(element.tag) == "numFmt" and "%" in QUOTED.sub("", element.get("formatCode", ""))
-    } | set(PERCENT_IDS)
-    return (
-        {b"%d" % i: formats[xf.get("numFmtId")] for i, xf in enumerate(cells) if xf.get("numFmtId") in formats},
-        {b"%d" % i for i, xf in enumerate(cells) if xf.get("numFmtId") in percents},
-    )
+    return CellStyles.of(formats, [int(xf.get("numFmtId", 0)) for xf in cells])
 
 
 def _local(tag: str) -> str:

@@ -219,16 +219,17 @@ MADE["plain.ods"] = lambda: ods(
 )
 
 
-def ods(cell: str) -> bytes:
+def ods(cells: str, *columns: str) -> bytes:
     names = {n: f"urn:oasis:names:tc:opendocument:xmlns:{n}:1.0" for n in ("office", "table", "text")}
+    names["calcext"] = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"
     text = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'.format
     row = "<table:table-row>{}</table:table-row>".format
     declared = " ".join(f'xmlns:{name}="{uri}"' for name, uri in names.items())
     xml = (
         f"<office:document-content {declared}><office:body>"
         '<office:spreadsheet><table:table table:name="Labs">'
-        + row(text("id") + text("CK"))
-        + row(text("a") + cell)
+        + row(text("id") + "".join(map(text, columns or ("CK",))))
+        + row(text("a") + cells)
         + "</table:table></office:spreadsheet></office:body></office:document-content>"
     )
     return archive(
@@ -240,9 +241,26 @@ def ods(cell: str) -> bytes:
     )
 
 
-@made("plain.xlsb")
-def xlsb() -> bytes:
-    """The smallest binary workbook: one sheet, a header, one row."""
+MADE["percentage.ods"] = lambda: ods(
+    '<table:table-cell office:value-type="percentage" office:value="0.457"><text:p>46%</text:p></table:table-cell>'
+    '<table:table-cell office:value-type="float" office:value="7"><text:p>007</text:p></table:table-cell>'
+    '<table:table-cell office:value-type="string" calcext:value-type="error"><text:p>#DIV/0!</text:p></table:table-cell>',
+    "CD4", "ward", "CRP",
+)
+raw(
+    "percentage_2003.xml",
+    b'<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet" '
+    b'xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet"><Styles><Style ss:ID="s1"><NumberFormat ss:Format="Percent"/></Style>'
+    b'</Styles><Worksheet ss:Name="Labs"><Table><Row><Cell><Data ss:Type="String">id</Data></Cell><Cell><Data ss:Type="String">CD4'
+    b'</Data></Cell></Row><Row><Cell><Data ss:Type="String">a</Data></Cell><Cell ss:StyleID="s1"><Data ss:Type="Number">0.457</Data>'
+    b"</Cell></Row></Table></Worksheet></Workbook>",
+)
+MADE["plain.xlsb"] = lambda: xlsb(20.5)
+MADE["percentage.xlsb"] = lambda: xlsb(0.457, 1)
+
+
+def xlsb(number: float, style: int = 0) -> bytes:
+    """The smallest binary workbook: one sheet, a header, one row; style 1 shows a percentage."""
 
     def record(kind: int, data: bytes = b"") -> bytes:
         code = bytes([kind]) if kind < 128 else bytes([kind & 0x7F | 0x80, kind >> 7])
@@ -263,10 +281,13 @@ def xlsb() -> bytes:
         + record(148, struct.pack("<IIII", 0, 1, 0, 1))
         + record(145)
         + row(0, text(0, "id"), text(1, "CK"))
-        + row(1, text(0, "a"), record(5, struct.pack("<IId", 1, 0, 20.5)))
+        + row(1, text(0, "a"), record(5, struct.pack("<IId", 1, style, number)))
         + record(146)
         + record(130)
     )
+    styles = record(615, struct.pack("<I", 1)) + record(44, struct.pack("<H", 164) + wide("0.0%")) + record(616)
+    styles += record(617, struct.pack("<I", 2))
+    styles += b"".join(record(47, struct.pack("<HH12x", 0, code)) for code in (0, 164)) + record(618)
     link = (
         '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
         '<Relationship Id="rId1" '
@@ -278,6 +299,7 @@ def xlsb() -> bytes:
             "[Content_Types].xml": b"<Types/>",
             "xl/workbook.bin": record(131) + sheets + record(132),
             "xl/_rels/workbook.bin.rels": link.encode(),
+            "xl/styles.bin": styles,
             "xl/worksheets/sheet1.bin": cells,
         }
     )

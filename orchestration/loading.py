@@ -157,8 +157,9 @@ def find_faults(connection: duckdb.DuckDBPyConnection, registry: Registry, inven
     """What would refuse a delivery, without loading it."""
     workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
     try:
-        _, faults = _Loader(connection, registry, registry.mappings[inventory.sender], inventory, workdir).survey()
-        return faults
+        loader = _Loader(connection, registry, registry.mappings[inventory.sender], inventory, workdir)
+        opened, faults = loader.survey()
+        return faults or loader.second_tables(opened)
     finally:
         shutil.rmtree(workdir, ignore_errors=True)
 
@@ -420,7 +421,8 @@ class _Loader:
         none = blank
         if strays:
             none = f"({blank} or {stray} is not null)"
-            self._reject_strays(part, cells, stray, faults)
+            faults += self._second_table(part, cells, stray)
+            self._reject_strays(part, stray)
         unexpected = self._reject_lines(part, cells, none) + strays
         summary.rows_read += rows
         summary.rows_malformed += len(table.malformed) + unexpected
@@ -453,18 +455,32 @@ class _Loader:
         ]
         return f"(case {' '.join(tests)} end)" if tests else "(null)"
 
-    def _reject_strays(self, part: DeliveredTable, cells: dict[str, str], stray: str, faults: list[str]) -> None:
-        """Keep their place; a header again above other names begins another table, and refuses the delivery."""
-        table = part.table
-        other = " or ".join(f"{_bare(cells[c])} <> {_literal(c)}" for c in part.wanted if c in table.columns)
+    def second_tables(self, opened: list[DeliveredTable]) -> list[str]:
+        """Sheets that hold another table below the first."""
+        faults: list[str] = []
+        for part in opened:
+            if all(export.is_ignored for export in part.exports):
+                continue
+            cells = {c: f"c{i}" for i, c in enumerate(part.table.columns)}
+            part.table.load(self.connection, "incoming", part.wanted)
+            faults += self._second_table(part, cells, self._stray(part, cells))
+            part.table.unload(self.connection, "incoming")
+        return faults
+
+    def _second_table(self, part: DeliveredTable, cells: dict[str, str], stray: str) -> list[str]:
+        """A header again above other names begins another table, and refuses the delivery."""
+        other = " or ".join(f"{_bare(cells[c])} <> {_literal(c)}" for c in part.wanted if c in part.table.columns)
         row = self.connection.execute(
-            f"select min(source_row) from incoming where {stray} = 'repeated_header' and ({other})"
+            f"select min(source_row) from incoming where {stray} = 'repeated_header' and ({other or 'false'})"
         ).fetchone()[0]
-        if row is not None:
-            faults.append(
-                f"{self._place(_label(table))}: row {row} repeats a column's name above other names: two tables on one sheet;"
-                " expected one; ask for each as a sheet or a file of its own"
-            )
+        return [] if row is None else [
+            f"{self._place(_label(part.table))}: row {row} repeats a column's name above other names: two tables on one sheet;"
+            " expected one; ask for each as a sheet or a file of its own"
+        ]
+
+    def _reject_strays(self, part: DeliveredTable, stray: str) -> None:
+        """Keep the place of each."""
+        table = part.table
         self.connection.execute(
             "insert into raw.rejected_line by name select ? as sender_id, ? as delivery_id, ? as load_id, ? as source_file,"
             f" ? as source_sheet, source_row, {stray} as rule, 'no record' as reason from incoming where {stray} is not null",

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from orchestration.database import warehouse
-from orchestration.loading import DeliveryRefused, is_settled, load_delivery, record_state, take_inventory
+from orchestration.loading import DeliveryRefused, find_faults, is_settled, load_delivery, record_state, take_inventory
 from orchestration.registry import Registry, load_registry
 
 REGISTRY = """\
@@ -231,7 +231,9 @@ def test_two_tables_on_one_sheet_refuse_the_delivery(tmp_path: Path) -> None:
     )
     with pytest.raises(DeliveryRefused) as refused:
         load(registry)
-    assert refused.value.reasons == [
+    with warehouse(registry.warehouse) as connection:
+        found_by_check = find_faults(connection, registry, take_inventory(registry, "north", "first"))
+    assert found_by_check == refused.value.reasons == [
         "north/first/labs.csv: row 4 repeats a column's name above other names: two tables on one sheet; expected one; ask for"
         " each as a sheet or a file of its own"
     ]

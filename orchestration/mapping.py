@@ -497,7 +497,7 @@ class Mapping(Strict):
     sender: Id
     name: str
     like: Id | None = Field(
-        None, description="Another hospital, or redcap, fhir_r4, omop_cdm_5_4: its mapping holds where this one is silent."
+        None, description="Another hospital, or redcap, fhir_r4, fhir_r4_bundle, omop_cdm_5_4: its mapping holds where this one is silent."
     )
     population: Population = "all"
     hospitals: dict[str, HospitalEntry] | None = Field(

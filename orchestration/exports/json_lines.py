@@ -38,7 +38,8 @@ def read_json(path: Path, name: str, spec: ReadSpec, workdir: Path) -> SourceTab
     with RowWriter(scratch(workdir, ".csv"), spec.damaged_text == "keep") as writer:
         for row, line, thing in _objects(text, start):
             try:
-                _write(writer, columns, row, line, thing)
+                for cells in _rows(thing, spec.each):
+                    _write(writer, columns, row, line, cells)
             except _NotFlat as fault:
                 writer.reject(row, *fault.args, line)
             except RecursionError:
@@ -61,14 +62,28 @@ def _no_objects(written: Written) -> ExportFault:
     )
 
 
-def _write(writer: RowWriter, columns: dict[str, None], row: int, line: str, thing: Any) -> None:
-    """One object as one line, as wide as the columns known so far."""
+def _rows(thing: Any, each: str | None) -> list[dict[str, str]]:
+    """The rows of one object: one, or one per element of the array ``each``, each beside what the object says."""
     if isinstance(thing, ValueError):
         raise _NotFlat("invalid_json", "not valid JSON")
     if not isinstance(thing, dict):
         raise _NotFlat("not_an_object", "JSON, but no object")
-    cells: dict[str, str] = {}
-    _flatten("", thing, cells)
+    elements = thing.get(each)
+    whole: dict[str, str] = {}
+    if type(elements) is not list or not elements:
+        _flatten("", thing, whole)
+        return [whole]
+    _flatten("", {key: value for key, value in thing.items() if key != each}, whole)
+    rows = []
+    for number, element in enumerate(elements, 1):
+        cells = {**whole, f"{each}[]": str(number)}
+        _flatten_value(each, element, cells)
+        rows.append(cells)
+    return rows
+
+
+def _write(writer: RowWriter, columns: dict[str, None], row: int, line: str, cells: dict[str, str]) -> None:
+    """One row as one line, as wide as the columns known so far."""
     if not cells:
         return
     if not cells.keys() <= columns.keys():
@@ -159,10 +174,35 @@ def _document_objects(path: Path, start: int) -> Iterator[tuple[int, str, Any]]:
             remedy="It is cut short or damaged; ask for it again, best as NDJSON.",
         )
     if isinstance(document, dict) and document.get("resourceType") == "Bundle":
-        entries = document.get("entry") or []
-        document = [entry.get("resource") if isinstance(entry, dict) else entry for entry in entries]
+        document = _linked(document.get("entry") or [])
     for i, thing in enumerate(document if isinstance(document, list) else [document]):
         yield i + 1, json.dumps(thing, ensure_ascii=False), thing
+
+
+def _linked(entries: list[Any]) -> list[Any]:
+    """The resources of a bundle, told by type and id where they are told by the address of their entry
+    (``urn:uuid:…``)."""
+    names: dict[str, str] = {}
+    for entry in entries:
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        address = entry.get("fullUrl") if isinstance(entry, dict) else None
+        if isinstance(resource, dict) and isinstance(address, str):
+            if not resource.get("id"):
+                resource["id"] = address.rpartition(":")[2].rpartition("/")[2]
+            names[address] = f"{resource.get('resourceType')}/{resource['id']}"
+    resources = [entry.get("resource") if isinstance(entry, dict) else entry for entry in entries]
+    for resource in resources:
+        _name_references(resource, names)
+    return resources
+
+
+def _name_references(thing: Any, names: dict[str, str]) -> None:
+    if isinstance(thing, dict):
+        address = thing.get("reference")
+        if isinstance(address, str) and address in names:
+            thing["reference"] = names[address]
+    for inner in thing.values() if isinstance(thing, dict) else thing if isinstance(thing, list) else ():
+        _name_references(inner, names)
 
 
 def _parsed(text: str) -> Any:

@@ -75,6 +75,11 @@ class ReadSpec(BaseModel):
         False,
         description="SAS, SPSS, Stata: give a coded value's label (`female`) in place of its code (`2`).",
     )
+    each: str | None = Field(
+        None,
+        description="NDJSON: an array of the objects, each of whose elements is a row of its own. Its columns "
+        "lose their number (`component.code.text`), which stands in `component[]`.",
+    )
     damaged_text: Literal["reject", "keep"] = Field(
         "reject",
         description="A row whose text was damaged before it reached us (replacement characters, text "

@@ -17,13 +17,15 @@ def clinics(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 def test_every_row_is_accepted_or_rejected_with_its_reason(clinics: Registry) -> None:
     assert query(clinics, "select sender_id, rows_in, rows_accepted, rows_rejected from quality.delivery order by 1") == [
-        ("fhir_clinic", 20, 14, 6), ("omop_clinic", 18, 14, 4), ("redcap_clinic", 8, 6, 2),
+        ("fhir_bundle_clinic", 12, 10, 2), ("fhir_clinic", 21, 15, 6), ("omop_clinic", 18, 14, 4), ("redcap_clinic", 8, 6, 2),
     ]
     rejected = query(
         clinics, "select sender_id, regexp_extract(source_file, 'SYNTHETIC_([A-Za-z_]+)', 1), source_row, rule from quality.rejected_row"
         " where is_row order by all"
     )
     assert rejected == [
+        ("fhir_bundle_clinic", "bundle", 4, "concept_not_wanted"),  # a part that no registry asks for
+        ("fhir_bundle_clinic", "bundle", 6, "row_not_wanted"),      # a device
         ("fhir_clinic", "Condition", 4, "row_not_wanted"),       # entered in error
         ("fhir_clinic", "Condition", 5, "event_not_wanted"),     # what no registry asks for
         ("fhir_clinic", "Encounter", 3, "row_not_wanted"),       # cancelled
@@ -43,13 +45,13 @@ def test_values_are_led_from_their_cell_to_the_canonical_unit_with_their_compara
     assert query(
         clinics,
         "select sender_id, source_row, source_column, concept_id, value_text, comparator, unit_source, value_canonical, unit_canonical,"
-        " upper_limit, conversion_rule from marts.fct_observation where concept_id not in ('cmas', 'alt', 'sars_cov_2_rna') order by 1, 2, 3",
+        " upper_limit, conversion_rule from marts.fct_observation where concept_id not in ('cmas', 'alt', 'sars_cov_2_rna') and sender_id <> 'fhir_bundle_clinic' order by 1, 2, 3",
     ) == [
         ("fhir_clinic", 1, "valueQuantity.value", "ck", "3792.50", None, "U/L", 3792.5, "U/L", None, "identity"),
         ("fhir_clinic", 2, "valueQuantity.value", "il_10", "0.10", "<", "pg/mL", None, "pg/mL", 0.1, "identity"),
         ("fhir_clinic", 3, "valueQuantity.value", "creatinine", "0.5", None, "mg/dL", 44.21, "umol/L", None, "creatinine_mg_per_dl_to_umol_per_l"),
-        ("fhir_clinic", 4, "component[0].valueQuantity.value", "systolic_blood_pressure", "112", None, "mm[Hg]", 112.0, "mm[Hg]", None, "identity"),
-        ("fhir_clinic", 4, "component[1].valueQuantity.value", "diastolic_blood_pressure", "71", None, "mm[Hg]", 71.0, "mm[Hg]", None, "identity"),
+        ("fhir_clinic", 4, "component.valueQuantity.value", "systolic_blood_pressure", "112", None, "mm[Hg]", 112.0, "mm[Hg]", None, "identity"),
+        ("fhir_clinic", 4, "component.valueQuantity.value", "diastolic_blood_pressure", "71", None, "mm[Hg]", 71.0, "mm[Hg]", None, "identity"),
         ("fhir_clinic", 6, "valueQuantity.value", "ck", "180", None, "U/L", 180.0, "U/L", None, "identity"),
         ("fhir_clinic", 10, "valueQuantity.value", "ck", "95", None, "U/L", 95.0, "U/L", None, "identity"),
         ("omop_clinic", 2, "value_source_value", "ck", "3792.5", None, "U/L", 3792.5, "U/L", None, "identity"),
@@ -57,6 +59,20 @@ def test_values_are_led_from_their_cell_to_the_canonical_unit_with_their_compara
         ("omop_clinic", 4, "value_as_number", "creatinine", "0.5", None, "mg/dL", 44.21, "umol/L", None, "creatinine_mg_per_dl_to_umol_per_l"),
         ("redcap_clinic", 4, "lab_value", "ck", "4120", None, "U/L", 4120.0, "U/L", None, "identity"),
         ("redcap_clinic", 7, "lab_value", "ck", "180", None, "U/L", 180.0, "U/L", None, "identity"),
+    ]
+
+
+def test_every_part_of_a_panel_in_a_bundle_is_its_patients(clinics: Registry) -> None:
+    """Entries that know each other by urn:uuid alone, a panel of seven parts, and a result with a part beside it."""
+    assert query(
+        clinics,
+        "select o.source_row, source_column, concept_id, value_canonical, v.visit_label from marts.fct_observation as o"
+        " join marts.dim_patient as p using (hospital_id, patient_key) left join marts.fct_visit as v using (hospital_id, patient_key, visit_key)"
+        " where hospital_id = 'fhir_bundle_clinic' order by 1, concept_id",
+    ) == [
+        *((3, "component.valueQuantity.value", concept, value, "AMB") for concept, value in (
+            ("alt", 31), ("ck", 210), ("crp", 3), ("haemoglobin", 121), ("platelets", 250), ("rbc", 4.4), ("wbc", 6.1))),
+        (4, "valueQuantity.value", "ferritin", 90, "AMB"),
     ]
 
 
@@ -69,12 +85,14 @@ def test_a_partial_date_stays_what_it_is(clinics: Registry) -> None:
 
 def test_patients_visits_antibodies_events_treatments_and_follow_up_are_those_sent(clinics: Registry) -> None:
     assert query(clinics, "select hospital_id, sex, birth_year from marts.dim_patient order by all") == [
+        ("fhir_bundle_clinic", "female", 2012),
         ("fhir_clinic", "female", 2011), ("fhir_clinic", "male", 2009), ("omop_clinic", "female", 2011),
         ("omop_clinic", "male", 2009), ("redcap_clinic", "female", 2012), ("redcap_clinic", "male", 2010),
     ]
     assert query(
         clinics, "select hospital_id, visit_date::varchar, scheduled_visit, visit_label from marts.fct_visit order by all"
     ) == [
+        ("fhir_bundle_clinic", "2024-02-01", "baseline", "AMB"),
         ("fhir_clinic", "2024-01-10", "baseline", "AMB"), ("fhir_clinic", "2024-01-12", "baseline", "IMP"),
         ("omop_clinic", "2024-01-10", "baseline", "Outpatient Visit"), ("omop_clinic", "2024-01-12", "baseline", "Inpatient Visit"),
         ("redcap_clinic", "2024-01-08", "baseline", None), ("redcap_clinic", "2024-01-15", "baseline", None),
@@ -82,6 +100,7 @@ def test_patients_visits_antibodies_events_treatments_and_follow_up_are_those_se
     ]
     assert query(clinics, "select antibody_id, result from marts.fct_antibody_result order by all") == [("nxp2", "negative"), ("nxp2", "positive")]
     assert query(clinics, "select hospital_id, event_id, status from marts.fct_event order by all") == [
+        ("fhir_bundle_clinic", "dysphagia", "present"),
         ("fhir_clinic", "calcinosis_cutis", "unknown"), ("fhir_clinic", "death", "present"), ("fhir_clinic", "dysphagia", "present"),
         ("fhir_clinic", "interstitial_lung_disease", "absent"), ("omop_clinic", "death", "present"), ("omop_clinic", "dysphagia", "present"),
         ("redcap_clinic", "dysphagia", "absent"), ("redcap_clinic", "dysphagia", "present"),

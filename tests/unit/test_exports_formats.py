@@ -182,3 +182,17 @@ def test_a_very_long_value_of_an_object_arrives_whole(tmp_path):
     path = tmp_path / "documents.ndjson"
     path.write_text(json.dumps({"id": "a", "attachment": "x" * 9_000_000}) + "\n")
     assert [len(cell) for cell in read(path)[1][0][1:]] == [1, 9_000_000]
+
+
+def test_each_element_of_an_array_is_a_row_beside_what_its_object_says(tmp_path):
+    path = tmp_path / "labs.ndjson"
+    path.write_text(
+        '{"id": "a", "part": [{"v": 1, "of": [5, 6]}, {"v": 2}]}\n{"id": "b", "part": []}\n{"id": "c", "part": ["x"]}\n'
+        + '{"id": "d", "part": [' + ", ".join(["{}"] * 100) + "]}\n"
+    )
+    table, rows = read(path, each="part")
+    assert table.columns == ("id", "part[]", "part.v", "part.of[0]", "part.of[1]", "part")
+    assert sorted(rows[:4], key=str) == [
+        (1, "a", "1", "1", "5", "6", None), (1, "a", "2", "2", None, None, None), (2, "b", *[None] * 5), (3, "c", "1", *[None] * 3, "x")
+    ]
+    assert {int(row[2]) for row in rows[4:]} == set(range(1, 101))

@@ -146,9 +146,8 @@ def _export(found: TableGuess) -> Iterator[str]:
     if redcap_like := table.where is not None:
         yield "  - like: records"
     yield f"  {' ' if redcap_like else '-'} file: {_scalar(_pattern(table.file))}"
-    if table.where is not None:
-        column, text = table.where
-        yield f"    where: {{{column}: {'null' if text is None else _scalar(text, quoted=True)}}}"
+    if table.where:
+        yield f"    where: {{{', '.join(f'{column}: {_texts(texts)}' for column, texts in table.where.items())}}}"
     if table.format in LABELLED:
         yield "    labels: true"
     if table.sheet is not None:
@@ -167,6 +166,12 @@ def _export(found: TableGuess) -> Iterator[str]:
     ):
         if columns:
             yield f"    {key}: [{', '.join(_scalar(c, in_list=True) for c in columns)}]"
+
+
+def _texts(texts: tuple[str | None, ...]) -> str:
+    """A condition of `where`: one text, or a list of which any will do."""
+    shown = ["null" if text is None else _scalar(text, quoted=True) for text in texts]
+    return shown[0] if len(shown) == 1 else f"[{', '.join(shown)}]"
 
 
 def _entity(found: TableGuess, entity: str) -> tuple[list[str], set[str]]:

@@ -97,6 +97,9 @@ class ColumnProfile:
         return ", ".join(shown) + (f", {rare} in fewer than {FEWEST_SHOWN} rows" if rare else "").removeprefix(", " if not shown else "")
 
 
+Where = dict[str, tuple[str | None, ...]]  # column to its texts, null a blank cell
+
+
 @dataclass(frozen=True)
 class TableProfile:
     file: str
@@ -106,7 +109,7 @@ class TableProfile:
     rows: int
     malformed: int
     columns: tuple[ColumnProfile, ...]
-    where: tuple[str, str | None] | None = None  # REDCap: the rows of one repeating instrument, or of none
+    where: Where | None = None  # REDCap: the rows of one repeating instrument, or of events that fill the same columns
 
     def column(self, name: str) -> ColumnProfile:
         return next(c for c in self.columns if c.name == name)
@@ -136,31 +139,61 @@ def profile_sample(path: Path) -> tuple[list[TableProfile], list[str]]:
 
 
 def _parts(table: SourceTable, connection: duckdb.DuckDBPyConnection, dictionary: redcap.Dictionary) -> Iterator[TableProfile]:
-    """The table, or each repeating instrument of a REDCap export as a table of the columns that its rows fill."""
+    """The table, or parts of a REDCap export, each as a table of the columns that its rows fill."""
     connection.execute(f"create or replace temp table sample as select * from ({table.relation}) limit {ROWS_LOOKED_AT}")
     if not redcap.is_data(table):
         yield _table(table, connection, "true", dictionary, None)
         return
-    instruments: list[str | None] = [None]
-    if redcap.INSTRUMENT in table.columns:
-        cell = f"c{table.columns.index(redcap.INSTRUMENT)}"
-        instruments = [i for (i,) in connection.execute(f"select distinct {cell} from sample order by 1 nulls first").fetchall()]
     seen: set[str] = set()
     parts = []
-    for instrument in instruments:
-        rows, where = "true", None
-        if redcap.INSTRUMENT in table.columns:
-            rows, where = (f"{cell} is null" if instrument is None else f"{cell} = '{instrument.replace(chr(39), chr(39) * 2)}'"), (redcap.INSTRUMENT, instrument)
-        part = _table(table, connection, rows, dictionary, where)
+    for where in _redcap_parts(table, connection):
+        part = _table(table, connection, _rows_where(table, where), dictionary, where)
         parts.append(replace(part, columns=tuple(c for c in part.columns if c.kind != "blank" and not redcap.is_own(c.name))))
         seen |= {c.name for c in parts[-1].columns}
     blank = tuple(c for c in part.columns if c.name not in seen and not redcap.is_own(c.name))
     yield from (replace(parts[0], columns=(*parts[0].columns, *blank)), *parts[1:])
 
 
+def _redcap_parts(table: SourceTable, connection: duckdb.DuckDBPyConnection) -> list[Where]:
+    """Rows that belong together: of events that fill the same columns, as they come; and of each repeating instrument.
+
+    A follow-up without sex or date of birth would else feed the patients' table a row of blanks.
+    """
+    cell = {c: f"c{i}" for i, c in enumerate(table.columns)}
+    found: list[Where] = []
+    instruments: list[str] = []
+    once = "true"
+    if redcap.INSTRUMENT in cell:
+        once = f"{cell[redcap.INSTRUMENT]} is null"
+        instruments = [i for (i,) in connection.execute(
+            f"select distinct {cell[redcap.INSTRUMENT]} from sample where not ({once}) order by 1").fetchall()]
+    if redcap.EVENT in cell:
+        filled = ", ".join(f"count({c}) > 0" for name, c in cell.items() if not redcap.is_own(name))
+        together: dict[tuple, list[str | None]] = {}
+        for event, columns in connection.execute(
+            f"select {cell[redcap.EVENT]}, [{filled}] from sample where {once} group by 1 order by min(source_row)"
+        ).fetchall():
+            together.setdefault(tuple(columns), []).append(event)
+        found = [{redcap.EVENT: tuple(events)} for events in together.values()]
+    elif connection.execute(f"select count(*) from sample where {once}").fetchone()[0]:
+        found = [{}]
+    if redcap.INSTRUMENT in cell:
+        found = [{**where, redcap.INSTRUMENT: (None,)} for where in found]
+    return found + [{redcap.INSTRUMENT: (instrument,)} for instrument in instruments]
+
+
+def _rows_where(table: SourceTable, where: Where) -> str:
+    """SQL for a sample's rows that ``where`` takes."""
+    tests = []
+    for column, texts in where.items():
+        cell = f"c{table.columns.index(column)}"
+        tests.append(" or ".join(f"{cell} is null" if t is None else f"{cell} = '{t.replace(chr(39), chr(39) * 2)}'" for t in texts))
+    return " and ".join(f"({test})" for test in tests) or "true"
+
+
 def _table(
     table: SourceTable, connection: duckdb.DuckDBPyConnection, rows: str, dictionary: redcap.Dictionary,
-    where: tuple[str, str | None] | None,
+    where: Where | None,
 ) -> TableProfile:
     count = connection.execute(f"select count(*) from sample where {rows}").fetchone()[0]
     columns = tuple(_column(connection, i, name, rows, dictionary.get(name)) for i, name in enumerate(table.columns))

@@ -9,12 +9,14 @@ import yaml
 
 from analytics.study import Study
 from orchestration import cli
-from orchestration.mapping import Export, Mapping
+from orchestration.database import warehouse
+from orchestration.loading import load_delivery, take_inventory
+from orchestration.mapping import ENTITIES, Export, Mapping
 from orchestration.onboarding.draft import draft
 from orchestration.onboarding.guess import guess_table
 from orchestration.onboarding.profile import profile_sample
 from orchestration.registry import SHIPPED_REGISTRY, load_registry
-from tests.registries import MAPPINGS
+from tests.registries import MAPPINGS, copy_registry
 
 
 def drafted(path: Path, hospital: str = "north") -> tuple[str, Mapping]:
@@ -175,17 +177,32 @@ def test_a_standard_format_is_recognised_and_its_ready_made_mapping_named(tmp_pa
     assert yaml.safe_load(draft("north", [guess_table(t) for t in tables], faults)) == {"sender": "north", "name": "north", "like": like}
 
 
-def test_a_redcap_export_is_drafted_by_its_dictionary_one_export_for_each_instrument() -> None:
+def test_a_redcap_export_is_drafted_by_its_dictionary_one_export_for_events_alike_and_for_each_instrument() -> None:
     text, _ = drafted(MAPPINGS / "ready_made" / "landing" / "redcap_clinic", "redcap_clinic")
     draft = yaml.safe_load(text)
     assert draft["like"] == "redcap"
-    visits, labs = draft["exports"]
-    assert (visits["like"], visits["where"]) == ("records", {"redcap_repeat_instrument": None})
+    visits, later, labs = draft["exports"]
+    assert (visits["like"], visits["where"]) == ("records", {"redcap_event_name": "baseline_arm_1", "redcap_repeat_instrument": None})
+    assert later["where"] == {"redcap_event_name": ["month_6_arm_1", "unscheduled_arm_1"], "redcap_repeat_instrument": None}
+    assert [key for key in later if key in ENTITIES] == ["visits", "observations"]  # no second, blank row of a patient
     assert visits["patients"] == {"patient_id": "record_id", "sex": "sex", "birth_date": "dob", "onset_date": "onset"}
     assert visits["events"]["values"] == {"dysphagia": "symptoms___1", "heliotrope_rash": "symptoms___2"}  # by the choices' labels
     assert visits["antibodies"]["values"] == {"nxp2": "ab_nxp2"}
     assert visits["identifiers"] == ["record_id", "patient_name"]  # by the dictionary's flag
     assert (labs["where"], labs["observations"]["concept"]) == ({"redcap_repeat_instrument": "labs"}, "lab_test")
+
+
+def test_the_draft_of_a_redcap_export_takes_its_delivery_once_patients_are_there(tmp_path: Path) -> None:
+    """As drafted, with what it asks decided: no row of it is unaccounted for."""
+    registry = copy_registry(MAPPINGS / "ready_made", tmp_path / "registry")
+    text, _ = drafted(MAPPINGS / "ready_made" / "landing" / "redcap_clinic", "redcap_clinic")
+    (registry.folder / "hospitals" / "redcap_clinic.yml").write_text(text.replace("undecided:", "ignored:"))
+    registry = load_registry(registry.folder)
+    inventory = take_inventory(registry, "redcap_clinic", "2024-07")
+    with warehouse(registry.warehouse) as connection:
+        load_delivery(connection, registry, inventory)
+        assert connection.execute("select rule from raw.rejected_line").fetchall() == []
+        assert connection.execute("select count(*), count(distinct patient_key), count(sex) from raw.patients").fetchone() == (2, 2, 2)
 
 
 # the commands

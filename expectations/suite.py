@@ -53,6 +53,7 @@ NAMES = (
     "antibody_id",
     "assay_id",
     "concept_id",
+    "definition_id",
     "delivery",
     "endpoint",
     "entity",

@@ -8,8 +8,10 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.database import warehouse
 from orchestration.deliveries import outstanding
 from orchestration.landing import partitions
+from orchestration.loading import judged_by, was_refused
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
 from orchestration.runs import settle_dead_runs
@@ -38,12 +40,16 @@ def build_job(registry: Registry) -> AssetJob:
 
 def requests(registry: Registry, instance: dg.DagsterInstance) -> Iterator[dg.RunRequest]:
     """A run for every outstanding delivery; its partition is added when it is new."""
-    for inventory in outstanding(registry):
+    found = outstanding(registry)
+    with warehouse(registry.warehouse) as connection:
+        again = {i.load_id: judged_by(connection, i.sender, i.load_id, i.records_digest) for i in found if was_refused(connection, i)}
+    for inventory in found:
         definition = partitions(inventory.sender)
         if not instance.has_dynamic_partition(definition.name, inventory.delivery):
             instance.add_dynamic_partitions(definition.name, [inventory.delivery])
         yield dg.RunRequest(
-            run_key=f"{inventory.sender}/{inventory.delivery}/{inventory.load_id}",
+            # one run for a load, and one more whenever what refused it has changed
+            run_key="/".join([inventory.sender, inventory.delivery, inventory.load_id, *filter(None, [again.get(inventory.load_id)])]),
             job_name=f"ingest_{inventory.sender}",
             partition_key=inventory.delivery,
         )

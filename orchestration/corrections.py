@@ -110,6 +110,15 @@ class AcceptedChange(Strict):
     reason: str = Field(min_length=1)
 
 
+class WithdrawnDelivery(Strict):
+    """A delivery that is not to count any more, whether its folder still lies in landing or not."""
+
+    delivery: Delivery
+    content: str = Field(pattern=r"^[0-9a-f]{12,64}$", description="The start of the delivery's sha256, as `myositis status` gives it.")
+    owner: str = Field(min_length=1, description="Who answers for it.")
+    reason: str = Field(min_length=1)
+
+
 class CorrectionFile(Strict):
     """corrections/<sender>.yml"""
 
@@ -118,6 +127,7 @@ class CorrectionFile(Strict):
     sender: Id
     corrections: list[Correction] = Field(default_factory=list)
     accepted_changes: list[AcceptedChange] = Field(default_factory=list)
+    withdrawn_deliveries: list[WithdrawnDelivery] = Field(default_factory=list)
 
     @field_validator("corrections")
     @classmethod
@@ -129,6 +139,9 @@ class CorrectionFile(Strict):
 
     def accepts(self, delivery: str, content_sha256: str) -> bool:
         return any(a.delivery == delivery and content_sha256.startswith(a.content) for a in self.accepted_changes)
+
+    def withdraws(self, delivery: str, content_sha256: str) -> bool:
+        return any(w.delivery == delivery and content_sha256.startswith(w.content) for w in self.withdrawn_deliveries)
 
 
 @dataclass(frozen=True)

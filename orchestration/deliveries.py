@@ -31,8 +31,29 @@ def outstanding(registry: Registry) -> list[Inventory]:
         for delivery in registry.deliveries(sender)
         if is_complete(registry, sender, delivery)
     ]
+    return _unsettled(registry, found)
+
+
+def to_judge_again(registry: Registry) -> list[Inventory]:
+    """Refused deliveries that something taken since, or a record written since, may let in."""
     with warehouse(registry.warehouse) as connection:
-        return [inventory for inventory in found if not is_settled(connection, inventory)]
+        refused = connection.execute(
+            "select distinct sender_id, delivery_id from raw.delivery where state = 'refused' order by 1, 2"
+        ).fetchall()
+    return _unsettled(registry, [
+        take_inventory(registry, sender, delivery)
+        for sender, delivery in refused
+        if sender in registry.mappings and delivery in registry.deliveries(sender) and is_complete(registry, sender, delivery)
+    ])
+
+
+def _unsettled(registry: Registry, found: list[Inventory]) -> list[Inventory]:
+    with warehouse(registry.warehouse) as connection:
+        return [
+            inventory for inventory in found
+            if not is_settled(connection, inventory)
+            and not registry.withdraws(inventory.sender, inventory.delivery, inventory.content_sha256)
+        ]
 
 
 def strays(registry: Registry) -> Iterator[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from orchestration import console, second_process
-from orchestration.deliveries import outstanding, strays
+from orchestration.deliveries import outstanding, strays, to_judge_again
 from orchestration.loading import Inventory
 from orchestration.registry import Registry
 
@@ -54,7 +54,7 @@ def run_all(registry: Registry, *, in_two_processes: bool = False) -> Outcome:
 
 def look_for_deliveries(registry: Registry) -> list[Inventory]:
     """Outstanding deliveries; says how many there are, and what lies in landing that nobody reads."""
-    for sentence in strays(registry):
+    for sentence in (*strays(registry), *_missing(registry)):
         log.warning("%s", sentence)
     found = outstanding(registry)
     log.info("%s", f"{len(found)} deliveries outstanding" if found else "no delivery is outstanding")
@@ -62,7 +62,7 @@ def look_for_deliveries(registry: Registry) -> list[Inventory]:
 
 
 def ingest(registry: Registry, found: list[Inventory]) -> Outcome:
-    """Take each delivery into raw, or refuse it."""
+    """Take each delivery into raw, or refuse it; what was refused is judged again when something that it waited for was taken."""
     outcome = Outcome()
     if not found:
         return outcome
@@ -73,21 +73,27 @@ def ingest(registry: Registry, found: list[Inventory]) -> Outcome:
     from orchestration.runs import settle_dead_runs
 
     defs = build_definitions(registry)
+    refusals: dict[str, str] = {}
     with dg.DagsterInstance.get() as instance:
         settle_dead_runs(registry, instance)
-        for inventory in found:
-            name = f"{inventory.sender}/{inventory.delivery}"
-            definition = partitions(inventory.sender).name
-            if not instance.has_dynamic_partition(definition, inventory.delivery):
-                instance.add_dynamic_partitions(definition, [inventory.delivery])
-            job = defs.resolve_job_def(f"ingest_{inventory.sender}")
-            result = job.execute_in_process(
-                instance=instance, partition_key=inventory.delivery, raise_on_error=False, run_config=QUIET
-            )
-            if result.success:
-                outcome.taken.append(name)
-            else:
-                outcome.refusals.append(_why(result, name))
+        while found:
+            taken = len(outcome.taken)
+            for inventory in found:
+                name = f"{inventory.sender}/{inventory.delivery}"
+                definition = partitions(inventory.sender).name
+                if not instance.has_dynamic_partition(definition, inventory.delivery):
+                    instance.add_dynamic_partitions(definition, [inventory.delivery])
+                job = defs.resolve_job_def(f"ingest_{inventory.sender}")
+                result = job.execute_in_process(
+                    instance=instance, partition_key=inventory.delivery, raise_on_error=False, run_config=QUIET
+                )
+                refusals.pop(name, None)
+                if result.success:
+                    outcome.taken.append(name)
+                else:
+                    refusals[name] = _why(result, name)
+            found = to_judge_again(registry) if len(outcome.taken) > taken else []
+    outcome.refusals = list(refusals.values())
     return outcome
 
 
@@ -145,7 +151,7 @@ def check(registry: Registry) -> list[str]:
         f"{registry.file.name}: {len(registry.mappings)} senders, {len(registry.studies)} studies, files are in order", markup=False
     )
     dbt.prepare_manifest()
-    faults = [*registry.undecided(), *strays(registry)]
+    faults = [*registry.undecided(), *strays(registry), *_missing(registry)]
     found = outstanding(registry)
     with warehouse(registry.warehouse) as connection:
         faults += check_corrections(connection, registry)
@@ -209,9 +215,19 @@ def show_deliveries(registry: Registry) -> None:
     )
 
 
+def _missing(registry: Registry) -> list[str]:
+    from orchestration.database import warehouse
+    from orchestration.withdrawals import missing
+
+    with warehouse(registry.warehouse) as connection:
+        return missing(connection, registry)
+
+
 def show_status(registry: Registry) -> None:
     console.out.print(f"{registry.file.name} ({registry.folder})", markup=False)
     show(registry, Outcome(refusals=standing_refusals(registry)))
+    for sentence in _missing(registry):
+        console.out.print(sentence, markup=False)
     for sentence in ending_waivers(registry, date.today()):
         console.out.print(sentence, markup=False)
     for inventory in outstanding(registry):

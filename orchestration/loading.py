@@ -185,7 +185,8 @@ def record_state(
          inventory.mapping_digest, _now(), reason],
     )
     connection.execute(
-        "insert or replace into raw.delivery_decision values (?, ?)", [inventory.load_id, _judged_by(connection, inventory)]
+        "insert or replace into raw.delivery_decision values (?, ?)",
+        [inventory.load_id, judged_by(connection, inventory.sender, inventory.load_id, inventory.records_digest)],
     )
     connection.commit()
 
@@ -193,8 +194,8 @@ def record_state(
 def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
     """Whether this very content, read by this very mapping, was already accepted, or refused under the present records.
 
-    A refused delivery is judged again when its sender's corrections, accepted changes or waivers are others now, or when an
-    earlier delivery is.
+    A refused delivery is judged again when its sender's corrections, accepted changes or waivers are others now, or when its
+    other deliveries are: the patients that it names may have come with one of them.
     """
     # a parameter in place of the literal would import pandas, a second that a run with nothing new need not take
     row = connection.execute(
@@ -203,17 +204,22 @@ def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> b
     ).fetchone()
     if row is None or row[0] != "refused":
         return row is not None and row[0] == "accepted"
-    return row[1] in (None, _judged_by(connection, inventory))
+    return row[1] in (None, judged_by(connection, inventory.sender, inventory.load_id, inventory.records_digest))
 
 
-def _judged_by(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> str:
-    """What a decision on a delivery rests on beside its content and its mapping."""
-    earlier = connection.execute(
-        "select md5(string_agg(load_id, ',' order by delivery_id)) from raw.delivery"
-        " where sender_id = ? and delivery_id < ? and state = 'accepted'",
-        [inventory.sender, inventory.delivery],
+def was_refused(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
+    return connection.execute(
+        "select count(*) from raw.delivery where load_id = ? and state = 'refused'", [inventory.load_id]
+    ).fetchone()[0] > 0
+
+
+def judged_by(connection: duckdb.DuckDBPyConnection, sender: str, load_id: str, records_digest: str) -> str:
+    """What a decision on a load rests on beside its content and its mapping."""
+    others = connection.execute(
+        "select md5(string_agg(load_id, ',' order by delivery_id, load_id)) from raw.delivery"
+        f" where sender_id = {_literal(sender)} and load_id <> {_literal(load_id)} and state = 'accepted'",
     ).fetchone()[0]
-    return f"{inventory.records_digest}/{earlier}"
+    return f"{records_digest}/{others}"
 
 
 def _now() -> datetime:

@@ -27,6 +27,7 @@ from orchestration.loading import (
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
 from orchestration.runs import mark_alive
+from orchestration.withdrawals import withdraw
 
 POOL = "warehouse"
 log = logging.getLogger("myositis")
@@ -39,7 +40,8 @@ def ingest(registry: Registry, sender: str, delivery: str) -> LoadSummary | None
     inventory = take_inventory(registry, sender, delivery)
     kind = registry.mappings[sender].kind
     with warehouse(registry.warehouse) as connection:
-        if is_settled(connection, inventory):
+        withdraw(connection, registry)
+        if is_settled(connection, inventory) or registry.withdraws(sender, delivery, inventory.content_sha256):
             return None
         try:
             summary = load_delivery(connection, registry, inventory)

@@ -135,6 +135,10 @@ class Registry:
             "papers": {name: paper.as_data() for name, paper in self.papers.items()},
         })
 
+    def withdraws(self, sender: str, delivery: str, content_sha256: str) -> bool:
+        """Whether a record takes this content of a delivery out of force."""
+        return sender in self.corrections and self.corrections[sender].withdraws(delivery, content_sha256)
+
     def undecided(self, senders: Iterable[str] | None = None) -> list[str]:
         """A sentence for everything that a draft left to a person."""
         return [sentence for sender in senders or self.mappings for sentence in self._undecided(sender)]

@@ -6,6 +6,7 @@ belong here: running dbt (`dbt.py`), the models (`dbt_project/`).
 
 import logging
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -17,10 +18,12 @@ from orchestration.correction_cells import CorrectionsRefused, resolve_correctio
 from orchestration.database import warehouse, write_rules
 from orchestration.delivery_changes import compare_again
 from orchestration.lineage import read_lineage
+from orchestration.loading import judged_by
 from orchestration.raw import POOL
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
 from orchestration.runs import mark_alive
+from orchestration.withdrawals import withdraw
 
 log = logging.getLogger("myositis")
 
@@ -103,7 +106,7 @@ def build(registry: Registry) -> tuple[list[dbt.NodeResult], dict[str, int]]:
     while all(r.passed for r in results):
         with warehouse(registry.warehouse) as connection:
             connection.execute("delete from raw.registry_load_to_restage")
-            if not refuse_over_threshold(connection):
+            if not refuse_over_threshold(connection, registry):
                 _put_setting(connection, "built_by_rules", rules)
                 return results, _row_counts(connection)
         _settle(registry)
@@ -114,12 +117,13 @@ def build(registry: Registry) -> tuple[list[dbt.NodeResult], dict[str, int]]:
 
 def _settle(registry: Registry) -> None:
     with warehouse(registry.warehouse) as connection:
+        withdraw(connection, registry)
         compare_again(connection, registry)
         if faults := resolve_corrections(connection, registry):
             raise CorrectionsRefused(faults)
 
 
-def refuse_over_threshold(connection: duckdb.DuckDBPyConnection) -> int:
+def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Registry) -> int:
     """Put deliveries out of force whose share of rejected records exceeds what their mapping allows; returns how many."""
     over = connection.execute("""
         select t.sender_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.records_counted,
@@ -147,6 +151,8 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection) -> int:
             " order by loaded_at desc limit 1)",
             [sender, delivery],
         )
+        judged = judged_by(connection, sender, load_id, registry.records_digest(date.today(), sender))
+        connection.execute("insert or replace into raw.delivery_decision values (?, ?)", [load_id, judged])
         connection.commit()
         log.warning("refused %s/%s: %s", sender, delivery, reasons[0])
     return len(loads)

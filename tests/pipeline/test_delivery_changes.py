@@ -87,6 +87,9 @@ def test_a_change_is_taken_on_purpose_by_a_record_of_that_very_content(north: Re
     assert ingest(accepting, "north", "second") is not None
     with pytest.raises(DeliveryRefused, match="20 of 20 known rows are not what the replaced files said"):
         sent(accepting, "second", labs(dict.fromkeys(GLUCOSE, "102")))
+    assert ingest(accept(accepting, "second"), "north", "second") is not None  # files that replace files, too
+    assert query(north, "select distinct value_text from raw.observations semi join raw.current_load using (load_id)"
+                        " where delivery_id = 'second'") == [("102",)]
 
 
 def accept(registry: Registry, delivery: str) -> Registry:

@@ -146,6 +146,17 @@ create table fct_time_to_relapse as
         baseline_date + 200 as end_date, 200.0 as time_days, 200 / 30.4375 as time_months,
         true as is_relapse, true as outcome_known, null::varchar as censor_reason
     from dim_patient;
+create table dim_definition as
+    select * from (values ('mas_2016', 1), ('bohan_peter_1975', 1)) as t (definition_id, version);
+create table fct_definition as
+    select sender_id, hospital_id, patient_key, definition_id, version,
+        case definition_id when 'mas_2016' then 'met' else 'cannot_tell' end as status, 3.0 as value, 4.0 as value_at_most,
+        null::double as probability, null::double as probability_at_most,
+        case definition_id when 'mas_2016' then null else 'muscle biopsy' end as inputs_missing
+    from dim_patient, dim_definition;
+create table patient_link as
+    select birth_year::varchar as person_key, sender_id, hospital_id, patient_key, 'national_id' as link_rule
+    from dim_patient where birth_year < 2008;
 
 create table quality.source_table as
     select hospital_id as sender_id, '2024-01' as delivery_id, entity, 100 as records,

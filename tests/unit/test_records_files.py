@@ -11,7 +11,7 @@ import pytest
 
 from expectations.suite import WaiverEntry, WaiverFile
 from orchestration import flow
-from orchestration.corrections import AcceptedChange, Correction, CorrectionFile, Match
+from orchestration.corrections import AcceptedChange, Correction, CorrectionFile, Match, WithdrawnDelivery
 from orchestration.registry import Registry, load_registry
 from orchestration.yaml_file import ConfigurationError
 from tests.unit.test_loading import make_registry
@@ -144,17 +144,18 @@ def test_status_names_waivers_that_end_within_a_month_or_have_ended(tmp_path: Pa
 
 def test_every_key_of_these_files_stands_in_their_documentation() -> None:
     text = (Path(__file__).parents[2] / "docs" / "corrections.md").read_text(encoding="utf-8")
-    for model in (CorrectionFile, Correction, Match, AcceptedChange, WaiverFile, WaiverEntry):
+    for model in (CorrectionFile, Correction, Match, AcceptedChange, WithdrawnDelivery, WaiverFile, WaiverEntry):
         assert [k for k in model.model_fields if not re.search(rf"\b{k}\b", text)] == [], model.__name__
 
 
 def test_the_examples_of_the_documentation_are_read(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "corrections.md").read_text(encoding="utf-8")
-    correction, accepted, waiver = re.findall(r"```yaml\n(.*?)```", text, flags=re.S)
+    correction, accepted, withdrawn, waiver = re.findall(r"```yaml\n(.*?)```", text, flags=re.S)
     make_registry(tmp_path, DOCUMENTED)
     (tmp_path / "corrections").mkdir()
-    (tmp_path / "corrections" / "north.yml").write_text(correction + accepted)
+    (tmp_path / "corrections" / "north.yml").write_text(correction + accepted + withdrawn)
     (tmp_path / "waivers.yml").write_text(waiver)
     registry = load_registry(tmp_path)
     assert registry.corrections["north"].accepts("2024-06-30", "3fa9c2e41b07" + "0" * 52)
+    assert registry.withdraws("north", "2024-06-30", "3fa9c2e41b07" + "0" * 52)
     assert [w.item for w in registry.waivers] == ["ck"]

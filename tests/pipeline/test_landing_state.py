@@ -1,0 +1,116 @@
+"""Deliveries that wait for another, that are not in landing any more, and that a record takes out of force."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orchestration import flow
+from orchestration.automation import requests
+from orchestration.deliveries import outstanding
+from orchestration.registry import Registry
+from orchestration.warehouse import build
+from tests.registries import opened, query
+from tests.unit.test_loading import make_registry
+
+MAPPING = """\
+sender: north
+name: North Hospital
+exports:
+  - file: patients.csv
+    optional: true
+    patients: {patient_id: id, sex: sex}
+  - file: labs.csv
+    optional: true
+    observations: {patient_id: id, observed_on: date, concept: test, value: result, unit: unit}
+"""
+PATIENTS = "id,sex\n" + "".join(f"{i},F\n" for i in range(60))
+LABS = "id,date,test,result,unit\n" + "".join(f"{i},2024-01-05,CK,{100 + i},U/L\n" for i in range(60))
+
+
+@pytest.fixture
+def north(tmp_path: Path) -> Registry:
+    """Results of January; their patients come in February."""
+    make_registry(tmp_path, MAPPING, patients="", visits="")
+    landing = tmp_path / "landing" / "north"
+    shutil.rmtree(landing / "first")
+    deliver(landing / "2024-01", "labs", LABS)
+    return opened(tmp_path)
+
+
+def deliver(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.csv").write_text(text)
+
+
+def take(registry: Registry) -> flow.Outcome:
+    return flow.ingest(registry, flow.look_for_deliveries(registry))
+
+
+def in_force(registry: Registry) -> list[str]:
+    return [d for (d,) in query(registry, "select delivery_id from raw.current_load order by 1")]
+
+
+def test_what_waited_for_another_delivery_is_judged_again_in_the_run_that_takes_it(north: Registry) -> None:
+    refused = take(north)
+    assert (refused.taken, len(refused.refusals), in_force(north)) == ([], 1, [])
+    assert outstanding(north) == []
+    deliver(north.landing / "north" / "2024-02", "patients", PATIENTS)
+    outcome = take(north)
+    assert (outcome.taken, outcome.refusals) == (["north/2024-02", "north/2024-01"], [])
+    assert in_force(north) == ["2024-01", "2024-02"]
+
+
+def test_the_sensor_launches_a_refused_delivery_again_once_what_it_waited_for_is_there(north: Registry) -> None:
+    with dg.DagsterInstance.get() as instance:
+        [first] = requests(north, instance)
+        take(north)
+        assert list(requests(north, instance)) == []
+        deliver(north.landing / "north" / "2024-02", "patients", PATIENTS)
+        flow.ingest(north, [])
+        from orchestration.raw import ingest
+
+        ingest(north, "north", "2024-02")
+        [again] = requests(north, instance)
+    assert again.partition_key == first.partition_key == "2024-01"
+    assert again.run_key != first.run_key
+
+
+def test_a_delivery_whose_folder_is_gone_stays_in_force_until_a_record_withdraws_it(
+    north: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    landing = north.landing / "north"
+    deliver(landing / "2024-01", "patients", PATIENTS)
+    deliver(landing / "2024-02", "labs", LABS.replace("2024-01-05", "2024-02-05"))
+    take(north)
+    build(north)
+    whole = "select count(*), count(distinct observed_date) from marts.fct_observation"
+    assert query(north, whole) == [(120, 2)]
+    shutil.move(landing / "2024-02", north.folder / "elsewhere")  # a mount that is missing looks like this
+    build(north)
+    assert query(north, whole) == [(120, 2)]
+    [told] = [fault for fault in flow.check(north) if "2024-02" in fault]
+    assert told.startswith("landing/north/2024-02: not there any more, and still in force. Put the folder back; or")
+    flow.show_status(north)
+    assert "landing/north/2024-02: not there any more, and still in force" in capsys.readouterr().out.replace("\n", " ")
+
+    record = told[told.index("{"):told.index("}") + 1].replace("owner: …", "owner: A. Keeper").replace("reason: …", "reason: sent by mistake")
+    (north.folder / "corrections").mkdir()
+    (north.folder / "corrections" / "north.yml").write_text(f"sender: north\nwithdrawn_deliveries:\n  - {record}\n")
+    north = opened(north.folder)
+    assert flow.needs_build(north)
+    assert all(r.passed for r in build(north)[0])
+    assert query(north, whole) == [(60, 1)]
+    assert query(north, "select delivery_id, state from quality.delivery order by 1") == [("2024-01", "accepted"), ("2024-02", "withdrawn")]
+    assert [fault for fault in flow.check(north) if "2024-02" in fault] == []
+
+    shutil.move(north.folder / "elsewhere", landing / "2024-02")  # withdrawn it is, also when the folder is back
+    assert (outstanding(north), take(north).taken) == ([], [])
+    (north.folder / "corrections" / "north.yml").unlink()
+    north = opened(north.folder)
+    assert take(north).taken == ["north/2024-02"]
+    assert all(r.passed for r in build(north)[0])
+    assert query(north, whole) == [(120, 2)]

@@ -22,6 +22,7 @@ KEY = ["hospital_id", "patient_key"]
 LEVELS = ["possible", "probable", "definite"]
 COUNTED_ELSEWHERE = "the same person counts at another hospital"
 DAYS_PER_YEAR = 365.25
+LISTED_WHEN_PRESENT = ("complication", "malignancy", "relapse", "death")  # kinds of events; a sign is not among them
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,7 @@ class Cohort:
         events = self.frames["fct_event"]
         rows = events[(events["event_id"] == event)].merge(self.members[[*KEY, "patient"]], on=KEY)
         explicit = set(rows.loc[rows["status"] == "absent", "hospital_id"])
+        unsure = rows["patient"].unique()
         if when == "visit":
             visits = self.frames["fct_visit"]
             at = visits[(visits["scheduled_visit"] == visit) & visits["is_scheduled"].astype(bool)]
@@ -160,16 +162,22 @@ class Cohort:
         present = rows["status"].eq("present").groupby(rows["patient"]).any()
         absent = rows["status"].eq("absent").groupby(rows["patient"]).any()
         value = pd.Series(np.nan, index=self.members["patient"])
-        value[self.members.loc[self._unlisted_means_absent(explicit), "patient"]] = 0.0
+        value[self.members.loc[self._unlisted_means_absent(event, explicit), "patient"]] = 0.0
+        value[unsure] = np.nan  # something is listed; what, is said next
         value[absent.index[absent]] = 0.0
         value[present.index[present]] = 1.0
         return value.rename("value").rename_axis("patient").reset_index().assign(is_censored=False)
 
-    def _unlisted_means_absent(self, explicit: set[str]) -> pd.Series:
-        """Members whose hospital lists only what happened, and never says of this event that it did not."""
+    def _unlisted_means_absent(self, event: str, explicit: set[str]) -> pd.Series:
+        """Members whose hospital lists only what happened, and never says of this event that it did not.
+
+        A sign is absent only where somebody looked for it and says so: no hospital lists the signs that it did not look for.
+        """
         hospitals = self.frames["dim_hospital"]
         silent = set(hospitals.loc[hospitals["unlisted_events"] == "absent", "hospital_id"]) - explicit
-        return self.members["hospital_id"].isin(silent)
+        types = self.frames["event_types"]
+        is_listed = types.loc[types["event_id"] == event, "category"].isin(LISTED_WHEN_PRESENT).any()
+        return self.members["hospital_id"].isin(silent if is_listed else ())
 
     def _endpoint(self, endpoint: str) -> pd.DataFrame:
         rows = self.time_to(endpoint)

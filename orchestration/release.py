@@ -98,6 +98,7 @@ def make_candidate(registry: Registry) -> str:
             " ? as small_cell_threshold, ? as versions",
             [identity, registry.file.name, registry.file.synthetic, registry.file.small_cell_threshold, json.dumps(versions())],
         )
+        connection.execute("create table candidate.release.event_types as select event_id, category from intermediate.event_types order by 1")
         connection.execute("create table candidate.release.visit_schedule as select * from raw.registry_visit_window order by nominal_day")
         connection.execute("detach candidate")
     return identity

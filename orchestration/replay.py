@@ -21,6 +21,7 @@ FRAMES = (
     "dim_antibody_status",
     "dim_hospital",
     "dim_patient",
+    "event_types",
     "fct_event",
     "fct_follow_up",
     "fct_observation",

@@ -148,6 +148,7 @@ def _reproduced(registry: Registry) -> dict[str, tuple]:
     with duckdb.connect(str(registry.warehouse), read_only=True) as connection:
         frames = read_frames(connection, "marts")
         frames["visit_schedule"] = connection.execute("select * from raw.registry_visit_window order by nominal_day").df()
+        frames["event_types"] = connection.execute("select event_id, category from intermediate.event_types").df()
     found = compare_groups(build_cohort(registry.studies["nxp2"], frames))
     rows = reproduce(registry.papers["nxp2"], found)
     return {r.cell: (str(r.computed), r.agrees) for r in rows.itertuples() if r.table_id in ("I", "II")}

@@ -273,6 +273,7 @@ def release_frames() -> Frames:
         "fct_time_to_relapse": pd.DataFrame(rows["time"]),
         "fct_follow_up": pd.DataFrame(rows["follow_up"]),
         "fct_treatment": pd.DataFrame({"hospital_id": [], "patient_key": [], "treatment_id": []}, dtype=str),
+        "event_types": pd.DataFrame({"event_id": ["dysphagia", "rash", "relapse"], "category": ["sign", "sign", "relapse"]}),
         "visit_schedule": schedule,
     }
 

@@ -148,6 +148,7 @@ def frames() -> dict[str, pd.DataFrame]:
             [key[p] | {"last_seen_days": max(t[0], 12.0) * MONTH} for p, t in TIMES.items()]
         ),
         "fct_treatment": pd.DataFrame({"hospital_id": [], "patient_key": [], "treatment_id": []}, dtype=str),
+        "event_types": pd.DataFrame({"event_id": ["relapse", "death"], "category": ["relapse", "death"]}),
         "visit_schedule": pd.DataFrame(
             {"scheduled_visit": list(VISITS), "nominal_month": list(VISITS.values())}
         ),

@@ -28,6 +28,8 @@ def study(**changes: object) -> Study:
             "female": {"label": "F", "source": "patient.sex", "equals": "female"},
             "dysphagia": {"label": "D", "source": "event"},
             "ild": {"label": "ILD", "source": "event", "when": "ever"},
+            "ulcer": {"label": "Ulcer", "source": "event", "when": "ever"},
+            "myocarditis": {"label": "M", "source": "event", "when": "ever"},
             "relapse": {"label": "Relapse", "source": "endpoint"},
         },
     } | changes)
@@ -53,7 +55,7 @@ VISITS = pd.DataFrame([("h", p, "baseline", True, 0.0) for p in "abcde"],
                       columns=["hospital_id", "patient_key", "scheduled_visit", "is_scheduled", "time_days"])
 EVENTS = pd.DataFrame([
     ("h", "a", "dysphagia", "present", 0.0), ("h", "b", "dysphagia", "absent", 0.0), ("h", "b", "dysphagia", "present", 90.0),
-    ("h", "a", "ild", "present", 40.0),
+    ("h", "a", "ild", "present", 40.0), ("h", "b", "ulcer", "present", 3.0), ("h", "b", "myocarditis", "unknown", 3.0),
 ], columns=["hospital_id", "patient_key", "event_id", "status", "time_days"])
 TIMES = pd.DataFrame([
     ("h", "a", "relapse", True, True, 5.0), ("h", "b", "relapse", False, False, 9.0), ("h", "c", "relapse", False, True, 36.0),
@@ -66,6 +68,9 @@ def frames(unlisted: str = "absent") -> dict[str, pd.DataFrame]:
         "fct_event": EVENTS, "fct_time_to_relapse": TIMES,
         "fct_treatment": pd.DataFrame({"hospital_id": ["h"], "patient_key": ["a"], "treatment_id": ["methotrexate"]}),
         "dim_hospital": pd.DataFrame({"hospital_id": ["h"], "population": ["all"], "unlisted_events": [unlisted]}),
+        "event_types": pd.DataFrame([
+            ("dysphagia", "sign"), ("ulcer", "sign"), ("ild", "complication"), ("myocarditis", "complication"),
+        ], columns=["event_id", "category"]),
     }
 
 
@@ -131,6 +136,14 @@ def test_a_sign_is_that_of_the_visit_and_unknown_where_nothing_was_said() -> Non
 def test_a_complication_that_a_hospital_does_not_list_did_not_happen_only_if_it_says_so() -> None:
     assert values("ild") == {"a": 1.0, "b": 0.0, "c": 0.0}
     assert values("ild", unlisted="unknown") == {"a": 1.0, "b": None, "c": None}
+
+
+def test_a_sign_that_a_hospital_does_not_list_is_not_known_for_nobody_says_that_it_was_looked_for() -> None:
+    assert values("ulcer") == {"a": None, "b": 1.0, "c": None}
+
+
+def test_an_event_whose_status_is_not_known_is_not_absent() -> None:
+    assert values("myocarditis") == {"a": 0.0, "b": None, "c": 0.0}
 
 
 # a, b and f are one person: a and b by a national id, b and f by an insurance number; b came first but for f

@@ -70,6 +70,10 @@ class RegistryFile(Strict):
         10, ge=0, description="A delivery without a _SUCCESS marker is complete when unchanged for so long."
     )
 
+    memory_limit: str = Field(
+        "4GB", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$", description="What a build may take; beyond it DuckDB uses the disk beside the warehouse."
+    )
+
     @field_validator("visit_schedule")
     @classmethod
     def once(cls, value: list[VisitWindow]) -> list[VisitWindow]:

@@ -61,6 +61,7 @@ def point_at(registry: Registry) -> None:
 def dbt_environment(registry: Registry) -> Mapping[str, str]:
     return {
         "MYOSITIS_WAREHOUSE": str(registry.warehouse),
+        "MYOSITIS_MEMORY_LIMIT": registry.file.memory_limit,
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DBT_PROFILES_DIR": str(DBT_PROJECT),
         "GX_ANALYTICS_ENABLED": "false",

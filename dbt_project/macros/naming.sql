@@ -36,7 +36,11 @@ One row per sender and word: (sender_id, word, code, is_unwanted).
         coalesce(s.patient_key, v.patient_key) as resolved_patient,
         coalesce(s.patient_key, v.patient_key, s.visit_key) as subject_key,
         coalesce(s.hospital_id, v.hospital_id) as stated_hospital,
-    from {{ ref(staging) }} as s
+    from (  -- a join on the column itself passes over the others fast; a join on what a visit says cannot
+        select * from {{ ref(staging) }} semi join {{ ref('int_touched_patient') }} using (sender_id, patient_key)
+        union all
+        select * from {{ ref(staging) }} where patient_key is null
+    ) as s
     left join {{ ref('int_visit_patient') }} as v using (sender_id, visit_key)
     semi join {{ ref('int_touched_patient') }} as t
         on t.sender_id = s.sender_id and t.patient_key = coalesce(s.patient_key, v.patient_key, s.visit_key)

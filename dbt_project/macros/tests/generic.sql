@@ -21,7 +21,7 @@ where not coalesce({{ condition }}, true)
 {% endtest %}
 
 {% test patient_is_known(model) %}
-select f.hospital_id, f.patient_key
-from {{ model }} as f
-anti join {{ ref('dim_patient') }} as p using (hospital_id, patient_key)
+select hospital_id, patient_key
+from {{ model }}
+anti join {{ ref('dim_patient') }} using (hospital_id, patient_key)
 {% endtest %}

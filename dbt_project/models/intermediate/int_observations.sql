@@ -2,7 +2,7 @@
 
 {#- Names, units and physical sense of each result; what cannot be understood keeps its row here with a fault. #}
 
-with touched as not materialized (
+with touched as {{ kept_if_few() }} (
     {{ touched_rows('stg_observations') }}
 ),
 

@@ -21,7 +21,7 @@ settings as (
 ),
 
 -- an offset counts from the visit that the row names, else from the patient's day 0
-keyed as not materialized (
+keyed as {{ kept_if_few() }} (
     select
         o.*,
         md5(concat_ws('|', o.sender_id, o.hospital_id, o.patient_key, o.concept_id, coalesce(o.observed_at::varchar, o.observed_date_iso), o.observed_offset_days, o.visit_key)) as observation_key,

@@ -1,0 +1,81 @@
+"""What the tests of a build look at: the rows of touched patients, or everything."""
+
+from __future__ import annotations
+
+import json
+
+import duckdb
+import pytest
+
+from orchestration import dbt
+from orchestration.database import warehouse
+from orchestration.registry import Registry
+from orchestration.resources import point_at
+from tests.registries import query, run_to_marts, shipped
+
+SEX_TEST = "accepted_values_dim_patient_sex"
+
+
+@pytest.fixture
+def built(tmp_path) -> Registry:
+    registry = shipped(tmp_path / "registry")
+    run_to_marts(registry)
+    return registry
+
+
+def _failed(results: list[dbt.NodeResult]) -> list[str]:
+    return [r.unique_id.split(".")[2].split("__")[0] for r in results if r.resource_type == "test" and r.status in ("fail", "error")]
+
+
+def _change(registry: Registry, *statements: str) -> None:
+    point_at(registry)
+    with warehouse(registry.warehouse) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_a_fault_in_a_touched_patients_rows_is_found_and_found_again_until_it_is_gone(built: Registry) -> None:
+    patient = query(built, "select min(patient_key) from marts.dim_patient")[0][0]
+    _change(
+        built,
+        f"update staging.stg_patients set sex = 'robot' where patient_key = '{patient}'",
+        f"delete from intermediate.int_built_patient where patient_key = '{patient}'",
+    )
+    for _ in range(2):
+        results = dbt.build(built, full_refresh=False, with_seeds=False)
+        assert _failed(results) == [SEX_TEST]
+        assert query(built, "select patient_key from intermediate.int_touched_patient") == [(patient,)]
+
+
+def test_an_untouched_patients_rows_are_left_to_dbt_test(built: Registry) -> None:
+    _change(built, "update marts.dim_patient set sex = 'robot' where patient_key = (select min(patient_key) from marts.dim_patient)")
+    assert _failed(dbt.build(built, full_refresh=False, with_seeds=False)) == []
+    assert _failed(dbt.test(built, "dim_patient")) == [SEX_TEST]
+
+
+def test_a_full_refresh_looks_at_every_row(built: Registry) -> None:
+    """Every patient is made from the altered word, and tested whole: the compiled test names no touched patient."""
+    _change(
+        built,
+        "update intermediate.sex_codes set sex = 'robot' where sex = 'female'",
+        "update raw.registry_code set code = 'robot' where kind = 'sex' and code = 'female'",
+    )
+    assert _failed(dbt.build(built, full_refresh=True, with_seeds=False)) == [SEX_TEST]
+    compiled = next(dbt.target(built).rglob(f"compiled/**/{SEX_TEST}*.sql")).read_text()
+    assert "int_touched_patient" not in compiled
+
+
+def test_a_key_that_names_no_patient_is_tested_over_the_whole_table(built: Registry) -> None:
+    with duckdb.connect(str(built.warehouse)) as connection:
+        connection.execute("insert into marts.fct_visit select * from marts.fct_visit limit 1")
+    point_at(built)
+    assert _failed(dbt.build(built, full_refresh=False, with_seeds=False)) == ["unique_fct_visit_visit_key"]
+
+
+def test_the_tables_tested_by_patient_are_kept_by_patient() -> None:
+    nodes = dbt.read_manifest()["nodes"].values()
+    kept = {n["alias"] for n in nodes if "forget_touched" in json.dumps(n["config"].get("pre-hook", []))}
+    macro = (dbt.DBT_PROJECT / "macros" / "incremental.sql").read_text().split("kept_by_patient = [")[1].split("]")[0]
+    listed = {word.strip("' ") for word in macro.replace("\n", "").split(",") if word.strip()}
+    tested = {(n.get("attached_node") or "").split(".")[-1] for n in nodes if n["resource_type"] == "test"}
+    assert listed == kept & tested

@@ -122,7 +122,9 @@ def ingest(folder: str, delivery: str) -> float:
 def load(folder: str, delivery: str) -> float:
     """Ingestion without the raw suite: what a bare read is compared with."""
     from orchestration.database import warehouse
-    from orchestration.loading import load_delivery, record_state, take_inventory
+    from orchestration.delivery_ledger import record_state
+    from orchestration.inventory import take_inventory
+    from orchestration.loading import load_delivery
 
     registry = _registry(folder)
     started = time.perf_counter()

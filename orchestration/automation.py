@@ -10,8 +10,8 @@ import dagster as dg
 
 from orchestration.database import warehouse
 from orchestration.deliveries import outstanding
+from orchestration.delivery_ledger import judged_by, was_refused
 from orchestration.landing import partitions
-from orchestration.loading import judged_by, was_refused
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
 from orchestration.runs import settle_dead_runs

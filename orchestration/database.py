@@ -1,7 +1,7 @@
 """The warehouse file: its connection, its raw tables, its ledger of deliveries, and the registry's rules as tables.
 
-Belongs here: DDL of schema raw and short functions on the ledger. Does not belong here: reading exports (`loading.py`),
-anything that interprets (dbt).
+Belongs here: DDL of schema raw and the rules as rows. Does not belong here: reading exports (`loading.py`), what became
+of a load (`delivery_ledger.py`), anything that interprets (dbt).
 """
 
 from __future__ import annotations

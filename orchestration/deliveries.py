@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator
 
 from orchestration.database import warehouse
-from orchestration.loading import Inventory, is_settled, take_inventory
+from orchestration.delivery_ledger import is_settled
+from orchestration.inventory import Inventory, take_inventory
 from orchestration.registry import SUCCESS_MARKER, Registry
 
 

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 from orchestration import console, second_process
 from orchestration.deliveries import outstanding, strays, to_judge_again
-from orchestration.loading import Inventory
+from orchestration.inventory import Inventory
 from orchestration.registry import Registry
 
 log = logging.getLogger("myositis")

@@ -5,7 +5,7 @@ Belongs here: the landing assets. Does not belong here: which deliveries are out
 
 import dagster as dg
 
-from orchestration.loading import take_inventory
+from orchestration.inventory import take_inventory
 from orchestration.resources import current_registry
 
 

@@ -6,44 +6,38 @@ refused whole; a load is visible to dbt only once the ledger says `accepted`.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from fnmatch import fnmatch
 from pathlib import Path
 
 import duckdb
 
 from orchestration import linkage, pseudonym
-from orchestration.database import RAW_FIELDS
-from orchestration.exports import BLANKS, ExportFault, ReadSpec, SourceTable, UnreadPart, left_unread, open_tables
+from orchestration.cell_sql import cell_text, code_list_sql, is_taken, literal, origin, without_blanks
+from orchestration.delivery_ledger import remove_load, utc_now
+from orchestration.exports import ExportFault, ReadSpec, SourceTable, UnreadPart, left_unread, open_tables
+from orchestration.inventory import DeliveredFile, Inventory
 from orchestration.mapping import (
     RAW_NAMES,
     WIDE_NAMES,
     CodeList,
     ColumnSource,
-    Condition,
     Entity,
     Export,
     Mapping,
     Patients,
-    Where,
     WideEntity,
     is_named,
 )
-from orchestration.registry import SUCCESS_MARKER, Registry
+from orchestration.registry import Registry
 from orchestration.yaml_file import nearest
 
 log = logging.getLogger("myositis")
 
-LOAD_TABLES = (
-    *(f"raw.{e}" for e in RAW_FIELDS), "raw.delivery_file", "raw.source_table", "raw.rejected_line",
-    "raw.patient_link",
-)
 MAX_COLUMNS_SHOWN = 40
 # What stands where a patient's id belongs and is none; as an id it would make one patient of many.
 NO_ID = (
@@ -64,31 +58,6 @@ class DeliveryRefused(Exception):
     def __init__(self, sender: str, delivery: str, reasons: list[str]) -> None:
         self.sender, self.delivery, self.reasons = sender, delivery, reasons
         super().__init__(f"{sender}/{delivery} refused:\n" + "\n".join(f"  {r}" for r in reasons))
-
-
-@dataclass(frozen=True)
-class DeliveredFile:
-    name: str
-    path: Path
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """What lies in a delivery folder, and the identity that a load of it has."""
-
-    sender: str
-    delivery: str
-    files: list[DeliveredFile]
-    content_sha256: str
-    mapping_digest: str
-    records_digest: str
-
-    @property
-    def load_id(self) -> str:
-        parts = "\n".join((self.sender, self.delivery, self.content_sha256, self.mapping_digest))
-        return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
 @dataclass
@@ -115,20 +84,6 @@ class LoadSummary:
     rows_read: int = 0
     rows_malformed: int = 0
     records: dict[str, int] = field(default_factory=dict)
-
-
-def take_inventory(registry: Registry, sender: str, delivery: str) -> Inventory:
-    """Hash the files of a delivery; names are relative to its folder, in order."""
-    folder = registry.landing / sender / delivery
-    files = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != SUCCESS_MARKER and not path.name.startswith("."):
-            with path.open("rb") as handle:
-                digest = hashlib.file_digest(handle, "sha256").hexdigest()
-            files.append(DeliveredFile(path.relative_to(folder).as_posix(), path, digest, path.stat().st_size))
-    content = hashlib.sha256("\n".join(f"{f.name}\t{f.sha256}" for f in files).encode()).hexdigest()
-    records = registry.records_digest(date.today(), sender)
-    return Inventory(sender, delivery, files, content, registry.mapping_digest(sender), records)
 
 
 def load_delivery(
@@ -162,68 +117,6 @@ def find_faults(connection: duckdb.DuckDBPyConnection, registry: Registry, inven
         return faults or loader.second_tables(opened)
     finally:
         shutil.rmtree(workdir, ignore_errors=True)
-
-
-def remove_load(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
-    for table in LOAD_TABLES:
-        connection.execute(f"delete from {table} where load_id = ?", [load_id])
-
-
-def record_state(
-    connection: duckdb.DuckDBPyConnection, inventory: Inventory, kind: str, state: str, reason: str = ""
-) -> None:
-    """Write the outcome of a delivery into the ledger; accepting one puts its predecessor out of force, in one step."""
-    connection.begin()
-    if state == "accepted":
-        connection.execute(
-            "update raw.delivery set state = 'replaced' where sender_id = ? and delivery_id = ? and state = 'accepted'",
-            [inventory.sender, inventory.delivery],
-        )
-    connection.execute(
-        "insert or replace into raw.delivery values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [inventory.sender, inventory.delivery, inventory.load_id, state, kind, inventory.content_sha256,
-         inventory.mapping_digest, _now(), reason],
-    )
-    connection.execute(
-        "insert or replace into raw.delivery_decision values (?, ?)",
-        [inventory.load_id, judged_by(connection, inventory.sender, inventory.load_id, inventory.records_digest)],
-    )
-    connection.commit()
-
-
-def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
-    """Whether this very content, read by this very mapping, was already accepted, or refused under the present records.
-
-    A refused delivery is judged again when its sender's corrections, accepted changes or waivers are others now, or when its
-    other deliveries are: the patients that it names may have come with one of them.
-    """
-    # a parameter in place of the literal would import pandas, a second that a run with nothing new need not take
-    row = connection.execute(
-        "select d.state, j.judged_by from raw.delivery as d left join raw.delivery_decision as j using (load_id)"
-        f" where d.load_id = {_literal(inventory.load_id)}"
-    ).fetchone()
-    if row is None or row[0] != "refused":
-        return row is not None and row[0] == "accepted"
-    return row[1] in (None, judged_by(connection, inventory.sender, inventory.load_id, inventory.records_digest))
-
-
-def was_refused(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
-    return connection.execute(
-        "select count(*) from raw.delivery where load_id = ? and state = 'refused'", [inventory.load_id]
-    ).fetchone()[0] > 0
-
-
-def judged_by(connection: duckdb.DuckDBPyConnection, sender: str, load_id: str, records_digest: str) -> str:
-    """What a decision on a load rests on beside its content and its mapping."""
-    others = connection.execute(
-        "select md5(string_agg(load_id, ',' order by delivery_id, load_id)) from raw.delivery"
-        f" where sender_id = {_literal(sender)} and load_id <> {_literal(load_id)} and state = 'accepted'",
-    ).fetchone()[0]
-    return f"{records_digest}/{others}"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 @dataclass
@@ -326,7 +219,7 @@ class _Loader:
                         for c in absent
                     ]
                     if not absent:
-                        self.connection.execute(f"insert into code_list {_code_list_sql(code_list, table)}")
+                        self.connection.execute(f"insert into code_list {code_list_sql(code_list, table)}")
         self.connection.execute("create or replace temp table code_list as select distinct * from code_list")
         twice = self.connection.execute(
             "select field, count(*) from (select field, code from code_list group by all having count(*) > 1) group by 1 order by 1"
@@ -434,7 +327,7 @@ class _Loader:
         summary.rows_malformed += len(table.malformed) + unexpected
         counts: dict[str, list[int]] = {}
         for export in part.exports:
-            taken = f"not ({none}) and {_taken(export, cells)}"
+            taken = f"not ({none}) and {is_taken(export, cells)}"
             for name, entity in export.entities():
                 records, empty = self._insert_entity(export, table, name, entity, cells, taken)
                 count = counts.setdefault(name, [0, 0])
@@ -454,9 +347,9 @@ class _Loader:
         sources = [s for x in part.exports for _, e in x.entities() for s in (e.patient_id, e.visit_id) if s]
         ids = [c for c in dict.fromkeys(c for s in sources for c in s.columns) if c in part.table.columns]
         tests = [
-            f"when {_bare(cells[c])} = {_literal(c)} then 'repeated_header'"
+            f"when {without_blanks(cells[c])} = {literal(c)} then 'repeated_header'"
             f" when left({cells[c]}, 1) between '0' and '9' then null"  # most ids, and no footer
-            f" when regexp_full_match(lower({_bare(cells[c])}), {_literal(FOOTER)}) then 'footer'"
+            f" when regexp_full_match(lower({without_blanks(cells[c])}), {literal(FOOTER)}) then 'footer'"
             for c in ids
         ]
         return f"(case {' '.join(tests)} end)" if tests else "(null)"
@@ -475,7 +368,7 @@ class _Loader:
 
     def _second_table(self, part: DeliveredTable, cells: dict[str, str], stray: str) -> list[str]:
         """A header again above other names begins another table, and refuses the delivery."""
-        other = " or ".join(f"{_bare(cells[c])} <> {_literal(c)}" for c in part.wanted if c in part.table.columns)
+        other = " or ".join(f"{without_blanks(cells[c])} <> {literal(c)}" for c in part.wanted if c in part.table.columns)
         row = self.connection.execute(
             f"select min(source_row) from incoming where {stray} = 'repeated_header' and ({other or 'false'})"
         ).fetchone()[0]
@@ -504,7 +397,7 @@ class _Loader:
             return
         labels = ", ".join(f"coalesce(l_{cells[c]}.label, t.{cells[c]}) as {cells[c]}" for c in columns)
         joins = " ".join(
-            f"left join code_list as l_{cells[c]} on l_{cells[c]}.field = {_literal(c)} and l_{cells[c]}.code = trim(t.{cells[c]})"
+            f"left join code_list as l_{cells[c]} on l_{cells[c]}.field = {literal(c)} and l_{cells[c]}.code = trim(t.{cells[c]})"
             for c in columns
         )
         self.connection.execute(
@@ -523,8 +416,8 @@ class _Loader:
         feeding = [x for x in part.exports if not x.is_ignored]
         if not feeding or any(not x.where for x in feeding):
             return 0
-        taken = " or ".join(_taken(x, cells) for x in feeding)
-        unwanted = " or ".join(_taken(x, cells) for x in part.exports if x.is_ignored) or "false"
+        taken = " or ".join(is_taken(x, cells) for x in feeding)
+        unwanted = " or ".join(is_taken(x, cells) for x in part.exports if x.is_ignored) or "false"
         asked = list(dict.fromkeys(c for x in feeding for c in x.columns_asked()))
         asked = " | ".join(asked[:MAX_COLUMNS_OF_A_ROW]) + (" | …" if len(asked) > MAX_COLUMNS_OF_A_ROW else "")
         left = f"from incoming where not ({blank}) and not ({taken})"
@@ -540,7 +433,7 @@ class _Loader:
         self, export: Export, table: SourceTable, name: str, entity: Entity, cells: dict[str, str], taken: str
     ) -> tuple[int, int]:
         """Insert one entity's records of the rows taken; returns (records, empty cells of a wide table)."""
-        columns = {RAW_NAMES.get(n, n): _expression(s, cells) for n, s in entity.fields()}
+        columns = {RAW_NAMES.get(n, n): cell_text(s, cells) for n, s in entity.fields()}
         joins = [self._key_join(columns, part, entity) for part in ("patient_key", "visit_key")]
         columns |= self._provenance(export, table, entity, columns)
         empty = 0
@@ -554,12 +447,12 @@ class _Loader:
                 columns["unit_source"] = "coalesce(cell.unit, " + columns.get("unit_source", "null") + ")"
         elif name in WIDE_NAMES:
             theirs = getattr(entity, {"observations": "value", "antibodies": "result", "events": "event"}[name])
-            columns["source_column"] = _origin(theirs, cells)
+            columns["source_column"] = origin(theirs, cells)
         expressions = ", ".join(f"{e} as {n}" for n, e in columns.items())
         inserted = self.connection.execute(
             f"insert into raw.{name} by name select {expressions}, source_row, ?::timestamp as loaded_at"
             f" from {source} {' '.join(j for j in joins if j)} where {taken}",
-            [_now()],
+            [utc_now()],
         ).fetchone()[0]
         if isinstance(entity, Patients):
             for identifier, column in entity.link_by.items():
@@ -574,7 +467,7 @@ class _Loader:
         owner = ", ".join(f"{columns[name]} as {name}" for name in fields)
         self.connection.execute(
             f"insert into raw.patient_link by name select distinct {owner},"
-            f" {_literal(identifier)} as identifier, {linkage.link_hash_sql(identifier, cell)} as link_hash"
+            f" {literal(identifier)} as identifier, {linkage.link_hash_sql(identifier, cell)} as link_hash"
             f" from incoming {' '.join(j for j in joins if j)}"
             f" where {taken} and patient_key is not null and trim({cell}) <> ''"
         )
@@ -586,10 +479,10 @@ class _Loader:
         source = entity.visit_id if key == "visit_key" else entity.patient_id
         own = [m for m in self.mapping.missing if m.strip("+-.0123456789")]  # 99 can be a patient
         marks = [*NO_ID, *(m.lower() for m in (*own, *source.missing))]
-        bare = _bare(columns[key])
-        expression = f"(case when {bare} <> '' and lower({bare}) not in ({', '.join(map(_literal, marks))}) then {bare} end)"
+        bare = without_blanks(columns[key])
+        expression = f"(case when {bare} <> '' and lower({bare}) not in ({', '.join(map(literal, marks))}) then {bare} end)"
         kind = "visit" if key == "visit_key" else "patient"
-        text = f"{_literal(self.mapping.sender)} || chr(31) || '{kind}' || chr(31) || id"
+        text = f"{literal(self.mapping.sender)} || chr(31) || '{kind}' || chr(31) || id"
         self.connection.execute(
             f"create or replace temp table {key}s as select id, {pseudonym.hash_sql(text)} as key"
             f" from (select distinct {expression} as id from incoming) where id is not null"
@@ -600,25 +493,25 @@ class _Loader:
     def _provenance(
         self, export: Export, table: SourceTable, entity: Entity, columns: dict[str, str]
     ) -> dict[str, str]:
-        hospital = _literal(self.mapping.sender)
+        hospital = literal(self.mapping.sender)
         if self.mapping.is_network:
             theirs = columns.get("hospital_id")
-            hospital = f"{_literal(self.mapping.sender + '_')} || trim({theirs})" if theirs else "null"
+            hospital = f"{literal(self.mapping.sender + '_')} || trim({theirs})" if theirs else "null"
         return {
-            "sender_id": _literal(self.mapping.sender),
+            "sender_id": literal(self.mapping.sender),
             "hospital_id": hospital,
-            "delivery_id": _literal(self.inventory.delivery),
-            "load_id": _literal(self.inventory.load_id),
-            "export_id": _literal(self.mapping.export_id(export)),
-            "source_file": _literal(table.file),
-            "source_sheet": _literal(table.sheet),
+            "delivery_id": literal(self.inventory.delivery),
+            "load_id": literal(self.inventory.load_id),
+            "export_id": literal(self.mapping.export_id(export)),
+            "source_file": literal(table.file),
+            "source_sheet": literal(table.sheet),
         }
 
     def _unpivot(self, wide: dict[str, ColumnSource], cells: dict[str, str], taken: str) -> tuple[str, int]:
         """One record per filled cell, in the mapping's order of columns; empty cells are counted."""
         structs = ", ".join(
-            "{" + f"'concept': {_literal(concept)}, 'value': {_expression(source, cells)}, "
-            f"'unit': {_literal(source.unit)}::varchar, 'source_column': {_origin(source, cells)}::varchar" + "}"
+            "{" + f"'concept': {literal(concept)}, 'value': {cell_text(source, cells)}, "
+            f"'unit': {literal(source.unit)}::varchar, 'source_column': {origin(source, cells)}::varchar" + "}"
             for concept, source in wide.items()
         )
         relation = f"(select * from (select *, unnest([{structs}]) as cell from incoming) where cell.value is not null)"
@@ -676,70 +569,6 @@ def _id_columns(export: Export) -> Iterator[str]:
             yield from source.columns if source else ()
         if isinstance(entity, Patients):
             yield from entity.link_by.values()
-
-
-def _expression(source: ColumnSource, cells: dict[str, str]) -> str:
-    if source.constant is not None:
-        text = _literal(source.constant)
-    else:
-        each = [cells[a] if isinstance(a, str) else _expression(a, cells) for a in source.alternatives]
-        text = each[0] if len(each) == 1 else f"coalesce({', '.join(each)})"
-    if source.part is not None:
-        text = f"coalesce(nullif(regexp_extract({text}, {_literal(source.part)}, 1), ''), {text})"
-    return f"case when {_holds(source.when, cells)} then {text} end" if source.when else text
-
-
-def _origin(source: ColumnSource, cells: dict[str, str]) -> str:
-    """SQL for the name of the column that a text was taken from."""
-    if len(source.alternatives) < 2 and all(isinstance(a, str) for a in source.alternatives):
-        named = source.columns or source.columns_asked
-        return _literal(named[0] if named else None)
-    branches = " ".join(
-        f"when {cells[a]} is not null then {_literal(a)}" if isinstance(a, str)
-        else f"when {_expression(a, cells)} is not null then {_origin(a, cells)}"
-        for a in source.alternatives
-    )
-    return f"case {branches} end"
-
-
-def _taken(export: Export, cells: dict[str, str]) -> str:
-    """SQL for whether an export takes a row."""
-    return f"({' or '.join(_holds(w, cells) for w in export.where)})" if export.where else "true"
-
-
-def _holds(where: Where, cells: dict[str, str]) -> str:
-    return "(" + " and ".join(_condition(cells[column], condition) for column, condition in where.items()) + ")"
-
-
-def _condition(cell: str, condition: Condition) -> str:
-    texts = ", ".join(_literal(t) for t in condition.texts if t is not None)
-    parts = ([f"trim({cell}) in ({texts})"] if texts else []) + ([f"{cell} is null"] if None in condition.texts else [])
-    return f"{'not ' if condition.is_negated else ''}coalesce({' or '.join(parts)}, false)"
-
-
-def _code_list_sql(code_list: CodeList, table: SourceTable) -> str:
-    """Field, code and label of each line of a code list."""
-    cell = {c: f"c{i}" for i, c in enumerate(table.columns)}
-    if code_list.code is not None:
-        fields = ", ".join(_literal(c) for c in code_list.columns)
-        return (
-            f"select unnest([{fields}]), trim({cell[code_list.code]}), trim({cell[code_list.label]}) from ({table.relation})"
-            f" where {cell[code_list.code]} is not null and {cell[code_list.label]} is not null"
-        )
-    return (  # `1, Yes | 2, No`: what stands before the first comma is the code
-        "select field, trim(regexp_extract(choice, '^([^,]*),', 1)), trim(regexp_extract(choice, ',(.*)$', 1)) from ("
-        f"select trim({cell[code_list.field]}) as field, unnest(string_split({cell[code_list.choices]}, '|')) as choice"
-        f" from ({table.relation})) where contains(choice, ',')"
-    )
-
-
-def _bare(expression: str) -> str:
-    """Without the blanks around it, whichever alphabet they are of."""
-    return f"trim({expression}, {_literal(BLANKS)})"
-
-
-def _literal(text: str | None) -> str:
-    return "null" if text is None else "'" + text.replace("'", "''") + "'"
 
 
 def _label(table: SourceTable) -> str:

@@ -14,16 +14,10 @@ from orchestration import second_process
 from orchestration.checks import run_checks
 from orchestration.database import warehouse
 from orchestration.delivery_changes import Load, compare, compare_again, surprises
+from orchestration.delivery_ledger import is_settled, record_state, remove_load
+from orchestration.inventory import take_inventory
 from orchestration.landing import partitions
-from orchestration.loading import (
-    DeliveryRefused,
-    LoadSummary,
-    is_settled,
-    load_delivery,
-    record_state,
-    remove_load,
-    take_inventory,
-)
+from orchestration.loading import DeliveryRefused, LoadSummary, load_delivery
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
 from orchestration.runs import mark_alive

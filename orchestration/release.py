@@ -201,7 +201,7 @@ def _drop_old(registry: Registry, keep: str) -> None:
 
 def forget_loads_out_of_force(registry: Registry) -> None:
     """After a release, the raw rows of replaced and refused loads go; the ledger keeps that they were."""
-    from orchestration.loading import LOAD_TABLES
+    from orchestration.delivery_ledger import LOAD_TABLES
 
     with warehouse(registry.warehouse) as connection:
         connection.begin()

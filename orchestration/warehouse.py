@@ -17,8 +17,8 @@ from orchestration import dbt
 from orchestration.correction_cells import CorrectionsRefused, resolve_corrections
 from orchestration.database import warehouse, write_rules
 from orchestration.delivery_changes import compare_again
+from orchestration.delivery_ledger import judged_by
 from orchestration.lineage import read_lineage
-from orchestration.loading import judged_by
 from orchestration.raw import POOL
 from orchestration.registry import Registry
 from orchestration.resources import current_registry

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.loading import DeliveryRefused, take_inventory
+from orchestration.inventory import take_inventory
+from orchestration.loading import DeliveryRefused
 from orchestration.raw import ingest
 from orchestration.registry import Registry, load_registry
 from tests.registries import MAPPINGS, copy_registry, query

@@ -13,7 +13,8 @@ from analytics.reproduction import reproduce
 from analytics.study_results import compare_groups
 from orchestration import dbt
 from orchestration.database import warehouse
-from orchestration.loading import DeliveryRefused, load_delivery, take_inventory
+from orchestration.inventory import take_inventory
+from orchestration.loading import DeliveryRefused, load_delivery
 from orchestration.raw import ingest
 from orchestration.registry import Registry
 from orchestration.resources import point_at

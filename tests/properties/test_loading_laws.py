@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from orchestration.database import warehouse
-from orchestration.loading import DeliveryRefused, load_delivery, remove_load, take_inventory
+from orchestration.delivery_ledger import remove_load
+from orchestration.inventory import take_inventory
+from orchestration.loading import DeliveryRefused, load_delivery
 from orchestration.registry import Registry
 from tests.properties.test_export_laws import CELL
 from tests.unit.test_loading import make_registry

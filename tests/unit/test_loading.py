@@ -8,7 +8,9 @@ import duckdb
 import pytest
 
 from orchestration.database import warehouse
-from orchestration.loading import DeliveryRefused, find_faults, is_settled, load_delivery, record_state, take_inventory
+from orchestration.delivery_ledger import is_settled, record_state
+from orchestration.inventory import take_inventory
+from orchestration.loading import DeliveryRefused, find_faults, load_delivery
 from orchestration.registry import Registry, load_registry
 
 REGISTRY = """\

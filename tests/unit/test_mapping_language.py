@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from orchestration.database import warehouse
-from orchestration.loading import DeliveryRefused, load_delivery, take_inventory
+from orchestration.inventory import take_inventory
+from orchestration.loading import DeliveryRefused, load_delivery
 from orchestration.mapping_file import READY_MADE, read_mapping
 from orchestration.registry import Registry, load_registry
 from orchestration.yaml_file import ConfigurationError

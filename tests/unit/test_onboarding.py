@@ -10,7 +10,8 @@ import yaml
 from analytics.study import Study
 from orchestration import cli
 from orchestration.database import warehouse
-from orchestration.loading import load_delivery, take_inventory
+from orchestration.inventory import take_inventory
+from orchestration.loading import load_delivery
 from orchestration.mapping import ENTITIES, Export, Mapping
 from orchestration.onboarding.draft import draft
 from orchestration.onboarding.guess import guess_table

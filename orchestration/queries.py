@@ -22,6 +22,7 @@ from orchestration.correction_cells import HAS_SOURCE_COLUMN, correction_id
 from orchestration.corrections import Correction, Match, faults_of_records, looks_like_an_identifier, put_records
 from orchestration.database import RAW_FIELDS
 from orchestration.mapping import RAW_NAMES, Export, Mapping
+from orchestration.query_list import QueriesRefused
 from orchestration.registry import Registry
 
 KEY_FIELDS = (
@@ -84,14 +85,6 @@ from together as t join mine as m using (load_id)
 where $hospital in ($sender, t.hospital_id) and t.source_row is not null
 order by all
 """
-
-
-class QueriesRefused(Exception):
-    """An answered file that is not taken, or a question that cannot be asked; holds every reason."""
-
-    def __init__(self, reasons: list[str]) -> None:
-        self.reasons = reasons
-        super().__init__("\n".join(reasons))
 
 
 @dataclass(frozen=True)
@@ -296,10 +289,7 @@ def read_answers(connection: duckdb.DuckDBPyConnection, registry: Registry, hosp
     """Turn an answered query list into records of corrections; raises QueriesRefused with every fault, and then writes nothing."""
     sender = sender_of(registry, hospital)
     seal = query_list.Seal(pseudonym.read_or_make_key(registry.pseudonym_key_file), registry.file.name, hospital)
-    try:
-        answers, asked_on = query_list.read(path, seal)
-    except query_list.ListRefused as refusal:
-        raise QueriesRefused(refusal.reasons) from None
+    answers, asked_on = query_list.read(path, seal)
     faults: list[str] = []
     records: list[Correction] = []
     sent_again = 0

@@ -70,8 +70,8 @@ EXPLANATION = (
 )
 
 
-class ListRefused(Exception):
-    """A file that is no answered query list of this registry and hospital, or was changed; holds every reason."""
+class QueriesRefused(Exception):
+    """A file that is no answered query list of this registry and hospital, or a question that cannot be asked; holds every reason."""
 
     def __init__(self, reasons: list[str]) -> None:
         self.reasons = reasons
@@ -205,14 +205,14 @@ def _seal_of(seal: Seal, asked: Any) -> str:
 
 
 def read(path: Path, seal: Seal) -> tuple[list[Answer], date]:
-    """The rows of an answered list, and the day on which it was written; raises ListRefused with every fault."""
+    """The rows of an answered list, and the day on which it was written; raises QueriesRefused with every fault."""
     book = _open(path)
     asked_on = _origin(path, book, seal)
     sheet = book[QUESTIONS]
     headers = [cell.value for cell in sheet[1]][:len(COLUMNS)]
     if headers != HEADERS:
         wrong = next((h for h, there in zip(HEADERS, [*headers, *[None] * len(HEADERS)]) if h != there), HEADERS[-1])
-        raise ListRefused([
+        raise QueriesRefused([
             f'{path.name}: the columns of sheet "{QUESTIONS}" are not those that were sent (expected "{wrong}" where it is not);'
             " copy the answers into the list as it was sent, or ask for a new one"
         ])
@@ -226,39 +226,39 @@ def read(path: Path, seal: Seal) -> tuple[list[Answer], date]:
     faults += [f"{path.name}, row {a.sheet_row}: this question stands twice; keep one of the two rows"
                for n, a in enumerate(answers) if a.query_id in ids[:n]]
     if faults:
-        raise ListRefused([*faults, "Nothing of the file was taken."])
+        raise QueriesRefused([*faults, "Nothing of the file was taken."])
     return answers, asked_on
 
 
 def _open(path: Path) -> Any:
     if not path.is_file():
-        raise ListRefused([f"{path}: there is no such file; give the answered query list"])
+        raise QueriesRefused([f"{path}: there is no such file; give the answered query list"])
     if path.stat().st_size > MOST_BYTES:
-        raise ListRefused([f"{path.name}: {path.stat().st_size:,} bytes; a query list is smaller than {MOST_BYTES:,}"])
+        raise QueriesRefused([f"{path.name}: {path.stat().st_size:,} bytes; a query list is smaller than {MOST_BYTES:,}"])
     try:
         with zipfile.ZipFile(path) as parts:
             if sum(p.file_size for p in parts.infolist()) > 10 * MOST_BYTES:
-                raise ListRefused([f"{path.name}: it unpacks to more than {10 * MOST_BYTES:,} bytes; that is no query list"])
+                raise QueriesRefused([f"{path.name}: it unpacks to more than {10 * MOST_BYTES:,} bytes; that is no query list"])
         return load_workbook(path)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError):
-        raise ListRefused([
+        raise QueriesRefused([
             f"{path.name}: cannot be read as an .xlsx workbook; ask for the list without a password, saved as .xlsx"
         ]) from None
 
 
 def _origin(path: Path, book: Any, seal: Seal) -> date:
     if ORIGIN not in book.sheetnames or QUESTIONS not in book.sheetnames:
-        raise ListRefused([
+        raise QueriesRefused([
             f'{path.name}: no query list: it has no sheet "{QUESTIONS}" with its origin; write one with: myositis queries {seal.hospital}'
         ])
     said = {str(row[0].value): str(row[1].value) for row in book[ORIGIN].iter_rows(min_row=1, max_row=10, max_col=2)}
     for key, expected in (("layout", LAYOUT), ("registry", seal.registry), ("hospital", seal.hospital)):
         if said.get(key) != expected:
-            raise ListRefused([
+            raise QueriesRefused([
                 f'{path.name}: a list of another {key}: found "{said.get(key)}", expected "{expected}"; read it where it was written'
             ])
     if not hmac.compare_digest(said.get("seal", ""), seal.of(LAYOUT, said.get("asked_on"))):
-        raise ListRefused([f"{path.name}: the list was not written with this registry's key; read it where it was written"])
+        raise QueriesRefused([f"{path.name}: the list was not written with this registry's key; read it where it was written"])
     return date.fromisoformat(said["asked_on"])
 
 

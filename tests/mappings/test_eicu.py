@@ -53,6 +53,13 @@ def test_results_of_one_stay_test_and_minute_are_one_result_and_the_later_row_st
 def test_units_that_contradict_each_other_are_flagged_and_spellings_are_not(eicu: Registry) -> None:
     crp = query(eicu, "select value_text from quality.rejected_row where rule = 'units_disagree' and value_text ilike 'mg/l | mg/dl'")
     assert len(crp) == 3
+    assert found(eicu, "units_disagree") == [(118,)]
+    assert query(
+        eicu, "select lower(value_text), count(*) from quality.rejected_row where rule = 'units_disagree' group by all order by 2 desc, 1"
+    ) == [
+        ("mmol/l | mg/dl", 75), ("meq/l | mg/dl", 18), ("umol/l | mcg/dl", 15), ("mg/l | mg/dl", 3), ("l | mls", 2),
+        ("mcmol/l | mcg/dl", 2), ("g/dl | mg/dl", 1), ("mcg/ml | mg/dl", 1), ("ng/ml | ng/dl", 1),
+    ]
     assert query(
         eicu, "select concept_id, count(distinct unit_source), string_agg(unit_source, ', ') filter (where n_rejected > 0)"
         " from quality.unit_spelling where concept_id in ('wbc', 'platelets') group by all order by 1"

@@ -2,6 +2,8 @@
 
 {#- Names, units and physical sense of each result; what cannot be understood keeps its row here with a fault. #}
 
+{%- set number_or_titre = "case when m.kind = 'titre' then coalesce(t.titre, t.value) else t.value end" %}
+
 with touched as {{ kept_if_few() }} (
     {{ touched_rows('stg_observations') }}
 ),
@@ -101,8 +103,8 @@ conversions as (
 meanings as (
     select
         n.*,
-        n.kind in ('numeric', 'score', 'ratio', 'percent') as is_numeric,
-        n.unit_source is null and n.unit_canonical in ('1', '{score}', '[pH]') as is_unitless,
+        n.kind in ('numeric', 'score', 'ratio', 'percent', 'titre') as is_numeric,
+        n.unit_source is null and n.unit_canonical in ('1', '{score}', '[pH]', '{titer}') as is_unitless,
         k.factor,
         k.shift,
         k.rule_id as unit_rule_id,
@@ -115,7 +117,7 @@ meanings as (
 
 converted as (
     select
-        t.*,
+        t.* replace ({{ number_or_titre }} as value),
         coalesce(t.stated_hospital, p.only_hospital) as hospital,
         p.patient_key is not null as is_known_patient,
         m.* exclude (sender_id, concept_source, unit_source, unit_source_2),
@@ -133,8 +135,8 @@ converted as (
         end as rule_id,
         case
             when m.kind = 'text' then g.grade
-            when m.is_unitless then t.value
-            else t.value * m.factor + m.shift end as number_canonical,
+            when m.is_unitless then {{ number_or_titre }}
+            else {{ number_or_titre }} * m.factor + m.shift end as number_canonical,
     from touched as t
     left join patients as p on p.sender_id = t.sender_id and p.patient_key = t.resolved_patient
     left join meanings as m

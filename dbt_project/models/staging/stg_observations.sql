@@ -26,15 +26,15 @@ meant as (
 ),
 
 numbered as (
-    select *, {{ number('value_meant', 'decimal_mark') }} as number_alone from meant
+    select *, {{ number('value_meant', 'decimal_mark') }} as number_alone, {{ titre('value_meant') }} as titre from meant
 ),
 
 understood as (
     select
         *,
         {{ comparator('value_meant') }} as comparator_in_text,
-        coalesce(number_alone, {{ number(without_unit('value_meant'), 'decimal_mark') }}) as value,
-        case when number_alone is null then {{ unit_behind_number('value_meant') }} end as unit_in_cell,
+        case when titre is null then coalesce(number_alone, {{ number(without_unit('value_meant'), 'decimal_mark') }}) end as value,
+        case when number_alone is null and titre is null then {{ unit_behind_number('value_meant') }} end as unit_in_cell,
     from numbered
 ),
 
@@ -48,6 +48,7 @@ read as (
             then coalesce(c.code, case when trim(t.comparator_source) = '=' then '=' end, {{ comparator('t.comparator_source') }})
         end as comparator_apart,
         case when not t.value_text_is_missing then u.value end as value,
+        case when not t.value_text_is_missing then u.titre end as titre,
         case when not t.value_text_is_missing then u.unit_in_cell end as unit_in_cell,
         coalesce(t.unit_source, unit_in_cell) as unit_source,
         coalesce(case when t.unit_source is not null then unit_in_cell end, t.unit_source_2) as unit_source_2,
@@ -85,6 +86,7 @@ select
     value_meant,
     coalesce(comparator_in_text, nullif(comparator_apart, '=')) as comparator,
     value,
+    titre,
     unit_source,
     unit_source_2,
     unit_in_cell is not null as has_unit_in_cell,

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from orchestration import console, second_process
 from orchestration.deliveries import outstanding, strays, to_judge_again
 from orchestration.inventory import Inventory
-from orchestration.registry import Registry
+from orchestration.registry import SUCCESS_MARKER, Registry
 
 log = logging.getLogger("myositis")
 
@@ -98,12 +98,14 @@ def ingest(registry: Registry, found: list[Inventory]) -> Outcome:
 
 
 def needs_build(registry: Registry) -> bool:
-    """Whether the loads, rules, studies or code differ from those of the current release, or its report is missing."""
+    """Whether the loads, rules, studies or code differ from those of the current release, or its report is missing; never of nothing."""
     from orchestration.database import warehouse
     from orchestration.release import current_manifest, release_id
 
     manifest = current_manifest(registry)
     with warehouse(registry.warehouse) as connection:
+        if manifest is None and not connection.execute("select count(*) from raw.current_load").fetchone()[0]:
+            return False
         wanted = release_id(registry, connection)
     if manifest is None or manifest["release_id"] != wanted:
         return True
@@ -192,7 +194,11 @@ def show(registry: Registry, outcome: Outcome) -> None:
 
     manifest = current_manifest(registry)
     show_deliveries(registry)
-    if outcome.unchanged and not outcome.refusals:
+    if manifest is None and not outcome.refusals:
+        console.out.print(
+            f"\nno release yet: no delivery has been accepted; put one under {registry.landing}/<sender>/<delivery>/, wait until it"
+            f" has arrived or add a file {SUCCESS_MARKER} to it, and run again", markup=False)
+    elif outcome.unchanged and not outcome.refusals:
         console.out.print("\nnothing changed: no new delivery, no new rule, no new study", markup=False)
     if manifest:
         word = "released" if outcome.released else "current release"

@@ -479,16 +479,16 @@ class _Loader:
         source = entity.visit_id if key == "visit_key" else entity.patient_id
         own = [m for m in self.mapping.missing if m.strip("+-.0123456789")]  # 99 can be a patient
         marks = [*NO_ID, *(m.lower() for m in (*own, *source.missing))]
-        bare = without_blanks(columns[key])
-        expression = f"(case when {bare} <> '' and lower({bare}) not in ({', '.join(map(literal, marks))}) then {bare} end)"
+        theirs, bare = columns[key], without_blanks("sent")
+        is_id = f"{bare} <> '' and lower({bare}) not in ({', '.join(map(literal, marks))})"
         kind = "visit" if key == "visit_key" else "patient"
-        text = f"{literal(self.mapping.sender)} || chr(31) || '{kind}' || chr(31) || id"
+        text = f"{literal(self.mapping.sender)} || chr(31) || '{kind}' || chr(31) || {bare}"
         self.connection.execute(
-            f"create or replace temp table {key}s as select id, {pseudonym.hash_sql(text)} as key"
-            f" from (select distinct {expression} as id from incoming) where id is not null"
+            f"create or replace temp table {key}s as select sent, {pseudonym.hash_sql(text)} as key"
+            f" from (select distinct {theirs} as sent from incoming) where {is_id}"
         )
         columns[key] = f"{key}s.key"
-        return f"left join {key}s on {key}s.id = {expression}"
+        return f"left join {key}s on {key}s.sent = {theirs}"
 
     def _provenance(
         self, export: Export, table: SourceTable, entity: Entity, columns: dict[str, str]

@@ -114,3 +114,19 @@ def test_a_delivery_whose_folder_is_gone_stays_in_force_until_a_record_withdraws
     assert take(north).taken == ["north/2024-02"]
     assert all(r.passed for r in build(north)[0])
     assert query(north, whole) == [(120, 2)]
+
+
+def test_a_run_without_an_accepted_delivery_builds_nothing_and_says_what_is_missing(
+    north: Registry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "build", lambda *_, **__: pytest.fail("there is nothing to build"))
+    deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
+    settings = north.folder / "registry.yml"
+    settings.write_text(settings.read_text().replace("quiet_seconds: 0", "quiet_seconds: 600"))
+    arriving = opened(north.folder)
+    outcome = flow.run_all(arriving)
+    flow.show(arriving, outcome)
+    assert (outcome.taken, outcome.refusals) == ([], [])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "no release yet: no delivery has been accepted; put one under" in shown
+    assert "nothing changed" not in shown

@@ -9,6 +9,7 @@ import argparse
 import shutil
 from pathlib import Path
 
+from orchestration.registry import SUCCESS_MARKER
 from tests.synthetic import cohort, solution, zjch, zjfah
 
 SYNTHETIC_NOTE = """# Synthetic data
@@ -26,6 +27,8 @@ def generate(out: Path, of: solution.Solution) -> None:
     for hospital in (zjch, zjfah):
         shutil.rmtree(out / hospital.HOSPITAL, ignore_errors=True)
         hospital.write(people, out)
+        for delivery in (out / hospital.HOSPITAL).iterdir():
+            (delivery / SUCCESS_MARKER).touch()  # a clone's files changed a moment ago
     (out / "SYNTHETIC.md").write_text(SYNTHETIC_NOTE, encoding="utf-8")
 
 

@@ -113,7 +113,7 @@ def test_a_fault_names_the_file_that_states_it(tmp_path: Path) -> None:
 def test_a_mapping_or_export_that_it_is_like_must_be_there(tmp_path: Path) -> None:
     (no_mapping,) = faults(mapping(tmp_path, north=NORTH, south=SOUTH.replace("like: north", "like: nort")) / "south.yml")
     assert no_mapping == (
-        'hospitals/south.yml:3: like: no mapping "nort"; known are fhir_r4, north, omop_cdm_5_4, redcap, south. Did you mean "north"?'
+        'hospitals/south.yml:3: like: no mapping "nort"; known are fhir_r4, fhir_r4_bundle, north, omop_cdm_5_4, redcap, south. Did you mean "north"?'
     )
     (no_export,) = faults(mapping(tmp_path, south=SOUTH.replace("like: visits", "like: visit")) / "south.yml")
     assert no_export == (
@@ -123,7 +123,7 @@ def test_a_mapping_or_export_that_it_is_like_must_be_there(tmp_path: Path) -> No
     assert circle == "hospitals/north.yml:3: like: goes in a circle: south -> north -> south"
 
 
-@pytest.mark.parametrize("name", ["redcap", "fhir_r4", "omop_cdm_5_4"])
+@pytest.mark.parametrize("name", ["redcap", "fhir_r4", "fhir_r4_bundle", "omop_cdm_5_4"])
 def test_what_a_ready_made_mapping_cannot_know_is_asked_for(tmp_path: Path, name: str) -> None:
     assert (READY_MADE / f"{name}.yml").is_file()
     found = faults(mapping(tmp_path, own=f"like: {name}\nname: Own\n") / "own.yml")

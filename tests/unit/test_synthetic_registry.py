@@ -38,7 +38,7 @@ def cells(path: Path) -> dict[str, list[list[object]]]:
 def test_the_generator_makes_the_committed_exports_cell_by_cell(made: Path) -> None:
     names = sorted(p.relative_to(LANDING).as_posix() for p in LANDING.rglob("*") if p.is_file())
     assert names == sorted(p.relative_to(made).as_posix() for p in made.rglob("*") if p.is_file())
-    assert len(names) == 11
+    assert len(names) == 14
     for name in names:
         assert cells(made / name) == cells(LANDING / name), name
 

@@ -19,7 +19,7 @@ import duckdb
 from orchestration import linkage, pseudonym
 from orchestration.cell_sql import cell_text, code_list_sql, is_taken, literal, origin, without_blanks
 from orchestration.delivery_ledger import remove_load, utc_now
-from orchestration.exports import ExportFault, ReadSpec, SourceTable, UnreadPart, left_unread, open_tables
+from orchestration.exports import BLANKS, ExportFault, ReadSpec, SourceTable, UnreadPart, left_unread, open_tables
 from orchestration.inventory import DeliveredFile, Inventory
 from orchestration.mapping import (
     RAW_NAMES,
@@ -49,6 +49,7 @@ FOOTER = (
     "(grand |sub)?totals?\\b.*|end of (the )?(report|file|list|data|export)\\b.*|end|eof|[-=*_]{3,}.*"
     "|(sum|count|mean|average|rows?|records?|number of (rows|records|patients))\\s*[:=].*|(合计|总计|小计|共计)([:：].*)?"
 )
+FOOTER_BEGINS = "gstecmarn-=*_合总小共"
 MAX_COLUMNS_OF_A_ROW = 3
 
 
@@ -347,8 +348,10 @@ class _Loader:
         sources = [s for x in part.exports for _, e in x.entities() for s in (e.patient_id, e.visit_id) if s]
         ids = [c for c in dict.fromkeys(c for s in sources for c in s.columns) if c in part.table.columns]
         tests = [
-            f"when {without_blanks(cells[c])} = {literal(c)} then 'repeated_header'"
-            f" when left({cells[c]}, 1) between '0' and '9' then null"  # most ids, and no footer
+            # most ids begin like no footer and not like their header; what follows is dear
+            f"when not contains({literal(BLANKS + FOOTER_BEGINS + c[:1].lower())}, lower(left({cells[c]}, 1))) then null"
+            f" when {without_blanks(cells[c])} = {literal(c)} then 'repeated_header'"
+            f" when left({cells[c]}, 1) between '0' and '9' then null"
             f" when regexp_full_match(lower({without_blanks(cells[c])}), {literal(FOOTER)}) then 'footer'"
             for c in ids
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import duckdb
@@ -10,7 +11,7 @@ import pytest
 from orchestration.database import warehouse
 from orchestration.delivery_ledger import is_settled, record_state
 from orchestration.inventory import take_inventory
-from orchestration.loading import DeliveryRefused, find_faults, load_delivery
+from orchestration.loading import FOOTER, FOOTER_BEGINS, DeliveryRefused, find_faults, load_delivery
 from orchestration.registry import Registry, load_registry
 
 REGISTRY = """\
@@ -239,3 +240,12 @@ def test_two_tables_on_one_sheet_refuse_the_delivery(tmp_path: Path) -> None:
         "north/first/labs.csv: row 4 repeats a column's name above other names: two tables on one sheet; expected one; ask for"
         " each as a sheet or a file of its own"
     ]
+
+
+def test_every_footer_begins_as_the_quick_look_at_ids_expects() -> None:
+    """One of each kind: a footer that begins otherwise would pass for a patient."""
+    footers = [
+        "grand total", "subtotal: 3", "total", "end of report", "end", "eof", "---", "***", "===", "___", "sum: 3", "count=3", "mean: 1",
+        "average: 1", "rows: 3", "records = 3", "number of patients: 3", "合计", "总计：3", "小计", "共计",
+    ]
+    assert [f for f in footers if not re.fullmatch(FOOTER, f) or f[0] not in FOOTER_BEGINS] == []

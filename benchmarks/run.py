@@ -17,8 +17,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         registry = Path(folder) / "registry"
         shutil.copytree(ROOT / "registry", registry, ignore=MADE)
-        for delivery in (registry / "landing").glob("*/*/"):
-            (delivery / "_SUCCESS").touch()
         command = [str(Path(sys.executable).parent / "myositis")]
         subprocess.run([*command, "check", "--registry", str(registry)], check=True, capture_output=True)
         for name in ("first run", "nothing new"):

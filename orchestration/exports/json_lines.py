@@ -144,12 +144,14 @@ def _objects(path: Path, start: int) -> Iterator[tuple[int, str, Any]]:
 
 
 def _is_one_object(path: Path, start: int) -> bool:
-    """Whether one object is laid out over several lines: the first opens what the second does not begin
-    anew."""
+    """Whether one object is laid out over several lines (the first opens what the second does not begin anew),
+    or is a bundle on one."""
     with path.open("rb") as file:
         file.seek(start)
         lines = (line.strip() for line in iter(lambda: file.readline(JSON_LINE_BYTES), b""))
         first, second = (next((line for line in lines if line), b"") for _ in range(2))
+    if first.endswith(b"}") and not second:
+        return b'"Bundle"' in first
     return first.startswith(b"{") and not first.endswith(b"}") and not second.startswith(b"{")
 
 

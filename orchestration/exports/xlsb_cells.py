@@ -27,7 +27,7 @@ def shown_texts(path: str, sheet: str) -> Shown:
             with archive.open(_sheet_part(archive, sheet)) as file:
                 for row, column, text in _cells(file, styles):
                     found.setdefault(row, {})[column] = text
-    except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, EOFError, struct.error, ValueError):
+    except (zipfile.BadZipFile, ElementTree.ParseError, LookupError, EOFError, struct.error, ValueError):
         return {}
     return found
 

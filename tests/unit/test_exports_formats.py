@@ -131,6 +131,16 @@ def test_an_array_of_objects_is_a_table(tmp_path, indent):
     assert read(path)[1] == [(1, "a", "1"), (2, "b", None)]
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_bundle_is_its_resources_whether_on_one_line_or_many(tmp_path, indent):
+    path = tmp_path / "bundle.json"
+    entries = [{"fullUrl": f"urn:uuid:{i}", "resource": {"resourceType": "Patient", "gender": "male"}} for i in "ab"]
+    path.write_text(json.dumps({"resourceType": "Bundle", "entry": entries}, indent=indent))
+    table, rows = read(path)
+    assert table.columns == ("resourceType", "gender", "id")
+    assert rows == [(1, "Patient", "male", "a"), (2, "Patient", "male", "b")]
+
+
 CSV = "住院号,CK\n1,10\n2,20\n"
 
 

@@ -11,7 +11,7 @@ import duckdb
 import openpyxl
 import pytest
 
-from orchestration.exports import ExportFault, ReadSpec, left_unread, open_tables
+from orchestration.exports import ExportFault, ReadSpec, left_unread, open_tables, xlsb_cells
 from orchestration.exports.cells import cell_text
 from orchestration.exports.grid import GridSpec
 from orchestration.exports.sheet import write_sheet
@@ -200,6 +200,19 @@ def test_a_number_of_an_old_binary_workbook_is_the_text_that_its_format_shows(tm
         (4, "00000005", "20", "100%", "-2.5%", None, None, "#N/A", None),
     ]
     assert (away.sheet, rows_of(away)) == ("检验", [(4, "a", "7%")])
+
+
+@pytest.mark.parametrize("records", [b"\x81", b"\x03\x08" + bytes(8), b"\x05\x08" + bytes(8)])
+def test_records_of_a_binary_workbook_that_end_early_tell_nothing(tmp_path, records):
+    """Calamine has the last word on such a file; what is looked up beside it must not refuse it."""
+    path = tmp_path / "labs.xlsb"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("xl/_rels/workbook.bin.rels", '<R><R Id="r" Target="sheet.bin"/></R>')
+        name, link = (len(t).to_bytes(4, "little") + t.encode("utf-16-le") for t in ("s", "r"))
+        sheet = bytes(8) + link + name
+        archive.writestr("xl/workbook.bin", b"\x9c\x01" + bytes([len(sheet)]) + sheet)
+        archive.writestr("xl/sheet.bin", records)
+    assert xlsb_cells.shown_texts(str(path), "s") == {}
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -5,8 +5,9 @@ Does not belong here: running it (`loading.py`), the mapping's own form (`mappin
 
 from __future__ import annotations
 
+from orchestration.entities import ColumnSource, Condition, Where
 from orchestration.exports import BLANKS, SourceTable
-from orchestration.mapping import CodeList, ColumnSource, Condition, Export, Where
+from orchestration.mapping import CodeList, Export
 
 
 def cell_text(source: ColumnSource, cells: dict[str, str]) -> str:

@@ -14,7 +14,8 @@ from fnmatch import fnmatch
 import duckdb
 
 from orchestration.corrections import Correction, Feed, exports_of, feeds
-from orchestration.mapping import ENTITIES, RAW_NAMES, Mapping
+from orchestration.entities import ENTITIES, RAW_NAMES
+from orchestration.mapping import Mapping
 from orchestration.registry import Registry
 from orchestration.yaml_file import line_of
 

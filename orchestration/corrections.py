@@ -21,7 +21,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from orchestration.mapping import RAW_NAMES, WIDE_NAMES, Export, Id, Mapping, Strict, is_named
+from orchestration.entities import RAW_NAMES, WIDE_NAMES, Id, Strict, is_named
+from orchestration.mapping import Export, Mapping
 from orchestration.yaml_file import line_of, nearest
 
 KEYS = ("patient_id", "visit_id")

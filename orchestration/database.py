@@ -15,7 +15,8 @@ from pathlib import Path
 import duckdb
 
 from orchestration.additions import KEYS
-from orchestration.mapping import RAW_NAMES, WIDE_NAMES, Entity, Mapping
+from orchestration.entities import RAW_NAMES, WIDE_NAMES, Entity
+from orchestration.mapping import Mapping
 from orchestration.registry import Registry
 
 LOCK_WAIT_SECONDS = 60.0

@@ -15,7 +15,8 @@ import duckdb
 
 from orchestration import catalogue
 from orchestration.database import RAW_FIELDS
-from orchestration.mapping import RAW_NAMES, WIDE_NAMES, Mapping
+from orchestration.entities import RAW_NAMES, WIDE_NAMES
+from orchestration.mapping import Mapping
 from orchestration.registry import Registry
 
 EARLIER, REPLACED = "earlier deliveries", "the replaced files"

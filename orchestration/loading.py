@@ -19,20 +19,10 @@ import duckdb
 from orchestration import linkage, pseudonym
 from orchestration.cell_sql import cell_text, code_list_sql, is_taken, literal, origin, without_blanks
 from orchestration.delivery_ledger import remove_load, utc_now
+from orchestration.entities import RAW_NAMES, WIDE_NAMES, ColumnSource, Entity, Patients, WideEntity, is_named
 from orchestration.exports import BLANKS, ExportFault, ReadSpec, SourceTable, UnreadPart, left_unread, open_tables
 from orchestration.inventory import DeliveredFile, Inventory
-from orchestration.mapping import (
-    RAW_NAMES,
-    WIDE_NAMES,
-    CodeList,
-    ColumnSource,
-    Entity,
-    Export,
-    Mapping,
-    Patients,
-    WideEntity,
-    is_named,
-)
+from orchestration.mapping import CodeList, Export, Mapping
 from orchestration.registry import Registry
 from orchestration.yaml_file import nearest
 

@@ -19,7 +19,8 @@ from pathlib import Path
 import yaml
 
 from orchestration import catalogue
-from orchestration.mapping import ENTITIES, Codes, Mapping
+from orchestration.entities import ENTITIES
+from orchestration.mapping import Codes, Mapping
 from orchestration.yaml_file import ConfigurationError, Location, dotted, model_of, nearest, place_of, read_node
 
 READY_MADE = Path(__file__).parent / "ready_made"

@@ -21,7 +21,8 @@ from orchestration import pseudonym, query_list
 from orchestration.correction_cells import HAS_SOURCE_COLUMN, correction_id
 from orchestration.corrections import Correction, Match, faults_of_records, looks_like_an_identifier, put_records
 from orchestration.database import RAW_FIELDS
-from orchestration.mapping import RAW_NAMES, Export, Mapping
+from orchestration.entities import RAW_NAMES
+from orchestration.mapping import Export, Mapping
 from orchestration.query_list import QueriesRefused
 from orchestration.registry import Registry
 

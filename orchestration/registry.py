@@ -25,7 +25,8 @@ from orchestration import catalogue
 from orchestration.additions import read_additions
 from orchestration.catalogue import Row
 from orchestration.corrections import CorrectionFile, faults_of
-from orchestration.mapping import ASKED, Id, Mapping, Strict
+from orchestration.entities import ASKED, Id, Strict
+from orchestration.mapping import Mapping
 from orchestration.mapping_file import place_in_mapping, read_mapping, unknown_ids
 from orchestration.published import read_paper
 from orchestration.yaml_file import ConfigurationError, dotted, line_of, nearest, read_model

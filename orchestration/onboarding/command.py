@@ -14,7 +14,7 @@ from pathlib import Path
 import typer
 
 from orchestration import console
-from orchestration.mapping import ASKED, ID_PATTERN
+from orchestration.entities import ASKED, ID_PATTERN
 from orchestration.mapping_file import read_mapping
 from orchestration.onboarding.draft import draft
 from orchestration.onboarding.guess import TableGuess, guess_table

@@ -12,7 +12,7 @@ from datetime import date
 import yaml
 
 from orchestration import catalogue
-from orchestration.mapping import ASKED, ENTITIES
+from orchestration.entities import ASKED, ENTITIES
 from orchestration.onboarding.guess import LONG, RECORD_DATES, Guess, TableGuess, nearest_word
 from orchestration.onboarding.profile import FEWEST_SHOWN, ColumnProfile, is_ambiguous
 

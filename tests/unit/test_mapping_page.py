@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestration.mapping import ENTITIES, ChangesAllowed, CodeList, Codes, ColumnSource, Export, HospitalEntry, Mapping
+from orchestration.entities import ENTITIES, ColumnSource
+from orchestration.mapping import ChangesAllowed, CodeList, Codes, Export, HospitalEntry, Mapping
 from orchestration.mapping_file import read_mapping
 
 PAGE = Path(__file__).parents[2] / "docs" / "mapping.md"

@@ -10,9 +10,10 @@ import yaml
 from analytics.study import Study
 from orchestration import cli
 from orchestration.database import warehouse
+from orchestration.entities import ENTITIES
 from orchestration.inventory import take_inventory
 from orchestration.loading import load_delivery
-from orchestration.mapping import ENTITIES, Export, Mapping
+from orchestration.mapping import Export, Mapping
 from orchestration.onboarding.draft import draft
 from orchestration.onboarding.guess import guess_table
 from orchestration.onboarding.profile import profile_sample

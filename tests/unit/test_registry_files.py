@@ -129,7 +129,8 @@ def test_a_folder_without_a_registry_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_every_key_of_the_mapping_language_has_a_place_in_its_schema() -> None:
-    from orchestration.mapping import ENTITIES, Mapping
+    from orchestration.entities import ENTITIES
+    from orchestration.mapping import Mapping
 
     schema = Mapping.model_json_schema()
     assert set(ENTITIES) <= set(schema["$defs"]["Export"]["properties"])

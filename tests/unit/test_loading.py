@@ -9,9 +9,10 @@ import duckdb
 import pytest
 
 from orchestration.database import warehouse
+from orchestration.delivered_tables import FOOTER, FOOTER_BEGINS
 from orchestration.delivery_ledger import is_settled, record_state
 from orchestration.inventory import take_inventory
-from orchestration.loading import FOOTER, FOOTER_BEGINS, DeliveryRefused, find_faults, load_delivery
+from orchestration.loading import DeliveryRefused, find_faults, load_delivery
 from orchestration.registry import Registry, load_registry
 
 REGISTRY = """\

@@ -45,7 +45,7 @@ def test_values_are_led_from_their_cell_to_the_canonical_unit_with_their_compara
     assert query(
         clinics,
         "select sender_id, source_row, source_column, concept_id, value_text, comparator, unit_source, value_canonical, unit_canonical,"
-        " upper_limit, conversion_rule from marts.fct_observation where concept_id not in ('cmas', 'alt', 'sars_cov_2_rna') and sender_id <> 'fhir_bundle_clinic' order by 1, 2, 3",
+        " upper_limit, conversion_rule from marts.fct_observation where concept_id not in ('cmas', 'alt', 'sars_cov_2_rna') and sender_id <> 'fhir_bundle_clinic' order by 1, 2, 3, value_text",
     ) == [
         ("fhir_clinic", 1, "valueQuantity.value", "ck", "3792.50", None, "U/L", 3792.5, "U/L", None, "identity"),
         ("fhir_clinic", 2, "valueQuantity.value", "il_10", "0.10", "<", "pg/mL", None, "pg/mL", 0.1, "identity"),

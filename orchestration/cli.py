@@ -52,7 +52,7 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
     """Run ``command``; turn what it raises into one block on stderr and an exit code."""
     from typer.exceptions import TyperException
 
-    from orchestration.database import WarehouseBusy
+    from orchestration.database import WarehouseUnusable
     from orchestration.pseudonym import PseudonymKeyError
     from orchestration.yaml_file import ConfigurationError
 
@@ -74,8 +74,11 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
     except TyperException as error:
         error.show()
         return MISUSED
-    except (PseudonymKeyError, WarehouseBusy) as error:
+    except (PseudonymKeyError, WarehouseUnusable) as error:
         console.fail(str(error))
+        return MISUSED
+    except PermissionError as error:
+        console.fail(f"{error.filename}: this user may not read or write it; change its permissions and run again")
         return MISUSED
     except Exception as error:
         if debug:

@@ -50,6 +50,7 @@ RAW_FIELDS: dict[str, tuple[str, ...]] = {
 }
 
 LEDGER = """
+create table if not exists raw.pseudonym_mark (mark varchar);
 create table if not exists raw.delivery (
     sender_id varchar, delivery_id varchar, load_id varchar, state varchar, kind varchar, content_sha256 varchar,
     mapping_digest varchar, loaded_at timestamp, reason varchar, primary key (sender_id, delivery_id, load_id));
@@ -114,7 +115,11 @@ create table if not exists raw.registry_endpoint (
 """
 
 
-class WarehouseBusy(Exception):
+class WarehouseUnusable(Exception):
+    """The warehouse file cannot be opened or written."""
+
+
+class WarehouseBusy(WarehouseUnusable):
     """Another process writes to the warehouse file."""
 
 
@@ -137,7 +142,10 @@ def _connect(path: Path, wait_seconds: float) -> duckdb.DuckDBPyConnection:
             return duckdb.connect(str(path))
         except duckdb.IOException as error:
             if "lock" not in str(error).lower():
-                raise
+                raise WarehouseUnusable(
+                    f"{path}: the warehouse cannot be opened: {error}\nLet its folder be read and written. A damaged file is restored from its"
+                    " backup, or removed: the next run makes it again from landing"
+                ) from None
             if time.monotonic() > deadline:
                 raise WarehouseBusy(
                     f"{path.name}: another process has held the warehouse for over {wait_seconds:.0f} s; wait for it to"

@@ -251,16 +251,18 @@ def ending_waivers(registry: Registry, today: date) -> list[str]:
 
 def _why(result, name: str) -> str:
     """The sentence of a refusal; an error that is no refusal is raised as what it is."""
-    from orchestration.database import WarehouseBusy
+    from orchestration.database import WarehouseBusy, WarehouseUnusable
+    from orchestration.pseudonym import PseudonymKeyError
 
+    told_as_they_are = {error.__name__: error for error in (WarehouseBusy, WarehouseUnusable, PseudonymKeyError)}
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
             text = error.message.strip()
             if error.cls_name != "Failure":
                 error = error.cause or error
-                if error.cls_name == WarehouseBusy.__name__:
-                    raise WarehouseBusy(f"{name}: {error.message.strip()}")
+                if kind := told_as_they_are.get(error.cls_name):
+                    raise kind(f"{name}: {error.message.strip().removeprefix(f'{kind.__module__}.{kind.__name__}: ')}")
                 raise RunFailed(f"{name}: {event.step_key}: {error.message.strip()}")
             return text.removeprefix("dagster._core.definitions.events.Failure:").strip()
     raise RunFailed(f"{name}: the run failed; see it in: myositis ui")

@@ -60,7 +60,7 @@ def load_delivery(
     Rows of an earlier, interrupted attempt at the same load are removed first. On refusal nothing of it stays.
     """
     mapping = registry.mappings[inventory.sender]
-    pseudonym.set_key(connection, pseudonym.read_or_make_key(registry.pseudonym_key_file))
+    pseudonym.set_key(connection, pseudonym.key_of_warehouse(connection, registry.pseudonym_key_file))
     remove_load(connection, inventory.load_id)
     workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
     try:

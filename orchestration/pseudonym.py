@@ -51,6 +51,28 @@ def read_or_make_key(path: Path) -> bytes:
     return key
 
 
+def key_of_warehouse(connection: duckdb.DuckDBPyConnection, path: Path) -> bytes:
+    """The key in ``path``, made where the warehouse has no patients yet; refused where its patients have theirs from another.
+
+    The warehouse keeps a mark of the key, an HMAC of a fixed word, from which the key cannot be found.
+    """
+    marks = [m for (m,) in connection.execute("select mark from raw.pseudonym_mark").fetchall()]
+    lost = (
+        "restore the file from its backup; only if it is lost for good remove the folder of the warehouse and run again: every delivery"
+        " is read anew, and every patient gets a new patient_key"
+    )
+    has_patients = connection.execute("select count(*) from raw.delivery where state <> 'refused'").fetchone()[0]
+    if (marks or has_patients) and not path.exists():
+        raise PseudonymKeyError(f"{path}: no key here, and the patients of this warehouse were named by one; {lost}")
+    key = read_or_make_key(path)
+    mark = hmac.new(key, b"mark", hashlib.sha256).hexdigest()[:32]
+    if marks and marks != [mark]:
+        raise PseudonymKeyError(f"{path}: another key than the one by which the patients of this warehouse were named; {lost}")
+    if not marks:
+        connection.execute(f"insert into raw.pseudonym_mark values ('{mark}')")
+    return key
+
+
 def set_key(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
     """Hand the padded keys to the connection as session variables, so that no statement holds them."""
     keys: dict[Purpose, bytes] = {"patient": key, "link": hmac.new(key, b"link", hashlib.sha256).digest()}

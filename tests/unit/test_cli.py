@@ -54,6 +54,34 @@ def test_sql_without_a_release_says_how_to_make_one(tmp_path: Path, capsys: pyte
     assert code == 1 and "make one with: myositis run" in err
 
 
+def test_a_warehouse_that_does_not_open_is_exit_2_with_its_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry = make_registry(tmp_path)
+    registry.warehouse.parent.mkdir()
+    registry.warehouse.write_text("no database")
+    code, _, err = call("status", "--registry", str(tmp_path), capsys=capsys)
+    assert code == 2 and "the next run makes it again from landing" in err and "internal error" not in err
+
+
+def test_a_lost_key_stops_ingestion_as_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry = make_registry(tmp_path)
+    assert call("ingest", "--registry", str(tmp_path), capsys=capsys)[0] == 0
+    registry.pseudonym_key_file.unlink()
+    second = registry.landing / "north" / "second"
+    second.mkdir()
+    (second / "patients.csv").write_text("id,name,sex\n3,Cora Example,F\n")
+    (second / "visits.csv").write_text("id,date,CK,ALT,remark\n3,2024-01-05,100,20,\n")
+    code, _, err = call("ingest", "--registry", str(tmp_path), capsys=capsys)
+    assert code == 2 and err.startswith("north/second: ") and "no key here" in err and "internal error" not in err
+
+
+def test_a_folder_that_may_not_be_read_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    def closed() -> None:
+        raise PermissionError(13, "Permission denied", "landing/north/first")
+
+    assert cli.guarded(closed) == 2
+    assert capsys.readouterr().err == "landing/north/first: this user may not read or write it; change its permissions and run again\n"
+
+
 def test_an_internal_error_is_exit_3_and_points_to_debug(capsys: pytest.CaptureFixture[str]) -> None:
     def broken() -> None:
         raise RuntimeError("the moon is in the wrong house")

@@ -10,7 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.pseudonym import PseudonymKeyError, hash_sql, read_or_make_key, set_key
+from orchestration.database import warehouse
+from orchestration.pseudonym import PseudonymKeyError, hash_sql, key_of_warehouse, read_or_make_key, set_key
 
 
 @pytest.mark.parametrize("text", ["1", "住院号 00412053", "x" * 500, ""])
@@ -56,3 +57,18 @@ def test_a_hash_that_links_hospitals_cannot_be_compared_with_a_patient_key() -> 
     derived = hmac.new(key, b"link", hashlib.sha256).digest()
     assert link == hmac.new(derived, b"1", hashlib.sha256).hexdigest()[:32]
     assert link != patient
+
+
+def test_a_warehouse_keeps_to_one_key_and_gets_no_new_one_when_it_is_gone(tmp_path: Path) -> None:
+    path, database = tmp_path / "pseudonym.key", tmp_path / "warehouse" / "warehouse.duckdb"
+    with warehouse(database) as connection:
+        key = key_of_warehouse(connection, path)
+        assert key_of_warehouse(connection, path) == key
+        path.unlink()
+        with pytest.raises(PseudonymKeyError, match="no key here, .* restore the file from its backup"):
+            key_of_warehouse(connection, path)
+        assert not path.exists()
+        read_or_make_key(path)
+        with pytest.raises(PseudonymKeyError, match="another key"):
+            key_of_warehouse(connection, path)
+    assert key.hex().encode() not in database.read_bytes() and key not in database.read_bytes()

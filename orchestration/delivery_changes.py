@@ -182,23 +182,31 @@ def _named(mapping: Mapping, entity: str, item: str | None) -> str:
 def _compare(
     connection: duckdb.DuckDBPyConnection, load: Load, others: list[str], compared_with: str, *, with_gone: bool
 ) -> None:
-    """Rows that share a natural key count once, and are the same when their sets of contents are."""
+    """Rows that share a natural key count once, and are the same when their sets of contents are.
+
+    Unless what is gone is counted too, earlier rows of other patients than the load's are left before anything is hashed.
+    """
     for entity in RAW_FIELDS:
         item = f"trim({ITEMS[entity][0]})" if entity in ITEMS else "null::varchar"
         key, content = f"hash({', '.join(KEYS[entity])})", f"hash({', '.join(f'trim({c})' for c in COMPARED[entity]) or '0'})"
+        subject = "coalesce(patient_key, visit_key, '')" if "visit_key" in KEYS[entity] else "coalesce(patient_key, '')"
         marks = ", ".join("?" for _ in others)
         connection.execute(
             "create or replace temp table said_now as select key, any_value(item) as item, sum(content) as content from"
             f" (select distinct {key} as key, {item} as item, {content} as content from raw.{entity} where load_id = ?) group by key",
             [load.load_id],
         )
-        only_these = "" if with_gone else f"and {key} in (select key from said_now)"
+        before, given, only_these = f"select * from raw.{entity} where load_id in ({marks})", [*others], ""
+        if not with_gone:
+            before += f" and {subject} in (select {subject} from raw.{entity} where load_id = ?)"
+            given.append(load.load_id)
+            only_these = f"where {key} in (select key from said_now)"
         connection.execute(
-            "create or replace temp table said_before as select key, delivery_id, any_value(item) as item, sum(content) as content from"
-            f" (select distinct {key} as key, delivery_id, {item} as item, {content} as content from raw.{entity}"
-            f" where load_id in ({marks}) {only_these}) group by key, delivery_id"
-            " qualify row_number() over (partition by key order by delivery_id desc) = 1",
-            others,
+            f"create or replace temp table said_before as with rows_before as ({before})"
+            " select key, delivery_id, any_value(item) as item, sum(content) as content from"
+            f" (select distinct {key} as key, delivery_id, {item} as item, {content} as content from rows_before {only_these})"
+            " group by key, delivery_id qualify row_number() over (partition by key order by delivery_id desc) = 1",
+            given,
         )
         connection.execute(
             "create or replace temp table said_otherwise as select key, n.item, o.delivery_id from said_now as n"
@@ -206,28 +214,36 @@ def _compare(
         )
         connection.execute("create or replace temp table otherwise_in (key ubigint, item varchar, column_name varchar, is_filled boolean)")
         if connection.execute("select count(*) from said_otherwise").fetchone()[0]:
+            connection.execute(
+                f"create or replace temp table rows_otherwise as with rows_before as ({before})"
+                f" select {key} as key, false as is_now, * from rows_before"
+                " where (key, delivery_id) in (select (key, delivery_id) from said_otherwise)"
+                f" union all select {key} as key, true as is_now, * from raw.{entity}"
+                " where load_id = ? and key in (select key from said_otherwise)",
+                [*given, load.load_id],
+            )
             for column in COMPARED[entity]:
-                _compare_column(connection, load, others, entity, key, column)
+                _compare_column(connection, column)
+            connection.execute("drop table rows_otherwise")
         _write(connection, load, compared_with, entity)
     for table in ("said_now", "said_before", "said_otherwise", "otherwise_in"):
         connection.execute(f"drop table {table}")
 
 
-def _compare_column(
-    connection: duckdb.DuckDBPyConnection, load: Load, others: list[str], entity: str, key: str, column: str
-) -> None:
-    texts = f"list_sort(list(distinct coalesce(trim({column}), '')))"
+def _compare_column(connection: duckdb.DuckDBPyConnection, column: str) -> None:
     connection.execute(
         f"""
         insert into otherwise_in
+        with texts as (
+            select key, is_now, list_sort(list(distinct coalesce(trim({column}), ''))) as texts from rows_otherwise group by all
+        )
         select key, o.item, ?, b.texts = ['']
         from said_otherwise as o
-        join (select {key} as key, {texts} as texts from raw.{entity} where load_id = ? group by 1) as n using (key)
-        join (select {key} as key, delivery_id, {texts} as texts from raw.{entity}
-            where load_id in ({', '.join('?' for _ in others)}) group by 1, 2) as b using (key, delivery_id)
-        where n.texts <> b.texts
+        join texts as n using (key)
+        join texts as b using (key)
+        where n.is_now and not b.is_now and n.texts <> b.texts
         """,
-        [column, load.load_id, *others],
+        [column],
     )
 
 

@@ -6,11 +6,18 @@ Does not belong here: what is inside a file (`exports/`), what became of a deliv
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import tempfile
+import time
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from orchestration.registry import SUCCESS_MARKER, Registry
+
+HASHES = "landing_hashes.json"
+SETTLED_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -41,12 +48,49 @@ class Inventory:
 def take_inventory(registry: Registry, sender: str, delivery: str) -> Inventory:
     """Hash the files of a delivery; names are relative to its folder, in order."""
     folder = registry.landing / sender / delivery
+    hashes = _Hashes(registry)
     files = []
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != SUCCESS_MARKER and not path.name.startswith("."):
-            with path.open("rb") as handle:
-                digest = hashlib.file_digest(handle, "sha256").hexdigest()
-            files.append(DeliveredFile(path.relative_to(folder).as_posix(), path, digest, path.stat().st_size))
+            files.append(DeliveredFile(path.relative_to(folder).as_posix(), path, hashes.of(path), path.stat().st_size))
+    hashes.keep()
     content = hashlib.sha256("\n".join(f"{f.name}\t{f.sha256}" for f in files).encode()).hexdigest()
     records = registry.records_digest(date.today(), sender)
     return Inventory(sender, delivery, files, content, registry.mapping_digest(sender), records)
+
+
+class _Hashes:
+    """Hashes of files, kept beside the warehouse, so that a nightly run need not read years of deliveries again.
+
+    A file is taken for the same when inode, size, time of content and time of change are: the last one cannot be set by a copy or
+    by hand. A file that changed in the seconds before it was hashed might change again under the same time, so it is not kept.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self.landing = registry.landing
+        self.file = registry.warehouse.with_name(HASHES)
+        try:
+            self.known = dict(json.loads(self.file.read_text()))
+        except (OSError, ValueError):
+            self.known = {}
+        self.has_new = False
+
+    def of(self, path: Path) -> str:
+        before, name = path.stat(), path.relative_to(self.landing).as_posix()
+        mark = [before.st_ino, before.st_size, before.st_mtime_ns, before.st_ctime_ns]
+        known = self.known.get(name)
+        if known and known[:-1] == mark:
+            return known[-1]
+        with path.open("rb") as handle:
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        if time.time() - before.st_ctime > SETTLED_SECONDS:
+            self.known[name] = [*mark, digest]
+            self.has_new = True
+        return digest
+
+    def keep(self) -> None:
+        if self.has_new:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=self.file.parent, delete=False) as made:
+                json.dump(self.known, made)
+            os.replace(made.name, self.file)

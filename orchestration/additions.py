@@ -57,7 +57,23 @@ def read_additions(folder: Path) -> tuple[dict[str, list[Row]], list[str]]:
             found[path.stem] = rows
     for seed, rows in found.items():
         faults += _row_faults(seed, rows, found)
+    for seed, id_column, synonyms in catalogue.NAMES.values():
+        if named := _names_of_ids(found, seed, id_column, synonyms):
+            found[synonyms] = [*found.get(synonyms, []), *named]
     return found, faults
+
+
+def _names_of_ids(found: dict[str, list[Row]], seed: str, id_column: str, synonyms: str) -> list[Row]:
+    """What is added is called by its id and its name, unless that name is another's."""
+    name_column = id_column.replace("_id", "_name")
+    taken = {catalogue.normal(row["synonym"]) for row in (*catalogue.shipped(synonyms), *found.get(synonyms, []))}
+    blank = dict.fromkeys(catalogue.shipped(synonyms)[0], "")
+    named: dict[str, Row] = {}
+    for row in found.get(seed, []):
+        for name in filter(None, (row[id_column], row.get(name_column))):
+            if (normal := catalogue.normal(name)) not in taken:
+                named.setdefault(normal, blank | {id_column: row[id_column], "synonym": name})
+    return list(named.values())
 
 
 def _column_faults(path: Path, columns: list[str]) -> Iterator[str]:

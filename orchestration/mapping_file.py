@@ -56,7 +56,10 @@ def unknown_ids(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
     for kind, location, name in named:
         if catalogue.normal(name) not in catalogue.names(kind):
             place, ids = place_in_mapping(path, shown_as, location), sorted(set(catalogue.names(kind).values()))
-            yield f'{place}: {dotted(location)}: the catalogue has no {SINGULAR[kind]} "{name}".{nearest(name, ids)}'
+            yield (
+                f'{place}: {dotted(location)}: the catalogue has no {SINGULAR[kind]} "{name}"; name one of {catalogue.NAMES[kind][0]}.csv,'
+                f" or add yours to concepts/{catalogue.NAMES[kind][0]}.csv of the registry.{nearest(name, ids)}"
+            )
 
 
 def _node(path: Path, shown_as: str, faults: list[str], below: tuple[str, ...] = ()) -> yaml.Node:

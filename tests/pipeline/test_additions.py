@@ -17,7 +17,7 @@ from tests.unit.test_loading import make_registry
 
 ADDED = {
     "concepts": "concept_id,concept_name,category,kind,unit_canonical\nsiglec_1,Siglec-1,cytokine,numeric,pg/mL\n",
-    "concept_synonyms": "concept_id,synonym,language\nsiglec_1,siglec_1,en\nsiglec_1,Sig-1 (serum),en\nck,CK neu,de\n",
+    "concept_synonyms": "concept_id,synonym,language\nsiglec_1,Sig-1 (serum),en\nck,CK neu,de\n",
     "unit_spellings": "unit_source,unit_ucum\npg per mL,pg/mL\nnano/L,{nano}/L\n",
     "unit_conversions": "concept_id,unit_from,unit_to,factor,offset,rule_id\nsiglec_1,{nano}/L,pg/mL,1,0,siglec_1_ng_per_l_to_pg_per_ml\n",
 }
@@ -51,7 +51,7 @@ exports:
 """,
         visits="id,date\n1,2024-01-05\n",
         labs=(
-            "id,date,test,value,unit\n1,2024-01-05,Sig-1 (Serum),512,nano/L\n1,2024-02-05,sig 1 serum,600,pg per mL\n"
+            "id,date,test,value,unit\n1,2024-01-05,Sig-1 (Serum),512,nano/L\n1,2024-02-05,SIGLEC 1,600,pg per mL\n"
             "1,2024-01-05,CK neu,100,U/L\n1,2024-01-05,Sig-2,1,U/L\n"
         ),
     )

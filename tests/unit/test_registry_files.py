@@ -119,8 +119,14 @@ def test_identifiers_may_feed_nothing_but_ids(tmp_path: Path) -> None:
 
 def test_a_mapping_may_name_only_what_the_catalogue_has(tmp_path: Path) -> None:
     wide, word = faults(tmp_path, MAPPING.replace("ck: {", "kc: {") + "codes: {treatments: {Pred: predisone, Pill: null}}\n")
-    assert wide == 'hospitals/north.yml:14: exports[1].observations.values.kc: the catalogue has no concept "kc".'
-    assert word.endswith('the catalogue has no treatment "predisone". Did you mean "prednisone"?')
+    assert wide == (
+        'hospitals/north.yml:14: exports[1].observations.values.kc: the catalogue has no concept "kc"; name one of concepts.csv,'
+        " or add yours to concepts/concepts.csv of the registry."
+    )
+    assert word.endswith(
+        'the catalogue has no treatment "predisone"; name one of treatments.csv, or add yours to concepts/treatments.csv of the registry.'
+        ' Did you mean "prednisone"?'
+    )
 
 
 def test_a_folder_without_a_registry_says_what_to_do(tmp_path: Path) -> None:

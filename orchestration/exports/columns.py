@@ -19,7 +19,8 @@ def checked_header(names: Sequence[str], row: int, used: set[int] | None = None)
     """The names stripped, or a fault for each rule that they break, the first raised with the others in it.
 
     ``used`` are the positions that hold any cell below the header, where known: a nameless column without
-    cells at the right edge is no column, and is left out.
+    cells at the right edge is no column, and is left out. A first column that alone has no name is called
+    ``column_1``: R's ``write.csv`` and pandas' ``to_csv`` write row numbers so.
     """
     if len(names) > COLUMNS:
         raise ExportFault(
@@ -33,6 +34,8 @@ def checked_header(names: Sequence[str], row: int, used: set[int] | None = None)
     if used is not None:
         while columns and not columns[-1] and len(columns) - 1 not in used:
             columns.pop()
+    if len(columns) > 1 and not columns[0] and all(columns[1:]):
+        columns[0] = "column_1"
     if not any(columns):
         raise ExportFault(
             "no_header",

@@ -111,6 +111,12 @@ def test_nameless_columns_without_cells_at_the_right_edge_are_no_columns(read):
     assert rows == [(2, "1", "10")]
 
 
+def test_a_nameless_first_column_alone_is_the_row_numbers_that_r_and_pandas_write(read):
+    table, rows = read('"","id","CK"\n"1",7,10\n"2",8,20\n')
+    assert table.columns == ("column_1", "id", "CK")
+    assert rows == [(2, "1", "7", "10"), (3, "2", "8", "20")]
+
+
 @pytest.mark.parametrize(
     ("content", "rule", "row"),
     [
@@ -120,9 +126,11 @@ def test_nameless_columns_without_cells_at_the_right_edge_are_no_columns(read):
         ("id,CK,CK\n1,2,3\n", "duplicate_header", 1),
         ("id,,CK\n1,2,3\n", "unnamed_column", 1),
         ("id,CK,\n1,2,3\n", "unnamed_column", 1),
+        (",,CK\n1,2,3\n", "unnamed_column", 1),
+        (",column_1,CK\n1,2,3\n", "duplicate_header", 1),
         ("id,CK\n1,2\n2,\0\n", "nul_bytes", 3),
     ],
-    ids=["empty", "blank", "header only", "two alike", "nameless", "nameless with cells", "NUL"],
+    ids=["empty", "blank", "header only", "two alike", "nameless", "nameless with cells", "two nameless", "named as row numbers", "NUL"],
 )
 def test_what_is_no_table_is_refused_with_its_place(read, content, rule, row):
     with pytest.raises(ExportFault) as refused:

@@ -112,7 +112,7 @@ def _codes(tables: list[TableGuess]) -> list[str]:
                 unknown[word] = unknown.get(word, 0) + n
         words = [w for w, n in sorted(unknown.items(), key=lambda item: -item[1]) if n >= FEWEST_SHOWN][:MAX_WORDS_TOLD]
         if unknown:
-            told.append(f"#   {kind}:                   # {len(unknown)} names that the catalogue does not know; null: not wanted")
+            told.append(f'#   {kind}:                   # {len(unknown)} names that the catalogue does not know; null: not wanted, "*": null: nor any other')
             told += [f"#     {_scalar(w)}: {_suggestion(kind, w)}" for w in words]
             if len(unknown) > len(words):
                 told.append(f"#     …                       # and {len(unknown) - len(words)} more, or rarer than {FEWEST_SHOWN} rows")

@@ -20,6 +20,7 @@ from orchestration.onboarding.profile import ColumnProfile, TableProfile, header
 CERTAIN = 0.95
 SHORTEST_LIKE = 5
 LIKE = 0.75  # the least ratio that is worth a suggestion
+LIKE_SHORT, SHORT = 0.85, 8  # the same for a header of fewer letters: one letter in five is another word
 KNOWN_WORDS = 0.5  # share of a column's rows that name tests, antibodies, events or drugs: then it is such a column
 STATUS_WORDS = 0.9
 LONG = {  # kind of names: entity, field that holds the name, role of the header
@@ -27,6 +28,9 @@ LONG = {  # kind of names: entity, field that holds the name, role of the header
     "antibodies": ("antibodies", "antibody", "antibody"),
     "events": ("events", "event", "event"),
     "treatments": ("treatments", "treatment", "treatment"),
+}
+BESIDE = {  # roles of columns beside one that is headed as a name: then its words need not be known
+    "concepts": {"value"}, "antibodies": {"value"}, "events": {"event_date"}, "treatments": {"start_date", "dose"},
 }
 WIDE = {"concepts": "observations", "antibodies": "antibodies", "events": "events"}
 RECORD_DATES = {  # entity: its date, and the headers that may name it, the likeliest first
@@ -36,6 +40,10 @@ RECORD_DATES = {  # entity: its date, and the headers that may name it, the like
     "events": ("event_date", ("event_date", "visit_date")),
     "follow_up": ("last_seen_date", ("contact_date",)),
     "treatments": ("start_date", ("start_date",)),
+}
+RECORD_OFFSETS = {
+    "visits": "visit_offset", "observations": "observed_offset", "antibodies": "tested_offset", "events": "event_offset",
+    "follow_up": "last_seen_offset", "treatments": "start_offset",
 }
 PATIENT_FIELDS = ("sex", "birth_date", "birth_year", "onset_date", "diagnosis_date", "origin_date", "age_at_onset", "disease_duration", "diagnosis")
 FIELDS_OF = {
@@ -99,8 +107,10 @@ def _long(table: TableProfile, found: TableGuess) -> set[str]:
             continue
         for kind in LONG:
             share = known_share(kind, column.values)
-            if share >= KNOWN_WORDS and (column.role == LONG[kind][2] or (share >= 0.8 and len(column.values) >= 3)):
-                best.append((share + (column.role == LONG[kind][2]), kind, column))
+            is_named = column.role == LONG[kind][2]
+            beside = is_named and any(c.role in BESIDE[kind] for c in table.columns)
+            if beside or (share >= KNOWN_WORDS and (is_named or (share >= 0.8 and len(column.values) >= 3))):
+                best.append((share + is_named, kind, column))
     entities = set()
     for _, kind, column in sorted(best, key=lambda b: -b[0])[:1]:
         entity, name, role = LONG[kind]
@@ -144,10 +154,13 @@ def _wide_guess(column: ColumnProfile) -> Guess | None:
         if unit and not catalogue.converts(name, unit):
             confidence, why = 0.7, f"its header is a name of the catalogue, but no rule leads from {unit} to its unit"
         return Guess(column.name, (WIDE[kind], "values", name), confidence, why, unit)
-    kinds = ("concepts",) if column.kind == "number" else ("events", "antibodies", "concepts")
-    near = max((n for k in kinds if (n := _nearest(k, column.header)) is not None), key=lambda n: n[0], default=None)
-    if near is None:
+    if column.role:
         return None
+    kinds = ("concepts",) if column.kind == "number" else ("events", "antibodies", "concepts")
+    nearest = [n for k in kinds if (n := _nearest(k, column.header)) is not None and _fits(k, n[2], column) is not False]
+    if not nearest:
+        return None
+    near = max(nearest, key=lambda n: n[0])
     ratio, kind, name, word = near
     return Guess(column.name, (WIDE[kind], "values", name), min(ratio, 0.9), f'like "{word}"', column.unit if kind == "concepts" else "")
 
@@ -222,6 +235,10 @@ def _field_fits(role: str, column: ColumnProfile) -> tuple[bool, str]:
 def _record_date(table: TableProfile, found: TableGuess, entity: str) -> None:
     if entity not in RECORD_DATES:
         return
+    found.guesses += [
+        Guess(c.name, ("?", RECORD_OFFSETS[entity]), 0.7, f"days from the patient's day 0? Then {{column: {c.name}, offset_unit: days}}")
+        for c in table.columns if c.role == "offset" and c.kind == "number"
+    ]
     name, roles = RECORD_DATES[entity]
     dates = [c for c in table.columns if c.kind == "date"]
     for role in roles:
@@ -237,13 +254,14 @@ def _record_date(table: TableProfile, found: TableGuess, entity: str) -> None:
 def _keys(table: TableProfile, found: TableGuess, entities: set[str]) -> None:
     """Who and which visit: the same column in each entity of the table."""
     by_role = {role: [c for c in table.columns if c.role == role] for role in ("patient_id", "bare_id", "visit_id", "hospital_id")}
-    patients = [(c, 1.0, "its header names the patient") for c in by_role["patient_id"]]
+    named = [c for c in by_role["patient_id"] if c.distinct > 1] or by_role["patient_id"]  # one id in all rows is the study's
+    patients = [(c, 1.0, "its header names the patient") for c in named]
     if not patients and not by_role["visit_id"]:
         says_who = "patients" in entities
         patients = [(c, CERTAIN if says_who else 0.7, "the only id" + (", beside sex or birth" if says_who else "")) for c in by_role["bare_id"]]
     for column, confidence, why in patients:
         confidence = confidence if len(patients) == 1 else 0.7
-        found.guesses += [Guess(column.name, (entity, "patient_id"), confidence, why) for entity in sorted(entities)]
+        found.guesses += [Guess(column.name, (entity, "patient_id"), confidence, why) for entity in sorted(entities) or ["?"]]
     for column in by_role["visit_id"]:
         with_visits = sorted(entities & {"visits", "observations", "antibodies", "events"})
         found.guesses += [Guess(column.name, (e, "visit_id"), 1.0, "its header names the visit") for e in with_visits]
@@ -256,11 +274,13 @@ def _rest(table: TableProfile, found: TableGuess) -> None:
     for column in table.columns:
         if column.kind == "identifier":
             found.guesses.append(Guess(column.name, ("identifiers",), 1.0, column.why_identifier))
+        elif column.name == "column_1" and column.kind == "number" and column.distinct == column.filled:
+            found.guesses.append(Guess(column.name, ("ignored",), 1.0, "row numbers without a header"))
         elif not found.of(column.name):
             role = column.role
             if role == "ignored":
                 found.guesses.append(Guess(column.name, ("ignored",), 1.0, "a remark, a flag or a laboratory's own number"))
-            elif role:
+            elif role and role != "offset":
                 found.guesses.append(Guess(column.name, ("?", role), 0.5, "its header names this field, but the table has no entity for it"))
             elif near := _nearest_role(column.header):
                 found.guesses.append(Guess(column.name, ("?", near[1]), min(near[0], 0.9), f'like "{near[2]}"'))
@@ -310,10 +330,12 @@ def _nearest_role(header: str) -> tuple[float, str, str] | None:
 
 def _closest(header: str, names: tuple[str, ...]) -> tuple[float, str] | None:
     best: tuple[float, str] | None = None
+    names = tuple(n for n in names if len(n) >= SHORTEST_LIKE or not n.isascii())
     for form in dict.fromkeys(spellings(header)):
         if form.isascii() and len(form) < SHORTEST_LIKE:
-            continue  # of three letters any two names are alike
-        for name in difflib.get_close_matches(form, names, n=1, cutoff=LIKE):
+            continue  # with a name of three letters every second header is alike
+        cutoff = LIKE_SHORT if form.isascii() and len(form) < SHORT else LIKE
+        for name in difflib.get_close_matches(form, names, n=1, cutoff=cutoff):
             ratio = difflib.SequenceMatcher(None, name, form).ratio()
             if best is None or ratio > best[0]:
                 best = (ratio, name)

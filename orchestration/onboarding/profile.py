@@ -32,8 +32,9 @@ DATE_FORMATS = tuple(
     date + time
     for date in ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%d-%b-%Y",
                  "%d %b %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%Y%m%d")
-    for time in ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S")
+    for time in ("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S")
 )
+PARTIAL_FORMATS = ("%Y-%m", "%Y/%m", "%Y.%m", "%Y年%m月", "%m/%Y", "%m.%Y", "%Y")  # read as dates only beside whole ones
 NUMBER = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?\s*(?:[HhLl]{1,2}|[↑↓*])?\s*")
 _SIGN = r"\s*[<>≤≥=]*\s*[+-]?"
 DECIMAL_COMMA = re.compile(_SIGN + r"(?:\d{1,3}(?:\.\d{3})+,\d+|\d+,(?:\d{1,2}|\d{4,})|0,\d+)\s*")
@@ -89,8 +90,8 @@ class ColumnProfile:
 
     @property
     def shown_words(self) -> str:
-        """The words of a column of few words that are not rare, with their counts."""
-        if self.kind != "words":
+        """The words of a column of few words, or the codes of one of few numbers, that are not rare, with their counts."""
+        if self.kind != "words" and not (self.kind == "number" and len(self.values) <= FEW_NAMES):
             return ""
         shown = [f"{text} ({n})" for text, n in self.values.items() if n >= FEWEST_SHOWN]
         rare = len(self.values) - len(shown)
@@ -263,13 +264,15 @@ def date_formats(values: dict[str, int], looks_dated: bool) -> tuple[str, ...]:
     total = sum(values.values())
     sample = list(values)[:500]
     found = [f for f in DATE_FORMATS if (looks_dated or f != "%Y%m%d") and any(_reads(f, v) for v in sample)]
-    reading = {f: {v for v in values if _reads(f, v)} for f in found}
+    partial = [f for f in PARTIAL_FORMATS if (found or looks_dated) and any(_reads(f, v) for v in values)]
+    reading = {f: {v for v in values if _reads(f, v)} for f in (*found, *partial)}
     for format in sorted(found, key=lambda f: (-len(reading[f]), DATE_FORMATS.index(f))):
         if sum(values[v] for v in reading[format]) >= MOST * total:
-            return tuple([format, *(g for g in found if g != format and reading[g] == reading[format])])
+            alike = [g for g in found if g != format and reading[g] == reading[format]]
+            return (format, *alike, *(g for g in partial if reading[g] - reading[format]))
     mixed: list[str] = []
     read: set[str] = set()
-    for format in sorted(found, key=lambda f: -len(reading[f])):
+    for format in (*sorted(found, key=lambda f: -len(reading[f])), *partial):
         if reading[format] - read:
             mixed.append(format)
             read |= reading[format]
@@ -280,8 +283,9 @@ def date_formats(values: dict[str, int], looks_dated: bool) -> tuple[str, ...]:
 
 def is_ambiguous(formats: tuple[str, ...]) -> bool:
     """Whether two of the formats read the same texts as different days."""
-    return any({"%d", "%m"} <= set(re.findall("%[dm]", f)) for f in formats) and any(
-        f.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m") in formats for f in formats
+    return any(
+        {"%d", "%m"} <= set(re.findall("%[dm]", f)) and f.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m") in formats
+        for f in formats
     )
 
 

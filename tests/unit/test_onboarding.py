@@ -154,6 +154,75 @@ def test_words_that_the_catalogue_does_not_know_are_told_with_the_nearest_name(t
     assert '#     Creatin kinase tot: ck   # 0.' in text
 
 
+SDTM = """\
+STUDYID,DOMAIN,USUBJID,LBSEQ,LBTEST,LBORRES,LBORRESU,LBDTC,LBDY
+S1,LB,01-701-1015,1,Albumin,3.8,g/dL,2013-12-26T14:45,-7
+S1,LB,01-701-1015,2,Bilirubin,<0.2,mg/dL,2014-01-16T13:17,15
+S1,LB,01-701-1023,1,Albumin,3.9,g/dL,2012-07-22T09:12,-14
+S1,LB,01-701-1023,2,Creatine Kinase,120,U/L,2012-07-22T09:12,-14
+"""
+
+
+def test_sdtm_headers_are_known_and_a_column_of_one_value_is_no_patients(tmp_path: Path) -> None:
+    (tmp_path / "lb.csv").write_text(SDTM, encoding="utf-8")
+    text, mapping = drafted(tmp_path)
+    assert mapping.dates == ["%Y-%m-%dT%H:%M"]
+    assert places(mapping.exports, ("lb.csv", None)) == {
+        "STUDYID": {"identifiers"}, "USUBJID": {"identifiers", "observations.patient_id"}, "LBTEST": {"observations.concept"},
+        "LBORRES": {"observations.value"}, "LBORRESU": {"observations.unit"}, "LBDTC": {"observations.observed_on"},
+        "DOMAIN": {"ignored"}, "LBSEQ": {"ignored"}, "LBDY": {"undecided"},
+    }
+    assert "#? observed_offset: LBDY" in text
+
+
+def test_a_column_headed_as_a_test_beside_one_headed_as_a_result_names_tests_whether_known_or_not(tmp_path: Path) -> None:
+    (tmp_path / "u.csv").write_text(
+        "MRN,date,test,result\n" + "".join(f"P1,2024-01-0{i},Dipstick {i},{i}\n" for i in range(1, 9)), encoding="utf-8")
+    _, mapping = drafted(tmp_path)
+    assert mapping.exports[0].observations.concept.column == "test" and not mapping.exports[0].undecided
+
+
+def test_partial_dates_are_dates_where_whole_ones_stand_beside_them(tmp_path: Path) -> None:
+    rows = "".join(f"P1,Prednisone,{day}\n" for day in ["2014-01-03"] * 40 + ["2013-05", "2011"])
+    (tmp_path / "drugs.csv").write_text("MRN,drug,start date\n" + rows, encoding="utf-8")
+    text, mapping = drafted(tmp_path)
+    assert mapping.dates == ["%Y-%m-%d", "%Y-%m", "%Y"] and "day or month first" not in text
+    (tmp_path / "drugs.csv").write_text("MRN,drug,dose\n" + "P1,Prednisone,2000\n" * 9 + "P1,Prednisone,2010\n", encoding="utf-8")
+    assert "no column of dates was found" in drafted(tmp_path)[0]
+
+
+WIDE = """\
+"","id","sex","day","bilirubin (mg/dL)","stage","status","remark on the patient"
+"1",1,"f",0,14.5,4,2,"well enough"
+"2",1,"f",192,21.3,4,2,"worse"
+"3",2,"m",0,1.1,3,0,"better"
+"""
+
+
+def test_row_numbers_are_ignored_days_offered_as_an_offset_and_no_name_is_taken_for_another_of_three_letters(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text(WIDE, encoding="utf-8")
+    text, mapping = drafted(tmp_path)
+    assert places(mapping.exports, ("r.csv", None)) == {
+        "column_1": {"ignored"}, "id": {"identifiers", "patients.patient_id", "observations.patient_id"}, "sex": {"patients.sex"},
+        "bilirubin (mg/dL)": {"observations.values.bilirubin_total"}, "day": {"undecided"}, "stage": {"undecided"},
+        "status": {"undecided"}, "remark on the patient": {"undecided"},
+    }
+    assert "#? observed_offset: day   # 0.70 days from the patient's day 0? Then {column: day, offset_unit: days}" in text
+    assert "triglycerides" not in text  # which a laboratory calls TAG
+
+
+def test_a_table_without_an_entity_still_tells_who_may_be_the_patient(tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text("MRN,xyz\n1,ok then\n2,well now\n", encoding="utf-8")
+    assert "#? patient_id: MRN" in drafted(tmp_path)[0]
+
+
+def test_the_codes_of_a_column_of_few_numbers_are_shown_with_their_counts(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i % 2},{i}.5\n" for i in range(20)) + "20,2,1\n"
+    (tmp_path / "v.csv").write_text("MRN,arm,CK (U/L)\n" + rows, encoding="utf-8")
+    (table,), _ = profile_sample(tmp_path)
+    assert [c.shown_words for c in table.columns] == ["", "0 (10), 1 (10), 1 in fewer than 5 rows", ""]
+
+
 def test_headers_that_yaml_could_misread_are_drafted_as_they_are(tmp_path: Path) -> None:
     headers = ["MRN", "sex", "a: b", "#x", "'q'", "- x", "{x}", "yes", "1", "null", "*x", "x, y", "[u/l]", "back\\slash", "@x", "!x", "%x", "x #y", "?"]
     rows = [[str(row), "F", *(f"{row}{i} w" for i in range(len(headers) - 2))] for row in range(30)]

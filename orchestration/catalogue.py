@@ -107,6 +107,12 @@ def converts(concept_id: str, spelling: str) -> bool:
     return code is not None and rule(concept_id, code) is not None
 
 
+def has_unit(concept_id: str) -> bool:
+    """Whether a number of the concept means nothing without its unit."""
+    concept = concepts()[concept_id]
+    return concept["kind"] not in ("coded", "text") and concept["unit_canonical"] not in ("", "1", "{score}", "[pH]", "{grade}", "{result}")
+
+
 @cache
 def words(table: str, text_column: str) -> frozenset[str]:
     """Words of a code list (sex, yes or no, follow-up), in small letters."""

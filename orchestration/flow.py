@@ -152,6 +152,8 @@ def check(registry: Registry) -> list[str]:
     console.out.print(
         f"{registry.file.name}: {len(registry.mappings)} senders, {len(registry.studies)} studies, files are in order", markup=False
     )
+    for note in registry.unit_notes():
+        console.out.print(f"note: {note}", markup=False)
     dbt.prepare_manifest()
     faults = [*registry.undecided(), *strays(registry), *_missing(registry)]
     found = outstanding(registry)

@@ -165,6 +165,27 @@ class Registry:
         """``hospitals/<sender>.yml:line`` of a key, or the file that states it for this sender."""
         return place_in_mapping(self.folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", location)
 
+    def unit_notes(self) -> Iterator[str]:
+        """A sentence for every wide column of numbers whose unit is not stated, or leads nowhere."""
+        for sender, mapping in self.mappings.items():
+            for i, export in enumerate(mapping.exports):
+                values = export.observations.values if export.observations else None
+                for name, source in (values or {}).items():
+                    concept = catalogue.names("concepts")[catalogue.normal(name)]
+                    canonical = catalogue.concepts()[concept]["unit_canonical"]
+                    if not catalogue.has_unit(concept):
+                        continue
+                    if source.unit is None:
+                        finding = (f"no unit is stated, and a number without one has no value in {canonical};"
+                                   " write {column: …, unit: …} unless its cells say it")
+                    elif not catalogue.converts(concept, mapping.codes.units.get(source.unit, source.unit)):
+                        finding = (f'no rule leads from "{source.unit}" to {canonical}, and its numbers will have no value in it;'
+                                   " write the unit otherwise, or add a rule to concepts/unit_conversions.csv of the registry")
+                    else:
+                        continue
+                    location = ("exports", i, "observations", "values", name)
+                    yield f"{self.place_in_mapping(sender, *location)}: {dotted(location)}: {finding}"
+
     def deliveries(self, sender: str) -> list[str]:
         """The sender's delivery folders, by name."""
         folder = self.landing / sender

@@ -246,8 +246,9 @@ def _unit_doubt(found: TableGuess, guess: Guess) -> str:
     """What to say where no unit is told and the concept has one."""
     if guess.place[0] != "observations" or guess.unit:
         return ""
-    canonical = catalogue.concepts()[guess.place[2]]["unit_canonical"]
-    return "" if canonical in ("1", "{score}", "[pH]", "{grade}", "{result}") else f"unit? The header tells none; canonical is {canonical}"
+    if not catalogue.has_unit(guess.place[2]):
+        return ""
+    return f"unit? The header tells none; canonical is {catalogue.concepts()[guess.place[2]]['unit_canonical']}"
 
 
 def _line(text: str, guess: Guess, doubt: str = "") -> str:

@@ -102,6 +102,21 @@ def test_check_tells_every_fault_of_an_outstanding_delivery_and_loads_nothing(
     assert not list(registry.landing.glob("**/*.duckdb"))
 
 
+def test_check_tells_of_wide_columns_whose_values_will_have_no_canonical_unit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mapping = MAPPING.replace("ck: {column: CK, unit: U/L}", "ck: CK").replace("alt: {column: ALT, unit: U/L}", "cmas: ALT")
+    make_registry(tmp_path, mapping)
+    code, out, _ = call("check", "--registry", str(tmp_path), capsys=capsys)
+    assert code == 0
+    assert (
+        "note: hospitals/north.yml:14: exports[1].observations.values.ck: no unit is stated, and a number without one has no value in U/L;"
+        " write {column: …, unit: …} unless its cells say it"
+    ) in out
+    assert "cmas" not in out
+    mapping = MAPPING.replace("column: ALT, unit: U/L", "column: ALT, unit: furlong")
+    make_registry(tmp_path, mapping)
+    assert 'observations.values.alt: no rule leads from "furlong" to U/L' in call("check", "--registry", str(tmp_path), capsys=capsys)[1]
+
+
 def test_help_does_not_load_the_flow() -> None:
     code = "import sys, orchestration.cli; sys.exit(any(m in sys.modules for m in ('dagster', 'dbt', 'pandas', 'duckdb')))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,6 +1,6 @@
 """The command `myositis`.
 
-Belongs here: commands, options, exit codes (0 done, 1 a gate refused, 2 bad configuration or usage, 3 internal error).
+Belongs here: commands, options, exit codes (0 done, 1 a gate refused, 2 bad configuration or usage, 3 internal error, 130 stopped).
 Does not belong here: work; each command calls the layer that does it, and imports it late, for imports dominate a short run.
 """
 
@@ -20,6 +20,7 @@ import typer
 from orchestration import console
 
 DONE, REFUSED, MISUSED, BROKEN = 0, 1, 2, 3
+STOPPED = 130  # as shells have it for Ctrl-C
 
 app = typer.Typer(
     name="myositis",
@@ -58,6 +59,8 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
 
     try:
         result = command()
+        if result == STOPPED:  # typer makes it of Ctrl-C
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else DONE
     except Refused as refusal:
         if str(refusal):
@@ -70,7 +73,7 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         console.fail("stopped; run the command again to go on from where it stopped")
-        return BROKEN
+        return STOPPED
     except TyperException as error:
         error.show()
         return MISUSED
@@ -232,7 +235,10 @@ def status(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 
 @app.command(epilog='Example: myositis sql "select group_id, n, display from results.baseline_summary limit 5"')
 def sql(
-    query: Annotated[str, typer.Argument(help="One SELECT on schemas release, results and quality of the current release.")],
+    query: Annotated[str, typer.Argument(help='One SELECT on schemas release, results and quality. "from duckdb_tables()" lists the tables.')],
+    in_warehouse: Annotated[
+        bool, typer.Option("--warehouse", help="Ask the warehouse instead: quality.rejected_row, every layer; it holds what hospitals wrote.")
+    ] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values in place of a table.")] = False,
     registry: RegistryOption = None,
     debug: DebugOption = False,
@@ -240,8 +246,12 @@ def sql(
     """Query the current release, read-only."""
     import duckdb
 
-    path = _current_release(_registry(registry))
-    with duckdb.connect(str(path), read_only=True) as connection:
+    from orchestration.database import read_warehouse
+
+    current = _registry(registry)
+    if in_warehouse and not current.warehouse.exists():
+        raise Refused("there is no warehouse yet; make one with: myositis run")
+    with read_warehouse(current.warehouse) if in_warehouse else duckdb.connect(str(_current_release(current)), read_only=True) as connection:
         try:
             result = connection.sql(query)
         except duckdb.Error as error:

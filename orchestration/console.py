@@ -65,6 +65,14 @@ def fail(text: str) -> None:
     err.print(text, markup=False)
 
 
+def count(n: int, one: str, many: str = "") -> str:
+    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
+
+
+def in_order(senders: int, studies: int) -> str:
+    return f"{count(senders, 'sender')}, {count(studies, 'study', 'studies')}; files are in order"
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> None:
     grid = Table(title=Text(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
     for name in columns:

@@ -135,11 +135,16 @@ def warehouse(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[d
         connection.close()
 
 
-def _connect(path: Path, wait_seconds: float) -> duckdb.DuckDBPyConnection:
+def read_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
+    """The warehouse, to be read alone; waits as `warehouse` does."""
+    return _connect(path, LOCK_WAIT_SECONDS, read_only=True)
+
+
+def _connect(path: Path, wait_seconds: float, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            return duckdb.connect(str(path))
+            return duckdb.connect(str(path), read_only=read_only)
         except duckdb.IOException as error:
             if "lock" not in str(error).lower():
                 raise WarehouseUnusable(

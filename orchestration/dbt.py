@@ -9,8 +9,11 @@ import hashlib
 import json
 import logging
 import os
+import signal
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -120,16 +123,33 @@ def _invoke(
 
     runner = dbtRunner(manifest=parsed, callbacks=[on_event] if on_event else [])
     try:
-        outcome = runner.invoke([
-            *arguments, "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT),
-            "--target-path", str(target), "--log-path", str(target / "logs"),
-            "--quiet", "--no-use-colors", "--log-level-file", "none", "--no-version-check",
-        ])
+        with _ctrl_c_as_usual():
+            outcome = runner.invoke([
+                *arguments, "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT),
+                "--target-path", str(target), "--log-path", str(target / "logs"),
+                "--log-level", "none", "--log-level-file", "none",  # its errors quote cells; results hold what is needed
+                "--no-version-check",
+            ])
     finally:
         _close_connections()
+    if isinstance(outcome.exception, KeyboardInterrupt):
+        raise outcome.exception
     if outcome.exception is not None:
         raise DbtFailed(str(outcome.exception))
     return outcome.result
+
+
+@contextmanager
+def _ctrl_c_as_usual() -> Iterator[None]:
+    """Dagster answers Ctrl-C with an exception of its own, which dbt takes for a fault of a model; KeyboardInterrupt it knows."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _close_connections() -> None:

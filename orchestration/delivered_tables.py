@@ -68,7 +68,7 @@ class Survey:
         faults += self.registry.undecided([self.mapping.sender])
         if not faults and not sum(part.table.rows_in for part in opened):
             faults.append(f"{self._place()}: the delivery is empty: no file holds a row; ask the hospital for it again")
-        return opened, faults
+        return opened, list(dict.fromkeys(faults))  # a file that does not open is met by every export that reads it
 
     def _open(self, faults: list[str]) -> list[DeliveredTable]:
         """Every table that an export reads; exports that read one sheet in one way share it."""
@@ -78,9 +78,11 @@ class Survey:
             files = [f for f in self.inventory.files if fnmatch(f.name, export.file)]
             if not files and not export.optional:
                 there = ", ".join(f.name for f in self.inventory.files) or "none"
+                loose = [f.name for f in self.inventory.files if not any(fnmatch(f.name, x.file) for x in self.mapping.exports)]
                 faults.append(
                     f'{self._mapping_place(export, "file")}: no file "{export.file}" in {self._place()}.'
-                    f" Its files: {there}.{nearest(export.file, [f.name for f in self.inventory.files])}"
+                    f" Its files: {there}.{nearest(export.file, loose)} Ask for the file, correct `file`, or write `optional: true`"
+                    " where deliveries may come without it."
                 )
             spec = ReadSpec(**{key: getattr(export, key) for key in ReadSpec.model_fields})
             way = spec.model_copy(update={"sheet": None}).model_dump_json()
@@ -171,7 +173,7 @@ class Survey:
                     f'{self._place(file.name)}: no export of hospitals/{self.mapping.sender}.yml reads {part}; map it, or'
                     " list it with ignored: ['*']"
                     for part in left_unread(file.path, tables, self.workdir, file.name)
-                    if not any(_ignores(export, file.name, part) for export in self.mapping.exports)
+                    if not any(_ignores(x, file.name, part) or _asks_for(x, file.name, part) for x in self.mapping.exports)
                 ]
         return faults
 
@@ -276,8 +278,17 @@ def named_columns(export: Export) -> Iterator[tuple[tuple[str | int, ...], str]]
 
 def _ignores(export: Export, file: str, part: UnreadPart) -> bool:
     """Whether an export says that a part of a file is not wanted, which then need not even be a table."""
+    return export.is_ignored and not export.where and _covers(export, file, part)
+
+
+def _asks_for(export: Export, file: str, part: UnreadPart) -> bool:
+    """Whether an export names the part: what kept it from being read is told already."""
+    return (export.member if part.sheet is None else export.sheet) is not None and _covers(export, file, part)
+
+
+def _covers(export: Export, file: str, part: UnreadPart) -> bool:
     pairs = ((export.member, part.member), (export.sheet, part.sheet))
-    return export.is_ignored and not export.where and fnmatch(file, export.file) and all(
+    return fnmatch(file, export.file) and all(
         pattern is None or (name is not None and (name == pattern or fnmatch(name, pattern))) for pattern, name in pairs
     )
 

@@ -6,9 +6,11 @@ Belongs here: which jobs to run and what to tell afterwards. Does not belong her
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from textwrap import indent
 
 from orchestration import console, second_process
 from orchestration.deliveries import outstanding, strays, to_judge_again
@@ -48,7 +50,8 @@ def run_all(registry: Registry, *, in_two_processes: bool = False) -> Outcome:
             return outcome
         built = build(registry, with_report=True)
     built.taken = outcome.taken
-    built.refusals = list(dict.fromkeys([*outcome.refusals, *built.refusals, *standing_refusals(registry)]))
+    told = [*outcome.refusals, *built.refusals]
+    built.refusals = [*told, *standing_refusals(registry, told)]
     return built
 
 
@@ -57,7 +60,7 @@ def look_for_deliveries(registry: Registry) -> list[Inventory]:
     for sentence in (*strays(registry), *_missing(registry)):
         log.warning("%s", sentence)
     found = outstanding(registry)
-    log.info("%s", f"{len(found)} deliveries outstanding" if found else "no delivery is outstanding")
+    log.info("%s", f"{console.count(len(found), 'delivery', 'deliveries')} outstanding" if found else "no delivery is outstanding")
     return found
 
 
@@ -149,9 +152,7 @@ def check(registry: Registry) -> list[str]:
     from orchestration.database import warehouse
     from orchestration.loading import find_faults
 
-    console.out.print(
-        f"{registry.file.name}: {len(registry.mappings)} senders, {len(registry.studies)} studies, files are in order", markup=False
-    )
+    console.out.print(f"{registry.file.name}: {console.in_order(len(registry.mappings), len(registry.studies))}", markup=False)
     for note in registry.unit_notes():
         console.out.print(f"note: {note}", markup=False)
     dbt.prepare_manifest()
@@ -167,9 +168,12 @@ def check(registry: Registry) -> list[str]:
     return faults
 
 
-def standing_refusals(registry: Registry) -> list[str]:
-    """Deliveries whose latest content was refused and has not been replaced."""
-    return [f"{s}/{d} stands refused:\n{reason}" for s, d, state, *_, reason in _deliveries(registry) if state == "refused"]
+def standing_refusals(registry: Registry, told: Sequence[str] = ()) -> list[str]:
+    """Deliveries whose latest content was refused and has not been replaced; not those that were told in this run."""
+    return [
+        f"{sender}/{delivery} stands refused:\n{indent(reason, '  ')}" for sender, delivery, state, *_, reason in _deliveries(registry)
+        if state == "refused" and not any(t.startswith(f"{sender}/{delivery} refused:") for t in told)
+    ]
 
 
 def _deliveries(registry: Registry) -> list[tuple]:
@@ -182,8 +186,10 @@ def _deliveries(registry: Registry) -> list[tuple]:
         ).fetchone()[0]
         if built:
             return connection.execute(
-                "select sender_id, delivery_id, state, files, rows_in, rows_accepted, rows_rejected, reason"
-                " from quality.delivery order by 1, 2"
+                "select sender_id, delivery_id, state, files, rows_in, if(is_judged, rows_accepted, null),"
+                " if(is_judged, rows_rejected, null), reason from ("
+                "select *, load_id_in_force in (select load_id from quality.source_table) as is_judged from quality.delivery"
+                ") order by 1, 2"
             ).fetchall()
         return connection.execute(
             "select sender_id, delivery_id, state, null, null, null, null, reason from raw.delivery where state <> 'replaced' order by 1, 2"
@@ -195,7 +201,8 @@ def show(registry: Registry, outcome: Outcome) -> None:
     from orchestration.release import CURRENT, current_manifest
 
     manifest = current_manifest(registry)
-    show_deliveries(registry)
+    deliveries = _deliveries(registry)
+    show_deliveries(deliveries)
     if manifest is None and not outcome.refusals:
         console.out.print(
             f"\nno release yet: no delivery has been accepted; put one under {registry.landing}/<sender>/<delivery>/, wait until it"
@@ -206,7 +213,9 @@ def show(registry: Registry, outcome: Outcome) -> None:
         word = "released" if outcome.released else "current release"
         console.out.print(f"\n{word}: {manifest['release_id']} ({manifest['made_at']})"
                           + ("  SYNTHETIC DATA" if manifest["synthetic"] else ""), markup=False)
-        console.out.print(f"  checks    {manifest['checks']['passed']} of {manifest['checks']['run']} hold", markup=False)
+        failing = manifest["checks"]["run"] - manifest["checks"]["passed"]
+        console.out.print(f"  checks    {manifest['checks']['passed']} of {manifest['checks']['run']} hold"
+                          + (f"; {failing} warn{'s' * (failing == 1)}, see \"Data quality\" in the report" if failing else ""), markup=False)
         console.out.print(f"  report    {registry.reports / 'current' / 'report.html'}", markup=False)
         console.out.print(f"  tables    {registry.reports / 'current' / 'tables'}", markup=False)
         console.out.print(f"  release   {registry.releases / CURRENT}", markup=False)
@@ -214,13 +223,17 @@ def show(registry: Registry, outcome: Outcome) -> None:
         console.fail("\n" + "\n".join(outcome.refusals))
 
 
-def show_deliveries(registry: Registry) -> None:
+def show_deliveries(deliveries: list[tuple]) -> None:
     console.table(
         "deliveries",
         ["sender", "delivery", "state", "files", "rows in", "accepted", "rejected"],
-        [row[:7] for row in _deliveries(registry)],
+        [row[:7] for row in deliveries],
         right=["files", "rows in", "accepted", "rejected"],
     )
+    for sender in sorted({row[0] for row in deliveries if row[6]}):
+        console.out.print(f"rejected rows, each with its place and what was expected: myositis queries {sender}", markup=False)
+    if any(row[2] == "accepted" and row[5] is None for row in deliveries):
+        console.out.print("rows are judged when the models are built: myositis run", markup=False)
 
 
 def _missing(registry: Registry) -> list[str]:
@@ -263,6 +276,8 @@ def _why(result, name: str) -> str:
             text = error.message.strip()
             if error.cls_name != "Failure":
                 error = error.cause or error
+                if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
+                    raise KeyboardInterrupt
                 if kind := told_as_they_are.get(error.cls_name):
                     raise kind(f"{name}: {error.message.strip().removeprefix(f'{kind.__module__}.{kind.__name__}: ')}")
                 raise RunFailed(f"{name}: {event.step_key}: {error.message.strip()}")

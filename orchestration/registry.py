@@ -199,7 +199,7 @@ def load_registry(folder: Path) -> Registry:
         raise ConfigurationError(
             [f"{folder}: no registry.yml here; give a registry folder with --registry, or lay one out: myositis init DIR"]
         )
-    faults: list[str] = []
+    faults = _misnamed(folder)
     file = _collect(faults, folder / "registry.yml", RegistryFile, folder)
     additions, wrong = read_additions(folder / "concepts")
     faults += wrong
@@ -226,6 +226,15 @@ def _collect(faults: list[str], path: Path, model: type, folder: Path):
     except ConfigurationError as error:
         faults += error.faults
         return None
+
+
+def _misnamed(folder: Path) -> list[str]:
+    """Files that look like part of the registry and would never be read."""
+    kinds = (".", "hospitals", "studies", "corrections")
+    return [
+        f"{path.relative_to(folder)}: not read, for its name ends in {path.suffix}; call it {path.stem}.yml"
+        for kind in kinds for path in sorted((folder / kind).glob("*")) if path.suffix.lower() in (".yaml", ".yml") and path.suffix != ".yml"
+    ]
 
 
 def _read_folder(faults: list[str], folder: Path, kind: str, model: type, id_key: str) -> dict:

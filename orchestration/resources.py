@@ -29,6 +29,9 @@ storage:
     module: orchestration.event_log
     class: Storage
     config: {base_dir: {env: DAGSTER_HOME}}
+compute_logs:  # four processes a step, which answer Ctrl-C with tracebacks; what a step says stands in the event log
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
 concurrency:
   pools:
     default_limit: 1  # DuckDB takes one writer at a time: every asset that writes shares the pool "warehouse"

@@ -17,6 +17,21 @@ from pydantic import BaseModel, ValidationError
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
 
+EXPECTED = {  # pydantic's words for a shape are a programmer's
+    "model_type": "expected keys and values, key: value",
+    "model_attributes_type": "expected keys and values, key: value",
+    "dict_type": "expected keys and values, key: value",
+    "list_type": "expected a list, [a, b] or lines that begin with -",
+    "string_type": "expected a text; write a number or a date in quotes",
+    "int_type": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_type": "expected a number",
+    "float_parsing": "expected a number",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+}
+
 
 class ConfigurationError(Exception):
     """What a registry folder, or ``what`` else, states cannot be used; every fault found, one sentence each."""
@@ -41,7 +56,8 @@ def read_node(path: Path, name: str, faults: list[str]) -> yaml.Node:
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigurationError([f"{name}:{line}: not valid YAML: {error.problem}"]) from None
+        begun = f", {error.context}, begun in line {error.context_mark.line + 1}" if error.context and error.context_mark else ""
+        raise ConfigurationError([f"{name}:{line}: not valid YAML: {error.problem}{begun}"]) from None
     except yaml.YAMLError as error:
         raise ConfigurationError([f"{name}:1: not valid YAML: {error}"]) from None
     finally:
@@ -135,7 +151,7 @@ def _sentence(error: dict[str, Any], node: yaml.Node, model: type[BaseModel], qu
         known = [t.strip(" '") for t in tags.split(",")]
         place, key = place_of(node, (*location, key.strip("'"))), key.strip("'")
         return f'{place}: {where}.{key}: expected one of {", ".join(known)}; found "{found}".{nearest(found, known)}'
-    message = error["msg"].removeprefix("Value error, ")
+    message = EXPECTED.get(error["type"]) or error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     found = error.get("input")
     shown = f" (found {found!r})" if quoting and isinstance(found, str | int | float | bool) else ""
     return f"{place}: {where}: {message}{shown}"

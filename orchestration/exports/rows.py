@@ -109,5 +109,5 @@ def refuse_no_rows(rows: int, row: int | None) -> None:
             row=row,
             found="a header and no rows",
             expected="at least one row",
-            remedy="Ask for the file again; a delivery with nothing new leaves the file out.",
+            remedy="Ask for the file again; a delivery with nothing new leaves the file out, where the mapping says `optional: true`.",
         )

@@ -103,6 +103,7 @@ def _tell(target: Path, hospital: str, guesses: list[TableGuess], faults: list[s
     for fault in faults:
         console.fail(f"  could not be read: {fault}")
     console.out.print(
-        f"next: read the draft line by line, decide what is left, put the delivery under landing/{hospital}/, then: myositis check",
+        f"next: read the draft line by line, decide what is left, put the delivery under landing/{hospital}/, then:"
+        f" myositis check --registry {target.parent.parent}",
         markup=False,
     )

@@ -5,8 +5,10 @@ Belongs here: their text. A file that is there is kept as it is.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from orchestration import console
 from orchestration.registry import load_registry
 from orchestration.yaml_file import ConfigurationError
 
@@ -62,7 +64,7 @@ GITIGNORE = ".keys/\n.dagster/\nlanding/\nwarehouse/\nrelease/\nreports/\nquerie
 def lay_out(folder: Path) -> tuple[list[str], list[str]]:
     """Write what is not there; returns the names made and the names kept."""
     files = {
-        "registry.yml": REGISTRY.format(name=folder.resolve().name),
+        "registry.yml": REGISTRY.format(name=json.dumps(folder.resolve().name, ensure_ascii=False)),
         ".gitignore": GITIGNORE,
         **{f"{name}/README.md": text for name, text in READMES.items()},
         "studies/example.yml.txt": STUDY,
@@ -88,4 +90,4 @@ def next_steps(folder: Path) -> str:
     except ConfigurationError as error:
         return "\n".join(["myositis check says:", *(f"  {f}" for f in error.faults), f"next: edit {folder / 'registry.yml'}, then map a first hospital"
                           f" from a sample: myositis onboard HOSPITAL PATH --registry {folder}"])
-    return f"{len(registry.mappings)} senders, {len(registry.studies)} studies, files are in order; next: myositis run --registry {folder}"
+    return f"{console.in_order(len(registry.mappings), len(registry.studies))}; next: myositis run --registry {folder}"

@@ -81,7 +81,8 @@ class ColumnProfile:
     @property
     def role(self) -> str:
         """What its label, or its name, says that it is: see ``header_roles``."""
-        return role_of(self.header) or role_of(self.name)
+        role = role_of(self.header) or role_of(self.name)
+        return "visit_date" if role == "visit_label" and self.kind == "date" else role
 
     @property
     def spellings(self) -> tuple[str, ...]:

@@ -82,6 +82,20 @@ def test_a_folder_that_may_not_be_read_is_named(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == "landing/north/first: this user may not read or write it; change its permissions and run again\n"
 
 
+def test_sql_reads_the_warehouse_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_registry(tmp_path)
+    query = ("sql", "select count(*) as n from raw.visits", "--warehouse", "--csv", "--registry", str(tmp_path))
+    assert call(*query, capsys=capsys)[2] == "there is no warehouse yet; make one with: myositis run\n"
+    call("ingest", "--registry", str(tmp_path), capsys=capsys)
+    assert call(*query, capsys=capsys)[:2] == (0, "n\n3\n")
+    assert call("sql", "create table x (a int)", *query[2:], capsys=capsys)[0] == 2
+
+
+def test_a_registry_may_be_laid_out_in_a_folder_of_any_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call("init", str(tmp_path / "a: [b"), capsys=capsys)
+    assert code == 0 and "YAML" not in out
+
+
 def test_an_internal_error_is_exit_3_and_points_to_debug(capsys: pytest.CaptureFixture[str]) -> None:
     def broken() -> None:
         raise RuntimeError("the moon is in the wrong house")
@@ -97,7 +111,7 @@ def test_check_tells_every_fault_of_an_outstanding_delivery_and_loads_nothing(
     registry = make_registry(tmp_path, visits="id,date,CK,ALT\n1,2024-01-05,100,20\n", extra="a\n1\n")
     code, out, err = call("check", "--registry", str(tmp_path), capsys=capsys)
     assert code == 1
-    assert "1 senders, 0 studies, files are in order" in out
+    assert "1 sender, 0 studies; files are in order" in out
     assert "no export of hospitals/north.yml reads this file" in err
     assert not list(registry.landing.glob("**/*.duckdb"))
 
@@ -120,3 +134,13 @@ def test_check_tells_of_wide_columns_whose_values_will_have_no_canonical_unit(tm
 def test_help_does_not_load_the_flow() -> None:
     code = "import sys, orchestration.cli; sys.exit(any(m in sys.modules for m in ('dagster', 'dbt', 'pandas', 'duckdb')))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    make_registry(tmp_path)
+    monkeypatch.setattr("orchestration.flow.show_status", stopped)
+    code, _, err = call("status", "--registry", str(tmp_path), capsys=capsys)
+    assert code == 130 and err == "stopped; run the command again to go on from where it stopped\n"

@@ -55,7 +55,7 @@ def test_a_suite_without_fault_is_read(tmp_path):
         "small.yml:8: rules[0].severity: this key is required and missing",
     ]),
     ("severity: fatal", [
-        "small.yml:12: rules[0].severity: Input should be 'blocking' or 'warning' (found 'fatal')",
+        "small.yml:12: rules[0].severity: expected 'blocking' or 'warning' (found 'fatal')",
     ]),
 ])
 def test_a_wrong_key_or_word_is_named_with_its_line(tmp_path, wrong, said):
@@ -178,7 +178,7 @@ waivers:
     ("owner: A. Keeper", "owner: ''",
      "waivers.yml:3: waivers[0].owner: String should have at least 1 character"),
     ("expires: 2025-06-30", "expires: never",
-     "waivers.yml:5: waivers[0].expires: Input should be a valid date"),
+     "waivers.yml:5: waivers[0].expires: expected a valid date"),
     ("    reason: late\n", "", "waivers.yml:2: waivers[0].reason: this key is required and missing"),
 ])
 def test_a_waiver_without_what_it_needs_is_refused(tmp_path, old, new, said):

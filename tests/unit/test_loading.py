@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from openpyxl import Workbook
 
 from orchestration.database import warehouse
 from orchestration.delivered_tables import FOOTER, FOOTER_BEGINS
@@ -250,3 +251,38 @@ def test_every_footer_begins_as_the_quick_look_at_ids_expects() -> None:
         "average: 1", "rows: 3", "records = 3", "number of patients: 3", "合计", "总计：3", "小计", "共计",
     ]
     assert [f for f in footers if not re.fullmatch(FOOTER, f) or f[0] not in FOOTER_BEGINS] == []
+
+
+BOOK = """\
+sender: north
+name: North Hospital
+dates: ["%Y-%m-%d"]
+exports:
+  - {file: book.xlsx, sheet: who, patients: {patient_id: id, sex: sex}, identifiers: [id]}
+  - {file: book.xlsx, sheet: when, visits: {patient_id: id, visit_date: date}, identifiers: [id]}
+"""
+
+
+def test_a_workbook_that_does_not_open_is_told_once(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path, BOOK, patients="", visits="")
+    (registry.landing / "north" / "first" / "book.xlsx").write_bytes(b"no workbook")
+    assert len(refusal(registry).splitlines()) == 1
+
+
+def test_a_sheet_that_cannot_be_read_is_not_called_unmapped_too(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path, BOOK, patients="", visits="")
+    book = Workbook()
+    book.active.title = "who"
+    for row in (("id", "sex"), ("1", "F")):
+        book["who"].append(row)
+    book.create_sheet("when")
+    for row in (("id", "date"), ("1", "=NOW()")):  # openpyxl writes no value beside a formula
+        book["when"].append(row)
+    book.save(registry.landing / "north" / "first" / "book.xlsx")
+    text = refusal(registry)
+    assert 'sheet "when", row 2, column "B": a formula that was never calculated' in text and "no export of" not in text
+
+
+def test_a_missing_file_names_a_remedy_and_no_file_that_another_export_reads(tmp_path: Path) -> None:
+    text = refusal(make_registry(tmp_path, MAPPING.replace("visits.csv", "patient.csv"), visits=""))
+    assert 'no file "patient.csv" in north/first. Its files: patients.csv. Ask for the file, correct `file`, or' in text

@@ -99,6 +99,12 @@ def test_doubts_are_comments_and_their_columns_undecided(tmp_path: Path) -> None
     assert "Muster" not in text and "4711" not in text
 
 
+def test_a_visit_that_is_a_date_dates_its_rows(tmp_path: Path) -> None:
+    (tmp_path / "v.csv").write_text("patient_id,visit,CK (U/L)\n1,2024-03-05,100\n2,2024-03-06,200\n", encoding="utf-8")
+    (export,) = drafted(tmp_path)[1].exports
+    assert (export.visits.visit_date.columns, export.observations.observed_on.columns) == (("visit",), ("visit",))
+
+
 CHINESE = """\
 病人姓名,性别,就诊日期,肌酸激酶(U/L),铁蛋白ng/ml,MDA5抗体,间质性肺炎,电话号码
 张三丰,男,2024年3月5日,300,500,阳性,有,00800000000

@@ -65,7 +65,7 @@ def test_a_warehouse_keeps_to_one_key_and_gets_no_new_one_when_it_is_gone(tmp_pa
         key = key_of_warehouse(connection, path)
         assert key_of_warehouse(connection, path) == key
         path.unlink()
-        with pytest.raises(PseudonymKeyError, match="no key here, .* restore the file from its backup"):
+        with pytest.raises(PseudonymKeyError, match=r"no key here, .* restore the file from its backup"):
             key_of_warehouse(connection, path)
         assert not path.exists()
         read_or_make_key(path)

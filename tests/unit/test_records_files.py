@@ -93,7 +93,7 @@ def test_a_file_of_corrections_and_one_of_waivers_are_read(tmp_path: Path) -> No
     ("    value:", "    action: drop\n    value:",
      "corrections/north.yml:3: corrections[0]: action drop has no value; leave value out, or write action: set"),
     ("status: applied", "status: done",
-     "corrections/north.yml:8: corrections[0].status: Input should be 'open', 'applied', 'mended' or 'withdrawn'"),
+     "corrections/north.yml:8: corrections[0].status: expected 'open', 'applied', 'mended' or 'withdrawn'"),
     ("sender: north", "sender: south",
      'corrections/north.yml:1: sender: "south" does not match the file name; name the file south.yml or write sender: north'),
 ])

@@ -105,6 +105,32 @@ def test_a_mapping_that_is_no_yaml_names_the_line(tmp_path: Path) -> None:
     assert fault.startswith("hospitals/north.yml:") and "not valid YAML" in fault
 
 
+def test_a_quotation_mark_that_is_not_closed_is_told_with_its_line(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, registry=REGISTRY.replace("name: small", 'name: "small'))
+    assert fault.startswith("registry.yml:") and fault.endswith("while scanning a quoted scalar, begun in line 1")
+
+
+@pytest.mark.parametrize(("registry", "told"), [
+    ("- a\n", "registry.yml:1: the file: expected keys and values, key: value"),
+    (REGISTRY.replace("quiet_seconds: 0", "quiet_seconds: soon"), "registry.yml:3: quiet_seconds: expected a number (found 'soon')"),
+    (REGISTRY + "keep_releases: five\n", "registry.yml:4: keep_releases: expected a whole number (found 'five')"),
+])
+def test_a_wrong_shape_is_told_in_a_data_managers_words(tmp_path: Path, registry: str, told: str) -> None:
+    assert faults(tmp_path, registry=registry) == [told]
+
+
+def test_a_file_that_would_never_be_read_is_a_fault(tmp_path: Path) -> None:
+    make_registry(tmp_path)
+    (tmp_path / "hospitals" / "south.yaml").write_text(MAPPING)
+    (tmp_path / "waivers.yaml").write_text("waivers: []\n")
+    with pytest.raises(ConfigurationError) as error:
+        load_registry(tmp_path)
+    assert error.value.faults == [
+        "waivers.yaml: not read, for its name ends in .yaml; call it waivers.yml",
+        "hospitals/south.yaml: not read, for its name ends in .yaml; call it south.yml",
+    ]
+
+
 def test_a_file_must_be_called_as_its_sender(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, MAPPING.replace("sender: north", "sender: south"))
     assert fault == (

@@ -46,8 +46,12 @@ rejected as (
 ),
 implausible as (
     select 'implausible', m.load_id, o.source_file, o.source_sheet, o.source_row, 'observations', 'value', o.source_column,
-        printf('expected %s to %s %s, or your word that the value is right', coalesce(c.plausible_low::varchar, 'any'),
-            coalesce(c.plausible_high::varchar, 'any'), c.unit_canonical), o.hospital_id
+        printf('expected %s to %s %s, or your word that the value is right%s',
+            coalesce(regexp_replace(c.plausible_low::varchar, '\\.0$', ''), 'any'),
+            coalesce(regexp_replace(c.plausible_high::varchar, '\\.0$', ''), 'any'), c.unit_canonical,
+            case when o.conversion_rule <> 'identity'
+                then printf('; yours is %s %s', regexp_replace(round(o.value_canonical, 3)::varchar, '\\.0$', ''), c.unit_canonical)
+                else '' end), o.hospital_id
     from marts.fct_observation as o join marts.dim_concept as c using (concept_id) join mine as m using (delivery_id)
     where o.sender_id = $sender and not o.is_derived and o.correction_id is null
         and (o.value_canonical < c.plausible_low or o.value_canonical > c.plausible_high)

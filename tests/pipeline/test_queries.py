@@ -43,7 +43,7 @@ FILES = {
     "visits": "id,date,CMAS,remark\n1,01.01.2024,40,\n2,01.01.2024,99,\n",
     "labs": (
         "id,taken,test,result,unit\n1,01.01.2024,CK,l00,U/L\n1,31.02.2024,CK,110,U/L\n2,01.01.2024,ALT,20,U/L\n2,01.01.2024,ALT,21,U/L\n"
-        "9,01.01.2024,ALT,20,U/L\n2,01.01.2024,AST,=1+1,U/L\n2,02.01.2024,CK,250000,U/L\n"
+        "9,01.01.2024,ALT,20,U/L\n2,01.01.2024,AST,=1+1,U/L\n2,02.01.2024,CK,5000,µkat/L\n"
     ),
     "antibodies": "id,date,antibody,assay,result\n1,01.01.2024,NXP2,line blot,+\n1,01.01.2024,MDA5,line blot,+\n",
 }
@@ -120,7 +120,7 @@ def test_every_kind_of_doubt_is_asked_with_its_place_in_the_words_of_the_hospita
         ("date_unreadable", "labs.csv", 3, "taken", "CK", "31.02.2024", "31.02.2024"),
         ("duplicate", "labs.csv", 4, "result", "ALT", "01.01.2024", "20"),
         ("duplicate", "labs.csv", 5, "result", "ALT", "01.01.2024", "21"),
-        ("implausible", "labs.csv", 8, "result", "CK", "02.01.2024", "250000"),
+        ("implausible", "labs.csv", 8, "result", "CK", "02.01.2024", "5000"),
         ("not_a_number", "labs.csv", 2, "result", "CK", "01.01.2024", "l00"),
         ("not_a_number", "labs.csv", 7, "result", "AST", "01.01.2024", "=1+1"),
         ("open", "visits.csv", 2, "CMAS", "cmas", "01.01.2024", "40"),
@@ -130,6 +130,8 @@ def test_every_kind_of_doubt_is_asked_with_its_place_in_the_words_of_the_hospita
         ("physically_impossible", "visits.csv", 3, "CMAS", "cmas", "01.01.2024", "99"),
     ], key=str)
     assert left_out == {}
+    (told,) = (q.expected for q in found if q.kind == "implausible")
+    assert told == "expected 5 to 50000 U/L, or your word that the value is right; yours is 300000 U/L"
 
 
 def test_the_list_is_its_owners_alone_and_holds_no_identifier_and_no_formula(north: Registry) -> None:
@@ -221,7 +223,7 @@ def test_a_broken_value_is_asked_answered_recorded_and_accepted_in_the_next_run(
         ({"CMAS": "40"}, "set", {"CMAS": "46"}, "applied", TODAY),
         ({"taken": "31.02.2024"}, "set", {"taken": "29.02.2024"}, "applied", TODAY),
         ({"result": "21"}, "drop", None, "applied", TODAY),
-        ({"result": "250000"}, "set", None, "withdrawn", TODAY),
+        ({"result": "5000"}, "set", None, "withdrawn", TODAY),
         ({"result": "l00"}, "set", {"result": "100"}, "applied", TODAY),
         ({"result": "=1+1"}, "reject", None, "applied", TODAY),
     ]
@@ -231,7 +233,7 @@ def test_a_broken_value_is_asked_answered_recorded_and_accepted_in_the_next_run(
     rows = query(recorded, "select concept_id, observed_date::varchar, value_text, value_canonical, correction_id is not null"
                            " from marts.fct_observation order by all")
     assert rows == [
-        ("alt", "2024-01-01", "20", 20.0, False), ("ck", "2024-01-01", "l00", 100.0, True), ("ck", "2024-01-02", "250000", 250000.0, False),
+        ("alt", "2024-01-01", "20", 20.0, False), ("ck", "2024-01-01", "l00", 100.0, True), ("ck", "2024-01-02", "5000", 300000.0, False),
         ("ck", "2024-02-29", "110", 110.0, True), ("cmas", "2024-01-01", "40", 46.0, True),
     ]
     with warehouse(recorded.warehouse) as connection:

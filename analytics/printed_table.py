@@ -21,6 +21,7 @@ from typing import Literal
 MINUS = "−"
 _HYPHEN_AS_MINUS = re.compile(r"(?<![\w.)])-(?=[\d∞])")
 _FORMULA_START = re.compile(r"^([=@\t\r]|[+-](?![\d.∞]))")
+_SET_APART = re.compile(r"\d{1,3}(,\d{3})+")  # 2,310
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,9 @@ def _joined(cell: Cell) -> str:
 
 
 def _csv_text(text: str) -> str:
-    """Text of a source may begin like a formula; a spreadsheet must read it as text."""
+    """Text of a source may begin like a formula; a spreadsheet must read it as text, and a count as a number."""
+    if _SET_APART.fullmatch(text):
+        return text.replace(",", "")
     return "'" + text if _FORMULA_START.match(text) else text
 
 

@@ -115,7 +115,8 @@ class MixedModelFit:
             else f"random intercept and slope ({self.spec.slope})"
         ]
         if self.spec.serial != "none":
-            parts.append(f"{self.spec.serial.upper()} over {self.spec.serial_time}")
+            over = "visits" if self.spec.serial_time == "visit_index" else self.spec.serial_time
+            parts.append(f"{self.spec.serial.upper()} over {over}")
         if self.fitted is not None and self.fitted.design.codings():
             parts.append(f"{' and '.join(self.fitted.design.codings())} contrasts")
         return f"linear mixed model, {self.spec.method.upper()}, {', '.join(parts)}"

@@ -289,7 +289,7 @@ def test_kenward_roger_is_refused_with_serial_correlation_and_by_ml() -> None:
 def test_the_method_names_estimator_structure_and_coding() -> None:
     fit = fit_mixed_model(visits(), "y", "group * visit", slope="months", serial="ar1")
     assert fit.method == (
-        "linear mixed model, REML, random intercept and slope (months), AR1 over visit_index, sum contrasts"
+        "linear mixed model, REML, random intercept and slope (months), AR1 over visits, sum contrasts"
     )
     assert fit.coding.startswith("group: sum contrasts, last level -1 (a, b); visit: sum contrasts")
     assert set(fit.parameters["kind"]) == {"fixed", "variance", "correlation", "residual"}

@@ -408,6 +408,7 @@ def test_deliveries_and_rejections_stand_under_the_name_of_their_hospital() -> N
     }
     table = delivery_table([delivery, refused], names)
     assert table is not None and [row.group for row in table.rows] == ["第一医院", "Second"]
+    assert ",2310,2301,9," in to_csv(table)
     assert texts(table, "rows_in", "rows_accepted", "rows_rejected", "sha") == [
         ["2,310", "2,301", "9", "0123456789ab"],
         ["2,310", "–", "9", "0123456789ab"],

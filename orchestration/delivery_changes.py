@@ -134,11 +134,23 @@ def surprises(
                 f"{of}{gone:,} of {known:,} rows that {compared_with} had are gone; allowed {allowed.sentence('gone', known)}"
             )
     if sentences:
+        why = (
+            f"The files are those taken before, so it is hospitals/{load.sender}.yml that reads them otherwise now"
+            if _was_taken(connection, load) else "Ask the hospital why"
+        )
         sentences.append(
-            f"Ask the hospital why. When the change is right, take it on purpose: in corrections/{load.sender}.yml write, under"
+            f"{why}. When the change is right, take it on purpose: in corrections/{load.sender}.yml write, under"
             f' accepted_changes, {{delivery: "{load.delivery}", content: "{load.content_sha256[:12]}", owner: …, reason: …}} and run again'
         )
     return sentences
+
+
+def _was_taken(connection: duckdb.DuckDBPyConnection, load: Load) -> bool:
+    """Whether the same files were taken before, read by another mapping."""
+    return connection.execute(
+        "select count(*) from raw.delivery where sender_id = ? and delivery_id = ? and content_sha256 = ? and load_id <> ?"
+        " and state in ('accepted', 'replaced')", [load.sender, load.delivery, load.content_sha256, load.load_id],
+    ).fetchone()[0] > 0
 
 
 def _by_column(

@@ -160,11 +160,11 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Regis
 
 def _rules_hit(connection: duckdb.DuckDBPyConnection, load_id: str, file: str, sheet: str | None) -> str:
     rows = connection.execute(
-        "select rule, count(*) from quality.rejected_row where load_id = ? and source_file = ?"
-        " and source_sheet is not distinct from ? and counts_against_threshold group by all order by 2 desc, 1 limit 5",
+        "select rule, column_name, count(*) from quality.rejected_row where load_id = ? and source_file = ?"
+        " and source_sheet is not distinct from ? and counts_against_threshold group by all order by 3 desc, 1, 2 limit 5",
         [load_id, file, sheet],
     ).fetchall()
-    return "Rules: " + ", ".join(f"{rule} {n}" for rule, n in rows)
+    return "Rules: " + ", ".join(f"{rule} {n}" + (f' in "{column}"' if column else "") for rule, column, n in rows)
 
 
 def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -18,7 +18,11 @@ from orchestration.resources import point_at
 MAPPINGS = Path(__file__).parent / "mappings"
 MADE = ("warehouse", "release", "reports", "queries", ".dagster", ".keys")
 NOT_CONTENT = {"loaded_at"}
-BOOKKEEPING = ("intermediate.int_touched_patient",)  # what the last build touched, not what it made
+# what the last build touched, and what only lies between: rows of touched patients alone
+BOOKKEEPING = tuple(f"intermediate.{t}" for t in (
+    "int_touched_patient", "int_observations_at_visits", "int_derived_observations", "int_definition_criteria",
+    "int_bohan_peter_1975", "int_eular_acr_2017", "int_mas_2016", "touched_fct_observation",
+))
 LAYERS = ("raw", "staging", "intermediate", "marts", "quality")
 
 

@@ -13,9 +13,7 @@ model that combines its criteria; fct_definition lays them side by side.
     case when {{ holds_at_least }} then 'met' when not ({{ may_hold }}) then 'not_met' else 'cannot_tell' end
 {%- endmacro %}
 
-{# The criteria of one definition, of touched patients. #}
+{# The criteria of one definition. #}
 {% macro criteria_of(definition_id) -%}
-    select c.* from {{ ref('int_definition_criteria') }} as c
-    semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
-    where c.definition_id = '{{ definition_id }}'
+    select * from {{ ref('int_definition_criteria') }} where definition_id = '{{ definition_id }}'
 {%- endmacro %}

@@ -2,10 +2,12 @@
 How an incremental build equals a full one.
 
 Staging is kept by load: rows of loads that the ledger no longer holds in force go, rows of loads not yet staged come.
-Everything behind it is kept by patient: a patient is touched when the set of loads that mention them changed since the
+What is read later is kept by patient: a patient is touched when the set of loads that mention them changed since the
 last finished build (int_touched_patient); rows of touched patients go, and are made anew from all of their staged rows.
 Both steps of a model run in one transaction. A load whose corrections changed is staged again, and the patients of its
 corrected rows count as touched (int_patient_version).
+
+What only lies between (int_observations_at_visits, the criteria of definitions) is a plain table of the touched patients' rows.
 #}
 
 {% macro forget_loads() -%}
@@ -37,7 +39,21 @@ corrected rows count as touched (int_patient_version).
 
 {# For a CTE that is read several times: the touched patients' rows are few and kept, all patients' would fill the memory. #}
 {% macro kept_if_few() -%}
-    {{ 'materialized' if is_incremental() else 'not materialized' }}
+    {{ 'not materialized' if flags.FULL_REFRESH else 'materialized' }}
+{%- endmacro %}
+
+{# The touched rows of a table of many, once for all of its tests: each of them would look for them in the whole table. #}
+{% macro lay_out_for_tests() -%}
+    {%- if is_incremental() -%}
+        create or replace table {{ laid_out_for_tests(this) }} as
+        select * from {{ this }} semi join {{ ref('int_touched_patient') }} using (sender_id, patient_key)
+    {%- else -%}
+        drop table if exists {{ laid_out_for_tests(this) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro laid_out_for_tests(relation) -%}
+    {{ relation.incorporate(path={'schema': 'intermediate', 'identifier': 'touched_' ~ relation.identifier}) }}
 {%- endmacro %}
 
 {#
@@ -55,9 +71,10 @@ test whose meta says `whole_table`: a visit's key is the hospital's, and two pat
         and not config.get('meta', {}).get('whole_table') -%}
     {%- set where = config.get('where') -%}
     {%- if not (touched_only or where) -%}{{ return(relation) }}{%- endif -%}
+    {%- set is_laid_out = touched_only and relation.identifier == 'fct_observation' -%}
     (
-        select tested.* from {{ relation }} as tested
-        {%- if touched_only %}
+        select tested.* from {{ laid_out_for_tests(relation) if is_laid_out else relation }} as tested
+        {%- if touched_only and not is_laid_out %}
         semi join {{ relation.incorporate(path={'schema': 'intermediate', 'identifier': 'int_touched_patient'}) }} using (sender_id, patient_key)
         {%- endif %}
         {%- if where %}

@@ -38,6 +38,8 @@ One row per sender and word: (sender_id, word, code, is_unwanted).
         coalesce(s.hospital_id, v.hospital_id) as stated_hospital,
     from (  -- a join on the column itself passes over the others fast; a join on what a visit says cannot
         select * from {{ ref(staging) }} semi join {{ ref('int_touched_patient') }} using (sender_id, patient_key)
+        where load_id in (  -- rows lie by load: those of loads that mention none of these patients are passed over whole
+            select load_id from {{ ref('int_patient_load') }} semi join {{ ref('int_touched_patient') }} using (sender_id, patient_key))
         union all
         select * from {{ ref(staging) }} where patient_key is null
     ) as s

@@ -93,6 +93,16 @@ def test_a_change_is_taken_on_purpose_by_a_record_of_that_very_content(north: Re
                         " where delivery_id = 'second'") == [("102",)]
 
 
+def test_the_same_files_read_otherwise_are_the_mappings_doing(north: Registry) -> None:
+    mapping = north.folder / "hospitals" / "north.yml"
+    mapping.write_text(mapping.read_text().replace("value: result, unit: unit", "value: unit, unit: result"))
+    with pytest.raises(DeliveryRefused) as refused:
+        ingest(load_registry(north.folder), "north", "first")
+    assert refused.value.reasons[-1].startswith(
+        "The files are those taken before, so it is hospitals/north.yml that reads them otherwise now. When the change is right"
+    )
+
+
 def accept(registry: Registry, delivery: str) -> Registry:
     (registry.folder / "corrections").mkdir(exist_ok=True)
     content = take_inventory(registry, "north", delivery).content_sha256[:12]

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="table") }}
 
 {#- The level that what is known proves, and the highest that what is missing could still give. -#}
 

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="table") }}
 
 {#- What is known of each criterion that is asked of a patient's whole course: true, false, or null where an input is missing. -#}
 

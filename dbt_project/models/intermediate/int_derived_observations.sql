@@ -1,11 +1,9 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="table") }}
 
 {#- Ratios of two results of one visit. A part beyond its detection limit gives a bound, never a number. -#}
 
 with at_visits as (
-    select o.* from {{ ref('int_observations_at_visits') }} as o
-    semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
-    where o.is_visit_value
+    select * from {{ ref('int_observations_at_visits') }} where is_visit_value
 ),
 
 derived as (

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="table") }}
 
 {#- The score that what is known gives, the highest that what is missing could still give, and the subgroup. -#}
 

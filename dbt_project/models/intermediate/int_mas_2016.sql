@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="table") }}
 
 {#- Results at one time: each ferritin with what was measured within the window of it; without a ferritin, each other result. -#}
 
@@ -32,7 +32,6 @@ results as (
         {{ is_above('round(' ~ number_or_limit('o') ~ ', 9)', 'o.comparator', 'h.threshold') }} = h.is_above as state,
     from {{ ref('int_observations_at_visits') }} as o
     join thresholds as h using (concept_id)
-    semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
     where o.time_days is not null
 ),
 

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="table") }}
 
 with observations as (
     select o.* from {{ ref('int_observations') }} as o

@@ -16,7 +16,6 @@ involvement as (
         nullif(array_to_string(c.inputs_used, ', '), '') as inputs_used,
         nullif(array_to_string(c.inputs_missing, ', '), '') as inputs_missing,
     from {{ ref('int_definition_criteria') }} as c
-    semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
     where c.criterion_id = 'recorded'
 ),
 
@@ -96,4 +95,3 @@ select
     o.value, o.value_at_most, o.probability, o.probability_at_most, o.time_days, o.criteria_met, o.inputs_used, o.inputs_missing,
 from together as o
 join {{ ref('definitions') }} as d using (definition_id)
-semi join {{ ref('int_touched_patient') }} as t on t.sender_id = o.sender_id and t.patient_key = o.patient_key

@@ -1,4 +1,6 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}", post_hook="{{ lay_out_for_tests() }}") }}
+
+-- depends_on: {{ ref('int_touched_patient') }}
 
 with sent as (
     select
@@ -24,5 +26,4 @@ together as (
     select * from derived
 )
 
-select o.* from together as o
-semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
+select * from together

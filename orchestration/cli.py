@@ -204,7 +204,7 @@ def report(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 @app.command(epilog="Example: myositis queries zjch --read answered.xlsx")
 def queries(
     hospital: Annotated[str, typer.Argument(help="The hospital that is asked, or the sender that sends for it.")],
-    read: Annotated[Path | None, typer.Option("--read", metavar="FILE", help="Take the answers of this list as corrections.")] = None,
+    read: Annotated[Path | None, typer.Option("--read", metavar="FILE", exists=True, dir_okay=False, help="Take the answers of this list as corrections.")] = None,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -215,6 +215,10 @@ def queries(
     from orchestration.database import warehouse
 
     current = _registry(registry)
+    try:
+        asked.sender_of(current, hospital)
+    except asked.QueriesRefused as unknown:
+        raise typer.BadParameter(str(unknown), param_hint="HOSPITAL") from None
     try:
         with warehouse(current.warehouse) as connection:
             if read is not None:

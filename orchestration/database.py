@@ -59,7 +59,8 @@ create table if not exists raw.delivery_file (
     format varchar, encoding varchar);
 create table if not exists raw.source_table (
     sender_id varchar, delivery_id varchar, load_id varchar, source_file varchar, source_sheet varchar, entity varchar,
-    rows_read bigint, rows_malformed bigint, rows_blank bigint, cells_empty bigint, records bigint);
+    rows_read bigint, rows_malformed bigint, rows_blank bigint, cells_empty bigint, records bigint, export_ids varchar[]);
+alter table raw.source_table add column if not exists export_ids varchar[];
 create table if not exists raw.rejected_line (
     sender_id varchar, delivery_id varchar, load_id varchar, source_file varchar, source_sheet varchar,
     source_row bigint, rule varchar, reason varchar, column_name varchar, value_text varchar);
@@ -99,6 +100,7 @@ create table if not exists raw.registry_hospital (hospital_id varchar, sender_id
 create table if not exists raw.registry_sender (
     sender_id varchar, is_network boolean, unlisted_events varchar, rejected_rows_allowed double, expected_every interval);
 create table if not exists raw.registry_export (export_id varchar, sender_id varchar, decimal_mark varchar);
+create table if not exists raw.registry_column (export_id varchar, entity varchar, field varchar, column_name varchar);
 create table if not exists raw.registry_date_format (
     export_id varchar, field varchar, formats varchar[], two_digit_year_pivot integer, has_two_orders boolean);
 create table if not exists raw.registry_offset (export_id varchar, field varchar, offset_unit varchar);
@@ -184,6 +186,11 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> No
         ],
         "registry_export": [
             (m.export_id(x), m.sender, x.decimal or m.decimal) for m in registry.mappings.values() for x in m.exports
+        ],
+        "registry_column": [
+            (m.export_id(x), name, field, " | ".join(source.columns))
+            for m in registry.mappings.values() for x in m.exports for name, e in x.entities()
+            for field, source in e.fields() if source.columns
         ],
         "registry_date_format": [
             (m.export_id(x), field, formats, m.two_digit_year_pivot, len(_orders(formats)) > 1)

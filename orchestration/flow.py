@@ -203,7 +203,9 @@ def show(registry: Registry, outcome: Outcome) -> None:
     manifest = current_manifest(registry)
     deliveries = _deliveries(registry)
     show_deliveries(deliveries)
-    if manifest is None and not outcome.refusals:
+    if manifest is None and any(row[2] == "accepted" for row in deliveries):
+        console.out.print("\nno release yet; make one with: myositis run", markup=False)
+    elif manifest is None and not outcome.refusals:
         console.out.print(
             f"\nno release yet: no delivery has been accepted; put one under {registry.landing}/<sender>/<delivery>/, wait until it"
             f" has arrived or add a file {SUCCESS_MARKER} to it, and run again", markup=False)

@@ -122,6 +122,7 @@ class _Loader(Survey):
         summary.rows_read += rows
         summary.rows_malformed += len(table.malformed) + unexpected
         counts: dict[str, list[int]] = {}
+        feeding: dict[str, list[str]] = {}
         for export in part.exports:
             taken = f"not ({none}) and {is_taken(export, cells)}"
             for name, entity in export.entities():
@@ -129,11 +130,12 @@ class _Loader(Survey):
                 count = counts.setdefault(name, [0, 0])
                 count[0] += empty
                 count[1] += records
+                feeding.setdefault(name, []).append(self.mapping.export_id(export))
         for name, (empty, records) in counts.items():
             summary.records[name] = summary.records.get(name, 0) + records
             self._ledger("source_table", (
                 table.file, table.sheet, name, rows + len(table.malformed), len(table.malformed) + unexpected, blanks,
-                empty, records,
+                empty, records, feeding[name],
             ))
         table.unload(self.connection, "incoming")
         self.connection.execute("drop table if exists incoming_decoded")

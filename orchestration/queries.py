@@ -39,7 +39,7 @@ with mine as (
 ),
 rejected as (
     select r.rule as kind, r.load_id, r.source_file, r.source_sheet, r.source_row, r.entity, r.field,
-        case when r.entity in ('observations', 'antibodies', 'events') then r.column_name end as source_column,
+        r.source_column,
         'expected ' || rules.expected as expected, r.hospital_id
     from quality.rejected_row as r join intermediate.rejection_rules as rules using (rule)
     where r.sender_id = $sender and r.counts_against_threshold

@@ -5,6 +5,7 @@ belong here: running dbt (`dbt.py`), the models (`dbt_project/`).
 """
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
@@ -26,6 +27,8 @@ from orchestration.runs import mark_alive
 from orchestration.withdrawals import withdraw
 
 log = logging.getLogger("myositis")
+
+RULES_TOLD, ROWS_TOLD = 5, 10  # of a delivery that is refused for its rows
 
 LAYERS = ("staging", "intermediate", "marts", "quality")
 
@@ -81,7 +84,7 @@ def warehouse_assets(registry: Registry) -> dg.AssetsDefinition:
             raise dg.Failure(str(refusal), allow_retries=False) from refusal
         yield from _events(context, manifest, translator, results, counts)
         if failed := [r for r in results if not r.passed]:
-            raise dg.Failure(_sentence(failed), allow_retries=False)
+            raise dg.Failure(failure_sentence(failed), allow_retries=False)
 
     return models
 
@@ -126,7 +129,7 @@ def _settle(registry: Registry) -> None:
 def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Registry) -> int:
     """Put deliveries out of force whose share of rejected records exceeds what their mapping allows; returns how many."""
     over = connection.execute("""
-        select t.sender_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.records_counted,
+        select t.sender_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.entity, t.records_counted,
             t.records + t.rows_malformed, s.rejected_rows_allowed
         from quality.source_table as t join raw.registry_sender as s using (sender_id)
         where t.records_counted > s.rejected_rows_allowed * (t.records + t.rows_malformed)
@@ -135,9 +138,9 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Regis
     loads = {row[2] for row in over}
     for load_id in sorted(loads):
         reasons = [
-            f"{sender}/{delivery}/{file}{f' [{sheet}]' if sheet else ''}: {counted} of {records} records rejected;"
-            f" allowed {allowed:.1%}. {_rules_hit(connection, load_id, file, sheet)}"
-            for sender, delivery, load, file, sheet, counted, records, allowed in over if load == load_id
+            f"{sender}/{delivery}/{file}{f' [{sheet}]' if sheet else ''}: {counted} of {records} records of {entity} rejected;"
+            f" allowed {allowed:.1%}{_rules_hit(connection, load_id, file, sheet, entity)}"
+            for sender, delivery, load, file, sheet, entity, counted, records, allowed in over if load == load_id
         ]
         sender, delivery = next((r[0], r[1]) for r in over if r[2] == load_id)
         connection.begin()
@@ -158,13 +161,24 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Regis
     return len(loads)
 
 
-def _rules_hit(connection: duckdb.DuckDBPyConnection, load_id: str, file: str, sheet: str | None) -> str:
-    rows = connection.execute(
-        "select rule, column_name, count(*) from quality.rejected_row where load_id = ? and source_file = ?"
-        " and source_sheet is not distinct from ? and counts_against_threshold group by all order by 3 desc, 1, 2 limit 5",
-        [load_id, file, sheet],
+def _rules_hit(connection: duckdb.DuckDBPyConnection, load_id: str, file: str, sheet: str | None, entity: str) -> str:
+    """What to look for and where, a line per rule and column; no value. The refused rows are in no table afterwards."""
+    hits = connection.execute(
+        """
+        select r.rule, r.column_name, count(*), list(distinct r.source_row order by r.source_row), any_value(k.expected), any_value(k.remedy)
+        from quality.rejected_row as r join intermediate.rejection_rules as k using (rule)
+        where r.load_id = ? and r.source_file = ? and r.source_sheet is not distinct from ?
+            and coalesce(r.entity, ?) = ? and r.counts_against_threshold
+        group by all order by 3 desc, 1, 2 limit ?
+        """, [load_id, file, sheet, entity, entity, RULES_TOLD],
     ).fetchall()
-    return "Rules: " + ", ".join(f"{rule} {n}" + (f' in "{column}"' if column else "") for rule, column, n in rows)
+    lines = []
+    for rule, column, n, rows, expected, remedy in hits:
+        more = f" and {len(rows) - ROWS_TOLD:,} more" if len(rows) > ROWS_TOLD else ""
+        where = f'column "{column}", ' if column else ""
+        numbers = ", ".join(str(row) for row in rows[:ROWS_TOLD])
+        lines.append(f"\n  {rule} {n:,}: {where}row{'s' if len(rows) > 1 else ''} {numbers}{more}; expected {expected}; {remedy}")
+    return "".join(lines)
 
 
 def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -241,8 +255,19 @@ def _check_key(manifest: Mapping[str, Any], node: Mapping[str, Any], translator:
     return get_asset_check_key_for_test(manifest, translator, node["unique_id"], project=None)
 
 
-def _sentence(failed: list[dbt.NodeResult]) -> str:
-    return "dbt: " + "; ".join(
-        f"{r.unique_id.split('.')[2]} {r.status}" + (f" ({r.failures} rows)" if r.failures else f" ({r.message})" if r.message else "")
-        for r in failed[:20]
-    )
+def failure_sentence(failed: list[dbt.NodeResult]) -> str:
+    """Which models and tests failed, and why; those behind them were skipped, and are counted."""
+    broken = [r for r in failed if r.status != "skipped"]
+    told = [
+        f"{r.unique_id.split('.')[2]} {r.status}"
+        + (f" ({r.failures} rows)" if r.failures else f" ({_without_values(r.message)})" if r.message else "")
+        for r in broken[:20]
+    ]
+    skipped = len(failed) - len(broken)
+    return "dbt: " + "; ".join(told) + (f"; {skipped} models and tests behind it left out" if skipped else "")
+
+
+def _without_values(message: str) -> str:
+    """DuckDB quotes what it could not read, and that is a patient's value: the message up to there, numbers left out."""
+    kept, *cut = re.split(r"['\"]|\n\s*LINE ", message, maxsplit=1)
+    return " ".join(re.sub(r"(?<![\w.])\d[\d.]*", "#", kept).split()) + (" …" if cut else "")

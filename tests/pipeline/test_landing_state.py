@@ -130,3 +130,11 @@ def test_a_run_without_an_accepted_delivery_builds_nothing_and_says_what_is_miss
     shown = " ".join(capsys.readouterr().out.split())
     assert "no release yet: no delivery has been accepted; put one under" in shown
     assert "nothing changed" not in shown
+
+
+def test_what_is_taken_and_not_yet_built_is_told_how_to_become_a_release(north: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
+    flow.show(north, take(north))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "no release yet; make one with: myositis run" in shown
+    assert "no delivery has been accepted" not in shown

@@ -11,6 +11,7 @@ from orchestration import dbt
 from orchestration.database import warehouse
 from orchestration.registry import Registry
 from orchestration.resources import point_at
+from orchestration.warehouse import failure_sentence
 from tests.registries import query, run_to_marts, shipped
 
 SEX_TEST = "accepted_values_dim_patient_sex"
@@ -79,3 +80,17 @@ def test_the_tables_tested_by_patient_are_kept_by_patient() -> None:
     listed = {word.strip("' ") for word in macro.replace("\n", "").split(",") if word.strip()}
     tested = {(n.get("attached_node") or "").split(".")[-1] for n in nodes if n["resource_type"] == "test"}
     assert listed == kept & tested
+
+
+def test_what_duckdb_quotes_of_a_value_is_not_told(built: Registry) -> None:
+    """A model that breaks on a value: the sentence of the failure says where and why, and leaves the value out."""
+    _change(
+        built,
+        "update raw.registry_setting set value = 'secret 4711'",
+        "delete from intermediate.int_built_patient where patient_key = (select min(patient_key) from intermediate.int_built_patient)",
+    )
+    failed = [r for r in dbt.build(built, full_refresh=False, with_seeds=False) if not r.passed]
+    assert any("secret 4711" in r.message for r in failed)
+    told = failure_sentence(failed)
+    assert "int_observations_at_visits error" in told and "Conversion Error: Could not convert string …" in told and " behind it left out" in told
+    assert "4711" not in told and "secret" not in told

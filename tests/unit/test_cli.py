@@ -54,6 +54,16 @@ def test_sql_without_a_release_says_how_to_make_one(tmp_path: Path, capsys: pyte
     assert code == 1 and "make one with: myositis run" in err
 
 
+def test_questions_to_an_unknown_hospital_or_from_a_missing_file_are_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_registry(tmp_path)
+    code, _, err = call("queries", "nort", "--registry", str(tmp_path), capsys=capsys)
+    assert code == 2 and 'Did you mean "north"?' in " ".join(err.replace("│", " ").split())
+    code, _, err = call("queries", "north", "--read", str(tmp_path / "none.xlsx"), "--registry", str(tmp_path), capsys=capsys)
+    assert code == 2 and "does not exist" in " ".join(err.replace("│", " ").split())
+
+
 def test_a_warehouse_that_does_not_open_is_exit_2_with_its_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     registry = make_registry(tmp_path)
     registry.warehouse.parent.mkdir()

@@ -44,7 +44,7 @@ records as (
 select
     l.sender_id, l.delivery_id, l.load_id, l.state, l.kind, l.content_sha256, f.files,
     i.load_id as load_id_in_force,
-    coalesce(n.rows_in, 0) as rows_in,
+    n.rows_in,
     case when i.load_id is not null then coalesce(n.rows_in, 0) - coalesce(r.rows_rejected, 0) end as rows_accepted,
     case when i.load_id is not null then coalesce(r.rows_rejected, 0) end as rows_rejected,
     c.records_in, c.records_accepted, c.records_rejected,

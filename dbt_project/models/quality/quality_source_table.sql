@@ -18,7 +18,7 @@ rejected as (
     select load_id, source_file, source_sheet, entity, count(*) as records_rejected,
         count(*) filter (where counts_against_threshold) as records_counted,
     from (
-        select load_id, source_file, source_sheet, entity, source_row, column_name, bool_or(counts_against_threshold) as counts_against_threshold
+        select load_id, source_file, source_sheet, entity, source_row, source_column, bool_or(counts_against_threshold) as counts_against_threshold
         from {{ ref('quality_rejected_row') }}
         where is_row and entity is not null
         group by all

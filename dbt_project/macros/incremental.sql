@@ -37,6 +37,19 @@ What only lies between (int_observations_at_visits, the criteria of definitions)
     {%- endif -%}
 {%- endmacro %}
 
+{#
+Until int_built_patient is made anew at the end, touched patients count as built from nothing. A build that breaks has made
+rows of them, and they stay touched when what it was made from is taken out of force again.
+#}
+{% macro put_touched_to_build() -%}
+    {%- set built = adapter.get_relation(database=target.database, schema='intermediate', identifier='int_built_patient') -%}
+    {%- if built and not flags.FULL_REFRESH -%}
+        delete from {{ built }} as built where exists (
+            select 1 from {{ this }} as t where t.sender_id = built.sender_id and t.patient_key = built.patient_key);
+        insert into {{ built }} select sender_id, patient_key, 'to be built' from {{ this }}
+    {%- endif -%}
+{%- endmacro %}
+
 {# For a CTE that is read several times: the touched patients' rows are few and kept, all patients' would fill the memory. #}
 {% macro kept_if_few() -%}
     {{ 'not materialized' if flags.FULL_REFRESH else 'materialized' }}

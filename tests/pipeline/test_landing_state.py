@@ -8,12 +8,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration import flow
+from orchestration import dbt, flow
 from orchestration.automation import requests
+from orchestration.database import warehouse
 from orchestration.deliveries import outstanding
 from orchestration.registry import Registry
 from orchestration.warehouse import build
-from tests.registries import opened, query
+from tests.registries import opened, query, warehouse_digest
 from tests.unit.test_loading import make_registry
 
 MAPPING = """\
@@ -138,3 +139,21 @@ def test_what_is_taken_and_not_yet_built_is_told_how_to_become_a_release(north: 
     shown = " ".join(capsys.readouterr().out.split())
     assert "no release yet; make one with: myositis run" in shown
     assert "no delivery has been accepted" not in shown
+
+
+def test_what_a_broken_build_made_of_a_delivery_goes_with_the_delivery(north: Registry) -> None:
+    """Else the patient's versions are what they were when last built, and nobody looks at the half-made rows again."""
+    deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
+    take(north)
+    assert all(r.passed for r in build(north)[0])
+    before = warehouse_digest(north, ("staging", "intermediate", "marts"))
+    deliver(north.landing / "north" / "2024-02", "labs", "id,date,test,result,unit\n1,2024-03-05,CK,999,U/L\n")
+    assert take(north).taken == ["north/2024-02"]
+    with warehouse(north.warehouse) as connection:
+        connection.execute("update raw.registry_setting set value = 'no number'")
+    broken = [r.unique_id for r in dbt.build(north, full_refresh=False, with_seeds=False) if r.status == "error"]
+    assert broken == ["model.myositis.int_observations_at_visits"]
+    with warehouse(north.warehouse) as connection:
+        connection.execute("update raw.delivery set state = 'refused' where delivery_id = '2024-02'")
+    assert all(r.passed for r in build(north)[0])
+    assert warehouse_digest(north, ("staging", "intermediate", "marts")) == before

@@ -1,4 +1,4 @@
-{{ config(materialized="table") }}
+{{ config(materialized="table", post_hook="{{ put_touched_to_build() }}") }}
 
 {% set built = adapter.get_relation(database=target.database, schema='intermediate', identifier='int_built_patient') %}
 

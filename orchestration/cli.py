@@ -204,7 +204,10 @@ def report(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 @app.command(epilog="Example: myositis queries zjch --read answered.xlsx")
 def queries(
     hospital: Annotated[str, typer.Argument(help="The hospital that is asked, or the sender that sends for it.")],
-    read: Annotated[Path | None, typer.Option("--read", metavar="FILE", exists=True, dir_okay=False, help="Take the answers of this list as corrections.")] = None,
+    read: Annotated[
+        Path | None,
+        typer.Option("--read", metavar="FILE", exists=True, dir_okay=False, help="Take the answers of this list as corrections."),
+    ] = None,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:

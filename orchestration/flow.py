@@ -203,7 +203,7 @@ def show(registry: Registry, outcome: Outcome) -> None:
     manifest = current_manifest(registry)
     deliveries = _deliveries(registry)
     show_deliveries(deliveries)
-    if manifest is None and any(row[2] == "accepted" for row in deliveries):
+    if manifest is None and not outcome.refusals and any(row[2] == "accepted" for row in deliveries):
         console.out.print("\nno release yet; make one with: myositis run", markup=False)
     elif manifest is None and not outcome.refusals:
         console.out.print(

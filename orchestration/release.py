@@ -91,7 +91,9 @@ def make_candidate(registry: Registry) -> str:
         connection.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as candidate")
         connection.execute("create schema candidate.release; create schema candidate.results; create schema candidate.quality")
         for table in MARTS:
-            connection.execute(f"create table candidate.release.{table} as select * from marts.{table} order by all")
+            connection.execute(
+                f"create table candidate.release.{table} as select columns(c -> c <> 'build_number') from marts.{table} order by all"
+            )
         _copy_quality(connection)
         connection.execute(
             "create table candidate.release.release_info as select ? as release_id, ? as registry_name, ? as synthetic,"

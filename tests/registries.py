@@ -17,7 +17,7 @@ from orchestration.resources import point_at
 
 MAPPINGS = Path(__file__).parent / "mappings"
 MADE = ("warehouse", "release", "reports", "queries", ".dagster", ".keys")
-NOT_CONTENT = {"loaded_at"}
+NOT_CONTENT = {"loaded_at", "build_number"}
 # what the last build touched, and what only lies between: rows of touched patients alone
 BOOKKEEPING = tuple(f"intermediate.{t}" for t in (
     "int_touched_patient", "int_observations_at_visits", "int_derived_observations", "int_definition_criteria",

@@ -8,6 +8,11 @@ Both steps of a model run in one transaction. A load whose corrections changed i
 corrected rows count as touched (int_patient_version).
 
 What only lies between (int_observations_at_visits, the criteria of definitions) is a plain table of the touched patients' rows.
+
+In the two tables of many rows each row keeps the number of the build that made it, and int_built_patient keeps each patient's.
+DuckDB passes over row groups whose numbers are none of those sought, so a delivery looks at the builds of its patients, not at
+all of the warehouse. A build that breaks leaves its number to the next: the rows it made lie under the patient's last number or
+under this one.
 #}
 
 {% macro forget_loads() -%}
@@ -28,13 +33,30 @@ What only lies between (int_observations_at_visits, the criteria of definitions)
     {%- endif %}
 {%- endmacro %}
 
-{% macro forget_touched() -%}
+{% macro forget_touched(by_build_number=false) -%}
     {%- if is_incremental() -%}
         delete from {{ this }} as built
         where exists (
             select 1 from {{ ref('int_touched_patient') }} as t
             where t.sender_id = built.sender_id and t.patient_key = built.patient_key)
+        {%- if by_build_number %}
+        and build_number in (
+            select last_build_number from {{ ref('int_touched_patient') }}
+            union
+            select build_number from {{ ref('int_touched_patient') }})
+        {%- endif %}
     {%- endif -%}
+{%- endmacro %}
+
+{# Rows that this build has made in a table that keeps the number: those of the touched patients. #}
+{% macro made_by_this_build() -%}
+    build_number = (select max(build_number) from {{ ref('int_touched_patient') }})
+{%- endmacro %}
+
+{# The patients that marts were built of, where a build has ended before. #}
+{% macro built_patients() -%}
+    {%- set built = adapter.get_relation(database=target.database, schema='intermediate', identifier='int_built_patient') -%}
+    {%- if built and 'build_number' in adapter.get_columns_in_relation(built) | map(attribute='name') -%}{{ return(built) }}{%- endif -%}
 {%- endmacro %}
 
 {#
@@ -42,11 +64,13 @@ Until int_built_patient is made anew at the end, touched patients count as built
 rows of them, and they stay touched when what it was made from is taken out of force again.
 #}
 {% macro put_touched_to_build() -%}
-    {%- set built = adapter.get_relation(database=target.database, schema='intermediate', identifier='int_built_patient') -%}
-    {%- if built and not flags.FULL_REFRESH -%}
-        delete from {{ built }} as built where exists (
-            select 1 from {{ this }} as t where t.sender_id = built.sender_id and t.patient_key = built.patient_key);
-        insert into {{ built }} select sender_id, patient_key, 'to be built' from {{ this }}
+    {%- set built = built_patients() -%}
+    {%- if built -%}
+        update {{ built }} as built set patient_version = 'to be built'
+        from {{ this }} as t where t.sender_id = built.sender_id and t.patient_key = built.patient_key;
+        insert into {{ built }} by name
+        select sender_id, patient_key, 'to be built' as patient_version from {{ this }}
+        anti join {{ built }} using (sender_id, patient_key)
     {%- endif -%}
 {%- endmacro %}
 
@@ -59,7 +83,7 @@ rows of them, and they stay touched when what it was made from is taken out of f
 {% macro lay_out_for_tests() -%}
     {%- if is_incremental() -%}
         create or replace table {{ laid_out_for_tests(this) }} as
-        select * from {{ this }} semi join {{ ref('int_touched_patient') }} using (sender_id, patient_key)
+        select * from {{ this }} where {{ made_by_this_build() }}
     {%- else -%}
         drop table if exists {{ laid_out_for_tests(this) }}
     {%- endif -%}

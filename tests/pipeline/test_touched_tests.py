@@ -40,7 +40,7 @@ def test_a_fault_in_a_touched_patients_rows_is_found_and_found_again_until_it_is
     _change(
         built,
         f"update staging.stg_patients set sex = 'robot' where patient_key = '{patient}'",
-        f"delete from intermediate.int_built_patient where patient_key = '{patient}'",
+        f"update intermediate.int_built_patient set patient_version = 'another' where patient_key = '{patient}'",
     )
     for _ in range(2):
         results = dbt.build(built, full_refresh=False, with_seeds=False)
@@ -87,7 +87,8 @@ def test_what_duckdb_quotes_of_a_value_is_not_told(built: Registry) -> None:
     _change(
         built,
         "update raw.registry_setting set value = 'secret 4711'",
-        "delete from intermediate.int_built_patient where patient_key = (select min(patient_key) from intermediate.int_built_patient)",
+        "update intermediate.int_built_patient set patient_version = 'another'"
+        " where patient_key = (select min(patient_key) from intermediate.int_built_patient)",
     )
     failed = [r for r in dbt.build(built, full_refresh=False, with_seeds=False) if not r.passed]
     assert any("secret 4711" in r.message for r in failed)

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched(by_build_number=true) }}") }}
 
 {#- Names, units and physical sense of each result; what cannot be understood keeps its row here with a fault. #}
 
@@ -200,4 +200,5 @@ select
     coalesce(rank_in_sample > 1, false) as is_superseded,
     case when rank_in_sample > 1 then
         {'number': value, 'comparator': comparator, 'text': case when value is null then value_text end} = result_that_stands end as is_same_again,
+    (select max(build_number) from {{ ref('int_touched_patient') }}) as build_number,
 from ranked

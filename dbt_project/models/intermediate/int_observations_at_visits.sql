@@ -1,9 +1,8 @@
 {{ config(materialized="table") }}
 
 with observations as (
-    select o.* from {{ ref('int_observations') }} as o
-    semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
-    where not o.is_rejected and not o.is_superseded
+    select * exclude (build_number) from {{ ref('int_observations') }}
+    where {{ made_by_this_build() }} and not is_rejected and not is_superseded
 ),
 
 visits as (

@@ -1,6 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}", post_hook="{{ lay_out_for_tests() }}") }}
-
--- depends_on: {{ ref('int_touched_patient') }}
+{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched(by_build_number=true) }}", post_hook="{{ lay_out_for_tests() }}") }}
 
 with sent as (
     select
@@ -26,4 +24,5 @@ together as (
     select * from derived
 )
 
-select * from together
+select *, (select max(build_number) from {{ ref('int_touched_patient') }}) as build_number
+from together

@@ -330,7 +330,10 @@ def ui(
     dbt.prepare_manifest()
     console.out.print(f"Dagster UI of {current.file.name}: http://127.0.0.1:{port}  (stop with Ctrl-C)", markup=False)
     dagster = Path(sys.executable).parent / "dagster"
-    os.execv(dagster, [str(dagster), "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)])
+    quiet = "ignore:Function `dev_command` is superseded:FutureWarning"  # its successor wants a project laid out its own way
+    os.execv(sys.executable, [
+        sys.executable, "-W", quiet, str(dagster), "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port),
+    ])
 
 
 @app.command(epilog="Example: myositis schema > mapping.schema.json")

@@ -131,7 +131,10 @@ def warehouse(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[d
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = _connect(path, wait_seconds)
     try:
-        _create_raw(connection)
+        try:
+            _create_raw(connection)
+        except duckdb.IOException as error:  # the file may be written, its folder not
+            raise _unusable(path, error) from None
         yield connection
     finally:
         connection.close()
@@ -149,16 +152,20 @@ def _connect(path: Path, wait_seconds: float, read_only: bool = False) -> duckdb
             return duckdb.connect(str(path), read_only=read_only)
         except duckdb.IOException as error:
             if "lock" not in str(error).lower():
-                raise WarehouseUnusable(
-                    f"{path}: the warehouse cannot be opened: {error}\nLet its folder be read and written. A damaged file is restored from its"
-                    " backup, or removed: the next run makes it again from landing"
-                ) from None
+                raise _unusable(path, error) from None
             if time.monotonic() > deadline:
                 raise WarehouseBusy(
                     f"{path.name}: another process has held the warehouse for over {wait_seconds:.0f} s; wait for it to"
                     " end (myositis status shows runs), or stop it, and run again"
                 ) from None
             time.sleep(0.5)
+
+
+def _unusable(path: Path, error: duckdb.IOException) -> WarehouseUnusable:
+    return WarehouseUnusable(
+        f"{path}: the warehouse cannot be opened: {error}\nLet its folder be read and written. A damaged file is restored from its"
+        " backup, or removed: the next run makes it again from landing"
+    )
 
 
 def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:

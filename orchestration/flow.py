@@ -120,7 +120,7 @@ def build(registry: Registry, with_report: bool) -> Outcome:
 
     from orchestration.definitions import build_definitions
     from orchestration.release import current_manifest
-    from orchestration.runs import settle_dead_runs
+    from orchestration.runs import let_go, settle_dead_runs, write_lock
 
     outcome = Outcome()
     job = build_definitions(registry).resolve_job_def("build")
@@ -132,6 +132,7 @@ def build(registry: Registry, with_report: bool) -> Outcome:
         result = job.execute_in_process(
             instance=instance, raise_on_error=False, run_config=QUIET, asset_selection=selection
         )
+    let_go(write_lock(registry))  # a build that its gate refused holds it still
     if result.success:
         outcome.released = current_manifest(registry)["release_id"]
     else:

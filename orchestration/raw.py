@@ -20,7 +20,7 @@ from orchestration.landing import partitions
 from orchestration.loading import DeliveryRefused, LoadSummary, load_delivery
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
-from orchestration.runs import mark_alive
+from orchestration.runs import let_go, mark_alive, wait_for_writers, write_lock
 from orchestration.withdrawals import withdraw
 
 POOL = "warehouse"
@@ -84,15 +84,18 @@ def raw_asset(sender: str, name: str) -> dg.AssetsDefinition:
         ],
     )
     def raw(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        delivery = context.partition_key
-        mark_alive(current_registry(), context.run_id)
+        registry, delivery = current_registry(), context.partition_key
+        mark_alive(registry, context.run_id)
+        wait_for_writers(registry)
         try:
-            summary = ingest(current_registry(), sender, delivery)
+            summary = ingest(registry, sender, delivery)
         except DeliveryRefused as refusal:
             yield dg.AssetCheckResult(
                 asset_key=["raw", sender], check_name="taken_whole", passed=False, metadata={"reasons": len(refusal.reasons)}
             )
             raise dg.Failure(str(refusal), allow_retries=False) from refusal
+        finally:
+            let_go(write_lock(registry))
         counts = {} if summary is None else {
             "rows_read": summary.rows_read, "rows_malformed": summary.rows_malformed, **{f"records_{k}": v for k, v in summary.records.items()},
         }

@@ -22,7 +22,7 @@ from orchestration.database import warehouse
 from orchestration.raw import POOL
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
-from orchestration.runs import let_go, mark_alive, wait_for
+from orchestration.runs import let_go, mark_alive, wait_for_writers, write_lock
 
 MARTS = (
     "dim_hospital", "dim_patient", "dim_concept", "dim_antibody_status", "fct_visit", "fct_observation",
@@ -32,7 +32,6 @@ MARTS = (
 PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "great-expectations", "pandas", "numpy", "scipy", "statsmodels", "lifelines")
 CODE = ("analytics/**/*.py", "expectations/**/*.py", "expectations/**/*.yml")
 CURRENT = "current.duckdb"
-WAIT_SECONDS = 600
 
 
 class ReleaseRefused(Exception):
@@ -69,11 +68,6 @@ def current_manifest(registry: Registry) -> dict[str, Any] | None:
 
 def candidate_file(registry: Registry) -> Path:
     return registry.releases / ".candidate" / "candidate.duckdb"
-
-
-def build_lock(registry: Registry) -> Path:
-    """Held from the candidate to its publication: two builds (the daemon's and a person's) have one candidate file."""
-    return registry.releases / ".candidate.lock"
 
 
 def make_candidate(registry: Registry) -> str:
@@ -228,7 +222,7 @@ def candidate_asset(deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
     def candidate(context: dg.AssetExecutionContext) -> Iterator[Any]:
         registry = current_registry()
         mark_alive(registry, context.run_id)
-        wait_for(build_lock(registry), "a release of this registry", WAIT_SECONDS)
+        wait_for_writers(registry)
         try:
             identity = make_candidate(registry)
         except ReleaseRefused as refusal:
@@ -255,8 +249,8 @@ def release_asset(deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
         registry = current_registry()
         mark_alive(registry, context.run_id)
         manifest = publish(registry)
-        let_go(build_lock(registry))
         forget_loads_out_of_force(registry)
+        let_go(write_lock(registry))
         return dg.MaterializeResult(
             metadata={"release_id": manifest["release_id"], "sha256": manifest["sha256"], "tables": len(manifest["rows"]),
                       "rows": sum(manifest["rows"].values()), "deliveries": len(manifest["deliveries"])},

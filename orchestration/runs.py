@@ -22,6 +22,7 @@ log = logging.getLogger("myositis")
 
 UNDER_WAY = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 POLL_SECONDS = 0.5
+WAIT_SECONDS = 600.0
 
 _held: dict[Path, IO[str]] = {}
 
@@ -46,17 +47,27 @@ def let_go(path: Path) -> None:
         handle.close()
 
 
-def wait_for(path: Path, what: str, seconds: float) -> None:
-    """Hold ``path``, waiting for the process that does; raise WarehouseBusy when it takes longer than ``seconds``."""
-    deadline = time.monotonic() + seconds
+def write_lock(registry: Registry) -> Path:
+    """Held while a delivery is taken, and from the models to the publication of what is made from them.
+
+    Dagster's pool keeps only the daemon's runs apart. A person's run beside them would take a delivery between the models and a
+    release that then claims to hold it, or forget, as out of force, the rows of a load that is being taken.
+    """
+    return registry.warehouse.with_name(".writer.lock")
+
+
+def wait_for_writers(registry: Registry) -> None:
+    """Be the one process that writes to the registry, or raise WarehouseBusy when another stays busy for WAIT_SECONDS."""
+    deadline = time.monotonic() + WAIT_SECONDS
     told = False
-    while not hold(path):
+    while not hold(write_lock(registry)):
         if time.monotonic() > deadline:
             raise WarehouseBusy(
-                f"another process has been busy with {what} for over {seconds:.0f} s; wait for it to end, or stop it, and run again"
+                f"another process has been busy with this registry for over {WAIT_SECONDS:.0f} s; wait for it to end, or stop it,"
+                " and run again"
             )
         if not told:
-            log.info("waiting for another process that is busy with %s", what)
+            log.info("waiting for another process that is busy with this registry")
             told = True
         time.sleep(POLL_SECONDS)
 

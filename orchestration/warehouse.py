@@ -23,7 +23,7 @@ from orchestration.lineage import read_lineage
 from orchestration.raw import POOL
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
-from orchestration.runs import mark_alive
+from orchestration.runs import mark_alive, wait_for_writers
 from orchestration.withdrawals import withdraw
 
 log = logging.getLogger("myositis")
@@ -78,6 +78,7 @@ def warehouse_assets(registry: Registry) -> dg.AssetsDefinition:
     @dbt_assets(manifest=manifest, dagster_dbt_translator=translator, name="warehouse", pool=POOL)
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         mark_alive(current_registry(), context.run_id)
+        wait_for_writers(current_registry())
         try:
             results, counts = build(current_registry())
         except CorrectionsRefused as refusal:

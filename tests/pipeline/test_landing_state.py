@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from orchestration import dbt, flow
+from orchestration import dbt, flow, release, runs
 from orchestration.automation import requests
-from orchestration.database import warehouse
+from orchestration.database import WarehouseBusy, warehouse
 from orchestration.deliveries import outstanding
 from orchestration.registry import Registry
 from orchestration.warehouse import build
@@ -157,3 +160,42 @@ def test_what_a_broken_build_made_of_a_delivery_goes_with_the_delivery(north: Re
         connection.execute("update raw.delivery set state = 'refused' where delivery_id = '2024-02'")
     assert all(r.passed for r in build(north)[0])
     assert warehouse_digest(north, ("staging", "intermediate", "marts")) == before
+
+
+@contextmanager
+def another_process_writes(registry: Registry) -> Iterator[None]:
+    """A lock belongs to the handle that took it, so a handle of its own stands for a process of its own."""
+    with runs.write_lock(registry).open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def test_a_delivery_and_a_build_wait_while_another_process_writes(north: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "WAIT_SECONDS", 0.0)
+    deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
+    found = outstanding(north)
+    with another_process_writes(north), pytest.raises(WarehouseBusy, match="north/2024-01: another process has been busy"):
+        flow.ingest(north, found)
+    assert outstanding(north) == found
+    assert take(north).taken == ["north/2024-01"]
+    with another_process_writes(north), pytest.raises(WarehouseBusy, match="build: another process has been busy"):
+        flow.build(north, with_report=False)
+    assert query(north, "select count(*) from information_schema.tables where table_schema = 'marts'") == [(0,)]
+
+
+def test_no_delivery_is_taken_between_the_models_and_the_release_that_names_them(
+    north: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release names the loads in force when it is made: one that came after the models would be named, and be nowhere."""
+    deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
+    take(north)
+
+    def meanwhile(_: Registry) -> str:
+        with pytest.raises(BlockingIOError), another_process_writes(north):
+            pass
+        raise release.ReleaseRefused(["enough is seen"])
+
+    monkeypatch.setattr(release, "make_candidate", meanwhile)
+    assert "enough is seen" in flow.build(north, with_report=False).refusals[0]
+    with another_process_writes(north):
+        pass

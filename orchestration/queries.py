@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
+from fnmatch import fnmatch
 from pathlib import Path
 
 import duckdb
@@ -330,11 +331,12 @@ def _record(
 ) -> Correction | None:
     """The record that an answer stands for; None, with a fault, where it cannot stand."""
     place, choice = f"{path.name}, row {answer.sheet_row}", query_list.Choice
+    mapping = registry.mappings[sender]
     load = connection.execute(
         "select load_id from raw.current_load where sender_id = ? and delivery_id = ?", [sender, answer.delivery]
     ).fetchone()
     query = load and _query(
-        connection, registry.mappings[sender], load[0], answer.kind, answer.delivery, answer.file, answer.sheet, answer.row,
+        connection, mapping, load[0], answer.kind, answer.delivery, answer.file, answer.sheet, answer.row,
         answer.entity or None, answer.field or None, answer.source_column, answer.expected,
         answer.query_id if answer.kind == "open" else None,
     )
@@ -355,11 +357,14 @@ def _record(
             f"{place}: the right value looks like an identity number, a telephone or an e-mail address; identifiers are not taken here"
         )
         return None
+    value = answer.value
+    if answer.is_number and any((x.decimal or mapping.decimal) == "," for x in mapping.exports if fnmatch(answer.file, x.file)):
+        value = value.replace(".", ",")
     own = next((c for c in registry.corrections[sender].corrections if c.id == query.query_id), None) if answer.kind == "open" else None
     record = {
         "id": query.query_id, "match": own.match if own else query.match, "expect": own.expect if own else {query.column: query.found},
         "action": {choice.REMOVE: "drop", choice.UNKNOWN: "reject"}.get(answer.choice, "set"),
-        "value": {query.column: answer.value} if answer.choice is choice.VALUE else None,
+        "value": {query.column: value} if answer.choice is choice.VALUE else None,
         "reason": f"answer of the hospital to the query list of {asked_on}" + (": right as sent" if answer.choice is choice.RIGHT else ""),
         "reported": asked_on, "status": "withdrawn" if answer.choice is choice.RIGHT else "applied",
     }

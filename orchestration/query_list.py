@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +110,7 @@ class Answer:
     found: str | None
     choice: Choice | None
     value: str | None
+    is_number: bool  # of the spreadsheet: written here with a decimal point, whatever the hospital writes
 
 
 def write(path: Path, seal: Seal, queries: Sequence[Query], today: date) -> None:
@@ -278,10 +280,12 @@ def _answer(path: Path, seal: Seal, number: int, row: Sequence[Any], faults: lis
             f"{place}: the right value came as a date or a formula of the spreadsheet; write it as text, as your file would write it"
         )
         value = None
-    text = None if value is None else f"{value:g}" if isinstance(value, float) else str(value).strip() or None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    text = None if value is None else f"{Decimal(f'{value:.15g}'):f}" if is_number else str(value).strip() or None
     if choice is Choice.VALUE and text is None:
         faults.append(f'{place}: "{Choice.VALUE.value}" without a value; write it beside the answer')
     if choice is not Choice.VALUE and text is not None:
         faults.append(f'{place}: a right value, but the answer is not "{Choice.VALUE.value}"; choose it, or take the value out')
     return Answer(number, values["query_id"], values["kind"], values["delivery"], values["file"], values["sheet"], int(values["row"]),
-                  values["entity"] or "", values["field"] or "", values["source_column"], values["expected"], values["found"], choice, text)
+                  values["entity"] or "", values["field"] or "", values["source_column"], values["expected"], values["found"], choice, text,
+                  is_number)

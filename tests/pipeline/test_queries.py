@@ -166,6 +166,20 @@ def test_an_answer_that_cannot_stand_is_told_with_its_row_and_nothing_is_taken(
     assert "13912345678" not in str(reasons)
 
 
+@pytest.mark.parametrize(("mark", "value", "text"), [
+    (None, 1234567.25, "1234567.25"), (None, 100.0, "100"), (None, 0.1 + 0.2, "0.3"), (",", 1.234, "1,234"), (",", 1234.0, "1234"),
+])
+def test_a_number_of_the_spreadsheet_is_kept_to_its_last_digit_and_written_as_the_hospital_writes(
+    north: Registry, mark: str | None, value: float, text: str
+) -> None:
+    """Six digits were kept; and 1.234 is a thousand and more to a hospital that writes a decimal comma."""
+    if mark:
+        north.mappings["north"] = north.mappings["north"].model_copy(update={"decimal": mark})
+    assert read(north, answered(asked(north), {("labs.csv", 2, "result"): (Choice.VALUE, value)})).written == 1
+    [record] = [c for c in load_registry(north.folder).corrections["north"].corrections if c.expect == {"result": "l00"}]
+    assert record.value == {"result": text}
+
+
 def test_a_row_without_its_patient_cannot_be_answered_by_a_value(north: Registry) -> None:
     reasons = refusal(north, answered(asked(north), {("labs.csv", 6, None): (Choice.VALUE, "A-17")}))
     assert "a record cannot put this right (a row without its patient, or an unreadable line); choose" in reasons[0]

@@ -50,13 +50,26 @@ def take_inventory(registry: Registry, sender: str, delivery: str) -> Inventory:
     folder = registry.landing / sender / delivery
     hashes = _Hashes(registry)
     files = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != SUCCESS_MARKER and not path.name.startswith("."):
-            files.append(DeliveredFile(path.relative_to(folder).as_posix(), path, hashes.of(path), path.stat().st_size))
+    for path in _delivered(folder):
+        files.append(DeliveredFile(path.relative_to(folder).as_posix(), path, hashes.of(path), path.stat().st_size))
     hashes.keep()
     content = hashlib.sha256("\n".join(f"{f.name}\t{f.sha256}" for f in files).encode()).hexdigest()
     records = registry.records_digest(date.today(), sender)
     return Inventory(sender, delivery, files, content, registry.mapping_digest(sender), records)
+
+
+def marks(registry: Registry, sender: str, delivery: str) -> dict[str, list[int]]:
+    """What changes whenever a file of the delivery is written, even with what it held before."""
+    return {str(path): _mark(path) for path in _delivered(registry.landing / sender / delivery)}
+
+
+def _delivered(folder: Path) -> list[Path]:
+    return [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != SUCCESS_MARKER and not p.name.startswith(".")]
+
+
+def _mark(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
 class _Hashes:
@@ -76,14 +89,13 @@ class _Hashes:
         self.has_new = False
 
     def of(self, path: Path) -> str:
-        before, name = path.stat(), path.relative_to(self.landing).as_posix()
-        mark = [before.st_ino, before.st_size, before.st_mtime_ns, before.st_ctime_ns]
+        mark, name = _mark(path), path.relative_to(self.landing).as_posix()
         known = self.known.get(name)
         if known and known[:-1] == mark:
             return known[-1]
         with path.open("rb") as handle:
             digest = hashlib.file_digest(handle, "sha256").hexdigest()
-        if time.time() - before.st_ctime > SETTLED_SECONDS:
+        if time.time() - mark[-1] / 1e9 > SETTLED_SECONDS:
             self.known[name] = [*mark, digest]
             self.has_new = True
         return digest

@@ -15,7 +15,7 @@ from orchestration.checks import run_checks
 from orchestration.database import warehouse
 from orchestration.delivery_changes import Load, compare, compare_again, surprises
 from orchestration.delivery_ledger import is_settled, record_state, remove_load
-from orchestration.inventory import take_inventory
+from orchestration.inventory import marks, take_inventory
 from orchestration.landing import partitions
 from orchestration.loading import DeliveryRefused, LoadSummary, load_delivery
 from orchestration.registry import Registry
@@ -31,6 +31,7 @@ def ingest(registry: Registry, sender: str, delivery: str) -> LoadSummary | None
     """Take one delivery into raw, or refuse it whole (DeliveryRefused); None when it is already in force unchanged."""
     from expectations import RAW_SUITE, gate
 
+    before = marks(registry, sender, delivery)
     inventory = take_inventory(registry, sender, delivery)
     kind = registry.mappings[sender].kind
     with warehouse(registry.warehouse) as connection:
@@ -40,8 +41,14 @@ def ingest(registry: Registry, sender: str, delivery: str) -> LoadSummary | None
         try:
             summary = load_delivery(connection, registry, inventory)
         except DeliveryRefused as refusal:
-            record_state(connection, inventory, kind, "refused", "\n".join(refusal.reasons))
-            raise
+            if marks(registry, sender, delivery) == before:
+                record_state(connection, inventory, kind, "refused", "\n".join(refusal.reasons))
+                raise
+        if marks(registry, sender, delivery) != before:  # what was read may be no file that ever was whole: no ledger holds it
+            remove_load(connection, inventory.load_id)
+            raise DeliveryRefused(sender, delivery, [
+                f"landing/{sender}/{delivery}: a file was written while it was read; left for the next run"
+            ])
     results = second_process.call(
         run_checks, registry, RAW_SUITE, "raw", {"load_id": inventory.load_id}, inventory.load_id
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration import dbt, flow, release, runs
+from orchestration import dbt, flow, loading, raw, release, runs
 from orchestration.automation import requests
 from orchestration.database import WarehouseBusy, warehouse
 from orchestration.deliveries import outstanding
@@ -81,6 +81,29 @@ def test_the_sensor_launches_a_refused_delivery_again_once_what_it_waited_for_is
         [again] = requests(north, instance)
     assert again.partition_key == first.partition_key == "2024-01"
     assert again.run_key != first.run_key
+
+
+@pytest.mark.parametrize("half", [LABS[:700], "id,date\n"])
+def test_a_file_that_is_copied_again_while_it_is_read_is_left_for_the_next_run(
+    north: Registry, monkeypatch: pytest.MonkeyPatch, half: str
+) -> None:
+    """Else the half of it that was there stands in the ledger as the whole, or as refused, under the hash of the whole."""
+    deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
+
+    def read(*given):
+        deliver(north.landing / "north" / "2024-01", "labs", half)
+        try:
+            return loading.load_delivery(*given)
+        finally:
+            deliver(north.landing / "north" / "2024-01", "labs", LABS)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(raw, "load_delivery", read)
+        [told] = take(north).refusals
+    assert told.endswith("landing/north/2024-01: a file was written while it was read; left for the next run")
+    assert query(north, "select count(*) from raw.observations") == [(0,)]
+    assert take(north).taken == ["north/2024-01"]
+    assert query(north, "select count(*) from raw.observations") == [(60,)]
 
 
 def test_a_delivery_whose_folder_is_gone_stays_in_force_until_a_record_withdraws_it(

@@ -111,7 +111,10 @@ def _copy_quality(connection: duckdb.DuckDBPyConnection) -> None:
         " r.counts_against_threshold, count(*) as rows from quality.rejected_row as r"
         " where r.load_id in (select load_id from raw.current_load) group by all order by all"
     )
-    connection.execute("create table candidate.quality.check_result as select * from quality.check_result order by all")
+    connection.execute(
+        "create table candidate.quality.check_result as select * from quality.check_result"
+        " where scope = 'marts' or scope in (select load_id from raw.current_load) order by all"
+    )
 
 
 def versions() -> dict[str, str]:

@@ -17,7 +17,7 @@ from orchestration.database import WarehouseBusy, warehouse
 from orchestration.deliveries import outstanding
 from orchestration.registry import Registry
 from orchestration.warehouse import build
-from tests.registries import opened, query, warehouse_digest
+from tests.registries import opened, query, release_query, warehouse_digest
 from tests.unit.test_loading import make_registry
 
 MAPPING = """\
@@ -104,6 +104,19 @@ def test_a_file_that_is_copied_again_while_it_is_read_is_left_for_the_next_run(
     assert query(north, "select count(*) from raw.observations") == [(0,)]
     assert take(north).taken == ["north/2024-01"]
     assert query(north, "select count(*) from raw.observations") == [(60,)]
+
+
+def test_a_release_counts_the_checks_of_the_loads_in_force(north: Registry) -> None:
+    """Those of replaced and refused loads were counted too: equal content, and another number of checks after every redelivery."""
+    landing = north.landing / "north"
+    deliver(landing / "2024-01", "patients", PATIENTS)
+    assert take(north).taken == ["north/2024-01"]
+    deliver(landing / "2024-01", "labs", LABS.replace("100,U/L", "101,U/L"))
+    assert take(north).taken == ["north/2024-01"]
+    assert flow.build(north, with_report=False).refusals == []
+    [(load,)] = query(north, "select load_id from raw.current_load")
+    scopes = release_query(north, "select distinct scope from quality.check_result order by 1")
+    assert scopes == sorted([(load,), ("marts",)])
 
 
 def test_a_delivery_whose_folder_is_gone_stays_in_force_until_a_record_withdraws_it(

@@ -11,12 +11,14 @@ import dagster as dg
 from orchestration.database import warehouse
 from orchestration.deliveries import outstanding
 from orchestration.delivery_ledger import judged_by, was_refused
+from orchestration.flow import needs_build
 from orchestration.landing import partitions
 from orchestration.registry import Registry
 from orchestration.resources import current_registry
 from orchestration.runs import settle_dead_runs
 
 NIGHTLY = "0 2 * * *"
+NIGHTLY_BUILD = "0 3 * * *"
 AssetJob = Any  # what dg.define_asset_job returns; dagster does not export its type
 
 
@@ -95,4 +97,15 @@ def automation(registry: Registry, ingest: list, build: AssetJob) -> tuple[list,
 
         return schedule
 
-    return [new_deliveries, build_after_ingestion], [nightly(s, j) for s, j in zip(registry.mappings, ingest)]
+    @dg.schedule(
+        name="build_at_night",
+        job=build,
+        cron_schedule=NIGHTLY_BUILD,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Makes the release that is outstanding: a build was cut short, a record or a study was written, a waiver ended.",
+    )
+    def build_at_night(context: dg.ScheduleEvaluationContext):
+        settle_dead_runs(current_registry(), context.instance)
+        return dg.RunRequest() if needs_build(current_registry()) else dg.SkipReason("the release is up to date")
+
+    return [new_deliveries, build_after_ingestion], [*(nightly(s, j) for s, j in zip(registry.mappings, ingest)), build_at_night]

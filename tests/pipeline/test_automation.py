@@ -50,3 +50,15 @@ def test_a_delivery_is_launched_once_it_is_complete(north: Registry) -> None:
     (north.landing / "north" / "second" / "_SUCCESS").touch()
     second = ("ingest_north", "second")
     assert launched(north) == {"sensor": [first, second], "nightly": [first, second], "partitions": ["first", "second"]}
+
+
+def test_the_night_makes_a_release_that_a_cut_short_build_left_outstanding(north: Registry) -> None:
+    """After a reboot no delivery is outstanding, so that nothing else would ever launch the build again."""
+    from orchestration.raw import ingest
+
+    point_at(north)
+    with dg.DagsterInstance.get() as instance:
+        night = build_definitions(north).resolve_schedule_def("build_at_night")
+        assert isinstance(night(dg.build_schedule_context(instance=instance)), dg.SkipReason)
+        ingest(north, "north", "first")
+        assert isinstance(night(dg.build_schedule_context(instance=instance)), dg.RunRequest)

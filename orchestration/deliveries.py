@@ -20,7 +20,10 @@ def is_complete(registry: Registry, sender: str, delivery: str, now: float | Non
     folder = registry.landing / sender / delivery
     if (folder / SUCCESS_MARKER).exists():
         return True
-    times = [p.stat().st_mtime for p in [folder, *folder.rglob("*")]]
+    try:
+        times = [p.stat().st_mtime for p in [folder, *folder.rglob("*")]]
+    except FileNotFoundError:  # a file that a copying program renames or removes; a link to nothing
+        return False
     return (now or time.time()) - max(times) >= registry.file.quiet_seconds
 
 

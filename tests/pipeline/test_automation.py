@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from orchestration.definitions import build_definitions
+from orchestration.deliveries import is_complete
 from orchestration.registry import Registry
 from orchestration.resources import point_at
 from tests.registries import copy_registry, opened
@@ -62,3 +64,8 @@ def test_the_night_makes_a_release_that_a_cut_short_build_left_outstanding(north
         assert isinstance(night(dg.build_schedule_context(instance=instance)), dg.SkipReason)
         ingest(north, "north", "first")
         assert isinstance(night(dg.build_schedule_context(instance=instance)), dg.RunRequest)
+
+
+def test_a_link_to_nothing_or_a_file_that_vanishes_means_that_a_delivery_is_still_arriving(north: Registry) -> None:
+    (north.landing / "north" / "second" / "labs.csv").symlink_to(north.folder / "nowhere")
+    assert not is_complete(north, "north", "second", now=time.time() + 7200)

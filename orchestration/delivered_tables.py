@@ -84,13 +84,15 @@ class Survey:
                     f" Its files: {there}.{nearest(export.file, loose)} Ask for the file, correct `file`, or write `optional: true`"
                     " where deliveries may come without it."
                 )
-            spec = ReadSpec(**{key: getattr(export, key) for key in ReadSpec.model_fields})
-            way = spec.model_copy(update={"sheet": None}).model_dump_json()
+            keys = {key: getattr(export, key) for key in ReadSpec.model_fields}
+            spec = ReadSpec(**{**keys, "decimal": export.decimal or self.mapping.decimal})
+            way = spec.model_copy(update={"sheet": None, "decimal": None}).model_dump_json()
             for file in files:
                 if self._is_unwanted(file, export):
                     continue
                 for table in self._tables(file, spec, read, None if export.is_ignored and not export.where else faults):
-                    part = found.setdefault((way, table.file, table.sheet), DeliveredTable(table, []))
+                    mark = "" if table.format in ("csv", "tsv") else spec.decimal_mark  # which only typed cells are written with
+                    part = found.setdefault((way + mark, table.file, table.sheet), DeliveredTable(table, []))
                     part.exports.append(export)
         return list(found.values())
 

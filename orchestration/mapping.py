@@ -81,7 +81,6 @@ class Export(ReadSpec):
         default_factory=list, description="Files that say what codes mean; the meaning takes the code's place."
     )
     dates: DateFormats | None = Field(None, description="Date formats of this table, instead of the file's `dates`.")
-    decimal: Literal[".", ","] | None = Field(None, description="Decimal mark of this table, instead of the file's.")
     patients: Patients | None = None
     visits: Visits | None = None
     observations: Observations | None = None

@@ -118,7 +118,7 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
     {%- if format == 'japanese_era' -%}
         {{ _time_in_era(text) }}
     {%- elif format in ('excel', 'excel_1904') -%}
-        {'at': {{ _time_of_serial('try_cast(' ~ text ~ ' as double)', format) }}, 'precision': 'day'}
+        {'at': {{ _time_of_serial("try_cast(replace(" ~ text ~ ", ',', '.') as double)", format) }}, 'precision': 'day'}
     {%- else -%}
         {%- set precision = 'day' if '%d' in format or '%-d' in format or '%j' in format else 'month' if '%m' in format or '%-m' in format or '%b' in format or '%B' in format else 'year' -%}
         {%- set read = half_width(text) -%}

@@ -4,7 +4,8 @@ Belongs here: that one rule, shared by every format whose cells have types. Does
 meaning into text.
 
 A number is written as a person reads it: a whole one without its `.0`, any other as the shortest text that
-is that number. A date is ISO; its time follows when it has one.
+is that number, with the decimal mark of the table it stands in: beside texts such as `1.234` that mean 1234,
+the number 1.234 is `1,234`. A date is ISO; its time follows when it has one.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ from typing import Any
 WHOLE = 1e15  # a double keeps 15 digits of any number; a longer one may have lost its last
 
 
-def cell_text(value: Any) -> str:
+class Percentage(str):
+    """A number shown as a percentage, such as `38.5%`."""
+
+
+def cell_text(value: Any, decimal_mark: str = ".") -> str:
     """What a person sees in the cell."""
     if isinstance(value, str):
-        return value
+        return value.replace(".", decimal_mark) if type(value) is Percentage else value
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, float):
         if value != value:
             return ""
-        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e21 else repr(value)
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e21 else repr(value).replace(".", decimal_mark)
     if isinstance(value, dt.datetime):
         return _date_time_text(value)
     if isinstance(value, dt.timedelta):

@@ -18,3 +18,4 @@ class GridSpec:
     transposed: bool
     encoding: str | None
     damaged_text: str
+    decimal_mark: str = "."

@@ -36,7 +36,7 @@ def read_json(path: Path, name: str, spec: ReadSpec, workdir: Path) -> SourceTab
     text, start = utf8_file(path, encoding, workdir)
     columns: dict[str, None] = {}
     with RowWriter(scratch(workdir, ".csv"), spec.damaged_text == "keep") as writer:
-        for row, line, thing in _objects(text, start):
+        for row, line, thing in _objects(text, start, _decoder(spec.decimal_mark)):
             try:
                 for cells in _rows(thing, spec.each):
                     _write(writer, columns, row, line, cells)
@@ -117,13 +117,13 @@ def _flatten_value(path: str, value: Any, cells: dict[str, str]) -> None:
         cells[path] = value if kind is str else "true" if value else "false"
 
 
-def _objects(path: Path, start: int) -> Iterator[tuple[int, str, Any]]:
+def _objects(path: Path, start: int, decoder: json.JSONDecoder) -> Iterator[tuple[int, str, Any]]:
     """(row, text, parsed or ValueError) of every object in the file."""
     with path.open("rb") as file:
         file.seek(start)
         head = file.read(4096).lstrip()
     if head.startswith(b"[") or _is_one_object(path, start):
-        yield from _document_objects(path, start)
+        yield from _document_objects(path, start, decoder)
         return
     with path.open("rb") as raw:
         raw.seek(start)
@@ -140,7 +140,7 @@ def _objects(path: Path, start: int) -> Iterator[tuple[int, str, Any]]:
                     remedy="Check that each line is one object.",
                 )
             if not line.isspace():
-                yield row, line, _parsed(line)
+                yield row, line, _parsed(line, decoder)
 
 
 def _is_one_object(path: Path, start: int) -> bool:
@@ -155,7 +155,7 @@ def _is_one_object(path: Path, start: int) -> bool:
     return first.startswith(b"{") and not first.endswith(b"}") and not second.startswith(b"{")
 
 
-def _document_objects(path: Path, start: int) -> Iterator[tuple[int, str, Any]]:
+def _document_objects(path: Path, start: int, decoder: json.JSONDecoder) -> Iterator[tuple[int, str, Any]]:
     """Elements of one array, entries of one FHIR bundle, or the one object that a document is."""
     if path.stat().st_size - start > JSON_DOCUMENT_BYTES:
         raise ExportFault(
@@ -167,7 +167,7 @@ def _document_objects(path: Path, start: int) -> Iterator[tuple[int, str, Any]]:
     with path.open("rb") as file:
         file.seek(start)
         text = file.read().decode("utf-8", "export_undecodable")
-    document = _parsed(text)
+    document = _parsed(text, decoder)
     if isinstance(document, ValueError):
         raise ExportFault(
             "invalid_json",
@@ -207,10 +207,10 @@ def _name_references(thing: Any, names: dict[str, str]) -> None:
         _name_references(inner, names)
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str, decoder: json.JSONDecoder) -> Any:
     """The value, numbers as their text; a ValueError in place of it if it is no JSON or repeats a key."""
     try:
-        return _DECODER.decode(text)
+        return decoder.decode(text)
     except ValueError as error:
         return error
     except RecursionError:
@@ -228,6 +228,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER = json.JSONDecoder(
-    parse_float=str, parse_int=str, parse_constant=_refuse_constant, object_pairs_hook=_unique
-)
+def _decoder(decimal_mark: str) -> json.JSONDecoder:
+    def as_text(number: str) -> str:
+        return number.replace(".", decimal_mark)
+
+    return json.JSONDecoder(
+        parse_float=str if decimal_mark == "." else as_text,
+        parse_int=str, parse_constant=_refuse_constant, object_pairs_hook=_unique,
+    )

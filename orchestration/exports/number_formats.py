@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from .cells import Percentage
+
 PERCENT_IDS = (9, 10)  # 0% and 0.00%, which no workbook lists
 ERRORS = {
     0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!", 0x2A: "#N/A",
@@ -54,7 +56,7 @@ class CellStyles:
         return None
 
 
-def percentage(number: float) -> str:
+def percentage(number: float) -> Percentage:
     """0.45 is 45%."""
     hundredfold = Decimal(repr(number)) * 100
-    return f"{hundredfold.normalize():f}%"
+    return Percentage(f"{hundredfold.normalize():f}%")

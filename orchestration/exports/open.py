@@ -183,6 +183,7 @@ def _statistics(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path)
         suffix=Path(name).suffix.lower(),
         labels=spec.labels,
         encoding=spec.encoding,
+        decimal_mark=spec.decimal_mark,
         keep_damaged=spec.damaged_text == "keep",
         workdir=str(workdir),
     )

@@ -30,7 +30,7 @@ def read_parquet(path: Path, name: str, spec: ReadSpec, connection: duckdb.DuckD
         width = len(names)
         text = f"coalesce({cells(width)})" if width > 1 else "c0"
         relation = (
-            f"select * from ({_relation(path, [kind for _, kind in columns])}) where {text} is not null"
+            f"select * from ({_relation(path, [kind for _, kind in columns], spec.decimal_mark)}) where {text} is not null"
         )
         damaged = list(_damaged(relation, width, connection))
         if spec.damaged_text == "reject":
@@ -86,21 +86,23 @@ def _read(file: str) -> str:
     )
 
 
-def _relation(path: Path, types: list[str]) -> str:
+def _relation(path: Path, types: list[str], decimal_mark: str) -> str:
     width = len(types)
-    texts = ", ".join(f"{_text(f'p{i}', kind)} as c{i}" for i, kind in enumerate(types))
+    texts = ", ".join(f"{_text(f'p{i}', kind, decimal_mark)} as c{i}" for i, kind in enumerate(types))
     aliases = ", ".join([*(f"p{i}" for i in range(width)), "file_row_number"])
     read = _read(file_literal(path))
     return f"select file_row_number + 1 as source_row, {texts} from ({read}) as t({aliases})"
 
 
-def _text(cell: str, kind: str) -> str:
+def _text(cell: str, kind: str, decimal_mark: str) -> str:
     """SQL for the cell as text: ``cells.cell_text`` in DuckDB's words."""
     if kind in ("DOUBLE", "FLOAT"):
         return (
             f"case when isnan({cell}) then null when abs({cell}) < 1e15 and {cell} = trunc({cell}) "
-            f"then {cell}::bigint::varchar else {cell}::varchar end"
+            f"then {cell}::bigint::varchar else replace({cell}::varchar, '.', '{decimal_mark}') end"
         )
+    if kind.startswith("DECIMAL"):
+        return f"replace({cell}::varchar, '.', '{decimal_mark}')"
     if kind.startswith("TIMESTAMP") and "ZONE" not in kind:
         return f"case when {cell}::time = time '00:00:00' then {cell}::date::varchar else {cell}::varchar end"
     if kind == "BOOLEAN":

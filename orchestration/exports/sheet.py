@@ -55,7 +55,7 @@ def write_sheet(
         for number, row in following:
             if not any(cell != "" for cell in row):
                 continue
-            cells = [cell_text(cell) for cell in row]
+            cells = [cell_text(cell, spec.decimal_mark) for cell in row]
             for i, cell in enumerate(row):
                 if type(cell) is float and abs(cell) >= WHOLE:
                     lost.setdefault(i, []).append(number + 1)

@@ -1,7 +1,7 @@
 """How one kind of file is read: the keys under ``read`` in a hospital's mapping.
 
 Belongs here: what a person must say when a file does not say it itself. Every key has a default that serves
-most files. Does not belong here: what the cells mean (dates, decimal commas, missing marks): dbt interprets.
+most files. Does not belong here: what the cells mean (dates, missing marks): dbt interprets.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ class ReadSpec(BaseModel):
         description="NDJSON: an array of the objects, each of whose elements is a row of its own. Its columns "
         "lose their number (`component.code.text`), which stands in `component[]`.",
     )
+    decimal: Literal[".", ","] | None = Field(None, description="Decimal mark of this table, instead of the file's.")
     damaged_text: Literal["reject", "keep"] = Field(
         "reject",
         description="A row whose text was damaged before it reached us (replacement characters, text "
@@ -89,5 +90,11 @@ class ReadSpec(BaseModel):
     def grid(self) -> GridSpec:
         """What readers of grids need to know."""
         return GridSpec(
-            self.sheet, self.skip_rows, self.header_rows, self.transposed, self.encoding, self.damaged_text
+            self.sheet, self.skip_rows, self.header_rows, self.transposed, self.encoding, self.damaged_text,
+            self.decimal_mark,
         )
+
+    @property
+    def decimal_mark(self) -> str:
+        """What numbers of typed cells are written with, so that texts beside them can be read by the same rule."""
+        return self.decimal or "."

@@ -20,7 +20,7 @@ CHUNK_ROWS = 50_000
 
 
 def read_statistics_file(
-    path: str, kind: str, suffix: str, labels: bool, encoding: str | None, keep_damaged: bool, workdir: str
+    path: str, kind: str, suffix: str, labels: bool, encoding: str | None, decimal_mark: str, keep_damaged: bool, workdir: str
 ) -> dict[str, Any]:
     """The one table of the file written to ``workdir``: names, encoding, and ``rows.Written`` in JSON."""
     import pyreadstat
@@ -38,7 +38,7 @@ def read_statistics_file(
                 columns, _ = reader(
                     path, row_offset=start, row_limit=CHUNK_ROWS, output_format="dict", **known
                 )
-                texts = [_texts(columns[name], values.get(name, {})) for name in names]
+                texts = [_texts(columns[name], values.get(name, {}), decimal_mark) for name in names]
                 count = len(texts[0]) if texts else 0
                 for i, cells in enumerate(zip(*texts)):
                     if any(cells):
@@ -80,7 +80,7 @@ def _unreadable(why: str) -> ExportFault:
     )
 
 
-def _texts(values: list[Any], labels: dict[Any, str]) -> list[str]:
+def _texts(values: list[Any], labels: dict[Any, str], decimal_mark: str) -> list[str]:
     if not labels:
-        return ["" if v is None else cell_text(v) for v in values]
-    return ["" if v is None else str(labels.get(v, cell_text(v))) for v in values]
+        return ["" if v is None else cell_text(v, decimal_mark) for v in values]
+    return ["" if v is None else str(labels.get(v, cell_text(v, decimal_mark))) for v in values]

@@ -80,6 +80,22 @@ def test_codes_become_labels_only_where_asked_for(tmp_path, suffix):
     assert read(path, labels=True)[1] == [(1, "male", "2020-02-29"), (2, "female", None), (4, "3", None)]
 
 
+@pytest.mark.parametrize("suffix", ["sav", "dta", "parquet", "ndjson"])
+def test_a_number_is_written_with_the_decimal_mark_of_its_table_and_a_text_as_it_is(tmp_path, suffix):
+    frame = pd.DataFrame({"ck": [1.234, 10.0], "text": ["1.234", "0,5"]})
+    path = tmp_path / f"labs.{suffix}"
+    match suffix:
+        case "sav":
+            pyreadstat.write_sav(frame, str(path))
+        case "dta":
+            pyreadstat.write_dta(frame, str(path))
+        case "parquet":
+            CONNECTION.execute(f"copy (from frame) to '{path}'")
+        case "ndjson":
+            path.write_text('{"ck": 1.234, "text": "1.234"}\n{"ck": 10, "text": "0,5"}\n')
+    assert read(path, decimal=",")[1] == [(1, "1,234", "1.234"), (2, "10", "0,5")]
+
+
 def test_a_sas_data_set_is_read(tmp_path):
     path = tmp_path / "iris.sas7bdat"
     path.write_bytes((SAMPLES / "iris.sas7bdat").read_bytes())

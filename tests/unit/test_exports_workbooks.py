@@ -55,6 +55,18 @@ def test_a_cell_is_the_text_that_a_person_sees(value, text):
     assert cell_text(value) == text
 
 
+def test_a_number_is_written_with_the_decimal_mark_of_its_table_and_a_text_as_it_is(tmp_path):
+    """Else 1.234, a number and a quarter, would be read as a text of 1234 where the mapping says `decimal: ","`."""
+    book = openpyxl.Workbook()
+    for row in (["CK", "share", "text"], [1.234, 0.385, "1.234"], [1234, 1, "0,5"]):
+        book.active.append(row)
+    book.active["B2"].number_format = "0.0%"
+    path = tmp_path / "labs.xlsx"
+    book.save(path)
+    [table] = open_tables(path, ReadSpec(decimal=","), tmp_path, CONNECTION)
+    assert rows_of(table) == [(2, "1,234", "38,5%", "1.234"), (3, "1234", "1", "0,5")]
+
+
 def grid(rows: list[list], merged: dict | None = None, **keys):
     """Rows as they would lie in a sheet, written and read back."""
 

@@ -192,11 +192,15 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
         where c.entity in ('*', '{{ entity }}') and lower(c.mark) = lower(trim({{ text }}))))
 {%- endmacro %}
 
-{# The upper end of a reference range as sent: 40-200, 40--200, 0~8, (13-40), <5, ≤40. #}
+{#
+The upper end of a reference range as sent: 40-200, 40--200, 0~8, (13-40), <5, ≤40. A comma that cannot stand for thousands is a
+decimal one (0-7,6); 0-1,200 has no limit that is known.
+#}
 {% macro upper_reference_limit(text) -%}
+    {%- set points = "regexp_replace(" ~ half_width(text) ~ ", '(\\d),(\\d{1,2}|\\d{4,})(\\D|$)', '\\1.\\2\\3', 'g')" -%}
     try_cast(coalesce(
-        nullif(regexp_extract({{ half_width(text) }}, '^\D{0,2}[\d.]+\s*(?:--?|–|—|~|至|to)\s*(\d[\d.]*)', 1), ''),
-        nullif(regexp_extract({{ half_width(text) }}, '^(?:<=?|≤)\s*(\d[\d.]*)$', 1), '')) as double)
+        nullif(regexp_extract({{ points }}, '^\D{0,2}[\d.,]+\s*(?:--?|–|—|~|至|to)\s*(\d[\d.,]*)', 1), ''),
+        nullif(regexp_extract({{ points }}, '^(?:<=?|≤)\s*(\d[\d.,]*)$', 1), '')) as double)
 {%- endmacro %}
 
 {# The number of a result in the canonical unit, or the limit that its comparator speaks of. #}

@@ -96,6 +96,18 @@ def test_a_flag_behind_a_number_is_left_out_and_nothing_else(text, number) -> No
 
 
 @pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("40-200", 200), ("40--200", 200), ("0~8", 8), ("(13-40)", 40), ("<5", 5), ("≤40", 40), ("0.51 - 2.85 µkat/L", 2.85), ("26至140", 140),
+        ("0-7,6", 7.6), ("0,51-2,85", 2.85), ("< 2,85", 2.85), ("０，５－２，８５", 2.85),
+        ("0-1,200", None), ("0-1.200,5", None), (">5", None), ("negative", None),
+    ],
+)  # fmt: skip
+def test_an_upper_limit_of_normal_is_read_whole_or_not_at_all(text, limit) -> None:
+    assert result("upper_reference_limit", text) == limit
+
+
+@pytest.mark.parametrize(
     ("text", "unit", "before"),
     [
         ("5.2 g/L", "g/L", "5.2"), ("45%", "%", "45"), ("<0.10 mg/dL", "mg/dL", "<0.10"), ("38.5°C", "°C", "38.5"),

@@ -62,7 +62,7 @@ then a point is one, and of marks that stand for thousands only those are read t
     {%- set word = "[HL]{1,2}|h{1,2}|[↑↓▲▼*!]{1,3}|偏?[高低]" -%}
     regexp_replace(nullif(regexp_extract(
         replace({{ half_width(text) }}, '−', '-'),
-        '^(?:{{ _comparators() | trim }})?\s*({{ digits }})(?:\s*(?:{{ word }})|\s+l{1,2}|\s*[(\[]\s*(?:{{ word }}|l{1,2})\s*[)\]]|\s*/\s*(?:[Pp]os|[Nn]eg)[a-z]*)?\s*$', 1), ''), '[ ''’\x{a0}\x{2009}\x{202f}]', '', 'g')
+        '^(?:{{ _comparators() | trim }})?[\s\x{a0}\x{2009}\x{202f}]*({{ digits }})(?:\s*(?:{{ word }})|\s+l{1,2}|\s*[(\[]\s*(?:{{ word }}|l{1,2})\s*[)\]]|\s*/\s*(?:[Pp]os|[Nn]eg)[a-z]*)?\s*$', 1), ''), '[ ''’\x{a0}\x{2009}\x{202f}]', '', 'g')
 {%- endmacro %}
 
 {#
@@ -83,12 +83,12 @@ and l glued to it (`1OO`) stand where digits should, and are no unit; a single l
 
 {# A number of one mark and three digits, which is 1234 in one country and 1.234 in another. #}
 {% macro has_undecided_mark(text) -%}
-    regexp_full_match({{ half_width(text) }}, '(?:{{ _comparators() | trim }})?\s*[+-]?\d{1,3},\d{3}\D*')
+    regexp_full_match({{ half_width(text) }}, '(?:{{ _comparators() | trim }})?[\s\x{a0}\x{2009}\x{202f}]*[+-]?\d{1,3},\d{3}\D*')
 {%- endmacro %}
 
 {# The denominator of a titre: `1:320`, `<1:80`, `1/320`. #}
 {% macro titre(text) -%}
-    try_cast(regexp_extract({{ half_width(text) }}, '^(?:{{ _comparators() | trim }})?\s*1\s*[:/∶]\s*(\d+)$', 1) as double)
+    try_cast(regexp_extract({{ half_width(text) }}, '^(?:{{ _comparators() | trim }})?[\s\x{a0}\x{2009}\x{202f}]*1\s*[:/∶]\s*(\d+)$', 1) as double)
 {%- endmacro %}
 
 {# What a query on the registry's date formats gives, in this build: its first column. #}

@@ -101,6 +101,7 @@ def test_the_outcome_of_a_broken_file_is_the_one_stated(case, outcome) -> None:
 def test_every_row_of_every_broken_file_is_accounted_for(broken: Registry) -> None:
     rows = {case["file"]: len(case["text"].splitlines()) - 1 for case in CASES}
     rows["title_units_and_footer.csv"] -= 3
+    rows["decimal_comma_beside_numbers.ndjson"] += 1  # no header
     counted = query(
         broken,
         "select source_file, any_value(rows_read), bool_and(records = records_accepted + records_rejected) from quality.source_table"

@@ -128,7 +128,7 @@ def _share(group: Group, at_least: int = 1) -> str:
 
 def _plural(column: str) -> str:
     name = column.removesuffix("_id")
-    return f"{name.removesuffix('y')}ies" if name.endswith("y") else f"{name}s"
+    return f"{name.removesuffix('y')}ies" if name.endswith(("ty", "ry")) else f"{name}s"
 
 
 def _threshold(rule: Rule) -> str:

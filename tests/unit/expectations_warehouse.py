@@ -126,7 +126,8 @@ create table fct_observation as
     ) as v;
 create table fct_antibody_result as
     select md5(patient_key || 'nxp2') as antibody_result_key, sender_id, hospital_id, patient_key,
-        baseline_date as tested_date, 0.0 as time_days, 'nxp2' as antibody_id
+        baseline_date as tested_date, 0.0 as time_days, 'nxp2' as antibody_id, 'line_blot' as assay_id,
+        case when birth_year < 2008 then '3' else '40' end as result_text, 'line_blot_intensity' as positivity_rule
     from dim_patient;
 create table fct_event as
     select md5(patient_key || event_id) as event_key, sender_id, hospital_id, patient_key, event_id,

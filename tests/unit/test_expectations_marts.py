@@ -147,6 +147,8 @@ QUALITY = [
      "1 of 12 (8.3 %)"),
     ("antibodies_undisputed", f"update dim_antibody_status set conflict = 'mda5, nxp2' where {ONE}",
      "1 of 12 (8.3 %)"),
+    ("antibody_numbers_are_no_grades", f"update fct_antibody_result set result_text = '2,0' where hospital_id = 'north' and not {THEIRS}",
+     "1 of 1 assays: line_blot 12 of 12 (100.0 %)"),
     ("not_before_birth", f"update fct_treatment set start_date = date '1919-05-01' where {ONE}",
      "1 of 6 facts: fct_treatment 1 of 12 (8.3 %)"),
     ("not_in_the_future", f"update fct_event set event_date = date '2024-06-02' where {ONE}",

@@ -30,7 +30,8 @@ from marts.fct_observation where not is_derived
 union all by name
 select source_file, source_row, visit_date_iso as date, visit_end_date_iso as "end" from marts.fct_visit
 union all by name
-select source_file, source_row, event_id as concept, event_date_iso as date, event_date_precision as precision, time_days as days
+select source_file, source_row, event_id as concept, event_date_iso as date, event_date_precision as precision, time_days as days,
+    nullif(status, 'present') as status
 from marts.fct_event
 union all by name
 select source_file, source_row, antibody_id as concept, tested_date_iso as date, result as code, positivity_rule as rule

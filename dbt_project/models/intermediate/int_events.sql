@@ -57,13 +57,16 @@ judged as (
     from understood
 ),
 
+-- what is known goes before what one delivery leaves open, in whichever order its rows stand
 ranked as (
     select
         *,
-        case when fault is null then row_number() over (
-            partition by fault is null, sender_id, hospital_id, resolved_patient, event_id, event_date_iso, event_offset_days
-            order by {{ latest_first() }}) end as rank_in_event,
+        case when fault is null then row_number() over event end as rank_in_event,
+        first_value(status) over event as status_that_stands,
     from judged
+    window event as (
+        partition by fault is null, sender_id, hospital_id, resolved_patient, event_id, event_date_iso, event_offset_days
+        order by delivery_id desc, status = 'unknown', {{ latest_first() }})
 )
 
 select
@@ -74,4 +77,5 @@ select
     fault,
     fault is not null as is_rejected,
     coalesce(rank_in_event > 1, false) as is_superseded,
+    case when rank_in_event > 1 then status = status_that_stands end as is_same_again,
 from ranked

@@ -133,7 +133,7 @@ def warehouse(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[d
     try:
         try:
             _create_raw(connection)
-        except duckdb.IOException as error:  # the file may be written, its folder not
+        except (duckdb.IOException, duckdb.TransactionException) as error:  # the file may be written, its folder not
             raise _unusable(path, error) from None
         yield connection
     finally:
@@ -161,7 +161,7 @@ def _connect(path: Path, wait_seconds: float, read_only: bool = False) -> duckdb
             time.sleep(0.5)
 
 
-def _unusable(path: Path, error: duckdb.IOException) -> WarehouseUnusable:
+def _unusable(path: Path, error: duckdb.Error) -> WarehouseUnusable:
     return WarehouseUnusable(
         f"{path}: the warehouse cannot be opened: {error}\nLet its folder be read and written. A damaged file is restored from its"
         " backup, or removed: the next run makes it again from landing"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -129,15 +129,12 @@ class WarehouseBusy(WarehouseUnusable):
 def warehouse(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse, open for writing, with schema raw in place; waits while another process holds the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = _connect(path, wait_seconds)
-    try:
+    with closing(_connect(path, wait_seconds)) as connection:
         try:
             _create_raw(connection)
         except (duckdb.IOException, duckdb.TransactionException) as error:  # the file may be written, its folder not
             raise _unusable(path, error) from None
         yield connection
-    finally:
-        connection.close()
 
 
 def read_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
@@ -192,7 +189,7 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> No
             for m in registry.mappings.values()
         ],
         "registry_export": [
-            (m.export_id(x), m.sender, x.decimal or m.decimal) for m in registry.mappings.values() for x in m.exports
+            (m.export_id(x), m.sender, m.decimal_of(x)) for m in registry.mappings.values() for x in m.exports
         ],
         "registry_column": [
             (m.export_id(x), name, field, " | ".join(source.columns))

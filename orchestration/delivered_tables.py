@@ -85,7 +85,7 @@ class Survey:
                     " where deliveries may come without it."
                 )
             keys = {key: getattr(export, key) for key in ReadSpec.model_fields}
-            spec = ReadSpec(**{**keys, "decimal": export.decimal or self.mapping.decimal})
+            spec = ReadSpec(**{**keys, "decimal": self.mapping.decimal_of(export)})
             way = spec.model_copy(update={"sheet": None, "decimal": None}).model_dump_json()
             for file in files:
                 if self._is_unwanted(file, export):

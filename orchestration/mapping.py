@@ -247,3 +247,7 @@ class Mapping(Strict):
 
     def export_id(self, export: Export) -> str:
         return f"{self.sender}/{self.exports.index(export) + 1}"
+
+    def decimal_of(self, export: Export) -> str | None:
+        """The decimal mark of an export: its own, else the file's; None where neither is stated."""
+        return export.decimal or self.decimal

@@ -358,7 +358,7 @@ def _record(
         )
         return None
     value = answer.value
-    if answer.is_number and any((x.decimal or mapping.decimal) == "," for x in mapping.exports if fnmatch(answer.file, x.file)):
+    if answer.is_number and any(mapping.decimal_of(x) == "," for x in mapping.exports if fnmatch(answer.file, x.file)):
         value = value.replace(".", ",")
     own = next((c for c in registry.corrections[sender].corrections if c.id == query.query_id), None) if answer.kind == "open" else None
     record = {

@@ -38,17 +38,19 @@ def ingest(registry: Registry, sender: str, delivery: str) -> LoadSummary | None
         withdraw(connection, registry)
         if is_settled(connection, inventory) or registry.withdraws(sender, delivery, inventory.content_sha256):
             return None
+        summary: LoadSummary | DeliveryRefused
         try:
             summary = load_delivery(connection, registry, inventory)
         except DeliveryRefused as refusal:
-            if marks(registry, sender, delivery) == before:
-                record_state(connection, inventory, kind, "refused", "\n".join(refusal.reasons))
-                raise
+            summary = refusal
         if marks(registry, sender, delivery) != before:  # what was read may be no file that ever was whole: no ledger holds it
             remove_load(connection, inventory.load_id)
             raise DeliveryRefused(sender, delivery, [
                 f"landing/{sender}/{delivery}: a file was written while it was read; left for the next run"
             ])
+        if isinstance(summary, DeliveryRefused):
+            record_state(connection, inventory, kind, "refused", "\n".join(summary.reasons))
+            raise summary
     results = second_process.call(
         run_checks, registry, RAW_SUITE, "raw", {"load_id": inventory.load_id}, inventory.load_id
     )

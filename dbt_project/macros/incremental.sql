@@ -11,7 +11,7 @@ What only lies between (int_observations_at_visits, the criteria of definitions)
 
 In the two tables of many rows each row keeps the number of the build that made it, and int_built_patient keeps each patient's.
 DuckDB passes over row groups whose numbers are none of those sought, so a delivery looks at the builds of its patients, not at
-all of the warehouse. A build that breaks leaves its number to the next: the rows it made lie under the patient's last number or
+all of the warehouse. Without int_built_patient every patient is touched and every row is looked at. A build that breaks leaves its number to the next: the rows it made lie under the patient's last number or
 under this one.
 #}
 
@@ -39,7 +39,7 @@ under this one.
         where exists (
             select 1 from {{ ref('int_touched_patient') }} as t
             where t.sender_id = built.sender_id and t.patient_key = built.patient_key)
-        {%- if by_build_number %}
+        {%- if by_build_number and built_patients() %}
         and build_number in (
             select last_build_number from {{ ref('int_touched_patient') }}
             union

@@ -198,6 +198,20 @@ def test_what_a_broken_build_made_of_a_delivery_goes_with_the_delivery(north: Re
     assert warehouse_digest(north, ("staging", "intermediate", "marts")) == before
 
 
+def test_a_build_that_no_longer_knows_what_was_built_makes_every_row_once(north: Registry) -> None:
+    """Rows keep the number of the build that made them; without the patients' numbers they are found all the same."""
+    deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
+    for delivery, value in (("2024-02", 100), ("2024-03", 200)):
+        deliver(north.landing / "north" / delivery, "labs", f"id,date,test,result,unit\n1,{delivery}-05,CK,{value},U/L\n")
+        take(north)
+        assert all(r.passed for r in build(north)[0])
+    before = warehouse_digest(north, ("staging", "intermediate", "marts"))
+    with warehouse(north.warehouse) as connection:
+        connection.execute("drop table intermediate.int_built_patient")
+    assert all(r.passed for r in build(north)[0])
+    assert warehouse_digest(north, ("staging", "intermediate", "marts")) == before
+
+
 @contextmanager
 def another_process_writes(registry: Registry) -> Iterator[None]:
     """A lock belongs to the handle that took it, so a handle of its own stands for a process of its own."""

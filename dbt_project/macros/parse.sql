@@ -177,6 +177,13 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
 {# A month is a twelfth of the Julian year of 365.25 days. #}
 {% macro days_per_month() -%} 30.4375 {%- endmacro %}
 
+{# Birthdays passed, and the share of the year since the last: 18 on the 18th birthday, of which days by 365.25 fall short. #}
+{% macro years_between(birth, day) -%}
+    {%- set years = "date_sub('year', " ~ birth ~ ", " ~ day ~ ")" -%}
+    ({{ years }} + date_diff('day', ({{ birth }} + to_years({{ years }}::int))::date, {{ day }})
+        / date_diff('day', ({{ birth }} + to_years({{ years }}::int))::date, ({{ birth }} + to_years({{ years }}::int + 1))::date))
+{%- endmacro %}
+
 {# A text that the sender, for this column or this test, or the catalogue declares to mean "not known". `word` names the test. #}
 {% macro is_missing(text, field, entity, word=none) -%}
     ({{ text }} is null or exists (

@@ -5,7 +5,7 @@
 with patients as (
     select
         p.sender_id, p.hospital_id, p.patient_key, p.sex,
-        coalesce(p.age_at_onset_years, date_diff('day', p.birth_date, p.onset_date) / 365.25) as age_at_onset,
+        coalesce(p.age_at_onset_years, {{ years_between('p.birth_date', 'p.onset_date') }}) as age_at_onset,
     from {{ ref('int_patients') }} as p
     semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
 ),

@@ -33,7 +33,7 @@ RAW_FIELDS: dict[str, tuple[str, ...]] = {
     ),
     "observations": (
         "patient_key", "visit_key", "observed_on", "observed_offset", "concept_source", "value_text", "comparator_source",
-        "unit_source", "unit_source_2", "reference_range", "source_column",
+        "unit_source", "unit_source_2", "reference_range", "reference_high", "source_column",
     ),
     "antibodies": (
         "patient_key", "visit_key", "tested_on", "tested_offset", "antibody_source", "result_text", "assay_source",
@@ -67,6 +67,7 @@ create table if not exists raw.rejected_line (
 create table if not exists raw.patient_link (
     sender_id varchar, hospital_id varchar, delivery_id varchar, load_id varchar, patient_key varchar,
     identifier varchar, link_hash varchar);
+create table if not exists raw.load_subject (load_id varchar, subject varchar);
 create table if not exists raw.delivery_decision (load_id varchar primary key, judged_by varchar);
 create table if not exists raw.delivery_comparison (load_id varchar primary key, compared_loads varchar);
 create table if not exists raw.delivery_change (

@@ -260,6 +260,9 @@ class Observations(WideEntity):
     unit: ColumnSource | None = None
     unit_2: ColumnSource | None = Field(None, description="A second unit column; a disagreement is flagged.")
     reference_range: ColumnSource | None = None
+    reference_high: ColumnSource | None = Field(
+        None, description="The upper reference limit, where it stands in a column of its own; in the unit of the result."
+    )
 
     @model_validator(mode="after")
     def long_or_wide(self) -> Observations:

@@ -11,7 +11,7 @@ place of the text sent, and `as_sent` keeps the latter, so that a mart can show 
                      'disease_duration', 'diagnosis'],
         'visits': ['visit_date', 'visit_offset', 'visit_end_date', 'visit_end_offset', 'visit_label'],
         'observations': ['observed_on', 'observed_offset', 'concept_source', 'value_text', 'comparator_source', 'unit_source', 'unit_source_2',
-                         'reference_range'],
+                         'reference_range', 'reference_high'],
         'antibodies': ['tested_on', 'tested_offset', 'antibody_source', 'result_text', 'assay_source', 'cut_off'],
         'events': ['event_date', 'event_offset', 'event_source', 'status_text', 'detail'],
         'treatments': ['treatment_source', 'start_date', 'start_offset', 'stop_date', 'stop_offset', 'dose', 'dose_unit'],

@@ -48,7 +48,9 @@ RECORD_OFFSETS = {
 PATIENT_FIELDS = ("sex", "birth_date", "birth_year", "onset_date", "diagnosis_date", "origin_date", "age_at_onset", "disease_duration", "diagnosis")
 FIELDS_OF = {
     "visits": {"visit_end_date": "visit_end_date", "visit_label": "visit_label"},
-    "observations": {"value": "value", "comparator": "comparator", "unit": "unit", "reference_range": "reference_range"},
+    "observations": {
+        "value": "value", "comparator": "comparator", "unit": "unit", "reference_range": "reference_range", "reference_high": "reference_high",
+    },
     "antibodies": {"value": "result", "assay": "assay", "cut_off": "cut_off"},
     "events": {"detail": "detail", "event_status": "status"},
     "treatments": {"stop_date": "stop_date", "dose": "dose", "dose_unit": "dose_unit"},

@@ -64,6 +64,12 @@ def test_values_are_led_from_their_cell_to_the_canonical_unit_with_their_compara
     ]
 
 
+def test_an_upper_reference_limit_in_a_field_of_its_own_is_that_of_its_result(clinics: Registry) -> None:
+    assert query(
+        clinics, "select sender_id, concept_id, reference_range from intermediate.int_observations where reference_range is not null order by all"
+    ) == [("fhir_clinic", "ck", "<=168"), ("omop_clinic", "ck", "<=140"), ("omop_clinic", "crp", "<=8")]
+
+
 def test_every_part_of_a_panel_in_a_bundle_is_its_patients(clinics: Registry) -> None:
     """Entries that know each other by urn:uuid alone, a panel of seven parts, and a result with a part beside it."""
     assert query(

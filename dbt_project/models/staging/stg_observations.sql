@@ -90,7 +90,7 @@ select
     unit_source,
     unit_source_2,
     unit_in_cell is not null as has_unit_in_cell,
-    reference_range,
+    coalesce('<=' || trim(reference_high), reference_range) as reference_range,
     correction_id,
     as_sent,
     faults,

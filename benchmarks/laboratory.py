@@ -122,6 +122,7 @@ def ingest(folder: str, delivery: str) -> float:
 def load(folder: str, delivery: str) -> float:
     """Ingestion without the raw suite: what a bare read is compared with."""
     from orchestration.database import warehouse
+    from orchestration.delivery_changes import Load, compare
     from orchestration.delivery_ledger import record_state
     from orchestration.inventory import take_inventory
     from orchestration.loading import load_delivery
@@ -131,6 +132,7 @@ def load(folder: str, delivery: str) -> float:
     with warehouse(registry.warehouse) as connection:
         inventory = take_inventory(registry, "lab", delivery)
         load_delivery(connection, registry, inventory)
+        compare(connection, Load("lab", delivery, inventory.load_id, "incremental", inventory.content_sha256))
         record_state(connection, inventory, "incremental", "accepted")
     return time.perf_counter() - started
 

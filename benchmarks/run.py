@@ -33,8 +33,8 @@ def main() -> None:
         built.mkdir()
         shutil.copy(registry / "warehouse" / "warehouse.duckdb", built)
         timed("dbt build alone", [
-            BIN / "dbt", "build", "--full-refresh", "--exclude-resource-type", "unit_test", "--project-dir", ROOT / "dbt_project",
-            "--profiles-dir", ROOT / "dbt_project", "--target-path", built / "target", "--log-path", built / "logs",
+            BIN / "dbt", "build", "--full-refresh", "--exclude-resource-type", "unit_test", "--exclude", "path:seeds,resource_type:test",
+            "--project-dir", ROOT / "dbt_project", "--profiles-dir", ROOT / "dbt_project", "--target-path", built / "target", "--log-path", built / "logs",
         ], MYOSITIS_WAREHOUSE=str(built / "warehouse.duckdb"))
 
 

@@ -56,6 +56,7 @@ def compare(connection: duckdb.DuckDBPyConnection, load: Load) -> None:
     """Count what ``load`` changes, into raw.delivery_change; nothing of an earlier count of it stays."""
     connection.execute("delete from raw.delivery_change where load_id = ?", [load.load_id])
     earlier = _earlier(_in_force(connection), load)
+    _note_subjects(connection, [load.load_id, *earlier])
     if earlier:
         _compare(connection, load, earlier, EARLIER, with_gone=load.kind == "full")
     replaced = connection.execute(
@@ -191,18 +192,42 @@ def _named(mapping: Mapping, entity: str, item: str | None) -> str:
 # the counts
 
 
+def _subject(entity: str) -> str:
+    """Whom a raw row is about: the patient, or the visit where it names that alone; SQL over the row's columns."""
+    return "coalesce(patient_key, visit_key, '')" if "visit_key" in KEYS[entity] else "coalesce(patient_key, '')"
+
+
+def _note_subjects(connection: duckdb.DuckDBPyConnection, loads: list[str]) -> None:
+    """Write whom each load mentions into raw.load_subject, where it is not written yet."""
+    noted = {load for (load,) in connection.execute("select distinct load_id from raw.load_subject").fetchall()}
+    for load in loads:
+        if load not in noted:
+            mentions = " union ".join(f"select load_id, {_subject(e)} as subject from raw.{e} where load_id = $1" for e in RAW_FIELDS)
+            connection.execute(f"insert into raw.load_subject by name {mentions}", [load])
+
+
+def _that_share_subjects(connection: duckdb.DuckDBPyConnection, load: Load, others: list[str]) -> list[str]:
+    sharing = connection.execute(
+        "select distinct load_id from raw.load_subject where load_id <> $1"
+        " and subject in (select subject from raw.load_subject where load_id = $1)", [load.load_id],
+    ).fetchall()
+    return [other for other in others if (other,) in sharing]
+
+
 def _compare(
     connection: duckdb.DuckDBPyConnection, load: Load, others: list[str], compared_with: str, *, with_gone: bool
 ) -> None:
     """Rows that share a natural key count once, and are the same when their sets of contents are.
 
-    Unless what is gone is counted too, earlier rows of other patients than the load's are left before anything is hashed.
+    Unless what is gone is counted too, loads that mention none of the load's patients are not read at all, and of the others
+    the rows of other patients are left before anything is hashed.
     """
+    if not with_gone:
+        others = _that_share_subjects(connection, load, others)
     for entity in RAW_FIELDS:
         item = f"trim({ITEMS[entity][0]})" if entity in ITEMS else "null::varchar"
         key, content = f"hash({', '.join(KEYS[entity])})", f"hash({', '.join(f'trim({c})' for c in COMPARED[entity]) or '0'})"
-        subject = "coalesce(patient_key, visit_key, '')" if "visit_key" in KEYS[entity] else "coalesce(patient_key, '')"
-        marks = ", ".join("?" for _ in others)
+        subject, marks = _subject(entity), ", ".join("?" for _ in others) or "null"
         connection.execute(
             "create or replace temp table said_now as select key, any_value(item) as item, sum(content) as content from"
             f" (select distinct {key} as key, {item} as item, {content} as content from raw.{entity} where load_id = ?) group by key",

@@ -15,7 +15,7 @@ from orchestration.inventory import Inventory
 
 LOAD_TABLES = (
     *(f"raw.{e}" for e in RAW_FIELDS), "raw.delivery_file", "raw.source_table", "raw.rejected_line",
-    "raw.patient_link",
+    "raw.patient_link", "raw.load_subject",
 )
 
 

@@ -26,11 +26,29 @@ under this one.
     {%- endif -%}
 {%- endmacro %}
 
+{# Asked once and written out: the text stands in several places of a model, and rows lie by load, so that a constant passes over the others. #}
 {% macro loads_to_stage() -%}
-    select load_id from {{ source('raw', 'current_load') }}
-    {%- if is_incremental() %}
-    where load_id not in (select distinct load_id from {{ this }})
-    {%- endif %}
+    {%- if is_incremental() -%}
+        {%- set loads = run_query("select load_id from " ~ source('raw', 'current_load') ~ " where load_id not in (select distinct load_id from " ~ this
+            ~ ") or load_id in (select load_id from " ~ source('raw', 'registry_load_to_restage') ~ ") order by 1").columns[0].values() -%}
+        {%- for load in loads %}'{{ load }}'{{ ", " if not loop.last }}{% else %}null{% endfor -%}
+    {%- else -%}
+        select load_id from {{ source('raw', 'current_load') }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# Of what is counted by load: loads that are out of force, that were staged again, and that mention a touched patient. #}
+{% macro forget_counted_loads() -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }}
+        where load_id not in (select load_id from {{ source('raw', 'current_load') }})
+            or load_id in (select load_id from {{ source('raw', 'registry_load_to_restage') }})
+            or load_id in (
+                select m.load_id from {{ ref('int_patient_load') }} as m
+                left join {{ ref('int_visit_patient') }} as v using (sender_id, visit_key)
+                semi join {{ ref('int_touched_patient') }} as t
+                    on t.sender_id = m.sender_id and t.patient_key = coalesce(m.patient_key, v.patient_key, m.visit_key))
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro forget_touched(by_build_number=false) -%}

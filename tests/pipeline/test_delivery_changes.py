@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.database import warehouse
 from orchestration.inventory import take_inventory
 from orchestration.loading import DeliveryRefused
 from orchestration.raw import ingest
@@ -129,6 +130,32 @@ def test_a_full_delivery_must_hold_what_was_known_an_incremental_one_need_not(no
     ingest(full, "north", "first")
     with pytest.raises(DeliveryRefused, match=r'observations "glucose": 19 of 20 rows that earlier deliveries had are gone'):
         ingest(full, "north", "second")
+
+
+@pytest.mark.parametrize("as_an_older_version_left_it", [False, True])
+def test_of_earlier_deliveries_those_are_read_that_mention_a_patient_of_this_one(north: Registry, as_an_older_version_left_it: bool) -> None:
+    of_three = "id,date,test,result,unit\n3,2024-01-01,CK,5,U/L\n"
+    sent(north, "second", of_three, patients="id,sex\n3,F\n")
+    sent(north, "third", labs({"2024-01-01": "99"}) + ",2024-01-01,CK,7,U/L\n", patients="id,sex\n1,F\n")
+    if as_an_older_version_left_it:
+        with warehouse(north.warehouse) as connection:
+            connection.execute("delete from raw.load_subject")
+    with pytest.raises(DeliveryRefused):
+        sent(north, "third, again", of_three.replace(",5,", ",6,") + ",2024-01-01,CK,8,U/L\n1,2024-01-01,glucose,98,mg/dL\n", patients="id,sex\n3,F\n")
+    assert query(north, CHANGES.replace("where", "where delivery_id = 'third, again' and column_name is null and")) == [
+        ("earlier deliveries", "observations", "CK", None, 2, 0, 0, 2, 0),
+        ("earlier deliveries", "observations", "glucose", None, 1, 0, 0, 1, 0),
+    ]
+
+
+def test_rows_that_name_a_visit_alone_are_compared_with_those_of_the_visit(tmp_path: Path) -> None:
+    by_visit = MAPPING.replace("patient_id: id, observed_on: date", "visit_id: id, observed_on: date")
+    registry = make_registry(tmp_path, by_visit, patients=PATIENTS, visits="", labs=labs(GLUCOSE))
+    ingest(registry, "north", "first")
+    sent(registry, "second", labs({"2024-01-01": "101"}))
+    assert query(registry, CHANGES.replace("where", "where column_name is null and")) == [
+        ("earlier deliveries", "observations", "glucose", None, 1, 0, 0, 1, 0)
+    ]
 
 
 def test_an_earlier_delivery_that_comes_late_puts_a_later_one_in_question(north: Registry) -> None:

@@ -3,6 +3,12 @@ From text to numbers and dates. A text that cannot be understood gives null here
 DuckDB's functions stand in this file only.
 #}
 
+{#
+An expression under a name, worked out once: of each further copy of its text DuckDB would compile the regular expressions anew,
+which took seconds before the first row was read.
+#}
+{% macro let(name, expression) -%} list_transform([{{ expression }}], lambda {{ name }} : {{ caller() }})[1] {%- endmacro %}
+
 {# Full-width forms (U+FF01 to U+FF5E, U+3000) as ASCII, outer blanks off; a text with as many bytes as characters has none. #}
 {% macro half_width(text) -%}
     trim(case when strlen({{ text }}) = length({{ text }}) then {{ text }} else translate({{ text }}, '！＂＃＄％＆＇（）＊＋，－．／０１２３４５６７８９：；＜＝＞？＠ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ［＼］＾＿｀ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ｛｜｝～　', '!"#$%&''()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefghijklmnopqrstuvwxyz{|}~ ') end)
@@ -35,11 +41,13 @@ then a point is one, and of marks that stand for thousands only those are read t
 1,234.5, never 1,234). Blanks and apostrophes between groups of three digits are thousands.
 #}
 {% macro number(text, decimal_mark="null") -%}
+    {%- call let('a_text', text) -%}
     case
-        when regexp_full_match({{ text }}, '[+-]?\d+') then try_cast({{ text }} as double)
-        when {{ decimal_mark }} is distinct from ',' and regexp_full_match({{ text }}, '[+-]?\d+\.\d+') then try_cast({{ text }} as double)
-        else {{ _marked_number(_bare_number(text), decimal_mark) }}
+        when regexp_full_match(a_text, '[+-]?\d+') then try_cast(a_text as double)
+        when {{ decimal_mark }} is distinct from ',' and regexp_full_match(a_text, '[+-]?\d+\.\d+') then try_cast(a_text as double)
+        else {% call let('bare', _bare_number('a_text')) %}{{ _marked_number('bare', decimal_mark) }}{% endcall %}
     end
+    {%- endcall -%}
 {%- endmacro %}
 
 {# Digits and marks as a number, or null where they do not fit the decimal mark. #}
@@ -106,12 +114,14 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
 {% macro possible_times(text, column) -%}
     {%- set table = source('raw', 'registry_date_format') -%}
     {%- set formats = _of_date_formats("select distinct unnest(formats) as f from " ~ table ~ " where field = '" ~ column ~ "' order by f") -%}
+    {%- call let('a_date', half_width(text)) -%}
     list_distinct(list_filter([
         {%- for format in formats or ['%Y-%m-%d'] %}
-        case when list_contains(f_{{ column }}.formats, {{ dbt.string_literal(dbt.escape_single_quotes(format)) }}) then {{ _time_in(text, format, 'f_' ~ column ~ '.two_digit_year_pivot') }} end
+        case when list_contains(f_{{ column }}.formats, {{ dbt.string_literal(dbt.escape_single_quotes(format)) }}) then {{ _time_in('a_date', format, 'f_' ~ column ~ '.two_digit_year_pivot') }} end
         {{- "," if not loop.last }}
         {%- endfor %}
     ], lambda t : t.at is not null))
+    {%- endcall -%}
 {%- endmacro %}
 
 {% macro _time_in(text, format, pivot) -%}
@@ -121,16 +131,18 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
         {'at': {{ _time_of_serial("try_cast(replace(" ~ text ~ ", ',', '.') as double)", format) }}, 'precision': 'day'}
     {%- else -%}
         {%- set precision = 'day' if '%d' in format or '%-d' in format or '%j' in format else 'month' if '%m' in format or '%-m' in format or '%b' in format or '%B' in format else 'year' -%}
-        {%- set read = half_width(text) -%}
+        {%- set read = text -%}
         {#- a time of day is the hospital's own: its distance from UTC is left out, or a day could become the next -#}
         {%- if '%z' in format -%}{%- set read = "regexp_replace(" ~ read ~ ", '\\s*(Z|[+-]\\d\\d:?\\d\\d)$', '')" -%}{%- endif -%}
         {%- set time = "try_strptime(" ~ read ~ ", '" ~ dbt.escape_single_quotes(format | replace('%z', '') | trim) ~ "')" -%}
+        {%- call let('a_time', time) -%}
         {%- if '%y' in format or '%-y' in format -%}
-        {'at': {{ time }} + to_years((case when year({{ time }}) % 100 <= {{ pivot }} then 2000 else 1900 end + year({{ time }}) % 100 - year({{ time }}))::integer), 'precision': '{{ precision }}'}
+        {'at': a_time + to_years((case when year(a_time) % 100 <= {{ pivot }} then 2000 else 1900 end + year(a_time) % 100 - year(a_time))::integer), 'precision': '{{ precision }}'}
         {%- else -%}
         {#- %Y reads 21 as the year 21 -#}
-        {'at': case when year({{ time }}) >= 1000 then {{ time }} end, 'precision': '{{ precision }}'}
+        {'at': case when year(a_time) >= 1000 then a_time end, 'precision': '{{ precision }}'}
         {%- endif -%}
+        {%- endcall -%}
     {%- endif -%}
 {%- endmacro %}
 
@@ -156,7 +168,7 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
     list_filter([
         {%- for name, letter, sign, before, first, last in eras %}
         {%- set shape = '^(?:' ~ name ~ '|' ~ letter ~ '|' ~ letter | lower ~ '|' ~ sign ~ ')\\s*(元|\\d{1,2})\\s*(?:[年./-]\\s*(?:(\\d{1,2})\\s*(?:[月./-]\\s*(?:(\\d{1,2})日?)?)?)?)?$' -%}
-        {%- set part = "regexp_extract(" ~ half_width(text) ~ ", '" ~ shape ~ "', " %}
+        {%- set part = "regexp_extract(" ~ text ~ ", '" ~ shape ~ "', " %}
         {'at': case when {{ part }}0) <> '' then try_cast(printf('%04d-%02d-%02d',
                 {{ before }} + case {{ part }}1) when '元' then 1 else try_cast({{ part }}1) as integer) end,
                 coalesce(try_cast({{ part }}2) as integer), 1), coalesce(try_cast({{ part }}3) as integer), 1)) as timestamp) end,

@@ -37,7 +37,7 @@ class CorrectionsRefused(Exception):
     def __init__(self, reasons: list[str]) -> None:
         self.reasons = reasons
         super().__init__(
-            "no build: these corrections do not hold; the last good release stays\n" + "\n".join(f"  {r}" for r in reasons)
+            "no build: these corrections do not hold; a release made before stays\n" + "\n".join(f"  {r}" for r in reasons)
         )
 
 

@@ -227,6 +227,8 @@ def _compare(
     for entity in RAW_FIELDS:
         item = f"trim({ITEMS[entity][0]})" if entity in ITEMS else "null::varchar"
         key, content = f"hash({', '.join(KEYS[entity])})", f"hash({', '.join(f'trim({c})' for c in COMPARED[entity]) or '0'})"
+        if not others:
+            content = "0"  # nobody's rows are known: they are counted, and ten million need not be held whole
         subject, marks = _subject(entity), ", ".join("?" for _ in others) or "null"
         connection.execute(
             "create or replace temp table said_now as select key, any_value(item) as item, sum(content) as content from"

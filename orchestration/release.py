@@ -39,7 +39,7 @@ class ReleaseRefused(Exception):
 
     def __init__(self, reasons: list[str]) -> None:
         self.reasons = reasons
-        super().__init__("no release: the marts do not pass their gate; the last good release stays\n" + "\n".join(f"  {r}" for r in reasons))
+        super().__init__("no release: the marts do not pass their gate; a release made before stays\n" + "\n".join(f"  {r}" for r in reasons))
 
 
 def release_id(registry: Registry, connection: duckdb.DuckDBPyConnection) -> str:

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_touched() }}") }}
 
 -- The last model of a build: once it stands, every patient's rows are made from these loads.
 -- depends_on: {{ ref('dim_patient') }} {{ ref('fct_visit') }} {{ ref('fct_observation') }} {{ ref('fct_antibody_result') }}

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched(by_build_number=true) }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_touched(by_build_number=true) }}") }}
 
 {#- Names, units and physical sense of each result; what cannot be understood keeps its row here with a fault. #}
 

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_loads() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_loads() }}") }}
 
 {% set entities = ['patients', 'visits', 'observations', 'antibodies', 'events', 'treatments', 'follow_up'] %}
 {% set loads = loads_to_stage() %}

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_touched() }}") }}
 
 with staged as (
     select p.* from {{ ref('stg_patients') }} as p

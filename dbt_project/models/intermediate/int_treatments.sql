@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_touched() }}") }}
 
 with touched as (
     select s.* exclude (faults, is_rejected) from {{ ref('stg_treatments') }} as s

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_touched() }}") }}
 
 with patients as (
     select p.sender_id, p.hospital_id, p.patient_key from {{ ref('int_patients') }} as p

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_touched() }}") }}
 
 select
     md5(concat_ws('|', r.sender_id, r.hospital_id, r.patient_key, r.antibody_id, r.assay_id, r.tested_date_iso, r.time_days)) as antibody_result_key,

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_touched() }}") }}
 
 select
     md5(concat_ws('|', e.sender_id, e.hospital_id, e.patient_key, e.event_id, e.event_date_iso, e.event_offset_days)) as event_key,

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched(by_build_number=true) }}", post_hook="{{ lay_out_for_tests() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_touched(by_build_number=true) }}", post_hook="{{ lay_out_for_tests() }}") }}
 
 with sent as (
     select

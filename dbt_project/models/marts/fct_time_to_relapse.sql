@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_touched() }}") }}
 
 {#-
 An endpoint is a list of event sources, a list of competing ones, and what censors it: the last contact, the horizon, or an event

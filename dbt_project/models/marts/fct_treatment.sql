@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_touched() }}") }}
 
 select
     md5(concat_ws('|', r.sender_id, r.hospital_id, r.patient_key, r.treatment_id, r.start_date_iso, r.start_offset_days)) as treatment_key,

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_touched() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_touched() }}") }}
 
 select
     v.visit_key, v.sender_id, v.hospital_id, v.patient_key, v.visit_date, v.visit_date_precision, v.visit_date_iso, v.visit_end_date, v.visit_end_date_iso, v.visit_end_at, v.time_days, v.visit_label,

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", alias="source_table", pre_hook="{{ forget_counted_loads() }}") }}
+{{ config(materialized="incremental", alias="source_table", pre_hook="{{ forget_counted_loads() }}") }}
 
 {#- The account of every table of every delivery in force: records in = records accepted + records rejected. Kept by load. -#}
 

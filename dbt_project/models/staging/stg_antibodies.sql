@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_loads() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_loads() }}") }}
 
 {{ staged('antibodies', dates=['tested_on'], offsets=['tested_offset'], texts=['result_text'], word='antibody_source') }},
 

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_loads() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_loads() }}") }}
 
 {{ staged('observations', dates=['observed_on'], offsets=['observed_offset'], texts=['value_text'], word='concept_source') }},
 

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_loads() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_loads() }}") }}
 
 {{ staged('patients', dates=['birth_date', 'onset_date', 'diagnosis_date', 'origin_date'],
           texts=['sex', 'birth_year', 'age_at_onset', 'disease_duration', 'diagnosis']) }},

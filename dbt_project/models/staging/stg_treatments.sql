@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_loads() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_loads() }}") }}
 
 {{ staged('treatments', dates=['start_date', 'stop_date'], offsets=['start_offset', 'stop_offset'], texts=['treatment_source', 'dose']) }},
 

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="append", pre_hook="{{ forget_loads() }}") }}
+{{ config(materialized="incremental", pre_hook="{{ forget_loads() }}") }}
 
 {{ staged('visits', dates=['visit_date', 'visit_end_date'], offsets=['visit_offset', 'visit_end_offset']) }},
 

@@ -20,6 +20,7 @@ from orchestration.mapping import Mapping
 from orchestration.registry import Registry
 
 LOCK_WAIT_SECONDS = 60.0
+BUILT_BY_RULES, BEING_BUILT = "built_by_rules", "building"  # a state of the warehouse; a build by other rules, until it is done
 
 PROVENANCE = ("sender_id", "hospital_id", "delivery_id", "load_id", "export_id", "source_file", "source_sheet")
 
@@ -51,6 +52,7 @@ RAW_FIELDS: dict[str, tuple[str, ...]] = {
 
 LEDGER = """
 create table if not exists raw.pseudonym_mark (mark varchar);
+create table if not exists raw.state (name varchar primary key, value varchar);
 create table if not exists raw.delivery (
     sender_id varchar, delivery_id varchar, load_id varchar, state varchar, kind varchar, content_sha256 varchar,
     mapping_digest varchar, loaded_at timestamp, reason varchar, primary key (sender_id, delivery_id, load_id));
@@ -179,6 +181,15 @@ def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(LEDGER)
     connection.execute(CORRECTIONS)
     connection.execute(RULES)
+
+
+def state(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
+    row = connection.execute(f"select value from raw.state where name = '{name}'").fetchone()
+    return row[0] if row else None
+
+
+def put_state(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
+    connection.execute("insert or replace into raw.state values (?, ?)", [name, value])
 
 
 def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:

@@ -101,8 +101,11 @@ def ingest(registry: Registry, found: list[Inventory]) -> Outcome:
 
 
 def needs_build(registry: Registry) -> bool:
-    """Whether the loads, rules, studies or code differ from those of the current release, or its report is missing; never of nothing."""
-    from orchestration.database import warehouse
+    """Whether the loads, rules, studies or code differ from those of the current release, or its report is missing; never of nothing.
+
+    A build by other rules that was cut short is one more reason, though the rules be again what they were: it left tables of both.
+    """
+    from orchestration.database import BEING_BUILT, BUILT_BY_RULES, state, warehouse
     from orchestration.release import current_manifest, release_id
 
     manifest = current_manifest(registry)
@@ -110,7 +113,8 @@ def needs_build(registry: Registry) -> bool:
         if manifest is None and not connection.execute("select count(*) from raw.current_load").fetchone()[0]:
             return False
         wanted = release_id(registry, connection)
-    if manifest is None or manifest["release_id"] != wanted:
+        is_cut_short = (state(connection, BUILT_BY_RULES) or "").startswith(BEING_BUILT)
+    if manifest is None or manifest["release_id"] != wanted or is_cut_short:
         return True
     return not (registry.reports / wanted / "report.html").exists()
 

@@ -16,7 +16,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 
 from orchestration import dbt
 from orchestration.correction_cells import CorrectionsRefused, resolve_corrections
-from orchestration.database import warehouse, write_rules
+from orchestration.database import BEING_BUILT, BUILT_BY_RULES, put_state, state, warehouse, write_rules
 from orchestration.delivery_changes import compare_again
 from orchestration.delivery_ledger import judged_by
 from orchestration.lineage import read_lineage
@@ -101,9 +101,9 @@ def build(registry: Registry) -> tuple[list[dbt.NodeResult], dict[str, int]]:
     rules = dbt.project_digest() + registry.rules_digest()
     with warehouse(registry.warehouse) as connection:
         write_rules(connection, registry)
-        fresh = _setting(connection, "built_by_rules") == rules
+        fresh = state(connection, BUILT_BY_RULES) == rules
         if not fresh:
-            _put_setting(connection, "built_by_rules", f"building {rules}")
+            put_state(connection, BUILT_BY_RULES, f"{BEING_BUILT} {rules}")
     log.info("models: %s", "what the new deliveries touch" if fresh else "all of them, for rules or models are new")
     _settle(registry)
     results = dbt.build(registry, full_refresh=not fresh, with_seeds=not fresh)
@@ -111,7 +111,7 @@ def build(registry: Registry) -> tuple[list[dbt.NodeResult], dict[str, int]]:
         with warehouse(registry.warehouse) as connection:
             connection.execute("delete from raw.registry_load_to_restage")
             if not refuse_over_threshold(connection, registry):
-                _put_setting(connection, "built_by_rules", rules)
+                put_state(connection, BUILT_BY_RULES, rules)
                 return results, _row_counts(connection)
         _settle(registry)
         results = dbt.build(registry, full_refresh=False, with_seeds=False)
@@ -191,16 +191,6 @@ def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         return {}
     query = " union all ".join(f"select '{name}' as name, count(*) as n from {name}" for (name,) in tables)
     return dict(connection.execute(query).fetchall())
-
-
-def _setting(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
-    connection.execute("create table if not exists raw.state (name varchar primary key, value varchar)")
-    row = connection.execute("select value from raw.state where name = ?", [name]).fetchone()
-    return row[0] if row else None
-
-
-def _put_setting(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
-    connection.execute("insert or replace into raw.state values (?, ?)", [name, value])
 
 
 def _events(

@@ -119,6 +119,32 @@ def test_a_release_counts_the_checks_of_the_loads_in_force(north: Registry) -> N
     assert scopes == sorted([(load,), ("marts",)])
 
 
+def test_rules_that_are_put_back_after_a_build_by_others_was_cut_short_are_built_by_again(
+    north: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
+    take(north)
+    released = flow.build(north, with_report=False).released
+    (north.reports / released).mkdir(parents=True)
+    (north.reports / released / "report.html").touch()
+    assert not flow.needs_build(north)
+    rules = north.folder / "registry.yml"
+    as_it_was = rules.read_text()
+    rules.write_text(as_it_was + "observation_window_days: 9\n")
+
+    def cut_short(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(dbt, "build", cut_short)
+        build(opened(north.folder))
+    rules.write_text(as_it_was)
+    north = opened(north.folder)
+    assert flow.needs_build(north)
+    assert flow.build(north, with_report=False).released == released
+    assert not flow.needs_build(north)
+
+
 def test_a_delivery_whose_folder_is_gone_stays_in_force_until_a_record_withdraws_it(
     north: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:

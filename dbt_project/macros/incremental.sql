@@ -26,28 +26,48 @@ under this one.
     {%- endif -%}
 {%- endmacro %}
 
-{# Asked once and written out: the text stands in several places of a model, and rows lie by load, so that a constant passes over the others. #}
+{#
+Loads that a query finds, as a list of texts: rows lie by load, and DuckDB passes over row groups of others by a constant, where a
+subquery gives it no more than the least and the greatest.
+#}
+{% macro listed(sql) -%}
+    {%- set loads = run_query(sql ~ " order by 1").columns[0].values() if execute else [] -%}
+    {%- for load in loads %}'{{ load }}'{{ ", " if not loop.last }}{% else %}null{% endfor -%}
+{%- endmacro %}
+
 {% macro loads_to_stage() -%}
+    {%- set in_force = "select load_id from " ~ source('raw', 'current_load') -%}
     {%- if is_incremental() -%}
-        {%- set loads = run_query("select load_id from " ~ source('raw', 'current_load') ~ " where load_id not in (select distinct load_id from " ~ this
-            ~ ") or load_id in (select load_id from " ~ source('raw', 'registry_load_to_restage') ~ ") order by 1").columns[0].values() -%}
-        {%- for load in loads %}'{{ load }}'{{ ", " if not loop.last }}{% else %}null{% endfor -%}
+        {{ listed(in_force ~ " where load_id not in (select distinct load_id from " ~ this ~ ") or load_id in (select load_id from "
+            ~ source('raw', 'registry_load_to_restage') ~ ")") }}
     {%- else -%}
-        select load_id from {{ source('raw', 'current_load') }}
+        {{ in_force }}
     {%- endif -%}
 {%- endmacro %}
 
-{# Of what is counted by load: loads that are out of force, that were staged again, and that mention a touched patient. #}
+{% macro loads_that_mention_touched() -%}
+    select distinct m.load_id from {{ ref('int_patient_load') }} as m
+    left join {{ ref('int_visit_patient') }} as v using (sender_id, visit_key)
+    semi join {{ ref('int_touched_patient') }} as t
+        on t.sender_id = m.sender_id and t.patient_key = coalesce(m.patient_key, v.patient_key, m.visit_key)
+{%- endmacro %}
+
+{# Of what is counted by load: loads that are new, staged again, or mention a touched patient. #}
+{% macro loads_to_count() -%}
+    {%- set in_force = "select load_id from " ~ source('raw', 'current_load') -%}
+    {%- set touched = loads_that_mention_touched() -%}
+    {%- if is_incremental() -%}
+        {{ listed(in_force ~ " where load_id not in (select load_id from " ~ this ~ ") or load_id in (select load_id from "
+            ~ source('raw', 'registry_load_to_restage') ~ ") or load_id in (" ~ touched ~ ")") }}
+    {%- else -%}
+        {{ in_force }}
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro forget_counted_loads() -%}
     {%- if is_incremental() -%}
         delete from {{ this }}
-        where load_id not in (select load_id from {{ source('raw', 'current_load') }})
-            or load_id in (select load_id from {{ source('raw', 'registry_load_to_restage') }})
-            or load_id in (
-                select m.load_id from {{ ref('int_patient_load') }} as m
-                left join {{ ref('int_visit_patient') }} as v using (sender_id, visit_key)
-                semi join {{ ref('int_touched_patient') }} as t
-                    on t.sender_id = m.sender_id and t.patient_key = coalesce(m.patient_key, v.patient_key, m.visit_key))
+        where load_id not in (select load_id from {{ source('raw', 'current_load') }}) or load_id in ({{ loads_to_count() }})
     {%- endif -%}
 {%- endmacro %}
 

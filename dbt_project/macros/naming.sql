@@ -32,14 +32,16 @@ One row per sender and word: (sender_id, word, code, is_unwanted).
 
 {# Staged rows of touched patients, their patient and hospital resolved through the visit where the row names only that. #}
 {% macro touched_rows(staging) -%}
+    {%- set loads = loads_that_mention_touched() -%}
     select s.* exclude (patient_key, hospital_id, faults, is_rejected),
         coalesce(s.patient_key, v.patient_key) as resolved_patient,
         coalesce(s.patient_key, v.patient_key, s.visit_key) as subject_key,
         coalesce(s.hospital_id, v.hospital_id) as stated_hospital,
     from (  -- a join on the column itself passes over the others fast; a join on what a visit says cannot
         select * from {{ ref(staging) }} semi join {{ ref('int_touched_patient') }} using (sender_id, patient_key)
-        where load_id in (  -- rows lie by load: those of loads that mention none of these patients are passed over whole
-            select load_id from {{ ref('int_patient_load') }} semi join {{ ref('int_touched_patient') }} using (sender_id, patient_key))
+        {%- if is_incremental() %}
+        where load_id in ({{ listed(loads) }})
+        {%- endif %}
         union all
         select * from {{ ref(staging) }} where patient_key is null
     ) as s

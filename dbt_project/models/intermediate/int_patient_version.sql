@@ -34,7 +34,7 @@ resolved as (
 ),
 
 versioned as (
-    select sender_id, patient_key, md5(string_agg(made_from, ',' order by made_from)) as patient_version
+    select sender_id, patient_key, md5(list_sort(list(made_from))::varchar) as patient_version
     from resolved
     group by all
 )

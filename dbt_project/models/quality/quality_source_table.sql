@@ -1,19 +1,17 @@
 {{ config(materialized="incremental", alias="source_table", pre_hook="{{ forget_counted_loads() }}") }}
 
 {#- The account of every table of every delivery in force: records in = records accepted + records rejected. Kept by load. -#}
-
--- depends_on: {{ ref('int_patient_load') }} {{ ref('int_visit_patient') }} {{ ref('int_touched_patient') }}
+{%- set loads = loads_to_count() %}
 
 with sent as (
     select * from {{ source('raw', 'source_table') }}
-    where load_id in (select load_id from {{ source('raw', 'current_load') }})
-        {% if is_incremental() %}and load_id not in (select load_id from {{ this }}){% endif %}
+    where load_id in ({{ loads }})
 ),
 
 staged as (
     {% for entity in ['patients', 'visits', 'observations', 'antibodies', 'events', 'treatments', 'follow_up'] %}
     select load_id, source_file, source_sheet, '{{ entity }}' as entity, count(*) as records_staged from {{ ref('stg_' ~ entity) }}
-    where load_id in (select load_id from sent) group by all
+    where load_id in ({{ loads }}) group by all
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),
@@ -24,7 +22,7 @@ rejected as (
     from (
         select load_id, source_file, source_sheet, entity, source_row, source_column, bool_or(counts_against_threshold) as counts_against_threshold
         from {{ ref('quality_rejected_row') }}
-        where is_row and entity is not null and load_id in (select load_id from sent)
+        where is_row and entity is not null and load_id in ({{ loads }})
         group by all
     )
     group by all
@@ -34,16 +32,16 @@ rejected as (
 accepted as (
     select load_id, source_file, source_sheet, 'patients' as entity, count(*) as records_accepted
     from {{ ref('stg_patients') }}
-    where not is_rejected and hospital_id is not null and load_id in (select load_id from sent) group by all
+    where not is_rejected and hospital_id is not null and load_id in ({{ loads }}) group by all
     union all
     select v.load_id, v.source_file, v.source_sheet, 'visits', count(*)
     from {{ ref('stg_visits') }} as v semi join {{ ref('int_patients') }} as p using (sender_id, patient_key)
-    where not v.is_rejected and v.load_id in (select load_id from sent) group by all
+    where not v.is_rejected and v.load_id in ({{ loads }}) group by all
     {% for entity, model in {'observations': 'int_observations', 'antibodies': 'int_antibody_results', 'events': 'int_events',
                              'treatments': 'int_treatments', 'follow_up': 'int_follow_up'}.items() %}
     union all
     select load_id, source_file, source_sheet, '{{ entity }}', count(*) from {{ ref(model) }}
-    where not is_rejected and load_id in (select load_id from sent) group by all
+    where not is_rejected and load_id in ({{ loads }}) group by all
     {% endfor %}
 )
 

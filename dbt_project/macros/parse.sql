@@ -131,9 +131,8 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
         {'at': {{ _time_of_serial("try_cast(replace(" ~ text ~ ", ',', '.') as double)", format) }}, 'precision': 'day'}
     {%- else -%}
         {%- set precision = 'day' if '%d' in format or '%-d' in format or '%j' in format else 'month' if '%m' in format or '%-m' in format or '%b' in format or '%B' in format else 'year' -%}
-        {%- set read = text -%}
         {#- a time of day is the hospital's own: its distance from UTC is left out, or a day could become the next -#}
-        {%- if '%z' in format -%}{%- set read = "regexp_replace(" ~ read ~ ", '\\s*(Z|[+-]\\d\\d:?\\d\\d)$', '')" -%}{%- endif -%}
+        {%- set read = "regexp_replace(" ~ text ~ ", '\\s*(Z|[+-]\\d\\d:?\\d\\d)$', '')" if '%z' in format else text -%}
         {%- set time = "try_strptime(" ~ read ~ ", '" ~ dbt.escape_single_quotes(format | replace('%z', '') | trim) ~ "')" -%}
         {%- call let('a_time', time) -%}
         {%- if '%y' in format or '%-y' in format -%}

@@ -90,7 +90,8 @@ select
     unit_source,
     unit_source_2,
     unit_in_cell is not null as has_unit_in_cell,
-    coalesce('<=' || trim(reference_high), reference_range) as reference_range,
+    -- 0 and words stand for no limit
+    case when try_cast(replace(trim(reference_high), ',', '.') as double) > 0 then '<=' || trim(reference_high) else reference_range end as reference_range,
     correction_id,
     as_sent,
     faults,

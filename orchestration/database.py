@@ -52,7 +52,8 @@ RAW_FIELDS: dict[str, tuple[str, ...]] = {
 
 LEDGER = """
 create table if not exists raw.pseudonym_mark (mark varchar);
-create table if not exists raw.state (name varchar primary key, value varchar);
+create table if not exists raw.warehouse_state (state varchar primary key, value varchar);
+drop table if exists raw.state;  -- an older version's
 create table if not exists raw.delivery (
     sender_id varchar, delivery_id varchar, load_id varchar, state varchar, kind varchar, content_sha256 varchar,
     mapping_digest varchar, loaded_at timestamp, reason varchar, primary key (sender_id, delivery_id, load_id));
@@ -184,12 +185,12 @@ def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def state(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
-    row = connection.execute(f"select value from raw.state where name = '{name}'").fetchone()
+    row = connection.execute(f"select value from raw.warehouse_state where state = '{name}'").fetchone()
     return row[0] if row else None
 
 
 def put_state(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
-    connection.execute("insert or replace into raw.state values (?, ?)", [name, value])
+    connection.execute("insert or replace into raw.warehouse_state values (?, ?)", [name, value])
 
 
 def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:

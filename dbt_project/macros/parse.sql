@@ -114,7 +114,7 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
 {% macro possible_times(text, column) -%}
     {%- set table = source('raw', 'registry_date_format') -%}
     {%- set formats = _of_date_formats("select distinct unnest(formats) as f from " ~ table ~ " where field = '" ~ column ~ "' order by f") -%}
-    {%- call let('a_date', half_width(text)) -%}
+    {%- call let('a_date', text) -%}
     list_distinct(list_filter([
         {%- for format in formats or ['%Y-%m-%d'] %}
         case when list_contains(f_{{ column }}.formats, {{ dbt.string_literal(dbt.escape_single_quotes(format)) }}) then {{ _time_in('a_date', format, 'f_' ~ column ~ '.two_digit_year_pivot') }} end
@@ -132,7 +132,7 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
     {%- else -%}
         {%- set precision = 'day' if '%d' in format or '%-d' in format or '%j' in format else 'month' if '%m' in format or '%-m' in format or '%b' in format or '%B' in format else 'year' -%}
         {#- a time of day is the hospital's own: its distance from UTC is left out, or a day could become the next -#}
-        {%- set read = "regexp_replace(" ~ text ~ ", '\\s*(Z|[+-]\\d\\d:?\\d\\d)$', '')" if '%z' in format else text -%}
+        {%- set read = "regexp_replace(" ~ half_width(text) ~ ", '\\s*(Z|[+-]\\d\\d:?\\d\\d)$', '')" if '%z' in format else half_width(text) -%}
         {%- set time = "try_strptime(" ~ read ~ ", '" ~ dbt.escape_single_quotes(format | replace('%z', '') | trim) ~ "')" -%}
         {%- call let('a_time', time) -%}
         {%- if '%y' in format or '%-y' in format -%}
@@ -167,7 +167,7 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
     list_filter([
         {%- for name, letter, sign, before, first, last in eras %}
         {%- set shape = '^(?:' ~ name ~ '|' ~ letter ~ '|' ~ letter | lower ~ '|' ~ sign ~ ')\\s*(元|\\d{1,2})\\s*(?:[年./-]\\s*(?:(\\d{1,2})\\s*(?:[月./-]\\s*(?:(\\d{1,2})日?)?)?)?)?$' -%}
-        {%- set part = "regexp_extract(" ~ text ~ ", '" ~ shape ~ "', " %}
+        {%- set part = "regexp_extract(" ~ half_width(text) ~ ", '" ~ shape ~ "', " %}
         {'at': case when {{ part }}0) <> '' then try_cast(printf('%04d-%02d-%02d',
                 {{ before }} + case {{ part }}1) when '元' then 1 else try_cast({{ part }}1) as integer) end,
                 coalesce(try_cast({{ part }}2) as integer), 1), coalesce(try_cast({{ part }}3) as integer), 1)) as timestamp) end,

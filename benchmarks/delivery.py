@@ -1,6 +1,6 @@
 """What a delivery of 100,000 rows costs in a warehouse of 0, 1, 10 and 50 million: it must not grow with the warehouse.
 
-    python -m benchmarks.delivery                          # needs about 20 GB of disk and three quarters of an hour
+    python -m benchmarks.delivery                          # needs about 20 GB of disk and over an hour
     python -m benchmarks.delivery --warehouse 0 1000000
 
 One warehouse grows from size to size through the real path: deliveries of at most ten million rows, each built when it has

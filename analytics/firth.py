@@ -16,7 +16,7 @@ linear in rows. Late entry and strata come with the risk sets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,7 +26,7 @@ from scipy.special import expit
 
 from analytics.cox.data import CoxData, prepare
 from analytics.cox.estimate import centre, events_per_parameter
-from analytics.cox.likelihood import Derivatives, partial_likelihood, pieces, sum_over_terms
+from analytics.cox.likelihood import Derivatives, Pieces, derivatives_of, pieces, sum_over_terms
 from analytics.cox.newton import aliased_columns, maximise
 from analytics.cox.terms import Factors, build_design, columns_of
 from analytics.jeffreys import (
@@ -77,11 +77,8 @@ class FirthFit:
 class Likelihood(Protocol):
     """What the penalty needs to know of a model, at covariates ``x`` and linear predictor ``eta``."""
 
-    def derivatives(self, x: FloatArray, eta: FloatArray) -> Derivatives:
-        """Log likelihood, score, information."""
-
-    def derivative_trace(self, x: FloatArray, eta: FloatArray, inverse: FloatArray) -> FloatArray:
-        """tr(inverse dI/db_l) for each coefficient l."""
+    def at(self, x: FloatArray, eta: FloatArray) -> tuple[Derivatives, Callable[[FloatArray], FloatArray]]:
+        """Log likelihood, score and information; and what maps a matrix M to tr(M dI/db_l) for each coefficient l."""
 
 
 @dataclass(frozen=True)
@@ -168,13 +165,14 @@ def firth_logistic(
 class CoxLikelihood:
     rows: CoxData
 
-    def derivatives(self, x: FloatArray, eta: FloatArray) -> Derivatives:
-        return partial_likelihood(self.rows.sets, self.rows.tie_terms, x, eta)
+    def at(self, x: FloatArray, eta: FloatArray) -> tuple[Derivatives, Callable[[FloatArray], FloatArray]]:
+        with np.errstate(all="ignore"):  # an absurd step gives NaN, which the maximiser answers by halving it
+            part = pieces(self.rows.sets, self.rows.tie_terms, x, eta)
+        return derivatives_of(part, self.rows.sets, x, eta), lambda inverse: self._trace(part, x, inverse)
 
-    def derivative_trace(self, x: FloatArray, eta: FloatArray, inverse: FloatArray) -> FloatArray:
+    def _trace(self, part: Pieces, x: FloatArray, inverse: FloatArray) -> FloatArray:
         """The sum over events of E[q x] - 2 E[x x'] v - E[q] m + 2 (m'v) m, with v = inverse m."""
         sets, terms = self.rows.sets, self.rows.tie_terms
-        part = pieces(sets, terms, x, eta)
         q = np.einsum("ij,jk,ik->i", x, inverse, x)
         v = part.mean @ inverse
         mean_q = sets.sum_at_risk(part.weight * q)[terms.block] / part.denominator
@@ -187,14 +185,13 @@ class CoxLikelihood:
 class LogisticLikelihood:
     event: np.ndarray
 
-    def derivatives(self, x: FloatArray, eta: FloatArray) -> Derivatives:
+    def at(self, x: FloatArray, eta: FloatArray) -> tuple[Derivatives, Callable[[FloatArray], FloatArray]]:
         p = expit(eta)
         loglik = float(-np.logaddexp(0.0, np.where(self.event, -eta, eta)).sum())
-        return Derivatives(loglik, x.T @ (self.event - p), (x * (p * (1 - p))[:, None]).T @ x)
-
-    def derivative_trace(self, x: FloatArray, eta: FloatArray, inverse: FloatArray) -> FloatArray:
-        p = expit(eta)
-        return x.T @ (p * (1 - p) * (1 - 2 * p) * np.einsum("ij,jk,ik->i", x, inverse, x))
+        derivatives = Derivatives(loglik, x.T @ (self.event - p), (x * (p * (1 - p))[:, None]).T @ x)
+        return derivatives, lambda inverse: (
+            x.T @ (p * (1 - p) * (1 - 2 * p) * np.einsum("ij,jk,ik->i", x, inverse, x))
+        )
 
 
 def _fit(problem: _Problem, confidence: float) -> FirthFit:
@@ -205,21 +202,15 @@ def _fit(problem: _Problem, confidence: float) -> FirthFit:
     spread = np.ptp(problem.x, axis=0)
     unit = np.where(spread > 0, spread, 1.0)
     scaled = problem.x / unit
-    aliased = aliased_columns(problem.likelihood.derivatives(scaled, np.zeros(problem.n)).information)
+    aliased = aliased_columns(problem.likelihood.at(scaled, np.zeros(problem.n))[0].information)
     kept = np.array([j for j in range(p) if j not in aliased], dtype=np.int64)
     used = scaled[:, kept]
 
     def evaluate(beta: FloatArray) -> Penalised:
-        eta = used @ beta
-        at = problem.likelihood.derivatives(used, eta)
-        return penalised_score(
-            at.loglik,
-            at.score,
-            at.information,
-            lambda inverse: problem.likelihood.derivative_trace(used, eta, inverse),
-        )
+        at, trace = problem.likelihood.at(used, used @ beta)
+        return penalised_score(at.loglik, at.score, at.information, trace)
 
-    plain = maximise(lambda beta: problem.likelihood.derivatives(used, used @ beta), len(kept))
+    plain = maximise(lambda beta: problem.likelihood.at(used, used @ beta)[0], len(kept))
     monotone = [problem.names[j] for j in kept[np.flatnonzero(plain.moving)]]
     maximum = maximise_penalised(evaluate, np.zeros(len(kept)))
     status, note = _judge(problem, maximum, monotone, aliased, len(kept))

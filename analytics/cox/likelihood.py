@@ -77,7 +77,12 @@ def pieces(sets: RiskSets, terms: TieTerms, x: FloatArray, eta: FloatArray) -> P
 def partial_likelihood(sets: RiskSets, terms: TieTerms, x: FloatArray, eta: FloatArray) -> Derivatives:
     """Log partial likelihood, score (p,) and observed information (p, p) at ``eta``."""
     with np.errstate(all="ignore"):  # an absurd step gives NaN, which the maximiser answers by halving it
-        part = pieces(sets, terms, x, eta)
+        return derivatives_of(pieces(sets, terms, x, eta), sets, x, eta)
+
+
+def derivatives_of(part: Pieces, sets: RiskSets, x: FloatArray, eta: FloatArray) -> Derivatives:
+    """What `partial_likelihood` returns, from its pieces at ``eta``."""
+    with np.errstate(all="ignore"):
         event = sets.event_block >= 0
         loglik = float((eta[event] - part.log_scale).sum() - np.log(part.denominator).sum())
         score = x.T @ (event - part.compensator)

@@ -1,49 +1,100 @@
-"""A process of its own for formats whose parsers are not ours, with limits on memory and time.
+"""A process for formats whose parsers are not ours: one that waits, and forks a child with limits for each file.
 
-Belongs here: starting it, its limits, and turning its end into a result or a fault. A workbook can lay out
+Belongs here: starting it, the limits, and turning a child's end into a result or a fault. A workbook can lay out
 17 thousand million cells from two, and a damaged statistics file can crash a C library: here that ends a
-process, not ours. Does not belong here: what is done inside (``workbook.py``, ``statistics_file.py``).
+child, not us. Forking spares each file the start of an interpreter. Does not belong here: what is done
+inside (``workbook.py``, ``statistics_file.py``).
 
-    python -m orchestration.exports.worker   reads a task as JSON from stdin, answers with JSON on stdout
+    python -m orchestration.exports.worker N   is asked over the socket that is its file descriptor N
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import resource
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import tempfile
+import threading
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .errors import ExportFault
 from .limits import GIB, WORKER_MEMORY_BYTES, WORKER_SECONDS
 
 FAULT_KEYS = ("rule", "found", "expected", "remedy", "sheet", "row", "column")
+STATUS = struct.Struct("!i")
 
 
 def in_worker(job: str, **arguments: Any) -> Any:
     """The result of ``job`` (a name in ``_run``) in a process with limits, or the fault that it found."""
-    task = json.dumps({"job": job, "arguments": arguments})
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "orchestration.exports.worker"],
-            env=_environment(),
-            input=task.encode(),
-            capture_output=True,
-            timeout=2 * WORKER_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise _too_much("time") from None
-    if done.returncode != 0:
-        raise _ended(done.returncode, done.stderr)
-    answer = json.loads(done.stdout)
-    if "fault" in answer:
-        raise _fault(answer["fault"])
-    return answer["result"]
+    with tempfile.TemporaryFile() as task, tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as errors:
+        task.write(json.dumps({"job": job, "arguments": arguments}).encode())
+        task.seek(0)
+        code = _waiting.ask(task, answer, errors)
+        for file in (answer, errors):
+            file.seek(0)
+        if code != 0:
+            raise _ended(code, errors.read())
+        found = json.load(answer)
+    if "fault" in found:
+        raise _fault(found["fault"])
+    return found["result"]
+
+
+class _Waiting:
+    """The process that waits, started when first asked and again when it is gone; it ends with ours."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.socket: socket.socket | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, *files: IO[bytes]) -> int:
+        """Have a child read its task from the first file, and write its answer and stderr to the others; its exit code."""
+        with self.lock:
+            if self.process is None or self.process.poll() is not None:
+                self._start()
+            try:
+                socket.send_fds(self.socket, [b"."], [file.fileno() for file in files])
+                status = self.socket.recv(STATUS.size, socket.MSG_WAITALL)
+            except OSError:
+                status = b""
+            except BaseException:  # Ctrl-C: its answer would be taken for that of the next file
+                self.end()
+                raise
+            if len(status) == STATUS.size:
+                return STATUS.unpack(status)[0]
+            return self.end() or -signal.SIGKILL
+
+    def _start(self) -> None:
+        self.end()
+        self.socket, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "orchestration.exports.worker", str(theirs.fileno())],
+                env=_environment(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is ours to handle; and a child can be ended with it
+            )
+
+    def end(self) -> int:
+        """The exit code of what is ended, or has ended by itself; 0 when nothing was started."""
+        if self.socket is None:
+            return 0
+        self.socket.close()
+        self.socket = None
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        return self.process.wait()
+
+
+_waiting = _Waiting()
+atexit.register(_waiting.end)
 
 
 def _environment() -> dict[str, str]:
@@ -61,7 +112,7 @@ def _fault_json(fault: ExportFault) -> dict[str, Any]:
 
 
 def _ended(code: int, stderr: bytes) -> ExportFault:
-    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+    if code in (-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL):
         return _too_much("time")
     if code == -signal.SIGABRT or b"MemoryError" in stderr or b"memory allocation" in stderr:
         return _too_much("memory")
@@ -104,18 +155,53 @@ def _run(job: str, arguments: dict[str, Any]) -> Any:
     raise ValueError(f"no job {job}")
 
 
-def main() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (WORKER_MEMORY_BYTES, WORKER_MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (WORKER_SECONDS, WORKER_SECONDS + 5))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    answers = os.fdopen(os.dup(1), "w")  # a parser that prints does not reach it
-    os.dup2(2, 1)
-    task = json.load(sys.stdin)
+def _serve(asked: socket.socket) -> None:
+    """A child for each task, one after the other, until nobody asks any more."""
+    while True:
+        word, files, *_ = socket.recv_fds(asked, 1, 3)
+        if not word:
+            return
+        child = os.fork()
+        if child == 0:
+            asked.close()
+            _be_child(*files)
+        for file in files:
+            os.close(file)
+        asked.sendall(STATUS.pack(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))
+
+
+def _be_child(task: int, answer: int, errors: int) -> None:
+    """Never returns."""
     try:
-        answer = {"result": _run(task["job"], task["arguments"])}
-    except ExportFault as fault:
-        answer = {"fault": _fault_json(fault)}
-    json.dump(answer, answers)
+        os.dup2(errors, 1)  # a parser that prints does not reach the answer
+        os.dup2(errors, 2)
+        resource.setrlimit(resource.RLIMIT_AS, (WORKER_MEMORY_BYTES, WORKER_MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_CPU, (WORKER_SECONDS, WORKER_SECONDS + 5))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.alarm(2 * WORKER_SECONDS)
+        with open(task, encoding="utf-8") as file:
+            asked = json.load(file)
+        try:
+            found = {"result": _run(asked["job"], asked["arguments"])}
+        except ExportFault as fault:
+            found = {"fault": _fault_json(fault)}
+        with open(answer, "w", encoding="utf-8") as file:
+            json.dump(found, file)
+        os._exit(0)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+    finally:
+        os._exit(1)
+
+
+def main() -> None:
+    import python_calamine  # noqa: F401  what most tasks need, and children then have
+
+    from . import workbook  # noqa: F401
+
+    with socket.socket(fileno=int(sys.argv[1])) as asked:
+        _serve(asked)
 
 
 if __name__ == "__main__":

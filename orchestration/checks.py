@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from expectations import CheckResult, load_suite, run_suite
+from expectations import MARTS_SUITE, RAW_SUITE, CheckResult, load_suite, run_suite
 from orchestration.database import warehouse
 from orchestration.registry import Registry
 
@@ -21,7 +21,17 @@ create table if not exists quality.check_result (
 """
 
 
-def run_checks(registry: Registry, suite: Path, schema: str, parameters: Mapping[str, str], scope: str) -> list[CheckResult]:
+def check_load(registry: Registry, load_id: str) -> list[CheckResult]:
+    """What the raw suite finds in a load."""
+    return _run(registry, RAW_SUITE, "raw", {"load_id": load_id}, load_id)
+
+
+def check_marts(registry: Registry) -> list[CheckResult]:
+    """What the marts suite finds."""
+    return _run(registry, MARTS_SUITE, "marts", {}, "marts")
+
+
+def _run(registry: Registry, suite: Path, schema: str, parameters: Mapping[str, str], scope: str) -> list[CheckResult]:
     """Run a suite on the registry's warehouse and keep its results under ``scope``; returns them."""
     with warehouse(registry.warehouse) as connection:  # open throughout: no other process takes the file in between
         results = run_suite(

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration import second_process
-from orchestration.checks import run_checks
+from orchestration.checks import check_load
 from orchestration.database import warehouse
 from orchestration.delivery_changes import Load, compare, compare_again, surprises
 from orchestration.delivery_ledger import is_settled, record_state, remove_load
@@ -29,7 +29,7 @@ log = logging.getLogger("myositis")
 
 def ingest(registry: Registry, sender: str, delivery: str) -> LoadSummary | None:
     """Take one delivery into raw, or refuse it whole (DeliveryRefused); None when it is already in force unchanged."""
-    from expectations import RAW_SUITE, gate
+    from expectations import gate
 
     before = marks(registry, sender, delivery)
     inventory = take_inventory(registry, sender, delivery)
@@ -51,9 +51,9 @@ def ingest(registry: Registry, sender: str, delivery: str) -> LoadSummary | None
         if isinstance(summary, DeliveryRefused):
             record_state(connection, inventory, kind, "refused", "\n".join(summary.reasons))
             raise summary
-    results = second_process.call(
-        run_checks, registry, RAW_SUITE, "raw", {"load_id": inventory.load_id}, inventory.load_id
-    )
+    checked = second_process.begin(check_load, registry, inventory.load_id)
+    second_process.prepare_meanwhile(second_process.BUILDING)
+    results = checked()
     with warehouse(registry.warehouse) as connection:
         if failed := gate(results):
             remove_load(connection, inventory.load_id)

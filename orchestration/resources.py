@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 from orchestration.registry import SHIPPED_REGISTRY, Registry, load_registry
 
 REGISTRY_VARIABLE = "MYOSITIS_REGISTRY"
 DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
+
+_current: Registry | None = None
 
 DAGSTER_YAML = """\
 # Made by myositis; runs of the command, the UI and the daemon are all kept here.
@@ -44,13 +45,18 @@ def registry_folder(stated: Path | None = None) -> Path:
     return Path(stated or os.environ.get(REGISTRY_VARIABLE) or SHIPPED_REGISTRY).resolve()
 
 
-@cache
 def current_registry() -> Registry:
-    return load_registry(registry_folder())
+    """The registry that this process was pointed at; in one that Dagster started, that of the environment."""
+    global _current
+    if _current is None:
+        _current = load_registry(registry_folder())
+    return _current
 
 
 def point_at(registry: Registry) -> None:
     """Make this process, and those it starts, use ``registry``: Dagster's instance, dbt's warehouse, quiet libraries."""
+    global _current
+    _current = registry
     os.environ[REGISTRY_VARIABLE] = str(registry.folder)
     os.environ["DAGSTER_HOME"] = str(registry.dagster_home)
     os.environ.update(dbt_environment(registry))
@@ -58,7 +64,6 @@ def point_at(registry: Registry) -> None:
     settings = registry.dagster_home / "dagster.yaml"
     if not settings.exists() or settings.read_text() != DAGSTER_YAML:
         settings.write_text(DAGSTER_YAML)
-    current_registry.cache_clear()
 
 
 def dbt_environment(registry: Registry) -> Mapping[str, str]:

@@ -129,7 +129,7 @@ def results_asset() -> dg.AssetsDefinition:
     )
     def results(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         computed = second_process.begin(compute_and_write, current_registry())
-        second_process.import_meanwhile()
+        second_process.prepare_meanwhile(second_process.DRAWING)
         written = computed()
         log.info(
             "results: %d tables, %d rows, %d with a remark",

@@ -25,12 +25,13 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# in the order in which a run needs them; only while nothing is asked for
-IMPORTED_AHEAD = (
-    "duckdb", "pandas", "expectations.counted", "orchestration.results", "analytics.study_results", "analytics.table_one",
+# modules, and functions to call, in the order in which a run needs them; only while nothing is asked for
+AHEAD = (
+    "duckdb", "pandas", "expectations.duckdb_in_gx:context", "expectations.counted", "orchestration.results", "analytics.study_results", "analytics.table_one",
     "analytics.mixed_model", "analytics.survival", "analytics.cox", "analytics.firth", "analytics.printed_table",
     "great_tables", "orchestration.replay",
 )
+BUILDING = ("orchestration.dbt:read_ahead",)
 DRAWING = (
     "pandas", "analytics.course_figure", "analytics.survival_figure", "matplotlib.backends.backend_svg",
     "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf",
@@ -38,6 +39,7 @@ DRAWING = (
 
 _calls: Connection | None = None
 _begun = 0
+_early: tuple[tuple[Callable[..., Any], tuple[Any, ...]], Callable[[], Any]] | None = None
 _ended: list[tuple[bool, Any]] = []  # outcomes in the order of beginning
 
 
@@ -55,10 +57,13 @@ def call(function: Callable[..., T], *arguments: Any) -> T:
 
 def begin(function: Callable[..., T], *arguments: Any) -> Callable[[], T]:
     """Start a call; what comes back waits for its end. Calls are done one after the other, in the order of beginning."""
-    global _begun
+    global _begun, _early
     if _calls is None:
         value = function(*arguments)
         return lambda: value
+    if _early is not None and _early[0] == (function, arguments):
+        (_, end), _early = _early, None
+        return end
     number, _begun = _begun, _begun + 1
     try:
         _calls.send((function, arguments))
@@ -79,6 +84,13 @@ def begin(function: Callable[..., T], *arguments: Any) -> Callable[[], T]:
     return end
 
 
+def begin_early(function: Callable[..., Any], *arguments: Any) -> None:
+    """Start what a later step will begin or call, so that it need not wait; without a second process, that step does it."""
+    global _early
+    if _calls is not None:
+        _early = (function, arguments), begin(function, *arguments)
+
+
 def _gone(function: Callable[..., Any]) -> SecondProcessEnded:
     return SecondProcessEnded(
         f"the process that runs {function.__name__} ended before it was done, as it does when memory is short;"
@@ -86,23 +98,30 @@ def _gone(function: Callable[..., Any]) -> SecondProcessEnded:
     )
 
 
-def import_meanwhile(names: Sequence[str] = DRAWING) -> None:
+def prepare_meanwhile(names: Sequence[str]) -> None:
     """What this process will need when the second has done what was begun; without one, whoever needs it imports it."""
     if _calls is not None:
         for name in names:
-            importlib.import_module(name)
+            _prepare(name)
+
+
+def _prepare(name: str) -> None:
+    module, _, function = name.partition(":")
+    imported = importlib.import_module(module)
+    if function:
+        getattr(imported, function)()
 
 
 @contextmanager
-def started(ahead: Sequence[str] = IMPORTED_AHEAD) -> Iterator[None]:
+def started(ahead: Sequence[str] = AHEAD) -> Iterator[None]:
     """Within the block calls go to a second process. It ends with the block, and with this process however that ends."""
-    global _calls, _begun
+    global _calls, _begun, _early
     spawning = multiprocessing.get_context("spawn")  # a fork would copy DuckDB's and Dagster's threads half
     ours, theirs = spawning.Pipe()
     process = spawning.Process(target=_serve, args=(theirs, list(ahead)), daemon=True)
     process.start()
     theirs.close()
-    _calls, _begun = ours, 0
+    _calls, _begun, _early = ours, 0, None
     _ended.clear()
     try:
         yield
@@ -131,7 +150,7 @@ def _serve(calls: Connection, ahead: list[str]) -> None:
     threading.Thread(target=_read, args=(calls, asked), daemon=True).start()
     while True:
         while ahead and asked.empty():
-            importlib.import_module(ahead.pop(0))
+            _prepare(ahead.pop(0))
         wanted = asked.get()
         if wanted is None:
             break

@@ -14,7 +14,8 @@ import dagster as dg
 import duckdb
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
-from orchestration import dbt
+from orchestration import dbt, second_process
+from orchestration.checks import check_marts
 from orchestration.correction_cells import CorrectionsRefused, resolve_corrections
 from orchestration.database import BEING_BUILT, BUILT_BY_RULES, put_state, state, warehouse, write_rules
 from orchestration.delivery_changes import compare_again
@@ -83,8 +84,11 @@ def warehouse_assets(registry: Registry) -> dg.AssetsDefinition:
             results, counts = build(current_registry())
         except CorrectionsRefused as refusal:
             raise dg.Failure(str(refusal), allow_retries=False) from refusal
+        failed = [r for r in results if not r.passed]
+        if not failed:
+            second_process.begin_early(check_marts, current_registry())
         yield from _events(context, manifest, translator, results, counts)
-        if failed := [r for r in results if not r.passed]:
+        if failed:
             raise dg.Failure(failure_sentence(failed), allow_retries=False)
 
     return models

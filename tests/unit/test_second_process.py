@@ -19,6 +19,12 @@ def divide(a: int, b: int) -> float:
     return a / b
 
 
+def note(path: str) -> str:
+    with open(path, "a") as file:
+        file.write("done")
+    return path
+
+
 def test_without_a_second_process_a_call_is_a_plain_call() -> None:
     assert call(os.getpid) == os.getpid()
 
@@ -45,3 +51,25 @@ def test_calls_that_are_begun_end_in_their_order_whatever_is_asked_first() -> No
         assert (quarter(), half()) == (0.25, 0.5)
         with pytest.raises(ZeroDivisionError):
             failed()
+
+
+def test_what_is_begun_early_is_done_once_and_asked_for_later(tmp_path) -> None:
+    done = tmp_path / "done"
+    second_process.begin_early(note, str(done))
+    assert not done.exists()
+    with second_process.started(ahead=()):
+        second_process.begin_early(note, str(done))
+        assert call(divide, 1, 2) == 0.5
+        assert done.read_text() == "done"
+        assert call(note, str(done)) == str(done)
+        assert done.read_text() == "done"
+        assert call(note, str(done)) == str(done)
+        assert done.read_text() == "donedone"
+
+
+def test_what_was_begun_early_and_failed_fails_where_it_is_asked_for() -> None:
+    with second_process.started(ahead=()):
+        second_process.begin_early(divide, 1, 0)
+        assert call(divide, 1, 2) == 0.5
+        with pytest.raises(ZeroDivisionError):
+            call(divide, 1, 0)

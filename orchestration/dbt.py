@@ -86,12 +86,15 @@ def read_manifest() -> dict[str, Any]:
     return json.loads(prepare_manifest().read_text())
 
 
-def read_ahead() -> None:
-    """Import and read what the next build begins with."""
-    import dbt.adapters.duckdb
-    import dbt.cli.main
-    import dbt.task.build  # noqa: F401
+@cache
+def set_up() -> None:
+    """What dbt's first command in a process sets up for those after it; costs nothing when asked again."""
+    with tempfile.TemporaryDirectory() as made:
+        _invoke(["list", "--resource-type", "exposure", "--quiet"], Path(made), _parsed_project())
 
+
+def read_ahead() -> None:
+    """Read the project for the next build."""
     if not _ahead:
         _ahead.append(_parsed_project())
 

@@ -27,11 +27,15 @@ T = TypeVar("T")
 
 # modules, and functions to call, in the order in which a run needs them; only while nothing is asked for
 AHEAD = (
-    "duckdb", "pandas", "expectations.duckdb_in_gx:context", "expectations.counted", "orchestration.results", "analytics.study_results", "analytics.table_one",
-    "analytics.mixed_model", "analytics.survival", "analytics.cox", "analytics.firth", "analytics.printed_table",
-    "great_tables", "orchestration.replay",
+    "duckdb", "pandas", "expectations.duckdb_in_gx:context", "expectations.counted", "orchestration.results",
+    "analytics.study_results", "analytics.table_one", "analytics.mixed_model", "analytics.mixed_model.kenward_roger",
+    "analytics.mixed_model.parameters", "analytics.mixed_model.marginal_means", "analytics.repeated_measures",
+    "analytics.survival", "analytics.cox", "analytics.firth", "analytics.competing_risks", "analytics.recurrent",
+    "analytics.sensitivity.compared", "analytics.sensitivity.limits", "analytics.sensitivity.groups",
+    "analytics.sensitivity.follow_up", "analytics.reproduction", "analytics.printed_table", "great_tables",
+    "orchestration.replay", "orchestration.report_page",
 )
-BUILDING = ("orchestration.dbt:read_ahead",)
+BUILDING = ("dbt.cli.main", "dbt.task.build", "dbt.adapters.duckdb", "orchestration.dbt:read_ahead", "orchestration.dbt:set_up")
 DRAWING = (
     "pandas", "analytics.course_figure", "analytics.survival_figure", "matplotlib.backends.backend_svg",
     "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf",
@@ -99,10 +103,11 @@ def _gone(function: Callable[..., Any]) -> SecondProcessEnded:
 
 
 def prepare_meanwhile(names: Sequence[str]) -> None:
-    """What this process will need when the second has done what was begun; without one, whoever needs it imports it."""
-    if _calls is not None:
-        for name in names:
-            _prepare(name)
+    """What this process will need, while the second does what was begun; without one, whoever needs it prepares it."""
+    for name in names:
+        if _calls is None or _calls.poll():
+            return
+        _prepare(name)
 
 
 def _prepare(name: str) -> None:
@@ -138,8 +143,8 @@ def _end_with_parent() -> None:
 
 
 def collect_seldom() -> None:
-    """A run imports thousands of modules that live to its end; looking through them for garbage takes a tenth of its time."""
-    gc.set_threshold(100_000, 20, 100)
+    """Nearly all that a run makes lives to its end; looking through it for garbage takes a tenth of its time, not looking 70 MB."""
+    gc.set_threshold(2_000_000, 20, 100)
 
 
 def _serve(calls: Connection, ahead: list[str]) -> None:

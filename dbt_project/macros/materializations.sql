@@ -1,6 +1,7 @@
 {#
-How a model becomes a table or a view, in place of dbt-duckdb's own ways, which serve every warehouse: those write an increment twice (a
-temporary table, then the rows), and build beside a table and rename. DuckDB replaces in one transaction, hooks included.
+How a model or a seed becomes a table or a view, in place of dbt-duckdb's own ways, which serve every warehouse: those write an increment
+twice (a temporary table, then the rows), build beside a table and rename, and read a seed in Python before DuckDB does. DuckDB replaces in one
+transaction, hooks included. A seed's columns are those of its `column_types`, all of them, in the file's order.
 #}
 
 {% materialization incremental, adapter="duckdb" -%}
@@ -28,3 +29,12 @@ temporary table, then the rows), and build beside a table and rename. DuckDB rep
     {%- do adapter.commit() -%}
     {{ return({'relations': [this.incorporate(type=type)]}) }}
 {%- endmacro %}
+
+{% materialization seed, adapter="duckdb" -%}
+    {%- do store_result('agate_table', response='OK') -%}
+    {%- set types = [] -%}
+    {%- for name, type in config.get('column_types').items() -%}{%- do types.append("'" ~ name ~ "': '" ~ type ~ "'") -%}{%- endfor -%}
+    {%- set file = "'" ~ adapter.get_seed_file_path(model) | replace("'", "''") ~ "'" -%}
+    {%- set compiled = "select * from read_csv(" ~ file ~ ", header = true, delim = ',', quote = '\"', escape = '\"', columns = {" ~ types | join(', ') ~ "})" -%}
+    {{ return(made('create or replace table ' ~ this ~ ' as (' ~ compiled ~ ')', 'table')) }}
+{%- endmaterialization %}

@@ -6,10 +6,12 @@ of a load (`delivery_ledger.py`), anything that interprets (dbt).
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -21,6 +23,7 @@ from orchestration.registry import Registry
 
 LOCK_WAIT_SECONDS = 60.0
 BUILT_BY_RULES, BEING_BUILT = "built_by_rules", "building"  # a state of the warehouse; a build by other rules, until it is done
+RAW_LAYOUT = "raw_layout"  # a state of the warehouse: the tables of schema raw
 
 PROVENANCE = ("sender_id", "hospital_id", "delivery_id", "load_id", "export_id", "source_file", "source_sheet")
 
@@ -136,9 +139,11 @@ def warehouse(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[d
     with closing(_connect(path, wait_seconds)) as connection:
         try:
             _create_raw(connection)
-        except (duckdb.IOException, duckdb.TransactionException) as error:  # the file may be written, its folder not
-            raise _unusable(path, error) from None
-        yield connection
+            yield connection
+        except (duckdb.IOException, duckdb.TransactionException) as error:
+            if path.name in str(error):  # the file may be written, its folder not
+                raise _unusable(path, error) from None
+            raise
 
 
 def read_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
@@ -170,6 +175,11 @@ def _unusable(path: Path, error: duckdb.Error) -> WarehouseUnusable:
 
 
 def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
+    """Once per file and version: what is executed at every opening is written, and a checkpoint made of it, at every closing."""
+    wanted = _raw_layout()
+    with suppress(duckdb.CatalogException):
+        if state(connection, RAW_LAYOUT) == wanted:
+            return
     connection.execute("create schema if not exists raw; create schema if not exists quality")
     for entity, fields in RAW_FIELDS.items():
         columns = ", ".join(f"{name} varchar" for name in (*fields, *PROVENANCE))
@@ -182,6 +192,12 @@ def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(LEDGER)
     connection.execute(CORRECTIONS)
     connection.execute(RULES)
+    put_state(connection, RAW_LAYOUT, wanted)
+
+
+@cache
+def _raw_layout() -> str:
+    return hashlib.sha256(repr((RAW_FIELDS, PROVENANCE, LEDGER, CORRECTIONS, RULES)).encode()).hexdigest()[:16]
 
 
 def state(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:

@@ -6,16 +6,20 @@ Belongs here: which jobs to run and what to tell afterwards. Does not belong her
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from textwrap import indent
+from typing import TYPE_CHECKING
 
 from orchestration import console, second_process
 from orchestration.deliveries import outstanding, strays, to_judge_again
 from orchestration.inventory import Inventory
 from orchestration.registry import SUCCESS_MARKER, Registry
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 log = logging.getLogger("myositis")
 
@@ -42,13 +46,13 @@ def run_all(registry: Registry, *, in_two_processes: bool = False) -> Outcome:
     found = look_for_deliveries(registry)
     if not found and not needs_build(registry):
         return Outcome(unchanged=True, refusals=standing_refusals(registry))
-    with second_process.started() if in_two_processes else nullcontext():
-        outcome = ingest(registry, found)
+    with second_process.started() if in_two_processes else nullcontext(), _dagster(registry) as dagster:
+        outcome = _ingest(registry, found, *dagster)
         if not needs_build(registry):
             outcome.unchanged = not outcome.taken
             outcome.refusals = outcome.refusals or standing_refusals(registry)
             return outcome
-        built = build(registry, with_report=True)
+        built = _build(registry, True, *dagster)
     built.taken = outcome.taken
     told = [*outcome.refusals, *built.refusals]
     built.refusals = [*told, *standing_refusals(registry, told)]
@@ -66,36 +70,48 @@ def look_for_deliveries(registry: Registry) -> list[Inventory]:
 
 def ingest(registry: Registry, found: list[Inventory]) -> Outcome:
     """Take each delivery into raw, or refuse it; what was refused is judged again when something that it waited for was taken."""
-    outcome = Outcome()
     if not found:
-        return outcome
+        return Outcome()
+    with _dagster(registry) as dagster:
+        return _ingest(registry, found, *dagster)
+
+
+@contextmanager
+def _dagster(registry: Registry) -> Iterator[tuple[dg.Definitions, dg.DagsterInstance]]:
+    """The registry's Definitions and its Dagster instance, in which no run is left that died."""
     import dagster as dg
 
     from orchestration.definitions import build_definitions
-    from orchestration.landing import partitions
     from orchestration.runs import settle_dead_runs
 
-    defs = build_definitions(registry)
-    refusals: dict[str, str] = {}
+    definitions = build_definitions(registry)
     with dg.DagsterInstance.get() as instance:
         settle_dead_runs(registry, instance)
-        while found:
-            taken = len(outcome.taken)
-            for inventory in found:
-                name = f"{inventory.sender}/{inventory.delivery}"
-                definition = partitions(inventory.sender).name
-                if not instance.has_dynamic_partition(definition, inventory.delivery):
-                    instance.add_dynamic_partitions(definition, [inventory.delivery])
-                job = defs.resolve_job_def(f"ingest_{inventory.sender}")
-                result = job.execute_in_process(
-                    instance=instance, partition_key=inventory.delivery, raise_on_error=False, run_config=QUIET
-                )
-                refusals.pop(name, None)
-                if result.success:
-                    outcome.taken.append(name)
-                else:
-                    refusals[name] = _why(result, name)
-            found = to_judge_again(registry) if len(outcome.taken) > taken else []
+        yield definitions, instance
+
+
+def _ingest(registry: Registry, found: list[Inventory], definitions: dg.Definitions, instance: dg.DagsterInstance) -> Outcome:
+    from orchestration.landing import partitions
+
+    outcome = Outcome()
+    refusals: dict[str, str] = {}
+    while found:
+        taken = len(outcome.taken)
+        for inventory in found:
+            name = f"{inventory.sender}/{inventory.delivery}"
+            definition = partitions(inventory.sender).name
+            if not instance.has_dynamic_partition(definition, inventory.delivery):
+                instance.add_dynamic_partitions(definition, [inventory.delivery])
+            job = definitions.resolve_job_def(f"ingest_{inventory.sender}")
+            result = job.execute_in_process(
+                instance=instance, partition_key=inventory.delivery, raise_on_error=False, run_config=QUIET
+            )
+            refusals.pop(name, None)
+            if result.success:
+                outcome.taken.append(name)
+            else:
+                refusals[name] = _why(result, name)
+        found = to_judge_again(registry) if len(outcome.taken) > taken else []
     outcome.refusals = list(refusals.values())
     return outcome
 
@@ -120,22 +136,21 @@ def needs_build(registry: Registry) -> bool:
 
 
 def build(registry: Registry, with_report: bool) -> Outcome:
-    import dagster as dg
+    """Bring models, release and results up to date, and the report if it is wanted."""
+    with _dagster(registry) as dagster:
+        return _build(registry, with_report, *dagster)
 
-    from orchestration.definitions import build_definitions
+
+def _build(registry: Registry, with_report: bool, definitions: dg.Definitions, instance: dg.DagsterInstance) -> Outcome:
     from orchestration.release import current_manifest
-    from orchestration.runs import let_go, settle_dead_runs, write_lock
+    from orchestration.runs import let_go, write_lock
 
     outcome = Outcome()
-    job = build_definitions(registry).resolve_job_def("build")
+    job = definitions.resolve_job_def("build")
     selection = None
     if not with_report:
         selection = [k for k in job.asset_layer.executable_asset_keys if k.path[0] != "report"]
-    with dg.DagsterInstance.get() as instance:
-        settle_dead_runs(registry, instance)
-        result = job.execute_in_process(
-            instance=instance, raise_on_error=False, run_config=QUIET, asset_selection=selection
-        )
+    result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET, asset_selection=selection)
     let_go(write_lock(registry))  # a build that its gate refused holds it still
     if result.success:
         outcome.released = current_manifest(registry)["release_id"]

@@ -10,10 +10,22 @@ from orchestration.release import candidate_asset, release_asset
 from orchestration.report import report_asset
 from orchestration.resources import current_registry, point_at
 from orchestration.results import TABLES, results_asset
-from orchestration.warehouse import warehouse_assets
+
+
+def ingestion_definitions(registry: Registry) -> dg.Definitions:
+    """Of the Definitions what takes deliveries, which can be had without importing dbt."""
+    return dg.Definitions(
+        assets=_ingested(registry), jobs=[ingest_job(sender) for sender in registry.mappings], executor=dg.in_process_executor
+    )
+
+
+def _ingested(registry: Registry) -> list[dg.AssetsDefinition]:
+    return [make(sender, mapping.name) for make in (landing_asset, raw_asset) for sender, mapping in registry.mappings.items()]
 
 
 def build_definitions(registry: Registry) -> dg.Definitions:
+    from orchestration.warehouse import warehouse_assets
+
     models = warehouse_assets(registry)
     ingest = [ingest_job(sender) for sender in registry.mappings]
     build = build_job(registry)
@@ -21,8 +33,7 @@ def build_definitions(registry: Registry) -> dg.Definitions:
     built = [k for k in models.keys if k.path[0] in ("marts", "quality")]
     return dg.Definitions(
         assets=[
-            *(landing_asset(s, m.name) for s, m in registry.mappings.items()),
-            *(raw_asset(s, m.name) for s, m in registry.mappings.items()),
+            *_ingested(registry),
             models,
             candidate_asset(built),
             results_asset(),

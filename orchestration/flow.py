@@ -46,13 +46,13 @@ def run_all(registry: Registry, *, in_two_processes: bool = False) -> Outcome:
     found = look_for_deliveries(registry)
     if not found and not needs_build(registry):
         return Outcome(unchanged=True, refusals=standing_refusals(registry))
-    with second_process.started() if in_two_processes else nullcontext(), _dagster(registry) as dagster:
-        outcome = _ingest(registry, found, *dagster)
+    with second_process.started() if in_two_processes else nullcontext(), _instance(registry) as instance:
+        outcome = _ingest(registry, found, instance)
         if not needs_build(registry):
             outcome.unchanged = not outcome.taken
             outcome.refusals = outcome.refusals or standing_refusals(registry)
             return outcome
-        built = _build(registry, True, *dagster)
+        built = _build(registry, True, instance)
     built.taken = outcome.taken
     told = [*outcome.refusals, *built.refusals]
     built.refusals = [*told, *standing_refusals(registry, told)]
@@ -72,27 +72,27 @@ def ingest(registry: Registry, found: list[Inventory]) -> Outcome:
     """Take each delivery into raw, or refuse it; what was refused is judged again when something that it waited for was taken."""
     if not found:
         return Outcome()
-    with _dagster(registry) as dagster:
-        return _ingest(registry, found, *dagster)
+    with _instance(registry) as instance:
+        return _ingest(registry, found, instance)
 
 
 @contextmanager
-def _dagster(registry: Registry) -> Iterator[tuple[dg.Definitions, dg.DagsterInstance]]:
-    """The registry's Definitions and its Dagster instance, in which no run is left that died."""
+def _instance(registry: Registry) -> Iterator[dg.DagsterInstance]:
+    """The registry's Dagster instance, in which no run is left that died."""
     import dagster as dg
 
-    from orchestration.definitions import build_definitions
     from orchestration.runs import settle_dead_runs
 
-    definitions = build_definitions(registry)
     with dg.DagsterInstance.get() as instance:
         settle_dead_runs(registry, instance)
-        yield definitions, instance
+        yield instance
 
 
-def _ingest(registry: Registry, found: list[Inventory], definitions: dg.Definitions, instance: dg.DagsterInstance) -> Outcome:
+def _ingest(registry: Registry, found: list[Inventory], instance: dg.DagsterInstance) -> Outcome:
+    from orchestration.definitions import ingestion_definitions
     from orchestration.landing import partitions
 
+    definitions = ingestion_definitions(registry)
     outcome = Outcome()
     refusals: dict[str, str] = {}
     while found:
@@ -137,16 +137,17 @@ def needs_build(registry: Registry) -> bool:
 
 def build(registry: Registry, with_report: bool) -> Outcome:
     """Bring models, release and results up to date, and the report if it is wanted."""
-    with _dagster(registry) as dagster:
-        return _build(registry, with_report, *dagster)
+    with _instance(registry) as instance:
+        return _build(registry, with_report, instance)
 
 
-def _build(registry: Registry, with_report: bool, definitions: dg.Definitions, instance: dg.DagsterInstance) -> Outcome:
+def _build(registry: Registry, with_report: bool, instance: dg.DagsterInstance) -> Outcome:
+    from orchestration.definitions import build_definitions
     from orchestration.release import current_manifest
     from orchestration.runs import let_go, write_lock
 
     outcome = Outcome()
-    job = definitions.resolve_job_def("build")
+    job = build_definitions(registry).resolve_job_def("build")
     selection = None
     if not with_report:
         selection = [k for k in job.asset_layer.executable_asset_keys if k.path[0] != "report"]

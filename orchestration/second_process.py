@@ -35,7 +35,7 @@ AHEAD = (
     "analytics.sensitivity.follow_up", "analytics.reproduction", "analytics.printed_table", "great_tables",
     "orchestration.replay", "orchestration.report_page",
 )
-BUILDING = ("dbt.cli.main", "dbt.task.build", "dbt.adapters.duckdb", "orchestration.dbt:read_ahead", "orchestration.dbt:set_up")
+BUILDING = ("orchestration.warehouse", "dbt.cli.main", "dbt.task.build", "dbt.adapters.duckdb", "orchestration.dbt:read_ahead", "orchestration.dbt:set_up")
 DRAWING = (
     "pandas", "analytics.course_figure", "analytics.survival_figure", "matplotlib.backends.backend_svg",
     "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf",

@@ -23,6 +23,7 @@ OPEN_AT_MOST = 8  # the UI reads many runs' databases
 class EventLog(SqliteEventLogStorage):
     def __init__(self, base_dir: str) -> None:
         self._engines: dict[str, Engine] = {}
+        self._tables: set[str] = set()
         super().__init__(base_dir)
 
     @contextmanager
@@ -33,6 +34,12 @@ class EventLog(SqliteEventLogStorage):
             self._engines[shard] = self._engines.pop(shard)  # the one least used is the first to be closed
             with self._engines[shard].begin() as connection:
                 yield connection
+
+    def has_table(self, table_name: str) -> bool:
+        """Asked for every event; a table that is there stays."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     def _open(self, shard: str) -> None:
         while len(self._engines) >= OPEN_AT_MOST:

@@ -36,7 +36,7 @@ which took seconds before the first row was read.
 {%- endmacro %}
 
 {#
-The number of a result: after a comparator, before a flag such as H, ↑, * or /Pos. `decimal_mark` is the one stated, or null:
+The number of a result: after a comparator or an arrow, before a flag such as H, ↑, * or /Pos. `decimal_mark` is the one stated, or null:
 then a point is one, and of marks that stand for thousands only those are read that can be nothing else (1,234,567 or
 1,234.5, never 1,234). Blanks and apostrophes between groups of three digits are thousands.
 #}
@@ -70,7 +70,7 @@ then a point is one, and of marks that stand for thousands only those are read t
     {%- set word = "[HL]{1,2}|h{1,2}|[↑↓▲▼*!]{1,3}|偏?[高低]" -%}
     regexp_replace(nullif(regexp_extract(
         replace({{ half_width(text) }}, '−', '-'),
-        '^(?:{{ _comparators() | trim }})?[\s\x{a0}\x{2009}\x{202f}]*({{ digits }})(?:\s*(?:{{ word }})|\s+l{1,2}|\s*[(\[]\s*(?:{{ word }}|l{1,2})\s*[)\]]|\s*/\s*(?:[Pp]os|[Nn]eg)[a-z]*)?\s*$', 1), ''), '[ ''’\x{a0}\x{2009}\x{202f}]', '', 'g')
+        '^(?:[↑↓▲▼]{1,3}|{{ _comparators() | trim }})?[\s\x{a0}\x{2009}\x{202f}]*({{ digits }})(?:\s*(?:{{ word }})|\s+l{1,2}|\s*[(\[]\s*(?:{{ word }}|l{1,2})\s*[)\]]|\s*/\s*(?:[Pp]os|[Nn]eg)[a-z]*)?\s*$', 1), ''), '[ ''’\x{a0}\x{2009}\x{202f}]', '', 'g')
 {%- endmacro %}
 
 {#
@@ -94,9 +94,15 @@ and l glued to it (`1OO`) stand where digits should, and are no unit; a single l
     regexp_full_match({{ half_width(text) }}, '(?:{{ _comparators() | trim }})?[\s\x{a0}\x{2009}\x{202f}]*[+-]?\d{1,3},\d{3}\D*')
 {%- endmacro %}
 
-{# The denominator of a titre: `1:320`, `<1:80`, `1/320`. #}
+{# The denominator of a titre: `1:320`, `<1:80`, `1/320`, `阳性(1:320)`. #}
 {% macro titre(text) -%}
-    try_cast(regexp_extract({{ half_width(text) }}, '^(?:{{ _comparators() | trim }})?[\s\x{a0}\x{2009}\x{202f}]*1\s*[:/∶]\s*(\d+)$', 1) as double)
+    {%- set alone = "regexp_replace(" ~ half_width(text) ~ ", '^(?:[弱强]?阳性?|(?i:pos(?:itive)?)|\\+{1,4})\\s*\\(\\s*(1\\s*[:∶]\\s*\\d+)\\s*\\)$', '\\1')" -%}
+    try_cast(regexp_extract({{ alone }}, '^(?:{{ _comparators() | trim }})?[\s\x{a0}\x{2009}\x{202f}]*1\s*[:/∶]\s*(\d+)$', 1) as double)
+{%- endmacro %}
+
+{# What of a result is a grade: small letters, half width, a number or titre in brackets behind it left out, as in `阳性(1:320)`. #}
+{% macro graded_text(text) -%}
+    regexp_replace(lower({{ half_width(text) }}), '\s*\(\s*(?:1\s*[:∶]\s*)?\d+(?:[.,]\d+)?\s*\)$', '')
 {%- endmacro %}
 
 {# What a query on the registry's date formats gives, in this build: its first column. #}

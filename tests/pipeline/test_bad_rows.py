@@ -49,6 +49,10 @@ FILES = {
         "1,,ALT,20,U/L\n"
         "9,2024-01-01,ALT,20,U/L\n"
         ",2024-01-01,ALT,20,U/L\n"
+        "1,2024-01-01,CMAS,45/52,\n"
+        "1,2024-01-01,MMT8,45/52,\n"
+        "1,2024-01-01,ANA titer,阳性（1：320）,\n"
+        "1,2024-01-01,LDH,↓100,U/L\n"
     ),
     "antibodies": (
         "id,date,antibody,assay,result\n"
@@ -90,6 +94,7 @@ def test_each_defect_has_its_rule_place_and_finding(north: Registry) -> None:
         ("labs.csv", 12, "date_missing", "date", None),
         ("labs.csv", 13, "patient_unknown", "id", None),
         ("labs.csv", 14, "patient_id_missing", "id", None),
+        ("labs.csv", 16, "unit_without_rule", "unit", "/52"),
         ("patients.csv", 2, "date_unreadable", "born", "2012-02-30"),
         ("patients.csv", 3, "sex_unknown_word", "sex", "X!"),
         ("patients.csv", 4, "patient_id_missing", "id", None),
@@ -112,10 +117,11 @@ def test_a_faulty_cell_does_not_cost_the_patient(north: Registry) -> None:
 
 def test_what_was_understood_is_in_marts_and_the_account_balances(north: Registry) -> None:
     assert query(north, "select concept_id, comparator, value_canonical, upper_limit from marts.fct_observation order by 1") == [
-        ("ast", "<", None, 5.0), ("ck", None, 100.0, None),
+        ("ana_titre", None, 320.0, None), ("ast", "<", None, 5.0), ("ck", None, 100.0, None), ("cmas", None, 45.0, None),
+        ("ldh", None, 100.0, None),
     ]
     assert query(north, "select entity, records, records_accepted, records_rejected from quality.source_table order by 1") == [
-        ("antibodies", 4, 1, 3), ("events", 3, 1, 2), ("observations", 13, 2, 11), ("patients", 3, 2, 1), ("visits", 4, 2, 2),
+        ("antibodies", 4, 1, 3), ("events", 3, 1, 2), ("observations", 17, 5, 12), ("patients", 3, 2, 1), ("visits", 4, 2, 2),
     ]
 
 

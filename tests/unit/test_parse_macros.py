@@ -88,6 +88,7 @@ def test_a_comparator_is_kept_apart_from_its_limit(text, number, comparator) -> 
         ("295.30/Pos", 295.3), ("295.30/Positive", 295.3), ("12/neg", 12), ("12.3 H", 12.3), ("12.3H", 12.3), ("12.3↑", 12.3),
         ("12.3 ↓↓", 12.3), ("12.3*", 12.3), ("12.3 (H)", 12.3), ("12.3 [LL]", 12.3), ("12.3 偏高", 12.3), ("12.3 高", 12.3),
         ("<0.5 L", 0.5), ("12.3 maybe", None), ("12.3 HL7", None), ("12/50", None), ("12.3 mg/L", None),
+        ("↑12.3", 12.3), ("↓ 12.3", 12.3), ("↑↑12.3", 12.3), ("→12.3", None), ("↓<12.3", None), ("<↓12.3", None),
         ("12.3L", 12.3), ("12.3 l", 12.3), ("12.3 (l)", 12.3), ("1l", None), ("1ll", None), ("12 ", 12),
     ],
 )
@@ -125,11 +126,24 @@ def test_a_unit_behind_a_number_in_one_cell_is_told_apart(text, unit, before) ->
     ("text", "titre", "comparator"),
     [
         ("1:320", 320, None), ("1：320", 320, None), ("1/80", 80, None), ("<1:80", 80, "<"), ("≥1:1280", 1280, ">="),
+        ("阳性(1:320)", 320, None), ("弱阳性（1：100）", 100, None), ("Positive (1:160)", 160, None), ("++(1:1000)", 1000, None),
+        ("阴性(1:320)", None, None), ("阳性(320)", None, None), ("1:320)", None, None),
         ("320", None, None), ("2:320", None, None),
     ],
 )
 def test_a_titre_is_its_denominator(text, titre, comparator) -> None:
     assert (result("titre", text), result("comparator", text)) == (titre, comparator)
+
+
+@pytest.mark.parametrize(
+    ("text", "grade"),
+    [
+        ("阳性（1：320）", "阳性"), ("++ (32)", "++"), ("Positive (1:160)", "positive"), ("弱阳性(45.5)", "弱阳性"), ("阴性(-)", "阴性(-)"),
+        ("阳性(2+)", "阳性(2+)"), ("(32)", ""), ("阳性", "阳性"), ("1:320", "1:320"),
+    ],
+)
+def test_a_number_in_brackets_behind_a_grade_is_no_part_of_it(text, grade) -> None:
+    assert result("graded_text", text) == grade
 
 
 def date(text: str, form: str, pivot: int | str = "null") -> tuple[str | None, str | None]:

@@ -54,7 +54,7 @@ understood as (
     left join names as n on n.sender_id = t.sender_id and n.word = t.antibody_source
     left join own_assays as own on own.sender_id = t.sender_id and own.source_text = trim(t.assay_source)
     left join assay_names as a on a.name_normalised = {{ normalised_name('t.assay_source') }}
-    left join grades as g on g.grade_text = lower({{ half_width('t.result_text') }})
+    left join grades as g on g.grade_text = {{ graded_text('t.result_text') }}
 ),
 
 ruled as (

@@ -57,7 +57,7 @@ rules as (
 grades as (
     select v.value_meant, g.grade, g.result
     from (select distinct value_meant from touched) as v
-    join {{ ref('antibody_grades') }} as g on g.grade_text = lower({{ half_width('v.value_meant') }})
+    join {{ ref('antibody_grades') }} as g on g.grade_text = {{ graded_text('v.value_meant') }}
 ),
 
 named as (

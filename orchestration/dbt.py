@@ -26,10 +26,8 @@ from orchestration.resources import DBT_PROJECT
 log = logging.getLogger("myositis")
 
 MANIFEST, PARSED = "manifest.json", "partial_parse.msgpack"
-SOURCES = ("models/**/*.sql", "models/**/*.yml", "macros/**/*.sql", "seeds/*.csv", "seeds/*.yml", "tests/**/*.sql", "dbt_project.yml")
-
-
 _ahead: list[Any] = []  # the project as dbt parsed it, for one build
+SOURCES = ("models/**/*.sql", "models/**/*.yml", "macros/**/*.sql", "seeds/*.csv", "seeds/*.yml", "tests/**/*.sql", "dbt_project.yml")
 
 
 class DbtFailed(Exception):

@@ -52,7 +52,7 @@ def run_all(registry: Registry, *, in_two_processes: bool = False) -> Outcome:
             outcome.unchanged = not outcome.taken
             outcome.refusals = outcome.refusals or standing_refusals(registry)
             return outcome
-        built = _build(registry, True, instance)
+        built = _build(registry, instance, with_report=True)
     built.taken = outcome.taken
     told = [*outcome.refusals, *built.refusals]
     built.refusals = [*told, *standing_refusals(registry, told)]
@@ -138,10 +138,10 @@ def needs_build(registry: Registry) -> bool:
 def build(registry: Registry, with_report: bool) -> Outcome:
     """Bring models, release and results up to date, and the report if it is wanted."""
     with _instance(registry) as instance:
-        return _build(registry, with_report, instance)
+        return _build(registry, instance, with_report)
 
 
-def _build(registry: Registry, with_report: bool, instance: dg.DagsterInstance) -> Outcome:
+def _build(registry: Registry, instance: dg.DagsterInstance, with_report: bool) -> Outcome:
     from orchestration.definitions import build_definitions
     from orchestration.release import current_manifest
     from orchestration.runs import let_go, write_lock

@@ -18,7 +18,7 @@ import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -35,7 +35,10 @@ AHEAD = (
     "analytics.sensitivity.follow_up", "analytics.reproduction", "analytics.printed_table", "great_tables",
     "orchestration.replay", "orchestration.report_page",
 )
-BUILDING = ("orchestration.warehouse", "dbt.cli.main", "dbt.task.build", "dbt.adapters.duckdb", "orchestration.dbt:read_ahead", "orchestration.dbt:set_up")
+BUILDING = (
+    "orchestration.warehouse", "dbt.cli.main", "dbt.task.build", "dbt.adapters.duckdb", "orchestration.dbt:read_ahead",
+    "orchestration.dbt:set_up",
+)
 DRAWING = (
     "pandas", "analytics.course_figure", "analytics.survival_figure", "matplotlib.backends.backend_svg",
     "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf",
@@ -103,11 +106,15 @@ def _gone(function: Callable[..., Any]) -> SecondProcessEnded:
 
 
 def prepare_meanwhile(names: Sequence[str]) -> None:
-    """What this process will need, while the second does what was begun; without one, whoever needs it prepares it."""
+    """What this process will need, while the second does what was begun; without one, whoever needs it prepares it.
+
+    What cannot be prepared is left to whoever needs it, too: a fault of dbt's is none of the delivery that is being checked.
+    """
     for name in names:
         if _calls is None or _calls.poll():
             return
-        _prepare(name)
+        with suppress(Exception):
+            _prepare(name)
 
 
 def _prepare(name: str) -> None:
@@ -143,7 +150,7 @@ def _end_with_parent() -> None:
 
 
 def collect_seldom() -> None:
-    """Nearly all that a run makes lives to its end; looking through it for garbage takes a tenth of its time, not looking 70 MB."""
+    """Nearly all that a run makes lives to its end: looking for garbage took a tenth of its time, and found 70 MB."""
     gc.set_threshold(2_000_000, 20, 100)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from orchestration.definitions import build_definitions
+from orchestration.definitions import build_definitions, ingestion_definitions
 from orchestration.deliveries import is_complete
 from orchestration.registry import Registry
 from orchestration.resources import point_at
@@ -52,6 +54,19 @@ def test_a_delivery_is_launched_once_it_is_complete(north: Registry) -> None:
     (north.landing / "north" / "second" / "_SUCCESS").touch()
     second = ("ingest_north", "second")
     assert launched(north) == {"sensor": [first, second], "nightly": [first, second], "partitions": ["first", "second"]}
+
+
+def test_a_delivery_is_taken_by_the_assets_and_checks_that_the_ui_shows(north: Registry) -> None:
+    point_at(north)
+    jobs = [definitions.resolve_job_def("ingest_north") for definitions in (build_definitions(north), ingestion_definitions(north))]
+    whole, alone = ({*job.asset_layer.executable_asset_keys, *job.asset_layer.asset_graph.asset_check_keys} for job in jobs)
+    assert alone == whole
+    assert len(alone) == 4
+
+
+def test_a_delivery_is_taken_without_importing_dbt() -> None:
+    code = "import orchestration.definitions, sys; sys.exit('dagster_dbt' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_the_night_makes_a_release_that_a_cut_short_build_left_outstanding(north: Registry) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 
 import pytest
 
@@ -73,3 +75,22 @@ def test_what_was_begun_early_and_failed_fails_where_it_is_asked_for() -> None:
         assert call(divide, 1, 2) == 0.5
         with pytest.raises(ZeroDivisionError):
             call(divide, 1, 0)
+
+
+def test_what_cannot_be_prepared_is_left_and_preparing_ends_with_the_answer() -> None:
+    sys.modules.pop("wave", None)
+    second_process.prepare_meanwhile(["wave"])
+    assert "wave" not in sys.modules
+    with second_process.started(ahead=()):
+        slow = begin(time.sleep, 3)
+        second_process.prepare_meanwhile(["tests.unit.no_such_module", "wave"])
+        assert "wave" in sys.modules
+        slow()
+        quick = begin(os.getpid)
+        deadline = time.monotonic() + 30
+        while not second_process._calls.poll() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        sys.modules.pop("wave")
+        second_process.prepare_meanwhile(["wave"])
+        assert "wave" not in sys.modules
+        assert quick() != os.getpid()

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
     from great_expectations.datasource.fluent import SQLDatasource
 
-CHARTS = "altair"  # imported for one chart of one expectation: a tenth of the import time
+PUT_OFF = ("altair", "scipy.stats")  # imported for one chart, and for one expectation: a third of the import time
 
 _handles: list[duckdb.DuckDBPyConnection] = []
 _one_run_at_a_time = threading.Lock()
@@ -127,19 +127,20 @@ def _silence() -> Iterator[None]:
 
 
 def _import_great_expectations() -> ModuleType:
-    """Import it with the collector paused and its chart library put off, which takes a quarter off its
+    """Import it with the collector paused and what is hardly ever used of it put off, which takes a third off its
     time."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     paused = gc.isenabled()
     gc.disable()
-    put_off = CHARTS not in sys.modules
-    if put_off:
-        sys.modules[CHARTS] = ImportedWhenUsed(CHARTS)
+    put_off = [name for name in PUT_OFF if name not in sys.modules]
+    for name in put_off:
+        sys.modules[name] = ImportedWhenUsed(name)
     try:
         return importlib.import_module("great_expectations")
     finally:
-        if put_off and isinstance(sys.modules.get(CHARTS), ImportedWhenUsed):
-            del sys.modules[CHARTS]
+        for name in put_off:
+            if isinstance(sys.modules.get(name), ImportedWhenUsed):
+                del sys.modules[name]
         if paused:
             gc.enable()
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import socket
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -114,7 +116,7 @@ def test_duckdb_engine_still_signs_its_connections(database):
         ours.close()
 
 
-def test_great_expectations_still_imports_a_chart_library():
+def test_great_expectations_still_imports_what_is_put_off():
     from expectations import duckdb_in_gx
 
     duckdb_in_gx.context()
@@ -122,6 +124,17 @@ def test_great_expectations_still_imports_a_chart_library():
 
     assert module.alt.__name__ == "altair"
     assert module.alt.Chart.__name__ == "Chart", "the real library answers once it is asked"
+    assert module.stats.__name__ == "scipy.stats"
+    assert module.stats.entropy([1.0, 1.0]) == pytest.approx(0.6931472)
+
+
+def test_what_is_put_off_is_not_imported_for_a_suite_and_can_be_afterwards():
+    code = (
+        "import sys; from expectations import duckdb_in_gx as d; d.context(); import expectations.counted;"
+        " there = [n for n in d.PUT_OFF if n in sys.modules]; import scipy.stats;"
+        " sys.exit(1 if there or scipy.stats.norm.cdf(0) != 0.5 else 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_the_file_may_be_open_during_a_run_and_is_free_after_it(database, suite):

@@ -168,7 +168,8 @@ class CoxLikelihood:
     def at(self, x: FloatArray, eta: FloatArray) -> tuple[Derivatives, Callable[[FloatArray], FloatArray]]:
         with np.errstate(all="ignore"):  # an absurd step gives NaN, which the maximiser answers by halving it
             part = pieces(self.rows.sets, self.rows.tie_terms, x, eta)
-        return derivatives_of(part, self.rows.sets, x, eta), lambda inverse: self._trace(part, x, inverse)
+            derivatives = derivatives_of(part, self.rows.sets, x, eta)
+        return derivatives, lambda inverse: self._trace(part, x, inverse)
 
     def _trace(self, part: Pieces, x: FloatArray, inverse: FloatArray) -> FloatArray:
         """The sum over events of E[q x] - 2 E[x x'] v - E[q] m + 2 (m'v) m, with v = inverse m."""

@@ -82,11 +82,10 @@ def partial_likelihood(sets: RiskSets, terms: TieTerms, x: FloatArray, eta: Floa
 
 def derivatives_of(part: Pieces, sets: RiskSets, x: FloatArray, eta: FloatArray) -> Derivatives:
     """What `partial_likelihood` returns, from its pieces at ``eta``."""
-    with np.errstate(all="ignore"):
-        event = sets.event_block >= 0
-        loglik = float((eta[event] - part.log_scale).sum() - np.log(part.denominator).sum())
-        score = x.T @ (event - part.compensator)
-        information = (x * part.compensator[:, None]).T @ x - part.mean.T @ part.mean
+    event = sets.event_block >= 0
+    loglik = float((eta[event] - part.log_scale).sum() - np.log(part.denominator).sum())
+    score = x.T @ (event - part.compensator)
+    information = (x * part.compensator[:, None]).T @ x - part.mean.T @ part.mean
     return Derivatives(loglik, score, information)
 
 

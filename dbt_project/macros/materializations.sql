@@ -31,7 +31,7 @@ transaction, hooks included. A seed's columns are those of its `column_types`, a
 {%- endmacro %}
 
 {% materialization seed, adapter="duckdb" -%}
-    {%- do store_result('agate_table', response='OK') -%}
+    {%- do store_result('agate_table', response='OK') -%} {#- which dbt asks every seed for -#}
     {%- set types = [] -%}
     {%- for name, type in config.get('column_types').items() -%}{%- do types.append("'" ~ name ~ "': '" ~ type ~ "'") -%}{%- endfor -%}
     {%- set file = "'" ~ adapter.get_seed_file_path(model) | replace("'", "''") ~ "'" -%}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import time
@@ -94,3 +95,11 @@ def test_what_cannot_be_prepared_is_left_and_preparing_ends_with_the_answer() ->
         second_process.prepare_meanwhile(["wave"])
         assert "wave" not in sys.modules
         assert quick() != os.getpid()
+
+
+@pytest.mark.parametrize("name", [*second_process.AHEAD, *second_process.BUILDING, *second_process.DRAWING])
+def test_what_is_prepared_exists(name: str) -> None:
+    """A name that was left behind by a renamed module would only make a run slower, and nobody would know."""
+    module, _, function = name.partition(":")
+    assert not function or callable(getattr(importlib.import_module(module), function))
+    assert importlib.util.find_spec(module) is not None

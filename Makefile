@@ -19,7 +19,7 @@ lint: .venv/.ready
 
 lineage: .venv/.ready
 	$(BIN)/myositis ingest
-	$(BIN)/python -m orchestration.lineage registry
+	$(BIN)/python -m orchestration.warehouse.trace_lineage registry
 
 lock: .venv/.ready
 	$(BIN)/uv pip compile --quiet --generate-hashes --extra test --no-header --no-annotate pyproject.toml -o requirements.lock
@@ -32,7 +32,7 @@ lock: .venv/.ready
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m orchestration.dbt
+	@$(BIN)/python -m orchestration.warehouse.dbt
 	@touch $@
 
 clean:

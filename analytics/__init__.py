@@ -9,37 +9,37 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "two_groups": ("brown_forsythe", "kolmogorov_smirnov", "levene", "mann_whitney", "student_t", "welch_t"),
-    "k_groups": ("anova", "brown_forsythe_k", "kruskal_wallis", "levene_k", "pairwise", "welch_anova"),
-    "counts": ("chi_square", "chi_square_k", "chi_square_yates", "fisher", "fisher_k", "fisher_mid_p"),
-    "proportions": ("risk_difference", "wilson_interval", "clopper_pearson_interval"),
+    "groups.two_groups": ("brown_forsythe", "kolmogorov_smirnov", "levene", "mann_whitney", "student_t", "welch_t"),
+    "groups.k_groups": ("anova", "brown_forsythe_k", "kruskal_wallis", "levene_k", "pairwise", "welch_anova"),
+    "groups.counts": ("chi_square", "chi_square_k", "chi_square_yates", "fisher", "fisher_k", "fisher_mid_p"),
+    "groups.proportions": ("risk_difference", "wilson_interval", "clopper_pearson_interval"),
     "multiplicity": ("adjust_p_values", "adjust_within_families"),
-    "table_one": ("VariableSpec",),
+    "baseline.table_one": ("VariableSpec",),
     "mixed_model": ("MixedModelFit", "fit_mixed_model"),
     "repeated_measures": ("repeated_measures_anova",),
     "survival.kaplan_meier": ("kaplan_meier",),
     "survival.log_rank": ("log_rank", "log_rank_trend"),
     "survival.rmst": ("restricted_mean",),
-    "firth": ("firth_cox", "firth_logistic"),
+    "regression.firth": ("firth_cox", "firth_logistic"),
     "recurrent": ("andersen_gill", "prentice_williams_peterson"),
     "frailty": ("gamma_frailty",),
     "competing_risks.incidence": ("cumulative_incidence",),
     "competing_risks.gray": ("gray_test",),
     "competing_risks.fine_gray": ("cause_specific_cox", "fine_gray"),
-    "censored": ("censored_regression", "known_bounds"),
-    "censored_summary": ("summarise_censored", "ratio_bounds"),
-    "censored_groups": ("censored_two_groups",),
-    "missing_data": ("delta_sensitivity", "missing_patterns"),
-    "imputation": ("impute",),
-    "rubin": ("pool", "pool_fits"),
-    "linear_models": ("linear_model", "logistic_model"),
-    "study": ("Study",),
-    "study_results": ("run_study",),
+    "censored.regression": ("censored_regression", "known_bounds"),
+    "censored.summary": ("summarise_censored", "ratio_bounds"),
+    "censored.groups": ("censored_two_groups",),
+    "missing.missing_data": ("delta_sensitivity", "missing_patterns"),
+    "missing.imputation": ("impute",),
+    "missing.rubin": ("pool", "pool_fits"),
+    "regression.linear_models": ("linear_model", "logistic_model"),
+    "study.file": ("Study",),
+    "study.results": ("run_study",),
 }
 _MODULE_OF = {name: (module, name) for module, names in _HOMES.items() for name in names} | {
     # a module is called as these two functions, and a package attribute can be but one of them
     "cox_regression": ("cox", "cox"),
-    "table1": ("table_one", "table_one"),
+    "table1": ("baseline.table_one", "table_one"),
 }
 __all__ = sorted(_MODULE_OF)
 

@@ -111,7 +111,7 @@ def bare(reader: str, folder: str) -> float:
 
 
 def ingest(folder: str, delivery: str) -> float:
-    from orchestration.raw import ingest as take
+    from orchestration.raw.ingestion import ingest as take
 
     registry = _registry(folder)
     started = time.perf_counter()
@@ -121,11 +121,11 @@ def ingest(folder: str, delivery: str) -> float:
 
 def load(folder: str, delivery: str) -> float:
     """Ingestion without the raw suite: what a bare read is compared with."""
-    from orchestration.database import warehouse
-    from orchestration.delivery_changes import Load, compare
-    from orchestration.delivery_ledger import record_state
-    from orchestration.inventory import take_inventory
-    from orchestration.loading import load_delivery
+    from orchestration.database.warehouse_file import warehouse
+    from orchestration.landing.inventory import take_inventory
+    from orchestration.raw.changes import Load, compare
+    from orchestration.raw.ledger import record_state
+    from orchestration.raw.loading import load_delivery
 
     registry = _registry(folder)
     started = time.perf_counter()
@@ -139,7 +139,7 @@ def load(folder: str, delivery: str) -> float:
 
 def build(folder: str) -> float:
     """Staging to marts with dbt's tests."""
-    from orchestration.warehouse import build as build_models
+    from orchestration.warehouse.build import build as build_models
 
     registry = _registry(folder)
     started = time.perf_counter()
@@ -151,7 +151,7 @@ def build(folder: str) -> float:
 
 def release(folder: str) -> float:
     """The marts suite, and the copy of the marts into a release."""
-    from orchestration.release import make_candidate
+    from orchestration.release.candidate import make_candidate
 
     registry = _registry(folder)
     started = time.perf_counter()
@@ -160,7 +160,7 @@ def release(folder: str) -> float:
 
 
 def _registry(folder: str):
-    from orchestration.registry import load_registry
+    from orchestration.registry.folder import load_registry
     from orchestration.resources import point_at
 
     registry = load_registry(Path(folder))

@@ -20,7 +20,7 @@ from typing import Any
 from expectations.judgement import Finding, Group, judge
 from expectations.result import CheckResult
 from expectations.suite import PLACEHOLDER, ROWS, Rule, Suite, Waiver
-from orchestration.yaml_file import nearest
+from yaml_files.yaml_file import nearest
 
 # Counts and nothing else. With it Great Expectations asks for no unexpected value, and would show none.
 COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0, "exclude_unexpected_values": True}

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from orchestration.yaml_file import ConfigurationError, line_of, nearest, read_model
+from yaml_files.yaml_file import ConfigurationError, line_of, nearest, read_model
 
 ROWS = "unexpected_rows_expectation"
 ROW_COUNT = "expect_table_row_count_to_be_between"

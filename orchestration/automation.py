@@ -8,14 +8,14 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.database import warehouse
-from orchestration.deliveries import outstanding
-from orchestration.delivery_ledger import judged_by, was_refused
-from orchestration.flow import needs_build
-from orchestration.landing import partitions
-from orchestration.registry import Registry
+from orchestration.database.warehouse_file import warehouse
+from orchestration.landing.assets import partitions
+from orchestration.raw.ledger import judged_by, was_refused
+from orchestration.raw.outstanding import outstanding
+from orchestration.registry.folder import Registry
+from orchestration.release.needs_build import needs_build
 from orchestration.resources import current_registry
-from orchestration.runs import settle_dead_runs
+from orchestration.running.runs import settle_dead_runs
 
 NIGHTLY = "0 2 * * *"
 NIGHTLY_BUILD = "0 3 * * *"

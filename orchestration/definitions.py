@@ -3,13 +3,14 @@
 import dagster as dg
 
 from orchestration.automation import automation, build_job, ingest_job
-from orchestration.landing import landing_asset
-from orchestration.raw import raw_asset
-from orchestration.registry import Registry
-from orchestration.release import candidate_asset, release_asset
-from orchestration.report import report_asset
+from orchestration.landing.assets import landing_asset
+from orchestration.raw.assets import raw_asset
+from orchestration.registry.folder import Registry
+from orchestration.release.assets import candidate_asset, release_asset
+from orchestration.report.assets import report_asset
 from orchestration.resources import current_registry, point_at
-from orchestration.results import TABLES, results_asset
+from orchestration.results.assets import results_asset
+from orchestration.results.compute import TABLES
 
 
 def ingestion_definitions(registry: Registry) -> dg.Definitions:
@@ -24,7 +25,7 @@ def _ingested(registry: Registry) -> list[dg.AssetsDefinition]:
 
 
 def build_definitions(registry: Registry) -> dg.Definitions:
-    from orchestration.warehouse import warehouse_assets
+    from orchestration.warehouse.assets import warehouse_assets
 
     models = warehouse_assets(registry)
     ingest = [ingest_job(sender) for sender in registry.mappings]

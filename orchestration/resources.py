@@ -1,6 +1,6 @@
 """The one place that reads the environment: which registry, where Dagster keeps its runs, what dbt is told.
 
-Does not belong here: what a registry folder holds (`registry.py`).
+Does not belong here: what a registry folder holds (`registry/folder.py`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from orchestration.registry import SHIPPED_REGISTRY, Registry, load_registry
+from orchestration.registry.folder import SHIPPED_REGISTRY, Registry, load_registry
 
 REGISTRY_VARIABLE = "MYOSITIS_REGISTRY"
 DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
@@ -27,7 +27,7 @@ nux:
   enabled: false
 storage:
   custom:
-    module: orchestration.event_log
+    module: orchestration.running.event_log
     class: Storage
     config: {base_dir: {env: DAGSTER_HOME}}
 compute_logs:  # four processes a step, which answer Ctrl-C with tracebacks; what a step says stands in the event log

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration import flow
-from orchestration.registry import SHIPPED_REGISTRY, Registry, load_registry
+from orchestration.command import flow
+from orchestration.registry.folder import SHIPPED_REGISTRY, Registry, load_registry
 from orchestration.resources import point_at
 
 MAPPINGS = Path(__file__).parent / "mappings"
@@ -52,10 +52,10 @@ def run(registry: Registry, *, in_two_processes: bool = False) -> flow.Outcome:
 def run_to_marts(registry: Registry, *rules: str, today: date | None = None) -> None:
     """Every delivery into raw, models built, and these rules of the marts suite asked; no release, results or report."""
     from expectations import MARTS_SUITE, load_suite, run_suite
-    from orchestration.checks import record_checks
-    from orchestration.database import warehouse
-    from orchestration.raw import ingest
-    from orchestration.warehouse import build
+    from orchestration.database.warehouse_file import warehouse
+    from orchestration.raw.ingestion import ingest
+    from orchestration.running.checks import record_checks
+    from orchestration.warehouse.build import build
 
     point_at(registry)
     for sender in registry.mappings:

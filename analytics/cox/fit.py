@@ -2,7 +2,7 @@
 
 Belongs here: the public function and its result.
 Does not belong here: the likelihood (likelihood.py, exact.py), the estimation (estimate.py, newton.py),
-diagnostics themselves (residuals.py, proportional_hazards.py, concordance.py), few events (analytics.firth).
+diagnostics themselves (residuals.py, proportional_hazards.py, concordance.py), few events (analytics.regression.firth).
 """
 
 from __future__ import annotations

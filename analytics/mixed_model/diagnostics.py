@@ -23,7 +23,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analytics.mixed_model.result import Fitted, MixedModelFit
+from analytics.mixed_model.fitted import Fitted
+from analytics.mixed_model.result import MixedModelFit
 
 _CHUNK = 4096
 

@@ -21,10 +21,11 @@ from scipy.linalg import solve_triangular
 from analytics.mixed_model.covariance import Structure
 from analytics.mixed_model.dependence import Dependence, find_dependence
 from analytics.mixed_model.design import Design, Factor, build_design, read_columns
+from analytics.mixed_model.fitted import Fitted, Scaling
 from analytics.mixed_model.formula import Formula, evaluate, names_in
 from analytics.mixed_model.likelihood import Problem
 from analytics.mixed_model.patients import Rows, arrange_rows, build_blocks
-from analytics.mixed_model.result import Fitted, MixedModelFit, Scaling, failed_fit, finished_fit
+from analytics.mixed_model.result import MixedModelFit, failed_fit, finished_fit
 from analytics.mixed_model.search import maximise
 from analytics.mixed_model.specification import MixedModelSpec
 from analytics.status import NO_VARIANCE, NOT_ESTIMABLE, TOO_FEW_GROUPS, TOO_FEW_OBSERVATIONS

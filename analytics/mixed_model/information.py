@@ -27,8 +27,8 @@ import pandas as pd
 from scipy import special, stats
 
 from analytics.mixed_model.covariance import Structure
+from analytics.mixed_model.fitted import Fitted
 from analytics.mixed_model.likelihood import Point, natural
-from analytics.mixed_model.result import Fitted
 
 FLAT = 1e-9  # an eigenvalue of the scaled information below this: the data do not determine that direction
 

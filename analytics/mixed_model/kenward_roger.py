@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analytics.mixed_model.fitted import Fitted
 from analytics.mixed_model.information import Information
-from analytics.mixed_model.result import Fitted
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ import pandas as pd
 from scipy import stats
 
 from analytics.mixed_model.design import FactorVariable
+from analytics.mixed_model.fitted import aliasing
 from analytics.mixed_model.information import containment_df
-from analytics.mixed_model.result import MixedModelFit, aliasing
+from analytics.mixed_model.result import MixedModelFit
 from analytics.mixed_model.term_tests import require_kenward_roger
 from analytics.multiplicity import METHODS, adjust_p_values
 from analytics.status import NOT_ESTIMABLE, require_choice

@@ -24,8 +24,9 @@ import pandas as pd
 from scipy import stats
 
 from analytics.mixed_model.design import Design, FactorVariable
+from analytics.mixed_model.fitted import aliasing
 from analytics.mixed_model.information import containment_df
-from analytics.mixed_model.result import MixedModelFit, aliasing
+from analytics.mixed_model.result import MixedModelFit
 from analytics.status import NOT_ESTIMABLE, OK, require_choice
 
 F_TESTS = ("satterthwaite_f", "kenward_roger_f", "containment_f")

@@ -1,7 +1,7 @@
 """Replay in R: one script and the frames it reads, so that a reviewer can check a study without trusting us.
 
 Belongs here: the files of a replay, by name. Does not belong here: reading a release, writing files
-(`orchestration/replay.py`).
+(`orchestration/report/replay.py`).
 
 | module | what |
 |---|---|
@@ -20,11 +20,11 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from analytics.cohort import Cohort
-from analytics.disclosure import known
 from analytics.replay_r.claims import claims
 from analytics.replay_r.frames import baseline_frame, intervals_frame, times_frame, visits_frame
 from analytics.replay_r.script import Files, ReleaseIdentity, script
+from analytics.study.cohort import Cohort
+from analytics.words.disclosure import known
 
 SCRIPT, OURS, NOT_REPLAYED = "replay.R", "ours.csv", "not_replayed.csv"
 

@@ -25,7 +25,7 @@ from analytics.replay_r.quantities import (
     Quantity,
     one,
 )
-from analytics.study_frames import Record, records
+from analytics.study.frames import Record, records
 
 OURS_COLUMNS = ("result", "row", "quantity", "ours", "agreement", "tolerance", "scale")
 NOT_REPLAYED_COLUMNS = ("result", "row", "quantity", "reason")

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analytics.cohort import Cohort
-from analytics.study import BaselineTable, MixedModel, RecurrentEvents
-from analytics.study_events import event_intervals
+from analytics.study.cohort import Cohort
+from analytics.study.events import event_intervals
+from analytics.study.file import BaselineTable, MixedModel, RecurrentEvents
 
 
 def numbers(cohort: Cohort) -> pd.Series:

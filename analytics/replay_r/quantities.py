@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from analytics.study_frames import Record
+from analytics.study.frames import Record
 
 COUNTED = 0.0  # whole numbers
 SUMMED = 1e-9  # sums, ranks, closed formulas

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 
-from analytics.study import BaselineTable, CoxModel, MixedModel, RecurrentEvents, Study, SurvivalAnalysis
+from analytics.study.file import BaselineTable, CoxModel, MixedModel, RecurrentEvents, Study, SurvivalAnalysis
 
 WIDTH = 116
 SERIAL = {

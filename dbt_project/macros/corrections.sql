@@ -1,10 +1,10 @@
 {#
 Corrections between raw and staging. Raw keeps what arrived; `raw.registry_corrected_cell` holds each cell that a record of
-corrections/<hospital>.yml found wrong (orchestration/correction_cells.py resolves them). Here the corrected text takes the
+corrections/<hospital>.yml found wrong (orchestration/warehouse/correction_cells.py resolves them). Here the corrected text takes the
 place of the text sent, and `as_sent` keeps the latter, so that a mart can show both.
 #}
 
-{# The fields of a raw table that a correction may set; tests hold them to orchestration/database.py. #}
+{# The fields of a raw table that a correction may set; tests hold them to orchestration/database/warehouse_file.py. #}
 {% macro correctable_fields(entity) -%}
     {{ return({
         'patients': ['sex', 'birth_date', 'birth_year', 'onset_date', 'diagnosis_date', 'origin_date', 'age_at_onset',

@@ -11,10 +11,10 @@ from datetime import date
 
 import yaml
 
-from orchestration import catalogue
-from orchestration.entities import ASKED, ENTITIES
 from orchestration.onboarding.guess import LONG, RECORD_DATES, Guess, TableGuess, nearest_word
 from orchestration.onboarding.profile import FEWEST_SHOWN, ColumnProfile, is_ambiguous
+from orchestration.registry import catalogue
+from orchestration.registry.entities import ASKED, ENTITIES
 
 HEAD = """\
 # A draft by `myositis onboard`. Left ours, right theirs. A number in a comment is the confidence of the guess; what was doubtful

@@ -14,8 +14,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 
-from orchestration import catalogue
 from orchestration.onboarding.profile import ColumnProfile, TableProfile, header_roles, spellings
+from orchestration.registry import catalogue
 
 CERTAIN = 0.95
 SHORTEST_LIKE = 5

@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from orchestration import console
-from orchestration.registry import load_registry
-from orchestration.yaml_file import ConfigurationError
+from yaml_files.yaml_file import ConfigurationError
 
 REGISTRY = """\
 # What holds for the whole registry. An unknown key is an error that names its line; editors learn the keys from: myositis schema registry
@@ -81,13 +79,3 @@ def lay_out(folder: Path) -> tuple[list[str], list[str]]:
         path.write_text(text, encoding="utf-8")
         made.append(name)
     return made, kept
-
-
-def next_steps(folder: Path) -> str:
-    """What `myositis check` says of the folder, and what to do next."""
-    try:
-        registry = load_registry(folder)
-    except ConfigurationError as error:
-        return "\n".join(["myositis check says:", *(f"  {f}" for f in error.faults), f"next: edit {folder / 'registry.yml'}, then map a first hospital"
-                          f" from a sample: myositis onboard HOSPITAL PATH --registry {folder}"])
-    return f"{console.in_order(len(registry.mappings), len(registry.studies))}; next: myositis run --registry {folder}"

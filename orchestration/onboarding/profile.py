@@ -17,9 +17,9 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration import catalogue
 from orchestration.exports import ExportFault, ReadSpec, SourceTable, open_tables
 from orchestration.onboarding import redcap
+from orchestration.registry import catalogue
 
 HEADER_NAMES = Path(__file__).parent / "header_names.csv"
 ROWS_LOOKED_AT = 100_000

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import dbt
+from orchestration.warehouse import dbt
 from tests.registries import shipped
 
 CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome", "chrome") if (p := shutil.which(n))), None)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.report_page import render_report
+from orchestration.report.page import render_report
 from tests.unit.report_fixture import make_release
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

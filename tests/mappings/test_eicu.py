@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestration.registry import Registry
+from orchestration.registry.folder import Registry
 from tests.registries import MAPPINGS, copy_registry, query, run_to_marts
 
 

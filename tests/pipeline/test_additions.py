@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import catalogue
-from orchestration.additions import read_additions
-from orchestration.raw import ingest
+from orchestration.raw.ingestion import ingest
+from orchestration.registry import catalogue
+from orchestration.registry.additions import read_additions
 from orchestration.resources import point_at
-from orchestration.warehouse import build
-from orchestration.yaml_file import ConfigurationError
+from orchestration.warehouse.build import build
 from tests.registries import opened, query
 from tests.unit.test_loading import make_registry
+from yaml_files.yaml_file import ConfigurationError
 
 ADDED = {
     "concepts": "concept_id,concept_name,category,kind,unit_canonical\nsiglec_1,Siglec-1,cytokine,numeric,pg/mL\n",

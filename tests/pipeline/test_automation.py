@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 
 from orchestration.definitions import build_definitions, ingestion_definitions
-from orchestration.deliveries import is_complete
-from orchestration.registry import Registry
+from orchestration.landing.arrivals import is_complete
+from orchestration.registry.folder import Registry
 from orchestration.resources import point_at
 from tests.registries import copy_registry, opened
 from tests.unit.test_loading import make_registry
@@ -71,7 +71,7 @@ def test_a_delivery_is_taken_without_importing_dbt() -> None:
 
 def test_the_night_makes_a_release_that_a_cut_short_build_left_outstanding(north: Registry) -> None:
     """After a reboot no delivery is outstanding, so that nothing else would ever launch the build again."""
-    from orchestration.raw import ingest
+    from orchestration.raw.ingestion import ingest
 
     point_at(north)
     with dg.DagsterInstance.get() as instance:

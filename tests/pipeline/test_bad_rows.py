@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from orchestration.raw import ingest
-from orchestration.registry import Registry
+from orchestration.raw.ingestion import ingest
+from orchestration.registry.folder import Registry
 from orchestration.resources import point_at
-from orchestration.warehouse import build
+from orchestration.warehouse.build import build
 from tests.registries import query
 from tests.unit.test_loading import make_registry
 

@@ -8,10 +8,10 @@ import duckdb
 import pytest
 import yaml
 
-from orchestration.raw import ingest
-from orchestration.registry import Registry, load_registry
+from orchestration.raw.ingestion import ingest
+from orchestration.registry.folder import Registry, load_registry
 from orchestration.resources import point_at
-from orchestration.warehouse import build
+from orchestration.warehouse.build import build
 from tests.registries import query
 from tests.unit.test_loading import REGISTRY
 

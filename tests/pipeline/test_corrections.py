@@ -5,13 +5,13 @@ from __future__ import annotations
 import jinja2
 import pytest
 
-from orchestration import flow
-from orchestration.correction_cells import CorrectionsRefused
-from orchestration.database import RAW_FIELDS
-from orchestration.raw import ingest
-from orchestration.registry import Registry
+from orchestration.command import flow
+from orchestration.database.raw_tables import RAW_FIELDS
+from orchestration.raw.ingestion import ingest
+from orchestration.registry.folder import Registry
 from orchestration.resources import DBT_PROJECT
-from orchestration.warehouse import build
+from orchestration.warehouse.build import build
+from orchestration.warehouse.correction_cells import CorrectionsRefused
 from tests.registries import opened, query, warehouse_digest
 from tests.unit.test_loading import make_registry
 

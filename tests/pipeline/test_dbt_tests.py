@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orchestration import dbt
-from orchestration.registry import Registry
+from orchestration.registry.folder import Registry
 from orchestration.resources import point_at
+from orchestration.warehouse import dbt
 
 
 def test_every_unit_test_of_the_models_passes(shipped_run: Registry) -> None:

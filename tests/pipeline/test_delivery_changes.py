@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.database import warehouse
-from orchestration.inventory import take_inventory
-from orchestration.loading import DeliveryRefused
-from orchestration.raw import ingest
-from orchestration.registry import Registry, load_registry
+from orchestration.database.warehouse_file import warehouse
+from orchestration.landing.inventory import take_inventory
+from orchestration.raw.ingestion import ingest
+from orchestration.raw.loading import DeliveryRefused
+from orchestration.registry.folder import Registry, load_registry
 from tests.registries import MAPPINGS, copy_registry, query
 from tests.unit.test_loading import make_registry
 

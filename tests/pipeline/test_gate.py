@@ -8,9 +8,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration import cli
-from orchestration.database import warehouse
-from orchestration.registry import Registry
+from orchestration.command import cli
+from orchestration.database.warehouse_file import warehouse
+from orchestration.registry.folder import Registry
 from orchestration.resources import point_at
 from tests.registries import opened, query
 

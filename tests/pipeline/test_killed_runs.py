@@ -11,8 +11,8 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration import flow
-from orchestration.registry import Registry
+from orchestration.command import flow
+from orchestration.registry.folder import Registry
 from orchestration.resources import point_at
 from tests.registries import opened, shipped, table_digests, warehouse_digest
 
@@ -22,7 +22,7 @@ MARKS = ("zjch/2023-06-30 taken", "models:", "results:")
 def kill_when_it_says(registry: Registry, mark: str) -> str:
     """Run the command in a process of its own and kill it (SIGKILL) right after the line that holds ``mark``."""
     process = subprocess.Popen(
-        [str(Path(sys.executable).parent / "python"), "-m", "orchestration.cli", "run", "--registry", str(registry.folder)],
+        [str(Path(sys.executable).parent / "python"), "-m", "orchestration.command.cli", "run", "--registry", str(registry.folder)],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
     )
     told = ""

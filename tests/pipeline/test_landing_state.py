@@ -11,12 +11,18 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration import dbt, flow, loading, raw, release, runs
 from orchestration.automation import requests
-from orchestration.database import WarehouseBusy, warehouse
-from orchestration.deliveries import outstanding
-from orchestration.registry import Registry
-from orchestration.warehouse import build
+from orchestration.command import closing, flow
+from orchestration.database.warehouse_file import WarehouseBusy, warehouse
+from orchestration.raw import ingestion as raw_ingestion
+from orchestration.raw import loading
+from orchestration.raw.outstanding import outstanding
+from orchestration.registry.folder import Registry
+from orchestration.release import assets as release_assets
+from orchestration.release.needs_build import needs_build
+from orchestration.running import runs
+from orchestration.warehouse import dbt
+from orchestration.warehouse.build import build
 from tests.registries import opened, query, release_query, warehouse_digest
 from tests.unit.test_loading import make_registry
 
@@ -75,7 +81,7 @@ def test_the_sensor_launches_a_refused_delivery_again_once_what_it_waited_for_is
         assert list(requests(north, instance)) == []
         deliver(north.landing / "north" / "2024-02", "patients", PATIENTS)
         flow.ingest(north, [])
-        from orchestration.raw import ingest
+        from orchestration.raw.ingestion import ingest
 
         ingest(north, "north", "2024-02")
         [again] = requests(north, instance)
@@ -98,7 +104,7 @@ def test_a_file_that_is_copied_again_while_it_is_read_is_left_for_the_next_run(
             deliver(north.landing / "north" / "2024-01", "labs", LABS)
 
     with monkeypatch.context() as patched:
-        patched.setattr(raw, "load_delivery", read)
+        patched.setattr(raw_ingestion, "load_delivery", read)
         [told] = take(north).refusals
     assert told.endswith("landing/north/2024-01: a file was written while it was read; left for the next run")
     assert query(north, "select count(*) from raw.observations") == [(0,)]
@@ -127,7 +133,7 @@ def test_rules_that_are_put_back_after_a_build_by_others_was_cut_short_are_built
     released = flow.build(north, with_report=False).released
     (north.reports / released).mkdir(parents=True)
     (north.reports / released / "report.html").touch()
-    assert not flow.needs_build(north)
+    assert not needs_build(north)
     rules = north.folder / "registry.yml"
     as_it_was = rules.read_text()
     rules.write_text(as_it_was + "observation_window_days: 9\n")
@@ -140,9 +146,9 @@ def test_rules_that_are_put_back_after_a_build_by_others_was_cut_short_are_built
         build(opened(north.folder))
     rules.write_text(as_it_was)
     north = opened(north.folder)
-    assert flow.needs_build(north)
+    assert needs_build(north)
     assert flow.build(north, with_report=False).released == released
-    assert not flow.needs_build(north)
+    assert not needs_build(north)
 
 
 def test_a_delivery_whose_folder_is_gone_stays_in_force_until_a_record_withdraws_it(
@@ -160,14 +166,14 @@ def test_a_delivery_whose_folder_is_gone_stays_in_force_until_a_record_withdraws
     assert query(north, whole) == [(120, 2)]
     [told] = [fault for fault in flow.check(north) if "2024-02" in fault]
     assert told.startswith("landing/north/2024-02: not there any more, and still in force. Put the folder back; or")
-    flow.show_status(north)
+    closing.show_status(north)
     assert "landing/north/2024-02: not there any more, and still in force" in capsys.readouterr().out.replace("\n", " ")
 
     record = told[told.index("{"):told.index("}") + 1].replace("owner: …", "owner: A. Keeper").replace("reason: …", "reason: sent by mistake")
     (north.folder / "corrections").mkdir()
     (north.folder / "corrections" / "north.yml").write_text(f"sender: north\nwithdrawn_deliveries:\n  - {record}\n")
     north = opened(north.folder)
-    assert flow.needs_build(north)
+    assert needs_build(north)
     assert all(r.passed for r in build(north)[0])
     assert query(north, whole) == [(60, 1)]
     assert query(north, "select delivery_id, state from quality.delivery order by 1") == [("2024-01", "accepted"), ("2024-02", "withdrawn")]
@@ -191,7 +197,7 @@ def test_a_run_without_an_accepted_delivery_builds_nothing_and_says_what_is_miss
     settings.write_text(settings.read_text().replace("quiet_seconds: 0", "quiet_seconds: 600"))
     arriving = opened(north.folder)
     outcome = flow.run_all(arriving)
-    flow.show(arriving, outcome)
+    closing.show(arriving, outcome)
     assert (outcome.taken, outcome.refusals) == ([], [])
     shown = " ".join(capsys.readouterr().out.split())
     assert "no release yet: no delivery has been accepted; put one under" in shown
@@ -200,7 +206,7 @@ def test_a_run_without_an_accepted_delivery_builds_nothing_and_says_what_is_miss
 
 def test_what_is_taken_and_not_yet_built_is_told_how_to_become_a_release(north: Registry, capsys: pytest.CaptureFixture[str]) -> None:
     deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
-    flow.show(north, take(north))
+    closing.show(north, take(north))
     shown = " ".join(capsys.readouterr().out.split())
     assert "no release yet; make one with: myositis run" in shown
     assert "no delivery has been accepted" not in shown
@@ -269,9 +275,9 @@ def test_no_delivery_is_taken_between_the_models_and_the_release_that_names_them
     def meanwhile(_: Registry) -> str:
         with pytest.raises(BlockingIOError), another_process_writes(north):
             pass
-        raise release.ReleaseRefused(["enough is seen"])
+        raise release_assets.ReleaseRefused(["enough is seen"])
 
-    monkeypatch.setattr(release, "make_candidate", meanwhile)
+    monkeypatch.setattr(release_assets, "make_candidate", meanwhile)
     assert "enough is seen" in flow.build(north, with_report=False).refusals[0]
     with another_process_writes(north):
         pass

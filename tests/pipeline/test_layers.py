@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from orchestration import dbt
-from orchestration.lineage import read_lineage, trace_models
-from orchestration.registry import Registry
+from orchestration.registry.folder import Registry
+from orchestration.warehouse import dbt
+from orchestration.warehouse.lineage import read_lineage
+from orchestration.warehouse.trace_lineage import trace_models
 
 ROOT = Path(__file__).parents[2]
 MAY_READ = {

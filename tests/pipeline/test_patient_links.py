@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.raw import ingest
-from orchestration.registry import Registry
-from orchestration.warehouse import build
-from orchestration.yaml_file import ConfigurationError
+from orchestration.raw.ingestion import ingest
+from orchestration.registry.folder import Registry
+from orchestration.warehouse.build import build
 from tests.registries import opened, query
+from yaml_files.yaml_file import ConfigurationError
 
 REGISTRY = """\
 name: two hospitals

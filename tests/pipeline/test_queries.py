@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from orchestration import queries, query_list
-from orchestration.correction_cells import resolve_corrections
-from orchestration.database import warehouse
-from orchestration.queries import QueriesRefused, find_queries, read_answers, write_queries
-from orchestration.query_list import HEADERS, Choice
-from orchestration.raw import ingest
-from orchestration.registry import Registry, load_registry
-from orchestration.warehouse import build
+from orchestration.database.warehouse_file import warehouse
+from orchestration.queries import queries, query_list
+from orchestration.queries.queries import QueriesRefused, find_queries, read_answers, write_queries
+from orchestration.queries.query_list import HEADERS, Choice
+from orchestration.raw.ingestion import ingest
+from orchestration.registry.folder import Registry, load_registry
+from orchestration.warehouse.build import build
+from orchestration.warehouse.correction_cells import resolve_corrections
 from tests.registries import opened, query
 from tests.unit.test_loading import make_registry
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from analytics.cohort import build_cohort
-from analytics.reproduction import reproduce
-from analytics.study_results import compare_groups
-from orchestration import dbt
-from orchestration.database import warehouse
-from orchestration.inventory import take_inventory
-from orchestration.loading import DeliveryRefused, load_delivery
-from orchestration.raw import ingest
-from orchestration.registry import Registry
+from analytics.paper.reproduction import reproduce
+from analytics.study.cohort import build_cohort
+from analytics.study.results import compare_groups
+from orchestration.database.warehouse_file import warehouse
+from orchestration.landing.inventory import take_inventory
+from orchestration.raw.ingestion import ingest
+from orchestration.raw.loading import DeliveryRefused, load_delivery
+from orchestration.registry.folder import Registry
 from orchestration.resources import point_at
-from orchestration.results import read_frames
-from orchestration.warehouse import build
+from orchestration.results.compute import read_frames
+from orchestration.warehouse import dbt
+from orchestration.warehouse.build import build
 from tests.registries import opened, query, shipped, warehouse_digest
 
 CONTENT = ("staging", "intermediate", "marts", "quality")

@@ -12,11 +12,11 @@ import duckdb
 import pytest
 import python_calamine
 
-from orchestration import cli, flow
-from orchestration.registry import Registry
-from orchestration.release import publish
+from orchestration.command import cli, flow
+from orchestration.registry.folder import Registry
+from orchestration.release.publication import publish
 from orchestration.resources import point_at
-from orchestration.results import TABLES
+from orchestration.results.compute import TABLES
 from tests.registries import query, release_query, run, warehouse_digest
 
 SENDERS = ("zjch", "zjfah")

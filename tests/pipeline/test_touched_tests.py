@@ -7,11 +7,11 @@ import json
 import duckdb
 import pytest
 
-from orchestration import dbt
-from orchestration.database import warehouse
-from orchestration.registry import Registry
+from orchestration.database.warehouse_file import warehouse
+from orchestration.registry.folder import Registry
 from orchestration.resources import point_at
-from orchestration.warehouse import failure_sentence
+from orchestration.warehouse import dbt
+from orchestration.warehouse.build import failure_sentence
 from tests.registries import query, run_to_marts, shipped
 
 SEX_TEST = "accepted_values_dim_patient_sex"

@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from analytics import fisher, mann_whitney, student_t, welch_t
-from analytics.audit import audit
-from analytics.formatting import format_count_percent, format_mean_sd, format_median_iqr, format_p
-from analytics.printed_numbers import PrintedNumber
-from analytics.published import Paper, PaperFile, PrintedP, PrintedSummary, parse_summary
+from analytics.paper.audit import audit
+from analytics.paper.printed_numbers import PrintedNumber
+from analytics.paper.published import Paper, PaperFile, PrintedP, PrintedSummary, parse_summary
+from analytics.words.formatting import format_count_percent, format_mean_sd, format_median_iqr, format_p
 
 SCORES = st.lists(st.integers(0, 52), min_size=2, max_size=14)
 DECIMALS = st.integers(0, 3)

@@ -12,12 +12,12 @@ import duckdb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestration.correction_cells import CorrectionsRefused, resolve_corrections
-from orchestration.database import warehouse
-from orchestration.loading import DeliveryRefused
-from orchestration.raw import ingest
-from orchestration.registry import Registry
-from orchestration.warehouse import build
+from orchestration.database.warehouse_file import warehouse
+from orchestration.raw.ingestion import ingest
+from orchestration.raw.loading import DeliveryRefused
+from orchestration.registry.folder import Registry
+from orchestration.warehouse.build import build
+from orchestration.warehouse.correction_cells import CorrectionsRefused, resolve_corrections
 from tests.registries import opened, table_digests, warehouse_digest
 from tests.unit.test_loading import make_registry
 
@@ -110,7 +110,7 @@ def in_force(registry: Registry) -> dict[str, object]:
 @settings(FEW, max_examples=6)
 @given(st.sampled_from(["incremental", "full"]), st.lists(st.one_of(DELIVERY, DELIVERY, CORRECTION), min_size=3, max_size=6))
 def test_raw_after_any_history_is_what_the_last_files_give_at_once(kind: str, history: list[tuple]) -> None:
-    with tempfile.TemporaryDirectory() as folder, patch("orchestration.checks.run_suite", return_value=[]):
+    with tempfile.TemporaryDirectory() as folder, patch("orchestration.running.checks.run_suite", return_value=[]):
         registry = registry_in(Path(folder) / "history", kind, ANY_CHANGE)
         for step in history:
             registry = apply(registry, step)
@@ -120,7 +120,7 @@ def test_raw_after_any_history_is_what_the_last_files_give_at_once(kind: str, hi
 @settings(FEW, max_examples=6)
 @given(st.permutations(["2024-01", "2024-02", "2024-03"]), st.lists(CONTENT, min_size=3, max_size=3))
 def test_which_deliveries_change_too_much_does_not_depend_on_the_order_of_their_arrival(order: list[str], contents: list[dict]) -> None:
-    with tempfile.TemporaryDirectory() as folder, patch("orchestration.checks.run_suite", return_value=[]):
+    with tempfile.TemporaryDirectory() as folder, patch("orchestration.running.checks.run_suite", return_value=[]):
         registry = registry_in(Path(folder) / "history", "incremental", FEW_CHANGES)
         for name in order:
             registry = apply(registry, ("deliver", name, contents[int(name[-1]) - 1]))
@@ -134,7 +134,7 @@ def test_which_deliveries_change_too_much_does_not_depend_on_the_order_of_their_
 @given(st.lists(st.tuples(DELIVERY, st.one_of(DELIVERY, CORRECTION)), min_size=3, max_size=3))
 def test_models_built_step_by_step_equal_models_built_at_once(history: list[tuple[tuple, tuple]]) -> None:
     """Keys of patients are equal too: both registries share the pseudonym key. What a file replaced is history, and left out."""
-    with tempfile.TemporaryDirectory() as folder, patch("orchestration.checks.run_suite", return_value=[]):
+    with tempfile.TemporaryDirectory() as folder, patch("orchestration.running.checks.run_suite", return_value=[]):
         registry = registry_in(Path(folder) / "history", "incremental", ANY_CHANGE)
         for steps in history:
             for step in steps:

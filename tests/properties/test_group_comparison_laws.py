@@ -8,18 +8,18 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from analytics.censored import censored_regression
-from analytics.censored_groups import censored_two_groups
-from analytics.censored_summary import quantile_bounds, ratio_bounds
-from analytics.counts import chi_square, fisher
-from analytics.fisher_exact import mid_p, odds_ratio, one_sided_p, two_sided_p
-from analytics.fisher_network import exact_p
-from analytics.formatting import format_number, format_p
-from analytics.group_tests import K_GROUP_TESTS, MEASUREMENT_TESTS
+from analytics.baseline.group_tests import K_GROUP_TESTS, MEASUREMENT_TESTS
+from analytics.baseline.table_one import VariableSpec, table_one
+from analytics.censored.groups import censored_two_groups
+from analytics.censored.regression import censored_regression
+from analytics.censored.summary import quantile_bounds, ratio_bounds
+from analytics.groups.counts import chi_square, fisher
+from analytics.groups.fisher_exact import mid_p, odds_ratio, one_sided_p, two_sided_p
+from analytics.groups.fisher_network import exact_p
+from analytics.groups.proportions import clopper_pearson_interval, risk_difference, wilson_interval
+from analytics.missing.rubin import pool
 from analytics.multiplicity import METHODS, adjust_p_values
-from analytics.proportions import clopper_pearson_interval, risk_difference, wilson_interval
-from analytics.rubin import pool
-from analytics.table_one import VariableSpec, table_one
+from analytics.words.formatting import format_number, format_p
 
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 PAIR = {"value": "x", "group": "g", "groups": ("a", "b")}

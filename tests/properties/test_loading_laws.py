@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from orchestration.database import warehouse
-from orchestration.delivery_ledger import remove_load
-from orchestration.inventory import take_inventory
-from orchestration.loading import DeliveryRefused, load_delivery
-from orchestration.registry import Registry
+from orchestration.database.warehouse_file import warehouse
+from orchestration.landing.inventory import take_inventory
+from orchestration.raw.ledger import remove_load
+from orchestration.raw.loading import DeliveryRefused, load_delivery
+from orchestration.registry.folder import Registry
 from tests.properties.test_export_laws import CELL
 from tests.unit.test_loading import make_registry
 

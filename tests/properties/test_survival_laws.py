@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from analytics.competing_risks import cumulative_incidence, fine_gray, gray_test
 from analytics.cox import CoxFit, cox
-from analytics.firth import firth_cox
 from analytics.recurrent import andersen_gill
+from analytics.regression.firth import firth_cox
 from analytics.survival import kaplan_meier, log_rank, restricted_mean
 
 QUICK = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

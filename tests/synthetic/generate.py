@@ -9,7 +9,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from orchestration.registry import SUCCESS_MARKER
+from orchestration.registry.folder import SUCCESS_MARKER
 from tests.synthetic import cohort, solution, zjch, zjfah
 
 SYNTHETIC_NOTE = """# Synthetic data

@@ -1,4 +1,4 @@
-"""What tests of the catalogue are tried against, and the lookups of `orchestration/catalogue.py` by the seeds alone.
+"""What tests of the catalogue are tried against, and the lookups of `orchestration/registry/catalogue.py` by the seeds alone.
 
 Belongs here: reading the fixtures, names without LOINC codes, a value in the canonical unit. Does not belong here: any test.
 """
@@ -9,7 +9,7 @@ import csv
 from functools import cache
 from pathlib import Path
 
-from orchestration.catalogue import SEEDS, Row, concepts, half_width, normal, rule, seed, unit
+from orchestration.registry.catalogue import SEEDS, Row, concepts, half_width, normal, rule, seed, unit
 
 __all__ = ["NAMES", "SEEDS", "canonical", "concepts", "fixture", "half_width", "named", "names", "normal", "rule", "seed", "unit"]
 

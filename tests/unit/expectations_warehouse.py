@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.database import warehouse
+from orchestration.database.warehouse_file import warehouse
 
 LOAD = "load_1"
 

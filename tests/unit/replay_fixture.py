@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from analytics.cohort import Cohort, Frames, build_cohort
 from analytics.replay_r import NOT_REPLAYED, OURS, ReleaseIdentity, csv_text, replay
-from analytics.study import Study
-from analytics.study_results import Results, run_study
+from analytics.study.cohort import Cohort, Frames, build_cohort
+from analytics.study.file import Study
+from analytics.study.results import Results, run_study
 
 RECORD = Path(__file__).parent / "golden" / "replay_r.txt"
 RELEASE = ReleaseIdentity("r0123456789ab", "Registry of invented patients", True, {"numpy": "2.4.6"})

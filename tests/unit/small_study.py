@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from analytics.cohort import Cohort, build_cohort
-from analytics.study import Study
-from analytics.study_results import Results, run_study
+from analytics.study.cohort import Cohort, build_cohort
+from analytics.study.file import Study
+from analytics.study.results import Results, run_study
 
 KEYS = ("hospital_id", "patient_key")
 # patient, hospital, onset, antibody, sex, age at onset, months of course before baseline

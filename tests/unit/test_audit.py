@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 from analytics import mann_whitney, student_t, welch_t
-from analytics.audit import audit
-from analytics.audit.finding import Finding
-from analytics.audit.quartiles import order_bounds
-from analytics.audit.rank_bounds import p_range
-from analytics.audit.t_tests import Moments, student_p, welch_p
-from analytics.printed_numbers import PrintedNumber
-from analytics.published import (
+from analytics.paper.audit import audit
+from analytics.paper.audit.finding import Finding
+from analytics.paper.audit.quartiles import order_bounds
+from analytics.paper.audit.rank_bounds import p_range
+from analytics.paper.audit.t_tests import Moments, student_p, welch_p
+from analytics.paper.printed_numbers import PrintedNumber
+from analytics.paper.published import (
     Paper,
     PaperFile,
     PrintedAnalysis,
@@ -27,9 +27,9 @@ from analytics.published import (
     PrintedVariable,
     parse_summary,
 )
-from orchestration import cli
-from orchestration.published import read_paper
-from orchestration.registry import SHIPPED_REGISTRY
+from orchestration.command import cli
+from orchestration.registry.folder import SHIPPED_REGISTRY
+from orchestration.registry.published import read_paper
 
 KINDS = {"±": "mean_sd", ",": "median_iqr"}
 

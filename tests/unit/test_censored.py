@@ -16,11 +16,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analytics.censored import censored_regression, known_bounds
-from analytics.censored_groups import censored_two_groups, gehan_scores
-from analytics.censored_likelihood import LOGISTIC, NORMAL, SMALLEST_EXTREME, Bounds, Problem, evaluate
-from analytics.censored_summary import Bounded, quantile_bounds, ratio_bounds, summarise_censored
-from analytics.two_groups import mann_whitney
+from analytics.censored.groups import censored_two_groups, gehan_scores
+from analytics.censored.likelihood import LOGISTIC, NORMAL, SMALLEST_EXTREME, Bounds, Problem, evaluate
+from analytics.censored.regression import censored_regression, known_bounds
+from analytics.censored.summary import Bounded, quantile_bounds, ratio_bounds, summarise_censored
+from analytics.groups.two_groups import mann_whitney
 from tests.reference.run import CASES, read_csv
 
 COPPER = read_csv(CASES / "left_censored_lod_pbc_copper" / "data.csv")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import cli
+from orchestration.command import cli
 from tests.unit.test_loading import MAPPING, make_registry
 
 COMMANDS = (
@@ -142,7 +142,7 @@ def test_check_tells_of_wide_columns_whose_values_will_have_no_canonical_unit(tm
 
 
 def test_help_does_not_load_the_flow() -> None:
-    code = "import sys, orchestration.cli; sys.exit(any(m in sys.modules for m in ('dagster', 'dbt', 'pandas', 'duckdb')))"
+    code = "import sys, orchestration.command.cli; sys.exit(any(m in sys.modules for m in ('dagster', 'dbt', 'pandas', 'duckdb')))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -151,6 +151,6 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[
         raise KeyboardInterrupt
 
     make_registry(tmp_path)
-    monkeypatch.setattr("orchestration.flow.show_status", stopped)
+    monkeypatch.setattr("orchestration.command.closing.show_status", stopped)
     code, _, err = call("status", "--registry", str(tmp_path), capsys=capsys)
     assert code == 130 and err == "stopped; run the command again to go on from where it stopped\n"

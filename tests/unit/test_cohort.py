@@ -7,9 +7,9 @@ import math
 import pandas as pd
 import pytest
 
-from analytics.cohort import build_cohort
-from analytics.findings import find
-from analytics.study import Study
+from analytics.study.cohort import build_cohort
+from analytics.study.file import Study
+from analytics.study.findings import find
 
 
 def study(**changes: object) -> Study:

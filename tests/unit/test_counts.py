@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analytics import fisher_network
-from analytics.counts import chi_square, chi_square_k, chi_square_yates, fisher, fisher_k, fisher_mid_p
-from analytics.fisher_exact import mid_p, odds_ratio, one_sided_p, two_sided_p
-from analytics.pearson import mcnemar, pearson
-from analytics.proportions import clopper_pearson_interval, wilson_interval
+from analytics.groups import fisher_network
+from analytics.groups.counts import chi_square, chi_square_k, chi_square_yates, fisher, fisher_k, fisher_mid_p
+from analytics.groups.fisher_exact import mid_p, odds_ratio, one_sided_p, two_sided_p
+from analytics.groups.pearson import mcnemar, pearson
+from analytics.groups.proportions import clopper_pearson_interval, wilson_interval
 
 PAIR = {"value": "dysphagia", "group": "group_id", "groups": ("nxp2", "mda5")}
 

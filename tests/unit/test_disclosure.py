@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.disclosure import NOT_PRINTED, Disclosure
+from analytics.words.disclosure import NOT_PRINTED, Disclosure
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from analytics.effect_sizes import (
+from analytics.groups.effect_sizes import (
     cramers_v,
     explained_variance,
     noncentral_t_interval,

@@ -7,8 +7,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration import event_log
 from orchestration.resources import DAGSTER_YAML
+from orchestration.running import event_log
 
 
 @pytest.fixture

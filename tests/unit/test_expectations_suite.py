@@ -11,7 +11,7 @@ import pytest
 
 from expectations import MARTS_SUITE, RAW_SUITE, load_suite, load_waivers
 from expectations.suite import Waiver
-from orchestration.yaml_file import ConfigurationError
+from yaml_files.yaml_file import ConfigurationError
 
 HEAD = """\
 suite: small

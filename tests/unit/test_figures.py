@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from analytics.figures import COLOURS, FORMATS, drawable, group_styles, inline_svg, study_figures
-from analytics.study_frames import StudyFrames
-from orchestration.report_page import read_release
+from analytics.printed.figures import COLOURS, FORMATS, drawable, group_styles, inline_svg, study_figures
+from analytics.study.frames import StudyFrames
+from orchestration.report.page import read_release
 from tests.unit.report_fixture import make_release
 
 SVG = "{http://www.w3.org/2000/svg}"

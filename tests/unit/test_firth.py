@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from firthmodels import FirthCoxPH, FirthLogisticRegression
 
-from analytics.firth import firth_cox, firth_logistic
+from analytics.regression.firth import firth_cox, firth_logistic
 
 LATE = pd.DataFrame(
     {

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from analytics.formatting import (
+from analytics.words.formatting import (
     format_count_percent,
     format_estimate_ci,
     format_limit,

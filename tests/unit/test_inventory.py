@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import inventory
-from orchestration.inventory import HASHES, take_inventory
-from orchestration.registry import Registry
+from orchestration.landing import inventory
+from orchestration.landing.inventory import HASHES, take_inventory
+from orchestration.registry.folder import Registry
 from tests.unit.test_loading import make_registry
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analytics.k_groups import anova, brown_forsythe_k, kruskal_wallis, levene_k, pairwise, welch_anova
-from analytics.two_groups import brown_forsythe, mann_whitney, student_t, welch_t
+from analytics.groups.k_groups import anova, brown_forsythe_k, kruskal_wallis, levene_k, pairwise, welch_anova
+from analytics.groups.two_groups import brown_forsythe, mann_whitney, student_t, welch_t
 
 ASKED = {"value": "ck", "group": "group_id", "groups": ("a", "b", "c")}
 EVERY_TEST = [kruskal_wallis, anova, welch_anova, brown_forsythe_k, levene_k]

@@ -9,12 +9,12 @@ import duckdb
 import pytest
 from openpyxl import Workbook
 
-from orchestration.database import warehouse
-from orchestration.delivered_tables import FOOTER, FOOTER_BEGINS
-from orchestration.delivery_ledger import is_settled, record_state
-from orchestration.inventory import take_inventory
-from orchestration.loading import DeliveryRefused, find_faults, load_delivery
-from orchestration.registry import Registry, load_registry
+from orchestration.database.warehouse_file import warehouse
+from orchestration.landing.inventory import take_inventory
+from orchestration.raw.ledger import is_settled, record_state
+from orchestration.raw.loading import DeliveryRefused, find_faults, load_delivery
+from orchestration.raw.tables import FOOTER, FOOTER_BEGINS
+from orchestration.registry.folder import Registry, load_registry
 
 REGISTRY = """\
 name: small

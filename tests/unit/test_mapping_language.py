@@ -7,13 +7,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.database import warehouse
-from orchestration.inventory import take_inventory
-from orchestration.loading import DeliveryRefused, load_delivery
-from orchestration.mapping_file import READY_MADE, read_mapping
-from orchestration.registry import Registry, load_registry
-from orchestration.yaml_file import ConfigurationError
+from orchestration.database.warehouse_file import warehouse
+from orchestration.landing.inventory import take_inventory
+from orchestration.raw.loading import DeliveryRefused, load_delivery
+from orchestration.registry.folder import Registry, load_registry
+from orchestration.registry.mapping_file import READY_MADE, read_mapping
 from tests.unit.test_loading import REGISTRY
+from yaml_files.yaml_file import ConfigurationError
 
 NORTH = """\
 sender: north

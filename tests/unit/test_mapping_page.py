@@ -11,10 +11,10 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from orchestration.catalogue import seed
-from orchestration.entities import ENTITIES, ColumnSource, Condition
-from orchestration.mapping import ChangesAllowed, CodeList, Codes, Export, HospitalEntry, Mapping
-from orchestration.mapping_file import read_mapping
+from orchestration.registry.catalogue import seed
+from orchestration.registry.entities import ENTITIES, ColumnSource, Condition
+from orchestration.registry.mapping import ChangesAllowed, CodeList, Codes, Export, HospitalEntry, Mapping
+from orchestration.registry.mapping_file import read_mapping
 
 PAGE = Path(__file__).parents[2] / "docs" / "mapping.md"
 TEXT = PAGE.read_text(encoding="utf-8")

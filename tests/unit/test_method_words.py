@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analytics.method_words import methods
-from orchestration.report_page import read_release
+from analytics.printed.method_words import methods
+from orchestration.report.page import read_release
 from tests.unit.report_fixture import make_release
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analytics.imputation import Shift, impute
-from analytics.linear_models import linear_model, logistic_model
-from analytics.missing_data import delta_sensitivity, missing_patterns
-from analytics.rubin import barnard_rubin_df, pool, pool_fits
+from analytics.missing.imputation import Shift, impute
+from analytics.missing.missing_data import delta_sensitivity, missing_patterns
+from analytics.missing.rubin import barnard_rubin_df, pool, pool_fits
+from analytics.regression.linear_models import linear_model, logistic_model
 
 N = np.nan
 VISITS = pd.DataFrame(

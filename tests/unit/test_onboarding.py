@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from analytics.study import Study
-from orchestration import cli
-from orchestration.database import warehouse
-from orchestration.entities import ENTITIES
-from orchestration.inventory import take_inventory
-from orchestration.loading import load_delivery
-from orchestration.mapping import Export, Mapping
+from analytics.study.file import Study
+from orchestration.command import cli
+from orchestration.database.warehouse_file import warehouse
+from orchestration.landing.inventory import take_inventory
 from orchestration.onboarding.draft import draft
 from orchestration.onboarding.guess import guess_table
 from orchestration.onboarding.profile import profile_sample
-from orchestration.registry import SHIPPED_REGISTRY, load_registry
+from orchestration.raw.loading import load_delivery
+from orchestration.registry.entities import ENTITIES
+from orchestration.registry.folder import SHIPPED_REGISTRY, load_registry
+from orchestration.registry.mapping import Export, Mapping
 from tests.registries import MAPPINGS, copy_registry
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from analytics.printed_numbers import PrintedNumber
-from analytics.published import parse_numbers, parse_summary
+from analytics.paper.printed_numbers import PrintedNumber
+from analytics.paper.published import parse_numbers, parse_summary
 
 
 @pytest.mark.parametrize(

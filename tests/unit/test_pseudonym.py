@@ -10,8 +10,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.database import warehouse
-from orchestration.pseudonym import PseudonymKeyError, hash_sql, key_of_warehouse, read_or_make_key, set_key
+from orchestration.database.warehouse_file import warehouse
+from orchestration.raw.pseudonym import (
+    PseudonymKeyError,
+    hash_sql,
+    key_of_warehouse,
+    read_or_make_key,
+    set_key,
+)
 
 
 @pytest.mark.parametrize("text", ["1", "住院号 00412053", "x" * 500, ""])

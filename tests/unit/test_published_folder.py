@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.published import read_paper
-from orchestration.registry import SHIPPED_REGISTRY, load_registry
-from orchestration.yaml_file import ConfigurationError
+from orchestration.registry.folder import SHIPPED_REGISTRY, load_registry
+from orchestration.registry.published import read_paper
 from tests.unit.test_loading import make_registry
+from yaml_files.yaml_file import ConfigurationError
 
 SUMMARIES = """\
 table,variable,group,group_size,summary,printed

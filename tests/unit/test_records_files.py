@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 
 from expectations.suite import WaiverEntry, WaiverFile
-from orchestration import flow
-from orchestration.corrections import AcceptedChange, Correction, CorrectionFile, Match, WithdrawnDelivery
-from orchestration.registry import Registry, load_registry
-from orchestration.yaml_file import ConfigurationError
+from orchestration.command import closing
+from orchestration.registry.corrections import (
+    AcceptedChange,
+    Correction,
+    CorrectionFile,
+    Match,
+    WithdrawnDelivery,
+)
+from orchestration.registry.folder import Registry, load_registry
 from tests.unit.test_loading import make_registry
+from yaml_files.yaml_file import ConfigurationError
 
 CORRECTION = """\
 sender: north
@@ -133,11 +139,11 @@ def test_editors_get_a_schema_in_which_every_key_is_described() -> None:
 
 def test_status_names_waivers_that_end_within_a_month_or_have_ended(tmp_path: Path) -> None:
     registry = read(tmp_path)
-    assert flow.ending_waivers(registry, date(2025, 5, 30)) == []
-    assert flow.ending_waivers(registry, date(2025, 5, 31)) == [
+    assert closing.ending_waivers(registry, date(2025, 5, 30)) == []
+    assert closing.ending_waivers(registry, date(2025, 5, 31)) == [
         "waivers.yml: sex_complete of north: ends on 2025-06-30; ask A. Keeper, and renew it or take it out"
     ]
-    assert flow.ending_waivers(registry, date(2025, 7, 1)) == [
+    assert closing.ending_waivers(registry, date(2025, 7, 1)) == [
         "waivers.yml: sex_complete of north: ended on 2025-06-30; ask A. Keeper, and renew it or take it out"
     ]
 

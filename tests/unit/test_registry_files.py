@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestration.registry import SHIPPED_REGISTRY, load_registry
-from orchestration.yaml_file import ConfigurationError
+from orchestration.registry.folder import SHIPPED_REGISTRY, load_registry
 from tests.unit.test_loading import MAPPING, REGISTRY, make_registry
+from yaml_files.yaml_file import ConfigurationError
 
 STUDY = """\
 study: one
@@ -161,8 +161,8 @@ def test_a_folder_without_a_registry_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_every_key_of_the_mapping_language_has_a_place_in_its_schema() -> None:
-    from orchestration.entities import ENTITIES
-    from orchestration.mapping import Mapping
+    from orchestration.registry.entities import ENTITIES
+    from orchestration.registry.mapping import Mapping
 
     schema = Mapping.model_json_schema()
     assert set(ENTITIES) <= set(schema["$defs"]["Export"]["properties"])

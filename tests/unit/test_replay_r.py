@@ -20,15 +20,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from analytics import study as study_module
-from analytics.cohort import build_cohort
 from analytics.replay_r import NOT_REPLAYED, OURS, SCRIPT, ReleaseIdentity, csv_text, replay
 from analytics.replay_r.claims import EVERY, claims, row_names
 from analytics.replay_r.quantities import KEYS, largest, of_p
 from analytics.replay_r.script import SCALES, SERIAL, Files, script
-from analytics.study import MixedModel, Study, SurvivalAnalysis, TwoGroupTest
-from analytics.study_results import stamp
-from orchestration.replay import FRAMES, ReplayError, write_replay
+from analytics.study import file as study_module
+from analytics.study.cohort import build_cohort
+from analytics.study.file import MixedModel, Study, SurvivalAnalysis, TwoGroupTest
+from analytics.study.results import stamp
+from orchestration.report.replay import FRAMES, ReplayError, write_replay
 from tests.unit import replay_fixture as fixture
 
 SHIPPED = Path(__file__).parents[2] / "registry" / "studies" / "nxp2.yml"
@@ -361,7 +361,7 @@ def choices(model: type, name: str) -> tuple[str, ...]:
 
 
 def part(name: str) -> str:
-    return (Path(study_module.__file__).parent / "replay_r" / name).read_text(encoding="utf-8")
+    return (Path(study_module.__file__).parents[1] / "replay_r" / name).read_text(encoding="utf-8")
 
 
 @cache

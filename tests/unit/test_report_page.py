@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.report_page import ReportError, render_report
+from orchestration.report.page import ReportError, render_report
 from tests.unit.report_fixture import RELEASE, make_release
 
 TABLES = {

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analytics.printed_numbers import PrintedNumber
-from analytics.published import (
+from analytics.paper.printed_numbers import PrintedNumber
+from analytics.paper.published import (
     Paper,
     PaperFile,
     PrintedAnalysis,
@@ -18,8 +18,8 @@ from analytics.published import (
     PrintedTerm,
     parse_summary,
 )
-from analytics.reproduction import COLUMNS, agreement, reproduce
-from analytics.study_frames import records
+from analytics.paper.reproduction import COLUMNS, agreement, reproduce
+from analytics.study.frames import records
 
 ROOT = Path(__file__).parents[2]
 NUMBER = PrintedNumber.parse
@@ -268,27 +268,28 @@ def test_without_printed_numbers_there_are_no_rows_and_the_same_columns() -> Non
 def test_results_are_made_without_the_printed_numbers() -> None:
     """Who may read them: the comparison and what shows it, the audit, and the layer that reads the folder."""
     shapes = {
-        "analytics.published",
-        "analytics.reproduction",
-        "analytics.printed_numbers",
-        "orchestration.published",
+        "analytics.paper.published",
+        "analytics.paper.reproduction",
+        "analytics.paper.printed_numbers",
+        "orchestration.registry.published",
     }
     may = {
-        "published.py",
-        "reproduction.py",
-        "provenance_tables.py",
-        "registry.py",
-        "results.py",
-        "reproduce.py",
-        "report_page.py",
-        "cli.py",
-        "audit.py",
+        "analytics/paper/published.py",
+        "analytics/paper/reproduction.py",
+        "analytics/printed/provenance_tables.py",
+        "orchestration/registry/published.py",
+        "orchestration/registry/folder.py",
+        "orchestration/results/compute.py",
+        "orchestration/report/page.py",
+        "orchestration/command/reproduce.py",
+        "orchestration/command/audit.py",
+        "orchestration/command/cli.py",
     }
     readers = set()
     for path in [*(ROOT / "analytics").rglob("*.py"), *(ROOT / "orchestration").rglob("*.py")]:
         tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if "audit" not in path.parts and any(
+        if "audit" not in path.parent.parts and any(
             isinstance(n, ast.ImportFrom) and n.module in shapes for n in tree
         ):
-            readers.add(path.name)
+            readers.add(path.relative_to(ROOT).as_posix())
     assert readers == may

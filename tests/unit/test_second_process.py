@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from orchestration import second_process
-from orchestration.loading import DeliveryRefused
-from orchestration.second_process import SecondProcessEnded, begin, call
+from orchestration.raw.loading import DeliveryRefused
+from orchestration.running import second_process
+from orchestration.running.second_process import SecondProcessEnded, begin, call
 
 
 def refuse() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analytics.sensitivity import QUESTIONS
-from analytics.sensitivity.rows import COLUMNS, listed
+from analytics.study.sensitivity import QUESTIONS
+from analytics.study.sensitivity.rows import COLUMNS, listed
 from analytics.survival.permutation import permutation_log_rank, permutation_log_rank_k
 from tests.unit import small_study
 
@@ -290,7 +290,7 @@ def test_a_study_that_asks_nothing_has_empty_tables_of_the_same_shape() -> None:
 def test_every_kind_has_a_question() -> None:
     from typing import get_args
 
-    from analytics.sensitivity.keys import Sensitivity
+    from analytics.study.sensitivity.keys import Sensitivity
 
     kinds = {get_args(m.model_fields["kind"].annotation)[0] for m in get_args(get_args(Sensitivity)[0])}
     assert kinds == set(QUESTIONS)

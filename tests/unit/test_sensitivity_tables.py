@@ -9,16 +9,16 @@ from typing import get_args
 import pandas as pd
 import pytest
 
-from analytics.disclosure import Disclosure
-from analytics.norm_figure import norm_figure
-from analytics.printed_table import PrintedTable, to_csv
-from analytics.ratio_figure import ratio_figure
-from analytics.sensitivity import QUESTIONS
-from analytics.sensitivity.keys import Sensitivity
-from analytics.sensitivity_tables import NOTES, TITLES, questions
-from analytics.study import Study
-from analytics.study_frames import StudyFrames
-from analytics.study_results import stamp
+from analytics.printed.norm_figure import norm_figure
+from analytics.printed.printed_table import PrintedTable, to_csv
+from analytics.printed.ratio_figure import ratio_figure
+from analytics.printed.sensitivity_tables import NOTES, TITLES, questions
+from analytics.study.file import Study
+from analytics.study.frames import StudyFrames
+from analytics.study.results import stamp
+from analytics.study.sensitivity import QUESTIONS
+from analytics.study.sensitivity.keys import Sensitivity
+from analytics.words.disclosure import Disclosure
 from tests.unit import small_study
 from tests.unit.test_sensitivity import COX, GROUPS, NORM, RECURRENT, SURVIVAL
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from analytics.study_events import event_intervals
+from analytics.study.events import event_intervals
 from tests.unit import small_study
 
 GROUPS = ["young", "old"]

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analytics.baseline.table_one import COMPARISON_COLUMNS, SUMMARY_COLUMNS, VariableSpec, table_one
 from analytics.multiplicity import adjust_p_values
-from analytics.table_one import COMPARISON_COLUMNS, SUMMARY_COLUMNS, VariableSpec, table_one
 
 GROUPS = ("nxp2", "mda5", "tif1g")
 PAIRS = [("nxp2", "mda5"), ("nxp2", "tif1g")]

@@ -10,16 +10,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analytics.disclosure import Disclosure
-from analytics.model_tables import (
+from analytics.printed.model_tables import (
     contrast_table,
     cox_table,
     log_rank_table,
     model_term_tables,
     survival_summary_table,
 )
-from analytics.printed_table import Cell, Column, PrintedTable, Row, notes_of, to_csv, to_html
-from analytics.provenance_tables import (
+from analytics.printed.printed_table import Cell, Column, PrintedTable, Row, notes_of, to_csv, to_html
+from analytics.printed.provenance_tables import (
     check_table,
     cohort_flow_table,
     delivery_table,
@@ -27,8 +26,9 @@ from analytics.provenance_tables import (
     reproduction_summary,
     reproduction_table,
 )
-from analytics.study_frames import StudyFrames
-from analytics.tables import baseline_table
+from analytics.printed.tables import baseline_table
+from analytics.study.frames import StudyFrames
+from analytics.words.disclosure import Disclosure
 
 GROUPS = [
     {"group_id": "a", "label": "NXP2⁺ JDM", "n": 18, "position": 0},

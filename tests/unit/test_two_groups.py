@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from analytics.comparison import Effect
-from analytics.rank_sum import exact_shift_interval, ordered_differences
-from analytics.two_groups import (
+from analytics.groups.rank_sum import exact_shift_interval, ordered_differences
+from analytics.groups.two_groups import (
     brown_forsythe,
     kolmogorov_smirnov,
     levene,
@@ -79,7 +79,7 @@ def test_shift_is_the_median_of_all_pairwise_differences_without_forming_them(mo
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=211).round(1), rng.normal(size=97).round(1)
     differences = np.sort(np.subtract.outer(a, b).ravel())
-    monkeypatch.setattr("analytics.rank_sum.ALL_PAIRS", 500)
+    monkeypatch.setattr("analytics.groups.rank_sum.ALL_PAIRS", 500)
 
     found = ordered_differences(a, b, (1, 5, 10_000, len(differences)))
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import database
+from orchestration.database import raw_tables
+from orchestration.database import warehouse_file as database
 
 
 def test_a_file_beside_which_nothing_can_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +23,7 @@ def test_a_file_beside_which_nothing_can_be_written_is_named(tmp_path: Path, mon
     monkeypatch.setattr(database, "_connect", with_a_log_that_cannot_be_made)
     said = r"warehouse\.duckdb: the warehouse cannot be opened: .*\nLet its folder be read"
     with pytest.raises(database.WarehouseUnusable, match=said), database.warehouse(file) as connection:
-        database.put_state(connection, "a state", "a value")
+        raw_tables.put_state(connection, "a state", "a value")
 
 
 def test_a_file_that_is_read_within_is_not_taken_for_the_warehouse(tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ def test_a_file_of_an_older_version_gets_the_tables_that_it_lacks(tmp_path: Path
     file = tmp_path / "warehouse.duckdb"
     with database.warehouse(file) as connection:
         connection.execute("drop table raw.load_subject; alter table raw.patients drop column diagnosis; create table raw.state (i int)")
-        database.put_state(connection, database.RAW_LAYOUT, "an older one")
+        raw_tables.put_state(connection, raw_tables.RAW_LAYOUT, "an older one")
     with database.warehouse(file) as connection:
         assert connection.execute("select count(*) from raw.load_subject").fetchone() == (0,)
         assert connection.execute("select count(diagnosis) from raw.patients").fetchone() == (0,)

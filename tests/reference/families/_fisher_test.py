@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from analytics.fisher_exact import conditional
+from analytics.groups.fisher_exact import conditional
 from tests.reference.families._uniroot import EPSILON, uniroot
 
 

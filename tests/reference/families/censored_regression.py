@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics.censored import censored_regression
+from analytics.censored.regression import censored_regression
 
 RESPONSE = re.compile(r"^\s*Surv\((?P<arguments>.*?)\)\s*~(?P<right>.*)$", re.DOTALL)
 STRATA = re.compile(r"\+\s*strata\(\s*([\w.]+)\s*\)")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analytics.cox.data import prepare
 from analytics.cox.estimate import estimate
-from analytics.firth import firth_cox
+from analytics.regression.firth import firth_cox
 
 # coxph's defaults: a diverging coefficient is left where the log likelihood stops changing by this share
 COXPH_EPS, COXPH_ITERATIONS = 1e-9, 20

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analytics.firth import firth_logistic
+from analytics.regression.firth import firth_logistic
 
 
 def compute(case: dict[str, Any], data: pd.DataFrame, wanted: dict[str, Any]) -> tuple[dict, dict[str, str]]:

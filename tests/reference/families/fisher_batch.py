@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics.fisher_exact import odds_ratio, two_sided_p
+from analytics.groups.fisher_exact import odds_ratio, two_sided_p
 from tests.reference.families._fisher_test import RFisherTest
 
 

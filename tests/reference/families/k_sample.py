@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from analytics.k_groups import anova, kruskal_wallis, pairwise, welch_anova
+from analytics.groups.k_groups import anova, kruskal_wallis, pairwise, welch_anova
+from analytics.groups.two_groups import mann_whitney
 from analytics.multiplicity import adjust_p_values
-from analytics.two_groups import mann_whitney
 
 
 def compute(case: dict[str, Any], data: pd.DataFrame, wanted: Any) -> tuple[dict[str, Any], dict[str, str]]:

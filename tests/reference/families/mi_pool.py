@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics.linear_models import linear_model, logistic_model
-from analytics.rubin import pool
+from analytics.missing.rubin import pool
+from analytics.regression.linear_models import linear_model, logistic_model
 
 IS_LEVEL = re.compile(r"""^(?:I\()?\(?([\w.]+)\s*==\s*["']?([^"')]+)["']?\)*$""")
 AS_FACTOR = re.compile(r"^(?:as\.)?factor\(([\w.]+)\)$")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics import fisher_exact, fisher_network, pearson
-from analytics.proportions import (
+from analytics.groups import fisher_exact, fisher_network, pearson
+from analytics.groups.proportions import (
     clopper_pearson_interval,
     risk_difference,
     wald_risk_difference,

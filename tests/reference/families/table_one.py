@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analytics.baseline.describe import shapiro_wilk
+from analytics.baseline.table_one import VariableSpec, table_one
 from analytics.comparison import categories, count_ties, samples
-from analytics.describe import shapiro_wilk
-from analytics.fisher_exact import two_sided_p
-from analytics.fisher_network import exact_p
-from analytics.table_one import VariableSpec, table_one
-from analytics.two_groups import mann_whitney, welch_t
+from analytics.groups.fisher_exact import two_sided_p
+from analytics.groups.fisher_network import exact_p
+from analytics.groups.two_groups import mann_whitney, welch_t
 
 NORMAL = 0.05
 R_DEFAULT_IS_EXACT_BELOW = 50  # wilcox.test: exact when both groups are smaller and nothing is tied

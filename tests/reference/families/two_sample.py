@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analytics.baseline.describe import describe, quantiles, shapiro_wilk
 from analytics.comparison import count_ties, samples
-from analytics.describe import describe, quantiles, shapiro_wilk
-from analytics.rank_sum import exact_shift_interval
-from analytics.two_groups import (
+from analytics.groups.rank_sum import exact_shift_interval
+from analytics.groups.two_groups import (
     brown_forsythe,
     kolmogorov_smirnov,
     levene,

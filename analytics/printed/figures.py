@@ -1,0 +1,195 @@
+"""What all figures share: styles of groups, the settings of matplotlib, rendering to bytes and into a page.
+
+Belongs here: the look of a group, fonts, formats, names and descriptions for those who cannot see a figure.
+Does not belong here: any estimate, what one figure draws (`course_figure.py`, `survival_figure.py`), files.
+
+Colours are Okabe and Ito's (2008), which readers with any colour vision tell apart, darkened until text in
+them has a contrast of 4.5:1 on white; every group has its own line style and marker too, so that grey prints
+serve. Rendering is deterministic: no date, fixed ids. matplotlib is imported late.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from analytics.study.frames import StudyFrames
+from analytics.words.wording import opened
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#C04F00", "#00795A", "#A8508A", "#000000", "#7A5C00")
+LINES = ("-", (0, (5, 2)), (0, (5, 1.6, 1, 1.6)), (0, (1.2, 1.2)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+INK, MUTED, GRID = "#1d2329", "#5b6570", "#e3e7eb"
+PNG_DPI = 150
+FORMATS = ("svg", "png", "pdf")
+
+RC = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "axes.titley": 1.0,
+    "axes.titlepad": 5,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 8,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "figure",
+    "path.simplify": True,
+    "text.parse_math": False,
+    "xtick.bottom": False,
+    "ytick.left": False,
+}
+
+
+@dataclass(frozen=True)
+class GroupStyle:
+    """How a group looks in every figure of its study."""
+
+    label: str
+    colour: str
+    line: object
+    marker: str
+
+
+@dataclass(frozen=True)
+class StudyFigure:
+    """A figure with its caption and the description that stands for it where it cannot be seen."""
+
+    name: str
+    title: str
+    caption: str
+    description: str
+    figure: Figure
+
+    def render(self, kind: str) -> bytes:
+        return render(self.figure, kind, self.title)
+
+
+def study_figures(study: StudyFrames) -> list[StudyFigure]:
+    """Every figure that the study's results allow: a course per response, a curve per endpoint."""
+    from analytics.printed.course_figure import trajectory_figure
+    from analytics.printed.survival_figure import survival_figure
+
+    made = [trajectory_figure(study, response) for response in study.distinct("trajectory_mean", "response")]
+    made += [survival_figure(study, endpoint) for endpoint in study.distinct("survival_curve", "endpoint")]
+    return [figure for figure in made if figure is not None]
+
+
+def group_styles(study: StudyFrames) -> dict[str, GroupStyle]:
+    """Style by position in the study, so that a group looks alike in every figure."""
+    return {
+        group: GroupStyle(
+            drawable(study.group_label(group), fallback=group),
+            COLOURS[i % len(COLOURS)],
+            LINES[i % len(LINES)],
+            MARKERS[i % len(MARKERS)],
+        )
+        for i, group in enumerate(study.groups)
+    }
+
+
+def render(figure: Figure, kind: str, title: str = "") -> bytes:
+    """The figure as ``svg``, ``png`` or ``pdf``; the same figure always gives the same bytes."""
+    metadata = {
+        "svg": {"Date": None, "Title": title},
+        "pdf": {"CreationDate": None, "ModDate": None, "Title": title},
+        "png": {"Title": title},
+    }[kind]
+    out = io.BytesIO()
+    with settings():
+        figure.savefig(out, format=kind, metadata=metadata, **({"dpi": PNG_DPI} if kind == "png" else {}))
+    return out.getvalue()
+
+
+def inline_svg(svg: str, name: str, title: str, description: str) -> str:
+    """An SVG for use inside a page: named and described, its ids its own, its fonts the page's."""
+    import html
+
+    element = svg[svg.index("<svg") :]
+    element = re.sub(r"\s*<metadata>.*?</metadata>", "", element, flags=re.S)
+    element = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', element)
+    element = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", element)
+    element = re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#{name}-\1"', element)
+    element = re.sub(r"\s*<title>.*?</title>", "", element, count=1, flags=re.S)
+    named = (
+        f'<title id="{name}-title-text">{html.escape(title)}</title>'
+        f'<desc id="{name}-description">{html.escape(description)}</desc>'
+    )
+    head, rest = element.split(">", 1)
+    labels = f'aria-labelledby="{name}-title-text" aria-describedby="{name}-description"'
+    return f'{head} role="img" {labels}>{named}{rest}'
+
+
+def drawable(text: str, fallback: str) -> str:
+    """``text`` if the figures' font has all of it, else without its superscripts, else ``fallback``."""
+    plain = text.translate(str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789"))
+    return next((t for t in (text, plain) if _glyphs_exist(t)), fallback)
+
+
+@lru_cache(maxsize=256)
+def _glyphs_exist(text: str) -> bool:
+    from matplotlib.font_manager import findfont, get_font
+
+    font = get_font(findfont("DejaVu Sans"))
+    return all(font.get_char_index(ord(c)) for c in text if not c.isspace())
+
+
+def settings() -> AbstractContextManager[None]:
+    """matplotlib's settings for drawing and rendering, within a ``with`` block."""
+    from matplotlib import rc_context
+
+    return rc_context(RC)
+
+
+def styles_for(study: StudyFrames, groups: Sequence[str]) -> dict[str, GroupStyle]:
+    """Styles of the study, and of groups that it does not state."""
+    styles = group_styles(study)
+    for i, group in enumerate(g for g in groups if g not in styles):
+        n = len(styles) + i
+        styles[group] = GroupStyle(
+            opened(group), COLOURS[n % len(COLOURS)], LINES[n % len(LINES)], MARKERS[n % len(MARKERS)]
+        )
+    return styles
+
+
+def say(figure: Figure, note: str) -> None:
+    """A figure leaves its report: what must be known of its data goes with it."""
+    if note:
+        figure.text(
+            1 - 0.06 / figure.get_figwidth(),
+            0.05 / figure.get_figheight(),
+            note,
+            ha="right",
+            va="bottom",
+            fontsize=6.5,
+            color=MUTED,
+            fontstyle="italic",
+        )

@@ -1,0 +1,66 @@
+"""What cells of results tables share: numbers with their remarks, decimals, headings, names of adjustments.
+
+Belongs here: small functions that more than one module of tables uses. Does not belong here: any table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from analytics.printed.printed_table import Cell
+from analytics.study.frames import Record, StudyFrames, is_ok
+from analytics.words.disclosure import known
+from analytics.words.formatting import NOT_AVAILABLE, format_estimate_ci, format_number
+from analytics.words.wording import adjustment_words, status_words
+
+P_VALUE = "p"
+ADJUSTED = "adj. p"
+
+
+def flagged(study: StudyFrames, row: Record, text: str, no_number: str = "") -> Cell:
+    """The number with its remark; where there is none, its status."""
+    ok = is_ok(row)
+    if text == NOT_AVAILABLE:
+        text = no_number or status_words(row.get("status") or "ok") or text
+    return Cell(text, notes=study.remarks(row), alert=not ok)
+
+
+def estimate_ci(row: Record) -> str:
+    """``-11.92 (-18.60 to -5.24)``; three numbers with the decimals that their size asks for."""
+    decimals = decimals_for([row.get("estimate"), row.get("ci_low"), row.get("ci_high")])
+    return format_estimate_ci(row.get("estimate"), row.get("ci_low"), row.get("ci_high"), decimals)
+
+
+def ratio_ci(estimate: float | None, ci_low: float | None, ci_high: float | None) -> str:
+    """``25.3 (2.66 to 1312)``: the ends of a ratio differ in size, so each has its own decimals."""
+    if not known(estimate):
+        return NOT_AVAILABLE
+    low, high = (format_number(v, min(decimals_for([v]), 2)) for v in (ci_low, ci_high))
+    return f"{format_number(estimate, min(decimals_for([estimate]), 2))} ({low} to {high})"
+
+
+def decimals_for(numbers: Sequence[float | None]) -> int:
+    """Decimals that the largest of the numbers asks for: 0 from 100 on, 1 from 10, 2 from 0.1, else 3."""
+    size = max((abs(v) for v in numbers if known(v) and abs(v) != float("inf")), default=1.0)
+    return 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 3
+
+
+def adjustment_notes(rows: Sequence[Record]) -> tuple[str, ...]:
+    """The name of the adjustment, where results state it."""
+    names = dict.fromkeys(adjustment_words(r.get("adjustment")) for r in rows)
+    names.pop("", None)
+    return (f"Adjusted p: {', '.join(names)}.",) if names else ()
+
+
+def numbered(number: str, title: str) -> str:
+    """``Table III. Mixed models``; a title that begins with its number keeps it."""
+    title = title[:1].upper() + title[1:]
+    if not number or title.lower().startswith("table"):
+        return title
+    return f"Table {number}. {title}".rstrip(". ") if title else f"Table {number}"
+
+
+def file_name(text: str) -> str:
+    """A heading's text as a part of a file name and an anchor."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")

@@ -1,0 +1,217 @@
+"""Baseline tables as a journal prints them: a row per variable, a column per group, p values per comparison.
+
+Belongs here: which number of Table I or II stands where, with which footnote. Does not belong here: any
+estimate (results hold them), tables of models (`model_tables.py`) and of how the numbers came to be
+(`provenance_tables.py`), how a table becomes HTML or CSV (`printed_table.py`).
+
+A number whose status is not `ok` is set in the alert style with a footnote that says why; where there is no
+number, the status stands in its place.
+"""
+
+from __future__ import annotations
+
+from analytics.printed.printed_table import Cell, Column, PrintedTable, Row
+from analytics.printed.table_cells import (
+    ADJUSTED,
+    P_VALUE,
+    adjustment_notes,
+    decimals_for,
+    file_name,
+    numbered,
+    ratio_ci,
+)
+from analytics.study.frames import Record, StudyFrames, by_position, grouped, is_ok
+from analytics.words.disclosure import NOT_PRINTED, known
+from analytics.words.formatting import NOT_AVAILABLE, format_estimate_ci, format_p
+from analytics.words.wording import effect_words, short_test, status_words, test_words
+
+_RATIOS = ("odds_ratio", "risk_ratio", "hazard_ratio", "geometric_mean_ratio", "ratio")
+
+
+def baseline_tables(study: StudyFrames) -> list[PrintedTable]:
+    """Tables I, II, …: a row per variable, a column per group, p, adjusted p and effect per comparison."""
+    ids = [r["table_id"] for r in by_position(study.rows("study_table"))] or study.distinct(
+        "baseline_summary", "table_id"
+    )
+    return [
+        baseline_table(study, table_id)
+        for table_id in ids
+        if study.rows("baseline_summary", table_id=table_id)
+    ]
+
+
+def baseline_table(study: StudyFrames, table_id: str) -> PrintedTable:
+    summaries = by_position(study.rows("baseline_summary", table_id=table_id))
+    comparisons = study.rows("group_comparison", table_id=table_id)
+    groups = study.in_order([r["group_id"] for r in summaries])
+    pairs = study.pairs("group_comparison", table_id=table_id)
+    by_pair = {(r["variable"], r["group_a"], r["group_b"]): r for r in comparisons}
+    rows = []
+    for (variable,), found in grouped(summaries, "variable"):
+        cells = _summary_cells(study, variable, {r["group_id"]: r for r in found})
+        masked = {r["group_id"] for r in found if _is_masked(study, r)}
+        for pair in pairs:
+            row = by_pair.get((variable.partition(":")[0], *pair))
+            cells |= _comparison_cells(study, pair, row or {}, bool(masked & set(pair)))
+        cells["test"] = _tests_of([r for r in comparisons if r["variable"] == variable.partition(":")[0]])
+        rows.append(Row(cells))
+    columns = [Column("variable", "Variable"), *_group_columns(study, groups), *_pair_columns(study, pairs)]
+    if pairs:
+        columns.append(Column("test", "test"))
+    title = next((r["title"] for r in study.rows("study_table", table_id=table_id)), "")
+    return PrintedTable(
+        f"{study.study_id}_table_{file_name(table_id)}",
+        numbered(table_id, title),
+        tuple(columns),
+        tuple(rows),
+        notes=_baseline_notes(study, comparisons),
+    )
+
+
+def _summary_cells(study: StudyFrames, variable: str, found: dict[str, Record]) -> dict[str, Cell | str]:
+    label = study.label_with_unit(variable)
+    cells: dict[str, Cell | str] = {
+        "variable": f"{label}, n (%)" if any(map(_is_count, found.values())) else label
+    }
+    for group, row in found.items():
+        n, missing = row.get("n"), row.get("n_missing") or 0
+        known_n = study.disclosure.count_of(n, n + missing) if known(n) else ""
+        text, notes = _summary(study, row), study.remarks(row)
+        if _is_masked(study, row):
+            notes = (
+                f"Fewer than {study.disclosure.threshold} patients, or all but so few: see small cells.",
+            )
+        cells[f"{group}_n"] = known_n
+        cells[group] = Cell(text, _n_equals(known_n) if missing else "", notes, alert=not is_ok(row))
+    return cells
+
+
+def _summary(study: StudyFrames, row: Record) -> str:
+    """The display text; masked, the bound; the count alone where its percent would give a masked n."""
+    n, count, hidden = row.get("n"), row.get("count"), study.disclosure
+    if _is_masked(study, row):
+        return hidden.count_of(count, n) if _is_count(row) else NOT_PRINTED
+    if _is_count(row) and (row.get("n_missing") or 0) and hidden.is_small(row["n_missing"]):
+        return hidden.count(count)
+    return str(row.get("display") or NOT_AVAILABLE)
+
+
+def _n_equals(text: str) -> str:
+    """``n = 15``, and ``n > 13`` where the number is masked."""
+    return f"n {text[0]} {text[1:]}" if text[:1] in "<>" else f"n = {text}"
+
+
+def _is_masked(study: StudyFrames, row: Record) -> bool:
+    """A summary of too few patients, or a count (or its complement) that is small."""
+    if study.disclosure.is_small(row.get("n")):
+        return True
+    return _is_count(row) and study.disclosure.is_small_of(row["count"], row.get("n"))
+
+
+def _is_count(row: Record) -> bool:
+    return known(row.get("count"))
+
+
+def _comparison_cells(
+    study: StudyFrames, pair: tuple[str, str], row: Record, masked: bool
+) -> dict[str, Cell | str]:
+    key = "__".join(pair)
+    if not row:
+        return {f"{key}_{part}": "" for part in ("p", "adjusted", "effect", "second", "test", "status")}
+    p_text = str(row.get("display") or format_p(row.get("p_value")))
+    adjusted, effect = format_p(row.get("p_adjusted")), _effect(row)
+    if masked:
+        p_text, effect = study.disclosure.p_class(row.get("p_value")), NOT_PRINTED
+        adjusted = study.disclosure.p_class(row.get("p_adjusted"))
+    ok = is_ok(row)
+    if not ok and p_text == NOT_AVAILABLE:
+        p_text = status_words(row["status"])
+    return {
+        f"{key}_p": Cell(p_text, notes=study.remarks(row), alert=not ok),
+        f"{key}_adjusted": adjusted,
+        f"{key}_effect": effect,
+        f"{key}_second": "" if masked else _second_effect(row),
+        f"{key}_test": test_words(row.get("test")),
+        f"{key}_status": str(row.get("status") or ""),
+    }
+
+
+def _tests_of(rows: list[Record]) -> str:
+    return ", ".join(dict.fromkeys(short_test(r.get("test")) for r in rows if short_test(r.get("test"))))
+
+
+def _test_notes(rows: list[Record]) -> tuple[str, ...]:
+    """The short name of each test, its name, and the effect that goes with it."""
+    said = {
+        short_test(r.get("test")): test_words(r.get("test"))
+        + (f" ({e})" if (e := effect_words(r.get("effect_kind"))) else "")
+        for r in sorted(rows, key=lambda r: bool(effect_words(r.get("effect_kind"))))
+        if short_test(r.get("test"))
+    }
+    return (
+        ("Tests and their effects: " + "; ".join(f"{short}, {words}" for short, words in said.items()) + ".",)
+        if said
+        else ()
+    )
+
+
+def _effect(row: Record) -> str:
+    numbers = [row.get("effect"), row.get("ci_low"), row.get("ci_high")]
+    if row.get("effect_kind") in _RATIOS:
+        return ratio_ci(*numbers)
+    return format_estimate_ci(*numbers, decimals_for(numbers))
+
+
+def _second_effect(row: Record) -> str:
+    """The effect that results hold beside the printed one, for the CSV: ``-0.71 (-0.92 to -0.31)``."""
+    if not known(row.get("second_effect")):
+        return ""
+    text = format_estimate_ci(*(row.get(f"second_{part}") for part in ("effect", "ci_low", "ci_high")))
+    return f"{text} {effect_words(row.get('second_effect_kind'))}"
+
+
+def _group_columns(study: StudyFrames, groups: list[str]) -> list[Column]:
+    columns = []
+    for group in groups:
+        n = (study.groups.get(group) or {}).get("n")
+        second = _n_equals(study.disclosure.count(n)) if known(n) else ""
+        columns += [
+            Column(group, study.group_label(group), second, wraps=False),
+            Column(f"{group}_n", f"{study.group_label(group)}, n", csv_only=True),
+        ]
+    return columns
+
+
+def _pair_columns(study: StudyFrames, pairs: list[tuple[str, str]]) -> list[Column]:
+    columns = []
+    for pair in pairs:
+        key, spanner = "__".join(pair), study.pair_label(*pair)
+        columns += [
+            Column(f"{key}_p", P_VALUE, spanner=spanner, align="right"),
+            Column(f"{key}_adjusted", ADJUSTED, spanner=spanner, align="right"),
+            Column(f"{key}_effect", "effect (CI)", spanner=spanner, align="right"),
+            Column(f"{key}_second", "second effect (CI)", spanner=spanner, csv_only=True),
+            Column(f"{key}_test", "test", spanner=spanner, csv_only=True),
+            Column(f"{key}_status", "status", spanner=spanner, csv_only=True),
+        ]
+    return columns
+
+
+def _baseline_notes(study: StudyFrames, comparisons: list[Record]) -> tuple[str, ...]:
+    notes = [
+        "Mean ± SD, median (first quartile, third quartile) or n (%). Where values are missing, n is the"
+        " number known."
+    ]
+    if comparisons:
+        notes += [
+            *_test_notes(comparisons),
+            "Effects compare the first group with the second: first minus second, or first over"
+            " second; 95% confidence intervals.",
+        ]
+    if study.disclosure.masks:
+        k = study.disclosure.threshold
+        notes.append(
+            f"Small cells: a count below {k}, or within {k} of its group, is not printed; nor is an effect or"
+            " an exact p value that would give it back."
+        )
+    return (*notes, *adjustment_notes(comparisons))

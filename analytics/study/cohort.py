@@ -1,0 +1,284 @@
+"""Who belongs to which group of a study, and the value of each variable at each visit.
+
+Belongs here: membership, the flow of exclusions, what a missing or censored value becomes. Does not belong here:
+estimates (`results.py` calls them).
+
+The frames are the release's tables, one data frame each, under their own names (`dim_patient`, `fct_observation`, …).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from analytics.study.file import Study, Variable
+
+Frames = Mapping[str, pd.DataFrame]
+KEY = ["hospital_id", "patient_key"]
+LEVELS = ["possible", "probable", "definite"]
+COUNTED_ELSEWHERE = "the same person counts at another hospital"
+DAYS_PER_YEAR = 365.25
+LISTED_WHEN_PRESENT = ("complication", "malignancy", "relapse", "death")  # kinds of events; a sign is not among them
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The patients of a study. ``patients``: one row per registered patient with ``patient`` (one label), ``group_id``
+    (None outside every group), ``reason`` (why outside) and the patient's columns."""
+
+    study: Study
+    frames: Frames
+    patients: pd.DataFrame
+
+    @cached_property
+    def members(self) -> pd.DataFrame:
+        """Patients of one group, ordered by group and patient."""
+        inside = self.patients[self.patients["group_id"].notna()].copy()
+        inside["group_id"] = pd.Categorical(inside["group_id"], categories=list(self.study.groups), ordered=True)
+        return inside.sort_values(["group_id", "patient"]).astype({"group_id": str}).reset_index(drop=True)
+
+    def of(self, groups: list[str]) -> pd.DataFrame:
+        return self.members[self.members["group_id"].isin(groups)].reset_index(drop=True)
+
+    @cached_property
+    def scheduled(self) -> pd.DataFrame:
+        """The value that stands for each patient, concept and scheduled visit."""
+        observations = self.frames["fct_observation"]
+        chosen = observations[observations["scheduled_visit"].notna() & observations["is_visit_value"].astype(bool)]
+        return chosen.merge(self.members[[*KEY, "patient"]], on=KEY)
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """Values asked for already: most analyses ask for the same ones."""
+        return {}
+
+    def value(self, name: str, visit: str) -> pd.DataFrame:
+        """One row per member: ``patient``, ``value`` (NaN when missing), ``is_censored``."""
+        if (name, visit) not in self._found:
+            self._found[name, visit] = self._value(name, visit)
+        return self._found[name, visit].copy()
+
+    def _value(self, name: str, visit: str) -> pd.DataFrame:
+        variable = self.study.variables[name]
+        base = self.members[["patient"]].copy()
+        if variable.source == "observation":
+            found = self._observed(variable.of or name, visit, variable)
+        elif variable.source == "ratio":
+            found = self._ratio(variable, visit)
+        elif variable.source == "event":
+            found = self._event(variable.of or name, visit, variable.when)
+        elif variable.source == "endpoint":
+            found = self._endpoint(variable.of or name)
+        elif variable.source.startswith("definition"):
+            found = self._definition(variable.of or name, variable)
+        else:
+            found = self._patient_column(variable)
+        out = base.merge(found, on="patient", how="left")
+        out["is_censored"] = out["is_censored"].astype("boolean").fillna(False).astype(bool)
+        return out
+
+    def bounds(self, name: str, visit: str) -> pd.DataFrame:
+        """One row per member: ``patient``, ``lower``, ``upper``: equal where measured, an end missing where open."""
+        from analytics.censored.summary import ratio_bounds
+
+        variable = self.study.variables[name]
+        if variable.source == "ratio":
+            both = self._bounds(variable.numerator, visit).merge(
+                self._bounds(variable.denominator, visit), on="patient", suffixes=("_above", "_below")
+            )
+            found = both[["patient"]].join(
+                ratio_bounds(both, ("lower_above", "upper_above"), ("lower_below", "upper_below"))
+            )
+        elif variable.source == "observation":
+            found = self._bounds(variable.of or name, visit)
+        else:
+            found = self.value(name, visit).assign(lower=lambda d: d["value"], upper=lambda d: d["value"])
+        return self.members[["patient"]].merge(found[["patient", "lower", "upper"]], on="patient", how="left")
+
+    def age_at(self, visit: str) -> pd.DataFrame:
+        """``patient``, ``age_years`` at a visit: age at onset, course before baseline, time since; NaN where unknown."""
+        visits = self.frames["fct_visit"]
+        at = visits[(visits["scheduled_visit"] == visit) & visits["is_scheduled"].astype(bool)]
+        rows = self.members.merge(at[[*KEY, "time_days"]], on=KEY, how="left")
+        schedule = self.frames["visit_schedule"].set_index("scheduled_visit")["nominal_month"]
+        since = ((rows["time_days"] - rows["baseline_days"]) / DAYS_PER_YEAR).fillna(float(schedule[visit]) / 12)
+        age = rows["age_at_onset_years"].astype(float) + rows["disease_duration_months"].astype(float) / 12 + since
+        return pd.DataFrame({"patient": rows["patient"], "age_years": age})
+
+    def over_visits(self, name: str, visits: list[str]) -> pd.DataFrame:
+        """``value`` at each visit, long: ``patient``, ``group_id``, ``visit``, ``value``, ``is_censored``."""
+        parts = [self.value(name, visit).assign(visit=visit) for visit in visits]
+        long = pd.concat(parts, ignore_index=True)
+        return long.merge(self.members[["patient", "group_id"]], on="patient")
+
+    def flow(self) -> pd.DataFrame:
+        """Registered patients, why some are in no group, and the groups: step, group_id, n, reason."""
+        rows = [("registered", None, len(self.patients), "patients in the release")]
+        outside = self.patients[self.patients["group_id"].isna()]
+        rows += [("not in a group", None, int(n), reason) for reason, n in outside["reason"].value_counts().sort_index().items()]
+        counts = self.members["group_id"].value_counts()
+        rows += [("in a group", g, int(counts.get(g, 0)), spec.label) for g, spec in self.study.groups.items()]
+        return pd.DataFrame(rows, columns=["step", "group_id", "n", "reason"])
+
+    # where a value comes from
+
+    def _observed(self, concept: str, visit: str, variable: Variable) -> pd.DataFrame:
+        rows = self.scheduled[(self.scheduled["concept_id"] == concept) & (self.scheduled["scheduled_visit"] == visit)]
+        censored = rows["comparator"].notna()
+        limit = rows["upper_limit"].fillna(rows["lower_limit"])
+        stand_in = {"limit": limit, "half_limit": rows["upper_limit"] / 2}.get(variable.censored, np.nan)
+        return pd.DataFrame({
+            "patient": rows["patient"], "value": rows["value_canonical"].where(~censored, stand_in), "is_censored": censored,
+        })
+
+    def _bounds(self, concept: str, visit: str) -> pd.DataFrame:
+        from analytics.censored.regression import known_bounds
+
+        rows = self.scheduled[(self.scheduled["concept_id"] == concept) & (self.scheduled["scheduled_visit"] == visit)]
+        return known_bounds(rows).assign(patient=rows["patient"]).reset_index(drop=True)
+
+    def _ratio(self, variable: Variable, visit: str) -> pd.DataFrame:
+        above = self._observed(variable.numerator, visit, variable)
+        below = self._observed(variable.denominator, visit, variable)
+        both = above.merge(below, on="patient", suffixes=("", "_below"))
+        ratio = both["value"] / both["value_below"].where(both["value_below"] != 0)
+        return pd.DataFrame({
+            "patient": both["patient"], "value": ratio, "is_censored": both["is_censored"] | both["is_censored_below"],
+        })
+
+    def _event(self, event: str, visit: str, when: str) -> pd.DataFrame:
+        events = self.frames["fct_event"]
+        rows = events[(events["event_id"] == event)].merge(self.members[[*KEY, "patient"]], on=KEY)
+        explicit = set(rows.loc[rows["status"] == "absent", "hospital_id"])
+        unsure = rows["patient"].unique()
+        if when == "visit":
+            visits = self.frames["fct_visit"]
+            at = visits[(visits["scheduled_visit"] == visit) & visits["is_scheduled"].astype(bool)]
+            rows = rows.merge(at[[*KEY, "time_days"]], on=[*KEY, "time_days"])
+        present = rows["status"].eq("present").groupby(rows["patient"]).any()
+        absent = rows["status"].eq("absent").groupby(rows["patient"]).any()
+        value = pd.Series(np.nan, index=self.members["patient"])
+        value[self.members.loc[self._unlisted_means_absent(event, explicit), "patient"]] = 0.0
+        value[unsure] = np.nan  # something is listed; what, is said next
+        value[absent.index[absent]] = 0.0
+        value[present.index[present]] = 1.0
+        return value.rename("value").rename_axis("patient").reset_index().assign(is_censored=False)
+
+    def _unlisted_means_absent(self, event: str, explicit: set[str]) -> pd.Series:
+        """Members whose hospital lists only what happened, and never says of this event that it did not.
+
+        A sign is absent only where somebody looked for it and says so: no hospital lists the signs that it did not look for.
+        """
+        hospitals = self.frames["dim_hospital"]
+        silent = set(hospitals.loc[hospitals["unlisted_events"] == "absent", "hospital_id"]) - explicit
+        types = self.frames["event_types"]
+        is_listed = types.loc[types["event_id"] == event, "category"].isin(LISTED_WHEN_PRESENT).any()
+        return self.members["hospital_id"].isin(silent if is_listed else ())
+
+    def _endpoint(self, endpoint: str) -> pd.DataFrame:
+        rows = self.time_to(endpoint)
+        enough = self.study.endpoints[endpoint].counted_from_months or np.inf
+        is_known = rows["outcome_known"].astype(bool) | (rows["time_months"] >= enough)
+        value = rows["is_relapse"].astype(float).where(is_known)
+        return pd.DataFrame({"patient": rows["patient"], "value": value, "is_censored": False})
+
+    def _definition(self, definition: str, variable: Variable) -> pd.DataFrame:
+        """Met or not, or the number; missing where an input that is not known could change it."""
+        rows = self.frames["fct_definition"]
+        rows = rows[rows["definition_id"] == definition].merge(self.members[[*KEY, "patient"]], on=KEY)
+        if variable.source == "definition.value":
+            is_open = rows["value_at_most"].notna() & (rows["value_at_most"] != rows["value"])
+            value = rows["value"].mask(is_open)
+        elif variable.at_least is None:
+            value = rows["status"].map({"met": 1.0, "not_met": 0.0})
+        else:
+            wanted = LEVELS[LEVELS.index(variable.at_least):]
+            proved = rows["level"].isin(wanted)
+            value = proved.astype(float).where(proved | ~rows["level_at_most"].isin(wanted))
+        return pd.DataFrame({"patient": rows["patient"], "value": value, "is_censored": False})
+
+    def time_to(self, endpoint: str) -> pd.DataFrame:
+        """Members with their time to an endpoint: time_months, is_relapse, is_competing, outcome_known, censor_reason."""
+        times = self.frames["fct_time_to_relapse"]
+        return self.members.merge(times[times["endpoint"] == endpoint], on=KEY)
+
+    def _patient_column(self, variable: Variable) -> pd.DataFrame:
+        column = self.members[variable.source.split(".")[1]]
+        value = column.astype(float) if variable.equals is None else column.eq(variable.equals).astype(float).where(column.notna())
+        return pd.DataFrame({"patient": self.members["patient"], "value": value, "is_censored": False})
+
+
+def build_cohort(study: Study, frames: Frames) -> Cohort:
+    """Assign every registered patient to the one group whose conditions all hold, or say why none."""
+    patients = _described(frames)
+    matches = pd.DataFrame({
+        group: np.logical_and.reduce([_holds(patients, column, wanted) for column, wanted in spec.where.items()])
+        for group, spec in study.groups.items()
+    }, index=patients.index)
+    count = matches.sum(axis=1)
+    patients["group_id"] = matches.idxmax(axis=1).where(count == 1, None)
+    patients["reason"] = [_reason(row, n) for row, n in zip(patients.to_dict("records"), count)]
+    if study.one_row_per_person:
+        again = _counted_elsewhere(patients, frames)
+        patients.loc[again, ["group_id", "reason"]] = [None, COUNTED_ELSEWHERE]
+    return Cohort(study, frames, patients)
+
+
+def _described(frames: Frames) -> pd.DataFrame:
+    patients = frames["dim_patient"].merge(
+        frames["dim_antibody_status"][[*KEY, "msa", "has_conflict", "decided_by"]].rename(columns={"has_conflict": "msa_conflict"}),
+        on=KEY, how="left",
+    ).merge(frames["dim_hospital"][["hospital_id", "population"]], on="hospital_id", how="left")
+    given = frames["fct_treatment"].groupby(KEY)["treatment_id"].agg(lambda ids: tuple(sorted(set(ids))))
+    patients = patients.merge(given.rename("treatment").reset_index(), on=KEY, how="left")
+    patients["patient"] = patients["hospital_id"] + "|" + patients["patient_key"]
+    return patients.sort_values("patient").reset_index(drop=True)
+
+
+def people(patients: pd.DataFrame, links: pd.DataFrame) -> pd.Series:
+    """A number per row of ``patients``, equal for rows of one person.
+
+    Where A and B share one identifier and B and C another, the three are one.
+    """
+    number = pd.Series(range(len(patients)), index=patients.index)
+    linked = patients[KEY].reset_index(names="row").merge(links, on=KEY)[["row", "person_key"]]
+    while True:
+        mine = linked.assign(n=number.loc[linked["row"]].to_numpy())
+        lowest = mine.groupby("person_key")["n"].transform("min")
+        joined = number.copy()
+        found = lowest.groupby(linked["row"]).min()
+        joined.loc[found.index] = found
+        if joined.equals(number):
+            return number
+        number = joined
+
+
+def _counted_elsewhere(patients: pd.DataFrame, frames: Frames) -> pd.Index:
+    """Of each person's rows in a group, all but that of the earliest baseline; of two the first's."""
+    members = patients[patients["group_id"].notna()]
+    members = members.assign(person=people(patients, frames["patient_link"]).loc[members.index])
+    ordered = members.sort_values(["person", "baseline_date", "patient"], na_position="last")
+    return ordered.index[ordered["person"].duplicated()]
+
+
+def _holds(patients: pd.DataFrame, column: str, wanted: str | list[str]) -> np.ndarray:
+    values = {wanted} if isinstance(wanted, str) else set(wanted)
+    if column == "treatment":
+        return np.array([isinstance(t, tuple) and bool(values & set(t)) for t in patients["treatment"]])
+    return patients[column].astype("string").isin(values).fillna(False).to_numpy(dtype=bool)
+
+
+def _reason(row: dict, matches: int) -> str | None:
+    if matches == 1:
+        return None
+    if matches > 1:
+        return "belongs to several groups: the study file's conditions overlap"
+    if row["msa_conflict"] is True:
+        return "several specific antibodies are positive"
+    if pd.isna(row["msa"]):
+        return f"antibody status open: {row['decided_by']}"
+    return f"in none of the groups (antibody {row['msa']}, onset {row['onset_group'] if pd.notna(row['onset_group']) else 'not known'})"

@@ -1,0 +1,346 @@
+"""What a study file may say: groups, variables, tables, models, endpoints.
+
+Belongs here: the pydantic models of `studies/<study>.yml`; a choice that fixes a number is a key here, with the name of
+the method. Does not belong here: computing (`results.py`), reading files (`orchestration/registry/folder.py`).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from analytics.study.parts import PATIENT_COLUMNS, Adjustment
+from analytics.study.sensitivity.keys import MissingValues, RestrictedMeans, Sensitivity
+from yaml_files.strict import Fault, Id, PlacedFaults, Strict
+
+TwoGroupTest = Literal[
+    "mann_whitney", "mann_whitney_no_continuity", "mann_whitney_exact", "student_t", "welch_t", "fisher", "fisher_mid_p",
+    "chi_square", "chi_square_yates", "peto_prentice", "gehan", "gehan_exact", "none",
+]
+CENSORED_TESTS = ("peto_prentice", "gehan", "gehan_exact")
+FTest = Literal["wald_chi_square", "satterthwaite_f", "kenward_roger_f"]
+
+
+class Group(Strict):
+    """Who belongs: every stated column of the patient has the stated value (or one of them)."""
+
+    label: str
+    where: dict[Literal[PATIENT_COLUMNS], str | list[str]] = Field(min_length=1)
+
+
+class Endpoint(Strict):
+    """Time from origin to the first of ``events``, censored at the last contact or the horizon."""
+
+    label: str
+    events: list[Id] = Field(min_length=1)
+    origin: Literal["baseline"] = "baseline"
+    horizon_months: float = Field(gt=0)
+    competing: list[Id] = Field(default_factory=list)
+    counted_from_months: float | None = Field(
+        None, gt=0, description="A table counts who was seen without the event for so long as without it; unstated, for the horizon."
+    )
+
+    @model_validator(mode="after")
+    def counted_within_the_horizon(self) -> Endpoint:
+        if self.counted_from_months is not None and self.counted_from_months > self.horizon_months:
+            raise ValueError(
+                f"counted_from_months is {self.counted_from_months:g}, beyond the horizon of {self.horizon_months:g} months;"
+                " state at most the horizon, or leave it out"
+            )
+        return self
+
+
+class Variable(Strict):
+    """One variable of the tables and models.
+
+    ``source`` is `observation` (the concept's value at the visit), `ratio` (of two observations at the visit),
+    `patient.<column>`, `event` (recorded as present: at the visit, or ever), `endpoint` (reached within the
+    horizon; unknown when last seen before it, or before the endpoint's ``counted_from_months``), `definition` (a
+    clinical definition is met; unknown where that cannot be told) or `definition.value` (its score, where no missing
+    input could change it).
+    """
+
+    label: str
+    unit: str = ""
+    source: str = Field(
+        "observation", pattern=r"^(observation|ratio|event|endpoint|definition(\.value)?|patient\.[a-z_]+)$"
+    )
+    of: Id | None = Field(
+        None, description="Concept, event, endpoint or definition when it is not called as the variable."
+    )
+    at_least: Literal["possible", "probable", "definite"] | None = Field(
+        None, description="Of a definition with levels: the level that counts; without it, met."
+    )
+    numerator: Id | None = Field(None, description="Of a ratio: the concept above the line.")
+    denominator: Id | None = Field(None, description="Of a ratio: the concept below the line.")
+    when: Literal["visit", "ever"] = Field("visit", description="Of an event: at the table's visit, or ever.")
+    equals: str | None = Field(None, description="Of a coded patient column: the value that counts.")
+    decimals: int | None = Field(
+        None, ge=0, le=6, description="Printed so; without it a mean has 2 decimals, a median as many as it needs (2 at most)."
+    )
+    censored: Literal["exclude", "limit", "half_limit", "bounds"] = Field(
+        "exclude",
+        description="How a value beyond a detection limit enters arithmetic that needs a number. `bounds` keeps it as"
+        " what it is: a table then summarises by median_iqr and tests by peto_prentice, gehan or gehan_exact.",
+    )
+
+    @model_validator(mode="after")
+    def complete(self) -> Variable:
+        if (self.source == "ratio") != (self.numerator is not None and self.denominator is not None):
+            raise ValueError("a ratio, and only a ratio, names its numerator and denominator")
+        if self.at_least is not None and self.source != "definition":
+            raise ValueError("at_least belongs to a variable with source: definition")
+        if self.source.startswith("patient.") and self.source.split(".")[1] not in PATIENT_COLUMNS:
+            raise ValueError(f"no patient column {self.source.split('.')[1]}; known: {', '.join(PATIENT_COLUMNS)}")
+        return self
+
+
+class TableRow(Strict):
+    variable: Id
+    summary: Literal["mean_sd", "median_iqr", "count_percent"]
+    test: TwoGroupTest
+    tests: dict[Id, TwoGroupTest] = Field(
+        default_factory=dict, description="Another test against single groups, by group_b."
+    )
+
+
+class BaselineTable(Strict):
+    table_id: str
+    title: str
+    visit: Id = "baseline"
+    groups: list[Id] = Field(min_length=1)
+    reference: Id = Field(description="The group that every other is compared with.")
+    adjust: Adjustment = "BH"
+    rows: list[TableRow] = Field(min_length=1)
+
+
+class MixedModel(Strict):
+    model_id: Id
+    title: str
+    response: Id
+    groups: list[Id] = Field(min_length=1)
+    visits: list[Id] = Field(min_length=2)
+    transform: Literal["none", "log", "log1p", "sqrt"] = "none"
+    covariates: list[Id] = Field(default_factory=list)
+    random: Literal["intercept", "intercept_slope"] = "intercept_slope"
+    slope: Literal["months", "visit_index"] = "months"
+    serial: Literal["none", "ar1", "car1"] = "ar1"
+    method: Literal["reml", "ml"] = "reml"
+    contrasts: Literal["sum", "treatment"] = "sum"
+    test: FTest = "wald_chi_square"
+    beside: list[FTest] = Field(
+        default_factory=lambda: ["satterthwaite_f"], description="Further tests of each term (kenward_roger_f: serial none)."
+    )
+    adjust: Adjustment = "holm"
+
+    @model_validator(mode="after")
+    def kenward_roger_is_possible(self) -> MixedModel:
+        if "kenward_roger_f" in (self.test, *self.beside) and (self.serial != "none" or self.method != "reml"):
+            raise ValueError(
+                "kenward_roger_f is defined for reml without serial correlation; write serial: none, or satterthwaite_f"
+            )
+        return self
+
+
+class RepeatedMeasures(Strict):
+    """Repeated-measures ANOVA of the patients with a value at every visit (type III, sum contrasts)."""
+
+    model_id: Id
+    title: str
+    response: Id
+    groups: list[Id] = Field(min_length=1)
+    visits: list[Id] = Field(min_length=2)
+    transform: Literal["none", "log", "log1p", "sqrt"] = "none"
+    test: Literal["greenhouse_geisser", "huynh_feldt", "uncorrected", "pillai"] = "greenhouse_geisser"
+
+
+class SurvivalAnalysis(Strict):
+    endpoint: Id
+    title: str
+    groups: list[Id] = Field(min_length=1)
+    at_risk_months: list[float] = Field(default_factory=lambda: [0, 6, 12, 18, 24, 30, 36])
+    pairwise: bool = True
+    adjust: Adjustment = "holm"
+    weights: Literal["log_rank", "peto", "tarone_ware"] = "log_rank"
+    method: Literal["asymptotic", "exact"] = "asymptotic"
+    restricted_mean_months: float | None = Field(
+        None, gt=0, description="Mean time without the event up to this month, by group and between pairs."
+    )
+
+
+class CoxModel(Strict):
+    model_id: Id
+    title: str
+    endpoint: Id
+    groups: list[Id] = Field(min_length=1)
+    terms: list[Id] = Field(min_length=1, description="`group`, or a variable at baseline.")
+    method: Literal["cox", "firth_cox"] = "cox"
+    ties: Literal["efron", "breslow", "exact"] = "efron"
+    strata: list[Literal["hospital_id", "sex", "onset_group"]] = Field(default_factory=list)
+
+
+class CompetingRisks(Strict):
+    """Incidence of an endpoint where its `competing` events preclude it: curves, Gray's test, Fine-Gray."""
+
+    model_id: Id
+    title: str
+    endpoint: Id
+    groups: list[Id] = Field(min_length=1)
+    terms: list[Id] = Field(default_factory=list, description="Of Fine and Gray's model: `group`, or variables at baseline.")
+
+
+class RecurrentEvents(Strict):
+    """Every event of an endpoint, not the first alone; errors robust by patient, who is at risk until last seen."""
+
+    model_id: Id
+    title: str
+    endpoint: Id
+    groups: list[Id] = Field(min_length=1)
+    terms: list[Id] = Field(min_length=1, description="`group`, or variables at baseline.")
+    method: Literal["andersen_gill", "pwp_total", "pwp_gap"] = "andersen_gill"
+    max_events: int | None = Field(None, ge=1, description="Of pwp: later events are left out.")
+
+
+class Study(Strict):
+    """studies/<study>.yml"""
+
+    study: Id
+    title: str
+    description: str = ""
+    origin: str = Field("", description="The publication that the study reproduces.")
+    groups: dict[Id, Group] = Field(min_length=1)
+    one_row_per_person: bool = Field(
+        False,
+        description="A person linked across hospitals counts once, at the hospital of their earliest"
+        " baseline. Without it they count at each, and a finding says so.",
+    )
+    endpoints: dict[Id, Endpoint] = Field(default_factory=dict)
+    variables: dict[Id, Variable] = Field(min_length=1)
+    tables: list[BaselineTable] = Field(default_factory=list)
+    mixed_models: list[MixedModel] = Field(default_factory=list)
+    survival: list[SurvivalAnalysis] = Field(default_factory=list)
+    cox: list[CoxModel] = Field(default_factory=list)
+    repeated_measures: list[RepeatedMeasures] = Field(default_factory=list)
+    competing_risks: list[CompetingRisks] = Field(default_factory=list)
+    recurrent_events: list[RecurrentEvents] = Field(default_factory=list)
+    sensitivity: list[Sensitivity] = Field(default_factory=list, description="Analyses beside the printed ones.")
+
+    @model_validator(mode="after")
+    def names_exist(self) -> Study:
+        faults = [*self._unknown_names(), *self._unfitting(), *self._twice()]
+        if faults:
+            raise PlacedFaults(faults)
+        return self
+
+    def visits_named(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Each visit that the study names, with its place in the file."""
+        for section in ("tables", "mixed_models", "repeated_measures", "sensitivity"):
+            for i, part in enumerate(getattr(self, section)):
+                if hasattr(part, "visit"):
+                    yield (section, i, "visit"), part.visit
+                for j, visit in enumerate(getattr(part, "visits", ())):
+                    yield (section, i, "visits", j), visit
+
+    def definitions_named(self) -> Iterator[tuple[tuple[str | int, ...], str, bool]]:
+        """Each definition that a variable reads, with its place, and whether it has to have levels."""
+        for name, variable in self.variables.items():
+            if variable.source.startswith("definition"):
+                place = ("variables", name, "of" if variable.of else "source")
+                yield place, variable.of or name, variable.at_least is not None
+
+    def _parts(self) -> Iterator[tuple[tuple[str | int, ...], str, Strict]]:
+        """Every part that names things of the study: its place, the words that an error calls it by."""
+        for section, called in SECTIONS.items():
+            for i, part in enumerate(getattr(self, section)):
+                yield (section, i), called.format(part), part
+
+    def _models(self) -> list[MixedModel | CoxModel | RepeatedMeasures | CompetingRisks | RecurrentEvents]:
+        return [*self.mixed_models, *self.cox, *self.repeated_measures, *self.competing_risks, *self.recurrent_events]
+
+    def _unknown_names(self) -> Iterator[Fault]:
+        known = {
+            "group": list(self.groups), "variable": list(self.variables), "endpoint": list(self.endpoints),
+            "table": [t.table_id for t in self.tables], "model": [m.model_id for m in self._models()],
+        }
+        named = [(at + end, part, kind, name) for at, part, p in self._parts() for end, kind, name in _names_in(p)]
+        named += [
+            (("variables", n), f"variable {n}", "endpoint", v.of or n)
+            for n, v in self.variables.items() if v.source == "endpoint"
+        ]
+        for at, part, kind, name in named:
+            if name not in known[kind]:
+                near = difflib.get_close_matches(name, known[kind], n=1)
+                hint = f' Did you mean "{near[0]}"?' if near else ""
+                there = ", ".join(known[kind]) or "none"
+                yield Fault(at, part, f'no {kind} "{name}"; the study has {there}.{hint}')
+
+    def _unfitting(self) -> Iterator[Fault]:
+        """Names that exist and do not go together."""
+        with_means = {s.endpoint for s in self.survival if s.restricted_mean_months}
+        mixed = {m.model_id for m in self.mixed_models}
+        for at, part, p in self._parts():
+            reference, groups = getattr(p, "reference", None), getattr(p, "groups", [])
+            if reference in self.groups and reference not in groups:
+                sentence = f'the reference "{reference}" is not among its groups {", ".join(groups)}'
+                yield Fault((*at, "reference"), part, sentence)
+            if isinstance(p, BaselineTable):
+                for i, row in enumerate(p.rows):
+                    yield from (Fault((*at, "rows", i), part, sentence) for sentence in self._unfitting_row(row))
+            if isinstance(p, RestrictedMeans) and p.endpoint not in with_means:
+                yield Fault((*at, "endpoint"), part, f"write restricted_mean_months under survival of {p.endpoint}")
+            if isinstance(p, MissingValues) and (others := [m for m in p.models if m not in mixed]):
+                sentence = f"{', '.join(others)}: only mixed_models have a response at every visit"
+                yield Fault((*at, "models"), part, sentence)
+
+    def _unfitting_row(self, row: TableRow) -> Iterator[str]:
+        variable = self.variables.get(row.variable)
+        tests = [row.test, *row.tests.values()]
+        censored = [t for t in tests if t in CENSORED_TESTS]
+        if variable is None or (variable.censored != "bounds" and not censored):
+            return
+        if variable.censored != "bounds":
+            yield f"{row.variable}: {censored[0]} needs the variable's censored: bounds; found {variable.censored}"
+        elif row.summary != "median_iqr" or len(censored) + tests.count("none") < len(tests):
+            yield (
+                f"{row.variable}: censored: bounds goes with summary median_iqr and test"
+                f" {', '.join(CENSORED_TESTS)} or none; found {row.summary}, {', '.join(tests)}"
+            )
+
+    def _twice(self) -> Iterator[Fault]:
+        seen: set[tuple[str, str]] = set()
+        for at, part, p in self._parts():
+            for kind in ("table_id", "model_id", "analysis_id"):
+                name = getattr(p, kind, None)
+                if name is not None and (kind, name) in seen:
+                    yield Fault((*at, kind), part, f'{kind} "{name}" stands twice')
+                seen.add((kind, str(name)))
+
+
+# sections whose parts name other things of the study, and what an error calls such a part
+SECTIONS = {
+    "tables": "table {0.table_id}", "mixed_models": "{0.model_id}", "survival": "survival of {0.endpoint}",
+    "cox": "{0.model_id}", "repeated_measures": "{0.model_id}", "competing_risks": "{0.model_id}",
+    "recurrent_events": "{0.model_id}", "sensitivity": "{0.analysis_id}",
+}
+NAMED_BY = {
+    "groups": "group", "reference": "group", "response": "variable", "variable": "variable", "variables": "variable",
+    "covariates": "variable", "outcome": "variable", "terms": "variable", "endpoint": "endpoint", "tables": "table",
+    "models": "model",
+}
+
+
+def _names_in(part: Strict) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """What a part names: place, kind, name; the term `group` is no variable."""
+    for field, kind in NAMED_BY.items():
+        value = getattr(part, field, None)
+        if isinstance(value, str):
+            yield (field,), kind, value
+        for i, name in enumerate(value if isinstance(value, list) else []):
+            if (field, name) != ("terms", "group"):
+                yield (field, i), kind, name
+    for i, row in enumerate(getattr(part, "rows", ())):
+        yield ("rows", i, "variable"), "variable", row.variable
+        yield from ((("rows", i, "tests", g), "group", g) for g in row.tests)

@@ -1,0 +1,389 @@
+"""Who was lost and what is missing, and what it could change.
+
+Belongs here: lost against retained, an endpoint under the two extremes, counts of missing values, imputation
+of a late visit. Does not belong here: the imputation itself (`analytics/missing/imputation.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analytics.study.cohort import Cohort
+from analytics.study.frames import records
+from analytics.study.sensitivity.keys import LostToFollowUp, MissingValues, MultipleImputation
+from analytics.study.sensitivity.rows import (
+    Answer,
+    coefficient,
+    from_test,
+    listed,
+    of_n,
+    others,
+    pair_label,
+    plural,
+    printed_comparison,
+    row,
+    sides_changed,
+)
+from analytics.words.disclosure import known
+from analytics.words.formatting import format_median_iqr
+from analytics.words.wording import opened
+
+Results = Mapping[str, pd.DataFrame]
+SCENARIOS = {"observed": None, "all_had_it": True, "none_had_it": False}
+
+
+def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -> Answer:
+    times = cohort.time_to(asked.endpoint)
+    times = times[times["group_id"].isin(asked.groups)].assign(lost=lambda d: ~d["outcome_known"].astype(bool))
+    endpoint = cohort.study.endpoints[asked.endpoint]
+    n_lost = int(times["lost"].sum())
+    if not n_lost:
+        return Answer([], f"Nobody was lost before {endpoint.horizon_months:g} months or had an unknown outcome.", "")
+    rows = [*_lost_against_retained(asked, cohort, times), *_bounds(asked, cohort, times, results)]
+    by_group = [
+        f"{of_n(part['lost'].sum(), len(part))} {cohort.study.groups[g].label}"
+        for g, part in times.groupby("group_id", sort=False)
+        if part["lost"].any()
+    ]
+    tested = {}
+    for r in rows:
+        if r["part"] == "bounds":
+            tested.setdefault(r["label"], []).append(r)
+    changed = [f"{label} ({_p_range(part)})" for label, part in tested.items() if sides_changed(r.get("p_value") for r in part)]
+    text = (
+        f"Lost before {endpoint.horizon_months:g} months: {listed(by_group)}. If all of them had the event"
+        " when last seen, or none had it"
+        " within the horizon, "
+        + (f"the verdict at 0.05 changes for {listed(changed)}." if changed else "no comparison changes sides of p = 0.05.")
+    )
+    return Answer(
+        rows,
+        text,
+        (
+            f"The two extremes bound what {plural(n_lost, 'lost patient')} can change; the truth lies"
+            " between them. So few lost patients"
+            " cannot show whether they differ from the others: an interval of their difference is wide and a"
+            " high p value says nothing."
+        ),
+    )
+
+
+def _p_range(rows: list[dict[str, Any]]) -> str:
+    found = [r["p_value"] for r in rows if known(r.get("p_value"))]
+    return f"p from {min(found):.3f} to {max(found):.3f}"
+
+
+def _lost_against_retained(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame) -> list[dict[str, Any]]:
+    """Within the groups that lost anybody."""
+    from analytics.groups.counts import fisher
+    from analytics.groups.two_groups import mann_whitney
+
+    touched = times.loc[times["lost"], "group_id"].unique()
+    inside = times[times["group_id"].isin(touched)][["patient", "lost"]]
+    inside = inside.assign(side=inside["lost"].map({True: "lost", False: "retained"}))
+    rows = []
+    for name in asked.variables:
+        variable = cohort.study.variables[name]
+        data = inside.merge(cohort.value(name, asked.visit)[["patient", "value"]], on="patient")
+        is_yes_no = data["value"].dropna().isin((0.0, 1.0)).all()
+        shared = {
+            "part": "lost against retained",
+            "subject": name,
+            "visit": asked.visit,
+            "label": f"{variable.label} ({variable.unit})" if variable.unit else variable.label,
+        }
+        for side in ("lost", "retained"):
+            values = data.loc[data["side"] == side, "value"].dropna()
+            found = (
+                {"count": int(values.sum()), "method": "count"}
+                if is_yes_no
+                else {
+                    "display": format_median_iqr(*values.quantile([0.5, 0.25, 0.75]), keep_zeros=False) if len(values) else "",
+                    "method": "median (quartiles)",
+                }
+            )
+            rows.append(row(variant=side, n=len(values), **shared, **found))
+        groups = ("lost", "retained")
+        found = (
+            fisher(data, value="value", group="side", groups=groups, level=1.0)
+            if is_yes_no
+            else mann_whitney(data, value="value", group="side", groups=groups, method="exact")
+        )
+        rows.append(row(variant="lost_minus_retained", **shared) | from_test(found))
+    return rows
+
+
+def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, results: Results) -> list[dict[str, Any]]:
+    """Fisher's test and the log-rank test with the lost as they are, all with the event, none with it."""
+    from analytics.groups.counts import fisher
+    from analytics.survival.log_rank import log_rank
+
+    horizon = cohort.study.endpoints[asked.endpoint].horizon_months
+    counted = [n for n, v in cohort.study.variables.items() if v.source == "endpoint" and (v.of or n) == asked.endpoint]
+    rows = []
+    for variant, had_it in SCENARIOS.items():
+        data = times.assign(event=times["is_relapse"].astype(bool), time=times["time_months"].astype(float))
+        data["outcome"] = data["event"].astype(float).where(data["outcome_known"].astype(bool))
+        if had_it is not None:
+            data.loc[data["lost"], "event"] = had_it
+            data.loc[data["lost"], "outcome"] = float(had_it)
+            if not had_it:
+                data.loc[data["lost"], "time"] = horizon
+        tests = log_rank(data, "time", "event", "group_id", levels=asked.groups, pairwise=True).summary
+        for other in others(asked.groups, asked.reference):
+            label = pair_label(cohort, asked.reference, other)
+            pair = {"part": "bounds", "subject": asked.endpoint, "group_a": asked.reference, "group_b": other}
+            found = fisher(data, value="outcome", group="group_id", groups=(asked.reference, other), level=1.0)
+            risk = next((e for e in found.more_effects if e.kind == "risk_difference"), None)
+            keys = (printed_comparison(results, name, asked.reference, other) for name in counted)
+            numbers = from_test(found, beside=next(filter(None, keys), None))
+            if risk is not None:
+                numbers |= {
+                    "estimate": risk.estimate,
+                    "estimate_kind": risk.kind,
+                    "ci_low": risk.ci_low,
+                    "ci_high": risk.ci_high,
+                }
+            counts = [data.loc[data["group_id"] == g, "outcome"].dropna() for g in (asked.reference, other)]
+            display = " vs ".join(f"{int(c.sum())}/{len(c)}" for c in counts)
+            rows.append(row(f"Proportion: {label}", variant, **pair, display=display) | numbers)
+            both = tests[
+                tests["scope"].eq("pairwise")
+                & tests["group_a"].isin((asked.reference, other))
+                & tests["group_b"].isin((asked.reference, other))
+            ].iloc[0]
+            rows.append(_log_rank_row(f"Log-rank: {label}", variant, both, pair))
+        overall = {"part": "bounds", "subject": asked.endpoint}
+        rows.append(_log_rank_row("Log-rank: all groups", variant, tests.iloc[0], overall))
+    order = list(dict.fromkeys(r["label"] for r in rows))
+    return sorted(rows, key=lambda r: (not r["label"].startswith("Proportion"), order.index(r["label"])))
+
+
+def _log_rank_row(label: str, variant: str, found: pd.Series, shared: dict[str, Any]) -> dict[str, Any]:
+    return row(
+        label,
+        variant,
+        **shared,
+        **{k: found[k] for k in ("statistic", "df", "p_value", "n", "method", "status", "note")},
+        count=found["events"],
+        beside=f"log_rank {shared['subject']} {found['scope']}",
+    )
+
+
+def missing_values(asked: MissingValues, cohort: Cohort, results: Results) -> Answer:
+    from analytics.missing.missing_data import missing_patterns
+
+    study = cohort.study
+    rows: list[dict[str, Any]] = []
+    said = []
+    for table in study.tables:
+        if table.table_id not in asked.tables:
+            continue
+        members = cohort.of(table.groups)[["patient", "group_id"]]
+        lacking = 0
+        for table_row in table.rows:
+            values = members.merge(cohort.value(table_row.variable, table.visit), on="patient")
+            gone = values["value"].isna() & ~values["is_censored"]
+            lacking += bool(gone.any())
+            rows += (
+                _missing_rows(
+                    f"Table {table.table_id}",
+                    study.variables[table_row.variable].label,
+                    table_row.variable,
+                    table.visit,
+                    table.groups,
+                    values,
+                    gone,
+                )
+                if gone.any()
+                else []
+            )
+        said.append(f"Table {table.table_id}: {of_n(lacking, len(table.rows))} variables lack a value")
+    for model in study.mixed_models:
+        if model.model_id not in asked.models:
+            continue
+        long = cohort.over_visits(model.response, model.visits)
+        long = long[long["group_id"].isin(model.groups)]
+        gone = long["value"].isna() & ~long["is_censored"]
+        for visit in model.visits:
+            at = long["visit"] == visit
+            rows += _missing_rows(model.title, opened(visit), model.response, visit, model.groups, long[at], gone[at])
+        wide = long.pivot(index="patient", columns="visit", values="value")
+        pattern = missing_patterns(wide.reset_index(), model.visits)
+        leaves = "who misses a visit does not come back" if pattern.is_monotone else "some miss a visit and come back"
+        said.append(
+            f"{model.title}: {of_n(gone.sum(), len(long))} values are missing,"
+            f" {of_n(pattern.n_complete, pattern.n)} patients have every"
+            f" visit ({leaves})"
+            if gone.any()
+            else f"{model.title}: nothing is missing"
+        )
+    return Answer(
+        rows,
+        ". ".join(said) + ".",
+        (
+            "Counts say how much is missing, not why. A mixed model uses every value there is and is right"
+            " if, given the values seen,"
+            " missing ones are like them; tables leave the patient out."
+        ),
+    )
+
+
+def _missing_rows(
+    part: str, label: str, variable: str, visit: str, groups: list[str], values: pd.DataFrame, gone: pd.Series
+) -> list[dict[str, Any]]:
+    return [
+        row(
+            label,
+            g,
+            part=part,
+            subject=variable,
+            group_a=g,
+            visit=visit,
+            count=int(gone[values["group_id"] == g].sum()),
+            n=int((values["group_id"] == g).sum()),
+            method="count of missing values",
+        )
+        for g in groups
+    ]
+
+
+def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Results) -> Answer:
+    """The last visit's difference: of those seen then, by the mixed model, imputed, imputed and shifted."""
+    from analytics.missing.missing_data import delta_sensitivity
+    from analytics.regression.linear_models import linear_model
+
+    first, last = asked.visits[0], asked.visits[-1]
+    wide = cohort.of(asked.groups)[["patient", "group_id"]]
+    for visit in asked.visits:
+        wide = wide.merge(
+            cohort.value(asked.variable, visit)[["patient", "value"]].rename(columns={"value": visit}),
+            on="patient",
+        )
+    for name in asked.covariates:
+        wide = wide.merge(cohort.value(name, first)[["patient", "value"]].rename(columns={"value": name}), on="patient")
+    columns = [*asked.visits, *asked.covariates]
+    other = others(asked.groups, asked.reference)[0]
+    pair = pair_label(cohort, asked.reference, other)
+    variable = cohort.study.variables[asked.variable]
+    levels = {"group_id": [other, asked.reference]}
+    formula = f"`{last}` ~ group_id"
+    shared = {
+        "subject": asked.variable,
+        "group_a": asked.reference,
+        "group_b": other,
+        "visit": last,
+        "estimate_kind": "mean_difference",
+    }
+    label = f"{variable.label} at {last.replace('_', ' ')}: {pair}"
+    n_missing = int(wide[last].isna().sum())
+    complete = linear_model(wide, formula, levels)
+    rows = [_model_row(label, "seen_then", complete.summary, complete, shared)]
+    contrast = next(
+        (
+            r
+            for r in records(results.get("visit_contrast"))
+            if (r["response"], r["visit"], r["group_a"], r["group_b"]) == (asked.variable, last, asked.reference, other)
+        ),
+        None,
+    )
+    if contrast:
+        rows.append(
+            row(
+                label,
+                "mixed_model",
+                **shared,
+                df=contrast["df"],
+                beside=f"visit_contrast {contrast['model_id']} {last}",
+                **{
+                    k: contrast[k]
+                    for k in (
+                        "estimate",
+                        "ci_low",
+                        "ci_high",
+                        "statistic",
+                        "p_value",
+                        "n",
+                        "method",
+                        "status",
+                        "note",
+                    )
+                },
+            )
+        )
+    if not n_missing and not wide[columns].isna().any(axis=None):
+        return Answer(rows, f"Nothing is missing of {variable.label} at these visits: there is nothing to impute.", "")
+    lacking = [c for c in columns if wide[c].isna().any()]
+    shifts = [0.0, *(s for s in asked.shifts if s)]
+    table = (
+        delta_sensitivity(
+            wide,
+            {c: "pmm" for c in lacking},
+            lambda frame: linear_model(frame, formula, levels),
+            column=last,
+            shifts=shifts,
+            seed=asked.seed,
+            only_group=("group_id", asked.reference),
+            also=["group_id", *(c for c in columns if c not in lacking)],
+            m=asked.imputations,
+            iterations=asked.iterations,
+        )
+        if n_missing
+        else pd.DataFrame()
+    )
+    how = f"chained equations (predictive mean matching), {asked.imputations} imputations, seed {asked.seed}; Rubin's rules"
+    for shift in shifts if n_missing else []:
+        part = table[table["shift"] == shift]
+        variant = "imputed" if shift == 0 else f"imputed_shifted:{shift:+g}"
+        found = coefficient(part, f"group_id{asked.reference}")
+        status = part["status"].iloc[0]
+        rows.append(
+            row(
+                label,
+                variant,
+                **shared,
+                **found,
+                n=len(wide),
+                method=how,
+                status=status,
+                note=part["note"].iloc[0],
+            )
+        )
+    ok = [r for r in rows if known(r["estimate"])]
+    low, high = min(r["estimate"] for r in ok), max(r["estimate"] for r in ok)
+    changed = sides_changed(r["p_value"] for r in ok)
+    text = (
+        (
+            f"{variable.label} at {last.replace('_', ' ')} is missing for {of_n(n_missing, len(wide))}"
+            " patients. Whichever way they count,"
+            f" the difference lies between {low:.1f} and {high:.1f}, "
+            + ("and whether its interval leaves out 0 depends on the way." if changed else "and its verdict at 0.05 stays the same.")
+        )
+        if ok
+        else "The difference cannot be estimated."
+    )
+    return Answer(
+        rows,
+        text,
+        (
+            "Imputation assumes that, given the values seen, missing ones are like them; the shifts say how"
+            " far that may fail for one"
+            " group. The data cannot tell which shift is true."
+        ),
+    )
+
+
+def _model_row(label: str, variant: str, summary: pd.DataFrame, fit: Any, shared: dict[str, Any]) -> dict[str, Any]:
+    return row(
+        label,
+        variant,
+        **shared,
+        **coefficient(summary, f"group_id{shared['group_a']}"),
+        n=fit.n,
+        method=f"{fit.method}: {fit.formula}".replace("`", ""),
+        status=fit.status,
+        note=fit.note,
+    )

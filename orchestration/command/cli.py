@@ -1,0 +1,363 @@
+"""The command `myositis`.
+
+Belongs here: commands, options, exit codes (0 done, 1 a gate refused, 2 bad configuration or usage, 3 internal error, 130 stopped).
+Does not belong here: work; each command calls the layer that does it, and imports it late, for imports dominate a short run.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orchestration.command import console
+
+DONE, REFUSED, MISUSED, BROKEN = 0, 1, 2, 3
+STOPPED = 130  # as shells have it for Ctrl-C
+
+app = typer.Typer(
+    name="myositis",
+    help="A registry of rare rheumatic disease: hospital exports in, a study's tables, models and curves out.",
+    epilog="Example: myositis run --registry my_registry",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+RegistryOption = Annotated[
+    Path | None,
+    typer.Option("--registry", metavar="DIR", help="Registry folder. Default: MYOSITIS_REGISTRY, else the one that ships.",
+                 show_default=False),
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+class Refused(Exception):
+    """A gate refused; everything is already told."""
+
+
+def main() -> None:
+    code = guarded(lambda: app(standalone_mode=False) or DONE, "--debug" in sys.argv)
+    gc.freeze()  # or Python looks for seconds for garbage among the modules imported before it leaves
+    sys.exit(code)
+
+
+def guarded(command: Callable[[], Any], debug: bool = False) -> int:
+    """Run ``command``; turn what it raises into one block on stderr and an exit code."""
+    from typer.exceptions import TyperException
+
+    from orchestration.database.warehouse_file import WarehouseUnusable
+    from orchestration.raw.pseudonym import PseudonymKeyError
+    from yaml_files.yaml_file import ConfigurationError
+
+    try:
+        result = command()
+        if result == STOPPED:  # typer makes it of Ctrl-C
+            raise KeyboardInterrupt
+        return result if isinstance(result, int) else DONE
+    except Refused as refusal:
+        if str(refusal):
+            console.fail(str(refusal))
+        return REFUSED
+    except ConfigurationError as error:
+        console.fail(f"{error.what} cannot be used as it is written:\n" + "\n".join(f"  {f}" for f in error.faults))
+        return MISUSED
+    except typer.Exit as error:
+        return error.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        console.fail("stopped; run the command again to go on from where it stopped")
+        return STOPPED
+    except TyperException as error:
+        error.show()
+        return MISUSED
+    except (PseudonymKeyError, WarehouseUnusable) as error:
+        console.fail(str(error))
+        return MISUSED
+    except PermissionError as error:
+        console.fail(f"{error.filename}: this user may not read or write it; change its permissions and run again")
+        return MISUSED
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        else:
+            console.fail(f"internal error: {type(error).__name__}: {error}\nRun again with --debug for the traceback.")
+        return BROKEN
+
+
+def _registry(folder: Path | None):
+    from orchestration.registry.folder import load_registry
+    from orchestration.resources import point_at, registry_folder
+
+    registry = load_registry(registry_folder(folder))
+    point_at(registry)
+    return registry
+
+
+def _current_release(registry) -> Path:
+    from orchestration.release.identity import CURRENT
+
+    path = registry.releases / CURRENT
+    if not path.exists():
+        raise Refused("there is no release yet; make one with: myositis run")
+    return path
+
+
+@app.command(epilog="Example: myositis run --registry my_registry")
+def run(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Take what is outstanding and bring models, release, results and report up to date."""
+    from orchestration.command import closing, flow
+    from orchestration.running import second_process
+
+    second_process.collect_seldom()
+    current = _registry(registry)
+    with console.progress():
+        outcome = flow.run_all(current, in_two_processes=True)
+    closing.show(current, outcome)
+    if outcome.refusals:
+        raise Refused
+
+
+@app.command(epilog="Example: myositis ingest --registry my_registry")
+def ingest(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Take outstanding deliveries into schema raw, or refuse them; nothing is built or released."""
+    from orchestration.command import closing, flow
+
+    current = _registry(registry)
+    with console.progress():
+        outcome = flow.ingest(current, flow.look_for_deliveries(current))
+    closing.show(current, outcome)
+    if outcome.refusals:
+        raise Refused
+
+
+@app.command(epilog="Example: myositis check --registry my_registry")
+def check(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Check the registry's files, and outstanding deliveries against their mappings; nothing is loaded."""
+    from orchestration.command import flow
+
+    current = _registry(registry)
+    faults = flow.check(current)
+    if faults:
+        raise Refused("\n".join(faults))
+
+
+@app.command(epilog="Example: myositis init my_registry")
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is new or empty; files that are there are kept.")],
+    debug: DebugOption = False,
+) -> None:
+    """Lay out a new registry: registry.yml, empty folders, an example study; nothing is overwritten."""
+    from orchestration.command.onboard import next_steps
+    from orchestration.onboarding.layout import lay_out
+
+    made, kept = lay_out(folder)
+    for name in made:
+        console.out.print(f"made  {folder / name}", markup=False)
+    for name in kept:
+        console.out.print(f"kept  {folder / name}", markup=False)
+    console.out.print("\n" + next_steps(folder), markup=False)
+
+
+@app.command(epilog="Example: myositis onboard ruh samples/2024-06 --registry my_registry")
+def onboard(
+    hospital: Annotated[str, typer.Argument(help="Its id: small letters, digits, _; the mapping's file is called so.")],
+    path: Annotated[Path, typer.Argument(help="A sample: a file, or a folder that looks like a delivery.")],
+    csv: Annotated[bool, typer.Option("--csv", help="Print the profile as comma-separated values, and write nothing.")] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Profile a hospital's sample and draft its mapping, hospitals/HOSPITAL.yml; what is doubtful is left to decide."""
+    from orchestration.command import onboard as command
+    from orchestration.resources import registry_folder
+
+    command.onboard(hospital, path, registry_folder(registry), csv)
+
+
+@app.command(epilog="Example: myositis release --registry my_registry")
+def release(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Build the models, pass the gate, compute the results and publish a release; no report."""
+    from orchestration.command import closing, flow
+
+    current = _registry(registry)
+    with console.progress():
+        outcome = flow.build(current, with_report=False)
+    closing.show(current, outcome)
+    if outcome.refusals:
+        raise Refused
+
+
+@app.command(epilog="Example: myositis report --registry my_registry")
+def report(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Write the report of the current release again."""
+    from orchestration.command import flow
+
+    current = _registry(registry)
+    with console.progress():
+        flow.report_only(current)
+
+
+@app.command(epilog="Example: myositis queries zjch --read answered.xlsx")
+def queries(
+    hospital: Annotated[str, typer.Argument(help="The hospital that is asked, or the sender that sends for it.")],
+    read: Annotated[
+        Path | None,
+        typer.Option("--read", metavar="FILE", exists=True, dir_okay=False, help="Take the answers of this list as corrections."),
+    ] = None,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write a hospital's questions into queries/, as a workbook to be answered; or read the answered one back."""
+    from datetime import date
+
+    from orchestration.database.warehouse_file import warehouse
+    from orchestration.queries import queries as asked
+
+    current = _registry(registry)
+    try:
+        asked.sender_of(current, hospital)
+    except asked.QueriesRefused as unknown:
+        raise typer.BadParameter(str(unknown), param_hint="HOSPITAL") from None
+    try:
+        with warehouse(current.warehouse) as connection:
+            if read is not None:
+                console.out.print(asked.told_of_answers(asked.read_answers(connection, current, hospital, read)), markup=False)
+            else:
+                console.out.print(asked.told_of_list(asked.write_queries(connection, current, hospital, date.today())), markup=False)
+    except asked.QueriesRefused as refusal:
+        raise Refused(str(refusal)) from None
+
+
+@app.command(epilog="Example: myositis status")
+def status(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Show deliveries, the current release, and what is outstanding."""
+    from orchestration.command import closing
+
+    closing.show_status(_registry(registry))
+
+
+@app.command(epilog='Example: myositis sql "select group_id, n, display from results.baseline_summary limit 5"')
+def sql(
+    query: Annotated[str, typer.Argument(help='One SELECT on schemas release, results and quality. "from duckdb_tables()" lists the tables.')],
+    in_warehouse: Annotated[
+        bool, typer.Option("--warehouse", help="Ask the warehouse instead: quality.rejected_row, every layer; it holds what hospitals wrote.")
+    ] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values in place of a table.")] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Query the current release, read-only."""
+    import duckdb
+
+    from orchestration.database.warehouse_file import read_warehouse
+
+    current = _registry(registry)
+    if in_warehouse and not current.warehouse.exists():
+        raise Refused("there is no warehouse yet; make one with: myositis run")
+    with read_warehouse(current.warehouse) if in_warehouse else duckdb.connect(str(_current_release(current)), read_only=True) as connection:
+        try:
+            result = connection.sql(query)
+        except duckdb.Error as error:
+            raise typer.BadParameter(str(error), param_hint="QUERY") from None
+        if result is None:
+            return
+        if csv:
+            result.df().to_csv(sys.stdout, index=False)
+        else:
+            result.show(max_width=10_000, max_rows=10_000)
+
+
+@app.command(epilog="Example: myositis reproduce --differs --table II")
+def reproduce(
+    table: Annotated[str | None, typer.Option("--table", metavar="TABLE", help="Show what this table printed: I, III, …")] = None,
+    differs: Annotated[bool, typer.Option("--differs", help="Show the values that differ, and why.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values in place of a table and the count.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a value differs, whatever its reason.")] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Compare a publication's printed values with those of the current release: one row each, and the count.
+
+    Exit code 0 once they are compared, however many differ; with --strict, 1 when a value differs.
+    """
+    from orchestration.command import reproduce as screen
+
+    try:
+        all_agree = screen.show(_current_release(_registry(registry)), screen.Choice(table, differs, csv))
+    except screen.NothingPrinted as nothing:
+        raise typer.BadParameter(str(nothing)) from None
+    if strict and not all_agree:
+        raise Refused
+
+
+@app.command(epilog="Example: myositis audit registry/published/nxp2")
+def audit(
+    folder: Annotated[Path, typer.Argument(metavar="PAPER_DIR", help="Folder of a paper's printed numbers (docs/published.md).")],
+    check: Annotated[str | None, typer.Option("--check", metavar="CHECK", help="Show the findings of one check: t_test, …")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show what holds too.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print every finding as comma-separated values.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when something contradicts itself.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Tell which of a paper's printed numbers can stand together; its data are not needed.
+
+    Exit code 0 once it is audited, whatever is found; with --strict, 1 when a printed number contradicts others.
+    """
+    from orchestration.command import audit as screen
+
+    try:
+        contradicts = screen.show(folder, screen.Choice(check, everything, csv))
+    except screen.NoSuchCheck as error:
+        raise typer.BadParameter(str(error)) from None
+    if strict and contradicts:
+        raise Refused
+
+
+@app.command(epilog="Example: myositis ui --port 3000")
+def ui(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Serve the Dagster UI with its daemon on 127.0.0.1 until stopped."""
+    from orchestration.warehouse import dbt
+
+    current = _registry(registry)
+    dbt.prepare_manifest()
+    console.out.print(f"Dagster UI of {current.file.name}: http://127.0.0.1:{port}  (stop with Ctrl-C)", markup=False)
+    dagster = Path(sys.executable).parent / "dagster"
+    quiet = "ignore:Function `dev_command` is superseded:FutureWarning"  # its successor wants a project laid out its own way
+    os.execv(sys.executable, [
+        sys.executable, "-W", quiet, str(dagster), "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port),
+    ])
+
+
+@app.command(epilog="Example: myositis schema > mapping.schema.json")
+def schema(
+    kind: Annotated[str, typer.Argument(help="mapping, registry, study, corrections, waivers or paper.")] = "mapping",
+) -> None:
+    """Print the JSON Schema of a kind of file, for editors."""
+    from analytics.paper.published import PaperFile
+    from analytics.study.file import Study
+    from expectations.suite import WaiverFile
+    from orchestration.registry.corrections import CorrectionFile
+    from orchestration.registry.folder import RegistryFile
+    from orchestration.registry.mapping import Mapping
+
+    models = {
+        "mapping": Mapping, "registry": RegistryFile, "study": Study, "corrections": CorrectionFile, "waivers": WaiverFile,
+        "paper": PaperFile,
+    }
+    if kind not in models:
+        raise typer.BadParameter(f'expected one of {", ".join(models)}; found "{kind}"')
+    print(json.dumps(models[kind].model_json_schema(), indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

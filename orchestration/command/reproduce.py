@@ -1,0 +1,102 @@
+"""What `myositis reproduce` shows: the rows of results.reproduction in the current release, and their count.
+
+Belongs here: choosing rows and wording for the terminal. Does not belong here: the comparison
+(`analytics/paper/reproduction.py`), the tables (`analytics/printed/provenance_tables.py`, which the report prints too).
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from analytics.paper.reproduction import agreement
+from analytics.printed.printed_table import PrintedTable, Row, several, to_csv
+from analytics.printed.provenance_tables import reproduction_table
+from analytics.study.frames import StudyFrames
+from orchestration.command import console
+from orchestration.report.page import SYNTHETIC, read_release
+from yaml_files.yaml_file import nearest
+
+
+class NothingPrinted(Exception):
+    """No study of the release has printed numbers, or none in the table asked for."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows to show; the count is always of all."""
+
+    table: str | None = None
+    differs: bool = False
+    as_csv: bool = False
+
+
+def show(release: Path, choice: Choice) -> bool:
+    """Print the rows chosen and, last, how many of all printed values agree; returns whether all do."""
+    content = read_release(release)
+    studies = [s for s in content.studies if s.rows("reproduction")]
+    if not studies:
+        raise NothingPrinted(
+            "no study of this release has printed numbers to compare with; put them in published/<study>/ of"
+            " the registry (docs/published.md) and run: myositis run"
+        )
+    _check_table(studies, choice.table)
+    for study in studies:
+        _show_rows(_chosen(study, choice), SYNTHETIC if content.info.get("synthetic") else "", choice.as_csv)
+    if not choice.as_csv:
+        for study in studies:
+            console.out.print(_count(study), markup=False)
+    return all(row["agrees"] for study in studies for row in study.rows("reproduction"))
+
+
+def _check_table(studies: list[StudyFrames], table: str | None) -> None:
+    tables = list(dict.fromkeys(t for s in studies for t in s.distinct("reproduction", "table_id")))
+    if table is not None and table not in tables:
+        raise NothingPrinted(
+            f'--table: nothing is printed in "{table}"; there are {", ".join(tables)}.{nearest(table, tables)}'
+        )
+
+
+def _chosen(study: StudyFrames, choice: Choice) -> PrintedTable | None:
+    rows = study.frames["reproduction"]
+    if choice.table is not None:
+        rows = rows[rows["table_id"] == choice.table]
+    frames = replace(study, frames=study.frames | {"reproduction": rows})
+    return reproduction_table(frames, agrees=False if choice.differs else None)
+
+
+def _show_rows(table: PrintedTable | None, note: str, as_csv: bool) -> None:
+    if table is None:
+        return
+    if as_csv:
+        sys.stdout.write(to_csv(table, note))
+        return
+    for printed_in in dict.fromkeys(row.group for row in table.rows):
+        _show_printed_table(printed_in, table, [row for row in table.rows if row.group == printed_in])
+
+
+def _show_printed_table(title: str, table: PrintedTable, rows: list[Row]) -> None:
+    """The rows, and below them each reason once, under the number that the rows point to it with."""
+    reasons = {text: i for i, text in enumerate(dict.fromkeys(filter(None, map(_remark, rows))), start=1)}
+    shown = [c for c in table.columns if c.key != "reason"]
+    cells = [[row.cell(c.key).text for c in shown] for row in rows]
+    for row, texts in zip(rows, cells, strict=True):
+        if remark := _remark(row):
+            texts[-1] += f" [{reasons[remark]}]"
+    console.table(title, [c.label for c in shown], cells, right=["Printed", "Computed"])
+    for text, number in reasons.items():
+        console.out.print(f"[{number}] {text}", markup=False)
+    console.out.print()
+
+
+def _remark(row: Row) -> str:
+    """Why the value differs, or within what it agrees."""
+    return row.cell("reason").text or several(row.cell("computed").notes)
+
+
+def _count(study: StudyFrames) -> str:
+    agree, total, unexplained = agreement(study.rows("reproduction"))
+    text = f"{study.study_id}: {agree} of {total} printed values agree"
+    differ = total - agree
+    return text if not differ else f"{text}; {differ} differ, {unexplained} of them not explained"

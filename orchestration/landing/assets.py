@@ -1,0 +1,41 @@
+"""Layer landing: deliveries as they arrived; never changed by us.
+
+Belongs here: the landing assets. Does not belong here: which deliveries are outstanding (`raw/outstanding.py`).
+"""
+
+import dagster as dg
+
+from orchestration.landing.inventory import take_inventory
+from orchestration.resources import current_registry
+
+
+def partitions(sender: str) -> dg.DynamicPartitionsDefinition:
+    """The deliveries of one sender."""
+    return dg.DynamicPartitionsDefinition(name=f"deliveries_{sender}")
+
+
+def landing_asset(sender: str, name: str) -> dg.AssetsDefinition:
+    """The inventory of a delivery: its files by size and sha256."""
+
+    @dg.asset(
+        key=["landing", sender],
+        partitions_def=partitions(sender),
+        group_name="landing",
+        kinds={"file"},
+        description=f"Deliveries of {name} as they arrived, one partition each.",
+    )
+    def landing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        inventory = take_inventory(current_registry(), sender, context.partition_key)
+        return dg.MaterializeResult(
+            metadata={
+                "files": len(inventory.files),
+                "bytes": sum(f.bytes for f in inventory.files),
+                "sha256": inventory.content_sha256,
+                "inventory": dg.MetadataValue.table([
+                    dg.TableRecord({"file": f.name, "bytes": f.bytes, "sha256": f.sha256[:16]}) for f in inventory.files
+                ] or [dg.TableRecord({"file": "", "bytes": 0, "sha256": ""})]),
+            },
+            data_version=dg.DataVersion(inventory.load_id),
+        )
+
+    return landing

@@ -1,0 +1,108 @@
+"""What lies in a delivery's folder: its files, hashed, and the identity that a load of them has.
+
+Does not belong here: what is inside a file (`exports/`), what became of a delivery (`raw/ledger.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from orchestration.registry.folder import SUCCESS_MARKER, Registry
+
+HASHES = "landing_hashes.json"
+SETTLED_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class DeliveredFile:
+    name: str
+    path: Path
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What lies in a delivery folder, and the identity that a load of it has."""
+
+    sender: str
+    delivery: str
+    files: list[DeliveredFile]
+    content_sha256: str
+    mapping_digest: str
+    records_digest: str
+
+    @property
+    def load_id(self) -> str:
+        parts = "\n".join((self.sender, self.delivery, self.content_sha256, self.mapping_digest))
+        return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
+def take_inventory(registry: Registry, sender: str, delivery: str) -> Inventory:
+    """Hash the files of a delivery; names are relative to its folder, in order."""
+    folder = registry.landing / sender / delivery
+    hashes = _Hashes(registry)
+    files = []
+    for path in _delivered(folder):
+        files.append(DeliveredFile(path.relative_to(folder).as_posix(), path, hashes.of(path), path.stat().st_size))
+    hashes.keep()
+    content = hashlib.sha256("\n".join(f"{f.name}\t{f.sha256}" for f in files).encode()).hexdigest()
+    records = registry.records_digest(date.today(), sender)
+    return Inventory(sender, delivery, files, content, registry.mapping_digest(sender), records)
+
+
+def marks(registry: Registry, sender: str, delivery: str) -> dict[str, list[int]]:
+    """What changes whenever a file of the delivery is written, even with what it held before."""
+    return {str(path): _mark(path) for path in _delivered(registry.landing / sender / delivery)}
+
+
+def _delivered(folder: Path) -> list[Path]:
+    return [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != SUCCESS_MARKER and not p.name.startswith(".")]
+
+
+def _mark(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+
+
+class _Hashes:
+    """Hashes of files, kept beside the warehouse, so that a nightly run need not read years of deliveries again.
+
+    A file is taken for the same when inode, size, time of content and time of change are: the last one cannot be set by a copy or
+    by hand. A file that changed in the seconds before it was hashed might change again under the same time, so it is not kept.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self.landing = registry.landing
+        self.file = registry.warehouse.with_name(HASHES)
+        try:
+            self.known = dict(json.loads(self.file.read_text()))
+        except (OSError, ValueError):
+            self.known = {}
+        self.has_new = False
+
+    def of(self, path: Path) -> str:
+        mark, name = _mark(path), path.relative_to(self.landing).as_posix()
+        known = self.known.get(name)
+        if known and known[:-1] == mark:
+            return known[-1]
+        with path.open("rb") as handle:
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        if time.time() - mark[-1] / 1e9 > SETTLED_SECONDS:
+            self.known[name] = [*mark, digest]
+            self.has_new = True
+        return digest
+
+    def keep(self) -> None:
+        if self.has_new:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=self.file.parent, delete=False) as made:
+                json.dump(self.known, made)
+            os.replace(made.name, self.file)

@@ -1,0 +1,59 @@
+"""Layer raw: every value as the text that arrived, one asset per sender, one partition per delivery.
+
+Belongs here: taking or refusing a delivery (structure, then the raw suite), and telling so. The loading itself is
+`loading.py`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from orchestration.landing.assets import partitions
+from orchestration.raw.ingestion import ingest
+from orchestration.raw.loading import DeliveryRefused
+from orchestration.resources import current_registry
+from orchestration.running.runs import POOL, let_go, mark_alive, wait_for_writers, write_lock
+
+
+def raw_asset(sender: str, name: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["raw", sender],
+        deps=[dg.AssetKey(["landing", sender])],
+        partitions_def=partitions(sender),
+        group_name="raw",
+        kinds={"duckdb"},
+        pool=POOL,
+        description=f"What {name} sent, as text, with the place of every row; by hospitals/{sender}.yml.",
+        check_specs=[
+            dg.AssetCheckSpec("taken_whole", asset=["raw", sender], blocking=True,
+                              description="Files, sheets and columns are those of the mapping, and every row is accounted for."),
+            dg.AssetCheckSpec("raw_suite", asset=["raw", sender], blocking=True,
+                              description="The Great Expectations suite expectations/raw.yml holds for the delivery."),
+        ],
+    )
+    def raw(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        registry, delivery = current_registry(), context.partition_key
+        mark_alive(registry, context.run_id)
+        wait_for_writers(registry)
+        try:
+            summary = ingest(registry, sender, delivery)
+        except DeliveryRefused as refusal:
+            yield dg.AssetCheckResult(
+                asset_key=["raw", sender], check_name="taken_whole", passed=False, metadata={"reasons": len(refusal.reasons)}
+            )
+            raise dg.Failure(str(refusal), allow_retries=False) from refusal
+        finally:
+            let_go(write_lock(registry))
+        counts = {} if summary is None else {
+            "rows_read": summary.rows_read, "rows_malformed": summary.rows_malformed, **{f"records_{k}": v for k, v in summary.records.items()},
+        }
+        yield dg.MaterializeResult(
+            metadata={"unchanged": summary is None, **counts},
+            check_results=[
+                dg.AssetCheckResult(check_name="taken_whole", passed=True),
+                dg.AssetCheckResult(check_name="raw_suite", passed=True),
+            ],
+        )
+
+    return raw

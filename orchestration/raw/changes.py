@@ -1,0 +1,317 @@
+"""What a delivery changes of what its sender said before, row by row under the rows' natural keys, in counts.
+
+A delivery is compared with the sender's earlier deliveries in force (of a key the latest statement), and, when its files
+replace others of the same name, with what they replace. The first comparison is a matter of the deliveries in force alone and
+is made again when they change; the second is history, kept as it was found. Belongs here: the counts, and the sentences of a
+change that is larger than the mapping allows. Does not belong here: refusing (`ingestion.py`), what a value means (dbt).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import duckdb
+
+from orchestration.database.raw_tables import RAW_FIELDS
+from orchestration.registry import catalogue
+from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES
+from orchestration.registry.folder import Registry
+from orchestration.registry.mapping import Mapping
+
+EARLIER, REPLACED = "earlier deliveries", "the replaced files"
+ITEMS = {
+    "observations": ("concept_source", "concepts"), "antibodies": ("antibody_source", "antibodies"),
+    "events": ("event_source", "events"), "treatments": ("treatment_source", "treatments"),
+}
+KEYS: dict[str, tuple[str, ...]] = {
+    "patients": ("hospital_id", "patient_key"),
+    "visits": (
+        "patient_key", "visit_key", "case when visit_key is null then visit_date end", "case when visit_key is null then visit_offset end",
+    ),
+    "observations": ("patient_key", "visit_key", "observed_on", "observed_offset", "trim(concept_source)"),
+    "antibodies": ("patient_key", "visit_key", "tested_on", "tested_offset", "trim(antibody_source)", "trim(assay_source)"),
+    "events": ("patient_key", "visit_key", "event_date", "event_offset", "trim(event_source)"),
+    "treatments": ("patient_key", "trim(treatment_source)", "start_date", "start_offset"),
+    "follow_up": ("patient_key", "last_seen_date", "last_seen_offset"),
+}
+COMPARED = {
+    entity: [f for f in fields if f != "source_column" and f not in KEYS[entity] and f"trim({f})" not in KEYS[entity]]
+    for entity, fields in RAW_FIELDS.items()
+}
+
+
+@dataclass(frozen=True)
+class Load:
+    """One load of the ledger."""
+
+    sender: str
+    delivery: str
+    load_id: str
+    kind: str
+    content_sha256: str
+
+
+def compare(connection: duckdb.DuckDBPyConnection, load: Load) -> None:
+    """Count what ``load`` changes, into raw.delivery_change; nothing of an earlier count of it stays."""
+    connection.execute("delete from raw.delivery_change where load_id = ?", [load.load_id])
+    earlier = _earlier(_in_force(connection), load)
+    _note_subjects(connection, [load.load_id, *earlier])
+    if earlier:
+        _compare(connection, load, earlier, EARLIER, with_gone=load.kind == "full")
+    replaced = connection.execute(
+        "select load_id from raw.delivery where sender_id = ? and delivery_id = ? and state = 'accepted' and load_id <> ?",
+        [load.sender, load.delivery, load.load_id],
+    ).fetchall()
+    if replaced:
+        _compare(connection, load, [r for (r,) in replaced], REPLACED, with_gone=True)
+    connection.execute("insert or replace into raw.delivery_comparison values (?, ?)", [load.load_id, _digest(earlier)])
+
+
+def compare_again(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[Load]:
+    """Count anew for the loads in force whose earlier deliveries are others now; returns those that change too much since."""
+    refused: list[Load] = []
+    counted = dict(connection.execute("select load_id, compared_loads from raw.delivery_comparison").fetchall())
+    loads = _in_force(connection)
+    for load in loads:
+        standing = [other for other in loads if other not in refused]
+        if load.sender not in registry.mappings or counted.get(load.load_id) == _digest(_earlier(standing, load)):
+            continue
+        history = connection.execute(
+            "select * from raw.delivery_change where load_id = ? and compared_with = ?", [load.load_id, REPLACED]
+        ).fetchall()
+        compare(connection, load)
+        if history:
+            connection.executemany(f"insert into raw.delivery_change values ({', '.join('?' * len(history[0]))})", history)
+        if reasons := surprises(connection, registry, load, (EARLIER,)):
+            connection.execute(
+                "update raw.delivery set state = 'refused', reason = ? where load_id = ?", ["\n".join(reasons), load.load_id]
+            )
+            refused.append(load)
+    return refused
+
+
+def _in_force(connection: duckdb.DuckDBPyConnection) -> list[Load]:
+    return [Load(*row) for row in connection.execute(
+        "select sender_id, delivery_id, load_id, kind, content_sha256 from raw.delivery where state = 'accepted' order by 1, 2"
+    ).fetchall()]
+
+
+def _earlier(loads: list[Load], load: Load) -> list[str]:
+    """The sender's loads from deliveries before this one; a full delivery replaces those before it."""
+    before = [other for other in loads if other.sender == load.sender and other.delivery < load.delivery]
+    since = max((other.delivery for other in before if other.kind == "full"), default="")
+    return [other.load_id for other in before if other.delivery >= since]
+
+
+def _digest(loads: list[str]) -> str:
+    return hashlib.sha256(",".join(loads).encode()).hexdigest()[:16]
+
+
+def surprises(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, load: Load, compared: tuple[str, ...] = (EARLIER, REPLACED)
+) -> list[str]:
+    """Sentences on changes beyond what the mapping allows, none where the change is accepted on purpose; counts only."""
+    mapping, file = registry.mappings[load.sender], registry.corrections.get(load.sender)
+    if file and file.accepts(load.delivery, load.content_sha256):
+        return []
+    allowed = mapping.changes_allowed
+    rows = connection.execute("""
+        select compared_with, entity, item, rows_known, rows_changed, rows_gone from raw.delivery_change
+        where load_id = ? and column_name is null and list_contains(?, compared_with) and rows_known > 0
+            and (rows_changed > greatest(?, ? * rows_known) or rows_gone > greatest(?, ? * rows_known))
+        order by all
+    """, [load.load_id, list(compared), allowed.rows, allowed.changed, allowed.rows, allowed.gone]).fetchall()
+    sentences = []
+    for compared_with, entity, item, known, changed, gone in rows:
+        of = f"{load.sender}/{load.delivery}: {entity}{_named(mapping, entity, item)}: "
+        if changed > max(allowed.rows, allowed.changed * known):
+            sentences.append(
+                f"{of}{changed:,} of {known:,} known rows are not what {compared_with} said"
+                f"{_by_column(connection, mapping, load, compared_with, entity, item)}; allowed {allowed.sentence('changed', known)}"
+            )
+        if gone > max(allowed.rows, allowed.gone * known):
+            sentences.append(
+                f"{of}{gone:,} of {known:,} rows that {compared_with} had are gone; allowed {allowed.sentence('gone', known)}"
+            )
+    if sentences:
+        why = (
+            f"The files are those taken before, so it is hospitals/{load.sender}.yml that reads them otherwise now"
+            if _was_taken(connection, load) else "Ask the hospital why"
+        )
+        sentences.append(
+            f"{why}. When the change is right, take it on purpose: in corrections/{load.sender}.yml write, under"
+            f' accepted_changes, {{delivery: "{load.delivery}", content: "{load.content_sha256[:12]}", owner: …, reason: …}} and run again'
+        )
+    return sentences
+
+
+def _was_taken(connection: duckdb.DuckDBPyConnection, load: Load) -> bool:
+    """Whether the same files were taken before, read by another mapping."""
+    return connection.execute(
+        "select count(*) from raw.delivery where sender_id = ? and delivery_id = ? and content_sha256 = ? and load_id <> ?"
+        " and state in ('accepted', 'replaced')", [load.sender, load.delivery, load.content_sha256, load.load_id],
+    ).fetchone()[0] > 0
+
+
+def _by_column(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: Load, compared_with: str, entity: str, item: str | None
+) -> str:
+    columns = connection.execute(
+        "select column_name, rows_changed from raw.delivery_change where load_id = ? and compared_with = ? and entity = ?"
+        " and item is not distinct from ? and column_name is not null and rows_changed > 0 order by 2 desc, 1",
+        [load.load_id, compared_with, entity, item],
+    ).fetchall()
+    shown = ", ".join(f"{_theirs(mapping, entity, field, item)} ({n:,})" for field, n in columns)
+    return f", in {shown}" if shown else ""
+
+
+def _theirs(mapping: Mapping, entity: str, field: str, item: str | None) -> str:
+    """The columns that a raw field comes from, as the hospital calls them."""
+    names = []
+    for export in mapping.exports:
+        own = getattr(export, entity)
+        for (*_, ours), source in own.sources() if own else ():
+            value = WIDE_NAMES.get(entity, (None, None))[1]
+            if RAW_NAMES.get(ours, ours) == field or (ours == item and field == value):
+                names += source.columns
+    return " | ".join(f'"{n}"' for n in dict.fromkeys(names)) or field
+
+
+def _named(mapping: Mapping, entity: str, item: str | None) -> str:
+    """The test, antibody, event or treatment, where mapping or catalogue know the word; another word is not repeated."""
+    if entity not in ITEMS or not item:
+        return ""
+    kind = ITEMS[entity][1]
+    own = getattr(mapping.codes, kind)
+    wide = {ours for x in mapping.exports if (e := getattr(x, entity)) for ours in getattr(e, "values", None) or {}}
+    known = item in own or item in wide or catalogue.normal(item) in catalogue.names(kind)
+    return f' "{item}"' if known else f" (one of {kind} that the catalogue does not know)"
+
+
+# the counts
+
+
+def _subject(entity: str) -> str:
+    """Whom a raw row is about: the patient, or the visit where it names that alone; SQL over the row's columns."""
+    return "coalesce(patient_key, visit_key, '')" if "visit_key" in KEYS[entity] else "coalesce(patient_key, '')"
+
+
+def _note_subjects(connection: duckdb.DuckDBPyConnection, loads: list[str]) -> None:
+    """Write whom each load mentions into raw.load_subject, where it is not written yet."""
+    noted = {load for (load,) in connection.execute("select distinct load_id from raw.load_subject").fetchall()}
+    for load in loads:
+        if load not in noted:
+            mentions = " union ".join(f"select load_id, {_subject(e)} as subject from raw.{e} where load_id = $1" for e in RAW_FIELDS)
+            connection.execute(f"insert into raw.load_subject by name {mentions}", [load])
+
+
+def _that_share_subjects(connection: duckdb.DuckDBPyConnection, load: Load, others: list[str]) -> list[str]:
+    sharing = connection.execute(
+        "select distinct load_id from raw.load_subject where load_id <> $1"
+        " and subject in (select subject from raw.load_subject where load_id = $1)", [load.load_id],
+    ).fetchall()
+    return [other for other in others if (other,) in sharing]
+
+
+def _compare(
+    connection: duckdb.DuckDBPyConnection, load: Load, others: list[str], compared_with: str, *, with_gone: bool
+) -> None:
+    """Rows that share a natural key count once, and are the same when their sets of contents are.
+
+    Unless what is gone is counted too, loads that mention none of the load's patients are not read at all, and of the others
+    the rows of other patients are left before anything is hashed.
+    """
+    if not with_gone:
+        others = _that_share_subjects(connection, load, others)
+    for entity in RAW_FIELDS:
+        item = f"trim({ITEMS[entity][0]})" if entity in ITEMS else "null::varchar"
+        key, content = f"hash({', '.join(KEYS[entity])})", f"hash({', '.join(f'trim({c})' for c in COMPARED[entity]) or '0'})"
+        if not others:
+            content = "0"  # nobody's rows are known: they are counted, and ten million need not be held whole
+        subject, marks = _subject(entity), ", ".join("?" for _ in others) or "null"
+        connection.execute(
+            "create or replace temp table said_now as select key, any_value(item) as item, sum(content) as content from"
+            f" (select distinct {key} as key, {item} as item, {content} as content from raw.{entity} where load_id = ?) group by key",
+            [load.load_id],
+        )
+        before, given, only_these = f"select * from raw.{entity} where load_id in ({marks})", [*others], ""
+        if not with_gone:
+            before += f" and {subject} in (select {subject} from raw.{entity} where load_id = ?)"
+            given.append(load.load_id)
+            only_these = f"where {key} in (select key from said_now)"
+        connection.execute(
+            f"create or replace temp table said_before as with rows_before as ({before})"
+            " select key, delivery_id, any_value(item) as item, sum(content) as content from"
+            f" (select distinct {key} as key, delivery_id, {item} as item, {content} as content from rows_before {only_these})"
+            " group by key, delivery_id qualify row_number() over (partition by key order by delivery_id desc) = 1",
+            given,
+        )
+        connection.execute(
+            "create or replace temp table said_otherwise as select key, n.item, o.delivery_id from said_now as n"
+            " join said_before as o using (key) where n.content <> o.content"
+        )
+        connection.execute("create or replace temp table otherwise_in (key ubigint, item varchar, column_name varchar, is_filled boolean)")
+        if connection.execute("select count(*) from said_otherwise").fetchone()[0]:
+            connection.execute(
+                f"create or replace temp table rows_otherwise as with rows_before as ({before})"
+                f" select {key} as key, false as is_now, * from rows_before"
+                " where (key, delivery_id) in (select (key, delivery_id) from said_otherwise)"
+                f" union all select {key} as key, true as is_now, * from raw.{entity}"
+                " where load_id = ? and key in (select key from said_otherwise)",
+                [*given, load.load_id],
+            )
+            for column in COMPARED[entity]:
+                _compare_column(connection, column)
+            connection.execute("drop table rows_otherwise")
+        _write(connection, load, compared_with, entity)
+    for table in ("said_now", "said_before", "said_otherwise", "otherwise_in"):
+        connection.execute(f"drop table {table}")
+
+
+def _compare_column(connection: duckdb.DuckDBPyConnection, column: str) -> None:
+    connection.execute(
+        f"""
+        insert into otherwise_in
+        with texts as (
+            select key, is_now, list_sort(list(distinct coalesce(trim({column}), ''))) as texts from rows_otherwise group by all
+        )
+        select key, o.item, ?, b.texts = ['']
+        from said_otherwise as o
+        join texts as n using (key)
+        join texts as b using (key)
+        where n.is_now and not b.is_now and n.texts <> b.texts
+        """,
+        [column],
+    )
+
+
+def _write(connection: duckdb.DuckDBPyConnection, load: Load, compared_with: str, entity: str) -> None:
+    connection.execute(
+        """
+        insert into raw.delivery_change
+        with matched as (
+            select coalesce(n.item, o.item) as item, n.key is null as is_gone, o.key is null as is_added,
+                n.content <> o.content as is_other,
+                n.content <> o.content and coalesce(c.is_only_filled, false) as is_only_filled,
+            from said_now as n full join said_before as o using (key)
+            left join (select key, bool_and(is_filled) as is_only_filled from otherwise_in group by key) as c using (key)
+        ),
+        counted as (
+            select item, null as column_name,
+                count(*) filter (where not is_added) as rows_known,
+                count(*) filter (where is_added) as rows_added,
+                count(*) filter (where is_gone) as rows_gone,
+                count(*) filter (where is_other and not is_only_filled) as rows_changed,
+                count(*) filter (where is_only_filled) as rows_filled,
+            from matched group by item
+        ),
+        by_column as (
+            select o.item, o.column_name, any_value(c.rows_known), null, null,
+                count(*) filter (where not o.is_filled), count(*) filter (where o.is_filled),
+            from otherwise_in as o join counted as c on c.item is not distinct from o.item group by all
+        )
+        select ?, ?, ?, ?, ?, * from (select * from counted union all select * from by_column)
+        """,
+        [load.sender, load.delivery, load.load_id, compared_with, entity],
+    )

@@ -1,0 +1,295 @@
+"""One delivery from its folder into schema raw: renamed and routed by the mapping, never interpreted.
+
+Belongs here: accounting for every row, the inserts. Does not belong here: matching files and columns to a mapping
+(`tables.py`). A delivery is taken whole or refused whole; a load is visible to dbt only once the ledger says `accepted`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from orchestration.exports import SourceTable
+from orchestration.landing.inventory import Inventory
+from orchestration.raw import linkage, pseudonym
+from orchestration.raw.cell_sql import cell_text, is_taken, literal, origin, without_blanks
+from orchestration.raw.ledger import remove_load, utc_now
+from orchestration.raw.tables import DeliveredTable, Survey, named_columns
+from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES, ColumnSource, Entity, Patients, WideEntity
+from orchestration.registry.folder import Registry
+from orchestration.registry.mapping import Export
+
+# What stands where a patient's id belongs and is none; as an id it would make one patient of many.
+NO_ID = (
+    "na", "n/a", "nan", "null", "none", "nil", "unknown", "missing", "-", "--", "---", "/", ".", "?", "#n/a", "#ref!", "#value!",
+    "#name?", "#div/0!", "#null!", "#num!", "未知", "不详", "无", "缺失",
+)
+MAX_COLUMNS_OF_A_ROW = 3
+
+
+class DeliveryRefused(Exception):
+    """A delivery that the warehouse does not take; holds every reason, one sentence each."""
+
+    def __init__(self, sender: str, delivery: str, reasons: list[str]) -> None:
+        self.sender, self.delivery, self.reasons = sender, delivery, reasons
+        super().__init__(f"{sender}/{delivery} refused:\n" + "\n".join(f"  {r}" for r in reasons))
+
+
+@dataclass
+class LoadSummary:
+    """Counts of one load; no values."""
+
+    load_id: str
+    files: int = 0
+    rows_read: int = 0
+    rows_malformed: int = 0
+    records: dict[str, int] = field(default_factory=dict)
+
+
+def load_delivery(
+    connection: duckdb.DuckDBPyConnection,
+    registry: Registry,
+    inventory: Inventory,
+) -> LoadSummary:
+    """Insert the rows of a delivery under its load_id, not yet accepted; raise DeliveryRefused with all faults.
+
+    Rows of an earlier, interrupted attempt at the same load are removed first. On refusal nothing of it stays.
+    """
+    mapping = registry.mappings[inventory.sender]
+    pseudonym.set_key(connection, pseudonym.key_of_warehouse(connection, registry.pseudonym_key_file))
+    remove_load(connection, inventory.load_id)
+    workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
+    try:
+        return _Loader(connection, registry, mapping, inventory, workdir).run()
+    except BaseException:
+        remove_load(connection, inventory.load_id)
+        raise
+    finally:
+        shutil.rmtree(workdir, ignore_errors=True)
+
+
+def find_faults(connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory) -> list[str]:
+    """What would refuse a delivery, without loading it."""
+    workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
+    try:
+        survey = Survey(connection, registry, registry.mappings[inventory.sender], inventory, workdir)
+        opened, faults = survey.look()
+        return faults or survey.second_tables(opened)
+    finally:
+        shutil.rmtree(workdir, ignore_errors=True)
+
+
+@dataclass
+class _Loader(Survey):
+    """A survey, and then its tables into raw."""
+
+    def run(self) -> LoadSummary:
+        opened, faults = self.look()
+        if faults:
+            raise DeliveryRefused(self.inventory.sender, self.inventory.delivery, faults)
+        summary = LoadSummary(self.inventory.load_id, files=len(self.inventory.files))
+        for part in opened:
+            self._insert(part, summary, faults)
+        if faults:
+            raise DeliveryRefused(self.inventory.sender, self.inventory.delivery, faults)
+        self._record_files(opened)
+        return summary
+
+    def _insert(self, part: DeliveredTable, summary: LoadSummary, faults: list[str]) -> None:
+        table = part.table
+        if all(export.is_ignored for export in part.exports):
+            return
+        cells = {c: f"c{i}" for i, c in enumerate(table.columns)}
+        absent = {c: "null::varchar" for x in part.exports for _, c in named_columns(x) if c not in cells}
+        cells |= absent
+        table.load(self.connection, "incoming", part.wanted)
+        self._decode(part, cells)
+        blank = " and ".join(f"{cells[c]} is null" for c in part.wanted) or "false"
+        stray = self.stray(part, cells)
+        rows, blanks, strays = self.connection.execute(
+            f"select count(*), count(*) filter (where {blank}), count(*) filter (where {stray} is not null) from incoming"
+        ).fetchone()
+        none = blank
+        if strays:
+            none = f"({blank} or {stray} is not null)"
+            faults += self.second_table(part, cells, stray)
+            self._reject_strays(part, stray)
+        unexpected = self._reject_lines(part, cells, none) + strays
+        summary.rows_read += rows
+        summary.rows_malformed += len(table.malformed) + unexpected
+        counts: dict[str, list[int]] = {}
+        feeding: dict[str, list[str]] = {}
+        for export in part.exports:
+            taken = f"not ({none}) and {is_taken(export, cells)}"
+            for name, entity in export.entities():
+                records, empty = self._insert_entity(export, table, name, entity, cells, taken)
+                count = counts.setdefault(name, [0, 0])
+                count[0] += empty
+                count[1] += records
+                feeding.setdefault(name, []).append(self.mapping.export_id(export))
+        for name, (empty, records) in counts.items():
+            summary.records[name] = summary.records.get(name, 0) + records
+            self._ledger("source_table", (
+                table.file, table.sheet, name, rows + len(table.malformed), len(table.malformed) + unexpected, blanks,
+                empty, records, feeding[name],
+            ))
+        table.unload(self.connection, "incoming")
+        self.connection.execute("drop table if exists incoming_decoded")
+
+    def _reject_strays(self, part: DeliveredTable, stray: str) -> None:
+        """Keep the place of each."""
+        table = part.table
+        self.connection.execute(
+            "insert into raw.rejected_line by name select ? as sender_id, ? as delivery_id, ? as load_id, ? as source_file,"
+            f" ? as source_sheet, source_row, {stray} as rule, 'no record' as reason from incoming where {stray} is not null",
+            [self.inventory.sender, self.inventory.delivery, self.inventory.load_id, table.file, table.sheet],
+        )
+
+    def _decode(self, part: DeliveredTable, cells: dict[str, str]) -> None:
+        """Put what a code list says in the code's place."""
+        lists = [c for x in part.exports for c in x.code_lists]
+        coded = {c for code_list in lists for c in code_list.columns}
+        if any(code_list.field for code_list in lists):
+            coded |= {f for (f,) in self.connection.execute("select distinct field from code_list").fetchall()}
+        columns = [c for c in part.wanted if c in coded]
+        if not columns:
+            return
+        labels = ", ".join(f"coalesce(l_{cells[c]}.label, t.{cells[c]}) as {cells[c]}" for c in columns)
+        joins = " ".join(
+            f"left join code_list as l_{cells[c]} on l_{cells[c]}.field = {literal(c)} and l_{cells[c]}.code = trim(t.{cells[c]})"
+            for c in columns
+        )
+        self.connection.execute(
+            f"create or replace temp table incoming_decoded as select t.* replace ({labels}) from incoming as t {joins}"
+        )
+        self.connection.execute("create or replace temp view incoming as select * from incoming_decoded")
+
+    def _reject_lines(self, part: DeliveredTable, cells: dict[str, str], blank: str) -> int:
+        """Malformed lines, and rows that no ``where`` takes; returns how many of these were not expected."""
+        table = part.table
+        hides_text = any(x.identifiers for x in part.exports)  # a whole line would hold the identifiers too
+        for line in table.malformed:
+            self._ledger("rejected_line", (
+                table.file, table.sheet, line.source_row, line.rule, line.reason, None, None if hides_text else line.text,
+            ))
+        feeding = [x for x in part.exports if not x.is_ignored]
+        if not feeding or any(not x.where for x in feeding):
+            return 0
+        taken = " or ".join(is_taken(x, cells) for x in feeding)
+        unwanted = " or ".join(is_taken(x, cells) for x in part.exports if x.is_ignored) or "false"
+        asked = list(dict.fromkeys(c for x in feeding for c in x.columns_asked()))
+        asked = " | ".join(asked[:MAX_COLUMNS_OF_A_ROW]) + (" | …" if len(asked) > MAX_COLUMNS_OF_A_ROW else "")
+        left = f"from incoming where not ({blank}) and not ({taken})"
+        self.connection.execute(
+            "insert into raw.rejected_line by name select ? as sender_id, ? as delivery_id, ? as load_id, ? as source_file,"
+            f" ? as source_sheet, source_row, case when {unwanted} then 'row_not_wanted' else 'row_not_expected' end as rule,"
+            f" 'no export takes it' as reason, ? as column_name {left}",
+            [self.inventory.sender, self.inventory.delivery, self.inventory.load_id, table.file, table.sheet, asked],
+        )
+        return self.connection.execute(f"select count(*) {left} and not ({unwanted})").fetchone()[0]
+
+    def _insert_entity(
+        self, export: Export, table: SourceTable, name: str, entity: Entity, cells: dict[str, str], taken: str
+    ) -> tuple[int, int]:
+        """Insert one entity's records of the rows taken; returns (records, empty cells of a wide table)."""
+        columns = {RAW_NAMES.get(n, n): cell_text(s, cells) for n, s in entity.fields()}
+        joins = [self._key_join(columns, part, entity) for part in ("patient_key", "visit_key")]
+        columns |= self._provenance(export, table, entity, columns)
+        empty = 0
+        wide = entity.values if isinstance(entity, WideEntity) else None
+        source = "incoming"
+        if wide:
+            concept, value = WIDE_NAMES[name]
+            source, empty = self._unpivot(wide, cells, taken)
+            columns |= {concept: "cell.concept", value: "cell.value", "source_column": "cell.source_column"}
+            if name == "observations":
+                columns["unit_source"] = "coalesce(cell.unit, " + columns.get("unit_source", "null") + ")"
+        elif name in WIDE_NAMES:
+            theirs = getattr(entity, {"observations": "value", "antibodies": "result", "events": "event"}[name])
+            columns["source_column"] = origin(theirs, cells)
+        expressions = ", ".join(f"{e} as {n}" for n, e in columns.items())
+        inserted = self.connection.execute(
+            f"insert into raw.{name} by name select {expressions}, source_row, ?::timestamp as loaded_at"
+            f" from {source} {' '.join(j for j in joins if j)} where {taken}",
+            [utc_now()],
+        ).fetchone()[0]
+        if isinstance(entity, Patients):
+            for identifier, column in entity.link_by.items():
+                self._insert_links(identifier, cells[column], columns, joins, taken)
+        return inserted, empty
+
+    def _insert_links(
+        self, identifier: str, cell: str, columns: dict[str, str], joins: list[str], taken: str
+    ) -> None:
+        """Each patient's hash of one identifier, by which another hospital may know them."""
+        fields = ("sender_id", "hospital_id", "delivery_id", "load_id", "patient_key")
+        owner = ", ".join(f"{columns[name]} as {name}" for name in fields)
+        self.connection.execute(
+            f"insert into raw.patient_link by name select distinct {owner},"
+            f" {literal(identifier)} as identifier, {linkage.link_hash_sql(identifier, cell)} as link_hash"
+            f" from incoming {' '.join(j for j in joins if j)}"
+            f" where {taken} and patient_key is not null and trim({cell}) <> ''"
+        )
+
+    def _key_join(self, columns: dict[str, str], key: str, entity: Entity) -> str:
+        """Hash each distinct id once, and join the hashes; the id itself goes no further."""
+        if key not in columns:
+            return ""
+        source = entity.visit_id if key == "visit_key" else entity.patient_id
+        own = [m for m in self.mapping.missing if m.strip("+-.0123456789")]  # 99 can be a patient
+        marks = [*NO_ID, *(m.lower() for m in (*own, *source.missing))]
+        theirs, bare = columns[key], without_blanks("sent")
+        is_id = f"{bare} <> '' and lower({bare}) not in ({', '.join(map(literal, marks))})"
+        kind = "visit" if key == "visit_key" else "patient"
+        text = f"{literal(self.mapping.sender)} || chr(31) || '{kind}' || chr(31) || {bare}"
+        self.connection.execute(
+            f"create or replace temp table {key}s as select sent, {pseudonym.hash_sql(text)} as key"
+            f" from (select distinct {theirs} as sent from incoming) where {is_id}"
+        )
+        columns[key] = f"{key}s.key"
+        return f"left join {key}s on {key}s.sent = {theirs}"
+
+    def _provenance(
+        self, export: Export, table: SourceTable, entity: Entity, columns: dict[str, str]
+    ) -> dict[str, str]:
+        hospital = literal(self.mapping.sender)
+        if self.mapping.is_network:
+            theirs = columns.get("hospital_id")
+            hospital = f"{literal(self.mapping.sender + '_')} || trim({theirs})" if theirs else "null"
+        return {
+            "sender_id": literal(self.mapping.sender),
+            "hospital_id": hospital,
+            "delivery_id": literal(self.inventory.delivery),
+            "load_id": literal(self.inventory.load_id),
+            "export_id": literal(self.mapping.export_id(export)),
+            "source_file": literal(table.file),
+            "source_sheet": literal(table.sheet),
+        }
+
+    def _unpivot(self, wide: dict[str, ColumnSource], cells: dict[str, str], taken: str) -> tuple[str, int]:
+        """One record per filled cell, in the mapping's order of columns; empty cells are counted."""
+        structs = ", ".join(
+            "{" + f"'concept': {literal(concept)}, 'value': {cell_text(source, cells)}, "
+            f"'unit': {literal(source.unit)}::varchar, 'source_column': {origin(source, cells)}::varchar" + "}"
+            for concept, source in wide.items()
+        )
+        relation = f"(select * from (select *, unnest([{structs}]) as cell from incoming) where cell.value is not null)"
+        filled = self.connection.execute(f"select count(*) from {relation} where {taken}").fetchone()[0]
+        total = self.connection.execute(f"select count(*) from incoming where {taken}").fetchone()[0] * len(wide)
+        return relation, total - filled
+
+    def _record_files(self, opened: list[DeliveredTable]) -> None:
+        read = {part.table.file: part.table for part in opened}
+        for file in self.inventory.files:
+            table = read.get(file.name)
+            self._ledger("delivery_file", (
+                file.name, file.sha256, file.bytes, table.format if table else "ignored", table.encoding if table else None,
+            ))
+
+    def _ledger(self, table: str, values: tuple) -> None:
+        row = (self.inventory.sender, self.inventory.delivery, self.inventory.load_id, *values)
+        self.connection.execute(f"insert into raw.{table} values ({', '.join('?' for _ in row)})", list(row))

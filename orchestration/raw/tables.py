@@ -1,0 +1,316 @@
+"""The tables of a delivery against what its mapping expects: which are there, who reads them, every fault.
+
+Belongs here: files, sheets, columns and code lists that are missing or that nobody reads, two tables on one sheet. Does not
+belong here: rows (`loading.py`), how a file becomes a table (`exports/`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+import duckdb
+
+from orchestration.exports import BLANKS, ExportFault, ReadSpec, SourceTable, UnreadPart, left_unread, open_tables
+from orchestration.landing.inventory import DeliveredFile, Inventory
+from orchestration.raw.cell_sql import code_list_sql, literal, without_blanks
+from orchestration.registry.entities import Patients, is_named
+from orchestration.registry.folder import Registry
+from orchestration.registry.mapping import CodeList, Export, Mapping
+from yaml_files.yaml_file import nearest
+
+log = logging.getLogger("myositis")
+
+MAX_COLUMNS_SHOWN = 40
+# What reports print below a table.
+FOOTER = (
+    "(grand |sub)?totals?\\b.*|end of (the )?(report|file|list|data|export)\\b.*|end|eof|[-=*_]{3,}.*"
+    "|(sum|count|mean|average|rows?|records?|number of (rows|records|patients))\\s*[:=].*|(合计|总计|小计|共计)([:：].*)?"
+)
+FOOTER_BEGINS = "gstecmarn-=*_合总小共"
+
+
+@dataclass
+class DeliveredTable:
+    """One table of a delivery and the exports that read it, each the rows that its ``where`` takes."""
+
+    table: SourceTable
+    exports: list[Export]
+
+    @property
+    def wanted(self) -> list[str]:
+        """The columns that an export maps or asks, where the table has them."""
+        named = [c for x in self.exports for _, e in x.entities() for c in e.columns()]
+        asked = [c for x in self.exports for c in x.columns_asked()]
+        return [c for c in dict.fromkeys([*named, *asked]) if c in self.table.columns]
+
+
+@dataclass
+class Survey:
+    connection: duckdb.DuckDBPyConnection
+    registry: Registry
+    mapping: Mapping
+    inventory: Inventory
+    workdir: Path
+
+    def look(self) -> tuple[list[DeliveredTable], list[str]]:
+        """Open every file that the mapping names; returns the tables and every fault found."""
+        faults: list[str] = []
+        opened = self._open(faults)
+        faults += self._read_code_lists()
+        faults += self._unmapped_files()
+        faults += self._unread_parts(opened)
+        faults += self._column_faults(opened)
+        faults += self._rounded_ids(opened)
+        faults += self.registry.undecided([self.mapping.sender])
+        if not faults and not sum(part.table.rows_in for part in opened):
+            faults.append(f"{self._place()}: the delivery is empty: no file holds a row; ask the hospital for it again")
+        return opened, list(dict.fromkeys(faults))  # a file that does not open is met by every export that reads it
+
+    def _open(self, faults: list[str]) -> list[DeliveredTable]:
+        """Every table that an export reads; exports that read one sheet in one way share it."""
+        found: dict[tuple[str, str, str | None], DeliveredTable] = {}
+        read: dict[tuple[str, str], list[SourceTable]] = {}
+        for export in self.mapping.exports:
+            files = [f for f in self.inventory.files if fnmatch(f.name, export.file)]
+            if not files and not export.optional:
+                there = ", ".join(f.name for f in self.inventory.files) or "none"
+                loose = [f.name for f in self.inventory.files if not any(fnmatch(f.name, x.file) for x in self.mapping.exports)]
+                faults.append(
+                    f'{self._mapping_place(export, "file")}: no file "{export.file}" in {self._place()}.'
+                    f" Its files: {there}.{nearest(export.file, loose)} Ask for the file, correct `file`, or write `optional: true`"
+                    " where deliveries may come without it."
+                )
+            keys = {key: getattr(export, key) for key in ReadSpec.model_fields}
+            spec = ReadSpec(**{**keys, "decimal": self.mapping.decimal_of(export)})
+            way = spec.model_copy(update={"sheet": None, "decimal": None}).model_dump_json()
+            for file in files:
+                if self._is_unwanted(file, export):
+                    continue
+                for table in self._tables(file, spec, read, None if export.is_ignored and not export.where else faults):
+                    mark = "" if table.format in ("csv", "tsv") else spec.decimal_mark  # which only typed cells are written with
+                    part = found.setdefault((way + mark, table.file, table.sheet), DeliveredTable(table, []))
+                    part.exports.append(export)
+        return list(found.values())
+
+    def _tables(
+        self, file: DeliveredFile, spec: ReadSpec, read: dict[tuple[str, str], list[SourceTable]], faults: list[str] | None
+    ) -> list[SourceTable]:
+        """Each read once; without ``faults``, what cannot be read is not wanted anyway."""
+        key = (file.name, spec.model_dump_json())
+        if key not in read:
+            log.debug("reading %s%s", self._place(file.name), f" [{spec.sheet}]" if spec.sheet else "")
+            try:
+                read[key] = open_tables(file.path, spec, self.workdir, self.connection, file.name)
+            except ExportFault as fault:
+                if faults is None:
+                    return []
+                read[key] = []
+                faults.append(f"{self._place()}/{fault}")
+        return read[key]
+
+    def _is_unwanted(self, file: DeliveredFile, export: Export) -> bool:
+        """A file that is listed with ignored: ['*'] alone is not even opened: it may be no table."""
+        return export.is_ignored and export.sheet is None and export.member is None and not any(
+            fnmatch(file.name, x.file) for x in self.mapping.exports if not x.is_ignored or x.sheet or x.member
+        )
+
+    def _read_code_lists(self) -> list[str]:
+        """Lay every code list that came into the temporary table code_list; returns the faults."""
+        faults: list[str] = []
+        self.connection.execute("create or replace temp table code_list (field varchar, code varchar, label varchar)")
+        for export, place, code_list in self._code_lists():
+            for file in (f for f in self.inventory.files if fnmatch(f.name, code_list.file)):
+                try:
+                    tables = open_tables(file.path, ReadSpec(), self.workdir, self.connection, file.name)
+                except ExportFault as fault:
+                    faults.append(f"{self._place()}/{fault}")
+                    continue
+                for table in tables:
+                    wanted = (code_list.code, code_list.label, code_list.field, code_list.choices)
+                    absent = [c for c in wanted if c is not None and c not in table.columns]
+                    faults += [
+                        f'{self._mapping_place(export, *place)}: no column "{c}" in {self._place(_label(table))}.'
+                        f" Its columns: {_shown(table.columns)}.{nearest(c, table.columns)}"
+                        for c in absent
+                    ]
+                    if not absent:
+                        self.connection.execute(f"insert into code_list {code_list_sql(code_list, table)}")
+        self.connection.execute("create or replace temp table code_list as select distinct * from code_list")
+        twice = self.connection.execute(
+            "select field, count(*) from (select field, code from code_list group by all having count(*) > 1) group by 1 order by 1"
+        ).fetchall()
+        return faults + [
+            f'{self._place()}: the code lists give two meanings to {n} codes of "{field}"; ask the hospital which holds'
+            for field, n in twice
+        ]
+
+    def _code_lists(self) -> Iterator[tuple[Export, tuple[str | int, ...], CodeList]]:
+        seen = []
+        for export in self.mapping.exports:
+            for i, code_list in enumerate(export.code_lists):
+                if code_list not in seen:
+                    seen.append(code_list)
+                    yield export, ("code_lists", i), code_list
+
+    def _unmapped_files(self) -> list[str]:
+        patterns = [x.file for x in self.mapping.exports] + [c.file for _, _, c in self._code_lists()]
+        return [
+            f"{self._place(file.name)}: no export of hospitals/{self.mapping.sender}.yml reads this file;"
+            f" map it, or list it with ignored: ['*']. Known files: {', '.join(dict.fromkeys(patterns))}"
+            for file in self.inventory.files
+            if not any(fnmatch(file.name, p) for p in patterns)
+        ]
+
+    def _unread_parts(self, opened: list[DeliveredTable]) -> list[str]:
+        """Sheets and archive members that no export reads; an export with ignored: ['*'] may name them."""
+        faults = []
+        tables = [part.table for part in opened]
+        for file in self.inventory.files:
+            if any(t.file == file.name or t.file.startswith(f"{file.name}/") for t in tables):
+                faults += [
+                    f'{self._place(file.name)}: no export of hospitals/{self.mapping.sender}.yml reads {part}; map it, or'
+                    " list it with ignored: ['*']"
+                    for part in left_unread(file.path, tables, self.workdir, file.name)
+                    if not any(_ignores(x, file.name, part) or _asks_for(x, file.name, part) for x in self.mapping.exports)
+                ]
+        return faults
+
+    def _column_faults(self, opened: list[DeliveredTable]) -> list[str]:
+        faults: list[str] = []
+        loose: dict[tuple[str, str | None], list[str]] = {}
+        for part in opened:
+            table = part.table
+            names: list[str] = []
+            feeding = [x for x in part.exports if not x.is_ignored]
+            for export in part.exports:
+                if not (feeding and export.is_ignored and export.where):  # it is rows that are not wanted, not columns
+                    names += [*export.identifiers, *export.ignored, *export.undecided]
+                for place, column in named_columns(export):
+                    if column in table.columns:
+                        names.append(column)
+                    elif not is_named(column, export.optional_columns, table.columns):
+                        faults.append(
+                            f'{self._mapping_place(export, *place)}: no column "{column}" in {self._place(_label(table))}.'
+                            f" Its columns: {_shown(table.columns)}.{nearest(column, table.columns)}"
+                        )
+            unread = [c for c in table.columns if not is_named(c, names, table.columns)]
+            key = (table.file, table.sheet)
+            loose[key] = [c for c in loose[key] if c in unread] if key in loose else unread
+        for (file, sheet), columns in loose.items():
+            if columns:
+                faults.append(
+                    f"{self._place(_named(file, sheet))}: hospitals/{self.mapping.sender}.yml neither maps nor ignores"
+                    f" {'column' if len(columns) == 1 else 'columns'} {_shown(columns)}; map each, or list it under"
+                    " ignored or identifiers"
+                )
+        return faults
+
+    def _rounded_ids(self, opened: list[DeliveredTable]) -> list[str]:
+        """Ids that a spreadsheet has rounded: two patients may look like one."""
+        return [
+            f'{self._place(_label(part.table))}: column "{finding.column}": {finding.count:,} ids have lost digits, the first in row'
+            f" {finding.first_row}: a spreadsheet keeps 15; expected ids as they are, for two patients may look like one; ask for"
+            " the column as text"
+            for part in opened for finding in part.table.findings
+            if finding.rule == "digits_lost" and finding.column in {c for x in part.exports for c in _id_columns(x)}
+        ]
+
+    def stray(self, part: DeliveredTable, cells: dict[str, str]) -> str:
+        """SQL: why a row is none (the header again, what is printed below a table), by what stands in the place of an id; else null."""
+        sources = [s for x in part.exports for _, e in x.entities() for s in (e.patient_id, e.visit_id) if s]
+        ids = [c for c in dict.fromkeys(c for s in sources for c in s.columns) if c in part.table.columns]
+        tests = [
+            # most ids begin like no footer and not like their header; what follows is dear
+            f"when not contains({literal(BLANKS + FOOTER_BEGINS + c[:1].lower())}, lower(left({cells[c]}, 1))) then null"
+            f" when {without_blanks(cells[c])} = {literal(c)} then 'repeated_header'"
+            f" when left({cells[c]}, 1) between '0' and '9' then null"
+            f" when regexp_full_match(lower({without_blanks(cells[c])}), {literal(FOOTER)}) then 'footer'"
+            for c in ids
+        ]
+        return f"(case {' '.join(tests)} end)" if tests else "(null)"
+
+    def second_tables(self, opened: list[DeliveredTable]) -> list[str]:
+        """Sheets that hold another table below the first."""
+        faults: list[str] = []
+        for part in opened:
+            if all(export.is_ignored for export in part.exports):
+                continue
+            cells = {c: f"c{i}" for i, c in enumerate(part.table.columns)}
+            part.table.load(self.connection, "incoming", part.wanted)
+            faults += self.second_table(part, cells, self.stray(part, cells))
+            part.table.unload(self.connection, "incoming")
+        return faults
+
+    def second_table(self, part: DeliveredTable, cells: dict[str, str], stray: str) -> list[str]:
+        """A header again above other names begins another table, and refuses the delivery."""
+        other = " or ".join(f"{without_blanks(cells[c])} <> {literal(c)}" for c in part.wanted if c in part.table.columns)
+        row = self.connection.execute(
+            f"select min(source_row) from incoming where {stray} = 'repeated_header' and ({other or 'false'})"
+        ).fetchone()[0]
+        return [] if row is None else [
+            f"{self._place(_label(part.table))}: row {row} repeats a column's name above other names: two tables on one sheet;"
+            " expected one; ask for each as a sheet or a file of its own"
+        ]
+
+    def _place(self, file: str = "") -> str:
+        return f"{self.inventory.sender}/{self.inventory.delivery}" + (f"/{file}" if file else "")
+
+    def _mapping_place(self, export: Export, *key: str | int) -> str:
+        number = self.mapping.exports.index(export)
+        dotted = ".".join([f"exports[{number}]", *(str(k) for k in key)])
+        return f"{self.registry.place_in_mapping(self.mapping.sender, 'exports', number, *key)}: {dotted}"
+
+
+def named_columns(export: Export) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Each column that an export maps or asks, with the key under which it stands."""
+    for name, entity in export.entities():
+        for key, source in entity.sources():
+            for column in (*source.columns, *source.columns_asked):
+                yield (name, *key), column
+        for ours, column in (entity.link_by if isinstance(entity, Patients) else {}).items():
+            yield (name, "link_by", ours), column
+    for i, alternative in enumerate(export.where):
+        for column in alternative:
+            yield ("where", i, column), column
+
+
+def _ignores(export: Export, file: str, part: UnreadPart) -> bool:
+    """Whether an export says that a part of a file is not wanted, which then need not even be a table."""
+    return export.is_ignored and not export.where and _covers(export, file, part)
+
+
+def _asks_for(export: Export, file: str, part: UnreadPart) -> bool:
+    """Whether an export names the part: what kept it from being read is told already."""
+    return (export.member if part.sheet is None else export.sheet) is not None and _covers(export, file, part)
+
+
+def _covers(export: Export, file: str, part: UnreadPart) -> bool:
+    pairs = ((export.member, part.member), (export.sheet, part.sheet))
+    return fnmatch(file, export.file) and all(
+        pattern is None or (name is not None and (name == pattern or fnmatch(name, pattern))) for pattern, name in pairs
+    )
+
+
+def _id_columns(export: Export) -> Iterator[str]:
+    for _, entity in export.entities():
+        for source in (entity.patient_id, entity.visit_id):
+            yield from source.columns if source else ()
+        if isinstance(entity, Patients):
+            yield from entity.link_by.values()
+
+
+def _label(table: SourceTable) -> str:
+    return _named(table.file, table.sheet)
+
+
+def _named(file: str, sheet: str | None) -> str:
+    return file + (f" [{sheet}]" if sheet else "")
+
+
+def _shown(columns: list[str] | tuple[str, ...]) -> str:
+    shown = ", ".join(f'"{c}"' for c in columns[:MAX_COLUMNS_SHOWN])
+    return shown + (f" and {len(columns) - MAX_COLUMNS_SHOWN} more" if len(columns) > MAX_COLUMNS_SHOWN else "")

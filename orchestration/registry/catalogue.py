@@ -1,0 +1,125 @@
+"""The clinical catalogue (dbt_project/seeds) as Python looks it up: names, units, words. The models do the same in SQL.
+
+Belongs here: reading the seeds, the normal form of a name (seeds/README.md). Does not belong here: any fact about medicine.
+"""
+
+from __future__ import annotations
+
+import csv
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+SEEDS = Path(__file__).resolve().parents[2] / "dbt_project" / "seeds"
+NAMES = {  # kind of name: table of ids, id column, table of synonyms
+    "concepts": ("concepts", "concept_id", "concept_synonyms"),
+    "antibodies": ("antibodies", "antibody_id", "antibody_synonyms"),
+    "events": ("event_types", "event_id", "event_synonyms"),
+    "treatments": ("treatments", "treatment_id", "treatment_synonyms"),
+}
+_GREEK = dict(zip("αβγδεζηθικλμνξοπρστυφχψως", (
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
+    "nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "sigma",
+), strict=True)) | {"µ": "mu"}
+
+Row = dict[str, str]
+
+
+_additions: dict[str, list[Row]] = {}
+
+
+def extend(additions: dict[str, list[Row]]) -> None:
+    """Take what the registry that this process works on adds (`additions.py`); replaces what another one added."""
+    _additions.clear()
+    _additions.update(additions)
+    for lookup in (seed, names, concepts, units, _rules, words, missing_marks):
+        lookup.cache_clear()
+
+
+@cache
+def seed(name: str) -> tuple[Row, ...]:
+    """The rows of a seed, and those that the registry adds."""
+    rows = shipped(name)
+    return (*rows, *(dict.fromkeys(rows[0], "") | row for row in _additions.get(name, ())))
+
+
+@cache
+def shipped(name: str) -> tuple[Row, ...]:
+    with (SEEDS / f"{name}.csv").open(encoding="utf-8", newline="") as handle:
+        return tuple(csv.DictReader(handle))
+
+
+def half_width(text: str) -> str:
+    return "".join(chr(ord(c) - 0xFEE0) if "！" <= c <= "～" else " " if c == "\u3000" else c for c in text)
+
+
+def normal(text: str) -> str:
+    """The form under which names are compared."""
+    spelled = "".join(_GREEK.get(c, c) for c in half_width(text).strip().lower())
+    return "".join(c for c in spelled if unicodedata.category(c)[0] in "LN" or c in "+%#")
+
+
+@cache
+def names(kind: str) -> dict[str, str]:
+    """Normal form to id, of concepts, antibodies, events or treatments; LOINC codes are names of concepts."""
+    _, id_column, synonyms = NAMES[kind]
+    found = {normal(row["synonym"]): row[id_column] for row in seed(synonyms)}
+    if kind == "concepts":
+        found |= {normal(row["loinc"]): row["concept_id"] for t in ("concepts", "concept_loinc") for row in seed(t) if row["loinc"]}
+    return found
+
+
+@cache
+def concepts() -> dict[str, Row]:
+    return {row["concept_id"]: row for row in seed("concepts")}
+
+
+@cache
+def units() -> dict[str, str]:
+    """A unit's spelling, as written, to UCUM."""
+    return {row["unit_source"]: row["unit_ucum"] for row in seed("unit_spellings")}
+
+
+def unit(text: str) -> str | None:
+    """UCUM code of a unit as sent."""
+    return units().get(text.strip())
+
+
+@cache
+def _rules() -> dict[tuple[str, str, str], tuple[float, float]]:
+    return {
+        (r["concept_id"], r["unit_from"], r["unit_to"]): (float(r["factor"]), float(r["offset"]))
+        for r in seed("unit_conversions")
+    }
+
+
+def rule(concept_id: str, unit_from: str) -> tuple[float, float] | None:
+    """Factor and offset to the canonical unit: a concept's own rule before one for any concept."""
+    unit_to = concepts()[concept_id]["unit_canonical"]
+    if unit_from == unit_to:
+        return 1.0, 0.0
+    return _rules().get((concept_id, unit_from, unit_to)) or _rules().get(("*", unit_from, unit_to))
+
+
+def converts(concept_id: str, spelling: str) -> bool:
+    """Whether a rule leads from a unit as spelled to the concept's canonical unit."""
+    code = unit(spelling)
+    return code is not None and rule(concept_id, code) is not None
+
+
+def has_unit(concept_id: str) -> bool:
+    """Whether a number of the concept means nothing without its unit."""
+    concept = concepts()[concept_id]
+    return concept["kind"] not in ("coded", "text") and concept["unit_canonical"] not in ("", "1", "{score}", "[pH]", "{grade}", "{result}")
+
+
+@cache
+def words(table: str, text_column: str) -> frozenset[str]:
+    """Words of a code list (sex, yes or no, follow-up), in small letters."""
+    return frozenset(row[text_column].strip().lower() for row in seed(table))
+
+
+@cache
+def missing_marks() -> frozenset[str]:
+    """Marks that mean not known wherever they stand."""
+    return frozenset(row["mark"].strip().lower() for row in seed("missing_marks") if row["entity"] == "*")

@@ -1,0 +1,354 @@
+"""Loads and checks a registry folder: `registry.yml`, mappings, corrections, waivers, studies, their printed numbers.
+
+Belongs here: the shape of `registry.yml` and where things lie in a registry folder. Does not belong here: the shape of a
+mapping (`mapping.py`), of corrections (`corrections.py`), of waivers (`expectations/suite.py`), of a study
+(`analytics/study/file.py`) or of printed numbers (`published.py`), and anything that runs.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, field_validator, model_validator
+
+from analytics.paper.published import Paper
+from analytics.study.file import Study
+from expectations.suite import Waiver
+from orchestration.registry import catalogue
+from orchestration.registry.additions import read_additions
+from orchestration.registry.catalogue import Row
+from orchestration.registry.corrections import CorrectionFile, faults_of
+from orchestration.registry.entities import ASKED, Id, Strict
+from orchestration.registry.mapping import Mapping
+from orchestration.registry.mapping_file import place_in_mapping, read_mapping, unknown_ids
+from orchestration.registry.published import read_paper
+from yaml_files.yaml_file import ConfigurationError, dotted, line_of, nearest, read_model
+
+SHIPPED_REGISTRY = Path(__file__).resolve().parents[2] / "registry"
+DEFINITIONS = SHIPPED_REGISTRY.parent / "dbt_project" / "seeds" / "definitions.csv"
+SUCCESS_MARKER = "_SUCCESS"
+
+
+class VisitWindow(Strict):
+    """One scheduled visit: visits from ``from_day`` to ``to_day`` compete for it, the nearest to nominal wins."""
+
+    visit: Id
+    nominal_month: float = Field(description="Its time in models and figures.")
+    nominal_day: float
+    from_day: float
+    to_day: float
+
+    @model_validator(mode="after")
+    def ordered(self) -> VisitWindow:
+        if not self.from_day <= self.nominal_day <= self.to_day:
+            raise ValueError("expected from_day <= nominal_day <= to_day")
+        return self
+
+
+class RegistryFile(Strict):
+    """registry.yml"""
+
+    name: str
+    synthetic: bool = Field(False, description="Printed wherever a reader could take the data for real.")
+    description: str = ""
+    small_cell_threshold: int = Field(0, ge=0, description="Counts below it are not printed; 0 prints all.")
+    visit_schedule: list[VisitWindow] = Field(min_length=1)
+    observation_window_days: float = Field(
+        14, ge=0, description="An observation belongs to the nearest visit at most so many days away."
+    )
+    pseudonym_key: str = Field(
+        ".keys/pseudonym.key", description="File of the key that makes patient_key; relative to the registry, or absolute."
+    )
+    keep_releases: int = Field(5, ge=1)
+    quiet_seconds: float = Field(
+        10, ge=0, description="A delivery without a _SUCCESS marker is complete when unchanged for so long."
+    )
+
+    memory_limit: str = Field(
+        "4GB", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$", description="What a build may take; beyond it DuckDB uses the disk beside the warehouse."
+    )
+
+    @field_validator("visit_schedule")
+    @classmethod
+    def once(cls, value: list[VisitWindow]) -> list[VisitWindow]:
+        names = [w.visit for w in value]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ValueError(f"these visits stand twice: {', '.join(twice)}")
+        return value
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry folder, read and checked."""
+
+    folder: Path
+    file: RegistryFile
+    mappings: dict[str, Mapping]
+    studies: dict[str, Study]
+    corrections: dict[str, CorrectionFile] = field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
+    papers: dict[str, Paper] = field(default_factory=dict)  # by the study that reproduces their numbers
+    additions: dict[str, list[Row]] = field(default_factory=dict)  # to the clinical catalogue, by seed
+
+    landing = property(lambda self: self.folder / "landing")
+    warehouse = property(lambda self: self.folder / "warehouse" / "warehouse.duckdb")
+    releases = property(lambda self: self.folder / "release")
+    reports = property(lambda self: self.folder / "reports")
+    queries = property(lambda self: self.folder / "queries")
+    dagster_home = property(lambda self: self.folder / ".dagster")
+
+    @property
+    def pseudonym_key_file(self) -> Path:
+        return self.folder / self.file.pseudonym_key
+
+    def mapping_digest(self, sender: str) -> str:
+        """Changes when the sender's mapping changes: its deliveries are then read again."""
+        return _digest(self.mappings[sender].model_dump(mode="json"))
+
+    def rules_digest(self) -> str:
+        """Changes when the schedule, the endpoints or additions to the catalogue change: marts are then built anew."""
+        return _digest({
+            "registry": self.file.model_dump(mode="json", include={"visit_schedule", "observation_window_days"}),
+            "endpoints": {s.study: s.model_dump(mode="json")["endpoints"] for s in self.studies.values()},
+            "additions": self.additions,
+        })
+
+    def corrections_digest(self, sender: str) -> str:
+        """Changes when a correction of the sender's rows changes; empty without any that acts or asks."""
+        file = self.corrections.get(sender)
+        open_ones = [c.model_dump(mode="json") for c in file.corrections if c.status != "withdrawn"] if file else []
+        return _digest(open_ones) if open_ones else ""
+
+    def records_digest(self, today: date, sender: str | None = None) -> str:
+        """Changes when anything that people decided about deliveries (of one sender) changes, and when a waiver ends."""
+        return _digest({
+            "corrections": {s: file.model_dump(mode="json") for s, file in self.corrections.items() if sender in (None, s)},
+            "waivers": [str(w) for w in self.waivers if today <= w.expires],
+        })
+
+    def studies_digest(self) -> str:
+        """Changes when a study or the printed numbers beside it change: results are then computed anew."""
+        return _digest({
+            "studies": {name: study.model_dump(mode="json") for name, study in self.studies.items()},
+            "papers": {name: paper.as_data() for name, paper in self.papers.items()},
+        })
+
+    def withdraws(self, sender: str, delivery: str, content_sha256: str) -> bool:
+        """Whether a record takes this content of a delivery out of force."""
+        return sender in self.corrections and self.corrections[sender].withdraws(delivery, content_sha256)
+
+    def undecided(self, senders: Iterable[str] | None = None) -> list[str]:
+        """A sentence for everything that a draft left to a person."""
+        return [sentence for sender in senders or self.mappings for sentence in self._undecided(sender)]
+
+    def _undecided(self, sender: str) -> Iterator[str]:
+        for i, export in enumerate(self.mappings[sender].exports):
+            for entity, content in export.entities():
+                for key, source in content.sources():
+                    if ASKED in source.columns:
+                        location = ("exports", i, entity, *key)
+                        yield f"{self.place_in_mapping(sender, *location)}: {dotted(location)}: name the column in place of {ASKED}"
+            if export.undecided:
+                yield (
+                    f"{self.place_in_mapping(sender, 'exports', i, 'undecided')}: exports[{i}].undecided: map each of"
+                    f" {', '.join(export.undecided)}, or list it under ignored or identifiers; until then no delivery is taken"
+                )
+
+    def place_in_mapping(self, sender: str, *location: str | int) -> str:
+        """``hospitals/<sender>.yml:line`` of a key, or the file that states it for this sender."""
+        return place_in_mapping(self.folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", location)
+
+    def unit_notes(self) -> Iterator[str]:
+        """A sentence for every wide column of numbers whose unit is not stated, or leads nowhere."""
+        for sender, mapping in self.mappings.items():
+            for i, export in enumerate(mapping.exports):
+                values = export.observations.values if export.observations else None
+                for name, source in (values or {}).items():
+                    concept = catalogue.names("concepts")[catalogue.normal(name)]
+                    canonical = catalogue.concepts()[concept]["unit_canonical"]
+                    if not catalogue.has_unit(concept):
+                        continue
+                    if source.unit is None:
+                        finding = (f"no unit is stated, and a number without one has no value in {canonical};"
+                                   " write {column: …, unit: …} unless its cells say it")
+                    elif not catalogue.converts(concept, mapping.codes.units.get(source.unit, source.unit)):
+                        finding = (f'no rule leads from "{source.unit}" to {canonical}, and its numbers will have no value in it;'
+                                   " write the unit otherwise, or add a rule to concepts/unit_conversions.csv of the registry")
+                    else:
+                        continue
+                    location = ("exports", i, "observations", "values", name)
+                    yield f"{self.place_in_mapping(sender, *location)}: {dotted(location)}: {finding}"
+
+    def deliveries(self, sender: str) -> list[str]:
+        """The sender's delivery folders, by name."""
+        folder = self.landing / sender
+        return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")) if folder.is_dir() else []
+
+
+def load_registry(folder: Path) -> Registry:
+    """Read a registry folder; raise ConfigurationError with all faults of all its files."""
+    folder = folder.resolve()
+    if not (folder / "registry.yml").is_file():
+        raise ConfigurationError(
+            [f"{folder}: no registry.yml here; give a registry folder with --registry, or lay one out: myositis init DIR"]
+        )
+    faults = _misnamed(folder)
+    file = _collect(faults, folder / "registry.yml", RegistryFile, folder)
+    additions, wrong = read_additions(folder / "concepts")
+    faults += wrong
+    catalogue.extend(additions)
+    mappings = _read_folder(faults, folder, "hospitals", Mapping, "sender")
+    studies = _read_folder(faults, folder, "studies", Study, "study")
+    corrections = _read_folder(faults, folder, "corrections", CorrectionFile, "sender")
+    faults += _check_corrections(folder, corrections, mappings)
+    waivers = _read_waivers(faults, folder, mappings)
+    if file is not None:
+        faults += _check_studies(folder, studies, file)
+    for sender, mapping in mappings.items():
+        faults += unknown_ids(folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", mapping)
+    papers = _read_papers(faults, folder)
+    if faults:
+        raise ConfigurationError(faults)
+    return Registry(folder, file, mappings, studies, corrections, waivers, papers, additions)
+
+
+def _collect(faults: list[str], path: Path, model: type, folder: Path):
+    shown_as = str(path.relative_to(folder))
+    try:
+        return read_mapping(path, shown_as) if model is Mapping else read_model(path, model, shown_as)
+    except ConfigurationError as error:
+        faults += error.faults
+        return None
+
+
+def _misnamed(folder: Path) -> list[str]:
+    """Files that look like part of the registry and would never be read."""
+    kinds = (".", "hospitals", "studies", "corrections")
+    return [
+        f"{path.relative_to(folder)}: not read, for its name ends in {path.suffix}; call it {path.stem}.yml"
+        for kind in kinds for path in sorted((folder / kind).glob("*")) if path.suffix.lower() in (".yaml", ".yml") and path.suffix != ".yml"
+    ]
+
+
+def _read_folder(faults: list[str], folder: Path, kind: str, model: type, id_key: str) -> dict:
+    found = {}
+    for path in sorted((folder / kind).glob("*.yml")):
+        item = _collect(faults, path, model, folder)
+        if item is None:
+            continue
+        identity = getattr(item, id_key)
+        if identity != path.stem:
+            line = line_of(path, (id_key,))
+            faults.append(
+                f'{kind}/{path.name}:{line}: {id_key}: "{identity}" does not match the file name;'
+                f" name the file {identity}.yml or write {id_key}: {path.stem}"
+            )
+        found[identity] = item
+    if kind == "hospitals" and not found and not faults:
+        faults.append(f"{kind}/: no mapping file here; write one per sender, or draft one: myositis onboard HOSPITAL PATH")
+    return found
+
+
+def _read_papers(faults: list[str], folder: Path) -> dict[str, Paper]:
+    """published/<study>/: the printed numbers that the study reproduces."""
+    studies = [path.stem for path in sorted((folder / "studies").glob("*.yml"))]
+    found = {}
+    for path in sorted(p for p in (folder / "published").glob("*") if p.is_dir()):
+        if path.name not in studies:
+            faults.append(
+                f"published/{path.name}/: no study of this name; a folder of printed numbers is called as the"
+                f" study that reproduces them. Studies: {', '.join(studies) or 'none'}.{nearest(path.name, studies)}"
+            )
+            continue
+        try:
+            found[path.name] = read_paper(path, shown_as=f"published/{path.name}")
+        except ConfigurationError as error:
+            faults += error.faults
+    return found
+
+
+def _check_studies(folder: Path, studies: dict[str, Study], file: RegistryFile) -> list[str]:
+    """A study may name only visits of the schedule and definitions of the catalogue."""
+    visits = [w.visit for w in file.visit_schedule]
+    faults = []
+    for study in studies.values():
+        path = folder / "studies" / f"{study.study}.yml"
+        for location, visit in study.visits_named():
+            if visit not in visits:
+                faults.append(
+                    f"studies/{study.study}.yml:{line_of(path, location)}:"
+                    f' no visit "{visit}" in registry.yml. Its visits: {", ".join(visits)}.'
+                    f"{nearest(visit, visits)}"
+                )
+        faults += [
+            f"studies/{study.study}.yml:{line_of(path, location)}: {fault}"
+            for location, name, with_levels in study.definitions_named()
+            if (fault := _definition_fault(name, with_levels))
+        ]
+    return faults
+
+
+def _check_corrections(folder: Path, corrections: dict[str, CorrectionFile], mappings: dict[str, Mapping]) -> list[str]:
+    faults: list[str] = []
+    for sender, file in corrections.items():
+        path = folder / "corrections" / f"{sender}.yml"
+        if sender in mappings:
+            faults += faults_of(file, mappings[sender], path, f"corrections/{sender}.yml")
+        elif mappings:
+            faults.append(
+                f"corrections/{sender}.yml:1: no mapping hospitals/{sender}.yml; a file of corrections is called as its sender."
+                f" Senders: {', '.join(mappings)}.{nearest(sender, mappings)}"
+            )
+    return faults
+
+
+def _read_waivers(faults: list[str], folder: Path, mappings: dict[str, Mapping]) -> tuple[Waiver, ...]:
+    """waivers.yml, where there is one: expectations of the suites that may fail until a day."""
+    from expectations import ALL_SUITES, load_suite, load_waivers
+
+    path = folder / "waivers.yml"
+    if not path.exists():
+        return ()
+    try:
+        waivers = load_waivers(path, [load_suite(suite) for suite in ALL_SUITES])
+    except ConfigurationError as error:
+        faults += error.faults
+        return ()
+    known = [h for m in mappings.values() for h in (m.sender, *(f"{m.sender}_{code}" for code in m.hospitals or {}))]
+    networks = tuple(f"{m.sender}_" for m in mappings.values() if m.is_network)
+    for number, waiver in enumerate(waivers):
+        if waiver.hospital and mappings and waiver.hospital not in known and not waiver.hospital.startswith(networks):
+            line = line_of(path, ("waivers", number, "hospital"))
+            faults.append(
+                f'waivers.yml:{line}: waivers[{number}].hospital: no hospital "{waiver.hospital}" in hospitals/.'
+                f"{nearest(waiver.hospital, known)} Hospitals: {', '.join(known)}"
+            )
+    return waivers
+
+
+@cache
+def _definitions() -> dict[str, str]:
+    """Clinical definitions of the catalogue: id to the levels that it tells apart."""
+    with DEFINITIONS.open(encoding="utf-8", newline="") as handle:
+        return {row["definition_id"]: row["levels"] for row in csv.DictReader(handle)}
+
+
+def _definition_fault(name: str, with_levels: bool) -> str | None:
+    known = _definitions()
+    if name not in known:
+        return f'no definition "{name}". The definitions: {", ".join(known)}.{nearest(name, list(known))}'
+    if with_levels and not known[name]:
+        levelled = [d for d, levels in known.items() if levels]
+        return f'at_least: definition "{name}" has no levels; those with levels: {", ".join(levelled)}'
+    return None
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]

@@ -1,0 +1,253 @@
+"""What a sender's mapping file may say: which file feeds which entity, column by column, ours: theirs.
+
+Belongs here: the pydantic models of `hospitals/<sender>.yml`. Does not belong here: entities and their fields
+(`entities.py`), reading files (`exports/`), loading them (`raw/`), interpreting values (dbt).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
+
+from orchestration.exports import ReadSpec
+from orchestration.registry.entities import (
+    ENTITIES,
+    FORMAT_NAMES,
+    WHERE_SCHEMA,
+    Antibodies,
+    DateFormats,
+    Entity,
+    Events,
+    FollowUp,
+    Id,
+    Observations,
+    Patients,
+    Strict,
+    Treatments,
+    Visits,
+    Where,
+    is_date,
+    is_named,
+)
+
+Population = Literal["children", "adults", "all"]
+
+
+class CodeList(Strict):
+    """A file of the delivery that says what the codes of other files mean: one row per code, or one per field."""
+
+    file: str = Field(description="Name or pattern inside the delivery folder; a delivery may come without it.")
+    code: str | None = Field(None, description="One row per code: its column of codes …")
+    label: str | None = Field(None, description="… and its column of what they mean.")
+    columns: list[str] = Field(default_factory=list, description="One row per code: the columns that hold such codes.")
+    field: str | None = Field(None, description="One row per field (REDCap's data dictionary): its column of field names …")
+    choices: str | None = Field(None, description="… and its column of choices, `1, Yes | 2, No`.")
+
+    @model_validator(mode="after")
+    def one_shape(self) -> CodeList:
+        by_code = (self.code is not None, self.label is not None, bool(self.columns))
+        by_field = (self.field is not None, self.choices is not None)
+        if not ((all(by_code) and not any(by_field)) or (all(by_field) and not any(by_code))):
+            raise ValueError("give code, label and columns (one row per code), or field and choices (one row per field)")
+        return self
+
+
+class Export(ReadSpec):
+    """One table of a delivery: a file (and sheet) and the entities that its rows feed."""
+
+    name: Id | None = Field(None, description="What another mapping calls it: `like: labs`.")
+    like: Id | None = Field(None, description="An export of the mapping that this one is like; what stands here goes before.")
+    file: str = Field(description="Name or pattern (`labs_*.csv`) inside the delivery folder.")
+    optional: bool = Field(False, description="A delivery may come without it.")
+    where: Annotated[list[Where], WithJsonSchema({"anyOf": [WHERE_SCHEMA, {"type": "array", "items": WHERE_SCHEMA}]})] = Field(
+        default_factory=list,
+        description="The rows that it takes: those whose columns hold these texts; of a list of such, any.",
+    )
+    identifiers: list[str] = Field(
+        default_factory=list, description="Columns that never pass ingestion; `*` stands for any text."
+    )
+    ignored: list[str] = Field(
+        default_factory=list, description="Columns that are known and not wanted; `*` stands for any text."
+    )
+    undecided: list[str] = Field(
+        default_factory=list, description="Columns of a draft that nobody has decided yet; until then no delivery is taken."
+    )
+    optional_columns: list[str] = Field(
+        default_factory=list, description="Mapped columns that may be absent, and then count as blank; `*` stands for any text."
+    )
+    code_lists: list[CodeList] = Field(
+        default_factory=list, description="Files that say what codes mean; the meaning takes the code's place."
+    )
+    dates: DateFormats | None = Field(None, description="Date formats of this table, instead of the file's `dates`.")
+    patients: Patients | None = None
+    visits: Visits | None = None
+    observations: Observations | None = None
+    antibodies: Antibodies | None = None
+    events: Events | None = None
+    treatments: Treatments | None = None
+    follow_up: FollowUp | None = None
+
+    def entities(self) -> Iterator[tuple[str, Entity]]:
+        for name in ENTITIES:
+            entity = getattr(self, name)
+            if entity is not None:
+                yield name, entity
+
+    @property
+    def is_ignored(self) -> bool:
+        """Rows that are known and not wanted."""
+        return not any(True for _ in self.entities())
+
+    def columns_asked(self) -> Iterator[str]:
+        for alternative in self.where:
+            yield from alternative
+
+    @field_validator("where", mode="before")
+    @classmethod
+    def one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def accounts(self) -> Export:
+        if not any(True for _ in self.entities()) and not self.ignored == ["*"] and not self.undecided:
+            raise ValueError(f"feeds no entity; name at least one of {', '.join(ENTITIES)}, or ignored: ['*']")
+        mapped = {c for _, e in self.entities() for c in e.columns()}
+        both = sorted(c for c in mapped if is_named(c, self.identifiers, mapped))
+        allowed = {c for _, e in self.entities() for s in (e.patient_id, e.visit_id) if s for c in s.columns}
+        linked = set(self.patients.link_by.values()) if self.patients else set()
+        if leaked := [c for c in both if c not in allowed | linked]:
+            raise ValueError(
+                "identifiers may feed only patient_id, visit_id and link_by; also mapped: "
+                + ", ".join(leaked)
+            )
+        if loose := sorted(c for c in linked if not is_named(c, self.identifiers, mapped)):
+            raise ValueError(
+                "a column of link_by is an identifier; list it under identifiers too: " + ", ".join(loose)
+            )
+        return self
+
+
+class HospitalEntry(Strict):
+    name: str
+    population: Population = "all"
+
+
+class Codes(Strict):
+    """A sender's own words, theirs: ours. What is absent here is looked up in the shipped catalogue."""
+
+    concepts: dict[str, Id | None] = Field(
+        default_factory=dict,
+        description="null: known and not wanted. `\"*\": null`: nor is any other name that the catalogue does not know.",
+    )
+    results: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description="By test (their name; of a wide table our concept; `*` for any) their text: what it means, which is"
+        " a number, a limit such as `<0.5`, a grade such as `2+`, or a code such as `positive`.",
+    )
+    missing: dict[str, list[str]] = Field(
+        default_factory=dict, description="By test (as under results) the texts that mean: not known, such as -1."
+    )
+    units: dict[str, str] = Field(default_factory=dict, description="their spelling: UCUM")
+    antibodies: dict[str, Id | None] = Field(default_factory=dict)
+    events: dict[str, Id | None] = Field(default_factory=dict)
+    treatments: dict[str, Id | None] = Field(default_factory=dict)
+    assays: dict[str, Id] = Field(default_factory=dict)
+    sex: dict[str, Literal["female", "male", "unknown"]] = Field(default_factory=dict)
+    comparators: dict[str, Literal["<", "<=", "=", ">=", ">"]] = Field(default_factory=dict)
+    event_status: dict[str, Literal["present", "absent", "unknown"]] = Field(default_factory=dict)
+    follow_up_status: dict[str, Literal["followed", "lost", "died", "transferred", "unknown"]] = Field(
+        default_factory=dict
+    )
+
+    @field_validator("*")
+    @classmethod
+    def any_other(cls, value: dict, info) -> dict:
+        if info.field_name not in ("results", "missing") and value.get("*") is not None:
+            raise ValueError('"*" is any name that nobody knows; it can only be null (not wanted)')
+        return value
+
+
+class ChangesAllowed(Strict):
+    """How much of what a sender said before a delivery may change: of each test, antibody, event or treatment, and of each
+    other table, a share of the rows known."""
+
+    changed: float = Field(0.02, ge=0, le=1, description="Share of the known rows that may say something else.")
+    gone: float = Field(0.02, ge=0, le=1, description="Share of the known rows that may be missing, where all are to be sent.")
+    rows: int = Field(5, ge=0, description="So many rows may always change or go.")
+
+    def sentence(self, what: Literal["changed", "gone"], known: int) -> str:
+        share = getattr(self, what)
+        return f"{max(self.rows, int(share * known)):,} ({share:.1%} of the known rows, or {self.rows} rows where that is more)"
+
+
+class Mapping(Strict):
+    """hospitals/<sender>.yml"""
+
+    sender: Id
+    name: str
+    like: Id | None = Field(
+        None, description="Another hospital, or redcap, fhir_r4, fhir_r4_bundle, omop_cdm_5_4: its mapping holds where this one is silent."
+    )
+    population: Population = "all"
+    hospitals: dict[str, HospitalEntry] | None = Field(
+        None, description="A network's hospitals, by the code in its hospital_id column; others get the code as name."
+    )
+    expected_every: str | None = Field(
+        None, pattern=r"^[1-9]\d* (day|week|month|year)s?$", description="A delivery is due so long after the last one."
+    )
+    kind: Literal["incremental", "full"] = Field(
+        "incremental", description="full: a delivery replaces all that this sender sent before."
+    )
+    dates: DateFormats = Field(
+        default_factory=lambda: ["%Y-%m-%d"],
+        description=f"Date formats, strptime, or {', '.join(FORMAT_NAMES)}. One without a day (`%Y-%m`) reads partial dates.",
+    )
+    two_digit_year_pivot: int | None = Field(
+        None, ge=0, le=99, description="Of `%y`: the last year of this century; 30 makes 30 2030 and 31 1931."
+    )
+    missing: list[str] = Field(default_factory=list, description="Texts that mean: not known.")
+    decimal: Literal[".", ","] | None = Field(
+        None, description="Decimal mark. Without it 1.5 is read, and 1,234, which may be either, is not."
+    )
+    unlisted_events: Literal["unknown", "absent"] = Field(
+        "unknown", description="What it means when no row names an event."
+    )
+    rejected_rows_allowed: float = Field(
+        0.05, ge=0, le=1, description="Share of a table's rows that may be rejected before the delivery is refused."
+    )
+    changes_allowed: ChangesAllowed = Field(
+        default_factory=ChangesAllowed, description="How much of what is known a delivery may change before it is refused."
+    )
+    codes: Codes = Field(default_factory=Codes)
+    exports: list[Export] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def pivot_stated(self) -> Mapping:
+        two_digit = [f for *_, formats in self.date_fields() for f in formats if "%y" in f]
+        if two_digit and self.two_digit_year_pivot is None:
+            raise ValueError(
+                f'"{two_digit[0]}" has a year of two digits; state two_digit_year_pivot, the last two-digit year of this'
+                " century"
+            )
+        return self
+
+    def date_fields(self) -> Iterator[tuple[Export, str, list[str]]]:
+        """Each date of each export with its formats: its own, else the export's, else the file's."""
+        for export in self.exports:
+            for _, entity in export.entities():
+                for field, source in entity.fields():
+                    if is_date(field):
+                        yield export, field, source.dates or export.dates or self.dates
+
+    @property
+    def is_network(self) -> bool:
+        return any(e.hospital_id is not None for x in self.exports for _, e in x.entities())
+
+    def export_id(self, export: Export) -> str:
+        return f"{self.sender}/{self.exports.index(export) + 1}"
+
+    def decimal_of(self, export: Export) -> str | None:
+        """The decimal mark of an export: its own, else the file's; None where neither is stated."""
+        return export.decimal or self.decimal

@@ -1,0 +1,303 @@
+"""Reads a folder of printed numbers, ``published/<study>/`` or any other, with every fault on its line.
+
+Belongs here: the columns of its files, lines, nearest known names. Does not belong here: what the numbers
+mean (``analytics/paper/published.py``).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from analytics.paper.printed_numbers import PrintedNumber
+from analytics.paper.published import (
+    Paper,
+    PaperFile,
+    PrintedAnalysis,
+    PrintedP,
+    PrintedSummary,
+    PrintedTerm,
+    SummaryKind,
+    parse_numbers,
+    parse_summary,
+)
+from yaml_files.yaml_file import ConfigurationError, line_of, nearest, read_model
+
+PAPER, SUMMARIES, P_VALUES = "paper.yml", "summaries.csv", "p_values.csv"
+ENCODING = "utf-8-sig"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a file must hold, and may."""
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+
+SUMMARY_COLUMNS = Columns(
+    ("table", "variable", "group", "group_size", "summary", "printed"), ("label", "unit")
+)
+P_COLUMNS = Columns(("table", "variable", "group_a", "group_b", "printed_p"), ("stars",))
+TERM_COLUMNS = Columns(("response", "effect", "chi2", "df", "printed_p"))
+ANALYSIS_COLUMNS = Columns(("analysis", "group_a", "group_b", "printed_p"))
+
+
+class Faulty(ValueError):
+    """One cell of a file cannot be used."""
+
+    def __init__(self, column: str, sentence: str) -> None:
+        self.column = column
+        super().__init__(sentence)
+
+
+def read_paper(folder: Path, shown_as: str | None = None) -> Paper:
+    """Read a folder of printed numbers; raise ConfigurationError with all faults of all its files.
+
+    ``shown_as`` stands before file names in faults. Without ``paper.yml`` the paper is called as its folder.
+    """
+    prefix = f"{shown_as}/" if shown_as else ""
+    if not folder.is_dir():
+        raise ConfigurationError(
+            [f"{folder}: no such folder; give one that holds {SUMMARIES} or {P_VALUES} (docs/published.md)"]
+        )
+    faults: list[str] = []
+    file = PaperFile(title=folder.name)
+    if (folder / PAPER).is_file():
+        try:
+            file = read_model(folder / PAPER, PaperFile, shown_as=prefix + PAPER)
+        except ConfigurationError as error:
+            raise ConfigurationError([*error.faults, *_strays(folder, None, prefix)]) from None
+    read = _Reader(folder, prefix, faults)
+    terms, analyses = file.model_terms, file.analyses
+    paper = Paper(
+        name=folder.name,
+        file=file,
+        summaries=read.rows(SUMMARIES, SUMMARY_COLUMNS, _summary),
+        p_values=read.rows(P_VALUES, P_COLUMNS, lambda line, row: _p_value(line, row, file)),
+        terms=read.rows(terms.file, TERM_COLUMNS, lambda line, row: _term(line, row, terms.table), True)
+        if terms
+        else (),
+        analyses=read.rows(
+            analyses.file, ANALYSIS_COLUMNS, lambda line, row: _analysis(line, row, file), True
+        )
+        if analyses
+        else (),
+    )
+    faults += _strays(folder, file, prefix)
+    if not faults and not any(True for _ in paper.cells()):
+        faults.append(
+            f"{folder}: no printed number here; write {SUMMARIES} or {P_VALUES}, one row per printed cell"
+            " (docs/published.md)"
+        )
+    faults += _repeated(paper, prefix)
+    if not faults:
+        faults += _unknown_names(paper, folder, prefix)
+    if faults:
+        raise ConfigurationError(faults)
+    return paper
+
+
+@dataclass
+class _Reader:
+    """The CSV files of one folder; what cannot be read goes to ``faults``."""
+
+    folder: Path
+    prefix: str
+    faults: list[str]
+
+    def rows(self, name: str, columns: Columns, parse: Callable, required: bool = False) -> tuple:
+        path = self.folder / name
+        if not path.is_file():
+            if required:
+                self.faults.append(
+                    f"{self.prefix}{PAPER}: names {name}, and there is no such file in the folder"
+                )
+            return ()
+        shown = self.prefix + name
+        try:
+            text = path.read_text(encoding=ENCODING)
+        except UnicodeDecodeError as error:
+            self.faults.append(f"{shown}: not UTF-8 (byte {error.start}); save the file as UTF-8")
+            return ()
+        return tuple(self._parsed(shown, text, columns, parse))
+
+    def _parsed(self, shown: str, text: str, columns: Columns, parse: Callable) -> Iterator:
+        reader = csv.reader(io.StringIO(text, newline=""))
+        header = [name.strip() for name in next(reader, [])]
+        if faults := _header_faults(shown, header, columns):
+            self.faults += faults
+            return
+        start = reader.line_num + 1
+        for cells in reader:
+            line, start = start, reader.line_num + 1
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(header):
+                self.faults.append(
+                    f"{shown}:{line}: {len(cells)} cells under {len(header)} columns;"
+                    " a cell that holds a comma stands in quotes"
+                )
+                continue
+            row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+            try:
+                yield parse(line, row)
+            except Faulty as fault:
+                self.faults.append(f"{shown}:{line}: {fault.column}: {fault}")
+
+
+def _header_faults(shown: str, header: Sequence[str], columns: Columns) -> list[str]:
+    known = (*columns.required, *columns.optional)
+    if not any(header):
+        return [f"{shown}:1: the file is empty; expected the columns {', '.join(columns.required)}"]
+    if len(header) == 1 and ";" in header[0]:
+        return [f"{shown}:1: its columns are separated by semicolons; save it with commas"]
+    faults = []
+    for name in columns.required:
+        if name not in header:
+            unread = [h for h in header if h not in known]
+            faults.append(
+                f'{shown}:1: no column "{name}".{nearest(name, unread)} Its columns: {", ".join(header)}'
+            )
+    for name in header:
+        if name not in known:
+            faults.append(
+                f'{shown}:1: unknown column "{name}".{nearest(name, known)} Known columns: {", ".join(known)}'
+            )
+    for name in sorted({h for h in header if header.count(h) > 1}):
+        faults.append(f'{shown}:1: two columns are called "{name}"; keep one')
+    return faults
+
+
+def _summary(line: int, row: dict[str, str]) -> PrintedSummary:
+    kinds = get_args(SummaryKind)
+    kind = row["summary"]
+    if kind not in kinds:
+        raise Faulty("summary", f'expected one of {", ".join(kinds)}; found "{kind}".{nearest(kind, kinds)}')
+    numbers = _parse("printed", parse_summary, kind, row["printed"])
+    size = _whole(row, "group_size")
+    return PrintedSummary(
+        line, *_names(row, "table", "variable", "group"), size, kind, row["printed"], numbers
+    )
+
+
+def _p_value(line: int, row: dict[str, str], file: PaperFile) -> PrintedP:
+    number = _probability(row, "printed_p")
+    stars = row.get("stars")
+    if stars and stars not in file.stars:
+        marks = ", ".join(file.stars) or "none"
+        raise Faulty("stars", f'{PAPER} does not say what "{stars}" means; its stars: {marks}')
+    names = _names(row, "table", "variable", "group_a", "group_b")
+    return PrintedP(line, *names, row["printed_p"], number, stars)
+
+
+def _term(line: int, row: dict[str, str], table: str) -> PrintedTerm:
+    statistic = _parse("chi2", PrintedNumber.parse, row["chi2"])
+    names = _names(row, "response", "effect")
+    return PrintedTerm(line, table, *names, statistic, _whole(row, "df"), _probability(row, "printed_p"))
+
+
+def _analysis(line: int, row: dict[str, str], file: PaperFile) -> PrintedAnalysis:
+    known = file.analyses.lookup
+    name = row["analysis"]
+    if name not in known:
+        listed = ", ".join(known)
+        raise Faulty(
+            "analysis",
+            f'{PAPER} does not say where to look up "{name}"; analyses.lookup has {listed}.'
+            f"{nearest(name, known)}",
+        )
+    if bool(row["group_a"]) != bool(row["group_b"]):
+        raise Faulty("group_b" if row["group_a"] else "group_a", "a pair has two groups; give both, or none")
+    numbers = _parse("printed_p", parse_numbers, row["printed_p"], len(known[name].values))
+    return PrintedAnalysis(
+        line, file.analyses.table, name, row["group_a"], row["group_b"], row["printed_p"], numbers
+    )
+
+
+def _names(row: dict[str, str], *columns: str) -> list[str]:
+    for column in columns:
+        if not row[column]:
+            raise Faulty(column, "empty; every printed cell has one")
+        if any(mark in row[column] for mark in "/:"):
+            raise Faulty(
+                column,
+                f'"{row[column]}" holds / or :, which separate the parts of a cell\'s name; leave them out',
+            )
+    return [row[column] for column in columns]
+
+
+def _probability(row: dict[str, str], column: str) -> PrintedNumber:
+    number = _parse(column, PrintedNumber.parse, row[column])
+    if not 0 <= number.value <= 1:
+        raise Faulty(column, f'a p value lies between 0 and 1; found "{row[column]}"')
+    return number
+
+
+def _whole(row: dict[str, str], column: str) -> int:
+    if not (row[column].isascii() and row[column].isdigit() and int(row[column]) > 0):
+        raise Faulty(column, f'expected a whole number above 0; found "{row[column]}"')
+    return int(row[column])
+
+
+def _parse(column: str, parse: Callable, *arguments):
+    try:
+        return parse(*arguments)
+    except ValueError as error:
+        raise Faulty(column, str(error)) from None
+
+
+def _strays(folder: Path, file: PaperFile | None, prefix: str) -> list[str]:
+    """A file that nothing reads is a fault, never a silent loss."""
+    if file is None:
+        return []
+    named = [f.file for f in (file.model_terms, file.analyses) if f]
+    read = {SUMMARIES, P_VALUES, *named}
+    faults = []
+    for path in sorted(folder.glob("*.csv")):
+        if path.name not in read:
+            remedy = (
+                nearest(path.name, read)
+                or f" Name it under model_terms or analyses in {PAPER}, or take it away."
+            )
+            faults.append(f"{prefix}{path.name}: nothing reads this file.{remedy}")
+    return faults
+
+
+def _repeated(paper: Paper, prefix: str) -> Iterator[str]:
+    file = paper.file
+    names = (
+        (SUMMARIES, paper.summaries),
+        (P_VALUES, paper.p_values),
+        (file.model_terms.file if file.model_terms else "", paper.terms),
+        (file.analyses.file if file.analyses else "", paper.analyses),
+    )
+    for name, rows in names:
+        first: dict[str, int] = {}
+        for row in rows:
+            if row.cell in first:
+                at = first[row.cell]
+                yield f"{prefix}{name}:{row.line}: {row.cell} stands twice (first on line {at}); keep one"
+            first.setdefault(row.cell, row.line)
+
+
+def _unknown_names(paper: Paper, folder: Path, prefix: str) -> Iterator[str]:
+    """What paper.yml says of cells, variables and responses must be about printed ones."""
+    cells = list(paper.cells())
+    variables = dict.fromkeys([*(s.variable for s in paper.summaries), *(t.response for t in paper.terms)])
+    within = paper.file.model_terms.within if paper.file.model_terms else {}
+    named = (
+        (("known",), paper.file.known, cells, "cell"),
+        (("variables",), paper.file.variables, variables, "variable"),
+        (("model_terms", "within"), within, dict.fromkeys(t.response for t in paper.terms), "response"),
+    )
+    for location, stated, known, word in named:
+        for name in stated:
+            if name not in known:
+                line = line_of(folder / PAPER, (*location, name))
+                where = f"{prefix}{PAPER}:{line}: {'.'.join(location)}"
+                yield f'{where}: no printed {word} "{name}".{nearest(name, known)}'

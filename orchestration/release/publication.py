@@ -1,0 +1,108 @@
+"""Publishing a candidate: checkpoint, fsync, manifest, rename, and last the link in one rename; old releases go.
+
+A release is visible to readers once the link `release/current.duckdb` points at it.
+"""
+
+import hashlib
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.database.warehouse_file import warehouse
+from orchestration.registry.folder import Registry
+from orchestration.release.candidate import candidate_file
+from orchestration.release.identity import CURRENT, versions
+
+
+def publish(registry: Registry) -> dict[str, Any]:
+    """Make the candidate the current release: checkpoint, fsync, rename, manifest, and last the link in one rename."""
+    candidate = candidate_file(registry)
+    with duckdb.connect(str(candidate)) as connection:
+        identity, name = connection.execute("select release_id, registry_name from release.release_info").fetchone()
+        tables = connection.execute(
+            "select table_schema || '.' || table_name from information_schema.tables order by 1"
+        ).fetchall()
+        rows = {t: connection.execute(f"select count(*) from {t}").fetchone()[0] for (t,) in tables}
+        deliveries = connection.execute(
+            "select sender_id, delivery_id, content_sha256, rows_in, rows_accepted, rows_rejected from quality.delivery"
+            " where load_id_in_force is not null order by all"
+        ).fetchall()
+        checks = connection.execute(
+            "select count(*), count(*) filter (where passed), count(*) filter (where waived) from quality.check_result"
+        ).fetchone()
+        connection.execute("checkpoint")
+    with candidate.open("rb") as handle:
+        os.fsync(handle.fileno())
+        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+    manifest = {
+        "release_id": identity,
+        "registry": name,
+        "synthetic": registry.file.synthetic,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sha256": sha256,
+        "rows": rows,
+        "checks": dict(zip(("run", "passed", "waived"), checks)),
+        "versions": versions(),
+        "deliveries": [
+            dict(zip(("sender_id", "delivery_id", "content_sha256", "rows_in", "rows_accepted", "rows_rejected"), d)) for d in deliveries
+        ],
+        "studies": {s: _file_sha256(registry.folder / "studies" / f"{s}.yml") for s in registry.studies},
+    }
+    target = registry.releases / f"{identity}.duckdb"
+    os.chmod(candidate, 0o444)
+    _write_durably(target.with_suffix(".json"), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    os.replace(candidate, target)
+    link = registry.releases / f".{CURRENT}.new"
+    link.unlink(missing_ok=True)
+    link.symlink_to(target.name)
+    os.replace(link, registry.releases / CURRENT)
+    _sync_folder(registry.releases)
+    _drop_old(registry, keep=identity)
+    return manifest
+
+
+def _write_durably(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(part, path)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _drop_old(registry: Registry, keep: str) -> None:
+    files = sorted(registry.releases.glob("r*.duckdb"), key=lambda p: p.stat().st_mtime, reverse=True)
+    for path in files[registry.file.keep_releases:]:
+        if path.stem != keep:
+            path.with_suffix(".json").unlink(missing_ok=True)
+            path.unlink()
+
+
+def forget_loads_out_of_force(registry: Registry) -> None:
+    """After a release, the raw rows of replaced and refused loads go; the ledger keeps that they were."""
+    from orchestration.raw.ledger import LOAD_TABLES
+
+    with warehouse(registry.warehouse) as connection:
+        connection.begin()
+        for table in LOAD_TABLES:
+            connection.execute(
+                f"delete from {table} where load_id not in (select load_id from raw.delivery where state = 'accepted')"
+            )
+        connection.commit()

@@ -1,0 +1,41 @@
+"""Layer report: the page that clinicians read, with its tables and figures as files.
+
+Belongs here: where a report goes, and its asset. Does not belong here: what it looks like (`page.py`).
+"""
+
+import logging
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.report.write import write_report
+from orchestration.resources import current_registry
+
+log = logging.getLogger("myositis")
+
+
+def report_asset() -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["report", "study_report"],
+        deps=[["release", "current"]],
+        group_name="report",
+        kinds={"html"},
+        description="One self-contained HTML file per release, each table as CSV, each figure as SVG, PNG and PDF, and the study as an R script.",
+    )
+    def study_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        page = write_report(current_registry())
+        log.info("report: %s", page)
+        figures = sorted((page.parent / "figures").glob("*.svg"))
+        return dg.MaterializeResult(metadata={
+            "report": dg.MetadataValue.path(str(page)),
+            "bytes": page.stat().st_size,
+            **{f.stem: dg.MetadataValue.md(_inline(f.with_suffix(".png"))) for f in figures if f.with_suffix(".png").exists()},
+        })
+
+    return study_report
+
+
+def _inline(picture: Path) -> str:
+    import base64
+
+    return f"![{picture.stem}](data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()})"

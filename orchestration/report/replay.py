@@ -1,0 +1,103 @@
+"""Layer report: a study's replay in R, written beside the report.
+
+Belongs here: reading a release file for it, whether patients' rows may leave with it, writing its files. Does
+not belong here: the script and its frames (`analytics/replay_r`), where a report goes (`write.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from analytics.replay_r import SCRIPT, ReleaseIdentity, csv_text, replay
+from analytics.study.cohort import build_cohort
+from analytics.study.file import Study
+
+FRAMES = (
+    "dim_antibody_status",
+    "dim_hospital",
+    "dim_patient",
+    "event_types",
+    "fct_event",
+    "fct_follow_up",
+    "fct_observation",
+    "fct_time_to_relapse",
+    "fct_treatment",
+    "fct_visit",
+    "visit_schedule",
+)
+REPLAY_FILES = ("replay.R", "patients_*.csv", "visits_*.csv", "times_*.csv", "intervals_*.csv", "ours.csv", "not_replayed.csv")
+
+
+class ReplayError(ValueError):
+    """The release cannot be replayed for this study."""
+
+
+def write_replay(
+    release_file: Path, out_dir: Path, study: Study, *, with_patients: bool | None = None
+) -> list[Path]:
+    """Write ``replay.R`` and the frames that it reads into ``out_dir``; return the files.
+
+    The frames hold single patients' values, and ``ours.csv`` every count. ``with_patients`` None writes them
+    unless the registry masks small counts; then the script stands alone, for those who hold the data to run.
+    Files of an earlier replay in ``out_dir`` go; others there stay. Raises ReplayError when the file is no
+    release, or its results are not those of ``study`` as it is now.
+    """
+    release, frames, results = read_for_replay(release_file, study.study)
+    try:
+        files = replay(build_cohort(study, frames), results, release)
+    except ValueError as fault:
+        raise ReplayError(f"{release_file.name}: {fault}") from fault
+    if with_patients is None:
+        with_patients = release.small_cell_threshold == 0
+    kept = files if with_patients else {SCRIPT: files[SCRIPT]}
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for former in {path for pattern in REPLAY_FILES for path in out_dir.glob(pattern)}:
+        former.unlink()
+    return [_put(out_dir / name, content) for name, content in kept.items()]
+
+
+def read_for_replay(
+    release_file: Path, study_id: str
+) -> tuple[ReleaseIdentity, dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """The release's identity, the frames that a cohort needs, and the study's rows of every results table."""
+    with duckdb.connect(str(release_file), read_only=True) as connection:
+        tables = set(
+            connection.execute(
+                "select table_schema || '.' || table_name from information_schema.tables"
+            ).fetchall()
+        )
+        missing = [t for t in (*FRAMES, "release_info") if (f"release.{t}",) not in tables]
+        if missing:
+            raise ReplayError(f"{release_file.name}: no table release.{missing[0]}; expected a release file")
+        info = connection.execute("select * from release.release_info").df().iloc[0]
+        frames = {t: connection.execute(f"select * from release.{t}").df() for t in FRAMES}
+        names = sorted(name.removeprefix("results.") for (name,) in tables if name.startswith("results."))
+        results = {name: _rows_of_study(connection, name, study_id) for name in names}
+    versions = info.get("versions") or {}
+    release = ReleaseIdentity(
+        release_id=str(info["release_id"]),
+        registry_name=str(info["registry_name"]),
+        synthetic=bool(info["synthetic"]),
+        versions=json.loads(versions) if isinstance(versions, str) else versions,
+        small_cell_threshold=int(info["small_cell_threshold"]),
+    )
+    return release, frames, results
+
+
+def _rows_of_study(connection: duckdb.DuckDBPyConnection, table: str, study_id: str) -> pd.DataFrame:
+    rows = connection.execute(f"select * from results.{table} where study_id = ?", [study_id]).df()
+    return rows.drop(columns=["study_id", "release_id"])
+
+
+def _put(path: Path, content: str | pd.DataFrame) -> Path:
+    """Each file in place whole."""
+    part = path.with_name(f".{path.name}.part")
+    text = content if isinstance(content, str) else csv_text(content)
+    part.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(part, path)
+    return path

@@ -1,0 +1,37 @@
+"""Writing the report of the current release into its folder.
+
+Belongs here: where a report goes. Does not belong here: what it looks like (`page.py`).
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from orchestration.registry.folder import Registry
+from orchestration.release.identity import CURRENT
+from orchestration.running import second_process
+
+
+def write_report(registry: Registry) -> Path:
+    """Render the current release into reports/<release_id>/ and point reports/current at it; returns the HTML file."""
+    from orchestration.report.page import render_report
+    from orchestration.report.replay import write_replay
+
+    release = (registry.releases / CURRENT).resolve()
+    part = registry.reports / f".{release.stem}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    replays = [
+        second_process.begin(write_replay, release, part / "replay" / study.study, study) for study in registry.studies.values()
+    ]
+    render_report(release, part, None)
+    for written in replays:
+        written()
+    target = registry.reports / release.stem
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(part, target)
+    link = registry.reports / ".current.new"
+    link.unlink(missing_ok=True)
+    link.symlink_to(target.name)
+    os.replace(link, registry.reports / "current")
+    return target / "report.html"

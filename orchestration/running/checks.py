@@ -1,0 +1,60 @@
+"""quality.check_result: what every check found, as counts; never a patient's value.
+
+Belongs here: running a suite on the warehouse, and writing its results. Does not belong here: suites (`expectations/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import duckdb
+
+from expectations import MARTS_SUITE, RAW_SUITE, CheckResult, load_suite, run_suite
+from orchestration.database.warehouse_file import warehouse
+from orchestration.registry.folder import Registry
+
+TABLE = """
+create table if not exists quality.check_result (
+    scope varchar, suite varchar, expectation varchar, layer varchar, table_name varchar, column_name varchar,
+    hospital_id varchar, severity varchar, observed varchar, threshold varchar, passed boolean, waived boolean, note varchar);
+"""
+
+
+def check_load(registry: Registry, load_id: str) -> list[CheckResult]:
+    """What the raw suite finds in a load."""
+    return _run(registry, RAW_SUITE, "raw", {"load_id": load_id}, load_id)
+
+
+def check_marts(registry: Registry) -> list[CheckResult]:
+    """What the marts suite finds."""
+    return _run(registry, MARTS_SUITE, "marts", {}, "marts")
+
+
+def _run(registry: Registry, suite: Path, schema: str, parameters: Mapping[str, str], scope: str) -> list[CheckResult]:
+    """Run a suite on the registry's warehouse and keep its results under ``scope``; returns them."""
+    with warehouse(registry.warehouse) as connection:  # open throughout: no other process takes the file in between
+        results = run_suite(
+            registry.warehouse, load_suite(suite), schema=schema, parameters=parameters, waivers=registry.waivers
+        )
+        record_checks(connection, results, scope)
+    return results
+
+
+def record_checks(connection: duckdb.DuckDBPyConnection, results: Iterable, scope: str) -> None:
+    """Replace the results of one scope (a load, or the marts) by ``results`` (expectations.CheckResult)."""
+    connection.execute(TABLE)
+    rows = [
+        (scope, r.suite, r.expectation, r.layer, r.table, r.column, r.hospital_id, r.severity, _text(r.observed),
+         _text(r.threshold), r.passed, r.waived, r.note)
+        for r in results
+    ]
+    connection.begin()
+    connection.execute("delete from quality.check_result where scope = ?", [scope])
+    if rows:
+        connection.executemany(f"insert into quality.check_result values ({', '.join('?' for _ in rows[0])})", rows)
+    connection.commit()
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

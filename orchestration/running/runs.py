@@ -1,0 +1,100 @@
+"""Which runs of the registry's Dagster instance are alive, and what a dead one would leave in the way.
+
+A process that is killed cannot tell Dagster so: its run stays "started" for ever, and with it the place in the pool that
+it held. So every run holds a lock on a file of its own while its process lives, and the operating system lets go of it
+whatever happens. Does not belong here: what a run does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import time
+from pathlib import Path
+from typing import IO
+
+import dagster as dg
+
+from orchestration.database.warehouse_file import WarehouseBusy
+from orchestration.registry.folder import Registry
+
+log = logging.getLogger("myositis")
+
+POOL = "warehouse"  # every asset that writes the warehouse file shares it
+UNDER_WAY = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+POLL_SECONDS = 0.5
+WAIT_SECONDS = 600.0
+
+_held: dict[Path, IO[str]] = {}
+
+
+def hold(path: Path) -> bool:
+    """Lock ``path`` for as long as this process lives; False when another process holds it."""
+    if path in _held:
+        return True
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = path.open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        return False
+    _held[path] = handle
+    return True
+
+
+def let_go(path: Path) -> None:
+    if handle := _held.pop(path, None):
+        handle.close()
+
+
+def write_lock(registry: Registry) -> Path:
+    """Held while a delivery is taken, and from the models to the publication of what is made from them.
+
+    Dagster's pool keeps only the daemon's runs apart. A person's run beside them would take a delivery between the models and a
+    release that then claims to hold it, or forget, as out of force, the rows of a load that is being taken.
+    """
+    return registry.warehouse.with_name(".writer.lock")
+
+
+def wait_for_writers(registry: Registry) -> None:
+    """Be the one process that writes to the registry, or raise WarehouseBusy when another stays busy for WAIT_SECONDS."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    told = False
+    while not hold(write_lock(registry)):
+        if time.monotonic() > deadline:
+            raise WarehouseBusy(
+                f"another process has been busy with this registry for over {WAIT_SECONDS:.0f} s; wait for it to end, or stop it,"
+                " and run again"
+            )
+        if not told:
+            log.info("waiting for another process that is busy with this registry")
+            told = True
+        time.sleep(POLL_SECONDS)
+
+
+def mark_alive(registry: Registry, run_id: str) -> None:
+    """Say that this process executes the run."""
+    hold(_marks(registry) / run_id)
+
+
+def settle_dead_runs(registry: Registry, instance: dg.DagsterInstance) -> int:
+    """Record runs whose process is gone as failed and free what they held; returns how many."""
+    dead = 0
+    for mark in sorted(_marks(registry).glob("*")):
+        if mark in _held or not hold(mark):
+            continue
+        run = instance.get_run_by_id(mark.name)
+        if run is not None and run.status in UNDER_WAY:
+            instance.report_run_failed(run, "the process of this run ended before the run did; run again")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            dead += 1
+        mark.unlink()
+        let_go(mark)
+    if dead:
+        log.info("an earlier run was cut short; going on from where it stopped")
+    return dead
+
+
+def _marks(registry: Registry) -> Path:
+    return registry.dagster_home / "alive"

@@ -1,0 +1,137 @@
+"""Layers staging, intermediate and marts (and schema quality): the dbt project as assets, and the gate behind it.
+
+Belongs here: one dbt build as one Dagster op, what dbt did as Dagster events, row thresholds per delivery. Does not
+belong here: running dbt (`dbt.py`), the models (`dbt_project/`).
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+
+from orchestration.registry.folder import Registry
+from orchestration.resources import current_registry
+from orchestration.running import second_process
+from orchestration.running.checks import check_marts
+from orchestration.running.runs import POOL, mark_alive, wait_for_writers
+from orchestration.warehouse import dbt
+from orchestration.warehouse.build import build, failure_sentence
+from orchestration.warehouse.correction_cells import CorrectionsRefused
+from orchestration.warehouse.lineage import read_lineage
+
+log = logging.getLogger("myositis")
+
+
+class Translator(DagsterDbtTranslator):
+    """Asset keys and groups by layer; what reads a raw table depends on every sender's raw asset."""
+
+    def __init__(self, senders: list[str]) -> None:
+        super().__init__(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_duplicate_source_asset_keys=True))
+        self.senders = senders
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        return dg.AssetKey([_layer(dbt_resource_props), dbt_resource_props.get("alias") or dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return _layer(dbt_resource_props)
+
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: Any
+    ) -> dg.AssetCheckSpec | None:
+        """Tests of seeds belong to this project's own tests, not to a registry's build."""
+        if (manifest["nodes"][unique_id].get("attached_node") or "").startswith("seed."):
+            return None
+        return super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        deps = [d for d in spec.deps if d.asset_key.path[0] != "source"]
+        if len(deps) < len(list(spec.deps)):
+            deps += [
+                dg.AssetDep(dg.AssetKey(["raw", sender]), partition_mapping=dg.AllPartitionMapping())
+                for sender in self.senders
+            ]
+        return spec.replace_attributes(deps=deps)
+
+
+def _layer(props: Mapping[str, Any]) -> str:
+    if props["resource_type"] == "source":
+        return "source"
+    return "catalogue" if props["resource_type"] == "seed" else props["schema"]
+
+
+def warehouse_assets(registry: Registry) -> dg.AssetsDefinition:
+    manifest = dbt.read_manifest()
+    translator = Translator(list(registry.mappings))
+
+    @dbt_assets(manifest=manifest, dagster_dbt_translator=translator, name="warehouse", pool=POOL)
+    def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        mark_alive(current_registry(), context.run_id)
+        wait_for_writers(current_registry())
+        try:
+            results, counts = build(current_registry())
+        except CorrectionsRefused as refusal:
+            raise dg.Failure(str(refusal), allow_retries=False) from refusal
+        failed = [r for r in results if not r.passed]
+        if not failed:
+            second_process.begin_early(check_marts, current_registry())
+        yield from _events(context, manifest, translator, results, counts)
+        if failed:
+            raise dg.Failure(failure_sentence(failed), allow_retries=False)
+
+    return models
+
+
+def _events(
+    context: dg.AssetExecutionContext,
+    manifest: Mapping[str, Any],
+    translator: Translator,
+    results: list[dbt.NodeResult],
+    counts: Mapping[str, int],
+) -> Iterator[Any]:
+    """One materialization per model built, one check result per test run; counts only."""
+    wanted = {key.to_user_string(): key for key in context.selected_asset_keys}
+    checks = {(c.asset_key, c.name) for c in context.selected_asset_check_keys}
+    lineage = read_lineage()
+    for result in results:
+        node = manifest["nodes"].get(result.unique_id)
+        if node is None:
+            continue
+        if result.resource_type in ("model", "seed"):
+            key = translator.get_asset_key(node)
+            if result.passed and key.to_user_string() in wanted:
+                table = f"{node['schema']}.{node.get('alias') or node['name']}"
+                rows = counts.get(table)
+                yield dg.MaterializeResult(
+                    asset_key=key,
+                    metadata={
+                        "seconds": round(result.seconds, 3),
+                        **({"dagster/row_count": rows} if rows is not None else {}),
+                        **({"dagster/column_lineage": _column_lineage(lineage[table])} if table in lineage else {}),
+                    },
+                )
+        elif result.resource_type == "test":
+            key = _check_key(manifest, node, translator)
+            if key is not None and (key.asset_key, key.name) in checks:
+                yield dg.AssetCheckResult(
+                    asset_key=key.asset_key,
+                    check_name=key.name,
+                    passed=result.status == "pass",
+                    severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
+                    metadata={"failures": result.failures or 0},
+                )
+
+
+def _column_lineage(columns: Mapping[str, list[list[str]]]) -> dg.TableColumnLineage:
+    return dg.TableColumnLineage({
+        column: [dg.TableColumnDep(asset_key=table.split("."), column_name=source) for table, source in sources]
+        for column, sources in columns.items()
+    })
+
+
+def _check_key(manifest: Mapping[str, Any], node: Mapping[str, Any], translator: Translator) -> dg.AssetCheckKey | None:
+    from dagster_dbt.asset_utils import get_asset_check_key_for_test
+
+    return get_asset_check_key_for_test(manifest, translator, node["unique_id"], project=None)

@@ -1,0 +1,146 @@
+"""One build of the models: rules laid into the warehouse, dbt, and the threshold of rejected rows of each delivery.
+
+Does not belong here: running dbt (`dbt.py`), Dagster (`assets.py`), the models (`dbt_project/`).
+"""
+
+import logging
+import re
+from datetime import date
+
+import duckdb
+
+from orchestration.database.raw_tables import BEING_BUILT, BUILT_BY_RULES, put_state, state
+from orchestration.database.rules import write_rules
+from orchestration.database.warehouse_file import warehouse
+from orchestration.raw.changes import compare_again
+from orchestration.raw.ledger import judged_by
+from orchestration.raw.withdrawals import withdraw
+from orchestration.registry.folder import Registry
+from orchestration.warehouse import dbt
+from orchestration.warehouse.correction_cells import CorrectionsRefused, resolve_corrections
+
+log = logging.getLogger("myositis")
+
+RULES_TOLD, ROWS_TOLD = 5, 10  # of a delivery that is refused for its rows
+LAYERS = ("staging", "intermediate", "marts", "quality")
+
+
+def build(registry: Registry) -> tuple[list[dbt.NodeResult], dict[str, int]]:
+    """Bring every model up to date with the loads in force; returns what each node did, and rows by table.
+
+    The rules that the tables were built by are kept beside them: other rules, or a build that was cut short while it
+    applied them, mean a full refresh. Corrections are found in the loads first: when one no longer holds, nothing is built. A
+    delivery with more rejected rows than its hospital is allowed is put out of
+    force, its predecessor back into force, and the touched patients are built again.
+    """
+    rules = dbt.project_digest() + registry.rules_digest()
+    with warehouse(registry.warehouse) as connection:
+        write_rules(connection, registry)
+        fresh = state(connection, BUILT_BY_RULES) == rules
+        if not fresh:
+            put_state(connection, BUILT_BY_RULES, f"{BEING_BUILT} {rules}")
+    log.info("models: %s", "what the new deliveries touch" if fresh else "all of them, for rules or models are new")
+    _settle(registry)
+    results = dbt.build(registry, full_refresh=not fresh, with_seeds=not fresh)
+    while all(r.passed for r in results):
+        with warehouse(registry.warehouse) as connection:
+            connection.execute("delete from raw.registry_load_to_restage")
+            if not refuse_over_threshold(connection, registry):
+                put_state(connection, BUILT_BY_RULES, rules)
+                return results, _row_counts(connection)
+        _settle(registry)
+        results = dbt.build(registry, full_refresh=False, with_seeds=False)
+    with warehouse(registry.warehouse) as connection:
+        return results, _row_counts(connection)
+
+
+def _settle(registry: Registry) -> None:
+    with warehouse(registry.warehouse) as connection:
+        withdraw(connection, registry)
+        compare_again(connection, registry)
+        if faults := resolve_corrections(connection, registry):
+            raise CorrectionsRefused(faults)
+
+
+def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Registry) -> int:
+    """Put deliveries out of force whose share of rejected records exceeds what their mapping allows; returns how many."""
+    over = connection.execute("""
+        select t.sender_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.entity, t.records_counted,
+            t.records + t.rows_malformed, s.rejected_rows_allowed
+        from quality.source_table as t join raw.registry_sender as s using (sender_id)
+        where t.records_counted > s.rejected_rows_allowed * (t.records + t.rows_malformed)
+        order by all
+    """).fetchall()
+    loads = {row[2] for row in over}
+    for load_id in sorted(loads):
+        reasons = [
+            f"{sender}/{delivery}/{file}{f' [{sheet}]' if sheet else ''}: {counted} of {records} records of {entity} rejected;"
+            f" allowed {allowed:.1%}{_rules_hit(connection, load_id, file, sheet, entity)}"
+            for sender, delivery, load, file, sheet, entity, counted, records, allowed in over if load == load_id
+        ]
+        sender, delivery = next((r[0], r[1]) for r in over if r[2] == load_id)
+        connection.begin()
+        connection.execute(
+            "update raw.delivery set state = 'refused', reason = ? where load_id = ?", ["\n".join(reasons), load_id]
+        )
+        connection.execute(
+            "update raw.delivery set state = 'accepted' where load_id = ("
+            " select load_id from raw.delivery where sender_id = ? and delivery_id = ? and state = 'replaced'"
+            " and load_id in (select load_id from raw.source_table)"  # its rows are still here
+            " order by loaded_at desc limit 1)",
+            [sender, delivery],
+        )
+        judged = judged_by(connection, sender, load_id, registry.records_digest(date.today(), sender))
+        connection.execute("insert or replace into raw.delivery_decision values (?, ?)", [load_id, judged])
+        connection.commit()
+        log.warning("refused %s/%s: %s", sender, delivery, reasons[0])
+    return len(loads)
+
+
+def _rules_hit(connection: duckdb.DuckDBPyConnection, load_id: str, file: str, sheet: str | None, entity: str) -> str:
+    """What to look for and where, a line per rule and column; no value. The refused rows are in no table afterwards."""
+    hits = connection.execute(
+        """
+        select r.rule, r.column_name, count(*), list(distinct r.source_row order by r.source_row), any_value(k.expected), any_value(k.remedy)
+        from quality.rejected_row as r join intermediate.rejection_rules as k using (rule)
+        where r.load_id = ? and r.source_file = ? and r.source_sheet is not distinct from ?
+            and coalesce(r.entity, ?) = ? and r.counts_against_threshold
+        group by all order by 3 desc, 1, 2 limit ?
+        """, [load_id, file, sheet, entity, entity, RULES_TOLD],
+    ).fetchall()
+    lines = []
+    for rule, column, n, rows, expected, remedy in hits:
+        more = f" and {len(rows) - ROWS_TOLD:,} more" if len(rows) > ROWS_TOLD else ""
+        where = f'column "{column}", ' if column else ""
+        numbers = ", ".join(str(row) for row in rows[:ROWS_TOLD])
+        lines.append(f"\n  {rule} {n:,}: {where}row{'s' if len(rows) > 1 else ''} {numbers}{more}; expected {expected}; {remedy}")
+    return "".join(lines)
+
+
+def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    tables = connection.execute(
+        "select table_schema || '.' || table_name from information_schema.tables"
+        f" where table_schema in {LAYERS!r} and table_type = 'BASE TABLE'"
+    ).fetchall()
+    if not tables:
+        return {}
+    query = " union all ".join(f"select '{name}' as name, count(*) as n from {name}" for (name,) in tables)
+    return dict(connection.execute(query).fetchall())
+
+
+def failure_sentence(failed: list[dbt.NodeResult]) -> str:
+    """Which models and tests failed, and why; those behind them were skipped, and are counted."""
+    broken = [r for r in failed if r.status != "skipped"]
+    told = [
+        f"{r.unique_id.split('.')[2]} {r.status}"
+        + (f" ({r.failures} rows)" if r.failures else f" ({_without_values(r.message)})" if r.message else "")
+        for r in broken[:20]
+    ]
+    skipped = len(failed) - len(broken)
+    return "dbt: " + "; ".join(told) + (f"; {skipped} models and tests behind it left out" if skipped else "")
+
+
+def _without_values(message: str) -> str:
+    """DuckDB quotes what it could not read, and that is a patient's value: the message up to there, numbers left out."""
+    kept, *cut = re.split(r"['\"]|\n\s*LINE ", message, maxsplit=1)
+    return " ".join(re.sub(r"(?<![\w.])\d[\d.]*", "#", kept).split()) + (" …" if cut else "")

@@ -130,8 +130,7 @@ def _mann_whitney_result(
     return TwoGroupTest(
         name,
         method,
-        *map(str, groups_of.groups),
-        *groups_of.sizes,
+        *groups_of.pair,
         groups_of.n_missing,
         statistic=ranks.u,
         p_value=p_value,
@@ -206,8 +205,7 @@ def _t_result(
     return TwoGroupTest(
         name,
         method,
-        *map(str, groups_of.groups),
-        *groups_of.sizes,
+        *groups_of.pair,
         groups_of.n_missing,
         statistic=t,
         df=df,
@@ -283,8 +281,7 @@ def _spread(
     return TwoGroupTest(
         name,
         method,
-        *map(str, groups_of.groups),
-        *groups_of.sizes,
+        *groups_of.pair,
         groups_of.n_missing,
         statistic=f,
         df=1.0,
@@ -323,9 +320,7 @@ def kolmogorov_smirnov(
     return TwoGroupTest(
         "kolmogorov_smirnov",
         f"Kolmogorov-Smirnov, {how}",
-        *map(str, groups_of.groups),
-        n,
-        m,
+        *groups_of.pair,
         groups_of.n_missing,
         statistic=d,
         p_value=p_value,
@@ -390,8 +385,7 @@ def _without_answer(
     return TwoGroupTest(
         name,
         method,
-        *map(str, groups_of.groups),
-        *groups_of.sizes,
+        *groups_of.pair,
         groups_of.n_missing,
         effect=effect.estimate if effect else None,
         effect_kind=effect.kind if effect else None,

@@ -142,7 +142,7 @@ def _batches(fit: MixedModelFit, fitted: Fitted) -> Iterator[_Batch]:
         for patients in np.array_split(chosen, max(1, len(chosen) // _CHUNK)):
             index = fitted.rows.starts[patients, None] + np.arange(n)
             z = fitted.z[index]
-            if fitted.time is None:
+            if fitted.time is None or fit.phi is None:  # no serial correlation has neither
                 r = np.broadcast_to(np.eye(n), (len(patients), n, n))
             else:
                 t = fitted.time[index]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -81,18 +81,20 @@ class MixedModelFit:
     @cached_property
     def information(self) -> Information:
         """Uncertainty of covariance parameters, for Satterthwaite degrees of freedom and intervals."""
+        from analytics.mixed_model.diagnostics import require_fitted
         from analytics.mixed_model.information import information
 
-        return information(self.fitted)
+        return information(require_fitted(self, "information"))
 
     @cached_property
     def kenward_roger(self) -> KenwardRoger:
         """The Kenward-Roger adjustment; ValueError where it does not apply."""
+        from analytics.mixed_model.diagnostics import require_fitted
         from analytics.mixed_model.kenward_roger import kenward_roger
         from analytics.mixed_model.term_tests import require_kenward_roger
 
         require_kenward_roger(self)
-        return kenward_roger(self.fitted, self.information)
+        return kenward_roger(require_fitted(self, "kenward_roger"), self.information)
 
     @cached_property
     def parameters(self) -> pd.DataFrame:
@@ -117,13 +119,13 @@ class MixedModelFit:
 
         return term_table(self, test, basis)
 
-    def marginal_means(self, *over: str, **options: object) -> pd.DataFrame:
+    def marginal_means(self, *over: str, **options: Any) -> pd.DataFrame:
         """Estimated marginal means over variables; options as marginal_means.mean_table."""
         from analytics.mixed_model.marginal_means import mean_table
 
         return mean_table(self, over, **options)
 
-    def contrasts(self, of: str, by: str | None = None, **options: object) -> pd.DataFrame:
+    def contrasts(self, of: str, by: str | None = None, **options: Any) -> pd.DataFrame:
         """Pairwise contrasts of ``of`` at each ``by``; options as marginal_means.contrast_table."""
         from analytics.mixed_model.marginal_means import contrast_table
 

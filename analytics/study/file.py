@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from analytics.study.parts import PATIENT_COLUMNS, Adjustment
+from analytics.study.parts import PATIENT_COLUMNS, Adjustment, PatientColumn
 from analytics.study.sensitivity.keys import MissingValues, RestrictedMeans, Sensitivity
 from yaml_files.strict import Fault, Id, PlacedFaults, Strict
 
@@ -28,7 +28,7 @@ class Group(Strict):
     """Who belongs: every stated column of the patient has the stated value (or one of them)."""
 
     label: str
-    where: dict[Literal[PATIENT_COLUMNS], str | list[str]] = Field(min_length=1)
+    where: dict[PatientColumn, str | list[str]] = Field(min_length=1)
 
 
 class Endpoint(Strict):
@@ -132,7 +132,7 @@ class MixedModel(Strict):
     contrasts: Literal["sum", "treatment"] = "sum"
     test: FTest = "wald_chi_square"
     beside: list[FTest] = Field(
-        default_factory=lambda: ["satterthwaite_f"], description="Further tests of each term (kenward_roger_f: serial none)."
+        default_factory=lambda: list[FTest](["satterthwaite_f"]), description="Further tests of each term (kenward_roger_f: serial none)."
     )
     adjust: Adjustment = "holm"
 
@@ -161,7 +161,7 @@ class SurvivalAnalysis(Strict):
     endpoint: Id
     title: str
     groups: list[Id] = Field(min_length=1)
-    at_risk_months: list[float] = Field(default_factory=lambda: [0, 6, 12, 18, 24, 30, 36])
+    at_risk_months: list[float] = Field(default_factory=lambda: list[float]([0, 6, 12, 18, 24, 30, 36]))
     pairwise: bool = True
     adjust: Adjustment = "holm"
     weights: Literal["log_rank", "peto", "tarone_ware"] = "log_rank"

@@ -5,10 +5,10 @@ Belongs here: the base of the models of `file.py` and `sensitivity/keys.py`. Doe
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 Adjustment = Literal["none", "holm", "hochberg", "hommel", "BH", "BY", "bonferroni"]
-PATIENT_COLUMNS = (
+PatientColumn = Literal[
     "age_at_onset_years",
     "disease_duration_months",
     "sex",
@@ -19,4 +19,5 @@ PATIENT_COLUMNS = (
     "population",
     "diagnosis",
     "treatment",
-)
+]
+PATIENT_COLUMNS: tuple[str, ...] = get_args(PatientColumn)

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from analytics import status
+from analytics.declared_tests import SHIFT, declared
 from analytics.replay_r.quantities import (
     COUNTS,
     KEYS,
@@ -52,6 +53,8 @@ ANSWERED = frozenset({status.OK, status.TOO_FEW_EVENTS, status.SINGULAR})
 UNKNOWN = "this script has no R for it"
 KINDS = {
     "repeated_measures": "analysis of variance of complete courses: this script has no R for it",
+    "frailty": "gamma frailty: coxph stops its search for the variance when the likelihood changes by less than 1e-5 of"
+    " itself, before its maximum, and so do the estimates that follow from it",
     "fine_gray": "competing events need cmprsk, which this script does not ask for",
 }
 SAME_NAME = "several analyses of the study share this row's name"
@@ -150,10 +153,13 @@ class _Accounts:
 
     def is_replayed(self, row: Record) -> bool:
         """Of a row of a model: whether R fits its kind at all."""
-        return self.models.get(row["model_id"], {}).get("kind") in REPLAYED_KINDS
+        return self.models.get(row.get("model_id"), {}).get("kind") in REPLAYED_KINDS
 
     def reason(self, result: str, row: Record) -> str:
         """Why a row as a whole is not replayed; empty where it is."""
+        test = declared(row.get("test"))
+        if test is not None and test.in_r is None:
+            return test.not_in_r
         if "model_id" not in KEYS[result]:
             return ""
         model = self.models.get(row["model_id"])
@@ -180,7 +186,8 @@ def _compared_nevertheless(result: str, row: Record, quantities: Quantities) -> 
 
 
 def _reason_of_number(result: str, row: Record, column: str) -> str:
-    is_shift = result == "group_comparison" and str(row["test"]).startswith("mann_whitney")
+    test = declared(row.get("test")) if result == "group_comparison" else None
+    is_shift = test is not None and test.in_r is not None and test.in_r.agreement == SHIFT
     if is_shift and column in ("ci_low", "ci_high") and "no interval reaches" in str(row.get("note") or ""):
         return LOWER_LEVEL
     return ""

@@ -1,12 +1,14 @@
 # make run   set up, then run the registry that ships
 # make test  set up, then run every test
+# make check  what is fast: style, types, the order of the rooms
+# make coverage  every test, and which branches of the code none of them takes
 # make lineage  trace the models' column lineage again (after a change of the models)
 # make lock  resolve requirements.lock again from pyproject.toml
 
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: run test lock lint lineage clean
+.PHONY: run test check coverage lock lineage clean
 run: .venv/.ready
 	@$(BIN)/myositis run
 
@@ -14,8 +16,12 @@ test: .venv/.ready
 	@$(BIN)/ruff check --quiet .
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-lint: .venv/.ready
-	$(BIN)/ruff check .
+check: .venv/.ready
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/lint-imports --no-logo
+
+coverage: .venv/.ready
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-branch --cov-report=term:skip-covered
 
 lineage: .venv/.ready
 	$(BIN)/myositis ingest

@@ -15,8 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from yaml_files.strict import Strict
 from yaml_files.yaml_file import ConfigurationError, line_of, nearest, read_model
 
 ROWS = "unexpected_rows_expectation"
@@ -66,10 +67,6 @@ NAMES = (
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 BUILT_IN = ("schema", "table", "today")
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Parameter(Strict):

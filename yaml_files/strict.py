@@ -11,10 +11,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+ID_PATTERN = r"^[a-z][a-z0-9_]*$"
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
 
 
 class Strict(BaseModel):
+    """A part of a declared file: an unknown key is an error, and what was read does not change."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 

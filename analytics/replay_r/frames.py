@@ -66,7 +66,7 @@ def times_frame(cohort: Cohort, endpoint: str) -> pd.DataFrame:
     rows = cohort.time_to(endpoint)
     rows = rows[rows["group_id"].isin(groups) & rows["time_months"].notna()]
     out = rows[["patient", "group_id", *strata]].assign(
-        time_months=rows["time_months"].astype(float), event=rows["is_relapse"].astype(int)
+        time_months=rows["time_months"].astype(float), event=rows["is_event"].astype(int)
     )
     for name in dict.fromkeys(t for m in models for t in m.terms if t != "group"):
         out = out.merge(_values(cohort, name, "baseline"), on="patient", how="left")

@@ -183,7 +183,7 @@ class Cohort:
         rows = self.time_to(endpoint)
         enough = self.study.endpoints[endpoint].counted_from_months or np.inf
         is_known = rows["outcome_known"].astype(bool) | (rows["time_months"] >= enough)
-        value = rows["is_relapse"].astype(float).where(is_known)
+        value = rows["is_event"].astype(float).where(is_known)
         return pd.DataFrame({"patient": rows["patient"], "value": value, "is_censored": False})
 
     def _definition(self, definition: str, variable: Variable) -> pd.DataFrame:
@@ -202,8 +202,8 @@ class Cohort:
         return pd.DataFrame({"patient": rows["patient"], "value": value, "is_censored": False})
 
     def time_to(self, endpoint: str) -> pd.DataFrame:
-        """Members with their time to an endpoint: time_months, is_relapse, is_competing, outcome_known, censor_reason."""
-        times = self.frames["fct_time_to_relapse"]
+        """Members with their time to an endpoint: time_months, is_event, is_competing, outcome_known, censor_reason."""
+        times = self.frames["fct_time_to_event"]
         return self.members.merge(times[times["endpoint"] == endpoint], on=KEY)
 
     def _patient_column(self, variable: Variable) -> pd.DataFrame:

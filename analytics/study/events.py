@@ -21,7 +21,7 @@ def times(cohort: Cohort, endpoint: str, groups: list[str]) -> pd.DataFrame:
     """One row per patient followed: ``time`` in months, ``event``, ``cause``, columns to stratify by."""
     rows = cohort.time_to(endpoint)
     rows = rows[rows["group_id"].isin(groups) & rows["time_months"].notna()]
-    event = rows["is_relapse"].astype(bool)
+    event = rows["is_event"].astype(bool)
     competing = (
         rows["is_competing"].astype(bool) if "is_competing" in rows else pd.Series(False, index=rows.index)
     )

@@ -353,8 +353,8 @@ def _cohort_flow(cohort: Cohort) -> pd.DataFrame:
         for g in spec.groups:
             mine = times[times["group_id"] == g]
             rows += [("counted", g, int(mine["time_months"].notna().sum()), "followed from baseline"),
-                     ("with the event", g, int(mine["is_relapse"].sum()), "within the horizon")]
-            for reason, n in mine.loc[~mine["is_relapse"].astype(bool), "censor_reason"].value_counts().sort_index().items():
+                     ("with the event", g, int(mine["is_event"].sum()), "within the horizon")]
+            for reason, n in mine.loc[~mine["is_event"].astype(bool), "censor_reason"].value_counts().sort_index().items():
                 rows.append(("censored", g, int(n), reason))
         parts.append(pd.DataFrame(rows, columns=["step", "group_id", "n", "reason"]).assign(analysis=spec.endpoint))
     flow = pd.concat(parts, ignore_index=True)

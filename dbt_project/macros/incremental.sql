@@ -140,7 +140,7 @@ test whose meta says `whole_table`: a visit's key is the hospital's, and two pat
 {% macro get_where_subquery(relation) -%}
     {%- set kept_by_patient = [
         'int_patients', 'int_patient_origin', 'int_visits', 'dim_patient', 'dim_antibody_status', 'fct_visit', 'fct_observation',
-        'fct_antibody_result', 'fct_event', 'fct_treatment', 'fct_follow_up', 'fct_time_to_relapse', 'fct_definition',
+        'fct_antibody_result', 'fct_event', 'fct_treatment', 'fct_follow_up', 'fct_time_to_event', 'fct_definition',
     ] -%}
     {%- set touched_only = relation.identifier in kept_by_patient and flags.WHICH == 'build' and not flags.FULL_REFRESH
         and not config.get('meta', {}).get('whole_table') -%}

@@ -39,6 +39,23 @@ RegistryOption = Annotated[
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        console.out.print(f"myositis {version('myositis-registry')}", markup=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """A registry of rare rheumatic disease: hospital exports in, a study's tables, models and curves out."""
+
+
 class Refused(Exception):
     """A gate refused; everything is already told."""
 

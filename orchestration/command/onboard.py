@@ -17,9 +17,10 @@ from orchestration.command import console
 from orchestration.onboarding.draft import draft
 from orchestration.onboarding.guess import TableGuess, guess_table
 from orchestration.onboarding.profile import ColumnProfile, TableProfile, profile_sample
-from orchestration.registry.entities import ASKED, ID_PATTERN
+from orchestration.registry.entities import ASKED
 from orchestration.registry.folder import load_registry
 from orchestration.registry.mapping_file import read_mapping
+from yaml_files.strict import ID_PATTERN
 from yaml_files.yaml_file import ConfigurationError
 
 PROFILE = ("file", "sheet", "column", "kind", "filled", "distinct", "details")

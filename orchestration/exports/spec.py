@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from yaml_files.strict import Strict
 
 from .grid import GridSpec
 
@@ -17,10 +19,8 @@ Format = Literal[
 ]
 
 
-class ReadSpec(BaseModel):
+class ReadSpec(Strict):
     """How one kind of file is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Format = Field(
         "auto",

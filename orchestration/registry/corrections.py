@@ -21,8 +21,9 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES, Id, Strict, is_named
+from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES, is_named
 from orchestration.registry.mapping import Export, Mapping
+from yaml_files.strict import Id, Strict
 from yaml_files.yaml_file import line_of, nearest
 
 KEYS = ("patient_id", "visit_id")

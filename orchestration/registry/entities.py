@@ -12,8 +12,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -22,14 +20,10 @@ from pydantic import (
     model_validator,
 )
 
+from yaml_files.strict import Id, Strict
+
 ASKED = "?"  # what a draft writes for a column that a person must name
-ID_PATTERN = r"^[a-z][a-z0-9_]*$"
-Id = Annotated[str, Field(pattern=ID_PATTERN)]
 OffsetUnit = Literal["minutes", "hours", "days", "weeks", "months", "years"]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Condition(Strict):

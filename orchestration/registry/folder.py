@@ -25,10 +25,11 @@ from orchestration.registry import catalogue
 from orchestration.registry.additions import read_additions
 from orchestration.registry.catalogue import Row
 from orchestration.registry.corrections import CorrectionFile, faults_of
-from orchestration.registry.entities import ASKED, Id, Strict
+from orchestration.registry.entities import ASKED
 from orchestration.registry.mapping import Mapping
 from orchestration.registry.mapping_file import place_in_mapping, read_mapping, unknown_ids
 from orchestration.registry.published import read_paper
+from yaml_files.strict import Id, Strict
 from yaml_files.yaml_file import ConfigurationError, dotted, line_of, nearest, read_model
 
 SHIPPED_REGISTRY = Path(__file__).resolve().parents[2] / "registry"

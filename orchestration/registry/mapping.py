@@ -21,16 +21,15 @@ from orchestration.registry.entities import (
     Entity,
     Events,
     FollowUp,
-    Id,
     Observations,
     Patients,
-    Strict,
     Treatments,
     Visits,
     Where,
     is_date,
     is_named,
 )
+from yaml_files.strict import Id, Strict
 
 Population = Literal["children", "adults", "all"]
 

@@ -16,9 +16,13 @@ from orchestration.running.checks import check_marts
 
 MARTS = (
     "dim_hospital", "dim_patient", "dim_concept", "dim_antibody_status", "fct_visit", "fct_observation",
-    "fct_antibody_result", "fct_event", "fct_treatment", "fct_follow_up", "fct_time_to_relapse",
+    "fct_antibody_result", "fct_event", "fct_treatment", "fct_follow_up", "fct_time_to_event",
     "dim_definition", "fct_definition", "patient_link",
 )
+RELAPSE = """
+create view release.fct_time_to_relapse as
+select *, is_event as is_relapse from release.fct_time_to_event where endpoint = 'relapse'
+"""
 
 
 class ReleaseRefused(Exception):
@@ -60,6 +64,8 @@ def make_candidate(registry: Registry) -> str:
         connection.execute("create table candidate.release.event_types as select event_id, category from intermediate.event_types order by 1")
         connection.execute("create table candidate.release.visit_schedule as select * from raw.registry_visit_window order by nominal_day")
         connection.execute("detach candidate")
+    with duckdb.connect(str(path)) as connection:  # a view names tables of its own file only when it is made there
+        connection.execute(RELAPSE)
     return identity
 
 

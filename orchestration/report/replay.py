@@ -25,7 +25,7 @@ FRAMES = (
     "fct_event",
     "fct_follow_up",
     "fct_observation",
-    "fct_time_to_relapse",
+    "fct_time_to_event",
     "fct_treatment",
     "fct_visit",
     "visit_schedule",

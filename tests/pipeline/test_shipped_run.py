@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import threading
 from pathlib import Path
@@ -16,7 +17,6 @@ from orchestration.command import cli, flow
 from orchestration.registry.folder import Registry
 from orchestration.release.publication import publish
 from orchestration.resources import point_at
-from orchestration.results.compute import TABLES
 from tests.registries import query, release_query, run, warehouse_digest
 
 SENDERS = ("zjch", "zjfah")
@@ -35,14 +35,20 @@ MODELS = {
     "marts": {
         "dim_antibody_status", "dim_concept", "dim_definition", "dim_hospital", "dim_patient",
         "fct_antibody_result", "fct_definition", "fct_event",
-        "fct_follow_up", "fct_observation", "fct_time_to_relapse", "fct_treatment", "fct_visit",
+        "fct_follow_up", "fct_observation", "fct_time_to_event", "fct_time_to_relapse", "fct_treatment", "fct_visit",
         "patient_link",
     },
     "quality": {"corrected_cell", "correction", "delivery", "delivery_change", "delivery_file", "finding", "refused_link", "rejected_row",
                 "source_table", "unit_spelling",
                 "superseded_row"},
     "release": {"candidate", "current"},
-    "results": set(TABLES),
+    "results": {
+        "baseline_summary", "cohort_flow", "cox_term", "cumulative_incidence", "finding", "gray_test", "group_comparison", "log_rank",
+        "marginal_mean", "mixed_model_parameter", "mixed_model_term", "model", "norm_band", "norm_patient", "reproduction",
+        "restricted_mean", "sensitivity", "sensitivity_question", "study", "study_endpoint", "study_group", "study_table",
+        "study_variable", "survival_at_risk", "survival_curve", "survival_median", "trajectory_mean", "trajectory_patient",
+        "visit_contrast",
+    },
     "report": {"study_report"},
 }
 
@@ -98,7 +104,7 @@ def test_the_cohort_is_that_of_the_study(shipped_run: Registry) -> None:
 
 def test_results_name_their_study_and_release(shipped_run: Registry) -> None:
     ((release,),) = release_query(shipped_run, "select release_id from release.release_info")
-    for table in TABLES:
+    for table in MODELS["results"]:
         assert release_query(shipped_run, f"select distinct study_id, release_id from results.{table}") == [("nxp2", release)]
 
 
@@ -220,16 +226,28 @@ def test_no_identifier_passes_ingestion(shipped_run: Registry) -> None:
     assert len(identifiers) > 180
     made = [p for p in shipped_run.folder.rglob("*") if p.is_file() and "landing" not in p.relative_to(shipped_run.folder).parts]
     assert len(made) > 20
+    values = _texts(shipped_run.warehouse)
+    for column, texts in values.items():
+        assert not texts & identifiers, column
+    hashes = {v for texts in values.values() for v in texts if re.fullmatch("[0-9a-f]{16,64}", v)}
     for path in made:
         content = path.read_bytes()
-        assert not [i for i in identifiers if i.encode() in content], path.name
-    with duckdb.connect(str(shipped_run.warehouse), read_only=True) as connection:
+        if found := [i for i in identifiers if i.encode() in content]:  # eight digits stand in one hash of a million by chance
+            for known in hashes:
+                content = content.replace(known.encode(), b"")
+            assert not [i for i in found if i.encode() in content], path.name
+
+
+def _texts(warehouse: Path) -> dict[str, set[str]]:
+    """The distinct texts of every column of every table."""
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
         columns = connection.execute(
             "select table_schema || '.' || table_name, column_name from information_schema.columns where data_type = 'VARCHAR'"
         ).fetchall()
-        for table, column in columns:
-            values = {v for (v,) in connection.execute(f'select distinct "{column}" from {table}').fetchall() if v}
-            assert not values & identifiers, f"{table}.{column}"
+        return {
+            f"{table}.{column}": {v for (v,) in connection.execute(f'select distinct "{column}" from {table}').fetchall() if v}
+            for table, column in columns
+        }
 
 
 def _identifiers(landing: Path) -> set[str]:

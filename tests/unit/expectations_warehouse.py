@@ -142,10 +142,10 @@ create table fct_follow_up as
     select sender_id, hospital_id, patient_key, baseline_date + 1100 as last_seen_date,
         1100.0 as last_seen_days, 'followed' as status
     from dim_patient;
-create table fct_time_to_relapse as
+create table fct_time_to_event as
     select sender_id, hospital_id, patient_key, 'relapse' as endpoint, baseline_date as start_date,
         baseline_date + 200 as end_date, 200.0 as time_days, 200 / 30.4375 as time_months,
-        true as is_relapse, true as outcome_known, null::varchar as censor_reason
+        true as is_event, true as outcome_known, null::varchar as censor_reason
     from dim_patient;
 create table dim_definition as
     select * from (values ('mas_2016', 1), ('bohan_peter_1975', 1)) as t (definition_id, version);

@@ -292,7 +292,7 @@ def release_frames() -> Frames:
         ),
         "fct_visit": pd.DataFrame(rows["visit"]),
         "fct_event": pd.DataFrame(rows["event"]),
-        "fct_time_to_relapse": pd.DataFrame(rows["time"]),
+        "fct_time_to_event": pd.DataFrame(rows["time"]),
         "fct_follow_up": pd.DataFrame(rows["follow_up"]),
         "fct_treatment": pd.DataFrame({"hospital_id": [], "patient_key": [], "treatment_id": []}, dtype=str),
         "event_types": pd.DataFrame({"event_id": ["dysphagia", "rash", "relapse"], "category": ["sign", "sign", "relapse"]}),
@@ -367,7 +367,7 @@ def _patient(rows: dict[str, list[dict[str, object]]], draw: random.Random, numb
             | {
                 "endpoint": endpoint,
                 "time_months": min(months, 36.0),
-                "is_relapse": is_event,
+                "is_event": is_event,
                 "is_competing": False,
                 "outcome_known": is_event or months >= 36,
                 "censor_reason": None if is_event else "end of the endpoint's horizon",

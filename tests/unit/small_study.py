@@ -121,7 +121,7 @@ def frames() -> dict[str, pd.DataFrame]:
     events += [
         key[p] | {"event_id": "death", "status": "present", "time_days": m * MONTH} for p, m in DEATHS.items()
     ]
-    ended = ["time_months", "is_relapse", "is_competing", "outcome_known"]
+    ended = ["time_months", "is_event", "is_competing", "outcome_known"]
     return {
         "dim_patient": pd.DataFrame(patients),
         "dim_antibody_status": pd.DataFrame([key[p[0]] | {"msa": p[3]} for p in PATIENTS]).assign(
@@ -141,7 +141,7 @@ def frames() -> dict[str, pd.DataFrame]:
             ]
         ),
         "fct_event": pd.DataFrame(events),
-        "fct_time_to_relapse": pd.DataFrame(
+        "fct_time_to_event": pd.DataFrame(
             [key[p] | {"endpoint": "relapse"} | dict(zip(ended, t, strict=True)) for p, t in TIMES.items()]
         ).assign(censor_reason=None),
         "fct_follow_up": pd.DataFrame(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ def test_help_of_every_command_ends_with_an_example(command: str, capsys: pytest
     code, out, _ = call(command, "--help", capsys=capsys)
     assert code == 0
     assert f"Example: myositis {command}" in out.replace("\n", " ")
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call("--version", capsys=capsys)
+    declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert (code, out.strip()) == (0, f"myositis {declared['project']['version']}")
 
 
 def test_a_bad_configuration_is_exit_2_with_all_faults_and_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

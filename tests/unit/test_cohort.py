@@ -59,13 +59,13 @@ EVENTS = pd.DataFrame([
 ], columns=["hospital_id", "patient_key", "event_id", "status", "time_days"])
 TIMES = pd.DataFrame([
     ("h", "a", "relapse", True, True, 5.0), ("h", "b", "relapse", False, False, 9.0), ("h", "c", "relapse", False, True, 36.0),
-], columns=["hospital_id", "patient_key", "endpoint", "is_relapse", "outcome_known", "time_months"])
+], columns=["hospital_id", "patient_key", "endpoint", "is_event", "outcome_known", "time_months"])
 
 
 def frames(unlisted: str = "absent") -> dict[str, pd.DataFrame]:
     return {
         "dim_patient": PATIENTS, "dim_antibody_status": STATUS, "fct_observation": OBSERVATIONS, "fct_visit": VISITS,
-        "fct_event": EVENTS, "fct_time_to_relapse": TIMES,
+        "fct_event": EVENTS, "fct_time_to_event": TIMES,
         "fct_treatment": pd.DataFrame({"hospital_id": ["h"], "patient_key": ["a"], "treatment_id": ["methotrexate"]}),
         "dim_hospital": pd.DataFrame({"hospital_id": ["h"], "population": ["all"], "unlisted_events": [unlisted]}),
         "event_types": pd.DataFrame([

@@ -22,7 +22,7 @@ THEIRS = f"patient_key in (select patient_key from dim_patient where {SOME})"
 LAWS = [
     ("patients_present", "delete from dim_patient", [0]),
     ("patient_unique", f"insert into fct_follow_up from fct_follow_up where {ONE}", ["2 of 25 (8.0 %)"]),
-    ("endpoint_unique", f"insert into fct_time_to_relapse from fct_time_to_relapse where {ONE}",
+    ("endpoint_unique", f"insert into fct_time_to_event from fct_time_to_event where {ONE}",
      ["2 of 25 (8.0 %)"]),
     ("hospital_unique", "insert into dim_hospital from dim_hospital where hospital_id = 'north'",
      ["2 of 3 (66.7 %)"]),
@@ -36,7 +36,7 @@ LAWS = [
      ["1 of 10 facts: fct_treatment 1 of 24 (4.2 %)"]),
     ("patient_whole", f"delete from dim_antibody_status where {ONE}",
      ["1 of 4 parts: antibody status 1 of 24 (4.2 %)"]),
-    ("patient_whole", f"delete from fct_time_to_relapse where {ONE}",
+    ("patient_whole", f"delete from fct_time_to_event where {ONE}",
      ["1 of 4 parts: endpoint relapse 1 of 24 (4.2 %)"]),
     ("patient_whole", f"delete from fct_definition where definition_id = 'mas_2016' and {ONE}",
      ["1 of 4 parts: definition mas_2016 1 of 24 (4.2 %)"]),
@@ -87,17 +87,17 @@ LAWS = [
     ("scheduled_visit_named", f"update fct_visit set scheduled_visit = null where {ONE}",
      ["2 of 48 (4.2 %)"]),
     ("visit_value_unique", f"update fct_observation set concept_id = 'ck' where {ONE}", ["2 of 94 (2.1 %)"]),
-    ("time_to_endpoint_not_negative", f"update fct_time_to_relapse set time_days = -1 where {ONE}",
+    ("time_to_endpoint_not_negative", f"update fct_time_to_event set time_days = -1 where {ONE}",
      ["1 of 24 (4.2 %)"]),
     *[
-        ("endpoint_consistent", f"update fct_time_to_relapse set {change} where {ONE}", ["1 of 24 (4.2 %)"])
+        ("endpoint_consistent", f"update fct_time_to_event set {change} where {ONE}", ["1 of 24 (4.2 %)"])
         for change in (
-            "is_relapse = false",  # and no reason why censored
+            "is_event = false",  # and no reason why censored
             "censor_reason = 'lost'",  # and yet an event
             "outcome_known = false",
             "end_date = end_date + 2",
             "time_months = 5",
-            "is_relapse = null",
+            "is_event = null",
         )
     ],
     ("records_balance", "update quality.source_table set records_accepted = 98 where entity = 'patients'",
@@ -130,7 +130,7 @@ QUALITY = [
     ("result_numeric",
      f"update fct_observation set value_canonical = null where concept_id = 'ck' and {THEIRS}",
      "1 of 2 concepts: ck 6 of 24 (25.0 %)"),
-    ("follow_up_complete", f"update fct_time_to_relapse set outcome_known = false where {THEIRS}",
+    ("follow_up_complete", f"update fct_time_to_event set outcome_known = false where {THEIRS}",
      "1 of 1 endpoints: relapse 3 of 12 (25.0 %)"),
     ("value_plausible_by_age_and_sex", f"""
         update fct_observation set value_canonical = 60000 where concept_id = 'ck' and {ONE}

@@ -125,7 +125,7 @@ def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, results:
     counted = [n for n, v in cohort.study.variables.items() if v.source == "endpoint" and (v.of or n) == asked.endpoint]
     rows = []
     for variant, had_it in SCENARIOS.items():
-        data = times.assign(event=times["is_relapse"].astype(bool), time=times["time_months"].astype(float))
+        data = times.assign(event=times["is_event"].astype(bool), time=times["time_months"].astype(float))
         data["outcome"] = data["event"].astype(float).where(data["outcome_known"].astype(bool))
         if had_it is not None:
             data.loc[data["lost"], "event"] = had_it

@@ -94,7 +94,7 @@ told as (
     select * from counted
     qualify row_number() over (
         partition by sender_id, hospital_id, patient_key
-        order by is_met desc, may_be_met desc, case when is_met then 0 else n_missing end, time_days) = 1
+        order by is_met desc, may_be_met desc, case when is_met then 0 else n_missing end asc, time_days asc) = 1
 )
 
 select

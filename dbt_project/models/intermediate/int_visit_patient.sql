@@ -8,7 +8,7 @@ with visits as (
 latest as (
     select sender_id, visit_key, patient_key, hospital_id from visits
     qualify row_number() over (
-        partition by sender_id, visit_key order by delivery_id desc, source_row desc, patient_key) = 1
+        partition by sender_id, visit_key order by delivery_id desc, source_row desc, patient_key asc) = 1
 )
 
 select * from latest

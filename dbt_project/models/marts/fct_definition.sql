@@ -22,14 +22,14 @@ involvement as (
 relapse as (
     select
         p.sender_id, p.hospital_id, p.patient_key, 'relapse' as definition_id,
-        {{ status_of('r.is_relapse', 'coalesce(not r.outcome_known, true)') }} as status,
+        {{ status_of('r.is_event', 'coalesce(not r.outcome_known, true)') }} as status,
         r.time_months as value,
-        case when r.is_relapse then p.baseline_days + r.time_days end as time_days,
-        case when r.endpoint is not null then 'fct_time_to_relapse' end as inputs_used,
+        case when r.is_event then p.baseline_days + r.time_days end as time_days,
+        case when r.endpoint is not null then 'fct_time_to_event' end as inputs_used,
         case when r.endpoint is null then 'an endpoint called relapse'
             when r.censor_reason = 'an event on an unknown day' then 'the day of the relapse' when not r.outcome_known then 'follow-up to the horizon' end as inputs_missing,
     from patients as p
-    left join {{ ref('fct_time_to_relapse') }} as r
+    left join {{ ref('fct_time_to_event') }} as r
         on r.sender_id = p.sender_id and r.hospital_id = p.hospital_id and r.patient_key = p.patient_key and r.endpoint = 'relapse'
 ),
 

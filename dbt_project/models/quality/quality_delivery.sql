@@ -8,7 +8,7 @@ with attempts as (
 -- what became of the latest attempt; an earlier one may still be in force
 latest as (
     select * from attempts
-    qualify row_number() over (partition by sender_id, delivery_id order by loaded_at desc, load_id) = 1
+    qualify row_number() over (partition by sender_id, delivery_id order by loaded_at desc, load_id asc) = 1
 ),
 
 in_force as (

@@ -81,8 +81,12 @@ class StatisticalTest:
         return getattr(import_module(f"analytics.{module}"), name)(*arguments, **{**self.options, **named})
 
 
-_LOG_RANK = {"response": TIME_TO_EVENT, "groups": MANY, "function": "survival.log_rank:log_rank"}
-_OF_TERMS = {"response": MODEL_TERM, "groups": MANY, "function": "mixed_model.term_tests:term_table"}
+_LOG_RANK: dict[str, Any] = {"response": TIME_TO_EVENT, "groups": MANY, "function": "survival.log_rank:log_rank"}
+_OF_TERMS: dict[str, Any] = {
+    "response": MODEL_TERM,
+    "groups": MANY,
+    "function": "mixed_model.term_tests:term_table",
+}
 _COURSES: dict[str, Any] = {
     "response": COMPLETE_COURSES,
     "groups": MANY,

@@ -113,7 +113,8 @@ def _tests(study: Study) -> str:
     lists: dict[str, list[str]] = {}
     for name, test in _named_tests(study).items():
         into, arguments = _LISTS[test.response, test.groups]
-        lists.setdefault(into, []).append(f"  {name} = function({arguments}) {test.in_r.call}")
+        if test.in_r is not None:
+            lists.setdefault(into, []).append(f"  {name} = function({arguments}) {test.in_r.call}")
     heading = f"## ---- The tests that the study names {'-' * 80}"
     return "\n".join([heading, "", *(f"{into} <- list(\n{_joined(tests)})" for into, tests in lists.items()), ""])
 
@@ -184,7 +185,7 @@ def _packages(study: Study) -> str:
         needed.append("survival")
     if any(s.method == "exact" for s in study.survival):
         needed.append("coin")
-    needed += [package for test in _named_tests(study).values() for package in test.in_r.packages]
+    needed += [package for test in _named_tests(study).values() if test.in_r for package in test.in_r.packages]
     needed = list(dict.fromkeys(needed))
     return ", ".join(needed) or "nothing more"
 

@@ -6,7 +6,7 @@ Belongs here: the base of the models of `file.py` and `sensitivity/keys.py`. Doe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from analytics.declared_tests import (
     BOUNDED,
@@ -23,8 +23,13 @@ from analytics.declared_tests import (
 
 TABLE_RESPONSES = (MEASUREMENT, COUNT, BOUNDED)
 if TYPE_CHECKING:
-    TwoGroupTest = ManyGroupTest = SurvivalTest = WeightedTest = TermTest = CourseTest = str
-else:
+    TwoGroupTest: TypeAlias = str
+    ManyGroupTest: TypeAlias = str
+    SurvivalTest: TypeAlias = str
+    WeightedTest: TypeAlias = str
+    TermTest: TypeAlias = str
+    CourseTest: TypeAlias = str
+else:  # the choices that pydantic and the schema of a study file know
     TwoGroupTest = Literal[(*statistical_tests(*TABLE_RESPONSES, groups=TWO), NO_TEST)]
     ManyGroupTest = Literal[(*statistical_tests(*TABLE_RESPONSES, groups=MANY), NO_TEST)]
     SurvivalTest = Literal[tuple(statistical_tests(TIME_TO_EVENT))]

@@ -1,7 +1,7 @@
 """A study file and a release's tables in, the tables of schema `results` out.
 
 Belongs here: which estimate of `analytics` answers which part of a study file, and the rows it becomes. Does not belong
-here: a formula, reading or writing files, what a table looks like.
+here: which tables there are (`result_tables.py`), a formula, reading or writing files, what a table looks like.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from analytics.study import file as study_module
 from analytics.study.cohort import build_cohort
 from analytics.study.file import MixedModel, Study
 from analytics.study.parts import TABLE_RESPONSES
+from analytics.study.result_tables import RESULT_TABLES
 from analytics.study.results import stamp
 from orchestration.report.replay import FRAMES, ReplayError, write_replay
 from tests.unit import replay_fixture as fixture
@@ -148,6 +149,13 @@ def test_a_result_that_the_script_does_not_know_is_listed_as_such() -> None:
     assert found.not_replayed.values.tolist() == [
         ["crystal_ball", "*", "*", "this script has no R for it"],
     ]
+
+
+def test_every_declared_table_is_compared_or_says_why_not() -> None:
+    compared = {table.name for table in RESULT_TABLES if not table.not_in_r}
+    assert compared == set(KEYS)
+    assert all("One row per" in table.description for table in RESULT_TABLES)
+    assert set(fixture.results()) <= {table.name for table in RESULT_TABLES}
 
 
 def test_a_p_value_is_compared_on_the_scale_that_its_statistic_gives_it() -> None:

@@ -19,6 +19,9 @@ from analytics.baseline.describe import Description, describe
 from analytics.baseline.group_tests import (
     CENSORED_TESTS,
     COUNT_TESTS,
+    K_COUNT_TESTS,
+    K_GROUP_TESTS,
+    K_MEASUREMENT_TESTS,
     MEASUREMENT_TESTS,
     TWO_BY_TWO_TESTS,
     TWO_GROUP_TESTS,
@@ -26,6 +29,7 @@ from analytics.baseline.group_tests import (
 from analytics.comparison import (
     CONFIDENCE,
     Effect,
+    KGroupTest,
     TwoGroupTest,
     categories,
     check_confidence,
@@ -33,6 +37,7 @@ from analytics.comparison import (
     check_pair,
     samples,
 )
+from analytics.declared_tests import NO_TEST
 from analytics.multiplicity import METHODS, adjust_within_families
 from analytics.status import OK, TOO_FEW_OBSERVATIONS, require_choice, require_columns
 from analytics.words.formatting import (
@@ -45,8 +50,8 @@ from analytics.words.formatting import (
 
 MEAN_SD, MEDIAN_IQR, COUNT_PERCENT = "mean_sd", "median_iqr", "count_percent"
 KINDS = (MEAN_SD, MEDIAN_IQR, COUNT_PERCENT)
-NO_TEST = "none"
 FAMILIES = ("table", "pair", "variable", "declared")
+OVERALL = "overall"  # the family of the tests of all groups together
 KIND_METHODS = {
     MEAN_SD: "mean ± standard deviation",
     MEDIAN_IQR: "median (first, third quartile), quartiles of type 7",
@@ -111,7 +116,8 @@ class VariableSpec:
     """One variable of the table.
 
     ``name`` is its column, ``kind`` one of ``KINDS``, ``test`` a name of ``group_tests.py`` or
-    ``none``; ``tests`` names another test against single groups (by the second group of the pair).
+    ``none``; ``tests`` names another test against single groups (by the second group of the pair), ``overall`` a
+    test of all groups together.
     ``level`` is the value that a count counts (``True`` fits 1 too); ``levels`` lists all of a category
     instead, each summarised as ``name:level`` and tested together. ``decimals`` of what is printed:
     without it 2, and a median or quartile drops trailing zeros. ``family`` is the multiplicity family
@@ -127,6 +133,7 @@ class VariableSpec:
     decimals: int | None = None
     family: str | None = None
     bounds: tuple[str, str] | None = None
+    overall: str = NO_TEST
 
     def __post_init__(self) -> None:
         require_choice(self.kind, KINDS, f"variable {self.name}: kind")
@@ -135,6 +142,9 @@ class VariableSpec:
         fitting = self._fitting_tests
         for test in (self.test, *self.tests.values()):
             require_choice(test, (*fitting, NO_TEST), f"variable {self.name} ({self.kind}): test")
+        require_choice(
+            self.overall, (*self._fitting_overall, NO_TEST), f"variable {self.name} ({self.kind}): overall"
+        )
         of_two = [t for t in (self.test, *self.tests.values()) if t in TWO_BY_TWO_TESTS]
         if self.levels is not None and of_two:
             raise ValueError(
@@ -148,6 +158,12 @@ class VariableSpec:
         if self.bounds is not None:
             return CENSORED_TESTS
         return COUNT_TESTS if self.kind == COUNT_PERCENT else MEASUREMENT_TESTS
+
+    @property
+    def _fitting_overall(self) -> Mapping[str, Any]:
+        if self.bounds is not None:
+            return {}
+        return K_COUNT_TESTS if self.kind == COUNT_PERCENT else K_MEASUREMENT_TESTS
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -169,13 +185,14 @@ def table_one(
     table_id: str = "",
     confidence: float = CONFIDENCE,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Summaries by group, and the declared test of every variable and pair.
+    """Summaries by group, and the declared tests of every variable: of each pair, and of all groups together.
 
     ``data`` has one row per patient. ``adjust`` corrects p values within each family: the whole
     ``table``, each ``pair`` of groups, each ``variable``, or the family that each variable has
     ``declared``. Returns two frames, one row per variable and group, one row per variable and pair,
     columns ``SUMMARY_COLUMNS`` and ``COMPARISON_COLUMNS``; a comparison that the data cannot answer is
-    a row with its status. Raises ValueError for an unknown column, kind, test or group of a comparison,
+    a row with its status. A test of all ``groups`` has a row without a pair; these rows are a family of
+    their own (``overall``), so that they change no p value of a pair. Raises ValueError for an unknown column, kind, test or group of a comparison,
     text where numbers belong, and infinite values.
     """
     _check(data, variables, group, groups, comparisons, adjust, family, confidence)
@@ -185,6 +202,9 @@ def table_one(
         for spec in variables
         for pair in comparisons
         if spec.test_against(pair[1]) != NO_TEST
+    ]
+    tested += [
+        _overall(data, spec, group, groups, table_id, confidence) for spec in variables if spec.overall != NO_TEST
     ]
     return _frame(summaries, SUMMARY_COLUMNS), _adjusted(
         _frame(tested, COMPARISON_COLUMNS), variables, adjust, family
@@ -341,6 +361,29 @@ def _comparison(
     return _comparison_row(found, spec, pair, table_id) | {"family": spec.family}
 
 
+def _overall(
+    data: pd.DataFrame, spec: VariableSpec, group: str, groups: Sequence[Any], table_id: str, confidence: float
+) -> dict[str, Any]:
+    """One test of all groups; a yes/no is counted as its level against everything else."""
+    options: dict[str, Any] = {"value": spec.name, "group": group, "groups": groups, "confidence": confidence}
+    if spec.kind == COUNT_PERCENT and spec.levels is None:
+        known = data[spec.name].notna()
+        data = data.assign(**{spec.name: (data[spec.name] == spec.level).astype(object).where(known)})
+        options["levels"] = (True, False)
+    elif spec.levels is not None:
+        options["levels"] = spec.levels
+    return _overall_row(K_GROUP_TESTS[spec.overall](data, **options), spec, table_id)
+
+
+def _overall_row(found: KGroupTest, spec: VariableSpec, table_id: str) -> dict[str, Any]:
+    shared = (
+        "test", "statistic", "df", "df_den", "p_value", "effect", "effect_kind", "ci_low", "ci_high", "confidence",
+        "ties", "n_missing", "method", "n", "status", "note",
+    )  # fmt: skip
+    row = {"table_id": table_id, "variable": spec.name, "display": format_p(found.p_value), "family": OVERALL}
+    return row | {name: getattr(found, name) for name in shared}
+
+
 def _options(spec: VariableSpec) -> dict[str, Any]:
     """What the test of a variable is told beside the groups."""
     if spec.bounds is not None:
@@ -393,7 +436,7 @@ def _adjusted(
         "pair": tested["group_a"].astype(str) + " vs " + tested["group_b"].astype(str),
         "variable": tested["variable"],
         "declared": tested["family"],
-    }[family]
+    }[family].where(tested["group_a"].notna(), OVERALL)
     p_adjusted = adjust_within_families(tested["p_value"], families, adjust)
     return tested.assign(family=families, adjustment=adjust, p_adjusted=p_adjusted)
 

@@ -21,43 +21,18 @@ from analytics.cox.concordance import Concordance, concordance
 from analytics.cox.data import CoxData, prepare
 from analytics.cox.estimate import centre, estimate, judge, robust, score_test
 from analytics.cox.likelihood import Pieces, pieces
-from analytics.cox.proportional_hazards import proportional_hazards_test
+from analytics.cox.proportional_hazards import GLOBAL, proportional_hazards_test
+from analytics.cox.record import CoxEstimates
 from analytics.cox.terms import Factors
 from analytics.status import NO_EVENTS, NOT_ESTIMABLE, require_choice
-from analytics.survival.outcome import FloatArray, IntArray, confidence_quantile
+from analytics.survival.outcome import FloatArray, confidence_quantile
 
 RESIDUALS = ("martingale", "deviance", "score", "dfbeta", "dfbetas", "schoenfeld")
 
 
 @dataclass(frozen=True)
-class CoxFit:
-    """Estimates by column of the design, NaN where ``aliased`` (column to the columns that determine it).
-
-    ``coefficients`` are the last iterate; those of ``monotone`` columns run to infinity, and ``terms`` shows
-    their limit. ``covariance`` is the inverse information, ``robust`` the cluster-robust covariance.
-    ``loglik_null`` and ``loglik`` are log partial likelihoods; score statistics are taken at zero.
-    """
-
-    names: list[str]
-    coefficients: FloatArray
-    covariance: FloatArray
-    robust: FloatArray | None
-    loglik_null: float
-    loglik: float
-    score_statistic: float
-    robust_score_statistic: float
-    aliased: dict[str, list[str]]
-    monotone: list[str]
-    ties: str
-    confidence: float
-    iterations: int
-    n: int
-    n_events: int
-    n_missing: int
-    method: str
-    status: str
-    note: str
-    data: CoxData | None
+class CoxFit(CoxEstimates):
+    """The estimates (record.py), and what can be asked of them: tables, tests, residuals, the baseline hazard."""
 
     @cached_property
     def terms(self) -> pd.DataFrame:
@@ -65,21 +40,13 @@ class CoxFit:
 
         ``statistic`` is z; ``ph_p_value`` tests proportional hazards of the whole variable.
         """
-        return tables.term_table(self)
+        testable = len(self.estimated) and self.ties != "exact" and not self.monotone
+        ph = self.proportional_hazards().set_index("term")["p_value"].drop(GLOBAL).to_dict() if testable else {}
+        return tables.term_table(self, ph)
 
     @property
     def summary(self) -> pd.DataFrame:
         return self.terms
-
-    @property
-    def std_error(self) -> FloatArray:
-        """The standard errors in use: robust where there are clusters."""
-        return np.sqrt(np.diag(self.covariance if self.robust is None else self.robust))
-
-    @property
-    def estimated(self) -> IntArray:
-        """Positions of the columns that have an estimate."""
-        return np.flatnonzero(~np.isnan(self.coefficients))
 
     @cached_property
     def tests(self) -> pd.DataFrame:

@@ -6,7 +6,7 @@ Does not belong here: the fit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,12 +15,9 @@ from scipy.special import chdtrc
 from analytics.cox.data import CoxData
 from analytics.cox.estimate import estimate
 from analytics.cox.likelihood import Pieces
-from analytics.cox.proportional_hazards import GLOBAL
+from analytics.cox.record import CoxEstimates
 from analytics.status import MONOTONE_LIKELIHOOD, NOT_ESTIMABLE, OK
 from analytics.survival.outcome import confidence_quantile
-
-if TYPE_CHECKING:
-    from analytics.cox.fit import CoxFit
 
 TERM_COLUMNS = (
     "term",
@@ -39,12 +36,13 @@ TERM_COLUMNS = (
 ESTIMATES = ("coefficient", "std_error", "hazard_ratio", "ci_low", "ci_high", "statistic", "p_value")
 
 
-def term_table(fit: CoxFit) -> pd.DataFrame:
-    """One row per column of the design. What has no finite estimate says so in ``status`` and ``note``."""
+def term_table(fit: CoxEstimates, ph: Mapping[str, float]) -> pd.DataFrame:
+    """One row per column of the design. What has no finite estimate says so in ``status`` and ``note``.
+
+    ``ph`` holds the p value of proportional hazards by variable, as far as there is one.
+    """
     quantile = confidence_quantile(fit.confidence)
     labels = fit.names if fit.data is None else fit.data.design.labels
-    testable = len(fit.estimated) and fit.ties != "exact" and not fit.monotone
-    ph = fit.proportional_hazards().set_index("term")["p_value"].drop(GLOBAL).to_dict() if testable else {}
     rows = []
     for name, label, b, error in zip(fit.names, labels, fit.coefficients, fit.std_error):
         estimates = _estimates(b, error, quantile)
@@ -69,7 +67,7 @@ def _estimates(b: float, error: float, quantile: float) -> dict[str, float]:
     return dict(zip(ESTIMATES, (b, error, ratio, low, high, z, float(chdtrc(1, z**2)))))
 
 
-def _exception(fit: CoxFit, name: str, b: float) -> dict[str, object]:
+def _exception(fit: CoxEstimates, name: str, b: float) -> dict[str, object]:
     if not len(fit.estimated):
         return {"status": fit.status, "note": fit.note}
     if name in fit.aliased:
@@ -89,7 +87,7 @@ def _exception(fit: CoxFit, name: str, b: float) -> dict[str, object]:
     return {}
 
 
-def overall_tests(fit: CoxFit) -> pd.DataFrame:
+def overall_tests(fit: CoxEstimates) -> pd.DataFrame:
     """Likelihood-ratio, Wald and score tests of all coefficients; the robust score test with clusters."""
     columns = fit.estimated
     statistics = {
@@ -102,7 +100,7 @@ def overall_tests(fit: CoxFit) -> pd.DataFrame:
     return pd.DataFrame([_test("test", name, value, len(columns)) for name, value in statistics.items()])
 
 
-def term_tests(fit: CoxFit, data: CoxData, method: str) -> pd.DataFrame:
+def term_tests(fit: CoxEstimates, data: CoxData, method: str) -> pd.DataFrame:
     """Type III tests: each term with all its columns, given the rest."""
     rows = []
     for index, term in enumerate(data.design.terms):
@@ -118,7 +116,7 @@ def term_tests(fit: CoxFit, data: CoxData, method: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["term", "statistic", "df", "p_value"])
 
 
-def _wald(fit: CoxFit, columns: np.ndarray) -> float:
+def _wald(fit: CoxEstimates, columns: np.ndarray) -> float:
     used = fit.covariance if fit.robust is None else fit.robust
     part, beta = used[np.ix_(columns, columns)], fit.coefficients[columns]
     if not len(columns) or any(fit.names[j] in fit.monotone for j in columns):

@@ -21,6 +21,7 @@ from scipy import special, stats
 from analytics.comparison import CONFIDENCE, KGroupTest, TwoGroupTest, check_confidence, check_groups, samples
 from analytics.groups.effect_sizes import explained_variance
 from analytics.groups.rank_sum import tie_sizes
+from analytics.groups.spread import MEAN, MEDIAN, Centre, distances
 from analytics.multiplicity import adjust_p_values
 from analytics.status import NO_VARIANCE, OK, TOO_FEW_GROUPS, TOO_FEW_OBSERVATIONS
 
@@ -103,25 +104,14 @@ def brown_forsythe_k(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> KGroupTest:
     """Equality of spread by absolute deviations from each group's median."""
-    return _spread(
-        "brown_forsythe_k",
-        "Brown-Forsythe test of spread (median)",
-        np.median,
-        data,
-        value,
-        group,
-        groups,
-        confidence,
-    )
+    return _many_spreads(MEDIAN, data, value, group, groups, confidence)
 
 
 def levene_k(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> KGroupTest:
     """Equality of spread by absolute deviations from each group's mean."""
-    return _spread(
-        "levene_k", "Levene's test of spread (mean)", np.mean, data, value, group, groups, confidence
-    )
+    return _many_spreads(MEAN, data, value, group, groups, confidence)
 
 
 def pairwise(
@@ -192,21 +182,15 @@ class _Groups:
         return empty
 
 
-def _spread(
-    name: str,
-    method: str,
-    centre: Callable[[np.ndarray], Any],
-    data: pd.DataFrame,
-    value: str,
-    group: str,
-    groups: Sequence[Any],
-    confidence: float,
+def _many_spreads(
+    centre: Centre, data: pd.DataFrame, value: str, group: str, groups: Sequence[Any], confidence: float
 ) -> KGroupTest:
+    """One-way analysis of variance of the distances; shares of their variance are no effect of the values."""
     found = _Groups(data, value, group, groups, confidence)
-    empty = found.result(name, method)
+    empty = found.result(f"{centre.test}_k", centre.method)
     if empty.status != OK:
         return empty
-    result = _one_way(empty, [np.abs(values - centre(values)) for values in found.values], value)
+    result = _one_way(empty, distances(found.values, centre), value)
     return replace(result, effect=None, effect_kind=None, ci_low=None, ci_high=None)
 
 

@@ -30,6 +30,7 @@ from analytics.comparison import (
 )
 from analytics.groups import rank_sum
 from analytics.groups.effect_sizes import cohen_d, hedges_g, rank_biserial
+from analytics.groups.spread import MEAN, MEDIAN, Centre, distances
 from analytics.status import NO_VARIANCE, NOT_ESTIMABLE, OK, require_choice
 
 CONSTANT = 10 * np.finfo(float).eps  # R's t.test: "data are essentially constant"
@@ -226,41 +227,25 @@ def brown_forsythe(
 
     F of a one-way layout of |value - median|. Effect: the difference of the mean absolute deviations.
     """
-    return _spread(
-        "brown_forsythe",
-        "Brown-Forsythe test of spread (median)",
-        np.median,
-        data,
-        value,
-        group,
-        groups,
-        confidence,
-    )
+    return _two_spreads(MEDIAN, data, value, group, groups, confidence)
 
 
 def levene(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> TwoGroupTest:
     """Equality of spread by absolute deviations from the group's mean (Levene 1960)."""
-    return _spread(
-        "levene", "Levene's test of spread (mean)", np.mean, data, value, group, groups, confidence
-    )
+    return _two_spreads(MEAN, data, value, group, groups, confidence)
 
 
-def _spread(
-    name: str,
-    method: str,
-    centre: Any,
-    data: pd.DataFrame,
-    value: str,
-    group: str,
-    groups: Sequence[Any],
-    confidence: float,
+def _two_spreads(
+    centre: Centre, data: pd.DataFrame, value: str, group: str, groups: Sequence[Any], confidence: float
 ) -> TwoGroupTest:
+    """Two means of distances, compared as Student's t does; the statistic is F, the square of t."""
+    name, method = centre.test, centre.method
     groups_of = _checked(data, value, group, groups, confidence, minimum=2)
     if groups_of.status != OK:
         return _without_answer(name, method, groups_of, confidence)
-    a, b = (np.abs(values - centre(values)) for values in groups_of.values)
+    a, b = distances(groups_of.values, centre)
     n, m = len(a), len(b)
     difference = float(a.mean() - b.mean())
     error = math.sqrt((_squares(a) + _squares(b)) / (n + m - 2) * (1 / n + 1 / m))

@@ -24,7 +24,7 @@ import pandas as pd
 from scipy import stats
 
 from analytics.mixed_model.fitted import Fitted
-from analytics.mixed_model.result import MixedModelFit
+from analytics.mixed_model.record import MixedModelEstimates, require_fitted
 
 _CHUNK = 4096
 
@@ -40,7 +40,7 @@ class _Batch:
     covariance: np.ndarray
 
 
-def random_effects(fit: MixedModelFit) -> pd.DataFrame:
+def random_effects(fit: MixedModelEstimates) -> pd.DataFrame:
     """One row per patient: patient, then each effect and its standard error."""
     fitted = require_fitted(fit, "random_effects")
     d = fit.random_covariance.to_numpy()
@@ -67,7 +67,7 @@ def random_effects(fit: MixedModelFit) -> pd.DataFrame:
     return table
 
 
-def residuals(fit: MixedModelFit) -> pd.DataFrame:
+def residuals(fit: MixedModelEstimates) -> pd.DataFrame:
     """One row per row used, in the order of the data: row (its position), patient, fitted values and
     residuals.
     """
@@ -109,7 +109,7 @@ def normal_quantiles(values: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"theoretical": stats.norm.ppf(probability), "sample": sample})
 
 
-def outlying_visits(fit: MixedModelFit, level: float = 0.05) -> pd.DataFrame:
+def outlying_visits(fit: MixedModelEstimates, level: float = 0.05) -> pd.DataFrame:
     """Rows of ``residuals`` whose normalized residual is beyond the Bonferroni limit of a normal sample of
     this size.
     """
@@ -118,7 +118,7 @@ def outlying_visits(fit: MixedModelFit, level: float = 0.05) -> pd.DataFrame:
     return table[table["normalized"].abs() > limit].assign(limit=limit).reset_index(drop=True)
 
 
-def outlying_patients(fit: MixedModelFit, level: float = 0.05) -> pd.DataFrame:
+def outlying_patients(fit: MixedModelEstimates, level: float = 0.05) -> pd.DataFrame:
     """Patients whose visits together are unlikely: patient, n, distance r'V^-1 r, p_value (Bonferroni)."""
     table = residuals(fit)
     squared = table.assign(square=table["normalized_marginal"] ** 2).groupby("patient", sort=False)["square"]
@@ -128,14 +128,7 @@ def outlying_patients(fit: MixedModelFit, level: float = 0.05) -> pd.DataFrame:
     return distance[distance["p_value"] < level / len(distance)].sort_values("p_value", ignore_index=True)
 
 
-def require_fitted(fit: MixedModelFit, what: str) -> Fitted:
-    """The search behind a fit; ValueError where there is none."""
-    if fit.fitted is None:
-        raise ValueError(f"{what}: the model was not fitted ({fit.status}: {fit.note})")
-    return fit.fitted
-
-
-def _batches(fit: MixedModelFit, fitted: Fitted) -> Iterator[_Batch]:
+def _batches(fit: MixedModelEstimates, fitted: Fitted) -> Iterator[_Batch]:
     d = fit.random_covariance.to_numpy()
     for n in np.unique(fitted.rows.counts):
         chosen = np.flatnonzero(fitted.rows.counts == n)

@@ -22,8 +22,7 @@ from scipy import stats
 from analytics.mixed_model.design import FactorVariable
 from analytics.mixed_model.fitted import Fitted, aliasing
 from analytics.mixed_model.information import containment_df
-from analytics.mixed_model.result import MixedModelFit
-from analytics.mixed_model.term_tests import require_kenward_roger
+from analytics.mixed_model.record import MixedModelEstimates, require_kenward_roger
 from analytics.multiplicity import METHODS, adjust_p_values
 from analytics.status import NOT_ESTIMABLE, require_choice
 
@@ -58,7 +57,7 @@ class _Estimate:
 
 
 def mean_table(
-    fit: MixedModelFit,
+    fit: MixedModelEstimates,
     over: Sequence[str],
     df: str = "satterthwaite",
     level: float = 0.95,
@@ -88,7 +87,7 @@ def mean_table(
 
 
 def contrast_table(
-    fit: MixedModelFit,
+    fit: MixedModelEstimates,
     of: str,
     by: str | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
@@ -157,16 +156,16 @@ def contrast_table(
     return table
 
 
-def _closing(fit: MixedModelFit, e: _Estimate) -> dict[str, object]:
+def _closing(fit: MixedModelEstimates, e: _Estimate) -> dict[str, object]:
     return {"method": fit.method, "n": fit.n_obs, "status": e.status, "note": e.note}
 
 
-def _failed(fit: MixedModelFit, values: dict[str, object]) -> pd.DataFrame:
+def _failed(fit: MixedModelEstimates, values: dict[str, object]) -> pd.DataFrame:
     closing = {"method": fit.method, "n": fit.n_obs, "status": fit.status, "note": fit.note}
     return pd.DataFrame([{"response": fit.formula.response, **values, **closing}])
 
 
-def _grid(fit: MixedModelFit, over: Sequence[str], at: At) -> _Grid:
+def _grid(fit: MixedModelEstimates, over: Sequence[str], at: At) -> _Grid:
     fitted = fit.fitted
     assert fitted is not None  # who asks for a grid has looked
     design = fitted.design
@@ -197,7 +196,7 @@ def _grid(fit: MixedModelFit, over: Sequence[str], at: At) -> _Grid:
     return _Grid(distinct, rows / np.bincount(group)[:, None])
 
 
-def _sources(fit: MixedModelFit, variable: str) -> tuple[str, ...]:
+def _sources(fit: MixedModelEstimates, variable: str) -> tuple[str, ...]:
     from analytics.mixed_model.formula import names_in
 
     return names_in(fit.formula.variables[variable])
@@ -223,7 +222,7 @@ def _axis(
     return [(float(values.mean()), float(values.mean()))]
 
 
-def estimator(fit: MixedModelFit, df: str) -> Callable[[np.ndarray], _Estimate]:
+def estimator(fit: MixedModelEstimates, df: str) -> Callable[[np.ndarray], _Estimate]:
     """A function from a combination of all coefficients to its estimate, standard error and degrees of
     freedom.
     """
@@ -250,7 +249,7 @@ def estimator(fit: MixedModelFit, df: str) -> Callable[[np.ndarray], _Estimate]:
     return estimate
 
 
-def _degrees(fit: MixedModelFit, fitted: Fitted, df: str) -> Callable[[np.ndarray], float]:
+def _degrees(fit: MixedModelEstimates, fitted: Fitted, df: str) -> Callable[[np.ndarray], float]:
     if df == "asymptotic":
         return lambda combination: float("inf")
     if df == "satterthwaite":

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analytics.mixed_model.information import variance_parameters
 from analytics.mixed_model.marginal_means import estimator
-from analytics.mixed_model.result import MixedModelFit
+from analytics.mixed_model.record import MixedModelEstimates
 
 COLUMNS = (
     "response",
@@ -28,7 +28,7 @@ COLUMNS = (
 )
 
 
-def parameter_table(fit: MixedModelFit, df: str = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
+def parameter_table(fit: MixedModelEstimates, df: str = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
     """One row per parameter: kind (fixed, variance, residual, correlation), estimate, interval, p value of
     fixed effects.
 
@@ -51,7 +51,7 @@ def parameter_table(fit: MixedModelFit, df: str = "satterthwaite", level: float 
     return pd.concat([fixed[list(COLUMNS)], random[list(COLUMNS)]], ignore_index=True)
 
 
-def coefficient_table(fit: MixedModelFit, df: str, level: float) -> pd.DataFrame:
+def coefficient_table(fit: MixedModelEstimates, df: str, level: float) -> pd.DataFrame:
     """One row per column of the design: estimate, std_error, df, statistic, ci_low, ci_high, p_value."""
     estimate = estimator(fit, df)
     rows = []
@@ -74,7 +74,7 @@ def coefficient_table(fit: MixedModelFit, df: str, level: float) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def _closing(fit: MixedModelFit, status: str, note: str) -> dict[str, object]:
+def _closing(fit: MixedModelEstimates, status: str, note: str) -> dict[str, object]:
     return {
         "response": fit.formula.response,
         "method": fit.method,

@@ -1,146 +1,65 @@
 """The result of a mixed model: estimates in the user's units, and the tables drawn from them.
 
-Belongs here: the result object and its parameter and term frames. Does not belong here: the formulas behind
-them (information.py, term_tests.py, marginal_means.py, diagnostics.py).
+Belongs here: the result object, and how a finished or failed search becomes one. Does not belong here: the record that
+the tables read (record.py), the formulas behind them (information.py, term_tests.py, marginal_means.py,
+diagnostics.py).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analytics.mixed_model.formula import Formula
-from analytics.mixed_model.specification import MixedModelSpec
-from analytics.status import NOT_ESTIMABLE
-
-if TYPE_CHECKING:
-    from analytics.mixed_model.information import Information
-    from analytics.mixed_model.kenward_roger import KenwardRoger
+from analytics.mixed_model.diagnostics import random_effects, residuals
 from analytics.mixed_model.fitted import Fitted, _repeated_rows, _search_verdict, aliasing
+from analytics.mixed_model.formula import Formula
+from analytics.mixed_model.marginal_means import contrast_table, mean_table
+from analytics.mixed_model.parameters import coefficient_table, parameter_table
+from analytics.mixed_model.record import MixedModelEstimates
+from analytics.mixed_model.specification import MixedModelSpec
+from analytics.mixed_model.term_tests import term_table
+from analytics.status import NOT_ESTIMABLE
 
 
 @dataclass(frozen=True, eq=False)
-class MixedModelFit:
-    """A fitted linear mixed model. ``status`` says whether it can be used as it stands, ``note`` why not.
-
-    Status ``singular``: the estimates are the maximum, and it lies on the boundary that ``note`` names.
-    Status ``not_estimable`` with estimates: some columns are aliased; the combinations that the data do
-    determine are given.
-    """
-
-    spec: MixedModelSpec
-    formula: Formula
-    status: str
-    note: str
-    n_obs: int
-    n_patients: int
-    n_missing: int
-    log_likelihood: float
-    aic: float
-    bic: float
-    coefficients: pd.Series
-    covariance: pd.DataFrame
-    random_covariance: pd.DataFrame
-    sigma: float
-    phi: float | None
-    coding: str
-    aliased: tuple[str, ...] = ()
-    fitted: Fitted | None = field(default=None, repr=False)
-
-    @property
-    def method(self) -> str:
-        """The model in words, for the `method` column of results."""
-        parts = [
-            "random intercept"
-            if self.spec.slope is None
-            else f"random intercept and slope ({self.spec.slope})"
-        ]
-        if self.spec.serial != "none":
-            over = "visits" if self.spec.serial_time == "visit_index" else self.spec.serial_time
-            parts.append(f"{self.spec.serial.upper()} over {over}")
-        if self.fitted is not None and self.fitted.design.codings():
-            parts.append(f"{' and '.join(self.fitted.design.codings())} contrasts")
-        return f"linear mixed model, {self.spec.method.upper()}, {', '.join(parts)}"
-
-    @property
-    def n_parameters(self) -> int:
-        """Fixed effects that the data determine, and covariance parameters."""
-        if self.fitted is None:
-            return 0
-        return self.fitted.n_parameters
-
-    @cached_property
-    def search_status(self) -> tuple[str, str]:
-        """Status and note of the covariance alone, without aliasing of fixed effects."""
-        return (self.status, self.note) if self.fitted is None else _search_verdict(self.spec, self.fitted)
-
-    @cached_property
-    def information(self) -> Information:
-        """Uncertainty of covariance parameters, for Satterthwaite degrees of freedom and intervals."""
-        from analytics.mixed_model.diagnostics import require_fitted
-        from analytics.mixed_model.information import information
-
-        return information(require_fitted(self, "information"))
-
-    @cached_property
-    def kenward_roger(self) -> KenwardRoger:
-        """The Kenward-Roger adjustment; ValueError where it does not apply."""
-        from analytics.mixed_model.diagnostics import require_fitted
-        from analytics.mixed_model.kenward_roger import kenward_roger
-        from analytics.mixed_model.term_tests import require_kenward_roger
-
-        require_kenward_roger(self)
-        return kenward_roger(require_fitted(self, "kenward_roger"), self.information)
+class MixedModelFit(MixedModelEstimates):
+    """The estimates (record.py), and the tables that can be drawn from them."""
 
     @cached_property
     def parameters(self) -> pd.DataFrame:
         """All parameters: response, kind, parameter, estimate, std_error, ci_low, ci_high, p_value, ...
         (parameters.py).
         """
-        from analytics.mixed_model.parameters import parameter_table
-
         return parameter_table(self)
 
     def fixed_effects(self, df: str = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
         """Coefficients with df, t statistic, interval and p value; ``df`` as in ``contrasts``."""
-        from analytics.mixed_model.parameters import coefficient_table
-
         return coefficient_table(self, df, level)
 
     def terms(self, test: str = "satterthwaite_f", basis: str = "difference") -> pd.DataFrame:
         """Type III test of every term: wald_chi_square, satterthwaite_f, kenward_roger_f or containment_f
         (term_tests.py).
         """
-        from analytics.mixed_model.term_tests import term_table
-
         return term_table(self, test, basis)
 
     def marginal_means(self, *over: str, **options: Any) -> pd.DataFrame:
         """Estimated marginal means over variables; options as marginal_means.mean_table."""
-        from analytics.mixed_model.marginal_means import mean_table
-
         return mean_table(self, over, **options)
 
     def contrasts(self, of: str, by: str | None = None, **options: Any) -> pd.DataFrame:
         """Pairwise contrasts of ``of`` at each ``by``; options as marginal_means.contrast_table."""
-        from analytics.mixed_model.marginal_means import contrast_table
-
         return contrast_table(self, of, by, **options)
 
     def random_effects(self) -> pd.DataFrame:
         """Predicted random effects per patient (diagnostics.py)."""
-        from analytics.mixed_model.diagnostics import random_effects
-
         return random_effects(self)
 
     def residuals(self) -> pd.DataFrame:
         """Residuals per row of the data (diagnostics.py)."""
-        from analytics.mixed_model.diagnostics import residuals
-
         return residuals(self)
 
 

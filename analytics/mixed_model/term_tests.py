@@ -26,7 +26,7 @@ from scipy import stats
 from analytics.mixed_model.design import Design, FactorVariable
 from analytics.mixed_model.fitted import aliasing
 from analytics.mixed_model.information import containment_df
-from analytics.mixed_model.result import MixedModelFit
+from analytics.mixed_model.record import MixedModelEstimates, require_kenward_roger
 from analytics.status import NOT_ESTIMABLE, OK, require_choice
 
 F_TESTS = ("satterthwaite_f", "kenward_roger_f", "containment_f")
@@ -44,7 +44,7 @@ class _Test:
     status: str = OK
 
 
-def term_table(fit: MixedModelFit, test: str, basis: str = "difference") -> pd.DataFrame:
+def term_table(fit: MixedModelEstimates, test: str, basis: str = "difference") -> pd.DataFrame:
     """One row per term: response, term, test, statistic, df_num, df_den, p_value, method, n, status, note."""
     require_choice(test, TESTS, "test")
     require_choice(basis, BASES, "basis")
@@ -72,18 +72,7 @@ def term_table(fit: MixedModelFit, test: str, basis: str = "difference") -> pd.D
     return pd.DataFrame(rows)
 
 
-def require_kenward_roger(fit: MixedModelFit) -> None:
-    """ValueError where Kenward-Roger does not apply."""
-    if fit.spec.serial != "none":
-        raise ValueError(
-            "Kenward-Roger is for models without serial correlation; this one has "
-            f'serial="{fit.spec.serial}". Use "satterthwaite"'
-        )
-    if fit.spec.method != "reml":
-        raise ValueError('Kenward-Roger needs a fit by REML; this one is by ML. Fit with method="reml"')
-
-
-def _test_term(fit: MixedModelFit, number: int, test: str, basis: str) -> _Test:
+def _test_term(fit: MixedModelEstimates, number: int, test: str, basis: str) -> _Test:
     nan = float("nan")
     if fit.fitted is None:
         return _Test(nan, nan, nan, nan, fit.note, fit.status)
@@ -101,7 +90,7 @@ def _test_term(fit: MixedModelFit, number: int, test: str, basis: str) -> _Test:
     return replace(result, status=status, note="; ".join(n for n in (search_note, note) if n))
 
 
-def _compute(fit: MixedModelFit, rows: np.ndarray, number: int, test: str) -> _Test:
+def _compute(fit: MixedModelEstimates, rows: np.ndarray, number: int, test: str) -> _Test:
     fitted = fit.fitted
     assert fitted is not None  # _test_term has looked
     beta = fitted.kept_beta()
@@ -149,7 +138,7 @@ def _marginal_hypotheses(design: Design) -> np.ndarray:
     return rows
 
 
-def _coding_note(fit: MixedModelFit, number: int) -> str:
+def _coding_note(fit: MixedModelEstimates, number: int) -> str:
     """What a main effect means under treatment contrasts, where it also interacts."""
     fitted = fit.fitted
     if number == 0 or fitted is None:
@@ -165,7 +154,7 @@ def _coding_note(fit: MixedModelFit, number: int) -> str:
     return f"treatment contrasts: effect at {', '.join(reference)}" if reference else ""
 
 
-def likelihood_ratio(smaller: MixedModelFit, larger: MixedModelFit) -> pd.DataFrame:
+def likelihood_ratio(smaller: MixedModelEstimates, larger: MixedModelEstimates) -> pd.DataFrame:
     """Likelihood-ratio test of two nested fits to the same rows: statistic, df, p_value, AIC and BIC of both.
 
     Fits that differ in fixed effects must be by ML. A test of a variance is on the boundary of its
@@ -197,7 +186,7 @@ def likelihood_ratio(smaller: MixedModelFit, larger: MixedModelFit) -> pd.DataFr
 
 
 def _ratio_row(
-    smaller: MixedModelFit, larger: MixedModelFit, statistic: float, df: int, status: str, note: str
+    smaller: MixedModelEstimates, larger: MixedModelEstimates, statistic: float, df: int, status: str, note: str
 ) -> pd.DataFrame:
     p_value = float(stats.chi2.sf(max(statistic, 0.0), df)) if df else float("nan")
     return pd.DataFrame(

@@ -1,7 +1,8 @@
 """What all figures share: styles of groups, the settings of matplotlib, rendering to bytes and into a page.
 
 Belongs here: the look of a group, fonts, formats, names and descriptions for those who cannot see a figure.
-Does not belong here: any estimate, what one figure draws (`course_figure.py`, `survival_figure.py`), files.
+Does not belong here: any estimate, what one figure draws (`course_figure.py`, `survival_figure.py`), which figures a
+study has (`study_figures.py`), files.
 
 Colours are Okabe and Ito's (2008), which readers with any colour vision tell apart, darkened until text in
 them has a contrast of 4.5:1 on white; every group has its own line style and marker too, so that grey prints
@@ -92,16 +93,6 @@ class StudyFigure:
 
     def render(self, kind: str) -> bytes:
         return render(self.figure, kind, self.title)
-
-
-def study_figures(study: StudyFrames) -> list[StudyFigure]:
-    """Every figure that the study's results allow: a course per response, a curve per endpoint."""
-    from analytics.printed.course_figure import trajectory_figure
-    from analytics.printed.survival_figure import survival_figure
-
-    made = [trajectory_figure(study, response) for response in study.distinct("trajectory_mean", "response")]
-    made += [survival_figure(study, endpoint) for endpoint in study.distinct("survival_curve", "endpoint")]
-    return [figure for figure in made if figure is not None]
 
 
 def group_styles(study: StudyFrames) -> dict[str, GroupStyle]:

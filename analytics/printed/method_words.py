@@ -21,7 +21,7 @@ def methods(study: StudyFrames) -> list[tuple[str, str]]:
         ("Log-rank tests", _of(study.rows("log_rank"))),
         ("Restricted means", _of(study.rows("restricted_mean"))),
         ("Incidence of competing events", _of([*study.rows("cumulative_incidence"), *study.rows("gray_test")])),
-        *_models(study, ("cox", "fine_gray", "recurrent"), "cox_term"),
+        *_models(study, ("cox", "fine_gray", "recurrent", "frailty"), "cox_term"),
         (
             "Analyses beside the printed ones",
             "Each row of results.sensitivity names its method; random numbers come from the seed in the study file."

@@ -28,7 +28,7 @@ from analytics.words.wording import PARAMETER_KINDS, opened, term_words, test_wo
 _PRINTED_MODEL = re.compile(r"^table_([ivx]+)_")
 _F_TESTS = ("satterthwaite_f", "kenward_roger_f", "containment_f", "f")
 _F_PREFIX = "anova_"
-_FURTHER_EVENTS = ("fine_gray", "recurrent")  # kinds of model whose ratios stand apart from Cox's
+_FURTHER_EVENTS = ("fine_gray", "recurrent", "frailty")  # kinds of model whose ratios stand apart from Cox's
 
 
 def model_term_tables(study: StudyFrames, printed: bool) -> list[PrintedTable]:
@@ -217,7 +217,7 @@ def log_rank_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
             {
                 "comparison": study.pair_label(row["group_a"], row["group_b"])
                 if row.get("group_a")
-                else "All groups",
+                else "Trend over the groups" if row.get("scope") == "trend" else "All groups",
                 "statistic": format_number(row.get("statistic"), 3),
                 "df": format_number(row.get("df"), 0),
                 "p": flagged(study, row, format_p(row.get("p_value"))),

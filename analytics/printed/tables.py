@@ -25,6 +25,7 @@ from analytics.words.disclosure import NOT_PRINTED, known
 from analytics.words.formatting import NOT_AVAILABLE, format_estimate_ci, format_p
 from analytics.words.wording import effect_words, short_test, status_words, test_words
 
+ALL_GROUPS = "all_groups"
 _RATIOS = ("odds_ratio", "risk_ratio", "hazard_ratio", "geometric_mean_ratio", "ratio")
 
 
@@ -45,18 +46,23 @@ def baseline_table(study: StudyFrames, table_id: str) -> PrintedTable:
     comparisons = study.rows("group_comparison", table_id=table_id)
     groups = study.in_order([r["group_id"] for r in summaries])
     pairs = study.pairs("group_comparison", table_id=table_id)
-    by_pair = {(r["variable"], r["group_a"], r["group_b"]): r for r in comparisons}
+    by_pair = {(r["variable"], r.get("group_a"), r.get("group_b")): r for r in comparisons}
+    has_overall = any(not r.get("group_a") for r in comparisons)
     rows = []
     for (variable,), found in grouped(summaries, "variable"):
         cells = _summary_cells(study, variable, {r["group_id"]: r for r in found})
         masked = {r["group_id"] for r in found if _is_masked(study, r)}
         for pair in pairs:
             row = by_pair.get((variable.partition(":")[0], *pair))
-            cells |= _comparison_cells(study, pair, row or {}, bool(masked & set(pair)))
+            cells |= _comparison_cells(study, "__".join(pair), row or {}, bool(masked & set(pair)))
+        if has_overall:
+            row = by_pair.get((variable.partition(":")[0], None, None))
+            cells |= _comparison_cells(study, ALL_GROUPS, row or {}, bool(masked))
         cells["test"] = _tests_of([r for r in comparisons if r["variable"] == variable.partition(":")[0]])
         rows.append(Row(cells))
-    columns = [Column("variable", "Variable"), *_group_columns(study, groups), *_pair_columns(study, pairs)]
-    if pairs:
+    spanners = {"__".join(pair): study.pair_label(*pair) for pair in pairs} | ({ALL_GROUPS: "All groups"} if has_overall else {})
+    columns = [Column("variable", "Variable"), *_group_columns(study, groups), *_comparison_columns(spanners)]
+    if spanners:
         columns.append(Column("test", "test"))
     title = next((r["title"] for r in study.rows("study_table", table_id=table_id)), "")
     return PrintedTable(
@@ -113,9 +119,8 @@ def _is_count(row: Record) -> bool:
 
 
 def _comparison_cells(
-    study: StudyFrames, pair: tuple[str, str], row: Record, masked: bool
+    study: StudyFrames, key: str, row: Record, masked: bool
 ) -> dict[str, Cell | str]:
-    key = "__".join(pair)
     if not row:
         return {f"{key}_{part}": "" for part in ("p", "adjusted", "effect", "second", "test", "status")}
     p_text = str(row.get("display") or format_p(row.get("p_value")))
@@ -184,10 +189,9 @@ def _group_columns(study: StudyFrames, groups: list[str]) -> list[Column]:
     return columns
 
 
-def _pair_columns(study: StudyFrames, pairs: list[tuple[str, str]]) -> list[Column]:
+def _comparison_columns(spanners: dict[str, str]) -> list[Column]:
     columns = []
-    for pair in pairs:
-        key, spanner = "__".join(pair), study.pair_label(*pair)
+    for key, spanner in spanners.items():
         columns += [
             Column(f"{key}_p", P_VALUE, spanner=spanner, align="right"),
             Column(f"{key}_adjusted", ADJUSTED, spanner=spanner, align="right"),
@@ -210,6 +214,11 @@ def _baseline_notes(study: StudyFrames, comparisons: list[Record]) -> tuple[str,
             "Effects compare the first group with the second: first minus second, or first over"
             " second; 95% confidence intervals.",
         ]
+    if any(not r.get("group_a") for r in comparisons):
+        notes.append(
+            "All groups: one test of all of them together. Its effect is a share of 1 and has no direction; its p"
+            " values are adjusted among themselves."
+        )
     if study.disclosure.masks:
         k = study.disclosure.threshold
         notes.append(

@@ -43,7 +43,7 @@ compare_bounds <- function(table, variable, test, group) {
   if (!length(a$lower) || !length(b$lower)) return(invisible())
   both <- data.frame(lower = c(a$lower, b$lower), upper = c(a$upper, b$upper),
                      group = factor(rep(c("a", "b"), c(length(a$lower), length(b$lower))), levels = c("b", "a")))
-  do.call(record, c(list("group_comparison", row), censored_tests[[test]](both), ratio_and_probability(both)))
+  do.call(record, c(list("group_comparison", row), bounded_tests[[test]](both), ratio_and_probability(both)))
   table$tested <- c(table$tested, row)
 }
 # How many others are surely smaller, less how many are surely greater (Gehan 1965). A bound at a measured value lies
@@ -57,27 +57,26 @@ gehan_scores <- function(x) {
   }
   surely_below(x$lower, x$upper) - surely_below(-x$upper, -x$lower)
 }
-censored_tests <- list(
-  # The log-rank test of the values turned round, weighted by their estimated distribution; ranks keep all ties.
-  peto_prentice = function(x) {
-    exact <- x$lower == x$upper
-    below <- any(!exact & x$lower == 0)
-    at <- if (below) -ifelse(exact, x$lower, x$upper) else x$lower
-    found <- attempt(survdiff(Surv(match(at, sort(unique(at))), exact) ~ group, x, rho = 1))
-    list(statistic = found$chisq, df = 1, p_value = pchisq(found$chisq, 1, lower.tail = FALSE))
-  },
-  gehan = function(x) {
-    scores <- gehan_scores(x)
-    n <- sum(x$group == "a")
-    size <- length(scores)
-    z <- sum(scores[x$group == "a"]) / sqrt(n * (size - n) / (size * (size - 1)) * sum(scores^2))
-    list(statistic = z, df = NA, p_value = 2 * pnorm(-abs(z)))
-  },
-  gehan_exact = function(x) {
-    scores <- gehan_scores(x)
-    found <- attempt(coin::independence_test(scores ~ factor(x$group), distribution = "exact"))
-    list(statistic = sum(scores[x$group == "a"]), df = NA, p_value = if (is.null(found)) NULL else coin::pvalue(found))
-  })
+# The log-rank test of the values turned round, weighted by their estimated distribution; ranks keep all ties.
+peto_prentice_answer <- function(x) {
+  exact <- x$lower == x$upper
+  below <- any(!exact & x$lower == 0)
+  at <- if (below) -ifelse(exact, x$lower, x$upper) else x$lower
+  found <- attempt(survdiff(Surv(match(at, sort(unique(at))), exact) ~ group, x, rho = 1))
+  list(statistic = found$chisq, df = 1, p_value = pchisq(found$chisq, 1, lower.tail = FALSE))
+}
+gehan_answer <- function(x) {
+  scores <- gehan_scores(x)
+  n <- sum(x$group == "a")
+  size <- length(scores)
+  z <- sum(scores[x$group == "a"]) / sqrt(n * (size - n) / (size * (size - 1)) * sum(scores^2))
+  list(statistic = z, df = NA, p_value = 2 * pnorm(-abs(z)))
+}
+exact_gehan_answer <- function(x) {
+  scores <- gehan_scores(x)
+  found <- attempt(coin::independence_test(scores ~ factor(x$group), distribution = "exact"))
+  list(statistic = sum(scores[x$group == "a"]), df = NA, p_value = if (is.null(found)) NULL else coin::pvalue(found))
+}
 # The ratio of geometric means from a log-normal regression, and between which probabilities that the first group's
 # value is the greater the limits leave the truth.
 ratio_and_probability <- function(x) {

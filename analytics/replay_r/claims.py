@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from analytics import status
+from analytics.declared_tests import SHIFT, declared
 from analytics.replay_r.quantities import (
     COUNTS,
     KEYS,
@@ -26,33 +27,21 @@ from analytics.replay_r.quantities import (
     one,
 )
 from analytics.study.frames import Record, records
+from analytics.study.result_tables import COMPETING, RESULT_TABLES
 
 OURS_COLUMNS = ("result", "row", "quantity", "ours", "agreement", "tolerance", "scale")
 NOT_REPLAYED_COLUMNS = ("result", "row", "quantity", "reason")
 EVERY = "*"  # every row of a result, or every number of a row that is not among ours
 
-NOT_ESTIMATES = {
-    "study": "what the study asks, in words",
-    "study_group": "labels and sizes of groups: who belongs where is decided before R reads",
-    "study_variable": "labels and units",
-    "study_table": "titles",
-    "study_endpoint": "labels of endpoints",
-    "cohort_flow": "who counts and why not: decided before R reads, from the release's tables",
-    "trajectory_patient": "single values as measured: they are the rows of visits_<model>.csv",
-    "finding": "sentences about the other results",
-    "sensitivity": "analyses beside the printed ones; those of models are compared as rows of these models",
-    "sensitivity_question": "sentences about the other results",
-    "norm_band": "norms as the study file gives them",
-    "norm_patient": "single values as measured, at the age of the visit",
-    "cumulative_incidence": "competing events need cmprsk, which this script does not ask for",
-    "gray_test": "competing events need cmprsk, which this script does not ask for",
-}
+NOT_ESTIMATES = {table.name: table.not_in_r for table in RESULT_TABLES if table.not_in_r}
 REPLAYED_KINDS = ("mixed_model", "cox", "recurrent")
 ANSWERED = frozenset({status.OK, status.TOO_FEW_EVENTS, status.SINGULAR})
 UNKNOWN = "this script has no R for it"
 KINDS = {
     "repeated_measures": "analysis of variance of complete courses: this script has no R for it",
-    "fine_gray": "competing events need cmprsk, which this script does not ask for",
+    "frailty": "gamma frailty: coxph stops its search for the variance when the likelihood changes by less than 1e-5 of"
+    " itself, before its maximum, and so do the estimates that follow from it",
+    "fine_gray": COMPETING,
 }
 SAME_NAME = "several analyses of the study share this row's name"
 NO_NUMBER = "the row holds no number"
@@ -150,10 +139,13 @@ class _Accounts:
 
     def is_replayed(self, row: Record) -> bool:
         """Of a row of a model: whether R fits its kind at all."""
-        return self.models.get(row["model_id"], {}).get("kind") in REPLAYED_KINDS
+        return self.models.get(row.get("model_id"), {}).get("kind") in REPLAYED_KINDS
 
     def reason(self, result: str, row: Record) -> str:
         """Why a row as a whole is not replayed; empty where it is."""
+        test = declared(row.get("test"))
+        if test is not None and test.in_r is None:
+            return test.not_in_r
         if "model_id" not in KEYS[result]:
             return ""
         model = self.models.get(row["model_id"]) or {}
@@ -180,7 +172,8 @@ def _compared_nevertheless(result: str, row: Record, quantities: Quantities) -> 
 
 
 def _reason_of_number(result: str, row: Record, column: str) -> str:
-    is_shift = result == "group_comparison" and str(row["test"]).startswith("mann_whitney")
+    test = declared(row.get("test")) if result == "group_comparison" else None
+    is_shift = test is not None and test.in_r is not None and test.in_r.agreement == SHIFT
     if is_shift and column in ("ci_low", "ci_high") and "no interval reaches" in str(row.get("note") or ""):
         return LOWER_LEVEL
     return ""

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from analytics.declared_tests import RATIO, SHARE, SHIFT, declared
 from analytics.study.frames import Record
 
 COUNTED = 0.0  # whole numbers
@@ -124,21 +125,24 @@ def _baseline_summary(row: Record) -> Quantities:
 
 
 def _group_comparison(row: Record) -> Quantities:
-    family = str(row["test"]).split("_")[0]
+    """What the declaration of the row's test says that R's answer holds."""
+    test = declared(row["test"])
+    if test is None or test.in_r is None:
+        return {}
+    numbers, agreement = test.in_r.numbers, test.in_r.agreement
     out = _counts("n_a", "n_b", "n", "n_missing")
-    if family != "fisher":
+    if "statistic" in numbers:
         out |= _statistic(SUMMED, or_none=True)
-    if family in ("student", "welch", "chi", "peto"):
-        out |= _each(("df",), SUMMED, or_none=True)
+    out |= _each(tuple(c for c in ("df", "df_den") if c in numbers), SUMMED, or_none=True)
     out |= _p_values(SUMMED, "p_value", "p_adjusted", or_none=True)
-    if family in ("fisher", "chi", "peto", "gehan"):
-        out |= _each(("effect", "ci_low", "ci_high"), SOLVED, or_none=True)
-    else:
+    columns = ("effect", *(("ci_low", "ci_high") if "interval" in numbers else ()))
+    if agreement == RATIO:
+        out |= _each(columns, SOLVED, or_none=True)
+    elif "effect" in numbers:
         difference = largest("effect", "ci_low", "ci_high")
-        ends = JUMP if family == "mann" else SUMMED
-        out |= {"effect": Quantity(SUMMED, difference, or_none=True)}
-        out |= {c: Quantity(ends, difference, or_none=True) for c in ("ci_low", "ci_high")}
-    if family in ("mann", "peto", "gehan"):
+        ends = {SHIFT: JUMP, SHARE: SOLVED}.get(agreement, SUMMED)
+        out |= {c: Quantity(SUMMED if c == "effect" else ends, difference, or_none=True) for c in columns}
+    if "ties" in numbers:
         out |= _counts("ties")
     second = largest("second_effect", "second_ci_low", "second_ci_high")
     return out | {c: Quantity(SOLVED, second) for c in ("second_effect", "second_ci_low", "second_ci_high")}

@@ -14,7 +14,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 
+from analytics.declared_tests import (
+    BOUNDED,
+    COUNT,
+    MANY,
+    MEASUREMENT,
+    ORDERED_TIMES,
+    TIME_TO_EVENT,
+    TWO,
+    StatisticalTest,
+    statistical_tests,
+)
 from analytics.study.file import BaselineTable, CoxModel, MixedModel, RecurrentEvents, Study, SurvivalAnalysis
+from analytics.study.parts import TABLE_RESPONSES
 
 WIDTH = 116
 SERIAL = {
@@ -68,11 +80,47 @@ def script(study: Study, release: ReleaseIdentity, files: Files) -> str:
         parts.append(_part("firth"))
     if study.recurrent_events or any(s.restricted_mean_months for s in study.survival):
         parts.append(_part("further_events"))
-    return "\n".join([*parts, _study(study, files), _part("verdict")])
+    return "\n".join([*parts, _tests(study), _study(study, files), _part("verdict")])
 
 
 def _part(name: str) -> str:
     return resources.files(__package__).joinpath(f"{name}.R").read_text(encoding="utf-8")
+
+
+# the tests that the study names, each answered by the R of its declaration
+
+_LISTS = {
+    (MEASUREMENT, TWO): ("two_group_tests", "a, b"),
+    (COUNT, TWO): ("two_group_tests", "a, b"),
+    (BOUNDED, TWO): ("bounded_tests", "x"),
+    (MEASUREMENT, MANY): ("many_group_tests", "x, group"),
+    (COUNT, MANY): ("many_group_tests", "x, group"),
+    (TIME_TO_EVENT, MANY): ("time_to_event_tests", "data"),
+    (ORDERED_TIMES, MANY): ("ordered_times_tests", "data"),
+}
+
+
+def _named_tests(study: Study) -> dict[str, StatisticalTest]:
+    """The tests of tables and curves that the study names and that R answers, by id in the order of declaration."""
+    rows = [row for table in study.tables for row in table.rows]
+    named = {name for row in rows for name in (row.test, row.overall, *row.tests.values())}
+    named |= {s.weights for s in study.survival} | {"log_rank_trend" for s in study.survival if s.trend}
+    found = statistical_tests(*{response for response, _ in _LISTS})
+    return {name: test for name, test in found.items() if name in named and test.in_r}
+
+
+def _tests(study: Study) -> str:
+    lists: dict[str, list[str]] = {}
+    for name, test in _named_tests(study).items():
+        into, arguments = _LISTS[test.response, test.groups]
+        if test.in_r is not None:
+            lists.setdefault(into, []).append(f"  {name} = function({arguments}) {test.in_r.call}")
+    heading = f"## ---- The tests that the study names {'-' * 80}"
+    return "\n".join([heading, "", *(f"{into} <- list(\n{_joined(tests)})" for into, tests in lists.items()), ""])
+
+
+def _joined(lines: list[str]) -> str:
+    return ",\n".join(lines)
 
 
 # what the script says of itself
@@ -135,9 +183,10 @@ def _packages(study: Study) -> str:
         needed += ["lme4", "pbkrtest"]
     if study.survival or study.cox or study.recurrent_events or _bounded(study):
         needed.append("survival")
-    exact = {t for table in study.tables for row in table.rows for t in (row.test, *row.tests.values())}
-    if "gehan_exact" in exact or any(s.method == "exact" for s in study.survival):
+    if any(s.method == "exact" for s in study.survival):
         needed.append("coin")
+    needed += [package for test in _named_tests(study).values() if test.in_r for package in test.in_r.packages]
+    needed = list(dict.fromkeys(needed))
     return ", ".join(needed) or "nothing more"
 
 
@@ -187,13 +236,16 @@ def _table(table: BaselineTable, file: str, bounded: set[str]) -> list[str]:
         f"table <- {opening}",
     ]
     others = [g for g in table.groups if g != table.reference]
+    replayed = {name for name, test in statistical_tests(*TABLE_RESPONSES).items() if test.in_r}
     for row in table.rows:
         tests = {g: row.tests.get(g, row.test) for g in others}
-        named = ", ".join(f"{_text(g)} = {_text(t)}" for g, t in tests.items() if t != "none")
+        named = ", ".join(f"{_text(g)} = {_text(t)}" for g, t in tests.items() if t in replayed)
         is_bounded = row.variable in bounded
         function = "describe_and_test_bounds" if is_bounded else "describe_and_test"
         arguments = ["table", _text(row.variable), *([] if is_bounded else [_text(row.summary)])]
         lines.append(_call(function, [*arguments, f"c({named})"] if named else arguments))
+        if row.overall in replayed:
+            lines.append(_call("test_overall", ["table", _text(row.variable), _text(row.overall)]))
     return [*lines, _call("adjust", ["table", _text(table.adjust)])]
 
 
@@ -221,6 +273,7 @@ def _survival(spec: SurvivalAnalysis, file: str) -> list[str]:
         "adjust": _text(spec.adjust),
         "weights": _text(spec.weights),
         "method": _text(spec.method),
+        "trend": "TRUE" if spec.trend else "FALSE",
     }
     lines = [_comment(spec.title), _call("survival_analysis", [_text(spec.endpoint), _text(file)], named)]
     if spec.restricted_mean_months:

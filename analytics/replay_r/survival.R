@@ -10,16 +10,17 @@ read_times <- function(file, groups) {
 }
 
 # Kaplan-Meier by group with log(-log) limits, numbers at risk just before each time asked for, medians, tests.
-survival_analysis <- function(endpoint, file, groups, at_risk_months, pairwise, adjust, weights, method) {
+survival_analysis <- function(endpoint, file, groups, at_risk_months, pairwise, adjust, weights, method, trend) {
   data <- read_times(file, groups)
   for (group in groups) kaplan_meier(endpoint, data[data$group == group, ], group, at_risk_months)
-  test <- if (method == "exact") exact_log_rank else log_rank[[weights]]
+  test <- if (method == "exact") exact_log_rank else time_to_event_tests[[weights]]
   overall <- if (method == "exact" && length(groups) > 2) survdiff_answer else test  # the exact test compares two
   put <- function(row, found, part)
     record("log_rank", row, statistic = found[1], df = found[2],
            p_value = if (length(found) > 2) found[3] else pchisq(found[1], found[2], lower.tail = FALSE),
            n = nrow(part), events = sum(part$event))
   put(paste(endpoint, "overall", "", "", sep = "|"), attempt(overall(data)), data)
+  if (trend) put(paste(endpoint, "trend", "", "", sep = "|"), attempt(ordered_times_tests[["log_rank_trend"]](data)), data)
   if (!pairwise) return(invisible())
   rows <- character(0)
   for (pair in combn(groups, 2, simplify = FALSE)) {
@@ -78,10 +79,14 @@ weighted_answer <- function(data, weigh) {
   kept <- which(colSums(d * n_g / n) > 0)[-1]
   c(drop(excess[kept] %*% solve(variance[kept, kept], excess[kept])), length(kept))
 }
-log_rank <- list(
-  log_rank = survdiff_answer,
-  tarone_ware = function(data) weighted_answer(data, function(n, d) sqrt(n)),
-  peto = function(data) weighted_answer(data, function(n, d) cumprod(1 - d / (n + 1))))
+# The share still free of the event just before each event time.
+free_before <- function(n, d) c(1, cumprod(1 - d / n))[seq_along(n)]
+# One step from each group to the next (Tarone 1975), with the variance of the log-rank test.
+trend_answer <- function(data) {
+  found <- survdiff(Surv(time_months, event) ~ group, data)
+  step <- match(sub("^group=", "", names(found$n)), levels(data$group))
+  c(sum(step * (found$obs - found$exp))^2 / drop(step %*% found$var %*% step), 1)
+}
 # The permutation distribution of two groups; tied events share the mean of their scores. coin's statistic is
 # standardised, its square has one degree of freedom.
 exact_log_rank <- function(data) {

@@ -8,6 +8,7 @@ baseline_table <- function(id, file, groups, reference) {
   table$groups <- groups
   table$reference <- reference
   table$tested <- character(0)
+  table$overall <- character(0)
   table
 }
 # One row of it: how the variable is summarised, and the test against each group (named by it).
@@ -42,13 +43,16 @@ compare <- function(table, variable, test, group) {
   do.call(record, c(list("group_comparison", row), two_group_tests[[test]](a, b)))
   table$tested <- c(table$tested, row)
 }
-# p values adjusted over the whole table: R's own p values, of the comparisons for which ours states one.
+# p values adjusted over the whole table: R's own p values, of the comparisons for which ours states one. The tests of
+# all groups are adjusted among themselves.
 adjust <- function(table, method) {
-  has_p <- vapply(table$tested, function(row) is_stated("group_comparison", row, "p_value"), logical(1))
-  rows <- table$tested[has_p]
-  p <- vapply(rows, function(row) found_by_r("group_comparison", row, "p_value"), numeric(1))
-  adjusted <- p.adjust(p, method)
-  for (i in seq_along(rows)) record("group_comparison", rows[i], p_adjusted = adjusted[[i]])
+  for (family in list(table$tested, table$overall)) {
+    has_p <- vapply(family, function(row) is_stated("group_comparison", row, "p_value"), logical(1))
+    rows <- family[has_p]
+    p <- vapply(rows, function(row) found_by_r("group_comparison", row, "p_value"), numeric(1))
+    adjusted <- p.adjust(p, method)
+    for (i in seq_along(rows)) record("group_comparison", rows[i], p_adjusted = adjusted[[i]])
+  }
 }
 
 # Means. The effect is the difference of means; the second one Hedges' g, by the exact J (Hedges 1981), its interval
@@ -83,7 +87,7 @@ ranks_answer <- function(a, b, found) {
   list(statistic = found$statistic, p_value = found$p.value, effect = median(outer(a, b, "-")),
        ci_low = found$conf.int[1], ci_high = found$conf.int[2],
        second_effect = correlation[1], second_ci_low = correlation[2], second_ci_high = correlation[3],
-       ties = sum(duplicated(pooled) | duplicated(pooled, fromLast = TRUE)))
+       ties = shared(pooled))
 }
 normal_ranks <- function(a, b, correct) {
   found <- attempt(wilcox.test(a, b, exact = FALSE, correct = correct, conf.int = TRUE, tol.root = 1e-12))
@@ -184,13 +188,81 @@ risk_difference <- function(table) {
   c(d, d - sqrt((p[1] - wilson[[1]][1])^2 + (wilson[[2]][2] - p[2])^2),
     d + sqrt((wilson[[1]][2] - p[1])^2 + (p[2] - wilson[[2]][1])^2))
 }
-two_group_tests <- list(
-  student_t = function(a, b) t_answer(a, b, equal = TRUE),
-  welch_t = function(a, b) t_answer(a, b, equal = FALSE),
-  mann_whitney = function(a, b) normal_ranks(a, b, correct = TRUE),
-  mann_whitney_no_continuity = function(a, b) normal_ranks(a, b, correct = FALSE),
-  mann_whitney_exact = exact_ranks,
-  fisher = fisher_answer,
-  fisher_mid_p = mid_p_answer,
-  chi_square = function(a, b) chi_square_answer(a, b, correct = FALSE),
-  chi_square_yates = function(a, b) chi_square_answer(a, b, correct = TRUE))
+
+# Spread: the distances from the group's centre, compared as means with equal variances are; F is the square of t.
+spread_answer <- function(a, b, centre) {
+  from_a <- abs(a - centre(a))
+  from_b <- abs(b - centre(b))
+  found <- attempt(t.test(from_a, from_b, var.equal = TRUE))
+  list(statistic = found$statistic^2, df = 1, df_den = found$parameter, p_value = found$p.value,
+       effect = mean(from_a) - mean(from_b), ci_low = found$conf.int[1], ci_high = found$conf.int[2])
+}
+# Whole distributions: D, exact up to 4 million pairs of values, with ties too (R 4.2 or later).
+smirnov_answer <- function(a, b) {
+  found <- attempt(ks.test(a, b, exact = length(a) * length(b) <= 4e6))
+  list(statistic = found$statistic, p_value = found$p.value, effect = found$statistic, ties = shared(c(a, b)))
+}
+shared <- function(x) sum(duplicated(x) | duplicated(x, fromLast = TRUE))
+
+# All groups of a table together: a row without a pair. A group without a value is left out.
+test_overall <- function(table, variable, test) {
+  all <- as.numeric(table$data[[variable]])
+  known <- !is.na(all) & table$data$group_id %in% table$groups
+  x <- all[known]
+  group <- factor(table$data$group_id[known], levels = intersect(table$groups, table$data$group_id[known]))
+  row <- paste(table$id, variable, "", "", sep = "|")
+  record("group_comparison", row, n = length(x), n_missing = sum(is.na(all[table$data$group_id %in% table$groups])))
+  if (nlevels(group) < 2) return(invisible())
+  do.call(record, c(list("group_comparison", row), many_group_tests[[test]](x, group)))
+  table$overall <- c(table$overall, row)
+}
+# Where a noncentral distribution gives the observed statistic this probability; 0 where none does.
+noncentrality <- function(below, probability, start) {
+  if (below(0) <= probability) return(0)
+  root(function(nc) below(nc) - probability, 0, max(1, start), "downX")
+}
+# Eta squared, its interval from the noncentral F (Smithson 2001).
+eta_squared <- function(f, df, df_den) {
+  end <- function(probability) {
+    nc <- noncentrality(function(nc) pf(f, df, df_den, nc), probability, f * df)
+    nc / (nc + df + df_den + 1)
+  }
+  c(f * df / (f * df + df_den), end(0.975), end(0.025))
+}
+f_answer <- function(x, group, equal) {
+  found <- attempt(oneway.test(x ~ group, var.equal = equal))
+  list(statistic = found$statistic[[1]], df = found$parameter[[1]], df_den = found$parameter[[2]],
+       p_value = found$p.value)
+}
+anova_answer <- function(x, group, equal) {
+  found <- f_answer(x, group, equal)
+  eta <- attempt(eta_squared(found$statistic, found$df, found$df_den))
+  c(found, list(effect = eta[1], ci_low = eta[2], ci_high = eta[3]))
+}
+spreads_answer <- function(x, group, centre) f_answer(abs(x - ave(x, group, FUN = centre)), group, equal = TRUE)
+kruskal_answer <- function(x, group) {
+  found <- attempt(kruskal.test(x, group))
+  list(statistic = found$statistic, df = found$parameter, p_value = found$p.value,
+       effect = found$statistic / (length(x) - 1), ties = shared(x))
+}
+# Cramer's V, its interval from the noncentral chi-square (Smithson 2003).
+association <- function(x, group) {
+  counts <- table(x, group)
+  statistic <- chisq.test(counts, correct = FALSE)$statistic[[1]]
+  df <- prod(dim(counts) - 1)
+  scale <- sum(counts) * (min(dim(counts)) - 1)
+  end <- function(probability) {
+    nc <- noncentrality(function(nc) pchisq(statistic, df, nc), probability, statistic)
+    if (nc > 0) min(1, sqrt((nc + df) / scale)) else 0
+  }
+  c(sqrt(statistic / scale), end(0.975), end(0.025))
+}
+fishers_answer <- function(x, group)
+  associated(x, group, attempt(fisher.test(table(x, group), workspace = 2e7)))
+chi_squares_answer <- function(x, group)
+  associated(x, group, attempt(chisq.test(table(x, group), correct = FALSE)))
+associated <- function(x, group, found) {
+  v <- attempt(association(x, group))
+  list(statistic = found$statistic, df = found$parameter, p_value = found$p.value, effect = v[1], ci_low = v[2],
+       ci_high = v[3])
+}

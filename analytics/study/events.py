@@ -19,6 +19,7 @@ from analytics.study.file import CompetingRisks, RecurrentEvents, SurvivalAnalys
 if TYPE_CHECKING:
     from analytics.competing_risks import FineGray
     from analytics.cox import CoxFit
+    from analytics.frailty.fit import FrailtyFit
 
 DAYS_PER_MONTH = 365.25 / 12
 CENSORED, EVENT, COMPETING = "censored", "event", "competing"
@@ -132,11 +133,13 @@ def _fine_gray(
 
 
 def recurrent_events(spec: RecurrentEvents, cohort: Cohort) -> dict[str, pd.DataFrame]:
-    """Rows of cox_term and model: ratios of the rate of any event, or of the next one."""
+    """Rows of cox_term and model: ratios of the rate of any event, or of the next one; of a frailty model its variance too."""
     from analytics.recurrent import andersen_gill, prentice_williams_peterson
 
     data = with_terms(cohort, event_intervals(cohort, spec.endpoint, spec.groups), spec.terms)
     factors = {"group": spec.groups} if "group" in spec.terms else {}
+    if spec.method == "gamma_frailty":
+        return _gamma_frailty(spec, data, factors)
     arguments = (data, "start", "stop", "event", "patient", spec.terms, factors)
     if spec.method == "andersen_gill":
         fit = andersen_gill(*arguments)
@@ -149,8 +152,40 @@ def recurrent_events(spec: RecurrentEvents, cohort: Cohort) -> dict[str, pd.Data
     )
 
 
+def _gamma_frailty(
+    spec: RecurrentEvents, data: pd.DataFrame, factors: Mapping[str, Sequence[str]]
+) -> dict[str, pd.DataFrame]:
+    """Ratios within a patient, and the variance of the patients' own risks as a row of mixed_model_parameter."""
+    from analytics.frailty import gamma_frailty
+
+    fit = gamma_frailty(data, "stop", "event", "patient", spec.terms, factors, entry="start")
+    keys = {"model_id": spec.model_id, "endpoint": spec.endpoint}
+    variance = {
+        "model_id": spec.model_id,
+        "response": spec.endpoint,
+        "kind": "variance",
+        "parameter": "frailty",
+        "estimate": fit.frailty_variance,
+        "p_value": fit.variance_test.get("p_value", np.nan),
+        "method": fit.method,
+        "n": fit.n,
+        "status": fit.status,
+        "note": fit.note,
+    }
+    said = ""
+    if fit.variance_test:
+        said = (
+            f"Variance of the frailty {fit.frailty_variance:.3f}; against none chi-square"
+            f" {fit.variance_test['statistic']:.2f}, p {fit.variance_test['p_value']:.3f}"
+        )
+    note = "; ".join(filter(None, (fit.note, said)))
+    found = _as_model(fit, keys, "frailty", spec.title, spec.terms, factors, fit.n_patients, note)
+    found["cox_term"] = found["cox_term"].assign(note=fit.note)
+    return found | {"mixed_model_parameter": pd.DataFrame([variance])}
+
+
 def _as_model(
-    fit: CoxFit | FineGray,
+    fit: CoxFit | FineGray | FrailtyFit,
     keys: dict[str, str],
     kind: str,
     title: str,

@@ -12,16 +12,25 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from analytics.study.parts import PATIENT_COLUMNS, Adjustment, PatientColumn
+from analytics.declared_tests import BOUNDED, COUNT, MANY, MEASUREMENT, NO_TEST, TWO, StatisticalTest, statistical_tests
+from analytics.study.parts import (
+    PATIENT_COLUMNS,
+    TABLE_RESPONSES,
+    Adjustment,
+    CourseTest,
+    ManyGroupTest,
+    PatientColumn,
+    SurvivalTest,
+    TermTest,
+    TwoGroupTest,
+)
 from analytics.study.sensitivity.keys import MissingValues, RestrictedMeans, Sensitivity
 from yaml_files.strict import Fault, Id, PlacedFaults, Strict
 
-TwoGroupTest = Literal[
-    "mann_whitney", "mann_whitney_no_continuity", "mann_whitney_exact", "student_t", "welch_t", "fisher", "fisher_mid_p",
-    "chi_square", "chi_square_yates", "peto_prentice", "gehan", "gehan_exact", "none",
-]
-CENSORED_TESTS = ("peto_prentice", "gehan", "gehan_exact")
-FTest = Literal["wald_chi_square", "satterthwaite_f", "kenward_roger_f"]
+
+def _explained(tests: dict[str, StatisticalTest]) -> str:
+    """What each test compares, for the schema that editors show."""
+    return " ".join(f"{name}: {test.sentence}." for name, test in tests.items())
 
 
 class Group(Strict):
@@ -101,9 +110,14 @@ class Variable(Strict):
 class TableRow(Strict):
     variable: Id
     summary: Literal["mean_sd", "median_iqr", "count_percent"]
-    test: TwoGroupTest
+    test: TwoGroupTest = Field(description=_explained(statistical_tests(*TABLE_RESPONSES, groups=TWO)))
     tests: dict[Id, TwoGroupTest] = Field(
         default_factory=dict, description="Another test against single groups, by group_b."
+    )
+    overall: ManyGroupTest = Field(
+        NO_TEST,
+        description="One test of all groups of the table together; its p values are adjusted among themselves. "
+        + _explained(statistical_tests(*TABLE_RESPONSES, groups=MANY)),
     )
 
 
@@ -130,9 +144,9 @@ class MixedModel(Strict):
     serial: Literal["none", "ar1", "car1"] = "ar1"
     method: Literal["reml", "ml"] = "reml"
     contrasts: Literal["sum", "treatment"] = "sum"
-    test: FTest = "wald_chi_square"
-    beside: list[FTest] = Field(
-        default_factory=lambda: list[FTest](["satterthwaite_f"]), description="Further tests of each term (kenward_roger_f: serial none)."
+    test: TermTest = "wald_chi_square"
+    beside: list[TermTest] = Field(
+        default_factory=lambda: ["satterthwaite_f"], description="Further tests of each term (kenward_roger_f: serial none)."
     )
     adjust: Adjustment = "holm"
 
@@ -154,7 +168,7 @@ class RepeatedMeasures(Strict):
     groups: list[Id] = Field(min_length=1)
     visits: list[Id] = Field(min_length=2)
     transform: Literal["none", "log", "log1p", "sqrt"] = "none"
-    test: Literal["greenhouse_geisser", "huynh_feldt", "uncorrected", "pillai"] = "greenhouse_geisser"
+    test: CourseTest = "greenhouse_geisser"
 
 
 class SurvivalAnalysis(Strict):
@@ -164,11 +178,20 @@ class SurvivalAnalysis(Strict):
     at_risk_months: list[float] = Field(default_factory=lambda: list[float]([0, 6, 12, 18, 24, 30, 36]))
     pairwise: bool = True
     adjust: Adjustment = "holm"
-    weights: Literal["log_rank", "peto", "tarone_ware"] = "log_rank"
+    weights: SurvivalTest = "log_rank"
     method: Literal["asymptotic", "exact"] = "asymptotic"
+    trend: bool = Field(False, description="Also a test for a trend over the groups in the order of `groups`.")
     restricted_mean_months: float | None = Field(
         None, gt=0, description="Mean time without the event up to this month, by group and between pairs."
     )
+
+    @model_validator(mode="after")
+    def goes_together(self) -> SurvivalAnalysis:
+        if self.method == "exact" and self.weights != "log_rank":
+            raise ValueError(f"method: exact is of weights: log_rank alone; found {self.weights}")
+        if self.trend and len(self.groups) < 2:
+            raise ValueError("trend: a trend needs two groups or more, in their order; found one")
+        return self
 
 
 class CoxModel(Strict):
@@ -193,14 +216,17 @@ class CompetingRisks(Strict):
 
 
 class RecurrentEvents(Strict):
-    """Every event of an endpoint, not the first alone; errors robust by patient, who is at risk until last seen."""
+    """Every event of an endpoint, not the first alone, of patients who are at risk until last seen.
+
+    Errors are robust by patient; `gamma_frailty` gives each patient a risk of their own instead.
+    """
 
     model_id: Id
     title: str
     endpoint: Id
     groups: list[Id] = Field(min_length=1)
     terms: list[Id] = Field(min_length=1, description="`group`, or variables at baseline.")
-    method: Literal["andersen_gill", "pwp_total", "pwp_gap"] = "andersen_gill"
+    method: Literal["andersen_gill", "pwp_total", "pwp_gap", "gamma_frailty"] = "andersen_gill"
     max_events: int | None = Field(None, ge=1, description="Of pwp: later events are left out.")
 
 
@@ -288,26 +314,40 @@ class Study(Strict):
                 yield Fault((*at, "reference"), part, sentence)
             if isinstance(p, BaselineTable):
                 for i, row in enumerate(p.rows):
-                    yield from (Fault((*at, "rows", i), part, sentence) for sentence in self._unfitting_row(row))
+                    sentences = self._unfitting_row(row, p.groups)
+                    yield from (Fault((*at, "rows", i), part, sentence) for sentence in sentences)
             if isinstance(p, RestrictedMeans) and p.endpoint not in with_means:
                 yield Fault((*at, "endpoint"), part, f"write restricted_mean_months under survival of {p.endpoint}")
             if isinstance(p, MissingValues) and (others := [m for m in p.models if m not in mixed]):
                 sentence = f"{', '.join(others)}: only mixed_models have a response at every visit"
                 yield Fault((*at, "models"), part, sentence)
 
-    def _unfitting_row(self, row: TableRow) -> Iterator[str]:
+    def _unfitting_row(self, row: TableRow, groups: list[str]) -> Iterator[str]:
+        """Tests that are not for the variable as it is summarised, and summaries that its bounds do not allow."""
         variable = self.variables.get(row.variable)
-        tests = [row.test, *row.tests.values()]
-        censored = [t for t in tests if t in CENSORED_TESTS]
-        if variable is None or (variable.censored != "bounds" and not censored):
+        if variable is None:
             return
-        if variable.censored != "bounds":
+        bounded = statistical_tests(BOUNDED)
+        tests = [test for test in (row.test, *row.tests.values()) if test != NO_TEST]
+        if variable.censored == "bounds":
+            overall = [row.overall] if row.overall != NO_TEST else []
+            if row.summary != "median_iqr" or any(test not in bounded for test in (*tests, *overall)):
+                said = ", ".join([*(tests or [NO_TEST]), *overall])
+                yield (
+                    f"{row.variable}: censored: bounds goes with summary median_iqr and test"
+                    f" {', '.join(bounded)} or none; found {row.summary}, {said}"
+                )
+            return
+        if censored := [test for test in tests if test in bounded]:
             yield f"{row.variable}: {censored[0]} needs the variable's censored: bounds; found {variable.censored}"
-        elif row.summary != "median_iqr" or len(censored) + tests.count("none") < len(tests):
-            yield (
-                f"{row.variable}: censored: bounds goes with summary median_iqr and test"
-                f" {', '.join(CENSORED_TESTS)} or none; found {row.summary}, {', '.join(tests)}"
-            )
+            return
+        response = COUNT if row.summary == "count_percent" else MEASUREMENT
+        for key, named, size in (("test", tests, TWO), ("overall", [row.overall], MANY)):
+            fitting = statistical_tests(response, groups=size)
+            for test in dict.fromkeys(name for name in named if name not in fitting and name != NO_TEST):
+                yield f"{row.variable}: {key} {test} is not for summary {row.summary}; expected {', '.join(fitting)} or none"
+        if row.overall != NO_TEST and len(groups) < 2:
+            yield f"{row.variable}: overall {row.overall} needs two groups or more; the table has {', '.join(groups)}"
 
     def _twice(self) -> Iterator[Fault]:
         seen: set[tuple[str, str]] = set()

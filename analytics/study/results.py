@@ -1,7 +1,7 @@
 """A study file and a release's tables in, the tables of schema `results` out.
 
 Belongs here: which estimate of `analytics` answers which part of a study file, and the rows it becomes. Does not belong
-here: a formula, reading or writing files, what a table looks like.
+here: which tables there are (`result_tables.py`), a formula, reading or writing files, what a table looks like.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from analytics.declared_tests import ORDERED_TIMES, TIME_TO_EVENT, statistical_tests
 from analytics.study.cohort import Cohort, Frames, build_cohort
 from analytics.study.events import competing_risks, recurrent_events, restricted_means, times, with_terms
 from analytics.study.file import CoxModel, MixedModel, RepeatedMeasures, Study, SurvivalAnalysis
@@ -83,6 +84,7 @@ def compare_groups(cohort: Cohort) -> Results:
             wide = wide.merge(values.rename(columns=columns), on="patient")
             specs.append(VariableSpec(
                 name=row.variable, kind=row.summary, test=row.test, tests=row.tests, decimals=variable.decimals, bounds=bounds,
+                overall=row.overall,
             ))
         pairs = [(table.reference, g) for g in table.groups if g != table.reference]
         summary, comparison = table_one(
@@ -278,22 +280,27 @@ def _transform(name: str) -> Callable[[pd.Series], pd.Series]:
 
 def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
     from analytics.survival.kaplan_meier import kaplan_meier
-    from analytics.survival.log_rank import log_rank
 
     data = times(cohort, spec.endpoint, spec.groups)
     curves = kaplan_meier(data, "time", "event", "group_id", levels=spec.groups, times=spec.at_risk_months)
-    weights = {"peto": "peto_peto"}.get(spec.weights, spec.weights)
-    tests = log_rank(
-        data, "time", "event", "group_id", levels=spec.groups, pairwise=spec.pairwise, weights=weights, method=spec.method,
-        adjust=spec.adjust,
+    tests = statistical_tests(TIME_TO_EVENT)[spec.weights](
+        data, "time", "event", "group_id", levels=spec.groups, pairwise=spec.pairwise, method=spec.method, adjust=spec.adjust
     )
+    log_rank = tests.summary.assign(adjustment=spec.adjust)
     return {
         "survival_curve": curves.curve,
         "survival_at_risk": _with_counts(curves.risk_table, curves.curve),
         "survival_median": curves.summary,
-        "log_rank": tests.summary.assign(adjustment=spec.adjust),
+        "log_rank": _stack([log_rank, _trend(data, spec.groups)]) if spec.trend else log_rank,
         **({"restricted_mean": restricted_means(spec, data)} if spec.restricted_mean_months else {}),
     }
+
+
+def _trend(data: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
+    """The row of log_rank for the trend over the groups in their order."""
+    found = statistical_tests(ORDERED_TIMES)["log_rank_trend"](data, "time", "event", "group_id", levels=groups)
+    columns = ("statistic", "df", "p_value", "method", "n", "status", "note")
+    return pd.DataFrame([{"scope": "trend", **{c: getattr(found, c) for c in columns}, "events": found.n_events}])
 
 
 def _with_counts(risk_table: pd.DataFrame, curve: pd.DataFrame) -> pd.DataFrame:

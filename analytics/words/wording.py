@@ -1,7 +1,7 @@
 """Words for the codes of results: statuses, tests, effects, terms, as a reader of a journal expects them.
 
 Belongs here: dictionaries from a code to its words, and the reading of codes that are not in them.
-Does not belong here: numbers (`formatting.py`), and the sentences of one table (`tables.py`).
+Does not belong here: the words of tests (`declared_tests.py`), numbers (`formatting.py`), and the sentences of one table (`tables.py`).
 
 A code that stands in no dictionary is printed with its underscores opened, never dropped.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from analytics import status
+from analytics.declared_tests import NO_TEST, TESTS
 
 STATUS_WORDS = {
     status.OK: "",
@@ -25,47 +26,9 @@ STATUS_WORDS = {
     status.MONOTONE_LIKELIHOOD: "monotone likelihood",
 }
 
-TEST_WORDS = {
-    "mann_whitney": "Mann–Whitney",
-    "mann_whitney_no_continuity": "Mann–Whitney, no continuity correction",
-    "mann_whitney_exact": "exact Mann–Whitney",
-    "student_t": "Student's t",
-    "welch_t": "Welch's t",
-    "fisher": "Fisher's exact",
-    "fisher_exact": "Fisher's exact",
-    "fisher_mid_p": "Fisher, mid-p",
-    "chi_square": "chi-square",
-    "chi_square_yates": "chi-square, Yates",
-    "none": "",
-    "wald_chi_square": "Wald chi-square",
-    "satterthwaite_f": "F test, Satterthwaite df",
-    "kenward_roger_f": "F test, Kenward–Roger df",
-    "log_rank": "log-rank",
-    "peto_prentice": "Peto–Prentice",
-    "gehan": "Gehan",
-    "gehan_exact": "exact Gehan",
-    "anova_greenhouse_geisser": "analysis of variance, Greenhouse–Geisser",
-    "anova_huynh_feldt": "analysis of variance, Huynh–Feldt",
-    "anova_uncorrected": "analysis of variance, sphericity assumed",
-    "anova_pillai": "multivariate analysis of variance, Pillai's trace",
-}
-
-SHORT_TESTS = {
-    "mann_whitney": "MW",
-    "mann_whitney_no_continuity": "MW, no cc",
-    "mann_whitney_exact": "MW exact",
-    "student_t": "t",
-    "welch_t": "Welch",
-    "fisher": "Fisher",
-    "fisher_exact": "Fisher",
-    "fisher_mid_p": "Fisher mid-p",
-    "chi_square": "χ²",
-    "chi_square_yates": "χ² Yates",
-    "peto_prentice": "Peto–Prentice",
-    "gehan": "Gehan",
-    "gehan_exact": "Gehan exact",
-    "none": "",
-}
+_NO_TEST = {NO_TEST: "", "fisher_exact": "Fisher's exact"}  # the second as publications' own files call it
+TEST_WORDS = {test.result_id: test.name for test in TESTS} | _NO_TEST
+SHORT_TESTS = {test.result_id: test.short for test in TESTS} | _NO_TEST | {"fisher_exact": "Fisher"}
 
 EFFECT_WORDS = {
     "mean_difference": "mean difference",
@@ -78,6 +41,11 @@ EFFECT_WORDS = {
     "rank_biserial": "rank-biserial correlation",
     "probability_greater": "probability of the greater value",
     "geometric_mean_ratio": "ratio of geometric means",
+    "mean_absolute_deviation_difference": "difference of mean absolute deviations",
+    "distribution_distance": "largest distance of the distributions",
+    "epsilon_squared": "epsilon squared",
+    "eta_squared": "eta squared",
+    "cramers_v": "Cramér's V",
     "none": "",
 }
 

@@ -1,6 +1,7 @@
 """What kind of file this is.
 
-Belongs here: telling kinds apart by content, then suffix. Does not belong here: reading them.
+Belongs here: telling kinds apart by content, then suffix. Does not belong here: reading them, what gives a single format
+away (`formats.py`).
 """
 
 from __future__ import annotations
@@ -9,47 +10,17 @@ import zipfile
 from pathlib import Path
 
 from .errors import ExportFault
+from .formats import FORMATS, listed
 from .spec import ReadSpec
 
-WORKBOOKS = ("xlsx", "xls", "xlsb", "ods")
-SHEETED = (*WORKBOOKS, "html", "spreadsheetml")
-TEXTS = ("csv", "tsv", "ndjson")
-SUFFIXES = {
-    ".csv": "csv",
-    ".txt": "csv",
-    ".dat": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".json": "ndjson",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".por": "spss",  # portable, in plain characters
-}
-BINARY_SUFFIXES = {
-    ".xlsx": "xlsx",
-    ".xlsm": "xlsx",
-    ".xlsb": "xlsb",
-    ".ods": "ods",
-    ".parquet": "parquet",
-    ".sas7bdat": "sas",
-    ".xpt": "sas",
-    ".sav": "spss",
-    ".zsav": "spss",
-    ".dta": "stata",
-    ".zip": "zip",
-    ".gz": "gz",
-}
+TEXTS = tuple(form.id for form in FORMATS if form.is_text)
+SUFFIXES = {suffix: form.id for form in FORMATS for suffix in form.plain_suffixes}
+BINARY_SUFFIXES = {suffix: form.id for form in FORMATS for suffix in form.suffixes} | {".zip": "zip", ".gz": "gz"}
 MAGIC = (
     (b"\x1f\x8b", "gz"),
     (b"BZh", "bz2"),
     (b"\xfd7zXZ\x00", "xz"),
-    (b"PAR1", "parquet"),
-    (b"$FL2", "spss"),
-    (b"$FL3", "spss"),
-    (b"<stata_dta>", "stata"),
-    (b"HEADER RECORD*******LIB", "sas"),
-    (b"\0" * 12 + b"\xc2\xea\x81\x60\xb3\x14\x11\xcf\xbd\x92\x08\x00\x09\xc7\x31\x8c\x18\x1f\x10\x11", "sas"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls"),
+    *((mark, form.id) for form in FORMATS for mark in form.marks),
 )
 FOREIGN = (
     (b"%PDF", "a PDF"),
@@ -74,7 +45,7 @@ def kind_of(path: Path, name: str, spec: ReadSpec) -> str:
             raise ExportFault(
                 "unknown_format",
                 found=what,
-                expected="a table: CSV, a workbook, Parquet, SAS, SPSS, Stata or NDJSON",
+                expected=f"a table: {listed()}",
                 remedy="Ask for an export as CSV or XLSX.",
             )
     suffix = Path(name).suffix.lower()

@@ -10,16 +10,16 @@ import glob
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import duckdb
 
 from .archive import ARCHIVES, member_names, unpacked
-from .delimited import read_delimited
 from .errors import ExportFault
-from .json_lines import read_json
-from .kinds import SHEETED, kind_of
-from .parquet import read_parquet
+from .formats import BY_ID, SHEETED
+from .kinds import kind_of
 from .rows import Written
 from .sheet import SheetRows
 from .spec import ReadSpec
@@ -82,7 +82,7 @@ def left_unread(
         if kind in ARCHIVES:
             wanted = glob.escape(member) if member else None
             [(book, _)] = unpacked(path, kind, wanted, Path(tempfile.mkdtemp(dir=workdir)))
-        others = in_worker("other_sheets", path=str(book), kind=book_kind, known=known)
+        others = in_worker("workbook:other_sheets", path=str(book), kind=book_kind, known=known)
         left += [UnreadPart(member, sheet, is_hidden) for sheet, is_hidden in others]
     return left
 
@@ -101,16 +101,21 @@ def _tables(
     kind = kind_of(path, name, spec)
     if kind in ARCHIVES:
         yield from _archive(path, name, kind, spec, workdir, connection, depth)
-    elif kind in SHEETED:
-        yield from _sheets(path, name, kind, spec, workdir)
-    elif kind in ("sas", "spss", "stata"):
-        yield _statistics(path, name, kind, spec, workdir)
-    elif kind == "parquet":
-        yield read_parquet(path, name, spec, connection)
-    elif kind == "ndjson":
-        yield read_json(path, name, spec, workdir)
     else:
-        yield read_delimited(path, name, spec, workdir, connection)
+        yield from _read(path, name, kind, spec, workdir, connection)
+
+
+def _read(
+    path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path, connection: duckdb.DuckDBPyConnection
+) -> Iterator[SourceTable]:
+    """The tables that the declared reader of the format gives (`formats.py`), told what it asks for."""
+    module, _, function = BY_ID[kind].reader.partition(":")
+    reader = getattr(import_module(f".{module}", __package__), function)
+    known = {
+        "path": path, "name": name, "kind": kind, "spec": spec, "workdir": workdir, "connection": connection,
+    }  # fmt: skip
+    found = reader(**{asked: known[asked] for asked in signature(reader).parameters})
+    yield from [found] if isinstance(found, SourceTable) else found
 
 
 def _archive(
@@ -144,9 +149,10 @@ def _archive(
         raise faults[0].with_others(faults[1:])
 
 
-def _sheets(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path) -> Iterator[SourceTable]:
+def read_sheets(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path) -> Iterator[SourceTable]:
+    """A table for each sheet that ``spec`` asks for."""
     found = in_worker(
-        "workbook", path=str(path), kind=kind, options=asdict(spec.grid()), workdir=str(workdir)
+        "workbook:read_workbook", path=str(path), kind=kind, options=asdict(spec.grid()), workdir=str(workdir)
     )
     faults: list[ExportFault] = []
     for sheet in map(SheetRows.from_json, found):
@@ -175,9 +181,10 @@ def _sheet_table(sheet: SheetRows, name: str, kind: str, spec: ReadSpec) -> Sour
     )
 
 
-def _statistics(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path) -> SourceTable:
+def read_statistics(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path) -> SourceTable:
+    """The one table of a file of SAS, SPSS or Stata."""
     found = in_worker(
-        "statistics_file",
+        "statistics_file:read_statistics_file",
         path=str(path),
         kind=kind,
         suffix=Path(name).suffix.lower(),

@@ -6,17 +6,19 @@ most files. Does not belong here: what the cells mean (dates, missing marks): db
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pydantic import Field
 
 from yaml_files.strict import Strict
 
+from .formats import STATED
 from .grid import GridSpec
 
-Format = Literal[
-    "auto", "csv", "tsv", "xlsx", "xls", "xlsb", "ods", "parquet", "sas", "spss", "stata", "ndjson"
-]
+if TYPE_CHECKING:
+    Format: TypeAlias = str
+else:
+    Format = Literal[STATED]
 
 
 class ReadSpec(Strict):

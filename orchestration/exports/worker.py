@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,7 +33,7 @@ STATUS = struct.Struct("!i")
 
 
 def in_worker(job: str, **arguments: Any) -> Any:
-    """The result of ``job`` (a name in ``_run``) in a process with limits, or the fault that it found."""
+    """The result of ``job`` (``module:function`` of this package) in a process with limits, or the fault that it found."""
     with tempfile.TemporaryFile() as task, tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as errors:
         task.write(json.dumps({"job": job, "arguments": arguments}).encode())
         task.seek(0)
@@ -141,19 +142,8 @@ def _too_much(what: str) -> ExportFault:
 
 
 def _run(job: str, arguments: dict[str, Any]) -> Any:
-    if job == "workbook":
-        from .workbook import read_workbook
-
-        return read_workbook(**arguments)
-    if job == "other_sheets":
-        from .workbook import other_sheets
-
-        return other_sheets(**arguments)
-    if job == "statistics_file":
-        from .statistics_file import read_statistics_file
-
-        return read_statistics_file(**arguments)
-    raise ValueError(f"no job {job}")
+    module, _, function = job.partition(":")
+    return getattr(import_module(f".{module}", __package__), function)(**arguments)
 
 
 def _serve(asked: socket.socket) -> None:

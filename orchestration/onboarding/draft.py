@@ -11,6 +11,7 @@ from datetime import date
 
 import yaml
 
+from orchestration.exports.formats import LABELLED
 from orchestration.onboarding.guess import LONG, RECORD_DATES, Guess, TableGuess, nearest_word
 from orchestration.onboarding.profile import FEWEST_SHOWN, ColumnProfile, is_ambiguous
 from orchestration.registry import catalogue
@@ -25,7 +26,6 @@ STANDARDS = {  # columns that give a standard format away
     "omop_cdm_5_4": {"person_id", "measurement_concept_id"},
 }
 MAX_WORDS_TOLD = 25
-LABELLED = ("sas", "spss", "stata")  # formats that may bring labels with their codes
 
 
 def standard_of(tables: list[TableGuess]) -> str | None:

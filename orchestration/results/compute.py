@@ -1,6 +1,7 @@
 """Every study's tables, computed from the candidate release and written into it.
 
-Belongs here: reading the candidate, writing schema results. Does not belong here: any statistics (`analytics/`).
+Belongs here: reading the candidate, writing schema results. Does not belong here: any statistics (`analytics/`), which
+tables there are (`analytics/study/result_tables.py`).
 """
 
 from dataclasses import dataclass
@@ -9,43 +10,14 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from analytics.study.result_tables import RESULT_TABLES
 from orchestration.registry.folder import Registry
 from orchestration.release.candidate import candidate_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES = {
-    "study": "What a study asks. One row per study.",
-    "study_group": "Who is compared. One row per study and group.",
-    "study_variable": "Labels and units. One row per study and variable.",
-    "study_endpoint": "What ends the time. One row per study and endpoint.",
-    "study_table": "The tables of a study. One row per study and table.",
-    "cohort_flow": "Who counts for each analysis and why not, as counts. One row per study, analysis, step and group.",
-    "baseline_summary": "One row per table, variable and group.",
-    "group_comparison": "One row per table, variable and pair of groups.",
-    "model": "What was fitted, how, and whether it can be used. One row per model.",
-    "mixed_model_term": "Type III tests. One row per model, term and test.",
-    "mixed_model_parameter": "Fixed effects, variances, correlations. One row per model and parameter.",
-    "visit_contrast": "Differences between groups at each visit. One row per model, visit and pair.",
-    "marginal_mean": "Estimated means. One row per model, group and visit.",
-    "trajectory_patient": "Single courses, numbered without meaning. One row per response, course and visit.",
-    "trajectory_mean": "Means and quartiles by visit. One row per response, group and visit.",
-    "survival_curve": "Kaplan-Meier. One row per endpoint, group and time.",
-    "survival_at_risk": "Numbers at risk. One row per endpoint, group and time asked for.",
-    "survival_median": "Median times. One row per endpoint and group.",
-    "log_rank": "Overall and pairwise tests. One row per endpoint, scope and pair.",
-    "cox_term": "Hazard ratios. One row per model and term.",
-    "restricted_mean": "Mean time without the event up to a horizon. One row per endpoint and group, then pair.",
-    "cumulative_incidence": "Incidence by cause where events compete. One row per model, group, cause and time.",
-    "gray_test": "Equal incidence in all groups. One row per model and cause.",
-    "sensitivity": "What else the study could have said. One row per analysis, label and variant.",
-    "sensitivity_question": "The question of each analysis and its answer. One row per analysis.",
-    "norm_band": "What healthy people of an age score, with its source. One row per analysis and band.",
-    "norm_patient": "Scores at the age of the visit, numbered without meaning. One row per analysis, patient and visit.",
-    "finding": "What the numbers can and cannot say. One row per finding.",
-    "reproduction": "Printed values beside computed ones. One row per value that the publication printed.",
-}
+TABLES = {table.name: table.description for table in RESULT_TABLES}
 PREVIEW_ROWS = 12
 
 
@@ -83,6 +55,11 @@ def compute(registry: Registry) -> dict[str, "pd.DataFrame"]:
     for study in registry.studies.values():
         found = study_results.run_study(study, frames)
         found["reproduction"] = reproduce(registry.papers.get(study.study), found)
+        if undeclared := sorted(found.keys() - TABLES.keys()):
+            raise ValueError(
+                f"results: study {study.study} made {', '.join(undeclared)}, which"
+                " analytics/study/result_tables.py does not declare; declare it there"
+            )
         for name, frame in study_results.stamp(found, study.study, identity).items():
             parts[name].append(frame)
     return {name: pd.concat(found, ignore_index=True) if found else pd.DataFrame() for name, found in parts.items()}

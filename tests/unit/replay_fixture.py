@@ -26,7 +26,8 @@ RECORD = Path(__file__).parent / "golden" / "replay_r.txt"
 RELEASE = ReleaseIdentity("r0123456789ab", "Registry of invented patients", True, {"numpy": "2.4.6"})
 VISITS = {"baseline": 0.0, "month_3": 3.0, "month_6": 6.0, "month_12": 12.0}
 GROUPS = ("young_a", "young_b", "old_a")
-ANALYSES = ("relapse", "flare", "admission")  # three endpoints of the same times, for three log-rank tests
+WEIGHTS = ("peto", "gehan_breslow", "fleming_harrington_early", "fleming_harrington_late")
+ANALYSES = ("relapse", "flare", "admission", *WEIGHTS)  # endpoints of the same times, one for each test of curves
 
 STUDY = {
     "study": "invented",
@@ -105,6 +106,24 @@ STUDY = {
                 {"variable": "dysphagia", "summary": "count_percent", "test": "chi_square"},
             ],
         },
+        {
+            "table_id": "spread",
+            "title": "Spread, distributions, all groups together",
+            "groups": list(GROUPS),
+            "reference": "old_a",
+            "rows": [
+                {"variable": "cmas", "summary": "mean_sd", "test": "levene", "overall": "anova"},
+                {"variable": "age", "summary": "mean_sd", "test": "brown_forsythe", "overall": "welch_anova"},
+                {"variable": "ck", "summary": "median_iqr", "test": "kolmogorov_smirnov", "overall": "kruskal_wallis"},
+                {"variable": "il_6", "summary": "median_iqr", "test": "kolmogorov_smirnov", "overall": "levene_k"},
+                {"variable": "ratio", "summary": "mean_sd", "test": "none", "overall": "brown_forsythe_k"},
+                {"variable": "ferritin", "summary": "median_iqr", "test": "levene", "overall": "kruskal_wallis"},
+                {"variable": "constant", "summary": "mean_sd", "test": "brown_forsythe", "overall": "anova"},
+                {"variable": "female", "summary": "count_percent", "test": "none", "overall": "fisher_k"},
+                {"variable": "dysphagia", "summary": "count_percent", "test": "none", "overall": "chi_square_k"},
+                {"variable": "rash", "summary": "count_percent", "test": "fisher", "overall": "fisher_k"},
+            ],
+        },
     ],
     "mixed_models": [
         {
@@ -137,6 +156,7 @@ STUDY = {
             "serial": "none",
             "slope": "visit_index",
             "test": "kenward_roger_f",
+            "beside": ["satterthwaite_f", "containment_f"],
         },
         {
             "model_id": "il_6_singular",
@@ -161,8 +181,10 @@ STUDY = {
             "groups": list(GROUPS),
             "weights": "tarone_ware",
             "adjust": "BH",
+            "trend": True,
         },
         {"endpoint": "admission", "title": "Exact", "groups": ["young_a", "old_a"], "method": "exact"},
+        *({"endpoint": w, "title": w, "groups": list(GROUPS), "weights": w} for w in WEIGHTS),
     ],
     "cox": [
         {
@@ -213,9 +235,9 @@ STUDY = {
             "groups": list(GROUPS),
             "terms": ["group", "age"],
             "method": method,
-            "max_events": None if method == "andersen_gill" else 3,
+            "max_events": 3 if method.startswith("pwp") else None,
         }
-        for method in ("andersen_gill", "pwp_total", "pwp_gap")
+        for method in ("andersen_gill", "pwp_total", "pwp_gap", "gamma_frailty")
     ],
 }
 

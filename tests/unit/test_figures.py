@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from analytics.printed.figures import COLOURS, FORMATS, drawable, group_styles, inline_svg, study_figures
+from analytics.printed.figures import COLOURS, FORMATS, drawable, group_styles, inline_svg
+from analytics.printed.study_figures import study_figures
 from analytics.study.frames import StudyFrames
 from orchestration.report.page import read_release
 from tests.unit.report_fixture import make_release

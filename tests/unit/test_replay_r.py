@@ -20,13 +20,16 @@ import pandas as pd
 import pytest
 import yaml
 
+from analytics.declared_tests import MODEL_TERM, ORDERED_TIMES, TIME_TO_EVENT, statistical_tests
 from analytics.replay_r import NOT_REPLAYED, OURS, SCRIPT, ReleaseIdentity, csv_text, replay
 from analytics.replay_r.claims import EVERY, claims, row_names
 from analytics.replay_r.quantities import KEYS, largest, of_p
 from analytics.replay_r.script import SCALES, SERIAL, Files, script
 from analytics.study import file as study_module
 from analytics.study.cohort import build_cohort
-from analytics.study.file import MixedModel, Study, SurvivalAnalysis, TwoGroupTest
+from analytics.study.file import MixedModel, Study
+from analytics.study.parts import TABLE_RESPONSES
+from analytics.study.result_tables import RESULT_TABLES
 from analytics.study.results import stamp
 from orchestration.report.replay import FRAMES, ReplayError, write_replay
 from tests.unit import replay_fixture as fixture
@@ -146,6 +149,13 @@ def test_a_result_that_the_script_does_not_know_is_listed_as_such() -> None:
     assert found.not_replayed.values.tolist() == [
         ["crystal_ball", "*", "*", "this script has no R for it"],
     ]
+
+
+def test_every_declared_table_is_compared_or_says_why_not() -> None:
+    compared = {table.name for table in RESULT_TABLES if not table.not_in_r}
+    assert compared == set(KEYS)
+    assert all("One row per" in table.description for table in RESULT_TABLES)
+    assert set(fixture.results()) <= {table.name for table in RESULT_TABLES}
 
 
 def test_a_p_value_is_compared_on_the_scale_that_its_statistic_gives_it() -> None:
@@ -321,7 +331,7 @@ def test_every_function_that_the_study_calls_is_defined_above_it() -> None:
     calls = below.split("## ---- What agrees")[0]
     called = set(re.findall(r"^(?:table <- )?([a-z_]+)\(", calls, re.MULTILINE))
     assert called == {
-        "baseline_table", "describe_and_test", "describe_and_test_bounds", "adjust", "courses", "mixed_model",
+        "baseline_table", "describe_and_test", "describe_and_test_bounds", "test_overall", "adjust", "courses", "mixed_model",
         "survival_analysis", "restricted_means", "cox_model", "firth_model", "recurrent_model",
     }  # fmt: skip
     assert all(f"\n{name} <- function(" in above for name in called)
@@ -343,15 +353,15 @@ def test_every_quantity_of_ours_is_one_that_r_records() -> None:
 
 
 def test_every_choice_of_a_study_has_a_side_in_r() -> None:
-    tables, survival = (fixture.content(SCRIPT), part("survival.R"))
-    assert set(choices(study_module.RecurrentEvents, "method")) == {"andersen_gill", "pwp_total", "pwp_gap"}
-    for test in set(get_args(TwoGroupTest)) - {"none"}:
-        assert re.search(rf"^  {test} = ", tables, re.MULTILINE), test
-    for weights in choices(SurvivalAnalysis, "weights"):
-        assert re.search(rf"^  {weights} = ", survival, re.MULTILINE), weights
+    tests = fixture.content(SCRIPT).split("## ---- The tests that the study names")[1].split("## ----")[0]
+    methods = {"andersen_gill", "pwp_total", "pwp_gap", "gamma_frailty"}
+    assert set(choices(study_module.RecurrentEvents, "method")) == methods
+    declared = statistical_tests(*TABLE_RESPONSES, TIME_TO_EVENT, ORDERED_TIMES)
+    answered = {name for name, test in declared.items() if test.in_r}
+    assert answered == set(re.findall(r"^  ([a-z_]+) = function", tests, re.MULTILINE))
     assert set(choices(MixedModel, "serial")) == set(SERIAL)
     assert set(choices(MixedModel, "transform")) == set(SCALES)
-    for test in choices(MixedModel, "test"):
+    for test in (name for name, test in statistical_tests(MODEL_TERM).items() if test.in_r):
         assert f'"{test}"' in part("mixed_models.R"), test
     assert set(choices(study_module.CoxModel, "method")) == {"cox", "firth_cox"}
 

@@ -22,7 +22,7 @@ def workbook(folder: Path, name: str, **cells: str) -> Path:
 
 
 def sheets(path: Path) -> list[list]:
-    return in_worker("other_sheets", path=str(path), kind="xlsx", known=[])
+    return in_worker("workbook:other_sheets", path=str(path), kind="xlsx", known=[])
 
 
 def test_a_workbook_that_takes_all_memory_ends_its_own_reader(tmp_path):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from analytics.declared_tests import TIME_TO_EVENT, statistical_tests
 from analytics.status import NOT_ESTIMABLE, OK
 from analytics.study.cohort import Cohort
 from analytics.study.events import times
@@ -32,7 +33,12 @@ from analytics.words.formatting import format_number
 from analytics.words.wording import adjustment_words, term_words, test_words
 
 Results = Mapping[str, pd.DataFrame]
-RATIO_KINDS = {"cox": "hazard_ratio", "fine_gray": "subdistribution_hazard_ratio", "recurrent": "rate_ratio"}
+RATIO_KINDS = {
+    "cox": "hazard_ratio",
+    "fine_gray": "subdistribution_hazard_ratio",
+    "recurrent": "rate_ratio",
+    "frailty": "hazard_ratio",
+}
 
 
 def multiplicity(asked: Multiplicity, cohort: Cohort, results: Results) -> Answer:
@@ -48,12 +54,13 @@ def multiplicity(asked: Multiplicity, cohort: Cohort, results: Results) -> Answe
     for i in shown:
         found = comparisons.loc[i].to_dict()
         variable = cohort.study.variables[found["variable"]]
-        pair = pair_label(cohort, found["group_a"], found["group_b"])
+        is_pair = isinstance(found["group_a"], str)
+        pair = pair_label(cohort, found["group_a"], found["group_b"]) if is_pair else "all groups"
         shared = {
             "part": f"Table {found['table_id']}",
             "subject": found["variable"],
-            "group_a": found["group_a"],
-            "group_b": found["group_b"],
+            "group_a": found["group_a"] if is_pair else None,
+            "group_b": found["group_b"] if is_pair else None,
             "n": found["n"],
             "status": found["status"],
             "note": found["note"],
@@ -72,14 +79,14 @@ def multiplicity(asked: Multiplicity, cohort: Cohort, results: Results) -> Answe
                 method=found["method"],
             )
         )
+        second = [found["second_effect"], found["second_effect_kind"], found["second_ci_low"], found["second_ci_high"]]
+        if not is_pair:  # an effect of all groups has no unit: it is standardised already
+            second = [found["effect"], found["effect_kind"], found["ci_low"], found["ci_high"]]
         rows.append(
             row(
                 variant="standardised",
                 **shared,
-                estimate=found["second_effect"],
-                estimate_kind=found["second_effect_kind"],
-                ci_low=found["second_ci_low"],
-                ci_high=found["second_ci_high"],
+                **dict(zip(("estimate", "estimate_kind", "ci_low", "ci_high"), second, strict=True)),
                 method=found["method"],
             )
         )
@@ -235,11 +242,11 @@ def log_rank_variants(asked: LogRankVariants, cohort: Cohort, results: Results) 
     from analytics.survival.permutation import permutation_log_rank_k
 
     data = times(cohort, asked.endpoint, asked.groups)
-    variant: str
     options: dict[str, Any] = {"levels": asked.groups, "pairwise": True}
+    tests = statistical_tests(TIME_TO_EVENT)
     found = {"as_printed": log_rank(data, "time", "event", "group_id", **options).summary}
     for variant in asked.variants:
-        how: dict[str, Any] = {"method": "exact"} if variant == "exact" else {"weights": {"peto": "peto_peto"}.get(variant, variant)}
+        how: Mapping[str, Any] = {"method": "exact"} if variant == "exact" else tests[variant].options
         found[variant] = log_rank(data, "time", "event", "group_id", **options, **how).summary
     if "exact" in found and len(asked.groups) > 2:
         codes = data["group_id"].map({g: i for i, g in enumerate(asked.groups)}).to_numpy()

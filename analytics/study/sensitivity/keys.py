@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from analytics.study.parts import Adjustment, PatientColumn
+from analytics.study.parts import Adjustment, PatientColumn, WeightedTest
 from yaml_files.strict import Id, Strict
 
 LogRankVariant = Literal["exact", "peto", "tarone_ware"]
@@ -47,7 +47,7 @@ class LogRankVariants(Asked):
     kind: Literal["log_rank_variants"]
     endpoint: Id
     groups: list[Id] = Field(min_length=2)
-    variants: list[LogRankVariant] = Field(default_factory=lambda: list[LogRankVariant](["exact"]), min_length=1)
+    variants: list[WeightedTest] = Field(default_factory=lambda: ["exact"], min_length=1)
     draws: int = Field(20_000, ge=999, description="Permutations of the overall test of three groups or more.")
     seed: int = 1
 

@@ -99,7 +99,8 @@ def coefficient(summary: pd.DataFrame, term: str) -> dict[str, float | None]:
 
 def comparison_key(found: Mapping[str, Any]) -> str:
     """Which printed comparison a row stands beside: the key of its row in `results.group_comparison`."""
-    return f"group_comparison {found['table_id']} {found['variable']} {found['group_a']} {found['group_b']}"
+    groups = f"{found['group_a']} {found['group_b']}" if isinstance(found["group_a"], str) else "all groups"
+    return f"group_comparison {found['table_id']} {found['variable']} {groups}"
 
 
 def printed_comparison(results: Mapping[str, pd.DataFrame], variable: str, a: str, b: str) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from orchestration.database.warehouse_file import warehouse
+from orchestration.files import drop_parts, put_in_place, swap_link, sync_file, write_atomically
 from orchestration.registry.folder import Registry
 from orchestration.release.candidate import candidate_file
 from orchestration.release.identity import CURRENT, versions
@@ -35,9 +36,8 @@ def publish(registry: Registry) -> dict[str, Any]:
             "select count(*), count(*) filter (where passed), count(*) filter (where waived) from quality.check_result"
         ).fetchone()
         connection.execute("checkpoint")
-    with candidate.open("rb") as handle:
-        os.fsync(handle.fileno())
-        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+    sync_file(candidate)
+    sha256 = _file_sha256(candidate)
     manifest = {
         "release_id": identity,
         "registry": name,
@@ -54,32 +54,12 @@ def publish(registry: Registry) -> dict[str, Any]:
     }
     target = registry.releases / f"{identity}.duckdb"
     os.chmod(candidate, 0o444)
-    _write_durably(target.with_suffix(".json"), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-    os.replace(candidate, target)
-    link = registry.releases / f".{CURRENT}.new"
-    link.unlink(missing_ok=True)
-    link.symlink_to(target.name)
-    os.replace(link, registry.releases / CURRENT)
-    _sync_folder(registry.releases)
+    write_atomically(target.with_suffix(".json"), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", durable=True)
+    put_in_place(candidate, target, durable=True)
+    swap_link(registry.releases / CURRENT, target.name, durable=True)
+    drop_parts(registry.releases)
     _drop_old(registry, keep=identity)
     return manifest
-
-
-def _write_durably(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(part, path)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _file_sha256(path: Path) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from analytics.printed.printed_table import PrintedTable, notes_of, to_csv, to_html, typeset
 from analytics.study.frames import Record, StudyFrames, records
 from analytics.words.disclosure import Disclosure
+from orchestration.files import write_atomically
 from orchestration.running import second_process
 
 if TYPE_CHECKING:
@@ -118,10 +118,7 @@ class _Out:
     def put(self, name: str, content: bytes) -> None:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(content)
-        os.replace(part, path)
-        self.written.append(path)
+        self.written.append(write_atomically(path, content))
 
     def forget_former(self) -> None:
         """Remove what an earlier report wrote here and this one did not: stale tables mislead."""

@@ -3,10 +3,10 @@
 Belongs here: where a report goes. Does not belong here: what it looks like (`page.py`).
 """
 
-import os
 import shutil
 from pathlib import Path
 
+from orchestration.files import put_in_place, swap_link
 from orchestration.registry.folder import Registry
 from orchestration.release.identity import CURRENT
 from orchestration.running import second_process
@@ -29,9 +29,6 @@ def write_report(registry: Registry) -> Path:
         written()
     target = registry.reports / release.stem
     shutil.rmtree(target, ignore_errors=True)
-    os.replace(part, target)
-    link = registry.reports / ".current.new"
-    link.unlink(missing_ok=True)
-    link.symlink_to(target.name)
-    os.replace(link, registry.reports / "current")
+    put_in_place(part, target)
+    swap_link(registry.reports / "current", target.name)
     return target / "report.html"

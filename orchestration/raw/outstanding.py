@@ -8,7 +8,7 @@ from __future__ import annotations
 from orchestration.database.warehouse_file import warehouse
 from orchestration.landing.arrivals import is_complete
 from orchestration.landing.inventory import Inventory, take_inventory
-from orchestration.raw.ledger import is_settled
+from orchestration.raw.ledger import is_settled, refused_deliveries
 from orchestration.registry.folder import Registry
 
 
@@ -26,9 +26,7 @@ def outstanding(registry: Registry) -> list[Inventory]:
 def to_judge_again(registry: Registry) -> list[Inventory]:
     """Refused deliveries that something taken since, or a record written since, may let in."""
     with warehouse(registry.warehouse) as connection:
-        refused = connection.execute(
-            "select distinct sender_id, delivery_id from raw.delivery where state = 'refused' order by 1, 2"
-        ).fetchall()
+        refused = refused_deliveries(connection)
     return _unsettled(registry, [
         take_inventory(registry, sender, delivery)
         for sender, delivery in refused

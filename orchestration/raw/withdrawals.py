@@ -10,6 +10,7 @@ import logging
 
 import duckdb
 
+from orchestration.raw.ledger import loads_in_force, withdraw_load
 from orchestration.registry.folder import Registry
 
 log = logging.getLogger("myositis")
@@ -19,19 +20,18 @@ MOST_TOLD = 5  # of a sender
 
 def withdraw(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
     """Put out of force what `withdrawn_deliveries` of corrections/<sender>.yml names."""
-    for sender, delivery, load_id, content in _accepted(connection):
-        if registry.withdraws(sender, delivery, content):
-            connection.execute(
-                "update raw.delivery set state = 'withdrawn', reason = ? where load_id = ?",
-                [f"{sender}/{delivery}: withdrawn by a record in corrections/{sender}.yml", load_id],
-            )
-            log.info("%s/%s is out of force: withdrawn by a record", sender, delivery)
+    for load in loads_in_force(connection):
+        if registry.withdraws(load.sender, load.delivery, load.content_sha256):
+            name = f"{load.sender}/{load.delivery}"
+            withdraw_load(connection, load, f"{name}: withdrawn by a record in corrections/{load.sender}.yml")
+            log.info("%s is out of force: withdrawn by a record", name)
 
 
 def missing(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[str]:
     """A sentence for each delivery that is in force and not in landing."""
     told: dict[str, list[str]] = {}
-    for sender, delivery, _, content in _accepted(connection):
+    for load in loads_in_force(connection):
+        sender, delivery, content = load.sender, load.delivery, load.content_sha256
         if not (registry.landing / sender / delivery).is_dir() and not registry.withdraws(sender, delivery, content):
             told.setdefault(sender, []).append(
                 f"landing/{sender}/{delivery}: not there any more, and still in force. Put the folder back; or take it out of force"
@@ -45,9 +45,3 @@ def missing(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[s
             *([f"landing/{sender}: so are {len(sentences) - MOST_TOLD} more"] if len(sentences) > MOST_TOLD else ()),
         )
     ]
-
-
-def _accepted(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, str]]:
-    return connection.execute(
-        "select sender_id, delivery_id, load_id, content_sha256 from raw.delivery where state = 'accepted' order by 1, 2"
-    ).fetchall()

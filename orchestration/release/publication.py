@@ -14,6 +14,7 @@ import duckdb
 
 from orchestration.database.warehouse_file import warehouse
 from orchestration.files import drop_parts, put_in_place, swap_link, sync_file, write_atomically
+from orchestration.raw.ledger import remove_loads_out_of_force
 from orchestration.registry.folder import Registry
 from orchestration.release.candidate import candidate_file
 from orchestration.release.identity import CURRENT, versions
@@ -77,12 +78,5 @@ def _drop_old(registry: Registry, keep: str) -> None:
 
 def forget_loads_out_of_force(registry: Registry) -> None:
     """After a release, the raw rows of replaced and refused loads go; the ledger keeps that they were."""
-    from orchestration.raw.ledger import LOAD_TABLES
-
     with warehouse(registry.warehouse) as connection:
-        connection.begin()
-        for table in LOAD_TABLES:
-            connection.execute(
-                f"delete from {table} where load_id not in (select load_id from raw.delivery where state = 'accepted')"
-            )
-        connection.commit()
+        remove_loads_out_of_force(connection)

@@ -91,7 +91,7 @@ MARTS = (
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, dict[str, str]]:
     registry = make_registry(tmp_path_factory.mktemp("corrections") / "registry", MAPPING, **FILES)
     registry = opened(registry.folder)
-    assert ingest(registry, "north", "first") is not None
+    assert ingest(registry, "north", "first").is_accepted
     made(registry)
     return registry, warehouse_digest(registry, ("staging", "marts"))
 
@@ -199,7 +199,7 @@ def test_an_error_that_a_later_delivery_mends_is_told_then_kept_for_the_earlier_
     labs = FILES["labs_1"].replace("bushels", "U/L")
     for name, text in (FILES | {"labs_1": labs}).items():
         _deliver(north, "second", name, text)
-    assert ingest(north, "north", "second") is not None
+    assert ingest(north, "north", "second").is_accepted
     with pytest.raises(CorrectionsRefused, match=r'bushels: "unit" of delivery second no longer holds') as refused:
         build(north)
     assert len(refused.value.reasons) == 1
@@ -212,7 +212,7 @@ def test_an_error_that_a_later_delivery_mends_is_told_then_kept_for_the_earlier_
     _deliver(north, "third", "labs_1", FILES["labs_1"])
     for name in ("patients", "visits"):
         _deliver(north, "third", name, FILES[name])
-    assert ingest(north, "north", "third") is not None
+    assert ingest(north, "north", "third").is_accepted
     with pytest.raises(CorrectionsRefused, match=r"bushels: the error is back in delivery third; tell the hospital, and write status: applied"):
         build(north)
 

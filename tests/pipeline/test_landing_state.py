@@ -83,7 +83,7 @@ def test_the_sensor_launches_a_refused_delivery_again_once_what_it_waited_for_is
         flow.ingest(north, [])
         from orchestration.raw.ingestion import ingest
 
-        ingest(north, "north", "2024-02")
+        assert ingest(north, "north", "2024-02").is_accepted
         [again] = requests(north, instance)
     assert again.partition_key == first.partition_key == "2024-01"
     assert again.run_key != first.run_key

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from orchestration.raw.loading import DeliveryRefused
+from orchestration.raw.verdict import DeliveryRefused
 from orchestration.running import second_process
 from orchestration.running.second_process import SecondProcessEnded, begin, call
 

@@ -13,10 +13,12 @@ from orchestration.landing.assets import partitions
 from orchestration.raw.ingestion import ingest
 from orchestration.raw.verdict import Decision, Verdict
 from orchestration.resources import current_registry
+from orchestration.running.gate import GateRefused
+from orchestration.running.helper import Helper
 from orchestration.running.runs import POOL, let_go, mark_alive, wait_for_writers, write_lock
 
 
-def raw_asset(sender: str, name: str) -> dg.AssetsDefinition:
+def raw_asset(sender: str, name: str, helper: Helper) -> dg.AssetsDefinition:
     @dg.asset(
         key=["raw", sender],
         deps=[dg.AssetKey(["landing", sender])],
@@ -37,14 +39,14 @@ def raw_asset(sender: str, name: str) -> dg.AssetsDefinition:
         mark_alive(registry, context.run_id)
         wait_for_writers(registry)
         try:
-            verdict = ingest(registry, sender, delivery)
+            verdict = ingest(registry, sender, delivery, helper)
         finally:
             let_go(write_lock(registry))
         if refusal := verdict.refusal:
             yield dg.AssetCheckResult(
                 asset_key=["raw", sender], check_name="taken_whole", passed=False, metadata={"reasons": len(refusal.reasons)}
             )
-            raise dg.Failure(refusal.sentence(), allow_retries=False)
+            raise GateRefused(refusal)
         yield dg.MaterializeResult(
             metadata={"unchanged": verdict.decision is Decision.UNCHANGED, **_counts(verdict)},
             check_results=[

@@ -15,13 +15,13 @@ from orchestration.raw.loading import load_delivery
 from orchestration.raw.verdict import DeliveryRefused, LoadSummary, Verdict, accepted, left, refused, unchanged
 from orchestration.raw.withdrawals import withdraw
 from orchestration.registry.folder import Registry
-from orchestration.running import second_process
 from orchestration.running.checks import check_load
+from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 log = logging.getLogger("myositis")
 
 
-def ingest(registry: Registry, sender: str, delivery: str) -> Verdict:
+def ingest(registry: Registry, sender: str, delivery: str, helper: Helper = IN_THIS_PROCESS) -> Verdict:
     """Take one delivery into raw, or refuse it whole; the verdict is in the ledger when this returns."""
     before = marks(registry, sender, delivery)
     inventory = take_inventory(registry, sender, delivery)
@@ -30,7 +30,7 @@ def ingest(registry: Registry, sender: str, delivery: str) -> Verdict:
         if ledger.is_settled(connection, inventory) or registry.withdraws(sender, delivery, inventory.content_sha256):
             return unchanged(sender, delivery)
         loaded = _load(connection, registry, inventory, before)
-    unsound = _reasons_of_the_suite(registry, inventory) if isinstance(loaded, LoadSummary) else []
+    unsound = _reasons_of_the_suite(registry, inventory, helper) if isinstance(loaded, LoadSummary) else []
     with warehouse(registry.warehouse) as connection:
         verdict = loaded if isinstance(loaded, Verdict) else _judge(connection, registry, inventory, loaded, unsound)
         ledger.record(connection, inventory, registry.mappings[sender].kind, verdict)
@@ -53,13 +53,12 @@ def _load(
     return loaded if marks(registry, sender, delivery) == before else left(sender, delivery)
 
 
-def _reasons_of_the_suite(registry: Registry, inventory: Inventory) -> list[str]:
+def _reasons_of_the_suite(registry: Registry, inventory: Inventory, helper: Helper) -> list[str]:
     """What the raw suite finds in the load and blocks it."""
     from expectations import gate
 
-    checked = second_process.begin(check_load, registry, inventory.load_id)
-    second_process.prepare_meanwhile(second_process.BUILDING)
-    return [f"{inventory.sender}/{inventory.delivery}: {r.sentence()}" for r in gate(checked())]
+    checked = helper.submit(check_load, registry, inventory.load_id)
+    return [f"{inventory.sender}/{inventory.delivery}: {r.sentence()}" for r in gate(checked.result())]
 
 
 def _judge(

@@ -10,6 +10,7 @@ from orchestration.database.raw_tables import RAW_FIELDS
 from orchestration.raw.ingestion import ingest
 from orchestration.registry.folder import Registry
 from orchestration.resources import DBT_PROJECT
+from orchestration.situation import read_situation
 from orchestration.warehouse.build import build
 from orchestration.warehouse.correction_cells import CorrectionsRefused
 from tests.registries import opened, query, warehouse_digest
@@ -182,7 +183,7 @@ def test_a_record_that_no_longer_holds_stops_the_build_with_file_and_line(correc
         "corrections/north.yml:10: bushels: sets the same cell as other_unit (corrections/north.yml:40) to another text, in 1 cell;"
         " withdraw one of the two",
     ]
-    assert flow.check(registry) == expected
+    assert flow.check(registry, read_situation(registry)) == expected
     with pytest.raises(CorrectionsRefused) as refused:
         build(registry)
     assert refused.value.reasons == expected

@@ -45,7 +45,7 @@ def test_a_run_killed_again_and_again_ends_where_an_undisturbed_run_does(shipped
         assert not (registry.releases / "current.duckdb").exists(), mark
     point_at(opened(registry.folder))
     outcome = flow.run_all(registry)
-    assert outcome.refusals == []
+    assert outcome.refusals == ()
     assert warehouse_digest(registry, ("staging", "intermediate", "marts")) == warehouse_digest(
         shipped_run, ("staging", "intermediate", "marts")
     )

@@ -1,4 +1,4 @@
-"""Publishing a candidate: checkpoint, fsync, manifest, rename, and last the link in one rename; old releases go.
+"""Publishing a candidate: checkpoint, fsync, rename, manifest, and last the link in one rename; old releases go.
 
 A release is visible to readers once the link `release/current.duckdb` points at it.
 """
@@ -21,7 +21,10 @@ from orchestration.release.identity import CURRENT, versions
 
 
 def publish(registry: Registry) -> dict[str, Any]:
-    """Make the candidate the current release: checkpoint, fsync, rename, manifest, and last the link in one rename."""
+    """Make the candidate the current release: checkpoint, fsync, rename, manifest, and last the link in one rename.
+
+    Whenever this is killed, a reader finds the release of before or this one, whole. Without a manifest it is made again.
+    """
     candidate = candidate_file(registry)
     with duckdb.connect(str(candidate)) as connection:
         identity, name = connection.execute("select release_id, registry_name from release.release_info").fetchone()
@@ -55,8 +58,10 @@ def publish(registry: Registry) -> dict[str, Any]:
     }
     target = registry.releases / f"{identity}.duckdb"
     os.chmod(candidate, 0o444)
-    write_atomically(target.with_suffix(".json"), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", durable=True)
+    # a release of the same name may stand there: its manifest goes first, so that none ever describes another file
+    target.with_suffix(".json").unlink(missing_ok=True)
     put_in_place(candidate, target, durable=True)
+    write_atomically(target.with_suffix(".json"), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", durable=True)
     swap_link(registry.releases / CURRENT, target.name, durable=True)
     drop_parts(registry.releases)
     _drop_old(registry, keep=identity)

@@ -109,6 +109,12 @@ def test_the_table_names_every_state_and_event_once_each_with_its_reason() -> No
     assert len({t.reason for t in TRANSITIONS}) == len(TRANSITIONS)
 
 
+def test_the_column_is_described_by_every_state() -> None:
+    text = (ROOT / "dbt_project" / "models" / "columns.md").read_text(encoding="utf-8")
+    described = text.split("{% docs state %}")[1].split("{% enddocs %}")[0]
+    assert [state for state in State if state not in described] == []
+
+
 def test_of_one_delivery_one_load_is_in_force_whatever_happens(connection: duckdb.DuckDBPyConnection) -> None:
     """The last content counts, a refused one gives way to the one before, and what is withdrawn stays out."""
     decide(connection, accepted)

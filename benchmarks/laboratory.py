@@ -123,17 +123,18 @@ def load(folder: str, delivery: str) -> float:
     """Ingestion without the raw suite: what a bare read is compared with."""
     from orchestration.database.warehouse_file import warehouse
     from orchestration.landing.inventory import take_inventory
-    from orchestration.raw.changes import Load, compare
-    from orchestration.raw.ledger import record_state
+    from orchestration.raw.changes import compare
+    from orchestration.raw.ledger import Load, record
     from orchestration.raw.loading import load_delivery
+    from orchestration.raw.verdict import accepted
 
     registry = _registry(folder)
     started = time.perf_counter()
     with warehouse(registry.warehouse) as connection:
         inventory = take_inventory(registry, "lab", delivery)
-        load_delivery(connection, registry, inventory)
+        summary = load_delivery(connection, registry, inventory)
         compare(connection, Load("lab", delivery, inventory.load_id, "incremental", inventory.content_sha256))
-        record_state(connection, inventory, "incremental", "accepted")
+        record(connection, inventory, "incremental", accepted("lab", delivery, summary))
     return time.perf_counter() - started
 
 

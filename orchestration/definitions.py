@@ -11,35 +11,41 @@ from orchestration.report.assets import report_asset
 from orchestration.resources import current_registry, point_at
 from orchestration.results.assets import results_asset
 from orchestration.results.compute import TABLES
+from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 
-def ingestion_definitions(registry: Registry) -> dg.Definitions:
+def ingestion_definitions(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> dg.Definitions:
     """Of the Definitions what takes deliveries, which can be had without importing dbt."""
     return dg.Definitions(
-        assets=_ingested(registry), jobs=[ingest_job(sender) for sender in registry.mappings], executor=dg.in_process_executor
+        assets=_ingested(registry, helper), jobs=[ingest_job(sender) for sender in registry.mappings], executor=dg.in_process_executor
     )
 
 
-def _ingested(registry: Registry) -> list[dg.AssetsDefinition]:
-    return [make(sender, mapping.name) for make in (landing_asset, raw_asset) for sender, mapping in registry.mappings.items()]
+def _ingested(registry: Registry, helper: Helper) -> list[dg.AssetsDefinition]:
+    senders = registry.mappings.items()
+    return [
+        *(landing_asset(sender, mapping.name) for sender, mapping in senders),
+        *(raw_asset(sender, mapping.name, helper) for sender, mapping in senders),
+    ]
 
 
-def build_definitions(registry: Registry) -> dg.Definitions:
+def build_definitions(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> dg.Definitions:
+    """Everything; the layers' slow calls are made by ``helper``."""
     from orchestration.warehouse.assets import warehouse_assets
 
-    models = warehouse_assets(registry)
+    models = warehouse_assets(registry, helper)
     ingest = [ingest_job(sender) for sender in registry.mappings]
     build = build_job(registry)
     sensors, schedules = automation(registry, ingest, build)
     built = [k for k in models.keys if k.path[0] in ("marts", "quality")]
     return dg.Definitions(
         assets=[
-            *_ingested(registry),
+            *_ingested(registry, helper),
             models,
-            candidate_asset(built),
-            results_asset(),
+            candidate_asset(built, helper),
+            results_asset(helper),
             release_asset([dg.AssetKey(["results", name]) for name in TABLES]),
-            report_asset(),
+            report_asset(helper),
         ],
         jobs=[*ingest, build],
         sensors=sensors,

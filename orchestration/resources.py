@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from orchestration.files import write_atomically
 from orchestration.registry.folder import SHIPPED_REGISTRY, Registry, load_registry
 
 REGISTRY_VARIABLE = "MYOSITIS_REGISTRY"
@@ -63,7 +64,7 @@ def point_at(registry: Registry) -> None:
     registry.dagster_home.mkdir(parents=True, exist_ok=True)
     settings = registry.dagster_home / "dagster.yaml"
     if not settings.exists() or settings.read_text() != DAGSTER_YAML:
-        settings.write_text(DAGSTER_YAML)
+        write_atomically(settings, DAGSTER_YAML)
 
 
 def dbt_environment(registry: Registry) -> Mapping[str, str]:

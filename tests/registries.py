@@ -60,7 +60,7 @@ def run_to_marts(registry: Registry, *rules: str, today: date | None = None) -> 
     point_at(registry)
     for sender in registry.mappings:
         for delivery in registry.deliveries(sender):
-            ingest(registry, sender, delivery)
+            assert ingest(registry, sender, delivery).refusal is None
     results, _ = build(registry)
     assert [r.unique_id for r in results if not r.passed] == []
     suite = load_suite(MARTS_SUITE)

@@ -100,7 +100,7 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
         error.show()  # type: ignore[attr-defined]  # typer raises its own subclass, which has it
         return MISUSED
     except (PseudonymKeyError, WarehouseUnusable) as error:
-        console.fail(str(error))
+        console.fail(_with_place(error))
         return MISUSED
     except PermissionError as error:
         console.fail(f"{error.filename}: this user may not read or write it; change its permissions and run again")
@@ -109,8 +109,13 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
         if debug:
             traceback.print_exc()
         else:
-            console.fail(f"internal error: {type(error).__name__}: {error}\nRun again with --debug for the traceback.")
+            console.fail(f"internal error: {type(error).__name__}: {_with_place(error)}\nRun again with --debug for the traceback.")
         return BROKEN
+
+
+def _with_place(error: Exception) -> str:
+    """What an error says, behind what the flow noted on it: the delivery that was taken, or the build."""
+    return ": ".join([*getattr(error, "__notes__", ()), str(error)])
 
 
 def _registry(folder: Path | None) -> Registry:
@@ -153,7 +158,7 @@ def ingest(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 
     current = _registry(registry)
     with console.progress():
-        outcome = flow.ingest(current, flow.look_for_deliveries(current))
+        outcome = flow.ingest(current, flow.look(current))
     closing.show(current, outcome)
     if outcome.refusals:
         raise Refused
@@ -163,9 +168,10 @@ def ingest(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 def check(registry: RegistryOption = None, debug: DebugOption = False) -> None:
     """Check the registry's files, and outstanding deliveries against their mappings; nothing is loaded."""
     from orchestration.command import flow
+    from orchestration.situation import read_situation
 
     current = _registry(registry)
-    faults = flow.check(current)
+    faults = flow.check(current, read_situation(current))
     if faults:
         raise Refused("\n".join(faults))
 

@@ -1,81 +1,113 @@
 """The flow as the command runs it: the jobs of `definitions.py`, in this process, against the registry's Dagster instance.
 
-Belongs here: which jobs to run and what to tell afterwards. Does not belong here: the work (the layers), the options (`cli.py`).
+Belongs here: which jobs to run and what to tell afterwards. Does not belong here: the work (the layers), how the registry stands
+(`situation.py`), the options (`cli.py`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from textwrap import indent
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestration.command import console
-from orchestration.landing.arrivals import strays
+from orchestration.command import ahead, console
 from orchestration.landing.inventory import Inventory
-from orchestration.raw.outstanding import outstanding, to_judge_again
+from orchestration.raw.outstanding import to_judge_again
+from orchestration.raw.withdrawals import told_of_missing
 from orchestration.registry.folder import Registry
+from orchestration.release.needs_build import needs_build
 from orchestration.running import second_process
+from orchestration.running.helper import IN_THIS_PROCESS, Helper
+from orchestration.running.refusals import DeliveryRefusal, Refusal
+from orchestration.situation import Situation, read_situation
 
 if TYPE_CHECKING:
     import dagster as dg
-from orchestration.release.needs_build import needs_build
 
 log = logging.getLogger("myositis")
-
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-class RunFailed(Exception):
-    """A step broke, which is not the same as a gate that refused."""
+@dataclass(frozen=True)
+class Done:
+    """What became of the jobs that ran."""
 
-
-@dataclass
-class Outcome:
-    """What a command did."""
-
-    taken: list[str] = field(default_factory=list)
-    refusals: list[str] = field(default_factory=list)
+    taken: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     released: str | None = None
-    unchanged: bool = False
+
+    def then(self, later: Done) -> Done:
+        return Done((*self.taken, *later.taken), (*self.refusals, *later.refusals), later.released or self.released)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did, and how the registry stands afterwards."""
+
+    situation: Situation
+    taken: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()  # of this command, and for `run` and `status` those that stand from an earlier one
+    released: str | None = None
+    is_unchanged: bool = False
 
 
 def run_all(registry: Registry, *, in_two_processes: bool = False) -> Outcome:
     """Take, build, release and report what is new; with ``in_two_processes`` sooner, on two cores."""
-    found = look_for_deliveries(registry)
-    if not found and not needs_build(registry):
-        return Outcome(unchanged=True, refusals=standing_refusals(registry))
-    with second_process.started() if in_two_processes else nullcontext(), _instance(registry) as instance:
-        outcome = _ingest(registry, found, instance)
-        if not needs_build(registry):
-            outcome.unchanged = not outcome.taken
-            outcome.refusals = outcome.refusals or standing_refusals(registry)
-            return outcome
-        built = _build(registry, instance, with_report=True)
-    built.taken = outcome.taken
-    told = [*outcome.refusals, *built.refusals]
-    built.refusals = [*told, *standing_refusals(registry, told)]
-    return built
+    situation = look(registry)
+    if not situation.outstanding and not needs_build(registry):
+        return Outcome(situation, refusals=situation.refusals, is_unchanged=True)
+    helping: AbstractContextManager[Helper] = (
+        second_process.started(ahead.SECOND, ahead.FIRST) if in_two_processes else nullcontext(IN_THIS_PROCESS)
+    )
+    with helping as helper, _instance(registry) as instance:
+        done = _ingest(registry, situation.outstanding, instance, helper)
+        if is_built := needs_build(registry):
+            done = done.then(_build(registry, instance, helper, with_report=True))
+    afterwards = read_situation(registry)
+    return Outcome(
+        afterwards, done.taken, (*done.refusals, *_standing(afterwards, done.refusals)), done.released,
+        is_unchanged=not is_built and not done.taken,
+    )
 
 
-def look_for_deliveries(registry: Registry) -> list[Inventory]:
-    """Outstanding deliveries; says how many there are, and what lies in landing that nobody reads."""
-    for sentence in (*strays(registry), *_missing(registry)):
+def _standing(situation: Situation, told: Iterable[Refusal]) -> list[DeliveryRefusal]:
+    """Deliveries that stand refused, and are not among those told of."""
+    keys = {r.key for r in told if isinstance(r, DeliveryRefusal)}
+    return [r for r in situation.refusals if r.key not in keys]
+
+
+def look(registry: Registry) -> Situation:
+    """How the registry stands; says how many deliveries are outstanding, and what in landing needs a person."""
+    situation = read_situation(registry)
+    for sentence in needing_a_person(situation):
         log.warning("%s", sentence)
-    found = outstanding(registry)
-    log.info("%s", f"{console.count(len(found), 'delivery', 'deliveries')} outstanding" if found else "no delivery is outstanding")
-    return found
+    n = len(situation.outstanding)
+    log.info("%s", f"{console.count(n, 'delivery', 'deliveries')} outstanding" if n else "no delivery is outstanding")
+    return situation
 
 
-def ingest(registry: Registry, found: list[Inventory]) -> Outcome:
-    """Take each delivery into raw, or refuse it; what was refused is judged again when something that it waited for was taken."""
-    if not found:
-        return Outcome()
+def needing_a_person(situation: Situation) -> list[str]:
+    """Sentences on what lies in landing and nobody reads, and on what is in force and gone from there."""
+    return [*(stray.sentence() for stray in situation.strays), *told_of_missing(situation.missing)]
+
+
+def ingest(registry: Registry, situation: Situation) -> Outcome:
+    """Take each outstanding delivery into raw, or refuse it; one that waited for another is judged again once that is taken."""
+    if not situation.outstanding:
+        return Outcome(situation)
     with _instance(registry) as instance:
-        return _ingest(registry, found, instance)
+        done = _ingest(registry, situation.outstanding, instance, IN_THIS_PROCESS)
+    return Outcome(read_situation(registry), done.taken, done.refusals)
+
+
+def build(registry: Registry, with_report: bool) -> Outcome:
+    """Bring models, release and results up to date, and the report if it is wanted."""
+    with _instance(registry) as instance:
+        done = _build(registry, instance, IN_THIS_PROCESS, with_report)
+    return Outcome(read_situation(registry), refusals=done.refusals, released=done.released)
 
 
 @contextmanager
@@ -90,59 +122,74 @@ def _instance(registry: Registry) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def _ingest(registry: Registry, found: list[Inventory], instance: dg.DagsterInstance) -> Outcome:
+def _ingest(registry: Registry, outstanding: Iterable[Inventory], instance: dg.DagsterInstance, helper: Helper) -> Done:
     from orchestration.definitions import ingestion_definitions
-    from orchestration.landing.assets import partitions_name
 
-    definitions = ingestion_definitions(registry)
-    outcome = Outcome()
-    refusals: dict[str, str] = {}
+    definitions = ingestion_definitions(registry, helper)
+    taken: list[str] = []
+    refusals: dict[str, Refusal] = {}
+    found = list(outstanding)
     while found:
-        taken = len(outcome.taken)
+        taken_before = len(taken)
         for inventory in found:
             name = f"{inventory.sender}/{inventory.delivery}"
-            definition = partitions_name(inventory.sender)
-            if not instance.has_dynamic_partition(definition, inventory.delivery):
-                instance.add_dynamic_partitions(definition, [inventory.delivery])
-            job = definitions.resolve_job_def(f"ingest_{inventory.sender}")
-            result = job.execute_in_process(
-                instance=instance, partition_key=inventory.delivery, raise_on_error=False, run_config=QUIET
-            )
             refusals.pop(name, None)
-            if result.success:
-                outcome.taken.append(name)
+            if refusal := _take(inventory, name, definitions, instance):
+                refusals[name] = refusal
             else:
-                refusals[name] = _why(result, name)
-        found = to_judge_again(registry) if len(outcome.taken) > taken else []
-    outcome.refusals = list(refusals.values())
-    return outcome
+                taken.append(name)
+        found = to_judge_again(registry) if len(taken) > taken_before else []
+    return Done(tuple(taken), tuple(refusals.values()))
 
 
-def build(registry: Registry, with_report: bool) -> Outcome:
-    """Bring models, release and results up to date, and the report if it is wanted."""
-    with _instance(registry) as instance:
-        return _build(registry, instance, with_report)
+def _take(inventory: Inventory, name: str, definitions: dg.Definitions, instance: dg.DagsterInstance) -> Refusal | None:
+    from orchestration.landing.assets import partitions_name
+
+    partition = partitions_name(inventory.sender)
+    if not instance.has_dynamic_partition(partition, inventory.delivery):
+        instance.add_dynamic_partitions(partition, [inventory.delivery])
+    job = definitions.resolve_job_def(f"ingest_{inventory.sender}")
+    return _execute(job, name, instance=instance, partition_key=inventory.delivery)
 
 
-def _build(registry: Registry, instance: dg.DagsterInstance, with_report: bool) -> Outcome:
+def _build(registry: Registry, instance: dg.DagsterInstance, helper: Helper, with_report: bool) -> Done:
     from orchestration.definitions import build_definitions
     from orchestration.release.identity import current_manifest
     from orchestration.running.runs import let_go, write_lock
 
-    outcome = Outcome()
-    job = build_definitions(registry).resolve_job_def("build")
+    job = build_definitions(registry, helper).resolve_job_def("build")
     selection = None
     if not with_report:
         selection = [k for k in job.asset_layer.executable_asset_keys if k.path[0] != "report"]
-    result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET, asset_selection=selection)
-    let_go(write_lock(registry))  # a build that its gate refused holds it still
-    if result.success:
-        manifest = current_manifest(registry)
-        assert manifest is not None  # the build has published it
-        outcome.released = manifest["release_id"]
-    else:
-        outcome.refusals.append(_why(result, "build"))
-    return outcome
+    try:
+        refusal = _execute(job, "build", instance=instance, asset_selection=selection)
+    finally:
+        let_go(write_lock(registry))  # a build that its gate refused, or that broke, holds it still
+    if refusal:
+        return Done(refusals=(refusal,))
+    manifest = current_manifest(registry)
+    return Done(released=manifest["release_id"] if manifest else None)
+
+
+def _execute(job: dg.JobDefinition, place: str, **given: Any) -> Refusal | None:
+    """Run a job in this process: None, or the record of the gate's refusal; any other error is raised as what it is.
+
+    Dagster raises the very object that a step raised. ``place`` (which delivery, or the build) is noted on it.
+    """
+    import dagster as dg
+
+    from orchestration.running.gate import GateRefused
+
+    try:
+        job.execute_in_process(raise_on_error=True, run_config=QUIET, **given)
+    except GateRefused as refused:
+        return refused.refusal
+    except dg.DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        error.add_note(place)
+        raise
+    return None
 
 
 def report_only(registry: Registry) -> None:
@@ -151,7 +198,7 @@ def report_only(registry: Registry) -> None:
     log.info("report: %s", write_report(registry))
 
 
-def check(registry: Registry) -> list[str]:
+def check(registry: Registry, situation: Situation) -> list[str]:
     """Faults of outstanding deliveries against their mappings, without loading them."""
     from orchestration.database.warehouse_file import warehouse
     from orchestration.raw.loading import find_faults
@@ -162,71 +209,12 @@ def check(registry: Registry) -> list[str]:
     for note in registry.unit_notes():
         console.out.print(f"note: {note}", markup=False)
     dbt.prepare_manifest()
-    faults = [*registry.undecided(), *strays(registry), *_missing(registry)]
-    found = outstanding(registry)
+    faults = [*registry.undecided(), *needing_a_person(situation)]
     with warehouse(registry.warehouse) as connection:
         faults += check_corrections(connection, registry)
-        for inventory in found:
+        for inventory in situation.outstanding:
             own = find_faults(connection, registry, inventory)
             faults += [fault for fault in own if fault not in faults]
             if not own:
                 console.out.print(f"{inventory.sender}/{inventory.delivery}: can be taken", markup=False)
     return faults
-
-
-def standing_refusals(registry: Registry, told: Sequence[str] = ()) -> list[str]:
-    """Deliveries whose latest content was refused and has not been replaced; not those that were told in this run."""
-    return [
-        f"{sender}/{delivery} stands refused:\n{indent(reason, '  ')}" for sender, delivery, state, *_, reason in _deliveries(registry)
-        if state == "refused" and not any(t.startswith(f"{sender}/{delivery} refused:") for t in told)
-    ]
-
-
-def _deliveries(registry: Registry) -> list[tuple[Any, ...]]:
-    """(sender, delivery, state, files, rows in, accepted, rejected, reason) of each delivery, from the ledger and, once built, quality."""
-    from orchestration.database.warehouse_file import warehouse
-
-    with warehouse(registry.warehouse) as connection:
-        built = connection.execute(
-            "select count(*) from information_schema.tables where table_schema = 'quality' and table_name = 'delivery'"
-        ).fetchall()[0][0]
-        if built:
-            return connection.execute(
-                "select sender_id, delivery_id, state, files, rows_in, if(is_judged, rows_accepted, null),"
-                " if(is_judged, rows_rejected, null), reason from ("
-                "select *, load_id_in_force in (select load_id from quality.source_table) as is_judged from quality.delivery"
-                ") order by 1, 2"
-            ).fetchall()
-        return connection.execute(
-            "select sender_id, delivery_id, state, null, null, null, null, reason from raw.delivery where state <> 'replaced' order by 1, 2"
-        ).fetchall()
-
-
-def _missing(registry: Registry) -> list[str]:
-    from orchestration.database.warehouse_file import warehouse
-    from orchestration.raw.withdrawals import missing
-
-    with warehouse(registry.warehouse) as connection:
-        return missing(connection, registry)
-
-
-def _why(result: dg.ExecuteInProcessResult, name: str) -> str:
-    """The sentence of a refusal; an error that is no refusal is raised as what it is."""
-    from orchestration.database.warehouse_file import WarehouseBusy, WarehouseUnusable
-    from orchestration.raw.pseudonym import PseudonymKeyError
-
-    told_as_they_are = {error.__name__: error for error in (WarehouseBusy, WarehouseUnusable, PseudonymKeyError)}
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            assert error is not None  # a step that failed says why
-            text = error.message.strip()
-            if error.cls_name != "Failure":
-                error = error.cause or error
-                if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
-                    raise KeyboardInterrupt
-                if kind := told_as_they_are.get(error.cls_name or ""):
-                    raise kind(f"{name}: {error.message.strip().removeprefix(f'{kind.__module__}.{kind.__name__}: ')}")
-                raise RunFailed(f"{name}: {event.step_key}: {error.message.strip()}")
-            return text.removeprefix("dagster._core.definitions.events.Failure:").strip()
-    raise RunFailed(f"{name}: the run failed; see it in: myositis ui")

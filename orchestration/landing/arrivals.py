@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from orchestration.registry.folder import SUCCESS_MARKER, Registry
 
@@ -23,17 +25,34 @@ def is_complete(registry: Registry, sender: str, delivery: str, now: float | Non
     return (now or time.time()) - max(times) >= registry.file.quiet_seconds
 
 
-def strays(registry: Registry) -> Iterator[str]:
-    """Sentences on what lies in landing and belongs to no mapping."""
+@dataclass(frozen=True)
+class Stray:
+    """A folder in landing that is not read now: of a sender that no mapping reads, or a delivery that is still arriving."""
+
+    folder: Path
+    sender: str
+    delivery: str | None = None
+
+    def sentence(self) -> str:
+        if self.delivery is not None:
+            return (
+                f"landing/{self.sender}/{self.delivery}: still arriving (no {SUCCESS_MARKER}, files changed a moment ago);"
+                " left for the next run"
+            )
+        return (
+            f"landing/{self.sender}: no mapping reads this sender; write hospitals/{self.sender}.yml"
+            f" or draft it: myositis onboard {self.sender} {self.folder}"
+        )
+
+
+def strays(registry: Registry) -> Iterator[Stray]:
+    """What lies in landing, and no run would read now."""
     if not registry.landing.is_dir():
         return
     for folder in sorted(registry.landing.iterdir()):
         if folder.is_dir() and folder.name not in registry.mappings:
-            yield (
-                f"landing/{folder.name}: no mapping reads this sender; write hospitals/{folder.name}.yml"
-                f" or draft it: myositis onboard {folder.name} {folder}"
-            )
+            yield Stray(folder, folder.name)
     for sender in registry.mappings:
         for delivery in registry.deliveries(sender):
             if not is_complete(registry, sender, delivery):
-                yield f"landing/{sender}/{delivery}: still arriving (no {SUCCESS_MARKER}, files changed a moment ago); left for the next run"
+                yield Stray(registry.landing / sender / delivery, sender, delivery)

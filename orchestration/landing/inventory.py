@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from orchestration.files import write_atomically
 from orchestration.registry.folder import SUCCESS_MARKER, Registry
 
 HASHES = "landing_hashes.json"
@@ -103,6 +102,4 @@ class _Hashes:
     def keep(self) -> None:
         if self.has_new:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self.file.parent, delete=False) as made:
-                json.dump(self.known, made)
-            os.replace(made.name, self.file)
+            write_atomically(self.file, json.dumps(self.known), mode=0o600)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment, Font, PatternFill, Protection
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.datavalidation import DataValidation
+
+from orchestration.files import write_atomically
 
 if TYPE_CHECKING:
     from orchestration.queries.query import Query
@@ -121,13 +123,9 @@ def write(path: Path, seal: Seal, queries: Sequence[Query], today: date) -> None
     _say_origin(book.create_sheet(ORIGIN), seal, today)
     book.active = 1
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-        book.save(handle)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(part, path)
+    content = BytesIO()
+    book.save(content)
+    write_atomically(path, content.getvalue(), durable=True, mode=0o600)
 
 
 def _explain(sheet: Any, seal: Seal, n: int, today: date) -> None:

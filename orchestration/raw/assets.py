@@ -11,12 +11,14 @@ import dagster as dg
 
 from orchestration.landing.assets import partitions
 from orchestration.raw.ingestion import ingest
-from orchestration.raw.loading import DeliveryRefused
+from orchestration.raw.verdict import Decision, Verdict
 from orchestration.resources import current_registry
+from orchestration.running.gate import GateRefused
+from orchestration.running.helper import Helper
 from orchestration.running.runs import POOL, let_go, mark_alive, wait_for_writers, write_lock
 
 
-def raw_asset(sender: str, name: str) -> dg.AssetsDefinition:
+def raw_asset(sender: str, name: str, helper: Helper) -> dg.AssetsDefinition:
     @dg.asset(
         key=["raw", sender],
         deps=[dg.AssetKey(["landing", sender])],
@@ -37,19 +39,16 @@ def raw_asset(sender: str, name: str) -> dg.AssetsDefinition:
         mark_alive(registry, context.run_id)
         wait_for_writers(registry)
         try:
-            summary = ingest(registry, sender, delivery)
-        except DeliveryRefused as refusal:
+            verdict = ingest(registry, sender, delivery, helper)
+        finally:
+            let_go(write_lock(registry))
+        if refusal := verdict.refusal:
             yield dg.AssetCheckResult(
                 asset_key=["raw", sender], check_name="taken_whole", passed=False, metadata={"reasons": len(refusal.reasons)}
             )
-            raise dg.Failure(str(refusal), allow_retries=False) from refusal
-        finally:
-            let_go(write_lock(registry))
-        counts = {} if summary is None else {
-            "rows_read": summary.rows_read, "rows_malformed": summary.rows_malformed, **{f"records_{k}": v for k, v in summary.records.items()},
-        }
+            raise GateRefused(refusal)
         yield dg.MaterializeResult(
-            metadata={"unchanged": summary is None, **counts},
+            metadata={"unchanged": verdict.decision is Decision.UNCHANGED, **_counts(verdict)},
             check_results=[
                 dg.AssetCheckResult(check_name="taken_whole", passed=True),
                 dg.AssetCheckResult(check_name="raw_suite", passed=True),
@@ -57,3 +56,12 @@ def raw_asset(sender: str, name: str) -> dg.AssetsDefinition:
         )
 
     return raw
+
+
+def _counts(verdict: Verdict) -> dict[str, int]:
+    if (summary := verdict.summary) is None:
+        return {}
+    return {
+        "rows_read": summary.rows_read, "rows_malformed": summary.rows_malformed,
+        **{f"records_{entity}": n for entity, n in summary.records.items()},
+    }

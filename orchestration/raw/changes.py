@@ -9,11 +9,11 @@ change that is larger than the mapping allows. Does not belong here: refusing (`
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 import duckdb
 
 from orchestration.database.raw_tables import RAW_FIELDS
+from orchestration.raw.ledger import Load, loads_in_force, refuse_for_change
 from orchestration.registry import catalogue
 from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES
 from orchestration.registry.folder import Registry
@@ -41,21 +41,10 @@ COMPARED = {
 }
 
 
-@dataclass(frozen=True)
-class Load:
-    """One load of the ledger."""
-
-    sender: str
-    delivery: str
-    load_id: str
-    kind: str
-    content_sha256: str
-
-
 def compare(connection: duckdb.DuckDBPyConnection, load: Load) -> None:
     """Count what ``load`` changes, into raw.delivery_change; nothing of an earlier count of it stays."""
     connection.execute("delete from raw.delivery_change where load_id = ?", [load.load_id])
-    earlier = _earlier(_in_force(connection), load)
+    earlier = _earlier(loads_in_force(connection), load)
     _note_subjects(connection, [load.load_id, *earlier])
     if earlier:
         _compare(connection, load, earlier, EARLIER, with_gone=load.kind == "full")
@@ -72,7 +61,7 @@ def compare_again(connection: duckdb.DuckDBPyConnection, registry: Registry) -> 
     """Count anew for the loads in force whose earlier deliveries are others now; returns those that change too much since."""
     refused: list[Load] = []
     counted = dict(connection.execute("select load_id, compared_loads from raw.delivery_comparison").fetchall())
-    loads = _in_force(connection)
+    loads = loads_in_force(connection)
     for load in loads:
         standing = [other for other in loads if other not in refused]
         if load.sender not in registry.mappings or counted.get(load.load_id) == _digest(_earlier(standing, load)):
@@ -84,17 +73,9 @@ def compare_again(connection: duckdb.DuckDBPyConnection, registry: Registry) -> 
         if history:
             connection.executemany(f"insert into raw.delivery_change values ({', '.join('?' * len(history[0]))})", history)
         if reasons := surprises(connection, registry, load, (EARLIER,)):
-            connection.execute(
-                "update raw.delivery set state = 'refused', reason = ? where load_id = ?", ["\n".join(reasons), load.load_id]
-            )
+            refuse_for_change(connection, load, reasons)
             refused.append(load)
     return refused
-
-
-def _in_force(connection: duckdb.DuckDBPyConnection) -> list[Load]:
-    return [Load(*row) for row in connection.execute(
-        "select sender_id, delivery_id, load_id, kind, content_sha256 from raw.delivery where state = 'accepted' order by 1, 2"
-    ).fetchall()]
 
 
 def _earlier(loads: list[Load], load: Load) -> list[str]:

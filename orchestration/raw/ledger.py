@@ -1,17 +1,24 @@
-"""What became of each load: accepted, replaced or refused, on which grounds, and the removal of its rows.
+"""The state of each load: which there are, what moves a load from one to another, and every write that does.
 
-Does not belong here: deciding (`ingestion.py`, `warehouse/build.py`), the tables themselves (`database/raw_tables.py`).
+`raw.delivery` has a row for each load that a gate has decided on, and `raw.delivery_decision` what that decision rests on. This
+module alone writes the two tables, and removes the rows of loads. Does not belong here: deciding (`ingestion.py`, `changes.py`,
+`withdrawals.py`, `warehouse/build.py`), the tables themselves (`database/raw_tables.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 import duckdb
 
 from orchestration.database.raw_tables import RAW_FIELDS
 from orchestration.landing.inventory import Inventory
 from orchestration.raw.cell_sql import literal
+from orchestration.raw.verdict import Decision, Verdict
 
 LOAD_TABLES = (
     *(f"raw.{e}" for e in RAW_FIELDS), "raw.delivery_file", "raw.source_table", "raw.rejected_line",
@@ -19,31 +26,191 @@ LOAD_TABLES = (
 )
 
 
+class State(StrEnum):
+    """What a load is, as `raw.delivery.state` has it. A load that no gate has decided on has no row there."""
+
+    ACCEPTED = "accepted"  # in force: the models read its rows
+    REPLACED = "replaced"  # another load of the same delivery is in force in its place
+    REFUSED = "refused"  # a gate did not let it in, or put it out again
+    WITHDRAWN = "withdrawn"  # a record of the registry put it out of force
+
+
+class Event(StrEnum):
+    """What moves a load from one state to another."""
+
+    ACCEPT = "every check of the delivery holds"
+    REFUSE = "a check of the delivery does not hold"
+    REPLACE = "another load of the same delivery is accepted"
+    WITHDRAW = "a record in corrections/<sender>.yml withdraws the delivery"
+    REFUSE_ROWS = "the models reject more of its rows than its hospital is allowed"
+    REFUSE_CHANGE = "the deliveries before it are others now, and it changes too much of what they say"
+    RESTORE = "the load that replaced it is refused for its rows, and its own rows are still there"
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A load in state ``before`` (None: in none yet) is in state ``after`` once ``event`` has happened."""
+
+    before: State | None
+    event: Event
+    after: State
+    reason: str
+
+
+TRANSITIONS = (
+    Transition(None, Event.ACCEPT, State.ACCEPTED, "new content that holds comes into force"),
+    Transition(None, Event.REFUSE, State.REFUSED, "new content that does not hold stays out"),
+    Transition(State.REFUSED, Event.ACCEPT, State.ACCEPTED, "records or other deliveries let it in that were not there before"),
+    Transition(State.REFUSED, Event.REFUSE, State.REFUSED, "it was judged again, and still does not hold"),
+    Transition(State.REPLACED, Event.ACCEPT, State.ACCEPTED, "the hospital sent the earlier content once more"),
+    Transition(State.REPLACED, Event.REFUSE, State.REFUSED, "the earlier content came once more, and does not hold now"),
+    Transition(State.WITHDRAWN, Event.ACCEPT, State.ACCEPTED, "the record that withdrew it is gone, and it holds"),
+    Transition(State.WITHDRAWN, Event.REFUSE, State.REFUSED, "the record that withdrew it is gone, and it does not hold"),
+    Transition(State.ACCEPTED, Event.REPLACE, State.REPLACED, "of one delivery one load is in force"),
+    Transition(State.ACCEPTED, Event.WITHDRAW, State.WITHDRAWN, "a person put it out of force on purpose"),
+    Transition(State.ACCEPTED, Event.REFUSE_ROWS, State.REFUSED, "rows are judged when the models are built, after it was accepted"),
+    Transition(State.ACCEPTED, Event.REFUSE_CHANGE, State.REFUSED, "the order in which deliveries arrive must not matter"),
+    Transition(State.REPLACED, Event.RESTORE, State.ACCEPTED, "a refused delivery leaves the warehouse what it had before"),
+)
+_AFTER = {(t.before, t.event): t.after for t in TRANSITIONS}
+
+
+class NoSuchTransition(Exception):
+    """A load was to be moved as no load may be; a fault of this program."""
+
+
+def state_after(before: State | None, event: Event) -> State:
+    """The state that ``event`` leads to; NoSuchTransition when it may not happen to a load in state ``before``."""
+    if (before, event) not in _AFTER:
+        raise NoSuchTransition(f"a load that is {before or 'not decided on'} cannot be moved because {event}")
+    return _AFTER[before, event]
+
+
+@dataclass(frozen=True)
+class Load:
+    """One load of the ledger."""
+
+    sender: str
+    delivery: str
+    load_id: str
+    kind: str
+    content_sha256: str
+
+
+# what is written
+
+
+def record(connection: duckdb.DuckDBPyConnection, inventory: Inventory, kind: str, verdict: Verdict) -> None:
+    """Write what was decided on a delivery, in one step; of a delivery that is not taken no row stays.
+
+    Accepting a load puts the load of the same delivery that was in force out of it.
+    """
+    if verdict.decision is Decision.UNCHANGED:
+        return
+    with _one_step(connection):
+        if not verdict.is_accepted:
+            remove_load(connection, inventory.load_id)
+        if verdict.decision is Decision.LEFT:
+            return
+        before = _state_of(connection, inventory.load_id)
+        after = state_after(before, Event.ACCEPT if verdict.is_accepted else Event.REFUSE)
+        if after is State.ACCEPTED:
+            for other in _accepted_loads_of(connection, inventory.sender, inventory.delivery):
+                _move(connection, other, Event.REPLACE)
+        connection.execute(
+            "insert or replace into raw.delivery values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [inventory.sender, inventory.delivery, inventory.load_id, after.value, kind, inventory.content_sha256,
+             inventory.mapping_digest, utc_now(), "\n".join(verdict.reasons)],
+        )
+        _note_decision(connection, inventory.sender, inventory.load_id, inventory.records_digest)
+
+
+def withdraw_load(connection: duckdb.DuckDBPyConnection, load: Load, reason: str) -> None:
+    """Put a load out of force because a record says so."""
+    with _one_step(connection):
+        _move(connection, load.load_id, Event.WITHDRAW, reason)
+
+
+def refuse_for_rows(
+    connection: duckdb.DuckDBPyConnection, sender: str, delivery: str, load_id: str, reasons: Sequence[str], records_digest: str
+) -> None:
+    """Put a load out of force for its rejected rows, and the load that it replaced back into force, in one step."""
+    with _one_step(connection):
+        _move(connection, load_id, Event.REFUSE_ROWS, "\n".join(reasons))
+        predecessor = connection.execute(
+            "select load_id from raw.delivery where sender_id = ? and delivery_id = ? and state = ?"
+            " and load_id in (select load_id from raw.source_table)"  # its rows are still here
+            " order by loaded_at desc limit 1",
+            [sender, delivery, State.REPLACED.value],
+        ).fetchone()
+        if predecessor is not None:
+            _move(connection, predecessor[0], Event.RESTORE)
+        _note_decision(connection, sender, load_id, records_digest)
+
+
+def refuse_for_change(connection: duckdb.DuckDBPyConnection, load: Load, reasons: Sequence[str]) -> None:
+    """Put a load out of force because it changes too much of what is said before it now.
+
+    No decision is noted: the next run reads the delivery once more, and judges it by what is in force then.
+    """
+    with _one_step(connection):
+        _move(connection, load.load_id, Event.REFUSE_CHANGE, "\n".join(reasons))
+
+
 def remove_load(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
+    """Remove the rows of a load; the ledger keeps what became of it."""
     for table in LOAD_TABLES:
         connection.execute(f"delete from {table} where load_id = ?", [load_id])
 
 
-def record_state(
-    connection: duckdb.DuckDBPyConnection, inventory: Inventory, kind: str, state: str, reason: str = ""
-) -> None:
-    """Write the outcome of a delivery into the ledger; accepting one puts its predecessor out of force, in one step."""
+def remove_loads_out_of_force(connection: duckdb.DuckDBPyConnection) -> None:
+    """Remove the rows of every load that is not in force, in one step."""
+    with _one_step(connection):
+        for table in LOAD_TABLES:
+            connection.execute(f"delete from {table} where load_id not in (select load_id from raw.delivery where state = 'accepted')")
+
+
+@contextmanager
+def _one_step(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.begin()
-    if state == "accepted":
-        connection.execute(
-            "update raw.delivery set state = 'replaced' where sender_id = ? and delivery_id = ? and state = 'accepted'",
-            [inventory.sender, inventory.delivery],
-        )
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _move(connection: duckdb.DuckDBPyConnection, load_id: str, event: Event, reason: str | None = None) -> None:
+    """Move a load that the ledger has; its reason stays what it was unless a new one is given."""
+    after = state_after(_state_of(connection, load_id), event)
     connection.execute(
-        "insert or replace into raw.delivery values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [inventory.sender, inventory.delivery, inventory.load_id, state, kind, inventory.content_sha256,
-         inventory.mapping_digest, utc_now(), reason],
+        "update raw.delivery set state = ?, reason = coalesce(?, reason) where load_id = ?", [after.value, reason, load_id]
     )
+
+
+def _note_decision(connection: duckdb.DuckDBPyConnection, sender: str, load_id: str, records_digest: str) -> None:
     connection.execute(
         "insert or replace into raw.delivery_decision values (?, ?)",
-        [inventory.load_id, judged_by(connection, inventory.sender, inventory.load_id, inventory.records_digest)],
+        [load_id, judged_by(connection, sender, load_id, records_digest)],
     )
-    connection.commit()
+
+
+# what is read
+
+
+def loads_in_force(connection: duckdb.DuckDBPyConnection) -> list[Load]:
+    """The accepted loads, by sender and delivery."""
+    return [Load(*row) for row in connection.execute(
+        "select sender_id, delivery_id, load_id, kind, content_sha256 from raw.delivery where state = 'accepted' order by 1, 2"
+    ).fetchall()]
+
+
+def refused_deliveries(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """(sender, delivery) of each delivery that has a refused load."""
+    return connection.execute(
+        "select distinct sender_id, delivery_id from raw.delivery where state = 'refused' order by 1, 2"
+    ).fetchall()
 
 
 def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
@@ -57,25 +224,34 @@ def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> b
         "select d.state, j.judged_by from raw.delivery as d left join raw.delivery_decision as j using (load_id)"
         f" where d.load_id = {literal(inventory.load_id)}"
     ).fetchone()
-    if row is None or row[0] != "refused":
-        return row is not None and row[0] == "accepted"
+    if row is None or row[0] != State.REFUSED:
+        return row is not None and row[0] == State.ACCEPTED
     return row[1] in (None, judged_by(connection, inventory.sender, inventory.load_id, inventory.records_digest))
 
 
 def was_refused(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
-    return connection.execute(
-        "select count(*) from raw.delivery where load_id = ? and state = 'refused'", [inventory.load_id]
-    ).fetchall()[0][0] > 0
+    return _state_of(connection, inventory.load_id) is State.REFUSED
 
 
 def judged_by(connection: duckdb.DuckDBPyConnection, sender: str, load_id: str, records_digest: str) -> str:
     """What a decision on a load rests on beside its content and its mapping."""
-    others = connection.execute(
+    row = connection.execute(
         "select md5(string_agg(load_id, ',' order by delivery_id, load_id)) from raw.delivery"
         f" where sender_id = {literal(sender)} and load_id <> {literal(load_id)} and state = 'accepted'",
-    ).fetchall()[0][0]
-    return f"{records_digest}/{others}"
+    ).fetchone()
+    return f"{records_digest}/{row[0] if row else None}"
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _state_of(connection: duckdb.DuckDBPyConnection, load_id: str) -> State | None:
+    row = connection.execute(f"select state from raw.delivery where load_id = {literal(load_id)}").fetchone()
+    return State(row[0]) if row else None
+
+
+def _accepted_loads_of(connection: duckdb.DuckDBPyConnection, sender: str, delivery: str) -> list[str]:
+    return [load for (load,) in connection.execute(
+        "select load_id from raw.delivery where sender_id = ? and delivery_id = ? and state = 'accepted'", [sender, delivery]
+    ).fetchall()]

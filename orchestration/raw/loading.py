@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -19,6 +19,7 @@ from orchestration.raw import linkage, pseudonym
 from orchestration.raw.cell_sql import cell_text, is_taken, literal, origin, without_blanks
 from orchestration.raw.ledger import remove_load, utc_now
 from orchestration.raw.tables import DeliveredTable, Survey, named_columns
+from orchestration.raw.verdict import DeliveryRefused, LoadSummary
 from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES, ColumnSource, Entity, Patients, WideEntity
 from orchestration.registry.folder import Registry
 from orchestration.registry.mapping import Export
@@ -29,25 +30,6 @@ NO_ID = (
     "#name?", "#div/0!", "#null!", "#num!", "未知", "不详", "无", "缺失",
 )
 MAX_COLUMNS_OF_A_ROW = 3
-
-
-class DeliveryRefused(Exception):
-    """A delivery that the warehouse does not take; holds every reason, one sentence each."""
-
-    def __init__(self, sender: str, delivery: str, reasons: list[str]) -> None:
-        self.sender, self.delivery, self.reasons = sender, delivery, reasons
-        super().__init__(f"{sender}/{delivery} refused:\n" + "\n".join(f"  {r}" for r in reasons))
-
-
-@dataclass
-class LoadSummary:
-    """Counts of one load; no values."""
-
-    load_id: str
-    files: int = 0
-    rows_read: int = 0
-    rows_malformed: int = 0
-    records: dict[str, int] = field(default_factory=dict)
 
 
 def load_delivery(

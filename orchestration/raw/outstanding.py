@@ -5,41 +5,51 @@ Does not belong here: Dagster, for a run that finds nothing new should not have 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import duckdb
+
 from orchestration.database.warehouse_file import warehouse
 from orchestration.landing.arrivals import is_complete
 from orchestration.landing.inventory import Inventory, take_inventory
-from orchestration.raw.ledger import is_settled
+from orchestration.raw.ledger import is_settled, refused_deliveries
 from orchestration.registry.folder import Registry
 
 
 def outstanding(registry: Registry) -> list[Inventory]:
     """Complete deliveries that the ledger has neither accepted nor refused in their present content and mapping."""
-    found = [
-        take_inventory(registry, sender, delivery)
-        for sender in registry.mappings
-        for delivery in registry.deliveries(sender)
-        if is_complete(registry, sender, delivery)
-    ]
-    return _unsettled(registry, found)
+    found = complete_deliveries(registry)
+    with warehouse(registry.warehouse) as connection:
+        return unsettled(connection, registry, found)
 
 
 def to_judge_again(registry: Registry) -> list[Inventory]:
     """Refused deliveries that something taken since, or a record written since, may let in."""
     with warehouse(registry.warehouse) as connection:
-        refused = connection.execute(
-            "select distinct sender_id, delivery_id from raw.delivery where state = 'refused' order by 1, 2"
-        ).fetchall()
-    return _unsettled(registry, [
+        refused = refused_deliveries(connection)
+    found = [
         take_inventory(registry, sender, delivery)
         for sender, delivery in refused
         if sender in registry.mappings and delivery in registry.deliveries(sender) and is_complete(registry, sender, delivery)
-    ])
-
-
-def _unsettled(registry: Registry, found: list[Inventory]) -> list[Inventory]:
+    ]
     with warehouse(registry.warehouse) as connection:
-        return [
-            inventory for inventory in found
-            if not is_settled(connection, inventory)
-            and not registry.withdraws(inventory.sender, inventory.delivery, inventory.content_sha256)
-        ]
+        return unsettled(connection, registry, found)
+
+
+def complete_deliveries(registry: Registry) -> list[Inventory]:
+    """What lies in landing and has arrived, in the order in which it is taken."""
+    return [
+        take_inventory(registry, sender, delivery)
+        for sender in registry.mappings
+        for delivery in registry.deliveries(sender)
+        if is_complete(registry, sender, delivery)
+    ]
+
+
+def unsettled(connection: duckdb.DuckDBPyConnection, registry: Registry, found: Iterable[Inventory]) -> list[Inventory]:
+    """Of these, what the ledger has not settled and no record withdraws."""
+    return [
+        inventory for inventory in found
+        if not is_settled(connection, inventory)
+        and not registry.withdraws(inventory.sender, inventory.delivery, inventory.content_sha256)
+    ]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 from typing import Literal
 
 import duckdb
+
+from orchestration.files import create_atomically
 
 KEY_BYTES = 32
 BLOCK_BYTES = 64
@@ -29,14 +30,7 @@ def read_or_make_key(path: Path) -> bytes:
     """The key in ``path``; made on first use, readable by its owner alone."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return read_or_make_key(path)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_hex(KEY_BYTES) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        create_atomically(path, secrets.token_hex(KEY_BYTES) + "\n", mode=0o600)  # another process may have been first
     if path.stat().st_mode & 0o077:
         raise PseudonymKeyError(f"{path}: others can read the pseudonym key; close it with: chmod 600 {path}")
     try:

@@ -7,9 +7,12 @@ the delivery by a record. Does not belong here: refusing (`ingestion.py`, `wareh
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import duckdb
 
+from orchestration.raw.ledger import loads_in_force, withdraw_load
 from orchestration.registry.folder import Registry
 
 log = logging.getLogger("myositis")
@@ -19,25 +22,44 @@ MOST_TOLD = 5  # of a sender
 
 def withdraw(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
     """Put out of force what `withdrawn_deliveries` of corrections/<sender>.yml names."""
-    for sender, delivery, load_id, content in _accepted(connection):
-        if registry.withdraws(sender, delivery, content):
-            connection.execute(
-                "update raw.delivery set state = 'withdrawn', reason = ? where load_id = ?",
-                [f"{sender}/{delivery}: withdrawn by a record in corrections/{sender}.yml", load_id],
-            )
-            log.info("%s/%s is out of force: withdrawn by a record", sender, delivery)
+    for load in loads_in_force(connection):
+        if registry.withdraws(load.sender, load.delivery, load.content_sha256):
+            name = f"{load.sender}/{load.delivery}"
+            withdraw_load(connection, load, f"{name}: withdrawn by a record in corrections/{load.sender}.yml")
+            log.info("%s is out of force: withdrawn by a record", name)
 
 
-def missing(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[str]:
-    """A sentence for each delivery that is in force and not in landing."""
+@dataclass(frozen=True)
+class MissingDelivery:
+    """A delivery that is in force, and whose folder is not in landing any more."""
+
+    sender: str
+    delivery: str
+    content_sha256: str
+
+    def sentence(self) -> str:
+        return (
+            f"landing/{self.sender}/{self.delivery}: not there any more, and still in force. Put the folder back; or take it out of force"
+            f" on purpose: in corrections/{self.sender}.yml write, under withdrawn_deliveries, {{delivery: \"{self.delivery}\","
+            f' content: "{self.content_sha256[:12]}", owner: …, reason: …}} and run again'
+        )
+
+
+def missing(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[MissingDelivery]:
+    """What is in force and not in landing; a delivery that a record withdraws need not be there."""
+    return [
+        MissingDelivery(load.sender, load.delivery, load.content_sha256)
+        for load in loads_in_force(connection)
+        if not (registry.landing / load.sender / load.delivery).is_dir()
+        and not registry.withdraws(load.sender, load.delivery, load.content_sha256)
+    ]
+
+
+def told_of_missing(found: Iterable[MissingDelivery]) -> list[str]:
+    """A sentence for each of the first of a sender, and one for those beyond."""
     told: dict[str, list[str]] = {}
-    for sender, delivery, _, content in _accepted(connection):
-        if not (registry.landing / sender / delivery).is_dir() and not registry.withdraws(sender, delivery, content):
-            told.setdefault(sender, []).append(
-                f"landing/{sender}/{delivery}: not there any more, and still in force. Put the folder back; or take it out of force"
-                f" on purpose: in corrections/{sender}.yml write, under withdrawn_deliveries, {{delivery: \"{delivery}\","
-                f' content: "{content[:12]}", owner: …, reason: …}} and run again'
-            )
+    for delivery in found:
+        told.setdefault(delivery.sender, []).append(delivery.sentence())
     return [
         sentence for sender, sentences in told.items()
         for sentence in (
@@ -45,9 +67,3 @@ def missing(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[s
             *([f"landing/{sender}: so are {len(sentences) - MOST_TOLD} more"] if len(sentences) > MOST_TOLD else ()),
         )
     ]
-
-
-def _accepted(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, str]]:
-    return connection.execute(
-        "select sender_id, delivery_id, load_id, content_sha256 from raw.delivery where state = 'accepted' order by 1, 2"
-    ).fetchall()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from orchestration.files import write_atomically
 from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES, is_named
 from orchestration.registry.mapping import Export, Mapping
 from yaml_files.strict import Id, Strict
@@ -243,14 +243,8 @@ def put_records(path: Path, sender: str, records: Sequence[Correction]) -> None:
     for record in records:
         text = _with_record(text, record)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(part, path)
+    write_atomically(path, text, durable=True, mode=mode)
 
 
 def _with_record(text: str, record: Correction) -> str:

@@ -12,10 +12,13 @@ import dagster as dg
 from orchestration.release.candidate import ReleaseRefused, make_candidate
 from orchestration.release.publication import forget_loads_out_of_force, publish
 from orchestration.resources import current_registry
+from orchestration.running.gate import GateRefused
+from orchestration.running.helper import Helper
+from orchestration.running.refusals import BuildRefusal
 from orchestration.running.runs import POOL, let_go, mark_alive, wait_for_writers, write_lock
 
 
-def candidate_asset(deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
+def candidate_asset(deps: list[dg.AssetKey], helper: Helper) -> dg.AssetsDefinition:
     @dg.asset(
         key=["release", "candidate"],
         deps=deps,
@@ -31,10 +34,10 @@ def candidate_asset(deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
         mark_alive(registry, context.run_id)
         wait_for_writers(registry)
         try:
-            identity = make_candidate(registry)
+            identity = make_candidate(registry, helper)
         except ReleaseRefused as refusal:
             yield dg.AssetCheckResult(check_name="marts_suite", passed=False, metadata={"failed": len(refusal.reasons)})
-            raise dg.Failure(str(refusal), allow_retries=False) from refusal
+            raise GateRefused(BuildRefusal(str(refusal))) from refusal
         yield dg.MaterializeResult(
             metadata={"release_id": identity},
             check_results=[dg.AssetCheckResult(check_name="marts_suite", passed=True)],

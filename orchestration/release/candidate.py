@@ -11,8 +11,8 @@ import duckdb
 from orchestration.database.warehouse_file import warehouse
 from orchestration.registry.folder import Registry
 from orchestration.release.identity import release_id, versions
-from orchestration.running import second_process
 from orchestration.running.checks import check_marts
+from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 MARTS = (
     "dim_hospital", "dim_patient", "dim_concept", "dim_antibody_status", "fct_visit", "fct_observation",
@@ -37,11 +37,11 @@ def candidate_file(registry: Registry) -> Path:
     return registry.releases / ".candidate" / "candidate.duckdb"
 
 
-def make_candidate(registry: Registry) -> str:
+def make_candidate(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> str:
     """Gate the marts, then copy them and the quality tables into the candidate file; returns the release_id."""
     from expectations import gate
 
-    if failed := gate(second_process.call(check_marts, registry)):
+    if failed := gate(helper.submit(check_marts, registry).result()):
         raise ReleaseRefused([r.sentence() for r in failed])
     path = candidate_file(registry)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Publishing a candidate: checkpoint, fsync, manifest, rename, and last the link in one rename; old releases go.
+"""Publishing a candidate: checkpoint, fsync, rename, manifest, and last the link in one rename; old releases go.
 
 A release is visible to readers once the link `release/current.duckdb` points at it.
 """
@@ -13,13 +13,18 @@ from typing import Any
 import duckdb
 
 from orchestration.database.warehouse_file import warehouse
+from orchestration.files import drop_parts, put_in_place, swap_link, sync_file, write_atomically
+from orchestration.raw.ledger import remove_loads_out_of_force
 from orchestration.registry.folder import Registry
 from orchestration.release.candidate import candidate_file
 from orchestration.release.identity import CURRENT, versions
 
 
 def publish(registry: Registry) -> dict[str, Any]:
-    """Make the candidate the current release: checkpoint, fsync, rename, manifest, and last the link in one rename."""
+    """Make the candidate the current release: checkpoint, fsync, rename, manifest, and last the link in one rename.
+
+    Whenever this is killed, a reader finds the release of before or this one, whole. Without a manifest it is made again.
+    """
     candidate = candidate_file(registry)
     with duckdb.connect(str(candidate)) as connection:
         identity, name = connection.execute("select release_id, registry_name from release.release_info").fetchall()[0]
@@ -35,9 +40,8 @@ def publish(registry: Registry) -> dict[str, Any]:
             "select count(*), count(*) filter (where passed), count(*) filter (where waived) from quality.check_result"
         ).fetchall()[0]
         connection.execute("checkpoint")
-    with candidate.open("rb") as handle:
-        os.fsync(handle.fileno())
-        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+    sync_file(candidate)
+    sha256 = _file_sha256(candidate)
     manifest = {
         "release_id": identity,
         "registry": name,
@@ -54,32 +58,14 @@ def publish(registry: Registry) -> dict[str, Any]:
     }
     target = registry.releases / f"{identity}.duckdb"
     os.chmod(candidate, 0o444)
-    _write_durably(target.with_suffix(".json"), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-    os.replace(candidate, target)
-    link = registry.releases / f".{CURRENT}.new"
-    link.unlink(missing_ok=True)
-    link.symlink_to(target.name)
-    os.replace(link, registry.releases / CURRENT)
-    _sync_folder(registry.releases)
+    # a release of the same name may stand there: its manifest goes first, so that none ever describes another file
+    target.with_suffix(".json").unlink(missing_ok=True)
+    put_in_place(candidate, target, durable=True)
+    write_atomically(target.with_suffix(".json"), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", durable=True)
+    swap_link(registry.releases / CURRENT, target.name, durable=True)
+    drop_parts(registry.releases)
     _drop_old(registry, keep=identity)
     return manifest
-
-
-def _write_durably(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(part, path)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _file_sha256(path: Path) -> str:
@@ -97,12 +83,5 @@ def _drop_old(registry: Registry, keep: str) -> None:
 
 def forget_loads_out_of_force(registry: Registry) -> None:
     """After a release, the raw rows of replaced and refused loads go; the ledger keeps that they were."""
-    from orchestration.raw.ledger import LOAD_TABLES
-
     with warehouse(registry.warehouse) as connection:
-        connection.begin()
-        for table in LOAD_TABLES:
-            connection.execute(
-                f"delete from {table} where load_id not in (select load_id from raw.delivery where state = 'accepted')"
-            )
-        connection.commit()
+        remove_loads_out_of_force(connection)

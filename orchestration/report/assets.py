@@ -10,11 +10,12 @@ import dagster as dg
 
 from orchestration.report.write import write_report
 from orchestration.resources import current_registry
+from orchestration.running.helper import Helper
 
 log = logging.getLogger("myositis")
 
 
-def report_asset() -> dg.AssetsDefinition:
+def report_asset(helper: Helper) -> dg.AssetsDefinition:
     @dg.asset(
         key=["report", "study_report"],
         deps=[["release", "current"]],
@@ -23,7 +24,7 @@ def report_asset() -> dg.AssetsDefinition:
         description="One self-contained HTML file per release, each table as CSV, each figure as SVG, PNG and PDF, and the study as an R script.",
     )
     def study_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        page = write_report(current_registry())
+        page = write_report(current_registry(), helper)
         log.info("report: %s", page)
         figures = sorted((page.parent / "figures").glob("*.svg"))
         return dg.MaterializeResult(metadata={

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from analytics.printed.printed_table import PrintedTable, notes_of, to_csv, to_html, typeset
 from analytics.study.frames import Record, StudyFrames, records
 from analytics.words.disclosure import Disclosure
-from orchestration.running import second_process
+from orchestration.files import write_atomically
+from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 if TYPE_CHECKING:
     import duckdb
@@ -118,10 +118,7 @@ class _Out:
     def put(self, name: str, content: bytes) -> None:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(content)
-        os.replace(part, path)
-        self.written.append(path)
+        self.written.append(write_atomically(path, content))
 
     def forget_former(self) -> None:
         """Remove what an earlier report wrote here and this one did not: stale tables mislead."""
@@ -133,7 +130,9 @@ class _Out:
         note.write_text("\n".join(now) + "\n", encoding="utf-8")
 
 
-def render_report(release_file: Path, out_dir: Path, studies: Iterable[str] | None = None) -> list[Path]:
+def render_report(
+    release_file: Path, out_dir: Path, studies: Iterable[str] | None = None, helper: Helper = IN_THIS_PROCESS
+) -> list[Path]:
     """Write ``report.html``, ``tables/*.csv`` and ``figures/*.{svg,png,pdf}`` into ``out_dir``; return them.
 
     ``studies`` are the ids to report, all when None. Raises ReportError when the file is no release or lacks
@@ -145,10 +144,10 @@ def render_report(release_file: Path, out_dir: Path, studies: Iterable[str] | No
     note = SYNTHETIC if content.info.get("synthetic") else ""
     out = _Out(Path(out_dir))
     tables = [*(t for s in sections for t in s.tables), *shared.values()]
-    laid_out = second_process.begin(_lay_out, tables)
+    laid_out = helper.submit(_lay_out, tables)
     figures = {f.name: {kind: f.render(kind) for kind in _formats()} for s in sections for f in s.figures}
     sheets = {t.name: to_csv(t, note).encode("utf-8-sig") for t in tables}
-    out.put("report.html", _page(content, sections, shared, sheets, laid_out(), figures).encode("utf-8"))
+    out.put("report.html", _page(content, sections, shared, sheets, laid_out.result(), figures).encode("utf-8"))
     for name, sheet in sheets.items():
         out.put(f"tables/{name}.csv", sheet)
     for name, files in figures.items():

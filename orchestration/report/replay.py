@@ -7,7 +7,6 @@ not belong here: the script and its frames (`analytics/replay_r`), where a repor
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import duckdb
@@ -16,6 +15,7 @@ import pandas as pd
 from analytics.replay_r import SCRIPT, ReleaseIdentity, csv_text, replay
 from analytics.study.cohort import build_cohort
 from analytics.study.file import Study
+from orchestration.files import write_atomically
 
 FRAMES = (
     "dim_antibody_status",
@@ -95,9 +95,4 @@ def _rows_of_study(connection: duckdb.DuckDBPyConnection, table: str, study_id: 
 
 
 def _put(path: Path, content: str | pd.DataFrame) -> Path:
-    """Each file in place whole."""
-    part = path.with_name(f".{path.name}.part")
-    text = content if isinstance(content, str) else csv_text(content)
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)
-    return path
+    return write_atomically(path, content if isinstance(content, str) else csv_text(content))

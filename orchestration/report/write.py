@@ -3,16 +3,16 @@
 Belongs here: where a report goes. Does not belong here: what it looks like (`page.py`).
 """
 
-import os
 import shutil
 from pathlib import Path
 
+from orchestration.files import put_in_place, swap_link
 from orchestration.registry.folder import Registry
 from orchestration.release.identity import CURRENT
-from orchestration.running import second_process
+from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 
-def write_report(registry: Registry) -> Path:
+def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
     """Render the current release into reports/<release_id>/ and point reports/current at it; returns the HTML file."""
     from orchestration.report.page import render_report
     from orchestration.report.replay import write_replay
@@ -22,16 +22,13 @@ def write_report(registry: Registry) -> Path:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     replays = [
-        second_process.begin(write_replay, release, part / "replay" / study.study, study) for study in registry.studies.values()
+        helper.submit(write_replay, release, part / "replay" / study.study, study) for study in registry.studies.values()
     ]
-    render_report(release, part, None)
+    render_report(release, part, None, helper)
     for written in replays:
-        written()
+        written.result()
     target = registry.reports / release.stem
     shutil.rmtree(target, ignore_errors=True)
-    os.replace(part, target)
-    link = registry.reports / ".current.new"
-    link.unlink(missing_ok=True)
-    link.symlink_to(target.name)
-    os.replace(link, registry.reports / "current")
+    put_in_place(part, target)
+    swap_link(registry.reports / "current", target.name)
     return target / "report.html"

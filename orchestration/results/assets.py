@@ -6,22 +6,18 @@ Belongs here: reading the candidate, writing schema results, previews. Does not 
 
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from orchestration.resources import current_registry
-from orchestration.running import second_process
-from orchestration.running.runs import POOL
-
-if TYPE_CHECKING:
-    pass
 from orchestration.results.compute import TABLES, compute_and_write
+from orchestration.running.helper import Helper
+from orchestration.running.runs import POOL
 
 log = logging.getLogger("myositis")
 
 
-def results_asset() -> dg.AssetsDefinition:
+def results_asset(helper: Helper) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="results",
         specs=[
@@ -32,9 +28,7 @@ def results_asset() -> dg.AssetsDefinition:
         pool=POOL,
     )
     def results(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        computed = second_process.begin(compute_and_write, current_registry())
-        second_process.prepare_meanwhile(second_process.DRAWING)
-        written = computed()
+        written = helper.submit(compute_and_write, current_registry()).result()
         log.info(
             "results: %d tables, %d rows, %d with a remark",
             len(written), sum(t.rows for t in written), sum(t.remarks for t in written),

@@ -1,7 +1,8 @@
 """Where Dagster keeps runs and events: its own SQLite files, with connections that stay open.
 
 Dagster opens and closes a database for every event, and a build has a thousand of them: a fifth of a run's time. Files,
-tables and statements are Dagster's; only how long a connection lives is ours. Does not belong here: what an event says.
+tables and statements are Dagster's; only how long a connection lives is ours. The classes below derive from classes that Dagster does
+not call public: `tests/unit/test_event_log.py` names what an upgrade changed of them. Does not belong here: what an event says.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""A second process that imports the slow libraries while the first works, and then does the work that needs them.
+"""A second process that imports the slow libraries while the first works, and then does the calls that need them.
 
 Great Expectations and statistics take seconds to import, Dagster and dbt take as long, and one Python process
-imports on one core. `myositis run` therefore starts this process once there is something to do; while it computes, the
-first imports what draws figures, and draws them while it lays out tables. Without it (tests, Dagster's UI and daemon)
-`call` and `begin` are plain calls.
+imports on one core. `myositis run` therefore starts this process once there is something to do, and hands it to the layers
+as their `Helper`. While the first process waits for an answer it prepares what it will need itself.
 
-Does not belong here: what is called (the layers).
+Does not belong here: what is called (the layers), what is prepared (`command/ahead.py`).
 """
 
 from __future__ import annotations
@@ -17,85 +16,76 @@ import os
 import pickle
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
+
+from orchestration.running.helper import Pending
 
 T = TypeVar("T")
-
-# modules, and functions to call, in the order in which a run needs them; only while nothing is asked for
-AHEAD = (
-    "duckdb", "pandas", "expectations.duckdb_in_gx:context", "expectations.counted", "orchestration.results.compute",
-    "analytics.study.results", "analytics.baseline.table_one", "analytics.mixed_model", "analytics.mixed_model.kenward_roger",
-    "analytics.mixed_model.parameters", "analytics.mixed_model.marginal_means", "analytics.repeated_measures",
-    "analytics.survival", "analytics.cox", "analytics.regression.firth", "analytics.competing_risks", "analytics.recurrent",
-    "analytics.study.sensitivity.compared", "analytics.study.sensitivity.limits", "analytics.study.sensitivity.groups",
-    "analytics.study.sensitivity.follow_up", "analytics.paper.reproduction", "analytics.printed.printed_table", "great_tables",
-    "orchestration.report.replay", "orchestration.report.page",
-)
-BUILDING = (
-    "orchestration.warehouse.assets", "dbt.cli.main", "dbt.task.build", "dbt.adapters.duckdb", "orchestration.warehouse.dbt:read_ahead",
-    "orchestration.warehouse.dbt:set_up",
-)
-DRAWING = (
-    "pandas", "analytics.printed.course_figure", "analytics.printed.survival_figure", "matplotlib.backends.backend_svg",
-    "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf",
-)
-
-_calls: Connection | None = None
-_begun = 0
-_early: tuple[tuple[Callable[..., Any], tuple[Any, ...]], Callable[[], Any]] | None = None
-_ended: list[tuple[bool, Any]] = []  # outcomes in the order of beginning
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class SecondProcessEnded(Exception):
     """The second process is gone, or raised what cannot be handed over."""
 
 
-def call(function: Callable[..., T], *arguments: Any) -> T:
-    """``function(*arguments)``, in the second process if there is one; what it raises is raised here.
+class SecondProcess:
+    """The helper that makes calls in the second process; made by `started`."""
 
-    DuckDB lets one process write to a file: no connection on a file that ``function`` opens may be open here.
-    """
-    return begin(function, *arguments)()
+    def __init__(self, calls: Connection, meanwhile: Sequence[str]) -> None:
+        self._calls = calls
+        self._to_prepare = deque(meanwhile)
+        self._submitted = 0
+        self._early: tuple[Call, Pending[Any]] | None = None
+        self._ended: list[tuple[bool, Any]] = []  # outcomes in the order of submission
 
-
-def begin(function: Callable[..., T], *arguments: Any) -> Callable[[], T]:
-    """Start a call; what comes back waits for its end. Calls are done one after the other, in the order of beginning."""
-    global _begun, _early
-    if _calls is None:
-        value = function(*arguments)
-        return lambda: value
-    if _early is not None and _early[0] == (function, arguments):
-        (_, waiting), _early = _early, None
-        return waiting
-    number, _begun = _begun, _begun + 1
-    try:
-        _calls.send((function, arguments))
-    except OSError as error:
-        raise _gone(function) from error
-
-    def end() -> T:
+    def submit(self, function: Callable[..., T], *arguments: Any) -> Pending[T]:
+        if self._early is not None and self._early[0] == (function, arguments):
+            (_, pending), self._early = self._early, None
+            return pending
         try:
-            while len(_ended) <= number:
-                _ended.append(_calls.recv())
+            self._calls.send((function, arguments))
+        except OSError as error:
+            raise _gone(function) from error
+        self._submitted += 1
+        return _Submitted(self, function, self._submitted - 1)
+
+    def start_early(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self._early = (function, arguments), self.submit(function, *arguments)
+
+    def outcome(self, number: int, function: Callable[..., Any]) -> tuple[bool, Any]:
+        """Whether the call with this number succeeded, and what it returned or raised; waits for it."""
+        try:
+            while len(self._ended) <= number:
+                self._prepare_until_an_answer_comes()
+                self._ended.append(self._calls.recv())
         except (EOFError, OSError) as error:
             raise _gone(function) from error
-        succeeded, value = _ended[number]
+        return self._ended[number]
+
+    def _prepare_until_an_answer_comes(self) -> None:
+        """What cannot be prepared is left to whoever needs it: a fault of dbt's is none of the delivery that is being checked."""
+        while self._to_prepare and not self._calls.poll():
+            with suppress(Exception):
+                prepare(self._to_prepare.popleft())
+
+
+@dataclass(frozen=True)
+class _Submitted(Generic[T]):
+    helper: SecondProcess
+    function: Callable[..., T]
+    number: int
+
+    def result(self) -> T:
+        succeeded, value = self.helper.outcome(self.number, self.function)
         if not succeeded:
             raise value
         return value
-
-    return end
-
-
-def begin_early(function: Callable[..., Any], *arguments: Any) -> None:
-    """Start what a later step will begin or call, so that it need not wait; without a second process, that step does it."""
-    global _early
-    if _calls is not None:
-        _early = (function, arguments), begin(function, *arguments)
 
 
 def _gone(function: Callable[..., Any]) -> SecondProcessEnded:
@@ -105,19 +95,8 @@ def _gone(function: Callable[..., Any]) -> SecondProcessEnded:
     )
 
 
-def prepare_meanwhile(names: Sequence[str]) -> None:
-    """What this process will need, while the second does what was begun; without one, whoever needs it prepares it.
-
-    What cannot be prepared is left to whoever needs it, too: a fault of dbt's is none of the delivery that is being checked.
-    """
-    for name in names:
-        if _calls is None or _calls.poll():
-            return
-        with suppress(Exception):
-            _prepare(name)
-
-
-def _prepare(name: str) -> None:
+def prepare(name: str) -> None:
+    """Import a module, or call a function of one that is written ``module:function``."""
     module, _, function = name.partition(":")
     imported = importlib.import_module(module)
     if function:
@@ -125,29 +104,28 @@ def _prepare(name: str) -> None:
 
 
 @contextmanager
-def started(ahead: Sequence[str] = AHEAD) -> Iterator[None]:
-    """Within the block calls go to a second process. It ends with the block, and with this process however that ends."""
-    global _calls, _begun, _early
+def started(ahead: Sequence[str] = (), meanwhile: Sequence[str] = ()) -> Iterator[SecondProcess]:
+    """A second process, which ends with the block, and with this process however that ends.
+
+    Until it is asked for something it prepares what is named in ``ahead``; while this process waits for an answer, this one
+    prepares what is named in ``meanwhile``. Both in the order in which a run needs them.
+    """
     spawning = multiprocessing.get_context("spawn")  # a fork would copy DuckDB's and Dagster's threads half
     ours, theirs = spawning.Pipe()
     process = spawning.Process(target=_serve, args=(theirs, list(ahead)), daemon=True)
     process.start()
     theirs.close()
-    _calls, _begun, _early = ours, 0, None
-    _ended.clear()
     try:
-        yield
+        yield SecondProcess(ours, meanwhile)
     finally:
-        _calls = None
         ours.close()
         process.join()
 
 
 def _end_with_parent() -> None:
     """A first process that is killed cannot say so; the run after it must not meet this one at work."""
-    first = multiprocessing.parent_process()
-    assert first is not None  # this runs in the process that it has spawned
-    wait([first.sentinel])
+    if parent := multiprocessing.parent_process():
+        wait([parent.sentinel])
     os._exit(1)
 
 
@@ -160,11 +138,11 @@ def _serve(calls: Connection, ahead: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to handle; this one ends with it
     collect_seldom()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    asked: SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]] | None] = SimpleQueue()
+    asked: SimpleQueue[Call | None] = SimpleQueue()
     threading.Thread(target=_read, args=(calls, asked), daemon=True).start()
     while True:
         while ahead and asked.empty():
-            _prepare(ahead.pop(0))
+            prepare(ahead.pop(0))
         wanted = asked.get()
         if wanted is None:
             break
@@ -172,7 +150,7 @@ def _serve(calls: Connection, ahead: list[str]) -> None:
     gc.freeze()  # see cli.main
 
 
-def _read(calls: Connection, asked: SimpleQueue[Any]) -> None:
+def _read(calls: Connection, asked: SimpleQueue[Call | None]) -> None:
     """What is asked while this process computes does not keep the first one waiting."""
     try:
         while True:

@@ -13,8 +13,10 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 
 from orchestration.registry.folder import Registry
 from orchestration.resources import current_registry
-from orchestration.running import second_process
 from orchestration.running.checks import check_marts
+from orchestration.running.gate import GateRefused
+from orchestration.running.helper import Helper
+from orchestration.running.refusals import BuildRefusal
 from orchestration.running.runs import POOL, mark_alive, wait_for_writers
 from orchestration.warehouse import dbt
 from orchestration.warehouse.build import build, failure_sentence
@@ -62,7 +64,7 @@ def _layer(props: Mapping[str, Any]) -> str:
     return "catalogue" if props["resource_type"] == "seed" else props["schema"]
 
 
-def warehouse_assets(registry: Registry) -> dg.AssetsDefinition:
+def warehouse_assets(registry: Registry, helper: Helper) -> dg.AssetsDefinition:
     manifest = dbt.read_manifest()
     translator = Translator(list(registry.mappings))
 
@@ -73,13 +75,13 @@ def warehouse_assets(registry: Registry) -> dg.AssetsDefinition:
         try:
             results, counts = build(current_registry())
         except CorrectionsRefused as refusal:
-            raise dg.Failure(str(refusal), allow_retries=False) from refusal
+            raise GateRefused(BuildRefusal(str(refusal))) from refusal
         failed = [r for r in results if not r.passed]
         if not failed:
-            second_process.begin_early(check_marts, current_registry())
+            helper.start_early(check_marts, current_registry())
         yield from _events(context, manifest, translator, results, counts)
         if failed:
-            raise dg.Failure(failure_sentence(failed), allow_retries=False)
+            raise GateRefused(BuildRefusal(failure_sentence(failed)))
 
     return models
 

@@ -13,7 +13,7 @@ from orchestration.database.raw_tables import BEING_BUILT, BUILT_BY_RULES, put_s
 from orchestration.database.rules import write_rules
 from orchestration.database.warehouse_file import warehouse
 from orchestration.raw.changes import compare_again
-from orchestration.raw.ledger import judged_by
+from orchestration.raw.ledger import refuse_for_rows
 from orchestration.raw.withdrawals import withdraw
 from orchestration.registry.folder import Registry
 from orchestration.warehouse import dbt
@@ -79,20 +79,7 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Regis
             for sender, delivery, load, file, sheet, entity, counted, records, allowed in over if load == load_id
         ]
         sender, delivery = next((r[0], r[1]) for r in over if r[2] == load_id)
-        connection.begin()
-        connection.execute(
-            "update raw.delivery set state = 'refused', reason = ? where load_id = ?", ["\n".join(reasons), load_id]
-        )
-        connection.execute(
-            "update raw.delivery set state = 'accepted' where load_id = ("
-            " select load_id from raw.delivery where sender_id = ? and delivery_id = ? and state = 'replaced'"
-            " and load_id in (select load_id from raw.source_table)"  # its rows are still here
-            " order by loaded_at desc limit 1)",
-            [sender, delivery],
-        )
-        judged = judged_by(connection, sender, load_id, registry.records_digest(date.today(), sender))
-        connection.execute("insert or replace into raw.delivery_decision values (?, ?)", [load_id, judged])
-        connection.commit()
+        refuse_for_rows(connection, sender, delivery, load_id, reasons, registry.records_digest(date.today(), sender))
         log.warning("refused %s/%s: %s", sender, delivery, reasons[0])
     return len(loads)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import signal
 import tempfile
 import threading
@@ -20,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from orchestration.files import put_in_place, write_atomically
 from orchestration.registry.folder import Registry
 from orchestration.resources import DBT_PROJECT
 
@@ -75,8 +75,8 @@ def prepare_manifest() -> Path:
             folder.mkdir(exist_ok=True)
             stamp.unlink(missing_ok=True)
             for name in (MANIFEST, PARSED):
-                os.replace(Path(made) / name, folder / name)
-        stamp.write_text(wanted)
+                put_in_place(Path(made) / name, folder / name)
+        write_atomically(stamp, wanted)
     return folder / MANIFEST
 
 

@@ -11,7 +11,7 @@ from tests.registries import MAPPINGS, copy_registry, query, release_query, run
 @pytest.fixture(scope="module")
 def cgd(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     registry = copy_registry(MAPPINGS / "cgd", tmp_path_factory.mktemp("cgd") / "registry")
-    assert run(registry).refusals == []
+    assert run(registry).refusals == ()
     return registry
 
 

@@ -11,7 +11,7 @@ from tests.registries import MAPPINGS, copy_registry, query, run
 @pytest.fixture(scope="module")
 def clinics(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     registry = copy_registry(MAPPINGS / "ready_made", tmp_path_factory.mktemp("ready_made") / "registry")
-    assert run(registry).refusals == []
+    assert run(registry).refusals == ()
     return registry
 
 

@@ -12,6 +12,6 @@ from tests.registries import run, shipped
 def shipped_run(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     registry = shipped(tmp_path_factory.mktemp("shipped") / "registry")
     outcome = run(registry, in_two_processes=True)
-    assert outcome.refusals == []
+    assert outcome.refusals == ()
     assert outcome.released is not None
     return registry

@@ -58,7 +58,7 @@ exports:
     written(registry.folder / "concepts", ADDED)
     registry = opened(registry.folder)
     point_at(registry)
-    assert ingest(registry, "north", "first") is not None
+    assert ingest(registry, "north", "first").is_accepted
     assert [r.unique_id for r in build(registry)[0] if not r.passed] == []
     assert query(
         registry, "select concept_id, value_canonical, unit_canonical, conversion_rule from marts.fct_observation order by 1, 2"

@@ -77,7 +77,7 @@ def test_the_night_makes_a_release_that_a_cut_short_build_left_outstanding(north
     with dg.DagsterInstance.get() as instance:
         night = build_definitions(north).resolve_schedule_def("build_at_night")
         assert isinstance(night(dg.build_schedule_context(instance=instance)), dg.SkipReason)
-        ingest(north, "north", "first")
+        assert ingest(north, "north", "first").is_accepted
         assert isinstance(night(dg.build_schedule_context(instance=instance)), dg.RunRequest)
 
 

@@ -69,7 +69,7 @@ FILES = {
 def north(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     registry = make_registry(tmp_path_factory.mktemp("bad") / "registry", MAPPING, **FILES)
     point_at(registry)
-    assert ingest(registry, "north", "first") is not None
+    assert ingest(registry, "north", "first").is_accepted
     results, _ = build(registry)
     assert [r.unique_id for r in results if not r.passed] == []
     return registry

@@ -59,7 +59,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     (folder / "hospitals" / "north.yml").write_text(yaml.safe_dump(mapping, allow_unicode=True, sort_keys=False))
     registry = load_registry(folder)
     point_at(registry)
-    assert ingest(registry, "north", "first") is not None
+    assert ingest(registry, "north", "first").is_accepted
     results, _ = build(registry)
     assert [r.unique_id for r in results if not r.passed] == []
     return registry

@@ -10,6 +10,7 @@ from orchestration.database.raw_tables import RAW_FIELDS
 from orchestration.raw.ingestion import ingest
 from orchestration.registry.folder import Registry
 from orchestration.resources import DBT_PROJECT
+from orchestration.situation import read_situation
 from orchestration.warehouse.build import build
 from orchestration.warehouse.correction_cells import CorrectionsRefused
 from tests.registries import opened, query, warehouse_digest
@@ -91,7 +92,7 @@ MARTS = (
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, dict[str, str]]:
     registry = make_registry(tmp_path_factory.mktemp("corrections") / "registry", MAPPING, **FILES)
     registry = opened(registry.folder)
-    assert ingest(registry, "north", "first") is not None
+    assert ingest(registry, "north", "first").is_accepted
     made(registry)
     return registry, warehouse_digest(registry, ("staging", "marts"))
 
@@ -182,7 +183,7 @@ def test_a_record_that_no_longer_holds_stops_the_build_with_file_and_line(correc
         "corrections/north.yml:10: bushels: sets the same cell as other_unit (corrections/north.yml:40) to another text, in 1 cell;"
         " withdraw one of the two",
     ]
-    assert flow.check(registry) == expected
+    assert flow.check(registry, read_situation(registry)) == expected
     with pytest.raises(CorrectionsRefused) as refused:
         build(registry)
     assert refused.value.reasons == expected
@@ -199,7 +200,7 @@ def test_an_error_that_a_later_delivery_mends_is_told_then_kept_for_the_earlier_
     labs = FILES["labs_1"].replace("bushels", "U/L")
     for name, text in (FILES | {"labs_1": labs}).items():
         _deliver(north, "second", name, text)
-    assert ingest(north, "north", "second") is not None
+    assert ingest(north, "north", "second").is_accepted
     with pytest.raises(CorrectionsRefused, match=r'bushels: "unit" of delivery second no longer holds') as refused:
         build(north)
     assert len(refused.value.reasons) == 1
@@ -212,7 +213,7 @@ def test_an_error_that_a_later_delivery_mends_is_told_then_kept_for_the_earlier_
     _deliver(north, "third", "labs_1", FILES["labs_1"])
     for name in ("patients", "visits"):
         _deliver(north, "third", name, FILES[name])
-    assert ingest(north, "north", "third") is not None
+    assert ingest(north, "north", "third").is_accepted
     with pytest.raises(CorrectionsRefused, match=r"bushels: the error is back in delivery third; tell the hospital, and write status: applied"):
         build(north)
 

@@ -21,6 +21,8 @@ from orchestration.registry.folder import Registry
 from orchestration.release import assets as release_assets
 from orchestration.release.needs_build import needs_build
 from orchestration.running import runs
+from orchestration.running.refusals import DeliveryRefusal
+from orchestration.situation import read_situation
 from orchestration.warehouse import dbt
 from orchestration.warehouse.build import build
 from tests.registries import opened, query, release_query, warehouse_digest
@@ -57,7 +59,7 @@ def deliver(folder: Path, name: str, text: str) -> None:
 
 
 def take(registry: Registry) -> flow.Outcome:
-    return flow.ingest(registry, flow.look_for_deliveries(registry))
+    return flow.ingest(registry, flow.look(registry))
 
 
 def in_force(registry: Registry) -> list[str]:
@@ -66,11 +68,11 @@ def in_force(registry: Registry) -> list[str]:
 
 def test_what_waited_for_another_delivery_is_judged_again_in_the_run_that_takes_it(north: Registry) -> None:
     refused = take(north)
-    assert (refused.taken, len(refused.refusals), in_force(north)) == ([], 1, [])
+    assert (refused.taken, len(refused.refusals), in_force(north)) == ((), 1, [])
     assert outstanding(north) == []
     deliver(north.landing / "north" / "2024-02", "patients", PATIENTS)
     outcome = take(north)
-    assert (outcome.taken, outcome.refusals) == (["north/2024-02", "north/2024-01"], [])
+    assert (outcome.taken, outcome.refusals) == (("north/2024-02", "north/2024-01"), ())
     assert in_force(north) == ["2024-01", "2024-02"]
 
 
@@ -80,10 +82,9 @@ def test_the_sensor_launches_a_refused_delivery_again_once_what_it_waited_for_is
         take(north)
         assert list(requests(north, instance)) == []
         deliver(north.landing / "north" / "2024-02", "patients", PATIENTS)
-        flow.ingest(north, [])
         from orchestration.raw.ingestion import ingest
 
-        ingest(north, "north", "2024-02")
+        assert ingest(north, "north", "2024-02").is_accepted
         [again] = requests(north, instance)
     assert again.partition_key == first.partition_key == "2024-01"
     assert again.run_key != first.run_key
@@ -106,9 +107,11 @@ def test_a_file_that_is_copied_again_while_it_is_read_is_left_for_the_next_run(
     with monkeypatch.context() as patched:
         patched.setattr(raw_ingestion, "load_delivery", read)
         [told] = take(north).refusals
-    assert told.endswith("landing/north/2024-01: a file was written while it was read; left for the next run")
+    assert told == DeliveryRefusal(
+        "north", "2024-01", ("landing/north/2024-01: a file was written while it was read; left for the next run",), is_left=True
+    )
     assert query(north, "select count(*) from raw.observations") == [(0,)]
-    assert take(north).taken == ["north/2024-01"]
+    assert take(north).taken == ("north/2024-01",)
     assert query(north, "select count(*) from raw.observations") == [(60,)]
 
 
@@ -116,10 +119,10 @@ def test_a_release_counts_the_checks_of_the_loads_in_force(north: Registry) -> N
     """Those of replaced and refused loads were counted too: equal content, and another number of checks after every redelivery."""
     landing = north.landing / "north"
     deliver(landing / "2024-01", "patients", PATIENTS)
-    assert take(north).taken == ["north/2024-01"]
+    assert take(north).taken == ("north/2024-01",)
     deliver(landing / "2024-01", "labs", LABS.replace("100,U/L", "101,U/L"))
-    assert take(north).taken == ["north/2024-01"]
-    assert flow.build(north, with_report=False).refusals == []
+    assert take(north).taken == ("north/2024-01",)
+    assert flow.build(north, with_report=False).refusals == ()
     [(load,)] = query(north, "select load_id from raw.current_load")
     scopes = release_query(north, "select distinct scope from quality.check_result order by 1")
     assert scopes == sorted([(load,), ("marts",)])
@@ -164,7 +167,7 @@ def test_a_delivery_whose_folder_is_gone_stays_in_force_until_a_record_withdraws
     shutil.move(landing / "2024-02", north.folder / "elsewhere")  # a mount that is missing looks like this
     build(north)
     assert query(north, whole) == [(120, 2)]
-    [told] = [fault for fault in flow.check(north) if "2024-02" in fault]
+    [told] = [fault for fault in flow.check(north, read_situation(north)) if "2024-02" in fault]
     assert told.startswith("landing/north/2024-02: not there any more, and still in force. Put the folder back; or")
     closing.show_status(north)
     assert "landing/north/2024-02: not there any more, and still in force" in capsys.readouterr().out.replace("\n", " ")
@@ -177,13 +180,13 @@ def test_a_delivery_whose_folder_is_gone_stays_in_force_until_a_record_withdraws
     assert all(r.passed for r in build(north)[0])
     assert query(north, whole) == [(60, 1)]
     assert query(north, "select delivery_id, state from quality.delivery order by 1") == [("2024-01", "accepted"), ("2024-02", "withdrawn")]
-    assert [fault for fault in flow.check(north) if "2024-02" in fault] == []
+    assert [fault for fault in flow.check(north, read_situation(north)) if "2024-02" in fault] == []
 
     shutil.move(north.folder / "elsewhere", landing / "2024-02")  # withdrawn it is, also when the folder is back
-    assert (outstanding(north), take(north).taken) == ([], [])
+    assert (outstanding(north), take(north).taken) == ([], ())
     (north.folder / "corrections" / "north.yml").unlink()
     north = opened(north.folder)
-    assert take(north).taken == ["north/2024-02"]
+    assert take(north).taken == ("north/2024-02",)
     assert all(r.passed for r in build(north)[0])
     assert query(north, whole) == [(120, 2)]
 
@@ -191,14 +194,14 @@ def test_a_delivery_whose_folder_is_gone_stays_in_force_until_a_record_withdraws
 def test_a_run_without_an_accepted_delivery_builds_nothing_and_says_what_is_missing(
     north: Registry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flow, "build", lambda *_, **__: pytest.fail("there is nothing to build"))
+    monkeypatch.setattr(flow, "_build", lambda *_, **__: pytest.fail("there is nothing to build"))
     deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
     settings = north.folder / "registry.yml"
     settings.write_text(settings.read_text().replace("quiet_seconds: 0", "quiet_seconds: 600"))
     arriving = opened(north.folder)
     outcome = flow.run_all(arriving)
     closing.show(arriving, outcome)
-    assert (outcome.taken, outcome.refusals) == ([], [])
+    assert (outcome.taken, outcome.refusals) == ((), ())
     shown = " ".join(capsys.readouterr().out.split())
     assert "no release yet: no delivery has been accepted; put one under" in shown
     assert "nothing changed" not in shown
@@ -219,7 +222,7 @@ def test_what_a_broken_build_made_of_a_delivery_goes_with_the_delivery(north: Re
     assert all(r.passed for r in build(north)[0])
     before = warehouse_digest(north, ("staging", "intermediate", "marts"))
     deliver(north.landing / "north" / "2024-02", "labs", "id,date,test,result,unit\n1,2024-03-05,CK,999,U/L\n")
-    assert take(north).taken == ["north/2024-02"]
+    assert take(north).taken == ("north/2024-02",)
     with warehouse(north.warehouse) as connection:
         connection.execute("update raw.registry_setting set value = 'no number'")
     broken = [r.unique_id for r in dbt.build(north, full_refresh=False, with_seeds=False) if r.status == "error"]
@@ -256,12 +259,14 @@ def test_a_delivery_and_a_build_wait_while_another_process_writes(north: Registr
     monkeypatch.setattr(runs, "WAIT_SECONDS", 0.0)
     deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
     found = outstanding(north)
-    with another_process_writes(north), pytest.raises(WarehouseBusy, match="north/2024-01: another process has been busy"):
-        flow.ingest(north, found)
+    with another_process_writes(north), pytest.raises(WarehouseBusy, match=r"^another process has been busy") as busy:
+        take(north)
+    assert busy.value.__notes__ == ["north/2024-01"]
     assert outstanding(north) == found
-    assert take(north).taken == ["north/2024-01"]
-    with another_process_writes(north), pytest.raises(WarehouseBusy, match="build: another process has been busy"):
+    assert take(north).taken == ("north/2024-01",)
+    with another_process_writes(north), pytest.raises(WarehouseBusy, match=r"^another process has been busy") as busy:
         flow.build(north, with_report=False)
+    assert busy.value.__notes__ == ["build"]
     assert query(north, "select count(*) from information_schema.tables where table_schema = 'marts'") == [(0,)]
 
 
@@ -272,12 +277,13 @@ def test_no_delivery_is_taken_between_the_models_and_the_release_that_names_them
     deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
     take(north)
 
-    def meanwhile(_: Registry) -> str:
+    def meanwhile(*_: object) -> str:
         with pytest.raises(BlockingIOError), another_process_writes(north):
             pass
         raise release_assets.ReleaseRefused(["enough is seen"])
 
     monkeypatch.setattr(release_assets, "make_candidate", meanwhile)
-    assert "enough is seen" in flow.build(north, with_report=False).refusals[0]
+    [refusal] = flow.build(north, with_report=False).refusals
+    assert "enough is seen" in refusal.sentence()
     with another_process_writes(north):
         pass

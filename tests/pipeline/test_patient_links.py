@@ -59,11 +59,11 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Registry:
         delivery.mkdir(parents=True)
         (delivery / "patients.csv").write_text(rows, encoding="utf-8")
     registry = opened(folder)
-    assert ingest(registry, "north", "first") is not None
+    assert ingest(registry, "north", "first").is_accepted
     assert all(r.passed for r in build(registry)[0])
     (folder / "north_alone").write_text(repr(rows_of_north(registry)))
     assert query(registry, "select count(*) from marts.patient_link") == [(0,)]
-    assert ingest(registry, "south", "first") is not None
+    assert ingest(registry, "south", "first").is_accepted
     assert all(r.passed for r in build(registry)[0])
     return registry
 

@@ -67,7 +67,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     (registry.folder / "corrections").mkdir()
     (registry.folder / "corrections" / "north.yml").write_text(OPEN)
     registry = opened(registry.folder)
-    ingest(registry, "north", "first")
+    assert ingest(registry, "north", "first").is_accepted
     assert [r.unique_id for r in build(registry)[0] if not r.passed] == []
     return registry
 

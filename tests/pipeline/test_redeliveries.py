@@ -14,7 +14,8 @@ from analytics.study.results import compare_groups
 from orchestration.database.warehouse_file import warehouse
 from orchestration.landing.inventory import take_inventory
 from orchestration.raw.ingestion import ingest
-from orchestration.raw.loading import DeliveryRefused, load_delivery
+from orchestration.raw.loading import load_delivery
+from orchestration.raw.verdict import Decision
 from orchestration.registry.folder import Registry
 from orchestration.resources import point_at
 from orchestration.results.compute import read_frames
@@ -30,7 +31,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     """The shipped deliveries, taken and built one after the other in the order of a busy year: last first."""
     registry = shipped(tmp_path_factory.mktemp("redeliveries") / "registry")
     for sender, delivery in (("zjch", "2025-06-30"), ("zjfah", "2024-06-30"), ("zjch", "2023-06-30")):
-        assert ingest(registry, sender, delivery) is not None
+        assert ingest(registry, sender, delivery).is_accepted
         results, _ = build(registry)
         assert all(r.passed for r in results)
     return registry
@@ -50,7 +51,7 @@ def test_order_of_deliveries_does_not_matter_and_increments_equal_a_full_build(b
 def test_the_same_delivery_again_is_not_read_again(built: Registry) -> None:
     point_at(built)
     before = warehouse_digest(built)
-    assert ingest(built, "zjfah", "2024-06-30") is None
+    assert ingest(built, "zjfah", "2024-06-30").decision is Decision.UNCHANGED
     assert warehouse_digest(built) == before
 
 
@@ -65,7 +66,7 @@ def test_a_load_that_was_cut_short_leaves_no_trace_once_it_is_run_again(built: R
         load_delivery(connection, built, inventory)
     assert all(r.passed for r in build(built)[0])
     assert warehouse_digest(built, CONTENT) == before
-    assert ingest(built, "zjfah", "2026-01-31") is not None
+    assert ingest(built, "zjfah", "2026-01-31").is_accepted
     loads = query(built, f"select count(*) from raw.patients where load_id = '{inventory.load_id}'")
     assert loads == [(20,)]
     _forget(built, folder)
@@ -79,10 +80,10 @@ def test_a_refused_delivery_leaves_the_warehouse_as_it_was(built: Registry) -> N
     original = file.read_bytes()
     file.write_bytes(original.replace(b"CK (\xc2\xb5kat/L)", b"CK (furlongs)", 1))
     try:
-        with pytest.raises(DeliveryRefused, match='no column "CK'):
-            ingest(built, "zjfah", "2024-06-30")
+        verdict = ingest(built, "zjfah", "2024-06-30")
     finally:
         file.write_bytes(original)
+    assert verdict.decision is Decision.REFUSED and 'no column "CK' in "\n".join(verdict.reasons)
     after = warehouse_digest(built, ("raw", *CONTENT))
     assert {table for table in after if after[table] != before[table]} == {
         "raw.delivery", "raw.delivery_decision", "quality.delivery",
@@ -105,7 +106,7 @@ def test_a_corrected_file_replaces_what_it_said_before(built: Registry) -> None:
     cells[header.split(",").index("CK (µkat/L)")] = "100"
     file.write_bytes("\r\n".join([header, ",".join(cells), *rest]).encode("utf-8-sig"))
     try:
-        assert ingest(built, "zjfah", "2024-06-30") is not None
+        assert ingest(built, "zjfah", "2024-06-30").is_accepted
         assert all(r.passed for r in build(built)[0])
         corrected = query(built, _CK)[0]
         assert corrected[0] == first[0]
@@ -113,7 +114,7 @@ def test_a_corrected_file_replaces_what_it_said_before(built: Registry) -> None:
         assert corrected[1] != first[1]
     finally:
         file.write_bytes(original)
-    assert ingest(built, "zjfah", "2024-06-30") is not None
+    assert ingest(built, "zjfah", "2024-06-30").is_accepted
     assert all(r.passed for r in build(built)[0])
     assert query(built, _CK)[0] == first
 
@@ -132,12 +133,12 @@ def test_one_changed_value_in_an_export_makes_the_printed_values_that_rest_on_it
     cells[[name.startswith("WBC") for name in header.split(",")].index(True)] = "88"
     file.write_bytes("\r\n".join([header, ",".join(cells), *rest]).encode("utf-8-sig"))
     try:
-        assert ingest(built, "zjfah", "2024-06-30") is not None
+        assert ingest(built, "zjfah", "2024-06-30").is_accepted
         assert all(r.passed for r in build(built)[0])
         after = _reproduced(built)
     finally:
         file.write_bytes(original)
-    assert ingest(built, "zjfah", "2024-06-30") is not None
+    assert ingest(built, "zjfah", "2024-06-30").is_accepted
     assert all(r.passed for r in build(built)[0])
     changed = {cell: after[cell][1] for cell in before if before[cell] != after[cell]}
     assert changed == {"II/wbc/nxp2_adult_dm": False, "II/wbc/nxp2_jdm:nxp2_adult_dm": False}
@@ -169,7 +170,7 @@ def test_a_delivery_with_too_many_rejected_rows_is_put_out_of_force(built: Regis
             f'sender: zjfah\naccepted_changes: [{{delivery: "2024-06-30", content: "{content}", owner: A. Keeper, reason: a test}}]\n'
         )
         accepting = opened(built.folder)
-        assert ingest(accepting, "zjfah", "2024-06-30") is not None
+        assert ingest(accepting, "zjfah", "2024-06-30").is_accepted
         results, _ = build(accepting)
         assert all(r.passed for r in results)
     finally:

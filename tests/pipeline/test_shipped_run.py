@@ -277,7 +277,7 @@ def test_a_second_run_changes_nothing_and_says_so(shipped_run: Registry) -> None
     before = warehouse_digest(shipped_run)
     release = (shipped_run.releases / "current.duckdb").resolve()
     outcome = run(shipped_run)
-    assert outcome.unchanged
+    assert outcome.is_unchanged
     assert warehouse_digest(shipped_run) == before
     assert (shipped_run.releases / "current.duckdb").resolve() == release
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from orchestration.database.warehouse_file import warehouse
 from orchestration.landing.inventory import take_inventory
 from orchestration.raw.ledger import remove_load
-from orchestration.raw.loading import DeliveryRefused, load_delivery
+from orchestration.raw.loading import load_delivery
+from orchestration.raw.verdict import DeliveryRefused
 from orchestration.registry.folder import Registry
 from tests.properties.test_export_laws import CELL
 from tests.unit.test_loading import make_registry

@@ -99,6 +99,23 @@ def test_a_folder_that_may_not_be_read_is_named(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == "landing/north/first: this user may not read or write it; change its permissions and run again\n"
 
 
+@pytest.mark.parametrize(("error", "code", "told"), [
+    (PermissionError(13, "Permission denied", "landing/north/first"), 2, "landing/north/first: this user may not read or write it"),
+    (ZeroDivisionError("division by zero"), 3, "internal error: ZeroDivisionError: north/first: division by zero\n"),
+    (KeyboardInterrupt(), 130, "stopped; run the command again"),
+])
+def test_an_error_of_a_step_reaches_the_command_as_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, told: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    make_registry(tmp_path)
+    monkeypatch.setattr("orchestration.raw.assets.ingest", broken)
+    found, _, err = call("ingest", "--registry", str(tmp_path), capsys=capsys)
+    assert (found, err[:len(told)]) == (code, told)
+
+
 def test_sql_reads_the_warehouse_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_registry(tmp_path)
     query = ("sql", "select count(*) as n from raw.visits", "--warehouse", "--csv", "--registry", str(tmp_path))

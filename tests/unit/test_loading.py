@@ -11,9 +11,10 @@ from openpyxl import Workbook
 
 from orchestration.database.warehouse_file import warehouse
 from orchestration.landing.inventory import take_inventory
-from orchestration.raw.ledger import is_settled, record_state
-from orchestration.raw.loading import DeliveryRefused, find_faults, load_delivery
+from orchestration.raw.ledger import is_settled, record
+from orchestration.raw.loading import find_faults, load_delivery
 from orchestration.raw.tables import FOOTER, FOOTER_BEGINS
+from orchestration.raw.verdict import DeliveryRefused, LoadSummary, accepted
 from orchestration.registry.folder import Registry, load_registry
 
 REGISTRY = """\
@@ -158,7 +159,7 @@ def test_the_same_content_is_settled_and_a_changed_mapping_makes_it_new(tmp_path
     inventory = take_inventory(registry, "north", "first")
     with warehouse(registry.warehouse) as connection:
         assert not is_settled(connection, inventory)
-        record_state(connection, inventory, "incremental", "accepted")
+        record(connection, inventory, "incremental", accepted("north", "first", LoadSummary(inventory.load_id)))
         assert is_settled(connection, inventory)
         changed = make_registry(tmp_path, MAPPING.replace("name: North Hospital", "name: The North Hospital"))
         assert not is_settled(connection, take_inventory(changed, "north", "first"))

@@ -9,7 +9,8 @@ import pytest
 
 from orchestration.database.warehouse_file import warehouse
 from orchestration.landing.inventory import take_inventory
-from orchestration.raw.loading import DeliveryRefused, load_delivery
+from orchestration.raw.loading import load_delivery
+from orchestration.raw.verdict import DeliveryRefused
 from orchestration.registry.folder import Registry, load_registry
 from orchestration.registry.mapping_file import READY_MADE, read_mapping
 from tests.unit.test_loading import REGISTRY

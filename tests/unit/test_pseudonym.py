@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import stat
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def test_a_key_is_made_once_and_closed_to_others(tmp_path: Path) -> None:
     assert read_or_make_key(path) == first and len(first) == 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert read_or_make_key(tmp_path / "other.key") != first
+
+
+def test_a_process_that_dies_while_it_makes_the_key_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else an empty file stands where the key belongs, and every later run asks for a backup that nobody has."""
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "pseudonym.key"
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(os, "fsync", dies)
+        read_or_make_key(path)
+    assert not path.exists()
+    assert len(read_or_make_key(path)) == 32
 
 
 def test_a_key_that_others_can_read_is_refused_with_the_remedy(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from orchestration.registry.corrections import (
     WithdrawnDelivery,
 )
 from orchestration.registry.folder import Registry, load_registry
+from orchestration.situation import read_situation
 from tests.unit.test_loading import make_registry
 from yaml_files.yaml_file import ConfigurationError
 
@@ -138,12 +139,12 @@ def test_editors_get_a_schema_in_which_every_key_is_described() -> None:
 
 
 def test_status_names_waivers_that_end_within_a_month_or_have_ended(tmp_path: Path) -> None:
-    registry = read(tmp_path)
-    assert closing.ending_waivers(registry, date(2025, 5, 30)) == []
-    assert closing.ending_waivers(registry, date(2025, 5, 31)) == [
+    situation = read_situation(read(tmp_path))
+    assert closing.ending_waivers(situation, date(2025, 5, 30)) == []
+    assert closing.ending_waivers(situation, date(2025, 5, 31)) == [
         "waivers.yml: sex_complete of north: ends on 2025-06-30; ask A. Keeper, and renew it or take it out"
     ]
-    assert closing.ending_waivers(registry, date(2025, 7, 1)) == [
+    assert closing.ending_waivers(situation, date(2025, 7, 1)) == [
         "waivers.yml: sex_complete of north: ended on 2025-06-30; ask A. Keeper, and renew it or take it out"
     ]
 

@@ -1,0 +1,79 @@
+"""What is decided on a delivery: taken, refused with reasons, known already, or left for the next run.
+
+Does not belong here: deciding (`ingestion.py`), what became of a load since (`ledger.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from orchestration.running.refusals import DeliveryRefusal
+
+
+class DeliveryRefused(Exception):
+    """A delivery that cannot be read whole by its mapping; holds every reason, one sentence each."""
+
+    def __init__(self, sender: str, delivery: str, reasons: list[str]) -> None:
+        self.sender, self.delivery, self.reasons = sender, delivery, reasons
+        super().__init__(DeliveryRefusal(sender, delivery, tuple(reasons)).sentence())
+
+
+@dataclass
+class LoadSummary:
+    """Counts of one load; no values."""
+
+    load_id: str
+    files: int = 0
+    rows_read: int = 0
+    rows_malformed: int = 0
+    records: dict[str, int] = field(default_factory=dict)
+
+
+class Decision(StrEnum):
+    """What a verdict says."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNCHANGED = "unchanged"  # this very content was decided on before, or a record withdraws it
+    LEFT = "left for the next run"  # a file was written while it was read, so what was read may never have been a whole file
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The decision on one delivery as it lies in landing now; counts and sentences, no values."""
+
+    sender: str
+    delivery: str
+    decision: Decision
+    reasons: tuple[str, ...] = ()
+    summary: LoadSummary | None = None  # of an accepted delivery
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.decision is Decision.ACCEPTED
+
+    @property
+    def refusal(self) -> DeliveryRefusal | None:
+        """The record of a delivery that is not taken though something new lies there."""
+        if self.decision not in (Decision.REFUSED, Decision.LEFT):
+            return None
+        return DeliveryRefusal(self.sender, self.delivery, self.reasons, is_left=self.decision is Decision.LEFT)
+
+
+def accepted(sender: str, delivery: str, summary: LoadSummary) -> Verdict:
+    return Verdict(sender, delivery, Decision.ACCEPTED, summary=summary)
+
+
+def refused(sender: str, delivery: str, reasons: Sequence[str]) -> Verdict:
+    return Verdict(sender, delivery, Decision.REFUSED, tuple(reasons))
+
+
+def left(sender: str, delivery: str) -> Verdict:
+    reason = f"landing/{sender}/{delivery}: a file was written while it was read; left for the next run"
+    return Verdict(sender, delivery, Decision.LEFT, (reason,))
+
+
+def unchanged(sender: str, delivery: str) -> Verdict:
+    return Verdict(sender, delivery, Decision.UNCHANGED)

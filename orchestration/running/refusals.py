@@ -1,0 +1,42 @@
+"""The records of what a gate refused: a delivery, or a build with its release.
+
+Belongs here: who was refused, and the sentences why. Does not belong here: refusing (the layers), showing (`command/`).
+No Dagster here: who only reads the ledger need not import it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DeliveryRefusal:
+    """A delivery that was not taken, one sentence a reason."""
+
+    sender: str
+    delivery: str
+    reasons: tuple[str, ...]
+    is_left: bool = False  # not judged: the next run looks again
+    stands: bool = False  # refused in an earlier run, and nothing has replaced it
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.sender, self.delivery
+
+    def sentence(self) -> str:
+        word = "not taken" if self.is_left else "stands refused" if self.stands else "refused"
+        lines = (line for reason in self.reasons for line in reason.split("\n"))
+        return f"{self.sender}/{self.delivery} {word}:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@dataclass(frozen=True)
+class BuildRefusal:
+    """A build that ended at a gate: corrections that no longer hold, a test of the models, the suite of the marts."""
+
+    told: str
+
+    def sentence(self) -> str:
+        return self.told
+
+
+Refusal = DeliveryRefusal | BuildRefusal

@@ -1,6 +1,7 @@
 # make run   set up, then run the registry that ships
 # make test  set up, then run every test
 # make check  what is fast: style, types, the order of the rooms
+# make hooks  have git run that before each commit
 # make coverage  every test, and which branches of the code none of them takes
 # make lineage  trace the models' column lineage again (after a change of the models)
 # make lock  resolve requirements.lock again from pyproject.toml
@@ -8,7 +9,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: run test check coverage lock lineage clean
+.PHONY: run test check hooks coverage lock lineage clean
 run: .venv/.ready
 	@$(BIN)/myositis run
 
@@ -18,7 +19,11 @@ test: .venv/.ready
 
 check: .venv/.ready
 	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
+
+hooks: .venv/.ready
+	@$(BIN)/pre-commit install
 
 coverage: .venv/.ready
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-branch --cov-report=term:skip-covered

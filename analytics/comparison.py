@@ -140,6 +140,12 @@ class Samples:
         return tuple(len(values) for values in self.values)
 
     @property
+    def pair(self) -> tuple[str, str, int, int]:
+        """Of two groups: both names, then both sizes, in the order in which a ``TwoGroupTest`` has them."""
+        (group_a, group_b), (n_a, n_b) = self.groups, self.sizes
+        return str(group_a), str(group_b), n_a, n_b
+
+    @property
     def pooled(self) -> np.ndarray:
         return np.concatenate(self.values) if self.values else np.array([])
 

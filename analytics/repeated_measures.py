@@ -286,7 +286,7 @@ def _sphericity(error: np.ndarray, df: int) -> _Sphericity:
     return _Sphericity(gg, float(hf), float(np.exp(log_w)), p_value)
 
 
-def _univariate(name: str, h: _Hypothesis, sphericity: _Sphericity | None, level: float) -> tuple:
+def _univariate(name: str, h: _Hypothesis, sphericity: _Sphericity | None, level: float) -> tuple[str | float, ...]:
     k = len(h.error)
     ss, sse = float(np.trace(h.hypothesis)), float(np.trace(h.error))
     df_num, df_den = h.df * k, h.df_error * k
@@ -324,7 +324,7 @@ def _eta_interval(f: float, df_num: int, df_den: int, level: float) -> tuple[flo
     return ends[0] / (ends[0] + df_num + df_den + 1), ends[1] / (ends[1] + df_num + df_den + 1)
 
 
-def _pillai(name: str, h: _Hypothesis) -> tuple:
+def _pillai(name: str, h: _Hypothesis) -> tuple[str | float, ...]:
     p, q = len(h.error), h.df
     try:
         trace = float(np.trace(np.linalg.solve(h.hypothesis + h.error, h.hypothesis)))

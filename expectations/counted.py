@@ -18,20 +18,18 @@ words (`judgement.py`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from great_expectations.compatibility import pydantic
-from great_expectations.execution_engine import SqlAlchemyExecutionEngine
-from great_expectations.expectations import UnexpectedRowsExpectation
+from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.expectations.core.unexpected_rows_expectation import UnexpectedRowsExpectation
 from great_expectations.expectations.expectation import BatchExpectation, ColumnMapExpectation
-from great_expectations.expectations.metrics.metric_provider import (
-    MetricConfiguration,
-    MetricProvider,
-    metric_value,
-)
+from great_expectations.expectations.metrics.metric_provider import MetricProvider, metric_value
 from great_expectations.expectations.registry import get_metric_kwargs
+from great_expectations.validator.metric_configuration import MetricConfiguration
 from great_expectations.validator.validator import ValidationDependencies
 
 from expectations.judgement import Group, holds
@@ -50,17 +48,17 @@ class ConditionCounts(MetricProvider):
     def _sqlalchemy(
         cls,
         execution_engine: SqlAlchemyExecutionEngine,
-        metric_domain_kwargs: dict,
-        metric_value_kwargs: dict,
-        metrics: dict,
-        runtime_configuration: dict,
+        metric_domain_kwargs: dict[str, Any],
+        metric_value_kwargs: dict[str, Any],
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any],
     ) -> list[Group]:
         condition, domain, accessor = metrics["unexpected_condition"]
         names = metric_value_kwargs["group_by"]
         about_nulls = metric_value_kwargs["map_metric"] in ABOUT_NULLS
         examined = sa.func.count() if about_nulls else sa.func.count(sa.column(accessor["column"]))
         rows = execution_engine.get_domain_records(domain_kwargs=domain)
-        groups = [sa.column(name) for name in names]
+        groups: list[sa.ColumnClause[Any]] = [sa.column(name) for name in names]
         query = (
             sa.select(*groups, examined, sa.func.sum(sa.case((condition, 1), else_=0)))
             .select_from(rows.subquery() if isinstance(rows, sa.Select) else rows)
@@ -74,7 +72,7 @@ class ConditionCounts(MetricProvider):
         metric: MetricConfiguration,
         configuration: Any = None,
         execution_engine: Any = None,
-        runtime_configuration: dict | None = None,
+        runtime_configuration: dict[str, Any] | None = None,
     ) -> dict[str, MetricConfiguration]:
         own = {k: v for k, v in metric.metric_value_kwargs.items() if k not in cls.value_keys}
         name = f"{metric.metric_value_kwargs['map_metric']}.condition"
@@ -92,10 +90,10 @@ class QueryCounts(MetricProvider):
     def _sqlalchemy(
         cls,
         execution_engine: SqlAlchemyExecutionEngine,
-        metric_domain_kwargs: dict,
-        metric_value_kwargs: dict,
-        metrics: dict,
-        runtime_configuration: dict,
+        metric_domain_kwargs: dict[str, Any],
+        metric_value_kwargs: dict[str, Any],
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any],
     ) -> list[Group]:
         names = metric_value_kwargs["group_by"]
         selected = [*names, "count(is_unexpected)", "count(*) filter (where is_unexpected)"]
@@ -105,7 +103,7 @@ class QueryCounts(MetricProvider):
             return _groups(names, connection.exec_driver_sql(query).fetchall())
 
 
-def _groups(names: list[str], rows: list[tuple]) -> list[Group]:
+def _groups(names: list[str], rows: Sequence[Any]) -> list[Group]:
     return [
         {"names": dict(zip(names, row)), "examined": int(row[-2]), "unexpected": int(row[-1] or 0)}
         for row in rows
@@ -115,11 +113,18 @@ def _groups(names: list[str], rows: list[tuple]) -> list[Group]:
 class _Counted:
     """What both kinds share: the one metric that they depend on, and the judgement of its groups."""
 
+    group_by: list[str]
+    at_least: int
+    mostly: float
+
     def _dependencies(
-        self, metric: str, domain: dict, values: dict, runtime: dict | None
+        self, metric: str, domain: dict[str, Any], values: dict[str, Any], runtime: dict[str, Any] | None
     ) -> ValidationDependencies:
         configuration = MetricConfiguration(metric, domain, {**values, "group_by": self.group_by})
-        plain = BatchExpectation.get_validation_dependencies(self, runtime_configuration=runtime)
+        plain = BatchExpectation.get_validation_dependencies(
+            cast(BatchExpectation, self),  # both kinds are one
+            runtime_configuration=runtime,
+        )
         return ValidationDependencies({metric: configuration}, plain.result_format)
 
     def _judged(self, groups: list[Group]) -> dict[str, Any]:
@@ -141,14 +146,14 @@ class CountedRowsExpectation(_Counted, UnexpectedRowsExpectation):
         return query
 
     def get_validation_dependencies(
-        self, execution_engine: Any = None, runtime_configuration: dict | None = None
+        self, execution_engine: Any = None, runtime_configuration: dict[str, Any] | None = None
     ) -> ValidationDependencies:
         domain = {"batch_id": self.batch_id}
         values = {"unexpected_rows_query": self.unexpected_rows_query}
         return self._dependencies(QueryCounts.metric_name, domain, values, runtime_configuration)
 
     def _validate(
-        self, metrics: dict, runtime_configuration: dict | None = None, execution_engine: Any = None
+        self, metrics: dict[str, Any], runtime_configuration: dict[str, Any] | None = None, execution_engine: Any = None
     ) -> dict[str, Any]:
         return self._judged(metrics[QueryCounts.metric_name])
 
@@ -158,7 +163,7 @@ def per_group(base: type[ColumnMapExpectation]) -> type[ColumnMapExpectation]:
     """``base`` with the arguments ``group_by`` and ``at_least``, judged in each group."""
 
     def get_validation_dependencies(
-        self: Any, execution_engine: Any = None, runtime_configuration: dict | None = None
+        self: Any, execution_engine: Any = None, runtime_configuration: dict[str, Any] | None = None
     ) -> ValidationDependencies:
         condition = get_metric_kwargs(
             f"{self.map_metric}.condition", self.configuration, runtime_configuration=runtime_configuration
@@ -168,7 +173,7 @@ def per_group(base: type[ColumnMapExpectation]) -> type[ColumnMapExpectation]:
         return self._dependencies(ConditionCounts.metric_name, domain, values, runtime_configuration)
 
     def _validate(
-        self: Any, metrics: dict, runtime_configuration: dict | None = None, execution_engine: Any = None
+        self: Any, metrics: dict[str, Any], runtime_configuration: dict[str, Any] | None = None, execution_engine: Any = None
     ) -> dict[str, Any]:
         return self._judged(metrics[ConditionCounts.metric_name])
 

@@ -42,7 +42,7 @@ class CheckResult:
         if isinstance(self.observed, int):
             found = f"found {self.observed} rows, expected {self.threshold}"
         if self.observed == "not computed":
-            found = self.observed
+            found = str(self.observed)
         return f"{place}{hospital}: {self.expectation}: {found}. {self.note}"
 
 

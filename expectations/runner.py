@@ -15,12 +15,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from expectations.judgement import Finding, Group, judge
 from expectations.result import CheckResult
 from expectations.suite import PLACEHOLDER, ROWS, Rule, Suite, Waiver
 from yaml_files.yaml_file import nearest
+
+if TYPE_CHECKING:
+    from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 
 # Counts and nothing else. With it Great Expectations asks for no unexpected value, and would show none.
 COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0, "exclude_unexpected_values": True}
@@ -87,7 +90,7 @@ def _names(suite: Suite, schema: str, parameters: Mapping[str, str], day: date) 
             f'parameters: suite {suite.suite} needs "{missing[0]}" ({known[missing[0]].note}); found'
             f" {', '.join(parameters) or 'none'}"
         )
-    names = {name: _literal(value) for name, value in values.items()}
+    names = {name: _literal(value) for name, value in values.items() if value is not None}
     names |= {"schema": _identifier(schema), "today": f"date '{day.isoformat()}'"}
     for table in suite.tables:
         names[table] = f"{_identifier(schema)}.{_identifier(table)}"
@@ -141,7 +144,14 @@ def _validate(source: Any, asset: str, checks: dict[int, Check]) -> dict[int, Fi
     batch = source.get_asset(asset).get_batch_definition("all")
     validator = Validator(batch, result_format=dict(COUNTS_ONLY))
     outcome = validator.validate_expectation_suite(ExpectationSuite(asset, expectations=expectations))
-    return {result.expectation_config.meta["check"]: _finding(result) for result in outcome.results}
+    return {_number(result): _finding(result) for result in outcome.results}
+
+
+def _number(result: ExpectationValidationResult) -> int:
+    """Of the check that a result answers, as `_expectation` wrote it beside the expectation."""
+    asked = result.expectation_config
+    assert asked is not None and asked.meta is not None
+    return asked.meta["check"]
 
 
 def _expectation(number: int, check: Check) -> Any:
@@ -150,8 +160,8 @@ def _expectation(number: int, check: Check) -> Any:
     from expectations.counted import CountedRowsExpectation, per_group
 
     rule = check.rule
-    common = {"severity": GX_SEVERITY[rule.severity], "meta": {"check": number}}
-    judged = {"mostly": rule.mostly, "group_by": rule.group_by, "at_least": rule.at_least}
+    common: dict[str, Any] = {"severity": GX_SEVERITY[rule.severity], "meta": {"check": number}}
+    judged: dict[str, Any] = {"mostly": rule.mostly, "group_by": rule.group_by, "at_least": rule.at_least}
     if rule.expectation == ROWS:
         return CountedRowsExpectation(unexpected_rows_query=check.query, **judged, **common)
     kind = get_expectation_impl(rule.expectation)

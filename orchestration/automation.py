@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration.database.warehouse_file import warehouse
-from orchestration.landing.assets import partitions
+from orchestration.landing.assets import partitions, partitions_name
 from orchestration.raw.ledger import judged_by, was_refused
 from orchestration.raw.outstanding import outstanding
 from orchestration.registry.folder import Registry
@@ -20,6 +20,7 @@ from orchestration.running.runs import settle_dead_runs
 NIGHTLY = "0 2 * * *"
 NIGHTLY_BUILD = "0 3 * * *"
 AssetJob = Any  # what dg.define_asset_job returns; dagster does not export its type
+Asked = list[dg.RunRequest] | dg.SkipReason
 
 
 def ingest_job(sender: str) -> AssetJob:
@@ -46,9 +47,9 @@ def requests(registry: Registry, instance: dg.DagsterInstance) -> Iterator[dg.Ru
     with warehouse(registry.warehouse) as connection:
         again = {i.load_id: judged_by(connection, i.sender, i.load_id, i.records_digest) for i in found if was_refused(connection, i)}
     for inventory in found:
-        definition = partitions(inventory.sender)
-        if not instance.has_dynamic_partition(definition.name, inventory.delivery):
-            instance.add_dynamic_partitions(definition.name, [inventory.delivery])
+        definition = partitions_name(inventory.sender)
+        if not instance.has_dynamic_partition(definition, inventory.delivery):
+            instance.add_dynamic_partitions(definition, [inventory.delivery])
         yield dg.RunRequest(
             # one run for a load, and one more whenever what refused it has changed
             run_key="/".join([inventory.sender, inventory.delivery, inventory.load_id, *filter(None, [again.get(inventory.load_id)])]),
@@ -57,7 +58,7 @@ def requests(registry: Registry, instance: dg.DagsterInstance) -> Iterator[dg.Ru
         )
 
 
-def automation(registry: Registry, ingest: list, build: AssetJob) -> tuple[list, list]:
+def automation(registry: Registry, ingest: list[AssetJob], build: AssetJob) -> tuple[list[dg.SensorDefinition], list[dg.ScheduleDefinition]]:
     """(sensors, schedules)."""
 
     @dg.sensor(
@@ -67,7 +68,7 @@ def automation(registry: Registry, ingest: list, build: AssetJob) -> tuple[list,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Sees a delivery folder that is complete and launches its ingestion.",
     )
-    def new_deliveries(context: dg.SensorEvaluationContext):
+    def new_deliveries(context: dg.SensorEvaluationContext) -> Asked:
         settle_dead_runs(current_registry(), context.instance)
         found = list(requests(current_registry(), context.instance))
         return found or dg.SkipReason("no delivery is outstanding")
@@ -80,10 +81,10 @@ def automation(registry: Registry, ingest: list, build: AssetJob) -> tuple[list,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="After a delivery is taken, brings models, release and report up to date.",
     )
-    def build_after_ingestion(context: dg.RunStatusSensorContext):
+    def build_after_ingestion(context: dg.RunStatusSensorContext) -> dg.RunRequest:
         return dg.RunRequest(run_key=context.dagster_run.run_id)
 
-    def nightly(sender: str, job) -> dg.ScheduleDefinition:
+    def nightly(sender: str, job: AssetJob) -> dg.ScheduleDefinition:
         @dg.schedule(
             name=f"nightly_{sender}",
             job=job,
@@ -91,7 +92,7 @@ def automation(registry: Registry, ingest: list, build: AssetJob) -> tuple[list,
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description=f"Runs what of {sender} is outstanding.",
         )
-        def schedule(context: dg.ScheduleEvaluationContext):
+        def schedule(context: dg.ScheduleEvaluationContext) -> Asked:
             found = [r for r in requests(current_registry(), context.instance) if r.job_name == f"ingest_{sender}"]
             return found or dg.SkipReason("no delivery is outstanding")
 
@@ -104,7 +105,7 @@ def automation(registry: Registry, ingest: list, build: AssetJob) -> tuple[list,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Makes the release that is outstanding: a build was cut short, a record or a study was written, a waiver ended.",
     )
-    def build_at_night(context: dg.ScheduleEvaluationContext):
+    def build_at_night(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         settle_dead_runs(current_registry(), context.instance)
         return dg.RunRequest() if needs_build(current_registry()) else dg.SkipReason("the release is up to date")
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
@@ -126,7 +127,7 @@ def _repeated_keys(node: yaml.Node, name: str) -> list[str]:
     return faults
 
 
-def _sentences(error: dict[str, Any], node: yaml.Node, model: type[BaseModel], quoting: bool) -> list[str]:
+def _sentences(error: ErrorDetails, node: yaml.Node, model: type[BaseModel], quoting: bool) -> list[str]:
     """One sentence, or one for each fault that a validator of the whole file has placed itself."""
     placed = getattr((error.get("ctx") or {}).get("error"), "placed", ())
     if not placed:
@@ -135,7 +136,7 @@ def _sentences(error: dict[str, Any], node: yaml.Node, model: type[BaseModel], q
     return [f"{place_of(node, location)}: {dotted(location)}: {sentence}" for location, sentence in at]
 
 
-def _sentence(error: dict[str, Any], node: yaml.Node, model: type[BaseModel], quoting: bool) -> str:
+def _sentence(error: ErrorDetails, node: yaml.Node, model: type[BaseModel], quoting: bool) -> str:
     location = _real_location(error["loc"], node)
     place = place_of(node, location)
     where = dotted(location)
@@ -172,15 +173,16 @@ def _real_location(location: Location, node: yaml.Node) -> Location:
 
 
 def _child(node: yaml.Node | None, part: str | int) -> yaml.Node | None:
+    found: yaml.Node | None = None
     if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == str(part)), None)
-    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-        return node.value[part]
-    return None
+        found = next((value for key, value in node.value if key.value == str(part)), None)
+    elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        found = node.value[part]
+    return found
 
 
 def _mark(node: yaml.Node | None, location: Location) -> yaml.Mark:
-    mark = node.start_mark if node is not None else yaml.Mark("", 0, 0, 0, None, None)
+    mark = node.start_mark if node is not None else yaml.Mark("", 0, 0, 0, None, 0)
     for part in location:
         if isinstance(node, yaml.MappingNode):
             pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)

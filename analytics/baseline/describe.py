@@ -7,11 +7,13 @@ and printing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import stats
 
-QUANTILE_TYPES = {6: "weibull", 7: "linear"}  # R's and SPSS's numbering -> numpy's names (Hyndman & Fan 1996)
+# R's and SPSS's numbering -> numpy's names (Hyndman & Fan 1996)
+QUANTILE_TYPES: dict[int, Literal["weibull", "linear"]] = {6: "weibull", 7: "linear"}
 
 
 @dataclass(frozen=True)

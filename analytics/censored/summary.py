@@ -233,7 +233,7 @@ def kaplan_meier_quantiles(
     turn = -1.0 if from_below.any() else 1.0
     at = turn * np.where(from_below, high, low)
     times, where = np.unique(at, return_inverse=True)
-    events = np.bincount(where, weights=exact, minlength=len(times))
+    events = np.asarray(np.bincount(where, weights=exact, minlength=len(times)), dtype=float)
     leaving = np.bincount(where, minlength=len(times))
     at_risk = len(at) - np.concatenate([[0], np.cumsum(leaving)[:-1]])
     survival, error = product_limit(at_risk.astype(float), events)

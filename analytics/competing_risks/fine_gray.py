@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -240,7 +241,7 @@ def _fit(read: Causes, code: int, cause: object, design: Design, n_missing: int,
     p, n = design.x.shape[1], read.outcome.n
     n_events = int((read.cause == code).sum())
     coefficients, covariance = np.full(p, np.nan), np.full((p, p), np.nan)
-    sizes = {
+    sizes: dict[str, Any] = {
         "cause": cause,
         "n": n,
         "n_events": n_events,

@@ -95,7 +95,7 @@ def cumulative_incidence(
     """
     quantile = confidence_quantile(confidence)
     read = read_causes(data, time, event, censored, causes, entry, [group] if group else [])
-    groups = {"all": read}
+    groups: dict[object, Causes] = {"all": read}
     if group is not None:
         codes, labels = group_codes(data.iloc[read.outcome.rows], group, levels)
         groups = {label: read.of(codes == code) for code, label in enumerate(labels)}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -174,7 +175,7 @@ def cox(
 def fit_prepared(data: CoxData, confidence: float = 0.95, method: str = "Cox") -> CoxFit:
     """Fit rows that are laid out already; ``method`` opens the name that results carry."""
     names, p, outcome = data.design.names, data.design.x.shape[1], data.outcome
-    sizes = {
+    sizes: dict[str, Any] = {
         "ties": data.ties,
         "confidence": confidence,
         "n": outcome.n,

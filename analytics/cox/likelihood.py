@@ -94,8 +94,8 @@ def per_block(sets: RiskSets, terms: TieTerms, values: FloatArray) -> tuple[Floa
     n = sets.n_blocks
     if values.ndim == 1:
         return (
-            np.bincount(terms.block, weights=values, minlength=n),
-            np.bincount(terms.block, weights=terms.share * values, minlength=n),
+            np.asarray(np.bincount(terms.block, weights=values, minlength=n), dtype=float),
+            np.asarray(np.bincount(terms.block, weights=terms.share * values, minlength=n), dtype=float),
         )
     whole, tied = np.zeros((n, values.shape[1])), np.zeros((n, values.shape[1]))
     for j, column in enumerate(values.T):

@@ -15,7 +15,7 @@ its logarithm, its rank among all rows, or 1 - S(t-) of the pooled Kaplan-Meier 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def proportional_hazards_test(
     terms: TieTerms,
     x: FloatArray,
     part: Pieces,
-    groups: dict[str, Sequence[int]],
+    groups: Mapping[str, Sequence[int]],
     transform: str = "km",
 ) -> pd.DataFrame:
     """One row per group of columns (``groups``: name to column positions), and one for GLOBAL.

@@ -47,8 +47,9 @@ class Problem:
     @classmethod
     def of(cls, rows: CoxData) -> Problem:
         group = rows.cluster
+        assert group is not None  # the rows of a frailty model are prepared with the patient as cluster
         deaths = np.bincount(group, weights=rows.outcome.event, minlength=int(group.max()) + 1)
-        return cls(rows, rows.design.x - centre(rows.design.x), group, deaths)
+        return cls(rows, rows.design.x - centre(rows.design.x), group, np.asarray(deaths, dtype=float))
 
     @property
     def dense(self) -> bool:

@@ -191,7 +191,14 @@ def _compare(
     )
     sizes = counted.counts.sum(axis=0)
     empty = TwoGroupTest(
-        name, method, *map(str, groups), *map(int, sizes), counted.n_missing, confidence=confidence
+        name,
+        method,
+        str(groups[0]),
+        str(groups[1]),
+        int(sizes[0]),
+        int(sizes[1]),
+        counted.n_missing,
+        confidence=confidence,
     )
     table = counted.counts.T  # rows: groups; columns: levels
     status, note = _what_is_wrong(counted, table, value)
@@ -287,7 +294,8 @@ def _risk_difference(table: np.ndarray, confidence: float) -> Effect:
 def _association(table: np.ndarray, confidence: float) -> Effect:
     table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
     statistic, _, _ = pearson.pearson(table)
-    return cramers_v(statistic, int(table.sum()), *table.shape, confidence)
+    n_rows, n_columns = table.shape
+    return cramers_v(statistic, int(table.sum()), n_rows, n_columns, confidence)
 
 
 def _fisher_answer(table: np.ndarray) -> dict[str, Any]:

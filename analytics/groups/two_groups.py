@@ -131,8 +131,7 @@ def _mann_whitney_result(
     return TwoGroupTest(
         name,
         method,
-        *map(str, groups_of.groups),
-        *groups_of.sizes,
+        *groups_of.pair,
         groups_of.n_missing,
         statistic=ranks.u,
         p_value=p_value,
@@ -207,8 +206,7 @@ def _t_result(
     return TwoGroupTest(
         name,
         method,
-        *map(str, groups_of.groups),
-        *groups_of.sizes,
+        *groups_of.pair,
         groups_of.n_missing,
         statistic=t,
         df=df,
@@ -268,8 +266,7 @@ def _two_spreads(
     return TwoGroupTest(
         name,
         method,
-        *map(str, groups_of.groups),
-        *groups_of.sizes,
+        *groups_of.pair,
         groups_of.n_missing,
         statistic=f,
         df=1.0,
@@ -308,9 +305,7 @@ def kolmogorov_smirnov(
     return TwoGroupTest(
         "kolmogorov_smirnov",
         f"Kolmogorov-Smirnov, {how}",
-        *map(str, groups_of.groups),
-        n,
-        m,
+        *groups_of.pair,
         groups_of.n_missing,
         statistic=d,
         p_value=p_value,
@@ -375,8 +370,7 @@ def _without_answer(
     return TwoGroupTest(
         name,
         method,
-        *map(str, groups_of.groups),
-        *groups_of.sizes,
+        *groups_of.pair,
         groups_of.n_missing,
         effect=effect.estimate if effect else None,
         effect_kind=effect.kind if effect else None,

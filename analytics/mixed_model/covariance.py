@@ -130,6 +130,7 @@ def relative_covariance(
     value = (weights @ block.products.reshape(len(weights), -1)).reshape(block.padding.shape)
     if not structure.has_serial:
         return Derivatives(value + block.identity + block.padding, block.products, None)
+    assert block.lags is not None  # rows that are serially correlated come with their times
     tables = np.zeros((3, len(block.lags) + 1))  # the last entry stands for a pair with a padded visit
     tables[:, :-1] = structure.correlation(block.lags, serial)
     r = tables[:, block.lag_index]

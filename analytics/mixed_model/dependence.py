@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -70,7 +71,8 @@ def find_dependence(x: np.ndarray, names: Sequence[str]) -> Dependence:
         nulls.append(null)
         relations.append(_relation(j, null, names))
     kept_index = np.array(kept, dtype=int)
-    triangle = np.linalg.qr(r[:, kept_index] * scale[kept_index], mode="r")
+    found = np.linalg.qr(r[:, kept_index] * scale[kept_index], mode="r")
+    triangle = cast(np.ndarray, found)  # numpy's types forget that mode "r" gives R alone
     null_space = np.array(nulls).T if nulls else np.zeros((x.shape[1], 0))
     return Dependence(kept_index, null_space, triangle, tuple(relations))
 

@@ -265,7 +265,7 @@ def _learn_factor(
 def _learn_polynomial(name: str, node: Node, columns: Columns) -> PolynomialVariable:
     options = dict(node.keywords)
     degree_node = node.args[1] if len(node.args) > 1 else options.get("degree", Node("number", 1.0))
-    if degree_node.kind != "number" or degree_node.value < 1:
+    if isinstance(degree_node.value, str) or degree_node.value < 1:
         raise FormulaError(f"fixed: {name}: the degree must be a whole number of at least 1")
     degree = int(degree_node.value)
     raw = options.get("raw")

@@ -24,7 +24,7 @@ import pandas as pd
 from scipy import stats
 
 from analytics.mixed_model.fitted import Fitted
-from analytics.mixed_model.record import MixedModelEstimates
+from analytics.mixed_model.record import MixedModelEstimates, require_fitted
 
 _CHUNK = 4096
 
@@ -128,13 +128,6 @@ def outlying_patients(fit: MixedModelEstimates, level: float = 0.05) -> pd.DataF
     return distance[distance["p_value"] < level / len(distance)].sort_values("p_value", ignore_index=True)
 
 
-def require_fitted(fit: MixedModelEstimates, what: str) -> Fitted:
-    """The search behind a fit; ValueError where there is none."""
-    if fit.fitted is None:
-        raise ValueError(f"{what}: the model was not fitted ({fit.status}: {fit.note})")
-    return fit.fitted
-
-
 def _batches(fit: MixedModelEstimates, fitted: Fitted) -> Iterator[_Batch]:
     d = fit.random_covariance.to_numpy()
     for n in np.unique(fitted.rows.counts):
@@ -142,7 +135,7 @@ def _batches(fit: MixedModelEstimates, fitted: Fitted) -> Iterator[_Batch]:
         for patients in np.array_split(chosen, max(1, len(chosen) // _CHUNK)):
             index = fitted.rows.starts[patients, None] + np.arange(n)
             z = fitted.z[index]
-            if fitted.time is None:
+            if fitted.time is None or fit.phi is None:  # no serial correlation has neither
                 r = np.broadcast_to(np.eye(n), (len(patients), n, n))
             else:
                 t = fitted.time[index]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,7 @@ class Node:
     """One node of a parsed formula: a name, a number, an operator or a call."""
 
     kind: str  # name, number, op, call
-    value: str | float
+    value: str | float  # a float for a number only
     args: tuple[Node, ...] = ()
     keywords: tuple[tuple[str, Node], ...] = ()
 
@@ -167,7 +167,7 @@ def _cross(left: list[frozenset[str]], right: list[frozenset[str]]) -> list[froz
 
 def _power(node: Node, variables: dict[str, Node], text: str) -> list[frozenset[str]]:
     exponent = node.args[1]
-    if exponent.kind != "number" or exponent.value != int(exponent.value) or exponent.value < 1:
+    if isinstance(exponent.value, str) or exponent.value != int(exponent.value) or exponent.value < 1:
         raise FormulaError(
             f'fixed: "{text}": the power of a formula must be a whole number; for a square write I(x^2)'
         )
@@ -186,7 +186,7 @@ class _Parser:
         self.tokens = list(self._tokenize(text))
         self.position = 0
 
-    def _tokenize(self, text: str):
+    def _tokenize(self, text: str) -> Iterator[tuple[str, str]]:
         at = 0
         while text[at:].strip():
             match = _TOKEN.match(text, at)

@@ -161,7 +161,7 @@ def variance_parameters(fitted: Fitted, info: Information, level: float = 0.95) 
     if fitted.phi is not None:
         is_free = info.is_determined and not optimum.at_limit
         se = float(np.sqrt(covariance[k + 1, k + 1])) if is_free else float("nan")
-        rows.append(("correlation", "phi", *_on_phi(structure, fitted, se, z)))
+        rows.append(("correlation", "phi", *_on_phi(structure, fitted.serial, fitted.phi, se, z)))
     return pd.DataFrame(rows, columns=["kind", "parameter", "estimate", "std_error", "ci_low", "ci_high"])
 
 
@@ -196,15 +196,17 @@ def _correlation(
     return rho, se, float(np.tanh(np.arctanh(rho) - half)), float(np.tanh(np.arctanh(rho) + half))
 
 
-def _on_phi(structure: Structure, fitted: Fitted, se: float, z: float) -> tuple[float, float, float, float]:
+def _on_phi(
+    structure: Structure, serial: float, estimate: float, se: float, z: float
+) -> tuple[float, float, float, float]:
     """phi from the serial parameter and its standard error ``se``; the logit of exp(-rate) needs no phi."""
     if np.isnan(se):
-        return fitted.phi, se, se, se
-    phi, slope = structure.phi(fitted.serial)
+        return estimate, se, se, se
+    phi, slope = structure.phi(serial)
     if structure.serial == "ar1":
         middle, half = np.arctanh(phi), z * se / (1.0 - phi**2)
         return phi, se, float(np.tanh(middle - half)), float(np.tanh(middle + half))
-    middle, half = -fitted.serial - np.log1p(-phi), z * se / (1.0 - phi)
+    middle, half = -serial - np.log1p(-phi), z * se / (1.0 - phi)
     return phi, abs(slope) * se, float(special.expit(middle - half)), float(special.expit(middle + half))
 
 

@@ -20,7 +20,7 @@ import pandas as pd
 from scipy import stats
 
 from analytics.mixed_model.design import FactorVariable
-from analytics.mixed_model.fitted import aliasing
+from analytics.mixed_model.fitted import Fitted, aliasing
 from analytics.mixed_model.information import containment_df
 from analytics.mixed_model.record import MixedModelEstimates, require_kenward_roger
 from analytics.multiplicity import METHODS, adjust_p_values
@@ -121,7 +121,7 @@ def contrast_table(
     grid = _grid(fit, [of] if by is None else [by, of], at or {})
     at_label = dict(zip(grid.labels, grid.rows))
     groups = list(dict.fromkeys(label[-1] for label in grid.labels))
-    chosen = list(itertools.combinations(groups, 2)) if pairs is None else [tuple(map(str, p)) for p in pairs]
+    chosen = list(itertools.combinations(groups, 2)) if pairs is None else [(str(a), str(b)) for a, b in pairs]
     unknown = [g for pair in chosen for g in pair if g not in groups]
     if unknown:
         raise ValueError(
@@ -167,6 +167,7 @@ def _failed(fit: MixedModelEstimates, values: dict[str, object]) -> pd.DataFrame
 
 def _grid(fit: MixedModelEstimates, over: Sequence[str], at: At) -> _Grid:
     fitted = fit.fitted
+    assert fitted is not None  # who asks for a grid has looked
     design = fitted.design
     factors = {v.source: v for v in design.variables.values() if isinstance(v, FactorVariable)}
     predictors = [c for v in design.variables for c in _sources(fit, v)]
@@ -226,19 +227,20 @@ def estimator(fit: MixedModelEstimates, df: str) -> Callable[[np.ndarray], _Esti
     freedom.
     """
     require_choice(df, DF_METHODS, "df")
-    if fit.fitted is None:
+    fitted = fit.fitted
+    if fitted is None:
         return lambda combination: _Estimate(*(float("nan"),) * 3, fit.status, fit.note)
     if df == "kenward_roger":
         require_kenward_roger(fit)
-    dependence = fit.fitted.dependence
-    beta = fit.fitted.kept_beta()
-    covariance = fit.kenward_roger.adjusted if df == "kenward_roger" else fit.fitted.kept_covariance()
-    freedom = _degrees(fit, df)
+    dependence = fitted.dependence
+    beta = fitted.kept_beta()
+    covariance = fit.kenward_roger.adjusted if df == "kenward_roger" else fitted.kept_covariance()
+    freedom = _degrees(fit, fitted, df)
     status, note = fit.search_status
 
     def estimate(combination: np.ndarray) -> _Estimate:
         if not dependence.is_estimable(combination):
-            reason = "; ".join(aliasing(fit.fitted))
+            reason = "; ".join(aliasing(fitted))
             return _Estimate(*(float("nan"),) * 3, NOT_ESTIMABLE, reason)
         kept = combination[dependence.kept]
         std_error = float(np.sqrt(kept @ covariance @ kept))
@@ -247,14 +249,14 @@ def estimator(fit: MixedModelEstimates, df: str) -> Callable[[np.ndarray], _Esti
     return estimate
 
 
-def _degrees(fit: MixedModelEstimates, df: str) -> Callable[[np.ndarray], float]:
+def _degrees(fit: MixedModelEstimates, fitted: Fitted, df: str) -> Callable[[np.ndarray], float]:
     if df == "asymptotic":
         return lambda combination: float("inf")
     if df == "satterthwaite":
         return fit.information.satterthwaite
     if df == "kenward_roger":
         return fit.kenward_roger.df
-    columns = containment_df(fit.fitted)[0][fit.fitted.dependence.kept].astype(float)
+    columns = containment_df(fitted)[0][fitted.dependence.kept].astype(float)
     if fit.formula.has_intercept:
         columns[0] = fit.n_patients - 1  # as emmeans, which tests the intercept against patients
     return lambda combination: float(columns[np.abs(combination) > 1e-6].min())

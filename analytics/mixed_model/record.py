@@ -76,13 +76,13 @@ class MixedModelEstimates:
     @cached_property
     def information(self) -> Information:
         """Uncertainty of covariance parameters, for Satterthwaite degrees of freedom and intervals."""
-        return information(self.fitted)
+        return information(require_fitted(self, "information"))
 
     @cached_property
     def kenward_roger(self) -> KenwardRoger:
         """The Kenward-Roger adjustment; ValueError where it does not apply."""
         require_kenward_roger(self)
-        return kenward_roger(self.fitted, self.information)
+        return kenward_roger(require_fitted(self, "kenward_roger"), self.information)
 
 
 def require_kenward_roger(fit: MixedModelEstimates) -> None:
@@ -94,3 +94,10 @@ def require_kenward_roger(fit: MixedModelEstimates) -> None:
         )
     if fit.spec.method != "reml":
         raise ValueError('Kenward-Roger needs a fit by REML; this one is by ML. Fit with method="reml"')
+
+
+def require_fitted(fit: MixedModelEstimates, what: str) -> Fitted:
+    """The search behind a fit; ValueError where there is none."""
+    if fit.fitted is None:
+        raise ValueError(f"{what}: the model was not fitted ({fit.status}: {fit.note})")
+    return fit.fitted

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,11 +46,11 @@ class MixedModelFit(MixedModelEstimates):
         """
         return term_table(self, test, basis)
 
-    def marginal_means(self, *over: str, **options: object) -> pd.DataFrame:
+    def marginal_means(self, *over: str, **options: Any) -> pd.DataFrame:
         """Estimated marginal means over variables; options as marginal_means.mean_table."""
         return mean_table(self, over, **options)
 
-    def contrasts(self, of: str, by: str | None = None, **options: object) -> pd.DataFrame:
+    def contrasts(self, of: str, by: str | None = None, **options: Any) -> pd.DataFrame:
         """Pairwise contrasts of ``of`` at each ``by``; options as marginal_means.contrast_table."""
         return contrast_table(self, of, by, **options)
 

@@ -73,7 +73,7 @@ def _maximise(problem: Problem) -> Optimum | None:
     model is then no less likely than those.
     """
     structure = problem.structure
-    starts = _STARTS_SERIAL if structure.has_serial else _STARTS_NONE
+    starts: tuple[tuple[float, float, float], ...] = _STARTS_SERIAL if structure.has_serial else _STARTS_NONE
     if structure.serial == "car1":
         starts = tuple((a, b, abs(phi)) for a, b, phi in starts)
     found: list[_Path] = []

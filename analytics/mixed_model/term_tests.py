@@ -92,6 +92,7 @@ def _test_term(fit: MixedModelEstimates, number: int, test: str, basis: str) -> 
 
 def _compute(fit: MixedModelEstimates, rows: np.ndarray, number: int, test: str) -> _Test:
     fitted = fit.fitted
+    assert fitted is not None  # _test_term has looked
     beta = fitted.kept_beta()
     if test == "satterthwaite_f":
         f, q, df = fit.information.satterthwaite_f(rows, beta)
@@ -139,9 +140,10 @@ def _marginal_hypotheses(design: Design) -> np.ndarray:
 
 def _coding_note(fit: MixedModelEstimates, number: int) -> str:
     """What a main effect means under treatment contrasts, where it also interacts."""
-    if number == 0:
+    fitted = fit.fitted
+    if number == 0 or fitted is None:
         return ""
-    design = fit.fitted.design
+    design = fitted.design
     term = set(fit.formula.terms[number - 1].variables)
     others = {v for t in fit.formula.terms if term < set(t.variables) for v in t.variables} - term
     reference = [
@@ -169,7 +171,7 @@ def likelihood_ratio(smaller: MixedModelEstimates, larger: MixedModelEstimates) 
         )
     if smaller.spec.method != larger.spec.method:
         raise ValueError("likelihood_ratio: one fit is by REML and one by ML")
-    names = [set(f.fitted.design.names) for f in (smaller, larger)]
+    names = [set(smaller.fitted.design.names), set(larger.fitted.design.names)]
     if smaller.spec.method == "reml" and names[0] != names[1]:
         raise ValueError(
             'likelihood_ratio: fits with different fixed effects must be by ML; fit with method="ml"'

@@ -78,7 +78,7 @@ class PrintedNumber:
 
     def like(self, computed: float | None) -> str:
         """``computed`` at the printed precision: ``<0.001`` where it is below the last place of a p value."""
-        if _is_missing(computed):
+        if computed is None or _is_missing(computed):
             return NOT_AVAILABLE
         if self.comparator and self.admits(computed):
             return self.text

@@ -215,7 +215,8 @@ class Paper:
 
     def cells(self) -> Iterator[str]:
         """The name of every printed value, in print order."""
-        yield from (row.cell for row in (*self.summaries, *self.p_values))
+        yield from (row.cell for row in self.summaries)
+        yield from (row.cell for row in self.p_values)
         for row in self.terms:
             yield from (f"{row.cell}/chi_square", f"{row.cell}/p")
         yield from (row.cell for row in self.analyses)

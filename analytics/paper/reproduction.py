@@ -94,6 +94,7 @@ def agreement(rows: Sequence[Record]) -> tuple[int, int, int]:
 
 def _compared(paper: Paper, frames: StudyFrames) -> Iterator[tuple[str, str, dict[str, Any], Found]]:
     """Cell, printed text, where it stands, and what was found, in print order."""
+    where: dict[str, Any]
     for summary in paper.summaries:
         where = {
             "table_id": summary.table,
@@ -113,8 +114,10 @@ def _compared(paper: Paper, frames: StudyFrames) -> Iterator[tuple[str, str, dic
         yield p_value.cell, p_value.printed, where, _comparison(p_value, frames)
     for term in paper.terms:
         where = {"table_id": term.table, "variable": term.response, "term": term.effect}
-        row, missing = _term_row(term, paper.file.model_terms, frames)
-        within = paper.file.model_terms.within.get(term.response)
+        spec = paper.file.model_terms
+        assert spec is not None  # it names the file that the terms are read from
+        row, missing = _term_row(term, spec, frames)
+        within = spec.within.get(term.response)
         statistic = missing or _chi_square(term, row, within)
         yield f"{term.cell}/chi_square", term.chi_square.text, where | {"quantity": "chi_square"}, statistic
         yield (
@@ -235,6 +238,7 @@ def _tolerated(found: Found, near: bool, words: str, within: Within) -> Found:
 
 
 def _analysis(printed: PrintedAnalysis, paper: Paper, frames: StudyFrames) -> Found:
+    assert paper.file.analyses is not None  # it names the file that the analyses are read from
     lookup = paper.file.analyses.lookup[printed.analysis]
     wanted = dict(lookup.where)
     if printed.group_a:

@@ -185,6 +185,7 @@ def _finish_panels(panels: Sequence[Axes], means: Sequence[Record], label: str, 
         first.yaxis.set_minor_locator(NullLocator())
     for panel in panels:
         spec = panel.get_subplotspec()
+        assert spec is not None  # every panel is a place of one grid
         if spec.is_first_col():
             panel.set_ylabel(label + (", log scale" if is_log else ""))
         if panel.xaxis.get_tick_params().get("labelbottom", True):

@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analytics.study.frames import StudyFrames
 from analytics.words.wording import opened
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
 
 COLOURS = ("#0072B2", "#C04F00", "#00795A", "#A8508A", "#000000", "#7A5C00")
 LINES = ("-", (0, (5, 2)), (0, (5, 1.6, 1, 1.6)), (0, (1.2, 1.2)))
@@ -33,7 +34,7 @@ INK, MUTED, GRID = "#1d2329", "#5b6570", "#e3e7eb"
 PNG_DPI = 150
 FORMATS = ("svg", "png", "pdf")
 
-RC = {
+RC: dict[RcKeyType, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8,
@@ -114,9 +115,10 @@ def render(figure: Figure, kind: str, title: str = "") -> bytes:
         "pdf": {"CreationDate": None, "ModDate": None, "Title": title},
         "png": {"Title": title},
     }[kind]
+    resolution: dict[str, Any] = {"dpi": PNG_DPI} if kind == "png" else {}
     out = io.BytesIO()
     with settings():
-        figure.savefig(out, format=kind, metadata=metadata, **({"dpi": PNG_DPI} if kind == "png" else {}))
+        figure.savefig(out, format=kind, metadata=metadata, **resolution)
     return out.getvalue()
 
 

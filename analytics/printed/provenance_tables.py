@@ -56,7 +56,7 @@ def delivery_table(deliveries: Sequence[Record], names: Mapping[str, str]) -> Pr
     """Every delivery that the release was made from, under its hospital: rows in = accepted + rejected."""
     if not deliveries:
         return None
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("delivery", "Delivery"),
         Column("state", "State"),
         Column("files", "Files", align="right"),
@@ -142,7 +142,7 @@ def check_table(checks: Sequence[Record], names: Mapping[str, str]) -> PrintedTa
             )
             for r in failed
         ]
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("check", "Check"),
         Column("layer", "Layer"),
         Column("held", "Held", align="right"),
@@ -251,15 +251,15 @@ def _analysis(study: StudyFrames, analysis: object) -> str:
 
 
 def _hospital(row: Record, names: Mapping[str, str]) -> str:
-    key = row.get("hospital_id") or row.get("sender_id")
-    return str(names.get(key, key or ""))
+    key = str(row.get("hospital_id") or row.get("sender_id") or "")
+    return str(names.get(key, key))
 
 
 def _count(value: object) -> str:
     """A count of rows or files, thousands set apart; what is not a number as it stands."""
     if value is None:
         return NOT_AVAILABLE
-    return f"{int(value):,}" if known(value) and not isinstance(value, str) else str(value)
+    return f"{int(value):,}" if not isinstance(value, str) and known(value) else str(value)
 
 
 def _place(row: Record) -> str:

@@ -113,7 +113,9 @@ def _draw_at_risk(
 ) -> None:
     if not rows:
         return
-    inch = 1 / (axes.figure.get_figheight() * axes.get_position().height)
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # the axes are drawn on one
+    inch = 1 / (figure.get_figheight() * axes.get_position().height)
     top = -0.62 * inch
     where = axes.get_xaxis_transform()
     axes.text(

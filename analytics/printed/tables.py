@@ -161,17 +161,19 @@ def _test_notes(rows: list[Record]) -> tuple[str, ...]:
 
 
 def _effect(row: Record) -> str:
-    numbers = [row.get("effect"), row.get("ci_low"), row.get("ci_high")]
+    effect, low, high = row.get("effect"), row.get("ci_low"), row.get("ci_high")
     if row.get("effect_kind") in _RATIOS:
-        return ratio_ci(*numbers)
-    return format_estimate_ci(*numbers, decimals_for(numbers))
+        return ratio_ci(effect, low, high)
+    return format_estimate_ci(effect, low, high, decimals_for([effect, low, high]))
 
 
 def _second_effect(row: Record) -> str:
     """The effect that results hold beside the printed one, for the CSV: ``-0.71 (-0.92 to -0.31)``."""
     if not known(row.get("second_effect")):
         return ""
-    text = format_estimate_ci(*(row.get(f"second_{part}") for part in ("effect", "ci_low", "ci_high")))
+    text = format_estimate_ci(
+        row["second_effect"], row.get("second_ci_low"), row.get("second_ci_high")
+    )
     return f"{text} {effect_words(row.get('second_effect_kind'))}"
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from analytics.mixed_model.dependence import find_dependence
-from analytics.mixed_model.design import build_design, read_columns
-from analytics.mixed_model.formula import deparse, evaluate, names_in, parse_formula
+from analytics.mixed_model.design import Factor, build_design, read_columns
+from analytics.mixed_model.formula import Node, deparse, evaluate, names_in, parse_formula
 from analytics.status import require_columns
 
 Factors = Mapping[str, Sequence[object]]
@@ -71,7 +71,8 @@ def design_rows(
     design = build_design(parsed, rows, coded, "treatment")
     n = int(keep.sum())
     x = design.matrix(rows, n)
-    kept, relations = np.arange(len(design.names)), ()
+    kept = np.arange(len(design.names))
+    relations: tuple[str, ...] = ()
     if n:
         dependence = find_dependence(x, design.names)
         kept, relations = dependence.kept, dependence.relations
@@ -81,7 +82,7 @@ def design_rows(
     return DesignRows(x, design.names, kept, tuple(relations), keep, design.describe_coding(), y)
 
 
-def _outcome(response, rows: Mapping[str, np.ndarray], coded: Mapping, n: int) -> np.ndarray:
+def _outcome(response: Node, rows: Mapping[str, np.ndarray], coded: Mapping[str, Factor], n: int) -> np.ndarray:
     """The response as numbers; a factor of two levels is 1 at its second."""
     if response.kind != "name" or response.value not in coded:
         return np.broadcast_to(evaluate(response, rows), (n,)).astype(float)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc, chdtri
 
-from analytics.survival.outcome import FloatArray
+from analytics.survival.outcome import FloatArray, IntArray
 
 GAIN_END = 1e-15
 MAX_ITERATIONS = 100
@@ -97,7 +97,7 @@ def maximise_penalised(
     return PenalisedMaximum(beta, current, False, MAX_ITERATIONS)
 
 
-def _step(evaluate: Evaluate, beta: FloatArray, current: Penalised, moved: FloatArray) -> FloatArray:
+def _step(evaluate: Evaluate, beta: FloatArray, current: Penalised, moved: IntArray) -> FloatArray:
     """Newton's step; with the information in place of the curvature where that is not negative definite."""
     curvature = np.empty((len(moved), len(moved)))
     for column, j in enumerate(moved):

@@ -63,8 +63,8 @@ def linear_model(
 ) -> LinearModel:
     """Least squares. Rows with a missing value in any variable of the formula are dropped and counted."""
     check_confidence(confidence)
-    rows = _read(data, formula, factors)
-    n, kept = len(rows.y), rows.kept
+    rows, y = _read(data, formula, factors)
+    n, kept = len(y), rows.kept
     if n <= len(kept):
         return _no_fit(
             formula,
@@ -75,8 +75,8 @@ def linear_model(
         )
     x = rows.independent
     q, r = np.linalg.qr(x)
-    coefficients = np.linalg.solve(r, q.T @ rows.y)
-    residuals = rows.y - x @ coefficients
+    coefficients = np.linalg.solve(r, q.T @ y)
+    residuals = y - x @ coefficients
     df = n - len(kept)
     variance = float(residuals @ residuals) / df
     inverse = np.linalg.inv(r)
@@ -111,28 +111,28 @@ def logistic_model(
     or yes/no of two levels, the second counting as the event. Separation is named, not hidden in huge
     standard errors."""
     check_confidence(confidence)
-    rows = _read(data, formula, factors)
-    n, kept = len(rows.y), rows.kept
+    rows, y = _read(data, formula, factors)
+    n, kept = len(y), rows.kept
     method = "logistic regression, maximum likelihood"
     if n <= len(kept):
         return _no_fit(
             formula, rows, method, TOO_FEW_OBSERVATIONS, f"{n} rows cannot estimate {len(kept)} coefficients"
         )
-    if not np.isin(rows.y, (0.0, 1.0)).all():
+    if not np.isin(y, (0.0, 1.0)).all():
         raise ValueError("formula: expected an outcome of 0 and 1, or of two levels; found other numbers")
-    if rows.y.min() == rows.y.max():
+    if y.min() == y.max():
         return _no_fit(formula, rows, method, NO_VARIANCE, "the outcome is the same in every row")
     x = rows.independent
-    coefficients, information, converged = _newton(x, rows.y)
+    coefficients, information, converged = _newton(x, y)
     linear = x @ coefficients
-    log_likelihood = float((rows.y * linear - np.logaddexp(0, linear)).sum())
+    log_likelihood = float((y * linear - np.logaddexp(0, linear)).sum())
     summary = _summary(
         rows, coefficients, np.sqrt(np.diag(np.linalg.pinv(information, hermitian=True))), np.inf, confidence
     )
     status, note = _aliasing(rows)
     weights = special.expit(linear) * special.expit(-linear)
-    if not converged or (float(weights.min()) < SEPARATED and _is_separated(x, rows.y, linear)):
-        status = MONOTONE_LIKELIHOOD if _is_separated(x, rows.y, linear) else NOT_CONVERGED
+    if not converged or (float(weights.min()) < SEPARATED and _is_separated(x, y, linear)):
+        status = MONOTONE_LIKELIHOOD if _is_separated(x, y, linear) else NOT_CONVERGED
         note = "the covariates separate the outcomes: an estimate runs to infinity; use firth_logistic"
         summary[["std_error", "statistic", "p_value", "ci_low", "ci_high"]] = np.nan
     return LinearModel(
@@ -172,11 +172,12 @@ def _is_separated(x: np.ndarray, y: np.ndarray, linear: np.ndarray) -> bool:
     return bool(certain.any() and agreeing[certain].all())
 
 
-def _read(data: pd.DataFrame, formula: str, factors: Factors | None) -> DesignRows:
+def _read(data: pd.DataFrame, formula: str, factors: Factors | None) -> tuple[DesignRows, np.ndarray]:
+    """The rows of a formula, and the outcome that it must have."""
     rows = design_rows(data, formula, factors)
     if rows.y is None:
         raise ValueError(f'formula: expected "outcome ~ terms"; found "{formula}"')
-    return rows
+    return rows, rows.y
 
 
 def _aliasing(rows: DesignRows) -> tuple[str, str]:
@@ -213,8 +214,8 @@ def _no_fit(formula: str, rows: DesignRows, method: str, status: str, note: str)
         formula,
         method,
         summary,
-        max(len(rows.y) - len(rows.kept), 0),
-        len(rows.y),
+        max(len(rows.x) - len(rows.kept), 0),
+        len(rows.x),
         rows.n_missing,
         rows.coding,
         status=status,

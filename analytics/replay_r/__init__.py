@@ -44,7 +44,7 @@ def replay(
     files = Files(
         tables=_file_names("patients", [t.table_id for t in study.tables]),
         visits=_file_names("visits", [m.model_id for m in study.mixed_models]),
-        times=_file_names("times", [s.endpoint for s in [*study.survival, *study.cox]]),
+        times=_file_names("times", [*(s.endpoint for s in study.survival), *(s.endpoint for s in study.cox)]),
         intervals=_file_names("intervals", [m.model_id for m in study.recurrent_events]),
     )
     found = claims(results)
@@ -86,7 +86,11 @@ def _refuse_other_results(cohort: Cohort, results: Mapping[str, pd.DataFrame]) -
     study = cohort.study
     asked = {
         ("baseline_summary", "table_id"): [t.table_id for t in study.tables],
-        ("model", "model_id"): [m.model_id for m in [*study.mixed_models, *study.cox, *study.recurrent_events]],
+        ("model", "model_id"): [
+            *(m.model_id for m in study.mixed_models),
+            *(m.model_id for m in study.cox),
+            *(m.model_id for m in study.recurrent_events),
+        ],
         ("survival_median", "endpoint"): [s.endpoint for s in study.survival],
     }
     faults = []

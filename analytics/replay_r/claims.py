@@ -148,9 +148,9 @@ class _Accounts:
             return test.not_in_r
         if "model_id" not in KEYS[result]:
             return ""
-        model = self.models.get(row["model_id"])
+        model = self.models.get(row["model_id"]) or {}
         if not self.is_replayed(row):
-            return KINDS.get((model or {}).get("kind"), UNKNOWN)
+            return KINDS.get(str(model.get("kind")), UNKNOWN)
         of_model = model.get("status") or status.OK
         if of_model == status.SINGULAR:
             return SINGULAR

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,8 +88,9 @@ class Cohort:
 
         variable = self.study.variables[name]
         if variable.source == "ratio":
-            both = self._bounds(variable.numerator, visit).merge(
-                self._bounds(variable.denominator, visit), on="patient", suffixes=("_above", "_below")
+            numerator, denominator = _both_of(variable)
+            both = self._bounds(numerator, visit).merge(
+                self._bounds(denominator, visit), on="patient", suffixes=("_above", "_below")
             )
             found = both[["patient"]].join(
                 ratio_bounds(both, ("lower_above", "upper_above"), ("lower_below", "upper_below"))
@@ -117,7 +119,7 @@ class Cohort:
 
     def flow(self) -> pd.DataFrame:
         """Registered patients, why some are in no group, and the groups: step, group_id, n, reason."""
-        rows = [("registered", None, len(self.patients), "patients in the release")]
+        rows: list[tuple[str, str | None, int, str]] = [("registered", None, len(self.patients), "patients in the release")]
         outside = self.patients[self.patients["group_id"].isna()]
         rows += [("not in a group", None, int(n), reason) for reason, n in outside["reason"].value_counts().sort_index().items()]
         counts = self.members["group_id"].value_counts()
@@ -142,8 +144,9 @@ class Cohort:
         return known_bounds(rows).assign(patient=rows["patient"]).reset_index(drop=True)
 
     def _ratio(self, variable: Variable, visit: str) -> pd.DataFrame:
-        above = self._observed(variable.numerator, visit, variable)
-        below = self._observed(variable.denominator, visit, variable)
+        numerator, denominator = _both_of(variable)
+        above = self._observed(numerator, visit, variable)
+        below = self._observed(denominator, visit, variable)
         both = above.merge(below, on="patient", suffixes=("", "_below"))
         ratio = both["value"] / both["value_below"].where(both["value_below"] != 0)
         return pd.DataFrame({
@@ -265,6 +268,13 @@ def _counted_elsewhere(patients: pd.DataFrame, frames: Frames) -> pd.Index:
     return ordered.index[ordered["person"].duplicated()]
 
 
+def _both_of(variable: Variable) -> tuple[str, str]:
+    """Numerator and denominator of a ratio."""
+    # the reader of a study file asks for both
+    assert variable.numerator is not None and variable.denominator is not None
+    return variable.numerator, variable.denominator
+
+
 def _holds(patients: pd.DataFrame, column: str, wanted: str | list[str]) -> np.ndarray:
     values = {wanted} if isinstance(wanted, str) else set(wanted)
     if column == "treatment":
@@ -272,7 +282,7 @@ def _holds(patients: pd.DataFrame, column: str, wanted: str | list[str]) -> np.n
     return patients[column].astype("string").isin(values).fillna(False).to_numpy(dtype=bool)
 
 
-def _reason(row: dict, matches: int) -> str | None:
+def _reason(row: dict[str, Any], matches: int) -> str | None:
     if matches == 1:
         return None
     if matches > 1:

@@ -7,11 +7,19 @@ Does not belong here: formulas (`survival/`, `competing_risks/`, `recurrent.py`)
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 
 from analytics.study.cohort import KEY, Cohort
 from analytics.study.file import CompetingRisks, RecurrentEvents, SurvivalAnalysis
+
+if TYPE_CHECKING:
+    from analytics.competing_risks import FineGray
+    from analytics.cox import CoxFit
+    from analytics.frailty.fit import FrailtyFit
 
 DAYS_PER_MONTH = 365.25 / 12
 CENSORED, EVENT, COMPETING = "censored", "event", "competing"
@@ -54,6 +62,7 @@ def restricted_means(spec: SurvivalAnalysis, data: pd.DataFrame) -> pd.DataFrame
     """restricted_mean: a row per group, then per pair (first minus second)."""
     from analytics.survival.rmst import restricted_mean
 
+    assert spec.restricted_mean_months is not None  # who asks for the means has looked
     found = restricted_mean(
         data, "time", "event", spec.restricted_mean_months, "group_id", levels=spec.groups, adjust=spec.adjust
     )
@@ -97,7 +106,7 @@ def competing_risks(spec: CompetingRisks, cohort: Cohort) -> dict[str, pd.DataFr
 
     data = times(cohort, spec.endpoint, spec.groups)
     causes = [c for c in (EVENT, COMPETING) if (data["cause"] == c).any()] or [EVENT]
-    options = {"levels": spec.groups, "causes": causes, "censored": CENSORED}
+    options: dict[str, Any] = {"levels": spec.groups, "causes": causes, "censored": CENSORED}
     keys = {"model_id": spec.model_id, "endpoint": spec.endpoint}
     incidence = cumulative_incidence(data, "time", "cause", "group_id", **options)
     of_group = incidence.summary.set_index(["group_id", "cause"])[["n", "status", "note"]]
@@ -143,7 +152,9 @@ def recurrent_events(spec: RecurrentEvents, cohort: Cohort) -> dict[str, pd.Data
     )
 
 
-def _gamma_frailty(spec: RecurrentEvents, data: pd.DataFrame, factors: dict) -> dict[str, pd.DataFrame]:
+def _gamma_frailty(
+    spec: RecurrentEvents, data: pd.DataFrame, factors: Mapping[str, Sequence[str]]
+) -> dict[str, pd.DataFrame]:
     """Ratios within a patient, and the variance of the patients' own risks as a row of mixed_model_parameter."""
     from analytics.frailty import gamma_frailty
 
@@ -174,12 +185,12 @@ def _gamma_frailty(spec: RecurrentEvents, data: pd.DataFrame, factors: dict) -> 
 
 
 def _as_model(
-    fit: object,
+    fit: CoxFit | FineGray | FrailtyFit,
     keys: dict[str, str],
     kind: str,
     title: str,
     terms: list[str],
-    factors: dict,
+    factors: Mapping[str, Sequence[str]],
     n_patients: int,
     note: str,
 ) -> dict[str, pd.DataFrame]:

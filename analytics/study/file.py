@@ -19,6 +19,7 @@ from analytics.study.parts import (
     Adjustment,
     CourseTest,
     ManyGroupTest,
+    PatientColumn,
     SurvivalTest,
     TermTest,
     TwoGroupTest,
@@ -36,7 +37,7 @@ class Group(Strict):
     """Who belongs: every stated column of the patient has the stated value (or one of them)."""
 
     label: str
-    where: dict[Literal[PATIENT_COLUMNS], str | list[str]] = Field(min_length=1)
+    where: dict[PatientColumn, str | list[str]] = Field(min_length=1)
 
 
 class Endpoint(Strict):
@@ -174,7 +175,7 @@ class SurvivalAnalysis(Strict):
     endpoint: Id
     title: str
     groups: list[Id] = Field(min_length=1)
-    at_risk_months: list[float] = Field(default_factory=lambda: [0, 6, 12, 18, 24, 30, 36])
+    at_risk_months: list[float] = Field(default_factory=lambda: list[float]([0, 6, 12, 18, 24, 30, 36]))
     pairwise: bool = True
     adjust: Adjustment = "holm"
     weights: SurvivalTest = "log_rank"

@@ -7,7 +7,7 @@ Belongs here: looking up rows, labels and remarks. Does not belong here: reading
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -82,7 +82,7 @@ class StudyFrames:
             else self.variable_label(endpoint)
         )
 
-    def label_with_unit(self, variable: object) -> str:
+    def label_with_unit(self, variable: Any) -> str:
         """``CK (U/L)``; a unit that the label states already is not said twice."""
         label, unit = self.variable_label(variable), (self.variables.get(variable) or {}).get("unit")
         return label if not unit or str(unit) in label else f"{label} ({unit})"
@@ -139,7 +139,7 @@ class StudyFrames:
         return note or _capital(words)
 
     @staticmethod
-    def _label(labels: dict[str, Record], key: object) -> str:
+    def _label(labels: Mapping[Any, Record], key: object) -> str:
         found = labels.get(key)
         if found and found.get("label"):
             return str(found["label"])
@@ -159,7 +159,7 @@ def by_position(rows: list[Record]) -> list[Record]:
     return sorted(rows, key=_position)
 
 
-def grouped(rows: list[Record], *columns: str) -> Iterator[tuple[tuple[Any, ...], list[Record]]]:
+def grouped(rows: Sequence[Record], *columns: str) -> Iterator[tuple[tuple[Any, ...], list[Record]]]:
     """Rows by the values of columns, in the order of first appearance."""
     found: dict[tuple[Any, ...], list[Record]] = {}
     for row in rows:

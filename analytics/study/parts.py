@@ -6,7 +6,7 @@ Belongs here: the base of the models of `file.py` and `sensitivity/keys.py`. Doe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from analytics.declared_tests import (
     BOUNDED,
@@ -38,7 +38,7 @@ else:  # the choices that pydantic and the schema of a study file know
     CourseTest = Literal[tuple(statistical_tests(COMPLETE_COURSES))]
 
 Adjustment = Literal["none", "holm", "hochberg", "hommel", "BH", "BY", "bonferroni"]
-PATIENT_COLUMNS = (
+PatientColumn = Literal[
     "age_at_onset_years",
     "disease_duration_months",
     "sex",
@@ -49,4 +49,5 @@ PATIENT_COLUMNS = (
     "population",
     "diagnosis",
     "treatment",
-)
+]
+PATIENT_COLUMNS: tuple[str, ...] = get_args(PatientColumn)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -318,7 +318,7 @@ def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     data = with_terms(cohort, times(cohort, spec.endpoint, spec.groups), spec.terms)
     factors = {"group": spec.groups} if "group" in spec.terms else {}
-    options = {"strata": spec.strata or None} | ({"ties": spec.ties} if spec.method == "cox" else {})
+    options: dict[str, Any] = {"strata": spec.strata or None} | ({"ties": spec.ties} if spec.method == "cox" else {})
     fit = (cox if spec.method == "cox" else firth_cox)(data, "time", "event", spec.terms, factors=factors, **options)
     keys = {"model_id": spec.model_id, "endpoint": spec.endpoint}
     model = pd.DataFrame([{

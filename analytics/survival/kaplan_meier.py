@@ -213,9 +213,9 @@ def confidence_limits(
     """Pointwise limits of S (survival::survfit's conf.type); NaN where the scale has none."""
     with np.errstate(divide="ignore", invalid="ignore"):
         if ci == "plain":
-            width = quantile * survival * relative_error
+            width: FloatArray = quantile * survival * relative_error
             return np.maximum(survival - width, 0.0), np.minimum(survival + width, 1.0)
-        log_survival = np.where(survival > 0, np.log(survival), np.nan)
+        log_survival: FloatArray = np.where(survival > 0, np.log(survival), np.nan)
         if ci == "log":
             width = quantile * relative_error
             return np.exp(log_survival - width), np.minimum(np.exp(log_survival + width), 1.0)

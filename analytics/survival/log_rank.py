@@ -23,9 +23,10 @@ survdiff(rho = 1) is fleming_harrington with rho 1 and gamma 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -167,7 +168,7 @@ def log_rank(
         }
     )
     summary = pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
-    first = rows[0]
+    first: Mapping[str, Any] = rows[0]
     return LogRank(
         summary,
         counts,

@@ -140,6 +140,6 @@ def _one_stratum(time: FloatArray, event: BoolArray, entry: FloatArray | None) -
 def _totals(index: IntArray, values: FloatArray, length: int) -> FloatArray:
     """Sums of ``values`` that share an ``index``."""
     if values.ndim == 1:
-        return np.bincount(index, weights=values, minlength=length)
+        return np.asarray(np.bincount(index, weights=values, minlength=length), dtype=float)
     columns = [np.bincount(index, weights=column, minlength=length) for column in values.T]
     return np.stack(columns, axis=1) if columns else np.zeros((length, 0))

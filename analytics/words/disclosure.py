@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class Disclosure:
 
     def count_of(self, count: float | None, n: float | None) -> str:
         """``4`` of n; one whose complement is small is ``>13``."""
-        if self.is_small_of(count, n) and not self.is_small(count) and not self.is_small(n):
+        if known(n) and self.is_small_of(count, n) and not self.is_small(count) and not self.is_small(n):
             return f">{int(n) - self.threshold}"
         return self.count(count)
 
@@ -65,9 +66,9 @@ class Disclosure:
         while changed:
             changed = False
             for places in sums:
-                others = [i for i in places if known(counts[i]) and not hidden[i]]
+                others = {i: c for i in places if known(c := counts[i]) and not hidden[i]}
                 if sum(hidden[i] for i in places) == 1 and others:
-                    hidden[min(others, key=lambda i: counts[i])] = changed = True
+                    hidden[min(others, key=lambda i: others[i])] = changed = True
         return [
             NOT_PRINTED if h and not self.is_small(c) else self.count(c)
             for c, h in zip(counts, hidden, strict=True)
@@ -83,7 +84,7 @@ class Disclosure:
         return f"≥{P_CLASSES[-1]:g}"
 
 
-def known(value: object) -> bool:
+def known(value: Any) -> TypeGuard[float]:
     """Neither None nor NaN nor NA."""
     if value is None:
         return False

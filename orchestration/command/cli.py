@@ -13,11 +13,16 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestration.command import console
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from orchestration.registry.folder import Registry
 
 DONE, REFUSED, MISUSED, BROKEN = 0, 1, 2, 3
 STOPPED = 130  # as shells have it for Ctrl-C
@@ -92,7 +97,7 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
         console.fail("stopped; run the command again to go on from where it stopped")
         return STOPPED
     except TyperException as error:
-        error.show()
+        error.show()  # type: ignore[attr-defined]  # typer raises its own subclass, which has it
         return MISUSED
     except (PseudonymKeyError, WarehouseUnusable) as error:
         console.fail(str(error))
@@ -108,7 +113,7 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
         return BROKEN
 
 
-def _registry(folder: Path | None):
+def _registry(folder: Path | None) -> Registry:
     from orchestration.registry.folder import load_registry
     from orchestration.resources import point_at, registry_folder
 
@@ -117,7 +122,7 @@ def _registry(folder: Path | None):
     return registry
 
 
-def _current_release(registry) -> Path:
+def _current_release(registry: Registry) -> Path:
     from orchestration.release.identity import CURRENT
 
     path = registry.releases / CURRENT
@@ -367,7 +372,7 @@ def schema(
     from orchestration.registry.folder import RegistryFile
     from orchestration.registry.mapping import Mapping
 
-    models = {
+    models: dict[str, type[BaseModel]] = {
         "mapping": Mapping, "registry": RegistryFile, "study": Study, "corrections": CorrectionFile, "waivers": WaiverFile,
         "paper": PaperFile,
     }

@@ -6,6 +6,7 @@ Belongs here: which sentences are shown. Does not belong here: doing anything (`
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 from orchestration.command import console
 from orchestration.command.flow import Outcome, _deliveries, _missing, standing_refusals
@@ -44,7 +45,7 @@ def show(registry: Registry, outcome: Outcome) -> None:
         console.fail("\n" + "\n".join(outcome.refusals))
 
 
-def show_deliveries(deliveries: list[tuple]) -> None:
+def show_deliveries(deliveries: list[tuple[Any, ...]]) -> None:
     console.table(
         "deliveries",
         ["sender", "delivery", "state", "files", "rows in", "accepted", "rejected"],

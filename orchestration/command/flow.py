@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from textwrap import indent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.command import console
 from orchestration.landing.arrivals import strays
@@ -92,7 +92,7 @@ def _instance(registry: Registry) -> Iterator[dg.DagsterInstance]:
 
 def _ingest(registry: Registry, found: list[Inventory], instance: dg.DagsterInstance) -> Outcome:
     from orchestration.definitions import ingestion_definitions
-    from orchestration.landing.assets import partitions
+    from orchestration.landing.assets import partitions_name
 
     definitions = ingestion_definitions(registry)
     outcome = Outcome()
@@ -101,7 +101,7 @@ def _ingest(registry: Registry, found: list[Inventory], instance: dg.DagsterInst
         taken = len(outcome.taken)
         for inventory in found:
             name = f"{inventory.sender}/{inventory.delivery}"
-            definition = partitions(inventory.sender).name
+            definition = partitions_name(inventory.sender)
             if not instance.has_dynamic_partition(definition, inventory.delivery):
                 instance.add_dynamic_partitions(definition, [inventory.delivery])
             job = definitions.resolve_job_def(f"ingest_{inventory.sender}")
@@ -137,7 +137,9 @@ def _build(registry: Registry, instance: dg.DagsterInstance, with_report: bool) 
     result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET, asset_selection=selection)
     let_go(write_lock(registry))  # a build that its gate refused holds it still
     if result.success:
-        outcome.released = current_manifest(registry)["release_id"]
+        manifest = current_manifest(registry)
+        assert manifest is not None  # the build has published it
+        outcome.released = manifest["release_id"]
     else:
         outcome.refusals.append(_why(result, "build"))
     return outcome
@@ -180,14 +182,14 @@ def standing_refusals(registry: Registry, told: Sequence[str] = ()) -> list[str]
     ]
 
 
-def _deliveries(registry: Registry) -> list[tuple]:
+def _deliveries(registry: Registry) -> list[tuple[Any, ...]]:
     """(sender, delivery, state, files, rows in, accepted, rejected, reason) of each delivery, from the ledger and, once built, quality."""
     from orchestration.database.warehouse_file import warehouse
 
     with warehouse(registry.warehouse) as connection:
         built = connection.execute(
             "select count(*) from information_schema.tables where table_schema = 'quality' and table_name = 'delivery'"
-        ).fetchone()[0]
+        ).fetchall()[0][0]
         if built:
             return connection.execute(
                 "select sender_id, delivery_id, state, files, rows_in, if(is_judged, rows_accepted, null),"
@@ -208,7 +210,7 @@ def _missing(registry: Registry) -> list[str]:
         return missing(connection, registry)
 
 
-def _why(result, name: str) -> str:
+def _why(result: dg.ExecuteInProcessResult, name: str) -> str:
     """The sentence of a refusal; an error that is no refusal is raised as what it is."""
     from orchestration.database.warehouse_file import WarehouseBusy, WarehouseUnusable
     from orchestration.raw.pseudonym import PseudonymKeyError
@@ -217,12 +219,13 @@ def _why(result, name: str) -> str:
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
+            assert error is not None  # a step that failed says why
             text = error.message.strip()
             if error.cls_name != "Failure":
                 error = error.cause or error
                 if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
                     raise KeyboardInterrupt
-                if kind := told_as_they_are.get(error.cls_name):
+                if kind := told_as_they_are.get(error.cls_name or ""):
                     raise kind(f"{name}: {error.message.strip().removeprefix(f'{kind.__module__}.{kind.__name__}: ')}")
                 raise RunFailed(f"{name}: {event.step_key}: {error.message.strip()}")
             return text.removeprefix("dagster._core.definitions.events.Failure:").strip()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import duckdb
 
@@ -19,7 +20,7 @@ from orchestration.registry.mapping import Mapping
 
 def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
     """Lay the registry's rules (hospitals, formats, codes, windows, endpoints) into schema raw, in one transaction."""
-    rows: dict[str, list[tuple]] = {
+    rows: dict[str, list[tuple[Any, ...]]] = {
         "registry_hospital": [h for m in registry.mappings.values() for h in _hospitals(m)],
         "registry_sender": [
             (m.sender, m.is_network, m.unlisted_events, m.rejected_rows_allowed, m.expected_every)
@@ -84,7 +85,7 @@ def _lay_additions(connection: duckdb.DuckDBPyConnection, registry: Registry) ->
             )
 
 
-def _hospitals(mapping: Mapping) -> Iterator[tuple]:
+def _hospitals(mapping: Mapping) -> Iterator[tuple[Any, ...]]:
     if not mapping.is_network:
         yield mapping.sender, mapping.sender, mapping.name, mapping.population
     for code, entry in (mapping.hospitals or {}).items():
@@ -104,7 +105,7 @@ def _marks(mapping: Mapping, name: str, entity: Entity) -> Iterator[tuple[str, l
         yield WIDE_NAMES[name][1], mapping.missing
 
 
-def _missing_results(mapping: Mapping) -> Iterator[tuple]:
+def _missing_results(mapping: Mapping) -> Iterator[tuple[Any, ...]]:
     for export in mapping.exports:
         for test, marks in mapping.codes.missing.items():
             yield from ((mapping.export_id(export), test, mark) for mark in marks)
@@ -113,13 +114,13 @@ def _missing_results(mapping: Mapping) -> Iterator[tuple]:
                 yield from ((mapping.export_id(export), concept, mark) for mark in source.missing)
 
 
-def _results(mapping: Mapping) -> Iterator[tuple]:
+def _results(mapping: Mapping) -> Iterator[tuple[Any, ...]]:
     for export in mapping.exports:
         for test, meanings in mapping.codes.results.items():
             yield from ((mapping.export_id(export), test, *pair) for pair in meanings.items())
 
 
-def _codes(mapping: Mapping) -> Iterator[tuple]:
+def _codes(mapping: Mapping) -> Iterator[tuple[Any, ...]]:
     for kind in type(mapping.codes).model_fields:
         if kind in ("results", "missing"):
             continue

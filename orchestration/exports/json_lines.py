@@ -41,7 +41,8 @@ def read_json(path: Path, name: str, spec: ReadSpec, workdir: Path) -> SourceTab
                 for cells in _rows(thing, spec.each):
                     _write(writer, columns, row, line, cells)
             except _NotFlat as fault:
-                writer.reject(row, *fault.args, line)
+                rule, reason = fault.args
+                writer.reject(row, rule, reason, line)
             except RecursionError:
                 writer.reject(row, "invalid_json", "nested too deeply", line)
     written = writer.done()
@@ -70,7 +71,7 @@ def _rows(thing: Any, each: str | None) -> list[dict[str, str]]:
         raise _NotFlat("not_an_object", "JSON, but no object")
     elements = thing.get(each)
     whole: dict[str, str] = {}
-    if type(elements) is not list or not elements:
+    if each is None or type(elements) is not list or not elements:
         _flatten("", thing, whole)
         return [whole]
     _flatten("", {key: value for key, value in thing.items() if key != each}, whole)

@@ -139,7 +139,7 @@ def _spreadsheetml(path: str) -> list[Grid]:
     found: list[Grid] = []
     row = column = -1
     codes: dict[str, str] = {}  # of number formats, by the name of a style
-    styles: dict[str, CellStyles] = {}
+    styles: dict[str | None, CellStyles] = {}
     try:
         for event, element in ElementTree.iterparse(path, events=("start", "end")):
             tag = element.tag.removeprefix(SPREADSHEET)
@@ -148,8 +148,8 @@ def _spreadsheetml(path: str) -> list[Grid]:
                 row = -1
                 styles = {name: CellStyles.of({OWN_FORMAT: code}, [OWN_FORMAT]) for name, code in codes.items()}
             elif event == "end" and tag == "Style":
-                code = element.find(f"{SPREADSHEET}NumberFormat")
-                code = "" if code is None else code.get(f"{SPREADSHEET}Format", "")
+                number_format = element.find(f"{SPREADSHEET}NumberFormat")
+                code = "" if number_format is None else number_format.get(f"{SPREADSHEET}Format", "")
                 codes[element.get(f"{SPREADSHEET}ID", "")] = "0.00%" if code == "Percent" else code
             elif event == "start" and tag == "Row":
                 row, column = _position(element, row), -1

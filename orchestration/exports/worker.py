@@ -61,6 +61,7 @@ class _Waiting:
         with self.lock:
             if self.process is None or self.process.poll() is not None:
                 self._start()
+            assert self.socket is not None  # it lives as long as the process
             try:
                 socket.send_fds(self.socket, [b"."], [file.fileno() for file in files])
                 status = self.socket.recv(STATUS.size, socket.MSG_WAITALL)
@@ -85,7 +86,7 @@ class _Waiting:
 
     def end(self) -> int:
         """The exit code of what is ended, or has ended by itself; 0 when nothing was started."""
-        if self.socket is None:
+        if self.socket is None or self.process is None:
             return 0
         self.socket.close()
         self.socket = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from xml.etree import ElementTree
 
 from .errors import ExportFault
@@ -87,7 +87,7 @@ def _styles(path: str) -> CellStyles:
         for element in styles.iter()
         if _local(element.tag) == "numFmt"
     }
-    cells = next((element for element in styles if _local(element.tag) == "cellXfs"), [])
+    cells: Iterable[ElementTree.Element] = next((element for element in styles if _local(element.tag) == "cellXfs"), [])
     return CellStyles.of(formats, [int(xf.get("numFmtId", 0)) for xf in cells])
 
 

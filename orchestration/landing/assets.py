@@ -9,9 +9,13 @@ from orchestration.landing.inventory import take_inventory
 from orchestration.resources import current_registry
 
 
+def partitions_name(sender: str) -> str:
+    return f"deliveries_{sender}"
+
+
 def partitions(sender: str) -> dg.DynamicPartitionsDefinition:
     """The deliveries of one sender."""
-    return dg.DynamicPartitionsDefinition(name=f"deliveries_{sender}")
+    return dg.DynamicPartitionsDefinition(name=partitions_name(sender))
 
 
 def landing_asset(sender: str, name: str) -> dg.AssetsDefinition:

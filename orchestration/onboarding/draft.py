@@ -116,12 +116,12 @@ def _codes(tables: list[TableGuess]) -> list[str]:
             told += [f"#     {_scalar(w)}: {_suggestion(kind, w)}" for w in words]
             if len(unknown) > len(words):
                 told.append(f"#     …                       # and {len(unknown) - len(words)} more, or rarer than {FEWEST_SHOWN} rows")
-    for kind, words, columns in (("sex", ("sex_codes", "sex_text"), _mapped(tables, "patients", "sex")),
+    for kind, tables_of_words, columns in (("sex", ("sex_codes", "sex_text"), _mapped(tables, "patients", "sex")),
                                  ("follow_up_status", ("follow_up_status", "status_text"), _mapped(tables, "follow_up", "status"))):
-        known = catalogue.words(*words)
-        unknown = list(dict.fromkeys(w for c in columns for w, n in c.values.items() if w.lower() not in known and n >= FEWEST_SHOWN))
-        if unknown:
-            told.append(f"#   {kind}: {{{', '.join(f'{_scalar(w, quoted=True)}: ?' for w in unknown[:10])}}}")
+        known = catalogue.words(*tables_of_words)
+        texts = list(dict.fromkeys(w for c in columns for w, n in c.values.items() if w.lower() not in known and n >= FEWEST_SHOWN))
+        if texts:
+            told.append(f"#   {kind}: {{{', '.join(f'{_scalar(w, quoted=True)}: ?' for w in texts[:10])}}}")
     return ["# codes:", *told] if told else []
 
 
@@ -159,13 +159,13 @@ def _export(found: TableGuess) -> Iterator[str]:
         placed |= columns
     yield from _doubts(found, placed)
     yield from _blank(found, placed)
-    for key, columns in (
+    for key, listed in (
         ("identifiers", [c for c in _certain(found, "identifiers")]),
         ("ignored", [c for c in _certain(found, "ignored") if placed and c not in placed]),
         ("undecided", _undecided(found, placed)),
     ):
-        if columns:
-            yield f"    {key}: [{', '.join(_scalar(c, in_list=True) for c in columns)}]"
+        if listed:
+            yield f"    {key}: [{', '.join(_scalar(c, in_list=True) for c in listed)}]"
 
 
 def _texts(texts: tuple[str | None, ...]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -307,7 +308,7 @@ def share_of(values: dict[str, int], words: set[str] | frozenset[str], lower: bo
     return _share(values, lambda v: (v.lower() if lower else v) in words)
 
 
-def _share(values: dict[str, int], holds) -> float:
+def _share(values: dict[str, int], holds: Callable[[str], bool]) -> float:
     total = sum(values.values())
     return sum(n for v, n in values.items() if holds(v)) / total if total else 0.0
 

@@ -171,13 +171,13 @@ def _redcap_parts(table: SourceTable, connection: duckdb.DuckDBPyConnection) -> 
             f"select distinct {cell[redcap.INSTRUMENT]} from sample where not ({once}) order by 1").fetchall()]
     if redcap.EVENT in cell:
         filled = ", ".join(f"count({c}) > 0" for name, c in cell.items() if not redcap.is_own(name))
-        together: dict[tuple, list[str | None]] = {}
+        together: dict[tuple[bool, ...], list[str | None]] = {}
         for event, columns in connection.execute(
             f"select {cell[redcap.EVENT]}, [{filled}] from sample where {once} group by 1 order by min(source_row)"
         ).fetchall():
             together.setdefault(tuple(columns), []).append(event)
         found = [{redcap.EVENT: tuple(events)} for events in together.values()]
-    elif connection.execute(f"select count(*) from sample where {once}").fetchone()[0]:
+    elif connection.execute(f"select count(*) from sample where {once}").fetchall()[0][0]:
         found = [{}]
     if redcap.INSTRUMENT in cell:
         found = [{**where, redcap.INSTRUMENT: (None,)} for where in found]
@@ -197,7 +197,7 @@ def _table(
     table: SourceTable, connection: duckdb.DuckDBPyConnection, rows: str, dictionary: redcap.Dictionary,
     where: Where | None,
 ) -> TableProfile:
-    count = connection.execute(f"select count(*) from sample where {rows}").fetchone()[0]
+    count = connection.execute(f"select count(*) from sample where {rows}").fetchall()[0][0]
     columns = tuple(_column(connection, i, name, rows, dictionary.get(name)) for i, name in enumerate(table.columns))
     total = count if where or count < min(table.rows, ROWS_LOOKED_AT) else table.rows
     return TableProfile(table.file, table.sheet, table.format, table.encoding, total, len(table.malformed), columns, where)
@@ -206,7 +206,7 @@ def _table(
 def _column(
     connection: duckdb.DuckDBPyConnection, i: int, name: str, rows: str, entry: redcap.Entry | None
 ) -> ColumnProfile:
-    filled, distinct = connection.execute(f"select count(c{i}), count(distinct c{i}) from sample where {rows}").fetchone()
+    filled, distinct = connection.execute(f"select count(c{i}), count(distinct c{i}) from sample where {rows}").fetchall()[0]
     counted = connection.execute(
         f"select trim(c{i}) as v, count(*) as n from sample where {rows} and c{i} is not null"
         f" group by 1 order by n desc, v limit {VALUES_LOOKED_AT}"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from pydantic import ValidationError
@@ -21,7 +22,7 @@ from pydantic import ValidationError
 from orchestration.database.raw_tables import RAW_FIELDS
 from orchestration.queries import query_list
 from orchestration.queries.query import Query
-from orchestration.queries.query_list import QueriesRefused
+from orchestration.queries.query_list import QueriesRefused as QueriesRefused
 from orchestration.raw import pseudonym
 from orchestration.registry.corrections import (
     Correction,
@@ -150,14 +151,14 @@ def find_queries(
 ) -> tuple[list[Query], dict[str, int]]:
     """Questions on the deliveries in force that no record answers yet, and how many of a kind are left out for their number."""
     built = "select count(*) from information_schema.tables where table_schema = 'quality' and table_name = 'rejected_row'"
-    if not connection.execute(built).fetchone()[0]:
+    if not connection.execute(built).fetchall()[0][0]:
         raise QueriesRefused(["nothing is built yet, so nothing can be asked; run: myositis run"])
     file = registry.corrections.get(sender)
     answered = {c.id for c in file.corrections} if file else set()
     rows = [(*row, None) for row in connection.execute(QUESTIONS, {"sender": sender, "hospital": hospital}).fetchall()]
     rows += _open_records(connection, registry, sender)
     queries: list[Query] = []
-    asked: Counter[tuple] = Counter()
+    asked: Counter[tuple[Any, ...]] = Counter()
     left_out: Counter[str] = Counter()
     for kind, delivery, load_id, source_file, sheet, row, entity, field, source_column, expected, own_id in rows:
         query = _query(
@@ -175,7 +176,7 @@ def find_queries(
     return queries, dict(left_out)
 
 
-def _open_records(connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str) -> list[tuple]:
+def _open_records(connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str) -> list[tuple[Any, ...]]:
     """The rows of records that wait for an answer; each is asked by its own id."""
     file = registry.corrections.get(sender)
     rows = []
@@ -197,17 +198,17 @@ def _query(
 ) -> Query:
     record = _raw_record(connection, load_id, entity, file, sheet, row, source_column) if entity else None
     column = item = day = found = match = None
-    if record:
+    if record and entity:
         export = next(x for x in mapping.exports if mapping.export_id(x) == record["export_id"])
         column = _column(export, entity, field, source_column)
-        found = record.get(RAW_NAMES.get(field, field)) if column else None
+        found = record.get(RAW_NAMES.get(field, field)) if column and field else None
         item = next((record[f] for f in ("concept_source", "antibody_source", "event_source", "treatment_source") if record.get(f)), None)
         day = next((record[RAW_NAMES.get(f, f)] for f in KEY_FIELDS if _is_time(f) and record.get(RAW_NAMES.get(f, f))), None)
-        if column:
+        if column and field:
             match = _match(connection, export, entity, field, column, record, delivery, load_id)
     query_id = own_id
-    if own_id is None:
-        named = [match.model_dump(mode="json"), column, found] if match else [delivery, file, sheet, row, kind]
+    if query_id is None:
+        named: list[Any] = [match.model_dump(mode="json"), column, found] if match else [delivery, file, sheet, row, kind]
         query_id = "q_" + hashlib.sha256(json.dumps(named, ensure_ascii=False).encode()).hexdigest()[:10]
     return Query(
         query_id, kind, delivery, file, sheet, row, entity or "", field or "", source_column, column, item, day, found, expected, match,
@@ -236,7 +237,7 @@ def _column(export: Export, entity: str, field: str | None, source_column: str |
     own = getattr(export, entity)
     if field in ("value", "result", "status", "event") and getattr(own, "values", None):
         return source_column if field != "event" else None
-    source = getattr(own, field, None) if field not in (None, "patient_id", "visit_id", "hospital_id") else None
+    source = getattr(own, field, None) if field is not None and field not in ("patient_id", "visit_id", "hospital_id") else None
     return source.columns[0] if source is not None and source.columns else None
 
 
@@ -260,14 +261,14 @@ def _match(
         f"select count(distinct (source_file, source_row)) from raw.{entity} where load_id = ? and export_id = ?"
         + "".join(f" and {k} is not distinct from ?" for k in asked),
         [load_id, record["export_id"], *asked.values()],
-    ).fetchone()[0]
+    ).fetchall()[0][0]
     if named and alike == 1 and (entity == "patients" or cells):
         return Match(file=export.file, sheet=export.sheet, cells=cells, **named)
     place = connection.execute(
         f"select source_file, source_sheet, source_row from raw.{entity} where load_id = ? and export_id = ?"
         + "".join(f" and {k} is not distinct from ?" for k in asked) + " order by all limit 1",
         [load_id, record["export_id"], *asked.values()],
-    ).fetchone()
+    ).fetchall()[0]
     return Match(file=place[0], sheet=place[1], delivery=delivery, row=place[2], cells=cells, **named)
 
 
@@ -338,12 +339,12 @@ def _record(
         )
         return None
     value = answer.value
-    if answer.is_number and any(mapping.decimal_of(x) == "," for x in mapping.exports if fnmatch(answer.file, x.file)):
+    if value is not None and answer.is_number and any(mapping.decimal_of(x) == "," for x in mapping.exports if fnmatch(answer.file, x.file)):
         value = value.replace(".", ",")
     own = next((c for c in registry.corrections[sender].corrections if c.id == query.query_id), None) if answer.kind == "open" else None
     record = {
         "id": query.query_id, "match": own.match if own else query.match, "expect": own.expect if own else {query.column: query.found},
-        "action": {choice.REMOVE: "drop", choice.UNKNOWN: "reject"}.get(answer.choice, "set"),
+        "action": "drop" if answer.choice is choice.REMOVE else "reject" if answer.choice is choice.UNKNOWN else "set",
         "value": {query.column: value} if answer.choice is choice.VALUE else None,
         "reason": f"answer of the hospital to the query list of {asked_on}" + (": right as sent" if answer.choice is choice.RIGHT else ""),
         "reported": asked_on, "status": "withdrawn" if answer.choice is choice.RIGHT else "applied",

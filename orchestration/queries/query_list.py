@@ -153,7 +153,7 @@ def _ask(sheet: Any, seal: Seal, queries: Sequence[Query]) -> None:
     for number, query in enumerate(queries, 1):
         for column, (header, _, field, answered, _) in enumerate(COLUMNS, 1):
             cell = sheet.cell(number + 1, column)
-            value = number if header == "No" else _seal_of(seal, query) if header == "seal" else getattr(query, field, None)
+            value = number if header == "No" else _seal_of(seal, query) if header == "seal" else getattr(query, field, None) if field else None
             _text(cell, value)
             cell.alignment = Alignment(wrap_text=True, vertical="top")
             if answered:  # as text: a spreadsheet would make a date of 1/2 and drop the zeros of 1.20
@@ -218,7 +218,8 @@ def read(path: Path, seal: Seal) -> tuple[list[Answer], date]:
             f'{path.name}: the columns of sheet "{QUESTIONS}" are not those that were sent (expected "{wrong}" where it is not);'
             " copy the answers into the list as it was sent, or ask for a new one"
         ])
-    answers, faults = [], []
+    answers: list[Answer] = []
+    faults: list[str] = []
     for number, row in enumerate(sheet.iter_rows(min_row=2, max_col=len(COLUMNS)), 2):
         if any(cell.value is not None for cell in row):
             answer = _answer(path, seal, number, row, faults)

@@ -51,7 +51,7 @@ def one_holds(cell: str, condition: Condition) -> str:
 
 def code_list_sql(code_list: CodeList, table: SourceTable) -> str:
     """Field, code and label of each line of a code list."""
-    cell = {c: f"c{i}" for i, c in enumerate(table.columns)}
+    cell: dict[str | None, str] = {c: f"c{i}" for i, c in enumerate(table.columns)}  # CodeList has all keys of its shape
     if code_list.code is not None:
         fields = ", ".join(literal(c) for c in code_list.columns)
         return (

@@ -151,7 +151,7 @@ def _was_taken(connection: duckdb.DuckDBPyConnection, load: Load) -> bool:
     return connection.execute(
         "select count(*) from raw.delivery where sender_id = ? and delivery_id = ? and content_sha256 = ? and load_id <> ?"
         " and state in ('accepted', 'replaced')", [load.sender, load.delivery, load.content_sha256, load.load_id],
-    ).fetchone()[0] > 0
+    ).fetchall()[0][0] > 0
 
 
 def _by_column(
@@ -252,7 +252,7 @@ def _compare(
             " join said_before as o using (key) where n.content <> o.content"
         )
         connection.execute("create or replace temp table otherwise_in (key ubigint, item varchar, column_name varchar, is_filled boolean)")
-        if connection.execute("select count(*) from said_otherwise").fetchone()[0]:
+        if connection.execute("select count(*) from said_otherwise").fetchall()[0][0]:
             connection.execute(
                 f"create or replace temp table rows_otherwise as with rows_before as ({before})"
                 f" select {key} as key, false as is_now, * from rows_before"

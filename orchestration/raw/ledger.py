@@ -65,7 +65,7 @@ def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> b
 def was_refused(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
     return connection.execute(
         "select count(*) from raw.delivery where load_id = ? and state = 'refused'", [inventory.load_id]
-    ).fetchone()[0] > 0
+    ).fetchall()[0][0] > 0
 
 
 def judged_by(connection: duckdb.DuckDBPyConnection, sender: str, load_id: str, records_digest: str) -> str:
@@ -73,7 +73,7 @@ def judged_by(connection: duckdb.DuckDBPyConnection, sender: str, load_id: str, 
     others = connection.execute(
         "select md5(string_agg(load_id, ',' order by delivery_id, load_id)) from raw.delivery"
         f" where sender_id = {literal(sender)} and load_id <> {literal(load_id)} and state = 'accepted'",
-    ).fetchone()[0]
+    ).fetchall()[0][0]
     return f"{records_digest}/{others}"
 
 

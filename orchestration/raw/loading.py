@@ -112,7 +112,7 @@ class _Loader(Survey):
         stray = self.stray(part, cells)
         rows, blanks, strays = self.connection.execute(
             f"select count(*), count(*) filter (where {blank}), count(*) filter (where {stray} is not null) from incoming"
-        ).fetchone()
+        ).fetchall()[0]
         none = blank
         if strays:
             none = f"({blank} or {stray} is not null)"
@@ -182,15 +182,15 @@ class _Loader(Survey):
         taken = " or ".join(is_taken(x, cells) for x in feeding)
         unwanted = " or ".join(is_taken(x, cells) for x in part.exports if x.is_ignored) or "false"
         asked = list(dict.fromkeys(c for x in feeding for c in x.columns_asked()))
-        asked = " | ".join(asked[:MAX_COLUMNS_OF_A_ROW]) + (" | …" if len(asked) > MAX_COLUMNS_OF_A_ROW else "")
+        shown = " | ".join(asked[:MAX_COLUMNS_OF_A_ROW]) + (" | …" if len(asked) > MAX_COLUMNS_OF_A_ROW else "")
         left = f"from incoming where not ({blank}) and not ({taken})"
         self.connection.execute(
             "insert into raw.rejected_line by name select ? as sender_id, ? as delivery_id, ? as load_id, ? as source_file,"
             f" ? as source_sheet, source_row, case when {unwanted} then 'row_not_wanted' else 'row_not_expected' end as rule,"
             f" 'no export takes it' as reason, ? as column_name {left}",
-            [self.inventory.sender, self.inventory.delivery, self.inventory.load_id, table.file, table.sheet, asked],
+            [self.inventory.sender, self.inventory.delivery, self.inventory.load_id, table.file, table.sheet, shown],
         )
-        return self.connection.execute(f"select count(*) {left} and not ({unwanted})").fetchone()[0]
+        return self.connection.execute(f"select count(*) {left} and not ({unwanted})").fetchall()[0][0]
 
     def _insert_entity(
         self, export: Export, table: SourceTable, name: str, entity: Entity, cells: dict[str, str], taken: str
@@ -216,7 +216,7 @@ class _Loader(Survey):
             f"insert into raw.{name} by name select {expressions}, source_row, ?::timestamp as loaded_at"
             f" from {source} {' '.join(j for j in joins if j)} where {taken}",
             [utc_now()],
-        ).fetchone()[0]
+        ).fetchall()[0][0]
         if isinstance(entity, Patients):
             for identifier, column in entity.link_by.items():
                 self._insert_links(identifier, cells[column], columns, joins, taken)
@@ -240,6 +240,7 @@ class _Loader(Survey):
         if key not in columns:
             return ""
         source = entity.visit_id if key == "visit_key" else entity.patient_id
+        assert source is not None  # a key among the columns comes from one
         own = [m for m in self.mapping.missing if m.strip("+-.0123456789")]  # 99 can be a patient
         marks = [*NO_ID, *(m.lower() for m in (*own, *source.missing))]
         theirs, bare = columns[key], without_blanks("sent")
@@ -278,8 +279,8 @@ class _Loader(Survey):
             for concept, source in wide.items()
         )
         relation = f"(select * from (select *, unnest([{structs}]) as cell from incoming) where cell.value is not null)"
-        filled = self.connection.execute(f"select count(*) from {relation} where {taken}").fetchone()[0]
-        total = self.connection.execute(f"select count(*) from incoming where {taken}").fetchone()[0] * len(wide)
+        filled = self.connection.execute(f"select count(*) from {relation} where {taken}").fetchall()[0][0]
+        total = self.connection.execute(f"select count(*) from incoming where {taken}").fetchall()[0][0] * len(wide)
         return relation, total - filled
 
     def _record_files(self, opened: list[DeliveredTable]) -> None:
@@ -290,6 +291,6 @@ class _Loader(Survey):
                 file.name, file.sha256, file.bytes, table.format if table else "ignored", table.encoding if table else None,
             ))
 
-    def _ledger(self, table: str, values: tuple) -> None:
+    def _ledger(self, table: str, values: tuple[object, ...]) -> None:
         row = (self.inventory.sender, self.inventory.delivery, self.inventory.load_id, *values)
         self.connection.execute(f"insert into raw.{table} values ({', '.join('?' for _ in row)})", list(row))

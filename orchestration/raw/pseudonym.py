@@ -61,7 +61,7 @@ def key_of_warehouse(connection: duckdb.DuckDBPyConnection, path: Path) -> bytes
         "restore the file from its backup; only if it is lost for good remove the folder of the warehouse and run again: every delivery"
         " is read anew, and every patient gets a new patient_key"
     )
-    has_patients = connection.execute("select count(*) from raw.delivery where state <> 'refused'").fetchone()[0]
+    has_patients = connection.execute("select count(*) from raw.delivery where state <> 'refused'").fetchall()[0][0]
     if (marks or has_patients) and not path.exists():
         raise PseudonymKeyError(f"{path}: no key here, and the patients of this warehouse were named by one; {lost}")
     key = read_or_make_key(path)

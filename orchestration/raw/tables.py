@@ -250,7 +250,7 @@ class Survey:
         other = " or ".join(f"{without_blanks(cells[c])} <> {literal(c)}" for c in part.wanted if c in part.table.columns)
         row = self.connection.execute(
             f"select min(source_row) from incoming where {stray} = 'repeated_header' and ({other or 'false'})"
-        ).fetchone()[0]
+        ).fetchall()[0][0]
         return [] if row is None else [
             f"{self._place(_label(part.table))}: row {row} repeats a column's name above other names: two tables on one sheet;"
             " expected one; ask for each as a sheet or a file of its own"

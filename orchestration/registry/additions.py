@@ -7,7 +7,7 @@ Belongs here: which seeds take additions, and what is wrong with one. Does not b
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from orchestration.registry import catalogue
@@ -76,7 +76,7 @@ def _names_of_ids(found: dict[str, list[Row]], seed: str, id_column: str, synony
     return list(named.values())
 
 
-def _column_faults(path: Path, columns: list[str]) -> Iterator[str]:
+def _column_faults(path: Path, columns: Sequence[str]) -> Iterator[str]:
     known = list(catalogue.shipped(path.stem)[0])
     for column in columns:
         if column not in known:

@@ -255,6 +255,7 @@ def put_records(path: Path, sender: str, records: Sequence[Correction]) -> None:
 
 def _with_record(text: str, record: Correction) -> str:
     root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert root is not None  # an empty file of corrections is refused where a registry is read
     lines = text.splitlines()
     entry = next(((key, value) for key, value in root.value if key.value == "corrections"), None)
     if entry is None:
@@ -284,7 +285,7 @@ def _end(node: yaml.Node) -> int:
 def _as_yaml(record: Correction, indent: int) -> list[str]:
     """A record in the style of a file written by hand; every text of a cell in quotes."""
     kept = record.model_dump(mode="json", exclude_none=True)
-    value = record.value and {"value": dict(record.value)}  # an empty cell is said, not left out
+    value: dict[str, Any] | None = record.value and {"value": dict(record.value)}  # an empty cell is said, not left out
     shown = kept | {"expect": dict(record.expect)} | (value or {})
     lines = [f"{key}: {text if key in ('id', 'action', 'status', 'reported') else json.dumps(text, ensure_ascii=False)}"
              for key, text in shown.items()]
@@ -295,7 +296,9 @@ def _as_yaml(record: Correction, indent: int) -> list[str]:
 def _identifier_pattern() -> re.Pattern[str]:
     from expectations import RAW_SUITE, load_suite
 
-    return re.compile(load_suite(RAW_SUITE).parameters["identifier_like"].default)
+    pattern = load_suite(RAW_SUITE).parameters["identifier_like"].default
+    assert pattern is not None  # the suite that ships states it
+    return re.compile(pattern)
 
 
 def looks_like_an_identifier(text: str) -> bool:

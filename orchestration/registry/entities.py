@@ -34,7 +34,7 @@ class Condition(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def short_form(cls, value: object) -> object:
+    def short_form(cls, value: Any) -> object:
         negated = isinstance(value, dict) and set(value) == {"not"}
         texts = value["not"] if negated else value
         texts = texts if isinstance(texts, list) else [texts]
@@ -78,7 +78,8 @@ DateFormats = Annotated[list[str], AfterValidator(_date_formats)]
 
 
 def _kind_of_source(value: object) -> str | None:
-    return {str: "str", list: "list", dict: "ColumnSource", ColumnSource: "ColumnSource"}.get(type(value))
+    kinds: dict[type, str] = {str: "str", list: "list", dict: "ColumnSource", ColumnSource: "ColumnSource"}
+    return kinds.get(type(value))
 
 
 NO_SOURCE = "give a column's name (a number in quotes), a list of columns, or {column: …, …}"

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from analytics.paper.published import Paper
 from analytics.study.file import Study
@@ -30,7 +31,7 @@ from orchestration.registry.mapping import Mapping
 from orchestration.registry.mapping_file import place_in_mapping, read_mapping, unknown_ids
 from orchestration.registry.published import read_paper
 from yaml_files.strict import Id, Strict
-from yaml_files.yaml_file import ConfigurationError, dotted, line_of, nearest, read_model
+from yaml_files.yaml_file import ConfigurationError, Location, dotted, line_of, nearest, read_model
 
 SHIPPED_REGISTRY = Path(__file__).resolve().parents[2] / "registry"
 DEFINITIONS = SHIPPED_REGISTRY.parent / "dbt_project" / "seeds" / "definitions.csv"
@@ -154,7 +155,7 @@ class Registry:
             for entity, content in export.entities():
                 for key, source in content.sources():
                     if ASKED in source.columns:
-                        location = ("exports", i, entity, *key)
+                        location: Location = ("exports", i, entity, *key)
                         yield f"{self.place_in_mapping(sender, *location)}: {dotted(location)}: name the column in place of {ASKED}"
             if export.undecided:
                 yield (
@@ -220,7 +221,7 @@ def load_registry(folder: Path) -> Registry:
     return Registry(folder, file, mappings, studies, corrections, waivers, papers, additions)
 
 
-def _collect(faults: list[str], path: Path, model: type, folder: Path):
+def _collect(faults: list[str], path: Path, model: type[BaseModel], folder: Path) -> Any:
     shown_as = str(path.relative_to(folder))
     try:
         return read_mapping(path, shown_as) if model is Mapping else read_model(path, model, shown_as)
@@ -238,7 +239,7 @@ def _misnamed(folder: Path) -> list[str]:
     ]
 
 
-def _read_folder(faults: list[str], folder: Path, kind: str, model: type, id_key: str) -> dict:
+def _read_folder(faults: list[str], folder: Path, kind: str, model: type[BaseModel], id_key: str) -> dict[str, Any]:
     found = {}
     for path in sorted((folder / kind).glob("*.yml")):
         item = _collect(faults, path, model, folder)

@@ -7,9 +7,9 @@ Belongs here: the pydantic models of `hospitals/<sender>.yml`. Does not belong h
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from orchestration.exports import ReadSpec
 from orchestration.registry.entities import (
@@ -162,7 +162,7 @@ class Codes(Strict):
 
     @field_validator("*")
     @classmethod
-    def any_other(cls, value: dict, info) -> dict:
+    def any_other(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         if info.field_name not in ("results", "missing") and value.get("*") is not None:
             raise ValueError('"*" is any name that nobody knows; it can only be null (not wanted)')
         return value

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -44,7 +45,7 @@ def place_in_mapping(path: Path, shown_as: str, location: Location) -> str:
 
 def unknown_ids(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
     """A sentence for every test, antibody, event or treatment that the mapping names and the catalogue does not have."""
-    named = [
+    named: list[tuple[str, Location, Any]] = [
         (kind, ("exports", i, entity, "values", name), name)
         for i, export in enumerate(mapping.exports) for entity, kind in WIDE_KINDS.items()
         for name in getattr(getattr(export, entity), "values", None) or {}

@@ -11,10 +11,11 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, TypeVar, get_args
 
 from analytics.paper.printed_numbers import PrintedNumber
 from analytics.paper.published import (
+    Analyses,
     Paper,
     PaperFile,
     PrintedAnalysis,
@@ -29,6 +30,9 @@ from yaml_files.yaml_file import ConfigurationError, line_of, nearest, read_mode
 
 PAPER, SUMMARIES, P_VALUES = "paper.yml", "summaries.csv", "p_values.csv"
 ENCODING = "utf-8-sig"
+
+Row = TypeVar("Row", bound=PrintedSummary | PrintedP | PrintedTerm | PrintedAnalysis)
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def read_paper(folder: Path, shown_as: str | None = None) -> Paper:
         if terms
         else (),
         analyses=read.rows(
-            analyses.file, ANALYSIS_COLUMNS, lambda line, row: _analysis(line, row, file), True
+            analyses.file, ANALYSIS_COLUMNS, lambda line, row: _analysis(line, row, analyses), True
         )
         if analyses
         else (),
@@ -110,7 +114,9 @@ class _Reader:
     prefix: str
     faults: list[str]
 
-    def rows(self, name: str, columns: Columns, parse: Callable, required: bool = False) -> tuple:
+    def rows(
+        self, name: str, columns: Columns, parse: Callable[[int, dict[str, str]], Row], required: bool = False
+    ) -> tuple[Row, ...]:
         path = self.folder / name
         if not path.is_file():
             if required:
@@ -126,7 +132,9 @@ class _Reader:
             return ()
         return tuple(self._parsed(shown, text, columns, parse))
 
-    def _parsed(self, shown: str, text: str, columns: Columns, parse: Callable) -> Iterator:
+    def _parsed(
+        self, shown: str, text: str, columns: Columns, parse: Callable[[int, dict[str, str]], Row]
+    ) -> Iterator[Row]:
         reader = csv.reader(io.StringIO(text, newline=""))
         header = [name.strip() for name in next(reader, [])]
         if faults := _header_faults(shown, header, columns):
@@ -180,9 +188,8 @@ def _summary(line: int, row: dict[str, str]) -> PrintedSummary:
         raise Faulty("summary", f'expected one of {", ".join(kinds)}; found "{kind}".{nearest(kind, kinds)}')
     numbers = _parse("printed", parse_summary, kind, row["printed"])
     size = _whole(row, "group_size")
-    return PrintedSummary(
-        line, *_names(row, "table", "variable", "group"), size, kind, row["printed"], numbers
-    )
+    table, variable, group = _names(row, "table", "variable", "group")
+    return PrintedSummary(line, table, variable, group, size, kind, row["printed"], numbers)
 
 
 def _p_value(line: int, row: dict[str, str], file: PaperFile) -> PrintedP:
@@ -191,18 +198,18 @@ def _p_value(line: int, row: dict[str, str], file: PaperFile) -> PrintedP:
     if stars and stars not in file.stars:
         marks = ", ".join(file.stars) or "none"
         raise Faulty("stars", f'{PAPER} does not say what "{stars}" means; its stars: {marks}')
-    names = _names(row, "table", "variable", "group_a", "group_b")
-    return PrintedP(line, *names, row["printed_p"], number, stars)
+    table, variable, group_a, group_b = _names(row, "table", "variable", "group_a", "group_b")
+    return PrintedP(line, table, variable, group_a, group_b, row["printed_p"], number, stars)
 
 
 def _term(line: int, row: dict[str, str], table: str) -> PrintedTerm:
     statistic = _parse("chi2", PrintedNumber.parse, row["chi2"])
-    names = _names(row, "response", "effect")
-    return PrintedTerm(line, table, *names, statistic, _whole(row, "df"), _probability(row, "printed_p"))
+    response, effect = _names(row, "response", "effect")
+    return PrintedTerm(line, table, response, effect, statistic, _whole(row, "df"), _probability(row, "printed_p"))
 
 
-def _analysis(line: int, row: dict[str, str], file: PaperFile) -> PrintedAnalysis:
-    known = file.analyses.lookup
+def _analysis(line: int, row: dict[str, str], analyses: Analyses) -> PrintedAnalysis:
+    known = analyses.lookup
     name = row["analysis"]
     if name not in known:
         listed = ", ".join(known)
@@ -215,7 +222,7 @@ def _analysis(line: int, row: dict[str, str], file: PaperFile) -> PrintedAnalysi
         raise Faulty("group_b" if row["group_a"] else "group_a", "a pair has two groups; give both, or none")
     numbers = _parse("printed_p", parse_numbers, row["printed_p"], len(known[name].values))
     return PrintedAnalysis(
-        line, file.analyses.table, name, row["group_a"], row["group_b"], row["printed_p"], numbers
+        line, analyses.table, name, row["group_a"], row["group_b"], row["printed_p"], numbers
     )
 
 
@@ -244,7 +251,7 @@ def _whole(row: dict[str, str], column: str) -> int:
     return int(row[column])
 
 
-def _parse(column: str, parse: Callable, *arguments):
+def _parse(column: str, parse: Callable[..., Parsed], *arguments: Any) -> Parsed:
     try:
         return parse(*arguments)
     except ValueError as error:

@@ -19,7 +19,7 @@ def needs_build(registry: Registry) -> bool:
 
     manifest = current_manifest(registry)
     with warehouse(registry.warehouse) as connection:
-        if manifest is None and not connection.execute("select count(*) from raw.current_load").fetchone()[0]:
+        if manifest is None and not connection.execute("select count(*) from raw.current_load").fetchall()[0][0]:
             return False
         wanted = release_id(registry, connection)
         is_cut_short = (state(connection, BUILT_BY_RULES) or "").startswith(BEING_BUILT)

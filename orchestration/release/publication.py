@@ -22,18 +22,18 @@ def publish(registry: Registry) -> dict[str, Any]:
     """Make the candidate the current release: checkpoint, fsync, rename, manifest, and last the link in one rename."""
     candidate = candidate_file(registry)
     with duckdb.connect(str(candidate)) as connection:
-        identity, name = connection.execute("select release_id, registry_name from release.release_info").fetchone()
+        identity, name = connection.execute("select release_id, registry_name from release.release_info").fetchall()[0]
         tables = connection.execute(
             "select table_schema || '.' || table_name from information_schema.tables order by 1"
         ).fetchall()
-        rows = {t: connection.execute(f"select count(*) from {t}").fetchone()[0] for (t,) in tables}
+        rows = {t: connection.execute(f"select count(*) from {t}").fetchall()[0][0] for (t,) in tables}
         deliveries = connection.execute(
             "select sender_id, delivery_id, content_sha256, rows_in, rows_accepted, rows_rejected from quality.delivery"
             " where load_id_in_force is not null order by all"
         ).fetchall()
         checks = connection.execute(
             "select count(*), count(*) filter (where passed), count(*) filter (where waived) from quality.check_result"
-        ).fetchone()
+        ).fetchall()[0]
         connection.execute("checkpoint")
     with candidate.open("rb") as handle:
         os.fsync(handle.fileno())

@@ -14,7 +14,7 @@ import base64
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -327,7 +327,7 @@ def _page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "table_html": lambda table: Markup(laid_out[table.name]),
         "notes": lambda table: [(mark, Markup(text)) for mark, text in notes_of(_shortened(table))],
         "svg": svg,
@@ -336,6 +336,7 @@ def _page(
             "data:text/csv;base64," + base64.b64encode(sheets[table.name]).decode("ascii")
         ),
     }
+    environment.filters |= filters
     return environment.get_template("report.html.j2").render(
         content=content,
         info=content.info,

@@ -41,7 +41,7 @@ def _run(registry: Registry, suite: Path, schema: str, parameters: Mapping[str, 
     return results
 
 
-def record_checks(connection: duckdb.DuckDBPyConnection, results: Iterable, scope: str) -> None:
+def record_checks(connection: duckdb.DuckDBPyConnection, results: Iterable[CheckResult], scope: str) -> None:
     """Replace the results of one scope (a load, or the marts) by ``results`` (expectations.CheckResult)."""
     connection.execute(TABLE)
     rows = [

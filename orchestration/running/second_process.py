@@ -69,8 +69,8 @@ def begin(function: Callable[..., T], *arguments: Any) -> Callable[[], T]:
         value = function(*arguments)
         return lambda: value
     if _early is not None and _early[0] == (function, arguments):
-        (_, end), _early = _early, None
-        return end
+        (_, waiting), _early = _early, None
+        return waiting
     number, _begun = _begun, _begun + 1
     try:
         _calls.send((function, arguments))
@@ -145,7 +145,9 @@ def started(ahead: Sequence[str] = AHEAD) -> Iterator[None]:
 
 def _end_with_parent() -> None:
     """A first process that is killed cannot say so; the run after it must not meet this one at work."""
-    wait([multiprocessing.parent_process().sentinel])
+    first = multiprocessing.parent_process()
+    assert first is not None  # this runs in the process that it has spawned
+    wait([first.sentinel])
     os._exit(1)
 
 

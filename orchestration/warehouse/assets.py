@@ -113,11 +113,11 @@ def _events(
                     },
                 )
         elif result.resource_type == "test":
-            key = _check_key(manifest, node, translator)
-            if key is not None and (key.asset_key, key.name) in checks:
+            check = _check_key(manifest, node, translator)
+            if check is not None and (check.asset_key, check.name) in checks:
                 yield dg.AssetCheckResult(
-                    asset_key=key.asset_key,
-                    check_name=key.name,
+                    asset_key=check.asset_key,
+                    check_name=check.name,
                     passed=result.status == "pass",
                     severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
                     metadata={"failures": result.failures or 0},

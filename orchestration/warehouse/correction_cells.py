@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from typing import Any
 
 import duckdb
 
 from orchestration.registry.corrections import Correction, Feed, exports_of, feeds
 from orchestration.registry.entities import ENTITIES, RAW_NAMES
 from orchestration.registry.folder import Registry
-from orchestration.registry.mapping import Mapping
+from orchestration.registry.mapping import Export, Mapping
 from yaml_files.yaml_file import line_of
 
 HAS_SOURCE_COLUMN = ("observations", "antibodies", "events")
@@ -90,7 +91,7 @@ def _resolve(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
         connection.executemany("insert or ignore into raw.registry_load_to_restage values (?)", marked)
 
 
-def _cells_by_load(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple]:
+def _cells_by_load(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[Any, ...]]:
     rows = connection.execute(
         f"select load_id, count(*), sum(hash({CELL_COLUMNS}))::varchar from raw.registry_corrected_cell group by 1"
     ).fetchall()
@@ -192,7 +193,9 @@ def _lay_out(connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: _Loa
             connection.executemany(f"insert into {name} values ({', '.join('?' * len(rows[0]))})", rows)
 
 
-def _targets(mapping: Mapping, exports: list, record: Correction, entities: list[tuple[str, str]]) -> Iterable[tuple]:
+def _targets(
+    mapping: Mapping, exports: list[Export], record: Correction, entities: list[tuple[str, str]]
+) -> Iterable[tuple[str, str, str | None, str, str | None]]:
     """(entity, export, source column, field, value) of what a record changes; field '' stands for the record as a whole."""
     if record.action == "drop":
         return [(entity, export, None, "", None) for export, entity in entities]
@@ -307,7 +310,7 @@ def _was_mended_before(connection: duckdb.DuckDBPyConnection, sender: str, recor
         "select count(*) from raw.registry_correction_match"
         " where correction_id = ? and delivery_id < ? and rows_as_expected = 0",
         [correction_id(sender, record), latest],
-    ).fetchone()[0] > 0
+    ).fetchall()[0][0] > 0
 
 
 def _waits(connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str) -> bool:

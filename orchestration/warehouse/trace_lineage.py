@@ -18,10 +18,12 @@ from orchestration.warehouse.lineage import FILE, Lineage
 
 NOT_TRACED = {"int_touched_patient"}  # its SQL differs between a first build and later ones
 
+Schema = dict[str, dict[str, dict[str, str]]]  # type of a column by layer, table and column
+
 
 def trace_models(registry: Registry, manifest: dict[str, Any]) -> Lineage:
     """Trace every model of a registry that has been built, from its compiled SQL and the tables' columns."""
-    schema: dict[str, dict[str, dict[str, str]]] = {}
+    schema: Schema = {}
     with duckdb.connect(str(registry.warehouse), read_only=True) as connection:
         for layer, table, column, kind in connection.execute(
             "select table_schema, table_name, column_name, data_type from information_schema.columns order by all"
@@ -35,7 +37,7 @@ def trace_models(registry: Registry, manifest: dict[str, Any]) -> Lineage:
     }
 
 
-def _trace(sql: str, schema: dict[str, dict[str, dict[str, str]]]) -> dict[str, list[list[str]]]:
+def _trace(sql: str, schema: Schema) -> dict[str, list[list[str]]]:
     """Every output column with the columns of tables that it is made from."""
     from sqlglot import exp, parse_one
     from sqlglot.lineage import lineage
@@ -45,7 +47,8 @@ def _trace(sql: str, schema: dict[str, dict[str, dict[str, str]]]) -> dict[str, 
     tree = parse_one(sql, dialect="duckdb")
     for named in tree.find_all(exp.Table):
         named.set("catalog", None)
-    tree = qualify(tree, schema=schema, dialect="duckdb", validate_qualify_columns=False, identify=False)
+    tree = qualify(tree, schema=dict(schema), dialect="duckdb", validate_qualify_columns=False, identify=False)
+    assert isinstance(tree, exp.Query)  # a model is one
     scope = build_scope(tree)
     traced = {}
     for column in tree.named_selects:

@@ -210,3 +210,10 @@ def test_nullable_and_categorical_columns_are_read_as_plain_ones() -> None:
     plain = fit_mixed_model(data, "y", "group * visit_index", factors={"group": ["b", "a"]}, serial="ar1")
     fit = fit_mixed_model(typed, "y", "group * visit_index", serial="ar1")
     pd.testing.assert_series_equal(fit.coefficients, plain.coefficients)
+
+
+@pytest.mark.parametrize("asked", ["information", "kenward_roger"])
+def test_what_a_model_that_was_not_fitted_cannot_say_is_refused_with_its_note(asked: str) -> None:
+    fit = fit_mixed_model(small().assign(y=np.nan), response="y", fixed="group * visit")
+    with pytest.raises(ValueError, match=f"{asked}: the model was not fitted .too_few_observations: no row"):
+        getattr(fit, asked)

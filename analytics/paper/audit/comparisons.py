@@ -47,8 +47,9 @@ def without_summaries(paper: Paper) -> list[Finding]:
     summaries = {(s.table, s.variable, s.group): s for s in paper.summaries}
     found = []
     for p in paper.p_values:
-        pair = {g: summaries.get((p.table, p.variable, g)) for g in (p.group_a, p.group_b)}
-        if missing := [g for g, summary in pair.items() if summary is None]:
+        of_group = {g: summaries.get((p.table, p.variable, g)) for g in (p.group_a, p.group_b)}
+        pair = {g: summary for g, summary in of_group.items() if summary is not None}
+        if missing := [g for g in of_group if g not in pair]:
             text = f"no summary of {' and '.join(missing)} is printed: nothing to hold the p value against"
         elif len({summary.kind for summary in pair.values()}) > 1:
             kinds = " and ".join(f"{summary.kind} of {g}" for g, summary in pair.items())

@@ -69,7 +69,8 @@ def _finding(comparison: Comparison, test: str, words: str) -> Finding:
 
     if any(count > size for count, size in zip(counts, comparison.sizes, strict=True)):
         return said(NOT_CHECKED, "a count exceeds its group")
-    by_percent = list(islice(product(*(sizes_that_fit(s) or [s.group_size] for s in (a, b))), MOST_TRIED))
+    of_a, of_b = (sizes_that_fit(s) or [s.group_size] for s in (a, b))
+    by_percent = list(islice(product(of_a, of_b), MOST_TRIED))
     for tried, sizes in enumerate(by_percent, start=1):
         value = p_of_counts(test, counts, sizes)
         if p.number.admits(value):
@@ -90,12 +91,12 @@ def _finding(comparison: Comparison, test: str, words: str) -> Finding:
         return said(
             HOLDS_IF, f"{text}; {names} gives the printed p", strength_of(len(others)), len(others) + 1
         )
-    sizes, tried = _sizes_without_percents(comparison, test, counts)
+    set_aside, tried = _sizes_without_percents(comparison, test, counts)
     rest = "; ".join(f"{test_words(other)} {format_p(value)}" for other, value in others.items())
     text += f", and neither another size that the percents allow nor another test the printed p ({rest})"
-    if sizes:
-        shown = "; ".join(_of(counts, pair) for pair in sizes[:SHOWN])
-        text += f". With the percents set aside {len(sizes)} of {tried} pairs of sizes would: {shown}"
+    if set_aside:
+        shown = "; ".join(_of(counts, pair) for pair in set_aside[:SHOWN])
+        text += f". With the percents set aside {len(set_aside)} of {tried} pairs of sizes would: {shown}"
     else:
         text += f". With the percents set aside none of {tried} pairs of sizes would"
     is_whole_search = max(tried, len(by_percent)) < MOST_TRIED
@@ -107,7 +108,7 @@ def _sizes_without_percents(
     comparison: Comparison, test: str, counts: tuple[int, int]
 ) -> tuple[list[tuple[int, int]], int]:
     """Sizes up to the header's that give the printed p whatever the percents say, fewest missing first."""
-    pairs = list(by_missing(comparison.sizes, [max(count, 1) for count in counts]))
+    pairs = [(n, m) for n, m in by_missing(comparison.sizes, [max(count, 1) for count in counts])]
     return [s for s in pairs if comparison.p.number.admits(p_of_counts(test, counts, s))], len(pairs)
 
 

@@ -59,7 +59,8 @@ def _faults(summary: PrintedSummary, variable: PrintedVariable) -> Iterator[str]
         if q1.interval[0] > median.interval[1] or median.interval[0] > q3.interval[1]:
             yield "the median does not lie between the quartiles"
     elif len(summary.numbers) > 1:
-        yield from _sd_faults(*summary.numbers, summary.group_size, variable)
+        mean, sd = summary.numbers
+        yield from _sd_faults(mean, sd, summary.group_size, variable)
 
 
 def _sd_faults(mean: PrintedNumber, sd: PrintedNumber, n: int, variable: PrintedVariable) -> Iterator[str]:

@@ -16,6 +16,7 @@ ties and the correction; the exact test without ties widens both. The bounds are
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import islice
 
 import numpy as np
@@ -97,7 +98,7 @@ def _least_variance(a: OrderBounds, b: OrderBounds) -> float:
     return n * m / 12 * ((total + 1) - float((ties**2 - 1).sum()) / (total * (total - 1)))
 
 
-def _exact_p(n: int, m: int):
+def _exact_p(n: int, m: int) -> Callable[[float], float]:
     """p of the exact test without ties by the distance of U from its mean."""
     chances = rank_sum.exact_null_distribution(n, m)
     distances = np.abs(np.arange(len(chances)) - n * m / 2)

@@ -121,7 +121,8 @@ class Fits:
 
 
 def fits_of(comparison: Comparison) -> Fits:
-    least = tuple(max(SMALLEST, size - REACH) for size in comparison.sizes)
+    low_a, low_b = (max(SMALLEST, size - REACH) for size in comparison.sizes)
+    least = low_a, low_b
     n, m = (np.arange(low, size + 1, dtype=float) for low, size in zip(least, comparison.sizes, strict=True))
     moments = Moments.of(comparison.a), Moments.of(comparison.b)
     overlaps = np.vectorize(comparison.p.number.overlaps, otypes=[bool])
@@ -133,7 +134,8 @@ def fits_of(comparison: Comparison) -> Fits:
 
 def check_t_tests(paper: Paper) -> list[Finding]:
     """Each comparison of means, and each row of a table in which values must be missing."""
-    found, rows = [], {}
+    found: list[Finding] = []
+    rows: dict[tuple[str, str], list[Fits]] = {}
     for comparison in comparisons(paper, MEAN_SD):
         if reason := _not_possible(comparison):
             found.append(_said(comparison, NOT_CHECKED, reason))

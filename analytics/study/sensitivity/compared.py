@@ -242,10 +242,11 @@ def log_rank_variants(asked: LogRankVariants, cohort: Cohort, results: Results) 
     from analytics.survival.permutation import permutation_log_rank_k
 
     data = times(cohort, asked.endpoint, asked.groups)
-    options, tests = {"levels": asked.groups, "pairwise": True}, statistical_tests(TIME_TO_EVENT)
+    options: dict[str, Any] = {"levels": asked.groups, "pairwise": True}
+    tests = statistical_tests(TIME_TO_EVENT)
     found = {"as_printed": log_rank(data, "time", "event", "group_id", **options).summary}
     for variant in asked.variants:
-        how = {"method": "exact"} if variant == "exact" else tests[variant].options
+        how: Mapping[str, Any] = {"method": "exact"} if variant == "exact" else tests[variant].options
         found[variant] = log_rank(data, "time", "event", "group_id", **options, **how).summary
     if "exact" in found and len(asked.groups) > 2:
         codes = data["group_id"].map({g: i for i, g in enumerate(asked.groups)}).to_numpy()

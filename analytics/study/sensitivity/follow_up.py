@@ -48,7 +48,7 @@ def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -
         for g, part in times.groupby("group_id", sort=False)
         if part["lost"].any()
     ]
-    tested = {}
+    tested: dict[str, list[dict[str, Any]]] = {}
     for r in rows:
         if r["part"] == "bounds":
             tested.setdefault(r["label"], []).append(r)
@@ -97,23 +97,28 @@ def _lost_against_retained(asked: LostToFollowUp, cohort: Cohort, times: pd.Data
         }
         for side in ("lost", "retained"):
             values = data.loc[data["side"] == side, "value"].dropna()
-            found = (
+            found: dict[str, Any] = (
                 {"count": int(values.sum()), "method": "count"}
                 if is_yes_no
                 else {
-                    "display": format_median_iqr(*values.quantile([0.5, 0.25, 0.75]), keep_zeros=False) if len(values) else "",
+                    "display": _median_iqr(values) if len(values) else "",
                     "method": "median (quartiles)",
                 }
             )
             rows.append(row(variant=side, n=len(values), **shared, **found))
         groups = ("lost", "retained")
-        found = (
+        test = (
             fisher(data, value="value", group="side", groups=groups, level=1.0)
             if is_yes_no
             else mann_whitney(data, value="value", group="side", groups=groups, method="exact")
         )
-        rows.append(row(variant="lost_minus_retained", **shared) | from_test(found))
+        rows.append(row(variant="lost_minus_retained", **shared) | from_test(test))
     return rows
+
+
+def _median_iqr(values: pd.Series) -> str:
+    median, q1, q3 = values.quantile([0.5, 0.25, 0.75])
+    return format_median_iqr(median, q1, q3, keep_zeros=False)
 
 
 def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, results: Results) -> list[dict[str, Any]]:

@@ -73,7 +73,9 @@ def confounding(asked: Confounding, cohort: Cohort, results: Results) -> Answer:
         .merge(cohort.value(asked.outcome, asked.visit)[["patient", "value"]], on="patient")
         .assign(factor_group=lambda d: d["group_id"])
     )
-    rows, apart, overlapping = [], [], []
+    rows: list[dict[str, Any]] = []
+    apart: list[str] = []
+    overlapping: list[str] = []
     for factor in asked.factors:
         column = members[factor].map(lambda v: ", ".join(v) if isinstance(v, tuple) else v)
         is_number = pd.api.types.is_numeric_dtype(column)
@@ -269,7 +271,7 @@ def _coefficient(fit: Any, term: str, turn: bool = False) -> dict[str, Any]:
     if found["estimate"] is None:
         return base | found | {"status": fit.status if fit.status != OK else NOT_ESTIMABLE}
     if turn:
-        found = {name: -value if name != "p_value" else value for name, value in found.items()}
+        found = {name: -value if value is not None and name != "p_value" else value for name, value in found.items()}
         found |= {"ci_low": found["ci_high"], "ci_high": found["ci_low"]}
     return base | found | {"status": OK}
 

@@ -12,8 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from analytics.study.parts import PATIENT_COLUMNS, Adjustment, WeightedTest
+from analytics.study.parts import Adjustment, PatientColumn, WeightedTest
 from yaml_files.strict import Id, Strict
+
+LogRankVariant = Literal["exact", "peto", "tarone_ware"]
 
 
 class Asked(Strict):
@@ -28,7 +30,7 @@ class Multiplicity(Asked):
 
     kind: Literal["multiplicity"]
     tables: list[str] = Field(min_length=1)
-    adjust: list[Adjustment] = Field(default_factory=lambda: ["BH", "holm"], min_length=1)
+    adjust: list[Adjustment] = Field(default_factory=lambda: list[Adjustment](["BH", "holm"]), min_length=1)
     level: float = Field(0.05, gt=0, lt=1)
 
 
@@ -69,7 +71,7 @@ class Confounding(Asked):
 
     kind: Literal["confounding"]
     groups: list[Id] = Field(min_length=2)
-    factors: list[Literal[PATIENT_COLUMNS]] = Field(min_length=1, description="Columns of the patient.")
+    factors: list[PatientColumn] = Field(min_length=1, description="Columns of the patient.")
     outcome: Id = Field(description="A variable for which adjustment by each factor is tried.")
     visit: Id = "baseline"
 

@@ -102,6 +102,7 @@ TESTS = (
         "mann_whitney", MEASUREMENT, TWO, "groups.two_groups:mann_whitney", "Mann–Whitney", "MW",
         "the ranks of two groups, by a normal approximation",
         effect="hodges_lehmann_shift",
+        options={"method": "asymptotic"},
         in_r=InR("normal_ranks(a, b, correct = TRUE)", _RANKS, SHIFT),
     ),
     StatisticalTest(
@@ -109,7 +110,7 @@ TESTS = (
         "Mann–Whitney, no continuity correction", "MW, no cc",
         "the ranks of two groups, without the correction for continuity",
         effect="hodges_lehmann_shift",
-        options={"continuity": False},
+        options={"method": "asymptotic", "continuity": False},
         in_r=InR("normal_ranks(a, b, correct = FALSE)", _RANKS, SHIFT),
     ),
     StatisticalTest(

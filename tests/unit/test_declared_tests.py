@@ -272,33 +272,26 @@ def test_the_readme_of_studies_names_every_test() -> None:
 
 
 @pytest.mark.parametrize(
-    ("response", "row", "sentence"),
+    ("response", "row", "finding", "fitting"),
     [
-        (
-            MEASUREMENT,
-            {"test": "fisher"},
-            "score: test fisher is not for summary mean_sd; expected mann_whitney, mann_whitney_no_continuity,"
-            " mann_whitney_exact, student_t, welch_t, levene, brown_forsythe, kolmogorov_smirnov or none",
-        ),
-        (
-            COUNT,
-            {"overall": "anova"},
-            "female: overall anova is not for summary count_percent; expected fisher_k, chi_square_k or none",
-        ),
-        (
-            BOUNDED,
-            {"test": "gehan", "overall": "kruskal_wallis"},
-            "marker: censored: bounds goes with summary median_iqr and test peto_prentice, gehan, gehan_exact or"
-            " none; found median_iqr, gehan, kruskal_wallis",
-        ),
+        (MEASUREMENT, {"test": "fisher"}, "score: test fisher is not for summary mean_sd", TWO),
+        (COUNT, {"overall": "anova"}, "female: overall anova is not for summary count_percent", MANY),
     ],
 )
 def test_a_test_that_does_not_fit_its_variable_is_refused(
-    response: str, row: dict[str, str], sentence: str
+    response: str, row: dict[str, str], finding: str, fitting: str
 ) -> None:
+    expected = ", ".join(statistical_tests(response, groups=fitting))
     with pytest.raises(ValidationError) as fault:
         small_study.study(**study_of(response, **row))
-    assert sentence in str(fault.value)
+    assert f"{finding}; expected {expected} or none" in str(fault.value)
+
+
+def test_bounds_have_no_test_of_all_groups() -> None:
+    with pytest.raises(ValidationError) as fault:
+        small_study.study(**study_of(BOUNDED, test="gehan", overall="kruskal_wallis"))
+    assert "marker: censored: bounds goes with summary median_iqr and test peto_prentice" in str(fault.value)
+    assert "or none; found median_iqr, gehan, kruskal_wallis" in str(fault.value)
 
 
 def test_a_test_of_all_groups_needs_two() -> None:

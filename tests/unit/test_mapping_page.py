@@ -11,6 +11,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from orchestration.exports.formats import STATED
 from orchestration.registry.catalogue import seed
 from orchestration.registry.entities import ENTITIES, ColumnSource, Condition
 from orchestration.registry.mapping import ChangesAllowed, CodeList, Codes, Export, HospitalEntry, Mapping
@@ -79,3 +80,8 @@ def test_the_rules_that_the_page_explains_are_rules() -> None:
     table = TEXT.split("| in the summary |")[1].split("\n\n")[0].splitlines()[2:]
     named = {rule for line in table for rule in re.findall(r"`([a-z_]+)`", line.split("|")[1])}
     assert {"concept_unknown", "date_ambiguous"} <= named <= {row["rule"] for row in seed("rejection_rules")}
+
+
+def test_the_page_names_every_format_that_a_mapping_can_state() -> None:
+    [row] = [line for line in TEXT.splitlines() if line.startswith("| `format` |")]
+    assert set(re.findall(r"`([a-z]+)`", row)) - {"format"} == set(STATED) - {"auto"}

@@ -27,7 +27,7 @@ from orchestration.catalogue import Row
 from orchestration.corrections import CorrectionFile, faults_of
 from orchestration.entities import ASKED, Id, Strict
 from orchestration.mapping import Mapping
-from orchestration.mapping_file import place_in_mapping, read_mapping, unknown_ids
+from orchestration.mapping_file import other_forms, place_in_mapping, read_mapping, unknown_ids
 from orchestration.published import read_paper
 from orchestration.yaml_file import ConfigurationError, dotted, line_of, nearest, read_model
 
@@ -213,6 +213,7 @@ def load_registry(folder: Path) -> Registry:
         faults += _check_studies(folder, studies, file)
     for sender, mapping in mappings.items():
         faults += unknown_ids(folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", mapping)
+        faults += other_forms(folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", mapping)
     papers = _read_papers(faults, folder)
     if faults:
         raise ConfigurationError(faults)

@@ -201,7 +201,11 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
         / date_diff('day', ({{ birth }} + to_years({{ years }}::int))::date, ({{ birth }} + to_years({{ years }}::int + 1))::date))
 {%- endmacro %}
 
-{# A text that the sender, for this column or this test, or the catalogue declares to mean "not known". `word` names the test. #}
+{#
+A text that the sender, for this column or this test, or the catalogue declares to mean "not known". `word` names the
+test. A mark that is an answer too (- is negative on a strip) is left to the model that knows whether the test has numbers,
+int_observations.
+#}
 {% macro is_missing(text, field, entity, word=none) -%}
     ({{ text }} is null or exists (
         select 1 from {{ source('raw', 'registry_missing_mark') }} as m
@@ -213,7 +217,11 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
     {%- endif %}
     or exists (
         select 1 from {{ ref('missing_marks') }} as c
-        where c.entity in ('*', '{{ entity }}') and lower(c.mark) = lower(trim({{ text }}))))
+        where c.entity in ('*', '{{ entity }}') and lower(c.mark) = lower(trim({{ text }}))
+        {%- if word and entity == 'observations' %}
+            and not (
+                c.entity = 'observations' and lower(c.mark) in (select grade_text from {{ ref('antibody_grades') }}))
+        {%- endif %}))
 {%- endmacro %}
 
 {#

@@ -171,6 +171,7 @@ def check(registry: Registry) -> list[str]:
     from orchestration import dbt
     from orchestration.correction_cells import check_corrections
     from orchestration.database import warehouse
+    from orchestration.doubtful_words import notes_of_delivery, notes_of_loaded
     from orchestration.loading import find_faults
 
     console.out.print(f"{registry.file.name}: {console.in_order(len(registry.mappings), len(registry.studies))}", markup=False)
@@ -181,11 +182,15 @@ def check(registry: Registry) -> list[str]:
     found = outstanding(registry)
     with warehouse(registry.warehouse) as connection:
         faults += check_corrections(connection, registry)
+        notes = list(notes_of_loaded(connection, registry))
         for inventory in found:
             own = find_faults(connection, registry, inventory)
             faults += [fault for fault in own if fault not in faults]
             if not own:
+                notes += notes_of_delivery(connection, registry, inventory)
                 console.out.print(f"{inventory.sender}/{inventory.delivery}: can be taken", markup=False)
+    for note in notes:
+        console.out.print(f"note: {note}", markup=False)
     return faults
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import catalogue
+from orchestration import catalogue, cli, flow
 from orchestration.raw import ingest
 from orchestration.registry import Registry
 from orchestration.resources import point_at
@@ -265,6 +265,49 @@ def test_the_unstated_findings_of_a_biopsy_can_still_raise_the_score_and_are_nam
     ]
 
 
+def test_check_names_each_doubtful_word_of_a_delivery_and_takes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = make_registry(tmp_path / "registry", HEAD + EXPORTS, **FILES)
+    (registry.landing / "north" / "first" / "_SUCCESS").touch()
+    point_at(registry)
+    assert flow.check(registry) == []
+    told = [
+        line.strip()
+        for line in capsys.readouterr().out.replace("\n ", " ").splitlines()
+        if line.startswith("note: ")
+    ]
+    words = [line.split('"')[1] for line in told]
+    assert words == [
+        "A/G",
+        "AG",
+        "CK-MB",
+        "D-Dimer",
+        "PGA",
+        "ammonia",
+        "AARS",
+        "ACA",
+        "ACA IgG",
+        "p140",
+        "EMG",
+        "肌电图异常",
+        "肿瘤",
+        "Mycophenolate",
+        "Steroid pulse",
+        "x",
+        "(+)",
+    ]
+    assert told[4] == (
+        "note: hospitals/north.yml: codes.concepts: \"PGA\" (1 row of first) can mean the physician's or the patient's global assessment"
+        " (physician_global_activity or patient_global_activity); such rows are rejected until the mapping states which is meant"
+    )
+    assert query(registry, "select count(*) from raw.observations") == [(0,)]
+    assert not registry.pseudonym_key_file.exists()
+    assert ingest(registry, "north", "first") is not None
+    flow.check(registry)
+    assert "its deliveries in force" in capsys.readouterr().out
+
+
 def test_a_name_that_the_registry_adds_to_the_catalogue_has_the_meaning_that_it_gives(tmp_path: Path) -> None:
     registry = make_registry(tmp_path / "registry", HEAD + EXPORTS, **FILES)
     (registry.folder / "concepts").mkdir()
@@ -345,3 +388,27 @@ exports:
 """
     )
     assert make_registry(tmp_path, mapping).mappings["north"].exports
+
+
+def test_onboard_leaves_a_column_of_two_meanings_undecided_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "v.csv").write_text(
+        "MRN,sex,visit date,BUN (mg/dL),CK-MB (U/L),D-dimer (mg/L),PGA,EMG,CD4\n"
+        + "".join(f"{i},F,2024-01-{i:02d},{14 + i},25,0.5,4,1,3{i}\n" for i in range(1, 29)),
+        encoding="utf-8",
+    )
+    call = ["onboard", "north", str(tmp_path / "v.csv"), "--registry", str(tmp_path / "new")]
+    assert cli.guarded(lambda: cli.app(["init", str(tmp_path / "new")], standalone_mode=False) or 0) == 0
+    assert cli.guarded(lambda: cli.app(call, standalone_mode=False) or 0) == 0
+    capsys.readouterr()
+    text = (tmp_path / "new" / "hospitals" / "north.yml").read_text(encoding="utf-8")
+    assert (
+        "urea_nitrogen: {column: BUN (mg/dL), unit: mg/dL}" in text
+        and "ck_mb: {column: CK-MB (U/L), unit: U/L}" in text
+    )
+    assert "undecided: [D-dimer (mg/L), PGA, EMG, CD4]" in text
+    assert (
+        "#? observations.values.d_dimer: D-dimer (mg/L)   # 0.50 its header can mean D-dimer in fibrinogen equivalent units (FEU)"
+        in text
+    )

@@ -1,15 +1,31 @@
 {#
 From a sender's word to our code: the sender's own list first, then our id itself, then a LOINC code, then the catalogue's
 synonyms. A word that none knows is unwanted when the sender's list says so of any other (`*`).
-One row per sender and word: (sender_id, word, code, is_unwanted).
+A word of two meanings (seed ambiguous_words) has no code, unless the mapping states it, under codes or by writing our id
+itself, or the registry adds it to its synonyms. A word that is doubtful in some units alone keeps its code, and `units`
+names them. `words` has (sender_id, word, is_sent): whether the word stood in a column of theirs.
+One row per sender and word:
+(sender_id, word, code, is_unwanted, possible_ids, is_doubtful, units, unit_decides).
 #}
 {% macro named(words, kind, id, catalogue, synonyms, loinc=none) -%}
     {%- set known = "coalesce(ours." ~ id ~ (", coded." ~ id if loinc else "") ~ ", shipped." ~ id ~ ")" -%}
+    {%- set addition = 'registry_addition_' ~ synonyms -%}
+    {%- set added = adapter.get_relation(database=target.database, schema='raw', identifier=addition) if execute -%}
     select
         w.sender_id,
         w.word,
-        case when own.source_text is not null then own.code else {{ known }} end as code,
-        case when own.source_text is not null then own.code is null else {{ known }} is null and other.source_text is not null end as is_unwanted,
+        case
+            when own.source_text is not null then own.code
+            when d.name_normalised is null or d.units is not null then {{ known }}
+        end as code,
+        case
+            when own.source_text is not null then own.code is null
+            else d.name_normalised is null and {{ known }} is null and other.source_text is not null
+        end as is_unwanted,
+        d.name_normalised is not null as is_doubtful,
+        d.ids as possible_ids,
+        d.units,
+        d.unit_decides,
     from {{ words }} as w
     left join {{ source('raw', 'registry_code') }} as other
         on other.kind = '{{ kind }}' and other.sender_id = w.sender_id and other.source_text = '*'
@@ -28,6 +44,31 @@ One row per sender and word: (sender_id, word, code, is_unwanted).
         from {{ ref(synonyms) }}
         order by name_normalised, {{ id }}
     ) as shipped on shipped.name_normalised = {{ normalised_name('w.word') }}
+    {%- if added %}
+    left join (select distinct {{ normalised_name('synonym') }} as name_normalised from {{ added }}) as theirs
+        on theirs.name_normalised = {{ normalised_name('w.word') }}
+    {%- endif %}
+    left join (
+        select {{ normalised_name('word') }} as name_normalised, ids, units, unit_decides
+        from {{ ref('ambiguous_words') }} where kind = '{{ kind }}'
+    ) as d
+        on d.name_normalised = {{ normalised_name('w.word') }} and own.source_text is null
+        and (w.is_sent or ours.{{ id }} is null)
+        {%- if loinc %} and coded.{{ id }} is null{% endif %}
+        {%- if added %} and theirs.name_normalised is null{% endif %}
+{%- endmacro %}
+
+{#
+The distinct words of a field, and whether they stood in a column of the sender's: a name that the mapping writes does not.
+#}
+{% macro words_of(rows, entity, field, column) -%}
+    select r.sender_id, r.{{ column }} as word, bool_or(c.export_id is not null) as is_sent
+    from {{ rows }} as r
+    left join (
+        select distinct export_id from {{ source('raw', 'registry_column') }}
+        where entity = '{{ entity }}' and field = '{{ field }}'
+    ) as c on c.export_id = r.export_id
+    group by all
 {%- endmacro %}
 
 {# Staged rows of touched patients, their patient and hospital resolved through the visit where the row names only that. #}

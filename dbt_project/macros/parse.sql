@@ -201,7 +201,11 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
         / date_diff('day', ({{ birth }} + to_years({{ years }}::int))::date, ({{ birth }} + to_years({{ years }}::int + 1))::date))
 {%- endmacro %}
 
-{# A text that the sender, for this column or this test, or the catalogue declares to mean "not known". `word` names the test. #}
+{#
+A text that the sender, for this column or this test, or the catalogue declares to mean "not known". `word` names the
+test. A mark that is an answer too (- is negative on a strip) is left to the model that knows whether the test has numbers,
+int_observations.
+#}
 {% macro is_missing(text, field, entity, word=none) -%}
     ({{ text }} is null or exists (
         select 1 from {{ source('raw', 'registry_missing_mark') }} as m
@@ -213,19 +217,53 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
     {%- endif %}
     or exists (
         select 1 from {{ ref('missing_marks') }} as c
-        where c.entity in ('*', '{{ entity }}') and lower(c.mark) = lower(trim({{ text }}))))
+        where c.entity in ('*', '{{ entity }}') and lower(c.mark) = lower(trim({{ text }}))
+        {%- if word and entity == 'observations' %}
+            and not (
+                c.entity = 'observations' and lower(c.mark) in (select grade_text from {{ ref('antibody_grades') }}))
+        {%- endif %}))
 {%- endmacro %}
 
 {#
-The upper end of a reference range as sent: 40-200, 40--200, 0~8, (13-40), <5, ≤40. A comma that cannot stand for thousands is a
-decimal one (0-7,6); 0-1,200 has no limit that is known.
+The upper end of a reference range as sent, for a patient of this sex: 40-200, 40--200, 0~8, (13-40), <5, ≤40, 0.51 - 2.85 µkat/L.
+A text is read whole or not at all. 男:50-310 女:40-200 gives each sex its own; a text with ages (0-6岁 100-400), or with several
+ranges that nothing tells apart, gives none. A comma that cannot stand for thousands is a decimal one (0-7,6); 0-1,200 has no
+limit that is known.
 #}
-{% macro upper_reference_limit(text) -%}
+{% macro upper_reference_limit(text, sex="null") -%}
     {%- set points = "regexp_replace(" ~ half_width(text) ~ ", '(\\d),(\\d{1,2}|\\d{4,})(\\D|$)', '\\1.\\2\\3', 'g')" -%}
-    try_cast(coalesce(
-        nullif(regexp_extract({{ points }}, '^\D{0,2}[\d.,]+\s*(?:--?|–|—|~|至|to)\s*(\d[\d.,]*)', 1), ''),
-        nullif(regexp_extract({{ points }}, '^(?:<=?|≤)\s*(\d[\d.,]*)$', 1), '')) as double)
+    {%- set label = "(?:" ~ _sex_label('female') ~ "|" ~ _sex_label('male') ~ ")" -%}
+    {%- set before = label ~ "\\s*[:=]?\\s*" ~ _reference_range() ~ _reference_unit() -%}
+    {%- set behind = _reference_range() ~ _reference_unit() ~ "\\s*\\(?\\s*" ~ label ~ "\\s*\\)?" -%}
+    {%- call let('a_range', points) -%}
+    try_cast(case
+        when regexp_matches(a_range, '{{ _age_words() }}') then null
+        when regexp_full_match(a_range, '[(\[]?\s*{{ _reference_range() }}\s*[)\]]?{{ _reference_unit() }}')
+            then regexp_extract(a_range, '^[(\[]?\s*{{ _reference_range() }}', 1)
+        {%- for own in ['female', 'male'] %}
+        when {{ sex }} = '{{ own }}' and regexp_full_match(a_range, '{{ before }}(?:\s*[,;/|、]?\s*{{ before }})*')
+            then {{ _only_one("(?:^|[^\\p{L}])" ~ _sex_label(own) ~ "\\s*[:=]?\\s*" ~ _reference_range()) }}
+        when {{ sex }} = '{{ own }}' and regexp_full_match(a_range, '{{ behind }}(?:\s*[,;/|、]?\s*{{ behind }})*')
+            then {{ _only_one(_reference_range() ~ _reference_unit() ~ "\\s*\\(?\\s*" ~ _sex_label(own)) }}
+        {%- endfor %}
+    end as double)
+    {%- endcall -%}
 {%- endmacro %}
+
+{% macro _only_one(pattern) -%}
+    case when len(regexp_extract_all(a_range, '{{ pattern }}')) = 1 then regexp_extract(a_range, '{{ pattern }}', 1) end
+{%- endmacro %}
+
+{% macro _reference_range() -%} (?:\d[\d.,]*\s*(?:--?|–|—|~|至|to)\s*|[<≤]=?\s*)(\d[\d.,]*) {%- endmacro %}
+
+{# A unit behind a range: µkat/L, ×10^9/L, mL/min/1.73m². #}
+{% macro _reference_unit() -%} (?:\s*(?:[×xX*]?\s*10\s*[*^]?\s*\d{1,2}\s*/\s*[\p{L}]+|[\p{L}%‰]+(?:\s*/\s*[\p{L}\d.²^]+)*))? {%- endmacro %}
+
+{% macro _sex_label(sex) -%}
+    {{- {'female': '(?:女性?|♀|[Ff]emales?|[Ww]om[ae]n|[Ww]eiblich|Frau(?:en)?|F)', 'male': '(?:男性?|♂|[Mm]ales?|[Mm][ae]n|[Mm]ännlich|Männer|M)'}[sex] -}}
+{%- endmacro %}
+
+{% macro _age_words() -%} 岁|月龄|个月|天龄|新生儿|婴|儿童|小儿|成人|老年|(?i:\b(?:y|yrs?|years?|months?|mths?|adults?|child(?:ren)?|infants?|newborns?|jahre?|kinder|erwachsene)\b)|\d(?i:yrs?|y)\b {%- endmacro %}
 
 {# The number of a result in the canonical unit, or the limit that its comparator speaks of. #}
 {% macro number_or_limit(o) -%}

@@ -201,6 +201,7 @@ def report_only(registry: Registry) -> None:
 def check(registry: Registry, situation: Situation) -> list[str]:
     """Faults of outstanding deliveries against their mappings, without loading them."""
     from orchestration.database.warehouse_file import warehouse
+    from orchestration.raw.doubtful_words import notes_of_delivery, notes_of_loaded
     from orchestration.raw.loading import find_faults
     from orchestration.warehouse import dbt
     from orchestration.warehouse.correction_cells import check_corrections
@@ -212,9 +213,13 @@ def check(registry: Registry, situation: Situation) -> list[str]:
     faults = [*registry.undecided(), *needing_a_person(situation)]
     with warehouse(registry.warehouse) as connection:
         faults += check_corrections(connection, registry)
+        notes = list(notes_of_loaded(connection, registry))
         for inventory in situation.outstanding:
             own = find_faults(connection, registry, inventory)
             faults += [fault for fault in own if fault not in faults]
             if not own:
+                notes += notes_of_delivery(connection, registry, inventory)
                 console.out.print(f"{inventory.sender}/{inventory.delivery}: can be taken", markup=False)
+    for note in notes:
+        console.out.print(f"note: {note}", markup=False)
     return faults

@@ -112,7 +112,10 @@ def _codes(tables: list[TableGuess]) -> list[str]:
                 unknown[word] = unknown.get(word, 0) + n
         words = [w for w, n in sorted(unknown.items(), key=lambda item: -item[1]) if n >= FEWEST_SHOWN][:MAX_WORDS_TOLD]
         if unknown:
-            told.append(f'#   {kind}:                   # {len(unknown)} names that the catalogue does not know; null: not wanted, "*": null: nor any other')
+            told.append(
+                f"#   {kind}:                   # {len(unknown)} names that the catalogue does not know, or that have"
+                ' several meanings; null: not wanted, "*": null: nor any other'
+            )
             told += [f"#     {_scalar(w)}: {_suggestion(kind, w)}" for w in words]
             if len(unknown) > len(words):
                 told.append(f"#     …                       # and {len(unknown) - len(words)} more, or rarer than {FEWEST_SHOWN} rows")
@@ -133,6 +136,8 @@ def _mapped(tables: list[TableGuess], *place: str) -> Iterator[ColumnProfile]:
 
 
 def _suggestion(kind: str, word: str) -> str:
+    if doubt := catalogue.doubt(kind, word):
+        return f"?   # {doubt.sentence}" + (f" in {', '.join(doubt.units)}" if doubt.units else "")
     near = nearest_word(kind, word)
     return f'{near[1]}   # {near[0]:.2f} like "{near[2]}"' if near else "?"
 

@@ -17,6 +17,7 @@ from functools import cache
 
 from orchestration.onboarding.profile import ColumnProfile, TableProfile, header_roles, spellings
 from orchestration.registry import catalogue
+from orchestration.registry.entities import ASKED
 
 CERTAIN = 0.95
 SHORTEST_LIKE = 5
@@ -125,9 +126,17 @@ def _long(table: TableProfile, found: TableGuess) -> set[str]:
         found.guesses.append(Guess(
             column.name, (entity, name), 1.0 if is_named else 0.9, f"{share:.0%} of its rows name {kind} of the catalogue"
         ))
-        found.unknown_words[kind] = {w: n for w, n in column.values.items() if catalogue.normal(w) not in catalogue.names(kind)}
+        found.unknown_words[kind] = {
+            w: n for w, n in column.values.items() if not catalogue.is_name(kind, w) or _is_asked(kind, w)
+        }
         entities.add(entity)
     return entities
+
+
+def _is_asked(kind: str, word: str) -> bool:
+    """Whether a name of more than one meaning is asked in every row: no unit of a row tells."""
+    doubt = catalogue.doubt(kind, word)
+    return doubt is not None and not doubt.unit_decides
 
 
 def _wide(table: TableProfile, found: TableGuess) -> set[str]:
@@ -145,8 +154,14 @@ def _wide(table: TableProfile, found: TableGuess) -> set[str]:
 
 
 def _wide_guess(column: ColumnProfile) -> Guess | None:
-    exact = [(kind, catalogue.names(kind)[n]) for kind in WIDE for n in column.spellings if n in catalogue.names(kind)]
+    named = [(k, n) for k in WIDE for n in column.spellings]
+    exact = [(k, i) for k, n in named if (i := catalogue.meaning(k, n, column.unit)) is not None]
     exact = [(k, i) for k, i in exact if _fits(k, i, column) is True] or exact
+    doubts = [(k, d) for k, n in named if (d := catalogue.doubt(k, n, column.unit)) is not None]
+    if doubts and not exact:
+        kind, doubt = doubts[0]
+        place = (WIDE[kind], "values", doubt.ids[0] if doubt.ids else ASKED)
+        return Guess(column.name, place, 0.5, f"its header {doubt.sentence}", column.unit)
     if exact:
         kind, name = exact[0]
         fits = _fits(kind, name, column)
@@ -176,7 +191,8 @@ def _fits(kind: str, name: str, column: ColumnProfile) -> bool | None:
         return column.kind == "number" or catalogue.concepts()[name]["kind"] in ("coded", "text")
     words = catalogue.words("event_status", "status_text")
     if kind == "antibodies":
-        words = words | {r["grade_text"].strip().lower() for r in catalogue.seed("antibody_grades")}
+        graded = (*catalogue.seed("antibody_grades"), *catalogue.seed("grade_readings"))
+        words = words | {r["grade_text"].strip().lower() for r in graded}
         return column.kind == "number" or share_of(column.values, words) >= STATUS_WORDS
     return column.kind != "date" and share_of(column.values, words) >= STATUS_WORDS
 
@@ -301,7 +317,7 @@ def _without_rivals(guesses: list[Guess]) -> list[Guess]:
 # likeness
 
 def known_share(kind: str, values: dict[str, int]) -> float:
-    return _share(values, lambda v: catalogue.normal(v) in catalogue.names(kind))
+    return _share(values, lambda v: catalogue.is_name(kind, v))
 
 
 def share_of(values: dict[str, int], words: set[str] | frozenset[str], lower: bool = True) -> float:

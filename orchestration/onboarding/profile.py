@@ -335,7 +335,7 @@ def _split(header: str) -> tuple[str, str]:
     for pattern in (_BRACKETED, _AFTER, _GLUED):
         found = pattern.match(header)
         if found and found[1] and found[2].strip() in catalogue.units():
-            if pattern is not _BRACKETED and any(catalogue.normal(header) in catalogue.names(kind) for kind in catalogue.NAMES):
+            if pattern is not _BRACKETED and any(catalogue.is_name(kind, header) for kind in catalogue.NAMES):
                 return header, ""  # `CMAS score` is a name, and no CMAS in scores
             return found[1], found[2].strip()
     return header, ""

@@ -166,7 +166,7 @@ def _named(mapping: Mapping, entity: str, item: str | None) -> str:
     kind = ITEMS[entity][1]
     own = getattr(mapping.codes, kind)
     wide = {ours for x in mapping.exports if (e := getattr(x, entity)) for ours in getattr(e, "values", None) or {}}
-    known = item in own or item in wide or catalogue.normal(item) in catalogue.names(kind)
+    known = item in own or item in wide or catalogue.is_name(kind, item)
     return f' "{item}"' if known else f" (one of {kind} that the catalogue does not know)"
 
 

@@ -6,8 +6,11 @@ Belongs here: accounting for every row, the inserts. Does not belong here: match
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +65,22 @@ def find_faults(connection: duckdb.DuckDBPyConnection, registry: Registry, inven
         opened, faults = survey.look()
         return faults or survey.second_tables(opened)
     finally:
+        shutil.rmtree(workdir, ignore_errors=True)
+
+
+@contextmanager
+def loaded_on_trial(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory
+) -> Iterator[None]:
+    """The rows of a delivery in schema raw while the block lasts; nothing of them stays, and no key is made."""
+    workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
+    connection.begin()
+    try:
+        pseudonym.set_key(connection, secrets.token_bytes(pseudonym.KEY_BYTES))
+        _Loader(connection, registry, registry.mappings[inventory.sender], inventory, workdir).run()
+        yield
+    finally:
+        connection.rollback()
         shutil.rmtree(workdir, ignore_errors=True)
 
 

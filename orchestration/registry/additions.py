@@ -113,6 +113,13 @@ def _row_faults(seed: str, rows: list[Row], found: dict[str, list[Row]]) -> Iter
             ids = [r[column] for r in (*catalogue.shipped(table), *found.get(table, []))]
             if text not in ids:
                 yield f'{place}: {column}: nothing in {table}.csv is called "{text}"; define it there first.{nearest(text, ids)}'
+        if family := row.get("family_id"):
+            ids = [r["antibody_id"] for r in (*catalogue.shipped("antibodies"), *rows)]
+            if family not in ids:
+                yield (
+                    f'{place}: family_id: nothing in antibodies.csv is called "{family}"; write the antibody whose'
+                    f" entry stands for the whole family, such as ars.{nearest(family, ids)}"
+                )
 
 
 def _key(row: Row, columns: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import unicodedata
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -32,7 +33,9 @@ def extend(additions: dict[str, list[Row]]) -> None:
     """Take what the registry that this process works on adds (`additions.py`); replaces what another one added."""
     _additions.clear()
     _additions.update(additions)
-    for lookup in (seed, names, concepts, units, _rules, words, missing_marks):
+    for lookup in (
+        seed, names, ambiguous, concepts, units, _rules, _exceptions, _ids, forms, words, missing_marks,
+    ):
         lookup.cache_clear()
 
 
@@ -69,6 +72,87 @@ def names(kind: str) -> dict[str, str]:
     return found
 
 
+@dataclass(frozen=True)
+class Ambiguous:
+    """A word that has more than one meaning; ``units`` are the only ones in which it has, none: all."""
+
+    word: str
+    ids: tuple[str, ...]
+    units: tuple[str, ...]
+    unit_decides: bool
+    meanings: str
+
+    @property
+    def sentence(self) -> str:
+        return f"can mean {self.meanings}" + (f" ({' or '.join(self.ids)})" if self.ids else "")
+
+
+@cache
+def ambiguous(kind: str) -> dict[str, Ambiguous]:
+    """Normal form of a word to its meanings, of names, of words for yes and no (event_status) or of results.
+
+    A name that the registry itself adds to the catalogue's has the meaning that it gives.
+    """
+    form = normal if kind in NAMES else str.lower
+    added = {normal(row["synonym"]) for row in _additions.get(NAMES[kind][2], ())} if kind in NAMES else set()
+    return {
+        form(row["word"]): Ambiguous(
+            row["word"],
+            tuple(filter(None, row["ids"].split("|"))),
+            tuple(filter(None, row["units"].split("|"))),
+            row["unit_decides"] == "true",
+            row["meanings"],
+        )
+        for row in seed("ambiguous_words") if row["kind"] == kind and form(row["word"]) not in added
+    }
+
+
+def is_name(kind: str, word: str) -> bool:
+    """Whether the catalogue has the name, with one meaning or with several."""
+    return normal(word) in names(kind) or normal(word) in ambiguous(kind)
+
+
+def is_id(kind: str, word: str) -> bool:
+    """Whether a word is an id, to the letter: what a mapping writes so has one meaning."""
+    table, id_column, _ = NAMES[kind]
+    return word in _ids(table, id_column)
+
+
+@cache
+def _ids(table: str, id_column: str) -> frozenset[str]:
+    return frozenset(row[id_column] for row in seed(table))
+
+
+def doubt(kind: str, word: str, unit_text: str = "") -> Ambiguous | None:
+    """Why a name as sent, in this unit, is not decided; None where it has one meaning, or none."""
+    found = ambiguous(kind).get(normal(word))
+    if found is None or (kind == "concepts" and meaning(kind, word, unit_text) is not None):
+        return None
+    return found
+
+
+def meaning(kind: str, word: str, unit_text: str = "") -> str | None:
+    """The id that a name as sent has, in this unit; None where it is unknown or has more than one meaning."""
+    known, found, code = names(kind).get(normal(word)), ambiguous(kind).get(normal(word)), unit(unit_text)
+    if found is None or (found.units and code not in found.units):
+        return known
+    if not found.unit_decides:
+        return None
+    fitting = [c for c in found.ids if (is_word(c) if code is None else rule(c, code) is not None)]
+    return fitting[0] if len(fitting) == 1 and bool(unit_text) == (code is not None) else None
+
+
+def is_word(concept_id: str) -> bool:
+    """Whether a concept's values are words or grades."""
+    return concepts()[concept_id]["kind"] in ("coded", "text")
+
+
+@cache
+def forms() -> dict[str, str]:
+    """A quantity in another form to the concept under which it is stored: urea nitrogen to urea."""
+    return {row["concept_id"]: row["stored_as"] for row in seed("concept_forms")}
+
+
 @cache
 def concepts() -> dict[str, Row]:
     return {row["concept_id"]: row for row in seed("concepts")}
@@ -98,7 +182,16 @@ def rule(concept_id: str, unit_from: str) -> tuple[float, float] | None:
     unit_to = concepts()[concept_id]["unit_canonical"]
     if unit_from == unit_to:
         return 1.0, 0.0
-    return _rules().get((concept_id, unit_from, unit_to)) or _rules().get(("*", unit_from, unit_to))
+    own = _rules().get((concept_id, unit_from, unit_to))
+    if own is not None or (concept_id, unit_from) in _exceptions():
+        return own
+    return _rules().get(("*", unit_from, unit_to))
+
+
+@cache
+def _exceptions() -> frozenset[tuple[str, str]]:
+    """Concept and unit for which a rule for any concept does not hold."""
+    return frozenset((row["concept_id"], row["unit_from"]) for row in seed("unit_exceptions"))
 
 
 def converts(concept_id: str, spelling: str) -> bool:

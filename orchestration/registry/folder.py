@@ -28,7 +28,7 @@ from orchestration.registry.catalogue import Row
 from orchestration.registry.corrections import CorrectionFile, faults_of
 from orchestration.registry.entities import ASKED
 from orchestration.registry.mapping import Mapping
-from orchestration.registry.mapping_file import place_in_mapping, read_mapping, unknown_ids
+from orchestration.registry.mapping_file import other_forms, place_in_mapping, read_mapping, unknown_ids
 from orchestration.registry.published import read_paper
 from yaml_files.strict import Id, Strict
 from yaml_files.yaml_file import ConfigurationError, Location, dotted, line_of, nearest, read_model
@@ -215,6 +215,7 @@ def load_registry(folder: Path) -> Registry:
         faults += _check_studies(folder, studies, file)
     for sender, mapping in mappings.items():
         faults += unknown_ids(folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", mapping)
+        faults += other_forms(folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", mapping)
     papers = _read_papers(faults, folder)
     if faults:
         raise ConfigurationError(faults)

@@ -13,6 +13,7 @@ mapping that none here is like stay as they are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,45 @@ def unknown_ids(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
         for kind in catalogue.NAMES for word, name in getattr(mapping.codes, kind).items() if name is not None
     ]
     for kind, location, name in named:
-        if catalogue.normal(name) not in catalogue.names(kind):
+        doubt = catalogue.ambiguous(kind).get(catalogue.normal(name))
+        if doubt is not None and not catalogue.is_id(kind, name):
+            place = place_in_mapping(path, shown_as, location)
+            yield f'{place}: {dotted(location)}: "{name}" {doubt.sentence}; write the id that is meant'
+        elif catalogue.normal(name) not in catalogue.names(kind):
             place, ids = place_in_mapping(path, shown_as, location), sorted(set(catalogue.names(kind).values()))
             yield (
                 f'{place}: {dotted(location)}: the catalogue has no {SINGULAR[kind]} "{name}"; name one of {catalogue.NAMES[kind][0]}.csv,'
                 f" or add yours to concepts/{catalogue.NAMES[kind][0]}.csv of the registry.{nearest(name, ids)}"
             )
+
+
+def other_forms(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
+    """A sentence for each wide column whose header names another form of a quantity, with another factor, than the mapping.
+
+    A column of urea nitrogen in mg/dL that is mapped as urea would be read as 0.47 times what it is.
+    """
+    for i, export in enumerate(mapping.exports):
+        for name, source in ((export.observations.values if export.observations else None) or {}).items():
+            unit = catalogue.unit(mapping.codes.units.get(source.unit or "", source.unit or ""))
+            for column in source.columns if unit is not None else ():
+                if (headed := _other_form(name, column, unit or "")) is not None:
+                    location = ("exports", i, "observations", "values", name)
+                    yield (
+                        f'{place_in_mapping(path, shown_as, location)}: {dotted(location)}: column "{column}" is headed'
+                        f" as {headed}, which {source.unit} converts by another factor; write {headed}, or a unit that"
+                        " says what it is a mass of"
+                    )
+
+
+def _other_form(name: str, column: str, unit: str) -> str | None:
+    """The form of the same quantity that a header names, where its factor is another than the one of ``name``."""
+    forms = catalogue.forms()
+    headers = (column, re.sub(r"[\s_]*[(（\[【].*$", "", column), re.sub(r"\s+\S+$", "", column))  # without a unit
+    headed = next((c for h in headers if (c := catalogue.meaning("concepts", h)) is not None), name)
+    if headed == name or name not in catalogue.concepts() or forms.get(headed, headed) != forms.get(name, name):
+        return None
+    theirs = catalogue.rule(headed, unit)
+    return headed if theirs is not None and theirs != catalogue.rule(name, unit) else None
 
 
 def _node(path: Path, shown_as: str, faults: list[str], below: tuple[str, ...] = ()) -> yaml.Node:

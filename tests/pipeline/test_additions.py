@@ -94,6 +94,7 @@ def test_faults_of_additions_name_file_line_and_remedy(tmp_path: Path) -> None:
         "concept_synonyms": "concept_id,synonym\nsiglec_2,Sig-2\nck,Creatine Kinase\n",
         "concept_sinonyms": "concept_id,synonym\nck,x\n",
         "unit_spellings": "unit_source,unit\nfoo,U/L\n",
+        "antibodies": "antibody_id,antibody_name,antibody_group,msa_label,family_id\nly,Anti-Ly,msa,LY,arz\n",
     })
     assert read_additions(folder)[1] == [
         "concepts/concept_sinonyms.csv: no table of the catalogue that a registry adds to. Its tables: concepts, concept_synonyms,"
@@ -101,6 +102,8 @@ def test_faults_of_additions_name_file_line_and_remedy(tmp_path: Path) -> None:
         ' treatment_synonyms. Did you mean "concept_synonyms"?',
         'concepts/unit_spellings.csv:1: no column "unit" in this table. Its columns: unit_source, unit_ucum, note.'
         ' Did you mean "unit_ucum"?',
+        'concepts/antibodies.csv:2: family_id: nothing in antibodies.csv is called "arz"; write the antibody whose entry stands for'
+        ' the whole family, such as ars. Did you mean "ars"?',
         'concepts/concept_synonyms.csv:2: concept_id: nothing in concepts.csv is called "siglec_2"; define it there first.'
         ' Did you mean "siglec_1"?',
         'concepts/concept_synonyms.csv:3: synonym "Creatine Kinase" ships with the catalogue, and an addition cannot change it;'

@@ -94,7 +94,7 @@ def test_each_defect_has_its_rule_place_and_finding(north: Registry) -> None:
         ("labs.csv", 12, "date_missing", "date", None),
         ("labs.csv", 13, "patient_unknown", "id", None),
         ("labs.csv", 14, "patient_id_missing", "id", None),
-        ("labs.csv", 16, "unit_without_rule", "unit", "/52"),
+        ("labs.csv", 16, "concept_ambiguous", "test", "MMT8"),  # of one side or of both: /80 or /150 would tell
         ("patients.csv", 2, "date_unreadable", "born", "2012-02-30"),
         ("patients.csv", 3, "sex_unknown_word", "sex", "X!"),
         ("patients.csv", 4, "patient_id_missing", "id", None),

@@ -9,7 +9,18 @@ import csv
 from functools import cache
 from pathlib import Path
 
-from orchestration.registry.catalogue import SEEDS, Row, concepts, half_width, normal, rule, seed, unit
+from orchestration.registry.catalogue import NAMES as KINDS
+from orchestration.registry.catalogue import (
+    SEEDS,
+    Row,
+    concepts,
+    half_width,
+    meaning,
+    normal,
+    rule,
+    seed,
+    unit,
+)
 
 __all__ = ["NAMES", "SEEDS", "canonical", "concepts", "fixture", "half_width", "named", "names", "normal", "rule", "seed", "unit"]
 
@@ -35,8 +46,12 @@ def names(kind: str) -> dict[str, str]:
     return {normal(row["synonym"]): row[id_column] for row in seed(synonyms)}
 
 
-def named(kind: str, text: str) -> str | None:
-    return names(kind).get(normal(text))
+def named(kind: str, text: str, unit_text: str = "") -> str | None:
+    """What a name means, in a unit; an id means itself, as a mapping writes it."""
+    table, id_column, _, synonyms = NAMES[kind]
+    if text in {row[id_column] for row in seed(table)}:
+        return text
+    return meaning(next(k for k, v in KINDS.items() if v[2] == synonyms), text, unit_text)
 
 
 def canonical(concept_id: str, value: float, unit_text: str) -> float | None:

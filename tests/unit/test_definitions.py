@@ -13,7 +13,7 @@ from tests.unit.catalogue_seeds import canonical, concepts, seed
 # of each definition, its version and a digest of what it asks (not of its words): a new digest wants a new version
 IN_FORCE = {
     "bohan_peter_1975": ("1", "4b810419"),
-    "eular_acr_2017": ("1", "c9e35d09"),
+    "eular_acr_2017": ("2", "7d8ac2f6"),
     "mas_2016": ("1", "1c925bd5"),
     "skin_involvement": ("1", "7a1cbd52"),
     "cardiac_involvement": ("1", "8aa4fa43"),

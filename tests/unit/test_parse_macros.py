@@ -101,11 +101,28 @@ def test_a_flag_behind_a_number_is_left_out_and_nothing_else(text, number) -> No
     [
         ("40-200", 200), ("40--200", 200), ("0~8", 8), ("(13-40)", 40), ("<5", 5), ("≤40", 40), ("0.51 - 2.85 µkat/L", 2.85), ("26至140", 140),
         ("0-7,6", 7.6), ("0,51-2,85", 2.85), ("< 2,85", 2.85), ("０，５－２，８５", 2.85),
-        ("0-1,200", None), ("0-1.200,5", None), (">5", None), ("negative", None),
+        ("0-1,200", None), ("0-1.200,5", None), (">5", None), ("negative", None), ("4.0-12.0 ×10^9/L", 12), ("90-120 mL/min/1.73m²", 120),
+        ("40-200 100-400", None), ("40-200 or 100-400", None), ("see 40-200", None), ("0-5 %", 5), ("<5 mg/L", 5), ("", None),
     ],
 )  # fmt: skip
 def test_an_upper_limit_of_normal_is_read_whole_or_not_at_all(text, limit) -> None:
-    assert result("upper_reference_limit", text) == limit
+    for sex in ("'female'", "'male'", "null"):
+        assert result("upper_reference_limit", text, sex) == limit
+
+
+@pytest.mark.parametrize(
+    ("text", "female", "male"),
+    [
+        ("男:50-310 女:40-200", 200, 310), ("F:26-140 M:39-190", 140, 190), ("男性<190；女性<167", 167, 190),
+        ("Male 39-190 U/L, Female 26-140 U/L", 140, 190), ("50-310(男) 40-200(女)", 200, 310), ("男 50-310", None, 310),
+        ("0-6岁 100-400", None, None), ("0-6岁 100-400 7-14岁 60-300", None, None), ("男 0-6岁:50-310 女:40-200", None, None),
+        ("M 18-60 y: 39-190; F 18-60 y: 26-140", None, None), ("Adults 39-190, children 60-300", None, None),
+        ("M: 39-190 M: 40-200 F: 26-140", 140, None), ("F:26-140 M:see note", None, None), ("M/uL 4-6", None, None),
+    ],
+)  # fmt: skip
+def test_a_text_of_several_ranges_is_read_by_the_patients_sex_or_not_at_all(text, female, male) -> None:
+    read = [result("upper_reference_limit", text, sex) for sex in ("'female'", "'male'", "null")]
+    assert read == [female, male, None]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ patients as (
 ),
 
 words as (
-    select distinct sender_id, antibody_source as word from touched
+    {{ words_of('touched', 'antibodies', 'antibody', 'antibody_source') }}
 ),
 
 names as (
@@ -38,6 +38,11 @@ grades as (
     select grade_text, grade, result from {{ ref('antibody_grades') }}
 ),
 
+-- a text that one maker or one kind of test reads so, and others otherwise
+readings as (
+    select grade_text, read_of, grade, result from {{ ref('grade_readings') }}
+),
+
 understood as (
     select
         t.*,
@@ -46,15 +51,27 @@ understood as (
         p.origin_date,
         n.code as antibody_id,
         n.is_unwanted,
+        n.is_doubtful,
+        n.possible_ids,
         coalesce(own.code, a.assay_id, case when t.assay_source is null then 'unstated' end) as assay_id,
-        g.grade,
-        g.result as graded_result,
+        {{ graded_text('coalesce(t.result_meant, t.result_text)') }} as grade_text,
     from touched as t
     left join patients as p on p.sender_id = t.sender_id and p.patient_key = t.resolved_patient
     left join names as n on n.sender_id = t.sender_id and n.word = t.antibody_source
     left join own_assays as own on own.sender_id = t.sender_id and own.source_text = trim(t.assay_source)
     left join assay_names as a on a.name_normalised = {{ normalised_name('t.assay_source') }}
-    left join grades as g on g.grade_text = {{ graded_text('t.result_text') }}
+),
+
+graded as (
+    select
+        u.*,
+        coalesce(g.grade, own.grade) as grade,
+        coalesce(g.result, own.result) as graded_result,
+        g.grade_text is null and own.grade_text is null
+            and u.grade_text in (select grade_text from readings) as grade_is_doubtful,
+    from understood as u
+    left join grades as g on g.grade_text = u.grade_text
+    left join readings as own on own.grade_text = u.grade_text and own.read_of = u.assay_id
 ),
 
 ruled as (
@@ -64,20 +81,31 @@ ruled as (
         coalesce(u.cut_off_number, case when r.result_kind = 'numeric' then r.threshold end) as cut_off_of_number,
         coalesce(u.cut_off_number, case when r.result_kind = 'titre' then r.threshold end) as cut_off_of_titre,
         case when u.cut_off_number is null and r.result_kind = 'numeric' then r.borderline_low end as borderline_low,
-    from understood as u
+        case when u.cut_off_number is null then coalesce(r.result_at_threshold, 'positive') else 'positive' end
+            as result_at_cut_off,
+    from graded as u
     left join assay_rules as r on r.assay_id = u.assay_id
 ),
 
--- the rule for positivity: a grade in words decides; else a titre or number against the cut-off sent, else the assay's own
+-- the rule for positivity: a grade in words decides; else a titre or number against the cut-off sent, else the assay's own;
+-- a limit (<10) decides only where every number that it leaves has one result
 decided as (
     select
         *,
         case
             when graded_result is not null then graded_result
-            when titre is not null and comparator in ('<', '<=') then case when titre <= cut_off_of_titre then 'negative' end
+            when titre is not null and comparator = '<' then
+                case when titre <= cut_off_of_titre then 'negative' end
+            when titre is not null and comparator = '<=' then
+                case when titre < cut_off_of_titre then 'negative' end
             when titre is not null then case when titre >= cut_off_of_titre then 'positive' when comparator is null and titre < cut_off_of_titre then 'negative' end
-            when comparator in ('<', '<=') then case when value <= cut_off_of_number then 'negative' end
-            when value >= cut_off_of_number then 'positive'
+            when comparator = '<' then
+                case when value <= coalesce(borderline_low, cut_off_of_number) then 'negative' end
+            when comparator = '<=' then
+                case when value < coalesce(borderline_low, cut_off_of_number) then 'negative' end
+            when value > cut_off_of_number or (value = cut_off_of_number and comparator = '>') then 'positive'
+            when value = cut_off_of_number and (comparator is null or result_at_cut_off = 'positive')
+                then result_at_cut_off
             when comparator is null and value >= borderline_low then 'borderline'
             when comparator is null and value < cut_off_of_number then 'negative'
         end as result,
@@ -96,8 +124,12 @@ judged as (
             when resolved_patient is null then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
             when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
             when is_unwanted then {'rule': 'antibody_not_wanted', 'column_name': 'antibody', 'found': antibody_source}
+            when is_doubtful
+                then {'rule': 'antibody_ambiguous', 'column_name': 'antibody', 'found': antibody_source}
             when antibody_id is null then {'rule': 'antibody_unknown', 'column_name': 'antibody', 'found': antibody_source}
             when assay_id is null then {'rule': 'assay_unknown', 'column_name': 'assay', 'found': assay_source}
+            when grade_is_doubtful
+                then {'rule': 'grade_ambiguous', 'column_name': 'result', 'found': result_text}
             when result is null then {'rule': 'antibody_result_unreadable', 'column_name': 'result', 'found': result_text}
         end as fault,
     from decided
@@ -117,7 +149,7 @@ ranked as (
 select
     sender_id, hospital_id, subject_key as patient_key, visit_key, tested_date, tested_date_precision, tested_date_iso,
     coalesce(tested_offset_days, date_diff('day', origin_date, tested_date)::double) as time_days,
-    antibody_id, {{ sent('antibody_source') }} as antibody_source, {{ sent('result_text') }} as result_text,
+    antibody_id, possible_ids, {{ sent('antibody_source') }} as antibody_source, {{ sent('result_text') }} as result_text,
     {{ sent('assay_source') }} as assay_source, assay_id, {{ sent('cut_off') }} as cut_off, grade, result,
     result = 'positive' as is_positive,
     positivity_rule,

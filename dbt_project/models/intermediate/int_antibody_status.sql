@@ -1,27 +1,35 @@
 {{ config(materialized="incremental", pre_hook="{{ forget_touched() }}") }}
 
-with results as (
-    select r.*, a.antibody_group, a.msa_label
+with specific as (
+    select antibody_id from {{ ref('antibodies') }} where antibody_group = 'msa'
+),
+
+results as (
+    select r.*, a.antibody_group, a.msa_label, a.family_id
     from {{ ref('int_antibody_results') }} as r
     join {{ ref('antibodies') }} as a using (antibody_id)
     semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
     where not r.is_rejected and not r.is_superseded and r.result <> 'not_done'
 ),
 
--- a test of a specific antibody that could not be read leaves the status open: it may have been the positive one
+-- a test that may be of a specific antibody and could not be read leaves the status open:
+-- it may have been the positive one
 unread as (
     select r.sender_id, r.patient_key, count(*) as n_unread
     from {{ ref('int_antibody_results') }} as r
     left join {{ ref('antibodies') }} as a using (antibody_id)
     semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
     where r.is_rejected and r.fault.rule <> 'antibody_not_wanted' and coalesce(a.antibody_group, 'msa') = 'msa'
+        and (
+            r.fault.rule <> 'antibody_ambiguous'
+            or list_has_any(string_split(r.possible_ids, '|'), (select list(antibody_id) from specific)))
     group by all
 ),
 
 -- repeated tests of one antibody: positive once is positive, and disagreement is kept in view
 per_antibody as (
     select
-        sender_id, hospital_id, patient_key, antibody_id, antibody_group, msa_label,
+        sender_id, hospital_id, patient_key, antibody_id, antibody_group, msa_label, family_id,
         bool_or(is_positive) as is_positive,
         bool_or(result = 'borderline') as is_borderline,
         bool_or(is_positive) and bool_or(result = 'negative') as is_discordant,
@@ -30,30 +38,28 @@ per_antibody as (
     group by all
 ),
 
+-- the entry of a whole family says that some member is there, not which: beside a named member it adds nothing
+named as (
+    select
+        *,
+        coalesce(antibody_id = family_id and bool_or(is_positive and antibody_id <> family_id) over (
+            partition by sender_id, hospital_id, patient_key, family_id), false) as is_told_by_a_member,
+    from per_antibody
+),
+
 per_patient as (
     select
         sender_id, hospital_id, patient_key,
-        list_sort(list(distinct msa_label) filter (where is_positive and antibody_group = 'msa')) as all_positive_msa,
+        list_sort(list(distinct msa_label) filter (
+            where is_positive and antibody_group = 'msa' and not is_told_by_a_member)) as positive_msa,
         string_agg(antibody_id, ', ' order by antibody_id) filter (where is_positive) as positive_antibodies,
         bool_or(is_discordant) filter (where antibody_group = 'msa') as is_discordant,
         bool_or(is_borderline and not is_positive) filter (where antibody_group = 'msa') as is_borderline,
         max(n_tests) filter (where is_positive and antibody_group = 'msa') as n_tests_of_positive,
         sum(n_tests)::integer as n_tests,
         count(*) filter (where antibody_group = 'msa') as n_specific,
-    from per_antibody
+    from named
     group by all
-),
-
--- ARS says that some synthetase antibody is there, not which; beside a named synthetase it adds nothing
-named as (
-    select
-        * exclude (all_positive_msa),
-        case
-            when list_has_any(all_positive_msa, ['JO1', 'PL7', 'PL12', 'EJ', 'OJ', 'KS', 'ZO', 'HA'])
-                then list_filter(all_positive_msa, lambda m : m <> 'ARS')
-            else all_positive_msa
-        end as positive_msa,
-    from per_patient
 ),
 
 decided as (
@@ -71,7 +77,7 @@ decided as (
             when is_borderline then 'borderline only'
             else 'all specific antibodies tested are negative'
         end as decided_by,
-    from named as p
+    from per_patient as p
     left join unread as u using (sender_id, patient_key)
 )
 

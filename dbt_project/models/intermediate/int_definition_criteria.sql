@@ -42,7 +42,7 @@ unlisted as (
 results as (
     select
         o.sender_id, o.hospital_id, o.patient_key, o.concept_id, o.time_days, o.comparator,
-        {{ upper_reference_limit('o.reference_range') }} as sent_limit,
+        {{ upper_reference_limit('o.reference_range', 'p.sex') }} as sent_limit,
         o.value,
         {{ number_or_limit('o') }} as number_canonical,
         case when p.age_at_onset >= l.from_age_years then l.upper_limit end as adult_limit,

@@ -9,7 +9,7 @@ patients as (
 ),
 
 words as (
-    select distinct sender_id, event_source as word from touched
+    {{ words_of('touched', 'events', 'event', 'event_source') }}
 ),
 
 names as (
@@ -24,6 +24,10 @@ shipped_status as (
     select status_text, status from {{ ref('event_status') }}
 ),
 
+doubtful_status as (
+    select word from {{ ref('ambiguous_words') }} where kind = 'event_status'
+),
+
 understood as (
     select
         t.*,
@@ -32,6 +36,8 @@ understood as (
         p.origin_date,
         n.code as event_id,
         n.is_unwanted,
+        n.is_doubtful,
+        two.word is not null as status_is_doubtful,
         case
             when t.status_text is null then 'present'
             when t.status_is_missing then 'unknown'
@@ -42,6 +48,7 @@ understood as (
     left join names as n on n.sender_id = t.sender_id and n.word = t.event_source
     left join own_status as own on own.sender_id = t.sender_id and own.source_text = trim(t.status_text)
     left join shipped_status as s on s.status_text = lower({{ half_width('t.status_text') }})
+    left join doubtful_status as two on two.word = lower({{ half_width('t.status_text') }})
 ),
 
 judged as (
@@ -51,7 +58,10 @@ judged as (
             when resolved_patient is null then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
             when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
             when is_unwanted then {'rule': 'event_not_wanted', 'column_name': 'event', 'found': event_source}
+            when is_doubtful then {'rule': 'event_ambiguous', 'column_name': 'event', 'found': event_source}
             when event_id is null then {'rule': 'event_unknown', 'column_name': 'event', 'found': event_source}
+            when status is null and status_is_doubtful
+                then {'rule': 'status_ambiguous', 'column_name': 'status', 'found': status_text}
             when status is null then {'rule': 'status_unknown_word', 'column_name': 'status', 'found': status_text}
         end as fault,
     from understood

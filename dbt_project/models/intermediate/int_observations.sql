@@ -18,11 +18,11 @@ catalogue as (
 
 -- words are looked up once each, not in every row
 said as (
-    select distinct sender_id, concept_source, unit_source, unit_source_2 from touched
+    select distinct sender_id, export_id, concept_source, unit_source, unit_source_2 from touched
 ),
 
 words as (
-    select distinct sender_id, concept_source as word from said
+    {{ words_of('said', 'observations', 'concept', 'concept_source') }}
 ),
 
 names as (
@@ -49,33 +49,88 @@ units as (
     qualify row_number() over (partition by u.sender_id, u.unit_source order by s.sender_id nulls last, s.unit_ucum) = 1
 ),
 
+-- a rule for any concept does not hold where an exception says so
 rules as (
-    select * from {{ ref('unit_conversions') }}
+    select r.concept_id as holds_for, c.concept_id, r.unit_from, r.unit_to, r.factor, r."offset", r.rule_id
+    from {{ ref('unit_conversions') }} as r
+    join catalogue as c on c.unit_canonical = r.unit_to and r.concept_id in (c.concept_id, '*')
+    left join {{ ref('unit_exceptions') }} as x on x.concept_id = c.concept_id and x.unit_from = r.unit_from
+    where r.concept_id <> '*' or x.concept_id is null
 ),
 
--- words and grades such as 阴性, 2+, (+): what they say, and the grade as a number where there is one
+grade_texts as (
+    select grade_text, grade, result from {{ ref('antibody_grades') }}
+    union all
+    select grade_text, grade, result from {{ ref('grade_readings') }} where read_of = 'result'
+),
+
+-- words and grades such as 阴性, 2+, (+): what they say, and the grade as a number where there is one;
+-- where a number is expected, some (-, 无) are marks of "not known"
 grades as (
-    select v.value_meant, g.grade, g.result
+    select v.value_meant, g.grade, g.result,
+        lower(trim(v.value_meant)) in (
+            select lower(mark) from {{ ref('missing_marks') }} where entity = 'observations') as is_mark,
     from (select distinct value_meant from touched) as v
-    join {{ ref('antibody_grades') }} as g on g.grade_text = {{ graded_text('v.value_meant') }}
+    join grade_texts as g on g.grade_text = {{ graded_text('v.value_meant') }}
+),
+
+-- of the meanings of a doubtful name, those that are measured in the unit sent;
+-- without a unit, those that are words
+fitting as (
+    select s.sender_id, s.concept_source, s.unit_source, c.concept_id
+    from (select distinct sender_id, concept_source, unit_source from said) as s
+    join (
+        select *, unnest(string_split(possible_ids, '|')) as possible_id from names where is_doubtful and unit_decides
+    ) as n
+        on n.sender_id = s.sender_id and n.word = s.concept_source
+    join catalogue as c on c.concept_id = n.possible_id
+    left join units as u on u.sender_id = s.sender_id and u.unit_source = s.unit_source
+    where case
+        when s.unit_source is null then c.kind in ('coded', 'text')
+        else u.unit_ucum = c.unit_canonical or exists (
+            select 1 from rules as r where r.concept_id = c.concept_id and r.unit_from = u.unit_ucum)
+    end
+),
+
+told_by_unit as (
+    select sender_id, concept_source, unit_source, min(concept_id) as concept_id
+    from fitting
+    group by all
+    having count(*) = 1
+),
+
+identified as (
+    select
+        s.*,
+        n.is_unwanted,
+        n.is_doubtful and case
+            when n.units is null then d.concept_id is null
+            else list_contains(string_split(n.units, '|'), u1.unit_ucum)
+        end as is_doubtful,
+        case
+            when n.units is not null and list_contains(string_split(n.units, '|'), u1.unit_ucum) then null
+            else coalesce(n.code, d.concept_id)
+        end as concept_id,
+        u1.unit_ucum as unit_ucum,
+        u2.unit_ucum as unit_ucum_2,
+    from (select distinct sender_id, concept_source, unit_source, unit_source_2 from said) as s
+    left join names as n on n.sender_id = s.sender_id and n.word = s.concept_source
+    left join units as u1 on u1.sender_id = s.sender_id and u1.unit_source = s.unit_source
+    left join units as u2 on u2.sender_id = s.sender_id and u2.unit_source = s.unit_source_2
+    left join told_by_unit as d
+        on d.sender_id = s.sender_id and d.concept_source = s.concept_source
+        and d.unit_source is not distinct from s.unit_source
 ),
 
 named as (
     select
         s.*,
-        n.code as concept_id,
-        n.is_unwanted,
         c.kind,
         c.physical_low,
         c.physical_high,
         c.unit_canonical,
-        u1.unit_ucum as unit_ucum,
-        u2.unit_ucum as unit_ucum_2,
-    from said as s
-    left join names as n on n.sender_id = s.sender_id and n.word = s.concept_source
-    left join catalogue as c on c.concept_id = n.code
-    left join units as u1 on u1.sender_id = s.sender_id and u1.unit_source = s.unit_source
-    left join units as u2 on u2.sender_id = s.sender_id and u2.unit_source = s.unit_source_2
+    from identified as s
+    left join catalogue as c on c.concept_id = s.concept_id
 ),
 
 combinations as (
@@ -94,15 +149,16 @@ conversions as (
         case when k.unit_ucum = k.unit_canonical then 'identity' else r.rule_id end as rule_id,
     from combinations as k
     left join rules as r
-        on r.unit_from = k.unit_ucum and r.unit_to = k.unit_canonical and r.concept_id in (k.concept_id, '*')
+        on r.unit_from = k.unit_ucum and r.concept_id = k.concept_id
     where k.concept_id is not null
-    qualify row_number() over (partition by k.concept_id, k.unit_ucum order by r.concept_id = '*' nulls last, r.rule_id) = 1
+    qualify row_number() over (partition by k.concept_id, k.unit_ucum order by r.holds_for = '*' nulls last, r.rule_id) = 1
 ),
 
--- two units disagree when they would give two numbers, or one of them none: mmol/L and mEq/L of sodium do not, mg/L and mg/dL of CRP do
+-- two units disagree when they would give two numbers, or one of them none: mmol/L and mEq/L of sodium do not,
+-- mg/L and mg/dL of CRP do; a quantity in another form (urea nitrogen) is converted as what it is, and stored as the quantity (urea)
 meanings as (
     select
-        n.*,
+        n.* replace (coalesce(f.stored_as, n.concept_id) as concept_id),
         n.kind in ('numeric', 'score', 'ratio', 'percent', 'titre') as is_numeric,
         n.unit_source is null and n.unit_canonical in ('1', '{score}', '[pH]', '{titer}') as is_unitless,
         k.factor,
@@ -113,6 +169,7 @@ meanings as (
     from named as n
     left join conversions as k on k.concept_id = n.concept_id and k.unit_ucum = n.unit_ucum
     left join conversions as k2 on k2.concept_id = n.concept_id and k2.unit_ucum = n.unit_ucum_2
+    left join {{ ref('concept_forms') }} as f on f.concept_id = n.concept_id
 ),
 
 converted as (
@@ -126,6 +183,7 @@ converted as (
             when g.result is not null then g.result
             when t.value_meant is distinct from t.value_text then t.value_meant
         end as value_code,
+        coalesce(g.is_mark, false) and coalesce(m.is_numeric, true) as is_mark,
         case
             when m.kind = 'text' and g.grade is not null then 'grade'
             when m.kind in ('coded', 'text') then 'code'
@@ -149,9 +207,12 @@ judged as (
     select
         *,
         case
+            when is_mark then {'rule': 'value_missing', 'column_name': 'value', 'found': value_text}
             when resolved_patient is null then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
             when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
             when is_unwanted then {'rule': 'concept_not_wanted', 'column_name': 'concept', 'found': concept_source}
+            when is_doubtful
+                then {'rule': 'concept_ambiguous', 'column_name': 'concept', 'found': concept_source}
             when concept_id is null then {'rule': 'concept_unknown', 'column_name': 'concept', 'found': concept_source}
             when is_numeric and value is null and {{ has_undecided_mark('value_meant') }}
                 then {'rule': 'number_ambiguous', 'column_name': 'value', 'found': value_text}

@@ -11,7 +11,7 @@ patients as (
 ),
 
 words as (
-    select distinct sender_id, treatment_source as word from touched
+    {{ words_of('touched', 'treatments', 'treatment', 'treatment_source') }}
 ),
 
 names as (
@@ -27,6 +27,8 @@ judged as (
         case
             when p.patient_key is null then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
             when n.is_unwanted then {'rule': 'treatment_not_wanted', 'column_name': 'treatment', 'found': t.treatment_source}
+            when n.is_doubtful
+                then {'rule': 'treatment_ambiguous', 'column_name': 'treatment', 'found': t.treatment_source}
             when n.code is null then {'rule': 'treatment_unknown', 'column_name': 'treatment', 'found': t.treatment_source}
         end as fault,
     from touched as t

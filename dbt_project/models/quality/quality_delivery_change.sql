@@ -10,7 +10,7 @@ with counts as (
 ),
 
 words as (
-    select distinct sender_id, item as word from counts where item is not null
+    select distinct sender_id, item as word, false as is_sent from counts where item is not null
 ),
 
 {% for kind, id, catalogue, synonyms in [

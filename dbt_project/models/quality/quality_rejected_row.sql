@@ -51,6 +51,16 @@ at_intermediate as (
     where not p.is_rejected and p.hospital_id is null
 ),
 
+-- what a word of two meanings can mean
+doubtful as (
+    select kind, {{ normalised_name('word') }} as word, meanings, replace(ids, '|', ' or ') as ids
+    from {{ ref('ambiguous_words') }}
+    where kind not in ('event_status', 'results')
+    union all
+    select kind, word, meanings, replace(ids, '|', ' or ') from {{ ref('ambiguous_words') }}
+    where kind in ('event_status', 'results')
+),
+
 -- the column that feeds a field, by the mapping; a value's own column is kept with its record
 columns as (
     select s.load_id, s.source_file, s.source_sheet, s.entity, c.field, string_agg(distinct c.column_name, ' | ' order by c.column_name) as theirs
@@ -69,7 +79,10 @@ together as (
 
 select
     t.sender_id, t.hospital_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.source_row, t.layer, t.entity, t.rule,
-    'found ' || coalesce(t.in_words, '"' || t.found || '"', 'nothing') || '; expected ' || r.expected || '; ' || r.remedy as reason,
+    'found ' || coalesce(
+        t.in_words,
+        '"' || t.found || '"' || coalesce(', which can mean ' || d.meanings || coalesce(' (' || d.ids || ')', ''), ''),
+        'nothing') || '; expected ' || r.expected || '; ' || r.remedy as reason,
     t.field,
     coalesce(t.column_name, case when t.field in ('value', 'result', 'event') then t.source_column end, c.theirs, t.source_column, t.field) as column_name,
     t.source_column,
@@ -78,6 +91,20 @@ select
     r.counts as counts_against_threshold,
 from together as t
 left join rules as r using (rule)
+left join doubtful as d
+    on d.kind = case t.rule
+        when 'concept_ambiguous' then 'concepts'
+        when 'antibody_ambiguous' then 'antibodies'
+        when 'event_ambiguous' then 'events'
+        when 'treatment_ambiguous' then 'treatments'
+        when 'status_ambiguous' then 'event_status'
+        when 'grade_ambiguous' then 'results'
+    end
+    and d.word = case t.rule
+        when 'status_ambiguous' then lower({{ half_width('t.found') }})
+        when 'grade_ambiguous' then {{ graded_text('t.found') }}
+        else {{ normalised_name('t.found') }}
+    end
 left join columns as c
     on c.load_id = t.load_id and c.source_file = t.source_file and c.source_sheet is not distinct from t.source_sheet
     and c.entity = t.entity and c.field = t.field

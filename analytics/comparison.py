@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from numbers import Number
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analytics.door import as_numbers, is_yes_no, named_values
 from analytics.status import OK, TOO_FEW_GROUPS, TOO_FEW_OBSERVATIONS, require_columns
 
 CONFIDENCE = 0.95
@@ -224,13 +226,12 @@ def categories(
 
 def numeric(column: pd.Series, name: str) -> np.ndarray:
     """A column as floats, NaN where missing. Text is an error, infinity too: it is nobody's measurement."""
-    if pd.api.types.is_bool_dtype(column) or not (
-        pd.api.types.is_numeric_dtype(column) or column.isna().all() or _all_numbers(column)
-    ):
+    found = as_numbers(column)
+    if found is None or is_yes_no(column):
         raise ValueError(
-            f"{name}: expected numbers; found {column.dtype}. A yes/no or a category has its own tests"
+            f"{name}: expected numbers; found {_not_numbers(column)}. A yes/no or a category has its own tests"
         )
-    numbers = pd.to_numeric(column, errors="raise").to_numpy(dtype=float, na_value=np.nan)
+    numbers = found.to_numpy(dtype=float, na_value=np.nan)
     infinite = int(np.isinf(numbers).sum())
     if infinite:
         raise ValueError(
@@ -239,11 +240,14 @@ def numeric(column: pd.Series, name: str) -> np.ndarray:
     return numbers
 
 
-def _all_numbers(column: pd.Series) -> bool:
-    """Whether an object column holds numbers only (Decimal, or int and float mixed)."""
-    return (
-        column.dtype == object and not column.dropna().map(lambda item: isinstance(item, (str, bool))).any()
-    )
+def _not_numbers(column: pd.Series) -> str:
+    """The type of a column that holds other things than numbers, and some of these."""
+    if is_yes_no(column):
+        return "booleans"
+    if column.dtype != object:
+        return f"{column.dtype} ({named_values(column)})"
+    others = column[column.map(lambda item: isinstance(item, (str, bool)) or not isinstance(item, Number)) & column.notna()]
+    return f"{len(others)} other value{'s' if len(others) != 1 else ''} ({named_values(others)})"
 
 
 def check_groups(groups: Sequence[Any]) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from analytics.door import takes_any_frame
 from analytics.status import (
     NO_VARIANCE,
     NOT_ESTIMABLE,
@@ -98,6 +99,7 @@ class _Wide:
     n_incomplete: int
 
 
+@takes_any_frame
 def repeated_measures_anova(
     data: pd.DataFrame,
     value: str,

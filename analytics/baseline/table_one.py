@@ -33,6 +33,7 @@ from analytics.comparison import (
     check_pair,
     samples,
 )
+from analytics.door import takes_any_frame
 from analytics.multiplicity import METHODS, adjust_within_families
 from analytics.status import OK, TOO_FEW_OBSERVATIONS, require_choice, require_columns
 from analytics.words.formatting import (
@@ -157,6 +158,7 @@ class VariableSpec:
         return self.tests.get(group, self.test)
 
 
+@takes_any_frame
 def table_one(
     data: pd.DataFrame,
     variables: Sequence[VariableSpec],

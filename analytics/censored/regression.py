@@ -30,6 +30,7 @@ from analytics.censored.likelihood import (
     maximise,
 )
 from analytics.comparison import CONFIDENCE, check_confidence, numeric
+from analytics.door import takes_any_frame
 from analytics.regression.design_rows import DesignRows, Factors, design_rows
 from analytics.status import (
     MONOTONE_LIKELIHOOD,
@@ -109,6 +110,7 @@ SUMMARY_COLUMNS = (
 )
 
 
+@takes_any_frame
 def known_bounds(
     data: pd.DataFrame,
     value: str = "value_canonical",
@@ -125,6 +127,7 @@ def known_bounds(
     )
 
 
+@takes_any_frame
 def censored_regression(
     data: pd.DataFrame,
     formula: str = "~ 1",

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from analytics.competing_risks.causes import Causes, read_causes, tabulate
+from analytics.door import takes_any_frame
 from analytics.status import NO_EVENTS, NOT_ESTIMABLE, OK
 from analytics.survival.kaplan_meier import count_at_risk
 from analytics.survival.outcome import FloatArray, confidence_quantile, group_codes
@@ -77,6 +78,7 @@ class CumulativeIncidence:
         return pd.concat(parts, ignore_index=True)
 
 
+@takes_any_frame
 def cumulative_incidence(
     data: pd.DataFrame,
     time: str,

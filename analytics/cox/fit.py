@@ -22,6 +22,7 @@ from analytics.cox.estimate import centre, estimate, judge, robust, score_test
 from analytics.cox.likelihood import Pieces, pieces
 from analytics.cox.proportional_hazards import proportional_hazards_test
 from analytics.cox.terms import Factors
+from analytics.door import takes_any_frame
 from analytics.status import NO_EVENTS, NOT_ESTIMABLE, require_choice
 from analytics.survival.outcome import FloatArray, IntArray, confidence_quantile
 
@@ -177,6 +178,7 @@ class CoxFit:
         return data, *self._at_estimate
 
 
+@takes_any_frame
 def cox(
     data: pd.DataFrame,
     time: str,

@@ -28,6 +28,7 @@ from analytics.comparison import (
     check_confidence,
     check_pair,
 )
+from analytics.door import takes_any_frame
 from analytics.groups import fisher_exact, fisher_network, pearson
 from analytics.groups.effect_sizes import cramers_v
 from analytics.groups.proportions import risk_difference
@@ -36,6 +37,7 @@ from analytics.status import NO_VARIANCE, NOT_ESTIMABLE, OK
 SMALL_EXPECTED = 5.0  # Cochran 1954: chi-square's distribution is doubtful with expected counts below
 
 
+@takes_any_frame
 def fisher(
     data: pd.DataFrame,
     *,
@@ -56,6 +58,7 @@ def fisher(
     )
 
 
+@takes_any_frame
 def fisher_mid_p(
     data: pd.DataFrame,
     *,
@@ -82,6 +85,7 @@ def fisher_mid_p(
     )
 
 
+@takes_any_frame
 def chi_square(
     data: pd.DataFrame,
     *,
@@ -107,6 +111,7 @@ def chi_square(
     )
 
 
+@takes_any_frame
 def chi_square_yates(
     data: pd.DataFrame,
     *,
@@ -132,6 +137,7 @@ def chi_square_yates(
     )
 
 
+@takes_any_frame
 def fisher_k(
     data: pd.DataFrame,
     *,
@@ -155,6 +161,7 @@ def fisher_k(
     )
 
 
+@takes_any_frame
 def chi_square_k(
     data: pd.DataFrame,
     *,

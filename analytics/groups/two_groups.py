@@ -28,6 +28,7 @@ from analytics.comparison import (
     check_pair,
     samples,
 )
+from analytics.door import takes_any_frame
 from analytics.groups import rank_sum
 from analytics.groups.effect_sizes import cohen_d, hedges_g, rank_biserial
 from analytics.status import NO_VARIANCE, NOT_ESTIMABLE, OK, require_choice
@@ -35,6 +36,7 @@ from analytics.status import NO_VARIANCE, NOT_ESTIMABLE, OK, require_choice
 CONSTANT = 10 * np.finfo(float).eps  # R's t.test: "data are essentially constant"
 
 
+@takes_any_frame
 def mann_whitney(
     data: pd.DataFrame,
     *,
@@ -152,6 +154,7 @@ def _mann_whitney_name(method: str, continuity: bool) -> str:
     return "mann_whitney" if continuity else "mann_whitney_no_continuity"
 
 
+@takes_any_frame
 def student_t(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> TwoGroupTest:
@@ -168,6 +171,7 @@ def student_t(
     return _t_result("student_t", "Student's t test", groups_of, error, float(n + m - 2), confidence)
 
 
+@takes_any_frame
 def welch_t(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> TwoGroupTest:
@@ -221,6 +225,7 @@ def _t_result(
     )
 
 
+@takes_any_frame
 def brown_forsythe(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> TwoGroupTest:
@@ -240,6 +245,7 @@ def brown_forsythe(
     )
 
 
+@takes_any_frame
 def levene(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> TwoGroupTest:
@@ -298,6 +304,7 @@ def _spread(
     )
 
 
+@takes_any_frame
 def kolmogorov_smirnov(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> TwoGroupTest:

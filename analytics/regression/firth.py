@@ -29,6 +29,7 @@ from analytics.cox.estimate import centre, events_per_parameter
 from analytics.cox.likelihood import Derivatives, Pieces, derivatives_of, pieces, sum_over_terms
 from analytics.cox.newton import aliased_columns, maximise
 from analytics.cox.terms import Factors, build_design, columns_of
+from analytics.door import takes_any_frame
 from analytics.regression.jeffreys import (
     Penalised,
     PenalisedMaximum,
@@ -96,6 +97,7 @@ class _Problem:
     method: str
 
 
+@takes_any_frame
 def firth_cox(
     data: pd.DataFrame,
     time: str,
@@ -126,6 +128,7 @@ def firth_cox(
     )
 
 
+@takes_any_frame
 def firth_logistic(
     data: pd.DataFrame,
     outcome: str,

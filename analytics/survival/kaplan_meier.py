@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analytics.door import takes_any_frame
 from analytics.status import NO_EVENTS, NOT_ESTIMABLE, OK, require_choice
 from analytics.survival.outcome import (
     BoolArray,
@@ -92,6 +93,7 @@ class KaplanMeier:
         return self.summary[["group_id", "median", "ci_low", "ci_high"]]
 
 
+@takes_any_frame
 def kaplan_meier(
     data: pd.DataFrame,
     time: str,

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from analytics.door import takes_any_frame
 from analytics.multiplicity import adjust_p_values
 from analytics.status import NOT_ESTIMABLE, OK, require_choice
 from analytics.survival.kaplan_meier import count_at_risk, product_limit, split_by_group
@@ -43,6 +44,7 @@ class RestrictedMean:
     note: str
 
 
+@takes_any_frame
 def restricted_mean(
     data: pd.DataFrame,
     time: str,

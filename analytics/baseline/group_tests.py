@@ -16,7 +16,7 @@ from analytics.comparison import KGroupTest, TwoGroupTest
 from analytics.groups import counts, k_groups, two_groups
 
 MEASUREMENT_TESTS: dict[str, Callable[..., TwoGroupTest]] = {
-    "mann_whitney": two_groups.mann_whitney,
+    "mann_whitney": partial(two_groups.mann_whitney, method="asymptotic"),  # as SPSS; exact is a name of its own
     "mann_whitney_no_continuity": partial(two_groups.mann_whitney, continuity=False),
     "mann_whitney_exact": partial(two_groups.mann_whitney, method="exact"),
     "student_t": two_groups.student_t,

@@ -27,6 +27,8 @@ from analytics.comparison import (
     categories,
     check_confidence,
     check_pair,
+    counted_level,
+    with_disagreement,
 )
 from analytics.door import takes_any_frame
 from analytics.groups import fisher_exact, fisher_network, pearson
@@ -205,14 +207,16 @@ def _compare(
     if status != OK:
         return replace(empty, status=status, note=note, **_risks(table, confidence, level, status))
     effects = _effects(table, confidence, mid=name == "fisher_mid_p")
-    return replace(
-        empty,
-        effect=effects[0].estimate,
-        effect_kind=effects[0].kind,
-        ci_low=effects[0].ci_low,
-        ci_high=effects[0].ci_high,
-        more_effects=tuple(effects[1:]),
-        **answer(table),
+    return with_disagreement(
+        replace(
+            empty,
+            effect=effects[0].estimate,
+            effect_kind=effects[0].kind,
+            ci_low=effects[0].ci_low,
+            ci_high=effects[0].ci_high,
+            more_effects=tuple(effects[1:]),
+            **answer(table),
+        )
     )
 
 
@@ -253,9 +257,10 @@ def _compare_k(
 
 
 def _yes_no(data: pd.DataFrame, value: str, group: str, groups: Sequence[Any], level: Any) -> Categories:
-    """Counts of ``level`` and of everything else."""
+    """Counts of ``level`` and of everything else. Raises ValueError where the level never occurs in the column."""
     counted = categories(data, value, group, groups)
-    yes = np.array([item == level for item in counted.levels], dtype=bool)
+    chosen = counted_level(data[value], level, value)
+    yes = np.array([item in chosen for item in counted.levels], dtype=bool)
     table = np.stack([counted.counts[yes].sum(axis=0), counted.counts[~yes].sum(axis=0)])
     return replace(counted, levels=(level, f"not {level}"), counts=table)
 

@@ -105,7 +105,8 @@ def multiplicity(asked: Multiplicity, cohort: Cohort, results: Results) -> Answe
         (
             "A p value above the level is no evidence of equality: read the interval. Effects of the"
             " comparisons that are not listed"
-            " stand in the tables above. Adjustment treats the comparisons as planned beforehand; it cannot"
+            " stand in the tables above. A comparison that does not remain after adjustment is not shown to be chance, only"
+            " not shown to be more. Adjustment treats the comparisons as planned beforehand; it cannot"
             " undo a choice of"
             " test after a look at the data."
         ),

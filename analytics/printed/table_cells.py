@@ -43,7 +43,7 @@ def ratio_ci(estimate: float | None, ci_low: float | None, ci_high: float | None
 def _decimals_of_ratio(value: float | None) -> int:
     """Two at most, unless they would print a ratio as 0.00."""
     decimals = decimals_for([value])
-    return decimals if known(value) and abs(value) < 0.01 else min(decimals, 2)
+    return decimals if known(value) and abs(value) < 0.005 else min(decimals, 2)
 
 
 def adjustment_notes(rows: Sequence[Record]) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ NOT_ESTIMATES = {
     "norm_band": "norms as the study file gives them",
     "norm_patient": "single values as measured, at the age of the visit",
     "cumulative_incidence": "competing events need cmprsk, which this script does not ask for",
+    "survival_by_stratum": "curves within strata: the function of survival_curve, on fewer rows",
     "gray_test": "competing events need cmprsk, which this script does not ask for",
 }
 REPLAYED_KINDS = ("mixed_model", "cox", "recurrent")

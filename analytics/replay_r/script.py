@@ -221,6 +221,7 @@ def _survival(spec: SurvivalAnalysis, file: str) -> list[str]:
         "adjust": _text(spec.adjust),
         "weights": _text(spec.weights),
         "method": _text(spec.method),
+        "strata": _texts(spec.strata),
     }
     lines = [_comment(spec.title), _call("survival_analysis", [_text(spec.endpoint), _text(file)], named)]
     if spec.restricted_mean_months:

@@ -166,9 +166,19 @@ class SurvivalAnalysis(Strict):
     adjust: Adjustment = "holm"
     weights: Literal["log_rank", "peto", "tarone_ware"] = "log_rank"
     method: Literal["asymptotic", "exact"] = "asymptotic"
+    strata: list[Literal["hospital_id", "sex", "onset_group"]] = Field(
+        default_factory=list,
+        description="Log-rank tests compare groups within each stratum; curves are given within each stratum too.",
+    )
     restricted_mean_months: float | None = Field(
         None, gt=0, description="Mean time without the event up to this month, by group and between pairs."
     )
+
+    @model_validator(mode="after")
+    def exact_knows_no_strata(self) -> SurvivalAnalysis:
+        if self.strata and self.method == "exact":
+            raise ValueError("the exact log-rank test knows no strata; write method: asymptotic, or leave strata out")
+        return self
 
 
 class CoxModel(Strict):

@@ -34,6 +34,7 @@ TABLES = {
     "survival_curve": "Kaplan-Meier. One row per endpoint, group and time.",
     "survival_at_risk": "Numbers at risk. One row per endpoint, group and time asked for.",
     "survival_median": "Median times. One row per endpoint and group.",
+    "survival_by_stratum": "Kaplan-Meier within strata. One row per endpoint, stratum, group and time.",
     "log_rank": "Overall and pairwise tests. One row per endpoint, scope and pair.",
     "cox_term": "Hazard ratios. One row per model and term.",
     "restricted_mean": "Mean time without the event up to a horizon. One row per endpoint and group, then pair.",

@@ -161,6 +161,7 @@ STUDY = {
             "groups": list(GROUPS),
             "weights": "tarone_ware",
             "adjust": "BH",
+            "strata": ["sex"],
         },
         {"endpoint": "admission", "title": "Exact", "groups": ["young_a", "old_a"], "method": "exact"},
     ],

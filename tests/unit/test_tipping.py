@@ -60,7 +60,7 @@ def test_the_sentence_says_where_p_crosses_the_level():
     below = sum(p < 0.05 for p in ways(a, b).p.ravel())
     assert tipping_sentence(a, b, ways(a, b)) == (
         f"A vs B: between 0.17 and 0.69, with p below 0.05 in {below} of 24 ways"
-        " (with any of the lost A and 0 of 3 B; with 5 or more of 5 lost A and 3 of 3 B)"
+        " (so if 0 of 3 lost B had it, whatever the lost A had; so if at least 5 of 5 lost A and 3 of 3 lost B had it)"
     ), ways(a, b).p
     assert tipping_sentence(*ARMS[2], ways(*ARMS[2])) == "A vs B: between 0.00 and 0.00, with p at or above 0.05 in every way"
 

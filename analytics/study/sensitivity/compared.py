@@ -13,7 +13,7 @@ import pandas as pd
 
 from analytics.status import NOT_ESTIMABLE, OK
 from analytics.study.cohort import Cohort
-from analytics.study.events import times
+from analytics.study.events import strata_of, times
 from analytics.study.frames import records
 from analytics.study.sensitivity.keys import CompareModels, LogRankVariants, Multiplicity, RestrictedMeans
 from analytics.study.sensitivity.rows import (
@@ -237,9 +237,11 @@ def log_rank_variants(asked: LogRankVariants, cohort: Cohort, results: Results) 
 
     data = times(cohort, asked.endpoint, asked.groups)
     options = {"levels": asked.groups, "pairwise": True}
-    found = {"as_printed": log_rank(data, "time", "event", "group_id", **options).summary}
+    strata = strata_of(cohort, asked.endpoint)
+    found = {"as_printed": log_rank(data, "time", "event", "group_id", **options, strata=strata).summary}
     for variant in asked.variants:
-        how = {"method": "exact"} if variant == "exact" else {"weights": {"peto": "peto_peto"}.get(variant, variant)}
+        weights = {"peto": "peto_peto"}.get(variant, variant)
+        how = {"method": "exact"} if variant == "exact" else {"weights": weights, "strata": strata}
         found[variant] = log_rank(data, "time", "event", "group_id", **options, **how).summary
     if "exact" in found and len(asked.groups) > 2:
         codes = data["group_id"].map({g: i for i, g in enumerate(asked.groups)}).to_numpy()
@@ -275,6 +277,10 @@ def log_rank_variants(asked: LogRankVariants, cohort: Cohort, results: Results) 
                     beside=f"log_rank {asked.endpoint} {r['scope']}",
                 )
             )
+    if strata:
+        for r in rows:
+            if r["variant"] == "exact":
+                r["note"] = f"{r['note']} Without the strata, which the exact test does not know.".strip()
     changed = [label for label, part in _grouped(rows).items() if sides_changed(r["p_value"] for r in part)]
     events = int(data["event"].sum())
     few = [f"{cohort.study.groups[g].label} {plural(int(n), 'event')}" for g, n in data.groupby("group_id")["event"].sum().items() if n < 5]

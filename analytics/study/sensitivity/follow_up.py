@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analytics.study.cohort import Cohort
+from analytics.study.events import strata_of
 from analytics.study.frames import records
 from analytics.study.sensitivity.keys import LostToFollowUp, MissingValues, MultipleImputation
 from analytics.study.sensitivity.rows import (
@@ -32,7 +33,7 @@ from analytics.study.sensitivity.rows import (
 )
 from analytics.study.sensitivity.tipping import lost_arms, tipping_rows, tipping_sentence, tipping_shift, ways
 from analytics.words.disclosure import known
-from analytics.words.formatting import decimals_for, format_median_iqr, format_number
+from analytics.words.formatting import decimals_for, format_median_iqr, format_number, format_p
 from analytics.words.wording import opened
 
 Results = Mapping[str, pd.DataFrame]
@@ -95,7 +96,7 @@ def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -
 
 def _p_range(rows: list[dict[str, Any]]) -> str:
     found = [r["p_value"] for r in rows if known(r.get("p_value"))]
-    return f"p from {min(found):.3f} to {max(found):.3f}"
+    return f"p from {format_p(min(found))} to {format_p(max(found))}"
 
 
 def _lost_against_retained(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame) -> list[dict[str, Any]]:
@@ -149,6 +150,7 @@ def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, results:
     horizon = cohort.study.endpoints[asked.endpoint].horizon_months
     counted = [n for n, v in cohort.study.variables.items() if v.source == "endpoint" and (v.of or n) == asked.endpoint]
     rows = []
+    strata = strata_of(cohort, asked.endpoint)
     for name in counted[:1]:
         rows += _as_the_table_counts(asked, cohort, results, name)
     is_reference = times["group_id"].eq(asked.reference)
@@ -160,7 +162,7 @@ def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, results:
             data.loc[data["lost"], "event"] = with_it
             data.loc[data["lost"], "outcome"] = with_it.astype(float)
             data.loc[data["lost"] & ~with_it, "time"] = horizon
-        tests = log_rank(data, "time", "event", "group_id", levels=asked.groups, pairwise=True).summary
+        tests = log_rank(data, "time", "event", "group_id", levels=asked.groups, pairwise=True, strata=strata).summary
         for other in others(asked.groups, asked.reference):
             label = pair_label(cohort, asked.reference, other)
             pair = {"part": "bounds", "subject": asked.endpoint, "group_a": asked.reference, "group_b": other}

@@ -127,9 +127,11 @@ def _tips_at(a: Arm, b: Arm, found: Ways) -> str:
         after = [i for i in range(len(below)) if below[i:].all()]
         if not after or (below[: after[0]]).any():
             continue
-        of_the_second = f"{found.second[j]} of {b.lost} {b.label}" if b.lost else ""
-        asked = f"with {found.first[after[0]]} or more of {a.lost} lost {a.label}" if after[0] else f"with any of the lost {a.label}"
-        parts.append(" and ".join(filter(None, (asked, of_the_second))))
+        fewest = found.first[after[0]]
+        of_the_first = f"at least {fewest} of {a.lost} lost {a.label}" if fewest else ""
+        of_the_second = f"{found.second[j]} of {b.lost} lost {b.label}" if b.lost else ""
+        whatever = "" if fewest else f", whatever the lost {a.label} had"
+        parts.append(f"so if {' and '.join(filter(None, (of_the_first, of_the_second)))} had it{whatever}")
     return f" ({'; '.join(parts)})" if parts else ""
 
 

@@ -20,6 +20,7 @@ from analytics.study.file import CoxModel, MixedModel, RepeatedMeasures, Study, 
 from analytics.study.findings import find
 from analytics.study.sensitivity import answer
 from analytics.study.strata import curves_by_stratum, note_in_words, who_is_in_a_stratum
+from analytics.words.formatting import format_p
 
 if TYPE_CHECKING:
     from analytics.repeated_measures import RepeatedMeasuresAnova
@@ -136,11 +137,12 @@ def estimate_survival(cohort: Cohort) -> Results:
     """survival_curve, survival_at_risk, survival_median, log_rank, restricted_mean."""
     study = cohort.study
     out: dict[str, list[pd.DataFrame]] = {
-        n: [] for n in ("survival_curve", "survival_at_risk", "survival_median", "log_rank", "restricted_mean")
+        n: []
+        for n in ("survival_curve", "survival_at_risk", "survival_median", "survival_by_stratum", "log_rank", "restricted_mean")
     }
     for spec in study.survival:
         for name, frame in _survival(spec, cohort).items():
-            out.setdefault(name, []).append(frame.assign(endpoint=spec.endpoint))
+            out[name].append(frame.assign(endpoint=spec.endpoint))
     return {name: _stack(parts) for name, parts in out.items()}
 
 
@@ -235,7 +237,7 @@ def _repeated_measures(spec: RepeatedMeasures, cohort: Cohort) -> Results:
     )
     keys = {"model_id": spec.model_id, "response": spec.response}
     scale = "" if spec.transform == "none" else f" of {spec.transform}({spec.response})"
-    sphericity = f"Mauchly's W {fit.mauchly_w:.3f}, p {fit.mauchly_p:.3f}" if np.isfinite(fit.mauchly_p) else ""
+    sphericity = f"Mauchly's W {fit.mauchly_w:.3f}, p {format_p(fit.mauchly_p)}" if np.isfinite(fit.mauchly_p) else ""
     model = pd.DataFrame([{
         **keys, "kind": "repeated_measures", "title": spec.title, "formula_text": f"{spec.response}{scale} ~ group * time",
         "method": f"{fit.method}; {spec.test.replace('_', '-')}", "n": fit.n * len(spec.visits), "n_patients": fit.n,
@@ -297,7 +299,7 @@ def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
         "survival_median": curves.summary,
         "log_rank": tests.summary.assign(adjustment=spec.adjust),
         **({"restricted_mean": restricted_means(spec, data)} if spec.restricted_mean_months else {}),
-        **({"survival_by_stratum": curves_by_stratum(spec, data)} if spec.strata else {}),
+        "survival_by_stratum": curves_by_stratum(spec, data),
     }
 
 

@@ -18,16 +18,22 @@ MOST_STRATA = 6
 
 
 def curves_by_stratum(spec: SurvivalAnalysis, data: pd.DataFrame) -> pd.DataFrame:
-    """survival_by_stratum: the Kaplan-Meier curve of each group within each stratum, with n, median and status."""
-    from analytics.survival.kaplan_meier import kaplan_meier
+    """survival_by_stratum: the Kaplan-Meier curve of each group within each stratum, with n, median and status.
 
+    No rows where the analysis has no strata.
+    """
+    from analytics.survival.kaplan_meier import CURVE_COLUMNS, kaplan_meier
+
+    empty = pd.DataFrame(columns=["group_id", "n", "median", "status", "note", *CURVE_COLUMNS, "stratum"])
+    if not spec.strata:
+        return empty
     parts = []
     for values, rows in data.dropna(subset=spec.strata).groupby(spec.strata, sort=True, observed=True):
         found = kaplan_meier(rows, "time", "event", "group_id", levels=spec.groups)
         of_group = found.summary[["group_id", "n", "median", "status", "note"]]
         curve = of_group[of_group["n"] > 0].merge(found.curve, on="group_id", how="left")
         parts.append(curve.assign(stratum=stratum_words(dict(zip(spec.strata, values, strict=True)))))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return pd.concat(parts, ignore_index=True) if parts else empty
 
 
 def stratum_words(values: dict[str, object]) -> str:

@@ -9,7 +9,6 @@ from analytics.study.findings import CONTROLS, find
 from analytics.study.parts import Adjustment
 from tests.unit import small_study
 
-
 MODEL = {
     "model_id": "m", "title": "M", "response": "score", "groups": ["young", "old"], "visits": ["baseline", "month_6"],
     "serial": "none",

@@ -69,7 +69,7 @@ def test_text_that_means_censored_is_no_cause(codes: tuple[str, str, str]):
     for answer in (
         lambda **k: cumulative_incidence(data, "time", "cause", **k), lambda **k: fine_gray(data, "time", "cause", codes[1], ["entry"], **k)
     ):  # fmt: skip
-        with pytest.raises(ValueError, match=f'censored: 0 never occurs in "cause", .* as censored="{codes[0]}"'):
+        with pytest.raises(ValueError, match=rf'censored: 0 never occurs in "cause", .* as censored="{codes[0]}"'):
             answer()
     named = cumulative_incidence(data, "time", "cause", censored=codes[0])
     assert sorted(named.summary["cause"]) == sorted(codes[1:])
@@ -130,5 +130,5 @@ def test_text_in_place_of_numbers_is_named():
     data = pd.DataFrame({"group": list("aabb"), "x": ["1", "<0.10", 2, 3]})
     with pytest.raises(ValueError, match=r'x: expected numbers; found 2 other values \("1", "<0.10"\)'):
         mann_whitney(data, value="x", group="group", groups=("a", "b"))
-    with pytest.raises(ValueError, match='time: expected numbers in "x"; found "1", "<0.10", 2, …'):
+    with pytest.raises(ValueError, match=r'time: expected numbers in "x"; found "1", "<0.10", 2, …'):
         kaplan_meier(data.assign(event=1), "x", "event")

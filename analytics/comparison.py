@@ -7,12 +7,15 @@ Does not belong here: any test or estimate.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from numbers import Number
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analytics.door import as_numbers, is_yes_no, named_values
+from analytics.levels import counted_values, listed_values
 from analytics.status import OK, TOO_FEW_GROUPS, TOO_FEW_OBSERVATIONS, require_columns
 
 CONFIDENCE = 0.95
@@ -127,13 +130,17 @@ def _one_row(result: Any, without: Sequence[str]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Samples:
-    """The values of each group, missing ones dropped and counted; what is wrong with them, if anything is."""
+    """The values of each group, missing ones dropped and counted; what is wrong with them, if anything is.
+
+    ``n_missing`` counts rows of these groups without a value, and ``n_without_group`` rows that may belong to any.
+    """
 
     groups: tuple[Any, ...]
     values: tuple[np.ndarray, ...]
     n_missing: int
     status: str = OK
     note: str = ""
+    n_without_group: int = 0
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -156,7 +163,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Categories:
-    """Counts of each level (rows) in each group (columns), missing ones dropped and counted."""
+    """Counts of each level (rows) in each group (columns), missing ones dropped and counted as in ``Samples``."""
 
     groups: tuple[Any, ...]
     levels: tuple[Any, ...]
@@ -165,6 +172,30 @@ class Categories:
     status: str = OK
     note: str = ""
     unexpected: tuple[Any, ...] = field(default=())
+    n_without_group: int = 0
+
+
+NULLS = {"odds_ratio": 1.0, "hodges_lehmann_shift": 0.0}  # effects whose interval need not follow the p value
+
+
+def with_disagreement(found: TwoGroupTest) -> TwoGroupTest:
+    """``found``, with a note where its p value and its interval are on different sides of the level.
+
+    Fisher's p adds up tables by their probability, the interval of the odds ratio inverts two one-sided tests; the
+    interval of a shift moves the values, which changes the ties. Near the level the two can part.
+    """
+    null = NULLS.get(str(found.effect_kind))
+    if null is None or found.p_value is None or found.ci_low is None or found.ci_high is None:
+        return found
+    level = 1 - found.confidence
+    holds_null = found.ci_low <= null <= found.ci_high
+    if (found.p_value < level) != holds_null:
+        return found
+    said = (
+        f"p is {'below' if found.p_value < level else 'not below'} {level:.2g} and the interval"
+        f" {'holds' if holds_null else 'leaves out'} {null:g}: they are made by different rules, which part this near the limit"
+    )
+    return replace(found, note="; ".join(filter(None, (found.note, said))))
 
 
 def count_ties(values: np.ndarray) -> int:
@@ -177,14 +208,15 @@ def samples(data: pd.DataFrame, value: str, group: str, groups: Sequence[Any], m
     """The numbers of ``value`` in each of ``groups``.
 
     ``minimum`` is the least number of observations that each group needs; fewer is a status. Rows of
-    other groups are not looked at. Raises ValueError for an unknown column, repeated groups, text, and
+    other groups are not looked at; rows without a group count as missing. Raises ValueError for an unknown column, repeated groups, text, and
     infinite values.
     """
     check_groups(groups)
     require_columns(data, [value, group])
     numbers = numeric(data[value], value)
     labels = data[group].to_numpy(dtype=object)
-    found, n_missing = [], 0
+    n_without_group = int(pd.isna(labels).sum())
+    found, n_missing = [], n_without_group
     for label in groups:
         inside = numbers[labels == label]
         known = inside[~np.isnan(inside)]
@@ -192,7 +224,7 @@ def samples(data: pd.DataFrame, value: str, group: str, groups: Sequence[Any], m
         found.append(known)
     present = [bool((labels == label).any()) for label in groups]
     status, note = _enough(groups, present, [len(values) for values in found], minimum, value, group)
-    return Samples(tuple(groups), tuple(found), n_missing, status, note)
+    return Samples(tuple(groups), tuple(found), n_missing, status, note, n_without_group)
 
 
 def categories(
@@ -201,13 +233,13 @@ def categories(
     """How often each of ``levels`` occurs in each of ``groups``.
 
     Without ``levels``: those that occur, sorted. Raises ValueError for an unknown column and for a
-    value that is not among the declared levels (it would be lost silently); the message names how many
-    rows, never the values.
+    value that is not among the declared levels (it would be lost silently).
     """
     check_groups(groups)
     require_columns(data, [value, group])
     labels = data[group].to_numpy(dtype=object)
     inside = np.isin(labels, list(groups)) if len(labels) else np.zeros(0, dtype=bool)
+    n_without_group = int(pd.isna(labels).sum())
     values = data[value].to_numpy(dtype=object)
     known = ~pd.isna(values)
     if levels is None:
@@ -216,7 +248,7 @@ def categories(
     if undeclared.any():
         raise ValueError(
             f"{value}: {int(undeclared.sum())} rows hold a value that is not among the declared "
-            f"levels {', '.join(map(str, levels))}; declare it, or map it before"
+            f"levels {', '.join(map(str, levels))}: {listed_values(values[undeclared])}; declare it, or map it before"
         )
     counts = np.array(
         [[int(((values == level) & (labels == label)).sum()) for label in groups] for level in levels],
@@ -225,18 +257,24 @@ def categories(
     sizes = counts.sum(axis=0)
     present = [bool((labels == label).any()) for label in groups]
     status, note = _enough(groups, present, sizes, 1, value, group)
-    return Categories(tuple(groups), tuple(levels), counts, int((inside & ~known).sum()), status, note)
+    n_missing = int((inside & ~known).sum()) + n_without_group
+    return Categories(tuple(groups), tuple(levels), counts, n_missing, status, note, n_without_group=n_without_group)
+
+
+def counted_level(column: pd.Series, level: Any, name: str) -> frozenset[Any]:
+    """The values of a whole column that are ``level`` (`levels.py`); ValueError where it never occurs."""
+    declared = column.cat.categories.tolist() if isinstance(column.dtype, pd.CategoricalDtype) else ()
+    return counted_values(column.dropna().unique().tolist(), level, name, declared)
 
 
 def numeric(column: pd.Series, name: str) -> np.ndarray:
     """A column as floats, NaN where missing. Text is an error, infinity too: it is nobody's measurement."""
-    if pd.api.types.is_bool_dtype(column) or not (
-        pd.api.types.is_numeric_dtype(column) or column.isna().all() or _all_numbers(column)
-    ):
+    found = as_numbers(column)
+    if found is None or is_yes_no(column):
         raise ValueError(
-            f"{name}: expected numbers; found {column.dtype}. A yes/no or a category has its own tests"
+            f"{name}: expected numbers; found {_not_numbers(column)}. A yes/no or a category has its own tests"
         )
-    numbers = pd.to_numeric(column, errors="raise").to_numpy(dtype=float, na_value=np.nan)
+    numbers = found.to_numpy(dtype=float, na_value=np.nan)
     infinite = int(np.isinf(numbers).sum())
     if infinite:
         raise ValueError(
@@ -245,11 +283,14 @@ def numeric(column: pd.Series, name: str) -> np.ndarray:
     return numbers
 
 
-def _all_numbers(column: pd.Series) -> bool:
-    """Whether an object column holds numbers only (Decimal, or int and float mixed)."""
-    return (
-        column.dtype == object and not column.dropna().map(lambda item: isinstance(item, (str, bool))).any()
-    )
+def _not_numbers(column: pd.Series) -> str:
+    """The type of a column that holds other things than numbers, and some of these."""
+    if is_yes_no(column):
+        return "booleans"
+    if column.dtype != object:
+        return f"{column.dtype} ({named_values(column)})"
+    others = column[column.map(lambda item: isinstance(item, (str, bool)) or not isinstance(item, Number)) & column.notna()]
+    return f"{len(others)} other value{'s' if len(others) != 1 else ''} ({named_values(others)})"
 
 
 def check_groups(groups: Sequence[Any]) -> None:

@@ -11,12 +11,13 @@ p value stays missing and does not count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analytics.door import plain_column
 from analytics.status import require_choice
 
 METHODS = ("none", "bonferroni", "holm", "hochberg", "hommel", "BH", "BY")
@@ -28,7 +29,7 @@ def adjust_p_values(p_values: Sequence[float | None] | np.ndarray | pd.Series, m
     Raises ValueError for a p value outside 0 to 1.
     """
     require_choice(method, METHODS, "method")
-    p = np.array([np.nan if value is None or pd.isna(value) else float(value) for value in p_values])
+    p = _floats(p_values)
     known = ~np.isnan(p)
     outside = int(((p[known] < 0) | (p[known] > 1)).sum())
     if outside:
@@ -45,14 +46,18 @@ def adjust_within_families(
     """Adjusted p values, each family by itself; a test whose family is missing is not adjusted and
     stays missing.
     """
-    p = pd.Series(list(p_values), dtype=float)
-    family = pd.Series(list(families), dtype=object)
+    p = pd.Series(_floats(p_values))
+    family = plain_column(pd.Series(list(families), dtype=object))
     if len(p) != len(family):
         raise ValueError(f"families: expected one per p value ({len(p)}); found {len(family)}")
     adjusted = np.full(len(p), np.nan)
     for rows in p.groupby(family, sort=False).indices.values():
         adjusted[rows] = adjust_p_values(p.to_numpy()[rows], method)
     return adjusted
+
+
+def _floats(p_values: Iterable[float | None]) -> np.ndarray:
+    return np.array([np.nan if value is None or pd.isna(value) else float(value) for value in p_values], dtype=float)
 
 
 def _step_down(p: np.ndarray) -> np.ndarray:

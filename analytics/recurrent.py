@@ -26,6 +26,7 @@ from analytics.cox import CoxFit
 from analytics.cox.data import prepare
 from analytics.cox.fit import fit_prepared
 from analytics.cox.terms import Factors, columns_of
+from analytics.door import takes_any_frame
 from analytics.status import require_choice, require_columns
 from analytics.survival.outcome import FloatArray, confidence_quantile, event_column, numeric_column
 
@@ -33,6 +34,7 @@ ORDER, ENTRY, TIME = "\0order", "\0entry", "\0time"
 CLOCKS = ("total", "gap")
 
 
+@takes_any_frame
 def andersen_gill(
     data: pd.DataFrame,
     start: str,
@@ -55,6 +57,7 @@ def andersen_gill(
     return fit_prepared(rows, confidence, method="Andersen-Gill")
 
 
+@takes_any_frame
 def prentice_williams_peterson(
     data: pd.DataFrame,
     start: str,

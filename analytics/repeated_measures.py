@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from analytics.door import takes_any_frame
 from analytics.status import (
     NO_VARIANCE,
     NOT_ESTIMABLE,
@@ -98,6 +99,7 @@ class _Wide:
     n_incomplete: int
 
 
+@takes_any_frame
 def repeated_measures_anova(
     data: pd.DataFrame,
     value: str,
@@ -140,9 +142,11 @@ def repeated_measures_anova(
         if wide.n_incomplete
         else ""
     )
+    few = _too_few_for_sphericity(wide)
+    note = "; ".join(filter(None, (few, note)))
     covariate = wide.group if not group_is_numeric else np.array([float(wide.groups[g]) for g in wide.group])
     return RepeatedMeasuresAnova(
-        status=OK,
+        status=TOO_FEW_OBSERVATIONS if few else OK,
         note=note,
         n=len(wide.y),
         n_incomplete=wide.n_incomplete,
@@ -241,6 +245,18 @@ def _failed(names: list[str], fault: _CannotTest) -> RepeatedMeasuresAnova:
     return RepeatedMeasuresAnova(
         fault.status, fault.note, fault.n, fault.n_incomplete, terms, multivariate, strata, means, nan, nan
     )
+
+
+def _too_few_for_sphericity(wide: _Wide) -> str:
+    """What is missing where the error matrix of the contrasts is singular for want of patients; else nothing."""
+    contrasts, left = wide.y.shape[1] - 1, len(wide.y) - len(wide.groups)
+    if contrasts < 2 or left >= contrasts:
+        return ""
+    return (
+        f"{len(wide.y)} patients in {len(wide.groups)} groups leave {left} degrees of freedom for {contrasts} contrasts between"
+        " visits: neither a correction for sphericity nor a multivariate test can be computed, and the test without them"
+        " assumes sphericity"
+    ).replace("in 1 groups leave", "leave")
 
 
 def _sum_coded(codes: np.ndarray, k: int) -> np.ndarray:

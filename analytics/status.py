@@ -30,15 +30,30 @@ STATUSES = frozenset({
 
 def require_columns(frame: pd.DataFrame, columns: Iterable[str], argument: str = "data") -> None:
     """Raise ValueError naming the argument, the missing columns, those there are and the nearest name."""
+    columns = list(columns)
     have = [str(c) for c in frame.columns]
     missing = [c for c in columns if c not in frame.columns]
     if not missing:
+        _refuse_columns_alike(frame, columns, argument)
         return
     faults = []
     for column in missing:
         near = difflib.get_close_matches(column, have, n=1)
         faults.append(f'"{column}"' + (f' (did you mean "{near[0]}"?)' if near else ""))
     raise ValueError(f"{argument}: no column {', '.join(faults)}. Its columns: {', '.join(have)}")
+
+
+def _refuse_columns_alike(frame: pd.DataFrame, columns: Iterable[str], argument: str) -> None:
+    """Raise ValueError where a name that is asked for leads to two columns."""
+    if frame.columns.is_unique:
+        return
+    alike = set(frame.columns[frame.columns.duplicated()])
+    twice = [f'"{c}"' for c in dict.fromkeys(columns) if c in alike]
+    if twice:
+        raise ValueError(
+            f"{argument}: {', '.join(twice)} stands twice among the columns, and which is meant cannot be told;"
+            " rename one or leave it out"
+        )
 
 
 def require_choice(value: str, choices: Sequence[str], argument: str) -> None:

@@ -35,13 +35,16 @@ from analytics.comparison import (
     check_confidence,
     check_groups,
     check_pair,
+    counted_level,
     samples,
 )
 from analytics.declared_tests import NO_TEST
+from analytics.door import takes_any_frame
 from analytics.multiplicity import METHODS, adjust_within_families
 from analytics.status import OK, TOO_FEW_OBSERVATIONS, require_choice, require_columns
 from analytics.words.formatting import (
     DECIMALS,
+    enough_decimals,
     format_count_percent,
     format_mean_sd,
     format_median_iqr,
@@ -118,9 +121,11 @@ class VariableSpec:
     ``name`` is its column, ``kind`` one of ``KINDS``, ``test`` a name of ``group_tests.py`` or
     ``none``; ``tests`` names another test against single groups (by the second group of the pair), ``overall`` a
     test of all groups together.
-    ``level`` is the value that a count counts (``True`` fits 1 too); ``levels`` lists all of a category
+    ``level`` is the value that a count counts (``True`` fits 1 and the yes of a usual pair such as
+    ``yes``/``no`` too); one that never occurs is an error; ``levels`` lists all of a category
     instead, each summarised as ``name:level`` and tested together. ``decimals`` of what is printed:
-    without it 2, and a median or quartile drops trailing zeros. ``family`` is the multiplicity family
+    without it 2, more where a small scale needs them for two significant digits, and a median or quartile
+    drops trailing zeros. ``family`` is the multiplicity family
     when families are declared.
     """
 
@@ -173,6 +178,7 @@ class VariableSpec:
         return self.tests.get(group, self.test)
 
 
+@takes_any_frame
 def table_one(
     data: pd.DataFrame,
     variables: Sequence[VariableSpec],
@@ -289,7 +295,7 @@ def _bounded_summary(
 
 def _values_of(data: pd.DataFrame, name: str, group: str, label: Any) -> tuple[Any, int]:
     found = samples(data, name, group, (label, _NOBODY))
-    return found.values[0], found.n_missing
+    return found.values[0], found.n_missing - found.n_without_group
 
 
 _NOBODY = object()  # a second group that no row belongs to: ``samples`` splits into two or more
@@ -297,9 +303,11 @@ _NOBODY = object()  # a second group that no row belongs to: ``samples`` splits 
 
 def _display(found: Description, spec: VariableSpec) -> str:
     if spec.kind == MEAN_SD:
-        return format_mean_sd(found.mean, found.sd, DECIMALS if spec.decimals is None else spec.decimals)
+        spread = found.sd or found.mean
+        return format_mean_sd(found.mean, found.sd, enough_decimals([spread]) if spec.decimals is None else spec.decimals)
     if spec.decimals is None:
-        return format_median_iqr(found.median, found.q1, found.q3, keep_zeros=False)
+        decimals = enough_decimals([found.median, found.q1, found.q3])
+        return format_median_iqr(found.median, found.q1, found.q3, decimals, keep_zeros=False)
     return format_median_iqr(found.median, found.q1, found.q3, spec.decimals)
 
 
@@ -307,20 +315,20 @@ def _count_summaries(
     data: pd.DataFrame, spec: VariableSpec, group: str, groups: Sequence[Any], table_id: str
 ) -> list[dict[str, Any]]:
     rows = []
+    wanted = (
+        [(spec.name, counted_level(data[spec.name], spec.level, spec.name))]
+        if spec.levels is None
+        else [(f"{spec.name}:{level}", frozenset({level})) for level in spec.levels]
+    )
     for label in groups:
         counted = categories(data, spec.name, group, (label, _NOBODY), spec.levels)
         n = int(counted.counts[:, 0].sum())
-        of_level = dict(zip(counted.levels, counted.counts[:, 0].tolist(), strict=True))
-        wanted = (
-            [(spec.name, spec.level)]
-            if spec.levels is None
-            else [(f"{spec.name}:{level}", level) for level in spec.levels]
-        )
-        for name, level in wanted:
-            count = int(of_level.get(level, 0)) if n else None
+        of_level = list(zip(counted.levels, counted.counts[:, 0].tolist(), strict=True))
+        for name, chosen in wanted:
+            count = sum(k for level, k in of_level if level in chosen) if n else None
             decimals = DECIMALS if spec.decimals is None else spec.decimals
             rows.append(
-                _summary_row(spec, name, label, table_id, n, counted.n_missing)
+                _summary_row(spec, name, label, table_id, n, counted.n_missing - counted.n_without_group)
                 | {
                     "count": count,
                     "percent": 100 * count / n if count is not None else None,
@@ -368,7 +376,8 @@ def _overall(
     options: dict[str, Any] = {"value": spec.name, "group": group, "groups": groups, "confidence": confidence}
     if spec.kind == COUNT_PERCENT and spec.levels is None:
         known = data[spec.name].notna()
-        data = data.assign(**{spec.name: (data[spec.name] == spec.level).astype(object).where(known)})
+        counted = data[spec.name].isin(counted_level(data[spec.name], spec.level, spec.name))
+        data = data.assign(**{spec.name: counted.astype(object).where(known)})
         options["levels"] = (True, False)
     elif spec.levels is not None:
         options["levels"] = spec.levels

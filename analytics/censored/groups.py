@@ -26,6 +26,7 @@ import pandas as pd
 
 from analytics.censored.regression import censored_regression, read_bounds
 from analytics.comparison import CONFIDENCE, Effect, TwoGroupTest, check_confidence, check_pair, count_ties
+from analytics.door import takes_any_frame
 from analytics.groups import rank_sum
 from analytics.status import (
     NO_VARIANCE,
@@ -46,6 +47,7 @@ METHOD_WORDS = {
 }
 
 
+@takes_any_frame
 def censored_two_groups(
     data: pd.DataFrame,
     *,

@@ -30,6 +30,7 @@ from analytics.censored.likelihood import (
     maximise,
 )
 from analytics.comparison import CONFIDENCE, check_confidence, numeric
+from analytics.door import takes_any_frame
 from analytics.regression.design_rows import DesignRows, Factors, design_rows
 from analytics.status import (
     MONOTONE_LIKELIHOOD,
@@ -109,6 +110,7 @@ SUMMARY_COLUMNS = (
 )
 
 
+@takes_any_frame
 def known_bounds(
     data: pd.DataFrame,
     value: str = "value_canonical",
@@ -125,6 +127,8 @@ def known_bounds(
     )
 
 
+@takes_any_frame
+@np.errstate(all="ignore")  # steps that leave the numbers are refused on the way; the status says how the search ended
 def censored_regression(
     data: pd.DataFrame,
     formula: str = "~ 1",
@@ -250,6 +254,10 @@ def _what_is_wrong(rows: _Rows) -> tuple[str, str] | None:
         return TOO_FEW_OBSERVATIONS, f"{n} values cannot estimate {p} coefficients and a scale"
     if exact.all() and float(np.ptp(rows.bounds.lower)) == 0.0:
         return NO_VARIANCE, "every value is the same"
+    for code, name in enumerate(rows.strata if len(rows.strata) > 1 else ()):
+        here = rows.stratum == code
+        if exact[here].all() and float(np.ptp(rows.bounds.lower[here])) == 0.0:
+            return NO_VARIANCE, f"every value of {name} is the same: it has no scale of its own"
     return None
 
 
@@ -263,6 +271,8 @@ def _status(found: Maximum, rows: _Rows) -> tuple[str, str]:
         return MONOTONE_LIKELIHOOD, note
     if not found.converged:
         return NOT_CONVERGED, "Newton's method finds no maximum; are there too few measured values?"
+    if not (np.diag(np.linalg.pinv(found.information, hermitian=True)) > 0).all():
+        return NOT_ESTIMABLE, "the likelihood has no curved maximum: there is no standard error of every parameter"
     if rows.design.relations:
         return NOT_ESTIMABLE, f"aliased columns: {'; '.join(rows.design.relations)}"
     return OK, ""

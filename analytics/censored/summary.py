@@ -30,6 +30,7 @@ from scipy import special
 
 from analytics.censored.regression import CensoredFit, censored_regression, read_bounds
 from analytics.comparison import CONFIDENCE, check_confidence
+from analytics.door import takes_any_frame
 from analytics.status import OK, TOO_FEW_OBSERVATIONS, require_columns
 from analytics.survival.kaplan_meier import confidence_limits, first_time_at_or_below, product_limit
 from analytics.words.formatting import DECIMALS, NOT_AVAILABLE, format_limit, format_median_iqr, format_number
@@ -82,6 +83,7 @@ def _quantile(values: np.ndarray, probability: float) -> float:
     return first + share * float(ordered[below + 1] - first)
 
 
+@takes_any_frame
 def summarise_censored(
     data: pd.DataFrame,
     *,
@@ -246,6 +248,7 @@ def kaplan_meier_quantiles(
     ]
 
 
+@takes_any_frame
 def ratio_bounds(
     data: pd.DataFrame, numerator: tuple[str, str], denominator: tuple[str, str]
 ) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analytics.levels import listed_values
 from analytics.status import require_columns
 from analytics.survival.outcome import BoolArray, FloatArray, IntArray, Outcome, read_outcome
 
@@ -48,13 +49,16 @@ def read_causes(
 ) -> Causes:
     """Read ``event``, a column with ``censored`` or the cause of the event; ``causes`` in their order.
 
-    Without ``causes`` they are the sorted codes found. ValueError: a code that is neither.
+    Without ``causes`` they are the sorted codes found. ValueError: a code that is neither; ``censored`` never
+    occurs where the codes are text that it cannot be, or one of them says that it means censored.
     """
     require_columns(data, [time, event])
     codes = data[event]
     found = sorted(
         (c for c in codes.dropna().unique().tolist() if c != censored), key=lambda c: (str(type(c)), c)
     )
+    if causes is None and found and not (codes == censored).any():
+        _refuse_unnamed_censoring(found, censored, event)
     labels = found if causes is None else list(causes)
     unknown = [c for c in found if c not in labels]
     if unknown:
@@ -65,6 +69,21 @@ def read_causes(
     outcome = read_outcome(data.assign(**{"\0happened": happened}), time, "\0happened", entry, list(complete))
     position = pd.Categorical(codes.iloc[outcome.rows], categories=labels).codes.astype(np.int64)
     return Causes(outcome, position, labels)
+
+
+CENSOR_WORDS = ("0", "censored", "censor", "cens", "none", "no event", "alive", "event-free", "lost", "lost to follow-up")
+
+
+def _refuse_unnamed_censoring(found: Sequence[object], censored: object, event: str) -> None:
+    """Text codes beside a ``censored`` that is no text, or a code that says "censored": one of them would count as a cause."""
+    texts = [c for c in found if isinstance(c, str)]
+    named = [c for c in texts if c.strip().casefold() in CENSOR_WORDS]
+    if named or (texts and not isinstance(censored, str)):
+        likely = named[0] if named else texts[0]
+        raise ValueError(
+            f'censored: {censored!r} never occurs in "{event}", whose values are {listed_values(found)}; name the one that means'
+            f' censored, as censored="{likely}", or list all causes'
+        )
 
 
 def tabulate(causes: Causes) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -27,6 +27,7 @@ from analytics.cox.estimate import centre, events_per_parameter
 from analytics.cox.likelihood import Derivatives
 from analytics.cox.newton import aliased_columns, maximise
 from analytics.cox.terms import Design, Factors, build_design, columns_of
+from analytics.door import takes_any_frame
 from analytics.status import (
     MONOTONE_LIKELIHOOD,
     NO_EVENTS,
@@ -64,6 +65,7 @@ class FineGray:
         return self.terms
 
 
+@takes_any_frame
 def cause_specific_cox(
     data: pd.DataFrame,
     time: str,
@@ -87,6 +89,7 @@ def cause_specific_cox(
     return cox(happened, time, EVENT, terms, factors, entry, strata, cluster, ties, confidence)
 
 
+@takes_any_frame
 def fine_gray(
     data: pd.DataFrame,
     time: str,

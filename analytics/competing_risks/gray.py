@@ -20,6 +20,7 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from analytics.competing_risks.causes import Causes, read_causes
+from analytics.door import takes_any_frame
 from analytics.status import NO_EVENTS, NOT_ESTIMABLE, OK, TOO_FEW_GROUPS
 from analytics.survival.outcome import FloatArray, IntArray, group_codes, stratum_codes
 
@@ -37,6 +38,7 @@ class GrayTest:
     note: str
 
 
+@takes_any_frame
 def gray_test(
     data: pd.DataFrame,
     time: str,

@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 
 from analytics.competing_risks.causes import Causes, read_causes, tabulate
+from analytics.door import takes_any_frame
 from analytics.status import NO_EVENTS, NOT_ESTIMABLE, OK
-from analytics.survival.kaplan_meier import count_at_risk
+from analytics.survival.kaplan_meier import count_at_risk, emptied_early, emptied_note
 from analytics.survival.outcome import FloatArray, confidence_quantile, group_codes
 
 CURVE_COLUMNS = (
@@ -77,6 +78,7 @@ class CumulativeIncidence:
         return pd.concat(parts, ignore_index=True)
 
 
+@takes_any_frame
 def cumulative_incidence(
     data: pd.DataFrame,
     time: str,
@@ -133,6 +135,9 @@ def cumulative_incidence(
     note = {NOT_ESTIMABLE: "No row is complete.", NO_EVENTS: f"None of the {n} rows has an event.", OK: ""}[
         status
     ]
+    emptied = [emptied_note(g, found) for g, part in groups.items() if (found := emptied_early(part.outcome))]
+    if emptied:
+        status, note = NOT_ESTIMABLE, " ".join(emptied)
     return CumulativeIncidence(
         curve, pd.DataFrame(rows), n, n_events, read.outcome.n_missing, confidence, status, note, groups
     )
@@ -179,6 +184,8 @@ def _summarise(label: object, cause: object, part: Causes, events: int) -> dict[
     status, note = OK, ""
     if part.outcome.n == 0:
         status, note = NOT_ESTIMABLE, f'Group "{label}" has no subject.'
+    elif emptied := emptied_early(part.outcome):
+        status, note = NOT_ESTIMABLE, emptied_note(label, emptied)
     elif events == 0:
         status, note = NO_EVENTS, f'Group "{label}" has no event of cause {cause}.'
     return {

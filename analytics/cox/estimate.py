@@ -101,7 +101,7 @@ def judge(data: CoxData, found: Estimate) -> tuple[str, str]:
     notes = [
         f'"{names[j]}" cannot be told apart from {_listed(names, by)}.'
         if by
-        else f'"{names[j]}" does not vary among those at risk at any event.'
+        else does_not_vary(names[j], len(data.strata))
         for j, by in found.aliased.items()
     ]
     if len(found.monotone):
@@ -123,6 +123,13 @@ def judge(data: CoxData, found: Estimate) -> tuple[str, str]:
         )
     status, note = events_per_parameter(data.outcome.n_events, len(found.kept))
     return status, f"{note} Use firth_cox or fewer terms." if note else ""
+
+
+def does_not_vary(name: str, n_strata: int) -> str:
+    """Why nothing can be said of a column: nobody at risk differs in it, or nobody within a stratum does."""
+    if n_strata < 2:
+        return f'"{name}" does not vary among those at risk at any event.'
+    return f'"{name}" has one value within each of the {n_strata} strata among those at risk at any event: the stratum tells it.'
 
 
 def events_per_parameter(events: int, parameters: int) -> tuple[str, str]:

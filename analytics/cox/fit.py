@@ -24,6 +24,7 @@ from analytics.cox.likelihood import Pieces, pieces
 from analytics.cox.proportional_hazards import GLOBAL, proportional_hazards_test
 from analytics.cox.record import CoxEstimates
 from analytics.cox.terms import Factors
+from analytics.door import takes_any_frame
 from analytics.status import NO_EVENTS, NOT_ESTIMABLE, require_choice
 from analytics.survival.outcome import FloatArray, confidence_quantile
 
@@ -145,6 +146,7 @@ class CoxFit(CoxEstimates):
         return data, *self._at_estimate
 
 
+@takes_any_frame
 def cox(
     data: pd.DataFrame,
     time: str,

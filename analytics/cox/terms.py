@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from analytics.door import is_yes_no
 from analytics.status import require_columns
 from analytics.survival.outcome import FloatArray, IntArray
 
@@ -249,7 +250,7 @@ def _code(node: Node, data: pd.DataFrame, factors: Factors) -> _Coded:
         require_columns(data, [node.value])
         if node.value in factors:
             return _factor(data[node.value], list(factors[node.value]))
-        if pd.api.types.is_bool_dtype(data[node.value]):
+        if is_yes_no(data[node.value]):
             return _boolean(data[node.value].to_numpy(dtype=bool))
     if node.kind == "call" and node.value in FACTOR_FUNCTIONS:
         inner = node.children[0]
@@ -269,7 +270,9 @@ def numbers_of(node: Node, data: pd.DataFrame) -> FloatArray:
     if node.kind == "name":
         require_columns(data, [node.value])
         series = data[node.value]
-        if not (pd.api.types.is_numeric_dtype(series) or pd.api.types.is_bool_dtype(series)):
+        if is_yes_no(series):
+            return series.to_numpy(dtype=bool).astype(float)
+        if not pd.api.types.is_numeric_dtype(series):
             values = sorted(map(str, series.dropna().unique()))[:3]
             raise ValueError(
                 f'terms: expected numbers in "{node.value}"; found {series.dtype}. To use it as '

@@ -27,6 +27,7 @@ from scipy.special import chdtrc
 from analytics.cox.data import CoxData, prepare
 from analytics.cox.estimate import estimate, judge
 from analytics.cox.terms import Factors
+from analytics.door import takes_any_frame
 from analytics.frailty.inner import Inner, Problem, frailty_covariance, maximum, maximum_as_survival
 from analytics.frailty.search import Evaluated, search_variance
 from analytics.status import NO_EVENTS, NOT_CONVERGED, NOT_ESTIMABLE, OK, SINGULAR, require_choice
@@ -71,6 +72,7 @@ class FrailtyFit:
         return self.terms
 
 
+@takes_any_frame
 def gamma_frailty(
     data: pd.DataFrame,
     time: str,

@@ -27,7 +27,10 @@ from analytics.comparison import (
     categories,
     check_confidence,
     check_pair,
+    counted_level,
+    with_disagreement,
 )
+from analytics.door import takes_any_frame
 from analytics.groups import fisher_exact, fisher_network, pearson
 from analytics.groups.effect_sizes import cramers_v
 from analytics.groups.proportions import risk_difference
@@ -36,6 +39,7 @@ from analytics.status import NO_VARIANCE, NOT_ESTIMABLE, OK
 SMALL_EXPECTED = 5.0  # Cochran 1954: chi-square's distribution is doubtful with expected counts below
 
 
+@takes_any_frame
 def fisher(
     data: pd.DataFrame,
     *,
@@ -56,6 +60,7 @@ def fisher(
     )
 
 
+@takes_any_frame
 def fisher_mid_p(
     data: pd.DataFrame,
     *,
@@ -82,6 +87,7 @@ def fisher_mid_p(
     )
 
 
+@takes_any_frame
 def chi_square(
     data: pd.DataFrame,
     *,
@@ -107,6 +113,7 @@ def chi_square(
     )
 
 
+@takes_any_frame
 def chi_square_yates(
     data: pd.DataFrame,
     *,
@@ -132,6 +139,7 @@ def chi_square_yates(
     )
 
 
+@takes_any_frame
 def fisher_k(
     data: pd.DataFrame,
     *,
@@ -155,6 +163,7 @@ def fisher_k(
     )
 
 
+@takes_any_frame
 def chi_square_k(
     data: pd.DataFrame,
     *,
@@ -205,14 +214,16 @@ def _compare(
     if status != OK:
         return replace(empty, status=status, note=note, **_risks(table, confidence, level, status))
     effects = _effects(table, confidence, mid=name == "fisher_mid_p")
-    return replace(
-        empty,
-        effect=effects[0].estimate,
-        effect_kind=effects[0].kind,
-        ci_low=effects[0].ci_low,
-        ci_high=effects[0].ci_high,
-        more_effects=tuple(effects[1:]),
-        **answer(table),
+    return with_disagreement(
+        replace(
+            empty,
+            effect=effects[0].estimate,
+            effect_kind=effects[0].kind,
+            ci_low=effects[0].ci_low,
+            ci_high=effects[0].ci_high,
+            more_effects=tuple(effects[1:]),
+            **answer(table),
+        )
     )
 
 
@@ -253,9 +264,10 @@ def _compare_k(
 
 
 def _yes_no(data: pd.DataFrame, value: str, group: str, groups: Sequence[Any], level: Any) -> Categories:
-    """Counts of ``level`` and of everything else."""
+    """Counts of ``level`` and of everything else. Raises ValueError where the level never occurs in the column."""
     counted = categories(data, value, group, groups)
-    yes = np.array([item == level for item in counted.levels], dtype=bool)
+    chosen = counted_level(data[value], level, value)
+    yes = np.array([item in chosen for item in counted.levels], dtype=bool)
     table = np.stack([counted.counts[yes].sum(axis=0), counted.counts[~yes].sum(axis=0)])
     return replace(counted, levels=(level, f"not {level}"), counts=table)
 

@@ -19,6 +19,7 @@ import pandas as pd
 from scipy import special, stats
 
 from analytics.comparison import CONFIDENCE, KGroupTest, TwoGroupTest, check_confidence, check_groups, samples
+from analytics.door import takes_any_frame
 from analytics.groups.effect_sizes import explained_variance
 from analytics.groups.rank_sum import tie_sizes
 from analytics.groups.spread import MEAN, MEDIAN, Centre, distances
@@ -26,6 +27,7 @@ from analytics.multiplicity import adjust_p_values
 from analytics.status import NO_VARIANCE, OK, TOO_FEW_GROUPS, TOO_FEW_OBSERVATIONS
 
 
+@takes_any_frame
 def kruskal_wallis(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> KGroupTest:
@@ -59,6 +61,7 @@ def kruskal_wallis(
     )
 
 
+@takes_any_frame
 def anova(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> KGroupTest:
@@ -68,6 +71,7 @@ def anova(
     return empty if empty.status != OK else _one_way(empty, found.values, value)
 
 
+@takes_any_frame
 def welch_anova(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> KGroupTest:
@@ -100,6 +104,7 @@ def welch_anova(
     )
 
 
+@takes_any_frame
 def brown_forsythe_k(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> KGroupTest:
@@ -107,6 +112,7 @@ def brown_forsythe_k(
     return _many_spreads(MEDIAN, data, value, group, groups, confidence)
 
 
+@takes_any_frame
 def levene_k(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> KGroupTest:
@@ -114,6 +120,7 @@ def levene_k(
     return _many_spreads(MEAN, data, value, group, groups, confidence)
 
 
+@takes_any_frame
 def pairwise(
     data: pd.DataFrame,
     test: Callable[..., TwoGroupTest],

@@ -27,35 +27,45 @@ from analytics.comparison import (
     check_confidence,
     check_pair,
     samples,
+    with_disagreement,
 )
+from analytics.door import takes_any_frame
 from analytics.groups import rank_sum
 from analytics.groups.effect_sizes import cohen_d, hedges_g, rank_biserial
 from analytics.groups.spread import MEAN, MEDIAN, Centre, distances
 from analytics.status import NO_VARIANCE, NOT_ESTIMABLE, OK, require_choice
 
+EXACT_BELOW = 50  # R's wilcox.test: exact where both samples are smaller, and nothing is tied
 CONSTANT = 10 * np.finfo(float).eps  # R's t.test: "data are essentially constant"
 
 
+@takes_any_frame
 def mann_whitney(
     data: pd.DataFrame,
     *,
     value: str,
     group: str,
     groups: Sequence[Any],
-    method: str = "asymptotic",
-    continuity: bool = True,
+    method: str = "auto",
+    continuity: bool | None = None,
     confidence: float = CONFIDENCE,
 ) -> TwoGroupTest:
     """Wilcoxon-Mann-Whitney rank sum test with the Hodges-Lehmann shift.
 
     ``statistic`` is U of the first group: pairs in which its value is the greater, ties half.
     ``asymptotic``: normal with tie-corrected variance, with or without continuity correction.
-    ``exact``: the permutation distribution, exact with ties too (``rank_sum.py``). The effect is the
+    ``exact``: the permutation distribution, exact with ties too (``rank_sum.py``). ``auto`` is R's rule:
+    exact where each group has fewer than 50 observations and none are tied, else asymptotic with
+    continuity correction; stating ``continuity`` asks for asymptotic. The effect is the
     median of pairwise differences; ``more_effects`` holds the rank-biserial correlation. Agrees with
     R's wilcox.test and coin::wilcox_test.
     """
-    require_choice(method, ("asymptotic", "exact"), "method")
+    require_choice(method, ("auto", "asymptotic", "exact"), "method")
     groups_of = _checked(data, value, group, groups, confidence)
+    if method == "auto":
+        is_exact = continuity is None and max(groups_of.sizes) < EXACT_BELOW and not groups_of.ties
+        method = "exact" if is_exact else "asymptotic"
+    continuity = continuity is not False
     name = _mann_whitney_name(method, continuity)
     if groups_of.status != OK:
         return _without_answer(name, "Mann-Whitney", groups_of, confidence)
@@ -128,7 +138,7 @@ def _mann_whitney_result(
             f"with {len(a)} and {len(b)} observations no interval reaches {confidence:.0%}; "
             f"the one given reaches {reached:.1%}"
         )
-    return TwoGroupTest(
+    found = TwoGroupTest(
         name,
         method,
         *groups_of.pair,
@@ -144,6 +154,7 @@ def _mann_whitney_result(
         note=note,
         more_effects=(rank_biserial(ranks.u, len(a), len(b), confidence),),
     )
+    return found if note else with_disagreement(found)
 
 
 def _mann_whitney_name(method: str, continuity: bool) -> str:
@@ -152,6 +163,7 @@ def _mann_whitney_name(method: str, continuity: bool) -> str:
     return "mann_whitney" if continuity else "mann_whitney_no_continuity"
 
 
+@takes_any_frame
 def student_t(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> TwoGroupTest:
@@ -168,6 +180,7 @@ def student_t(
     return _t_result("student_t", "Student's t test", groups_of, error, float(n + m - 2), confidence)
 
 
+@takes_any_frame
 def welch_t(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> TwoGroupTest:
@@ -220,6 +233,7 @@ def _t_result(
     )
 
 
+@takes_any_frame
 def brown_forsythe(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> TwoGroupTest:
@@ -230,6 +244,7 @@ def brown_forsythe(
     return _two_spreads(MEDIAN, data, value, group, groups, confidence)
 
 
+@takes_any_frame
 def levene(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> TwoGroupTest:
@@ -280,6 +295,7 @@ def _two_spreads(
     )
 
 
+@takes_any_frame
 def kolmogorov_smirnov(
     data: pd.DataFrame, *, value: str, group: str, groups: Sequence[Any], confidence: float = CONFIDENCE
 ) -> TwoGroupTest:

@@ -33,6 +33,7 @@ import pandas as pd
 from scipy import special
 
 from analytics.comparison import numeric
+from analytics.door import takes_any_frame
 from analytics.status import NOT_ESTIMABLE, OK, require_choice, require_columns
 
 METHODS = ("pmm", "norm", "logistic")
@@ -73,6 +74,7 @@ class Imputations:
         ]
 
 
+@takes_any_frame
 def impute(
     data: pd.DataFrame,
     methods: Mapping[str, str],

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analytics.comparison import CONFIDENCE
+from analytics.door import takes_any_frame
 from analytics.missing.imputation import Shift, impute
 from analytics.missing.rubin import FittedModel, pool_fits
 from analytics.status import OK, require_columns
@@ -40,6 +41,7 @@ class MissingPatterns:
     is_monotone: bool
 
 
+@takes_any_frame
 def missing_patterns(data: pd.DataFrame, columns: Sequence[str], group: str | None = None) -> MissingPatterns:
     """The patterns of known and missing values of ``columns`` over the rows of ``data``.
 
@@ -89,6 +91,7 @@ def _is_monotone(known: pd.DataFrame) -> bool:
     return bool((np.diff(values, axis=1) <= 0).all())
 
 
+@takes_any_frame
 def delta_sensitivity(
     data: pd.DataFrame,
     methods: Mapping[str, str],

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import solve_triangular
 
+from analytics.door import takes_any_frame
 from analytics.mixed_model.covariance import Structure
 from analytics.mixed_model.dependence import Dependence, find_dependence
 from analytics.mixed_model.design import Design, Factor, build_design, read_columns
@@ -39,6 +40,7 @@ class _CannotFit(Exception):
         self.status, self.note = status, note
 
 
+@takes_any_frame
 def fit_mixed_model(
     data: pd.DataFrame,
     response: str | None = None,

@@ -59,6 +59,8 @@ class MixedModelEstimates:
             parts.append(f"{self.spec.serial.upper()} over {over}")
         if self.fitted is not None and self.fitted.design.codings():
             parts.append(f"{' and '.join(self.fitted.design.codings())} contrasts")
+        if self.spec.method == "ml":
+            parts.append("standard errors of maximum likelihood (nlme multiplies them by √(N/(N−p)), this does not)")
         return f"linear mixed model, {self.spec.method.upper()}, {', '.join(parts)}"
 
     @property

@@ -14,7 +14,6 @@ from analytics.printed.table_cells import (
     ADJUSTED,
     P_VALUE,
     adjustment_notes,
-    decimals_for,
     estimate_ci,
     flagged,
     numbered,
@@ -22,7 +21,7 @@ from analytics.printed.table_cells import (
 )
 from analytics.study.frames import Record, StudyFrames, grouped, is_ok
 from analytics.words.disclosure import NOT_PRINTED, known
-from analytics.words.formatting import NOT_AVAILABLE, format_estimate_ci, format_number, format_p
+from analytics.words.formatting import NOT_AVAILABLE, decimals_for, format_estimate_ci, format_number, format_p
 from analytics.words.wording import PARAMETER_KINDS, opened, term_words, test_words
 
 _PRINTED_MODEL = re.compile(r"^table_([ivx]+)_")

@@ -40,8 +40,11 @@ VARIANTS = {
     "younger": "Younger than any norm",
     "no_age": "Age not known",
     "observed": "As observed",
+    "as_the_table_counts": "As the table counts",
     "all_had_it": "If all lost had it",
     "none_had_it": "If none lost had it",
+    "reference_had_it": "If only the first group's lost had it",
+    "others_had_it": "If only the other groups' lost had it",
     "lost_minus_retained": "Difference",
     "seen_then": "Those seen then",
     "mixed_model": "Mixed model",
@@ -57,7 +60,8 @@ NOTES = {
     "lost_to_follow_up": (
         "Numeric: median (quartiles), Hodges–Lehmann shift, exact Mann–Whitney. Yes or no: number, odds"
         " ratio, Fisher. Extremes:"
-        " patients with the event, risk difference, Fisher's p; log-rank χ² and p."
+        " patients with the event, risk difference, Fisher's p; log-rank χ² and p. Tipping point: difference of"
+        " proportions, first group minus second, and Fisher's p."
     ),
     "compare_models": "Tests: statistic and df; ratios: estimate and 95% interval; small type: p.",
     "log_rank_variants": "p; small type: χ² and df. The exact test of three groups or more draws permutations.",
@@ -122,6 +126,8 @@ def questions(study: StudyFrames) -> list[Question]:
 
 def _tables(study: StudyFrames, question: Record) -> list[PrintedTable]:
     rows = by_position(study.rows("sensitivity", analysis_id=question["analysis_id"]))
+    if study.disclosure.masks:  # its rows and columns are numbers of lost patients
+        rows = [r for r in rows if r.get("part") != "tipping point"]
     several = len({r.get("part") for r in rows}) > 1
     if question["kind"] in ("missing_values", "multiplicity", "detection_limits") or not several:
         return [_table(study, question, "", rows)] if rows else []
@@ -164,6 +170,8 @@ def _column(study: StudyFrames, variant: str) -> Column:
         return Column(variant, test_words(rest), spanner=str(model["title"]), align="right")
     elif model:
         label = str(model["title"])
+    elif name == "of_the_second":
+        label = f"{rest} of the second's lost had it"
     elif name == "imputed_shifted":
         label = f"Imputed, shifted by {float(rest):+g}"
     elif name.startswith("adjusted_"):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from analytics.printed.printed_table import Cell
 from analytics.study.frames import Record, StudyFrames, is_ok
 from analytics.words.disclosure import known
-from analytics.words.formatting import NOT_AVAILABLE, format_estimate_ci, format_number
+from analytics.words.formatting import NOT_AVAILABLE, decimals_for, format_estimate_ci, format_number
 from analytics.words.wording import adjustment_words, status_words
 
 P_VALUE = "p"
@@ -36,14 +36,14 @@ def ratio_ci(estimate: float | None, ci_low: float | None, ci_high: float | None
     """``25.3 (2.66 to 1312)``: the ends of a ratio differ in size, so each has its own decimals."""
     if not known(estimate):
         return NOT_AVAILABLE
-    low, high = (format_number(v, min(decimals_for([v]), 2)) for v in (ci_low, ci_high))
-    return f"{format_number(estimate, min(decimals_for([estimate]), 2))} ({low} to {high})"
+    middle, low, high = (format_number(v, _decimals_of_ratio(v)) for v in (estimate, ci_low, ci_high))
+    return f"{middle} ({low} to {high})"
 
 
-def decimals_for(numbers: Sequence[float | None]) -> int:
-    """Decimals that the largest of the numbers asks for: 0 from 100 on, 1 from 10, 2 from 0.1, else 3."""
-    size = max((abs(v) for v in numbers if known(v) and abs(v) != float("inf")), default=1.0)
-    return 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 3
+def _decimals_of_ratio(value: float | None) -> int:
+    """Two at most, unless they would print a ratio as 0.00."""
+    decimals = decimals_for([value])
+    return decimals if known(value) and abs(value) < 0.005 else min(decimals, 2)
 
 
 def adjustment_notes(rows: Sequence[Record]) -> tuple[str, ...]:

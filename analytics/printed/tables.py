@@ -15,14 +15,13 @@ from analytics.printed.table_cells import (
     ADJUSTED,
     P_VALUE,
     adjustment_notes,
-    decimals_for,
     file_name,
     numbered,
     ratio_ci,
 )
 from analytics.study.frames import Record, StudyFrames, by_position, grouped, is_ok
 from analytics.words.disclosure import NOT_PRINTED, known
-from analytics.words.formatting import NOT_AVAILABLE, format_estimate_ci, format_p
+from analytics.words.formatting import NOT_AVAILABLE, decimals_for, format_estimate_ci, format_p
 from analytics.words.wording import effect_words, short_test, status_words, test_words
 
 ALL_GROUPS = "all_groups"

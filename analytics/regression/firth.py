@@ -25,10 +25,11 @@ import pandas as pd
 from scipy.special import expit
 
 from analytics.cox.data import CoxData, prepare
-from analytics.cox.estimate import centre, events_per_parameter
+from analytics.cox.estimate import centre, does_not_vary, events_per_parameter
 from analytics.cox.likelihood import Derivatives, Pieces, derivatives_of, pieces, sum_over_terms
 from analytics.cox.newton import aliased_columns, maximise
 from analytics.cox.terms import Factors, build_design, columns_of
+from analytics.door import takes_any_frame
 from analytics.regression.jeffreys import (
     Penalised,
     PenalisedMaximum,
@@ -94,8 +95,10 @@ class _Problem:
     n_missing: int
     ratio: str
     method: str
+    n_strata: int = 1
 
 
+@takes_any_frame
 def firth_cox(
     data: pd.DataFrame,
     time: str,
@@ -121,11 +124,13 @@ def firth_cox(
             rows.outcome.n_missing,
             "hazard_ratio",
             "Firth-penalised Cox, breslow ties",
+            len(rows.strata),
         ),
         confidence,
     )
 
 
+@takes_any_frame
 def firth_logistic(
     data: pd.DataFrame,
     outcome: str,
@@ -257,7 +262,7 @@ def _judge(
         named = [
             f"{problem.names[j]} cannot be told apart from {', '.join(problem.names[k] for k in by)}."
             if by
-            else f"{problem.names[j]} does not vary."
+            else does_not_vary(problem.names[j], problem.n_strata)
             for j, by in aliased.items()
         ]
         return NOT_ESTIMABLE, " ".join([*named, *notes])

@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import special
 
 from analytics.comparison import CONFIDENCE, check_confidence
+from analytics.door import takes_any_frame
 from analytics.regression.design_rows import DesignRows, Factors, design_rows
 from analytics.status import (
     MONOTONE_LIKELIHOOD,
@@ -55,6 +56,7 @@ class LinearModel:
         return self.summary["term"].tolist()
 
 
+@takes_any_frame
 def linear_model(
     data: pd.DataFrame,
     formula: str,
@@ -101,6 +103,7 @@ def linear_model(
     )
 
 
+@takes_any_frame
 def logistic_model(
     data: pd.DataFrame,
     formula: str,

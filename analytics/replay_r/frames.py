@@ -57,12 +57,12 @@ def visits_frame(cohort: Cohort, model: MixedModel) -> pd.DataFrame:
 
 
 def times_frame(cohort: Cohort, endpoint: str) -> pd.DataFrame:
-    """patient, group_id, time_months, event (1 or 0), then strata and variables of its Cox models."""
+    """patient, group_id, time_months, event (1 or 0), then strata of its analyses and variables of its Cox models."""
     study = cohort.study
     models = [m for m in study.cox if m.endpoint == endpoint]
     curves = [s for s in study.survival if s.endpoint == endpoint]
-    groups = {g for analysis in models for g in analysis.groups} | {g for s in curves for g in s.groups}
-    strata = list(dict.fromkeys(s for m in models for s in m.strata))
+    groups = {g for model in models for g in model.groups} | {g for curve in curves for g in curve.groups}
+    strata = list(dict.fromkeys([*(s for m in models for s in m.strata), *(s for c in curves for s in c.strata)]))
     rows = cohort.time_to(endpoint)
     rows = rows[rows["group_id"].isin(groups) & rows["time_months"].notna()]
     out = rows[["patient", "group_id", *strata]].assign(

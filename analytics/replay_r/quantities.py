@@ -181,7 +181,24 @@ def _mixed_model_parameter(row: Record) -> Quantities:
     out = {c: q for c, q in _estimate(row).items() if c not in ("df", "statistic", "p_adjusted")}
     if row["kind"] != "fixed":
         out |= {c: Quantity(DIFFERENTIATED, out[c].scale) for c in ("estimate", "std_error")}
+    if row["kind"] in ("variance", "residual"):
+        out |= {c: Quantity(DIFFERENTIATED, _on_log_scale(c)) for c in ("ci_low", "ci_high")}
     return out
+
+
+def _on_log_scale(column: str) -> Scale:
+    """The end of an interval made on the log scale, estimate x exp(z x error): a relative error e of the error moves it by
+    e x |log(end / estimate)| of itself. Where an SD is hardly determined, that is several times the end.
+    """
+    ends = largest("estimate", "ci_low", "ci_high")
+
+    def scale(row: Record) -> float:
+        end, estimate = row.get(column), row.get("estimate")
+        if not end or not estimate or not math.isfinite(end) or end * estimate <= 0:
+            return ends(row)
+        return max(ends(row), abs(end) * abs(math.log(end / estimate)))
+
+    return scale
 
 
 def _marginal_mean(row: Record) -> Quantities:

@@ -274,6 +274,7 @@ def _survival(spec: SurvivalAnalysis, file: str) -> list[str]:
         "weights": _text(spec.weights),
         "method": _text(spec.method),
         "trend": "TRUE" if spec.trend else "FALSE",
+        "strata": _texts(spec.strata),
     }
     lines = [_comment(spec.title), _call("survival_analysis", [_text(spec.endpoint), _text(file)], named)]
     if spec.restricted_mean_months:

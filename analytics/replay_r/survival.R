@@ -10,8 +10,10 @@ read_times <- function(file, groups) {
 }
 
 # Kaplan-Meier by group with log(-log) limits, numbers at risk just before each time asked for, medians, tests.
-survival_analysis <- function(endpoint, file, groups, at_risk_months, pairwise, adjust, weights, method, trend) {
+survival_analysis <- function(endpoint, file, groups, at_risk_months, pairwise, adjust, weights, method, trend,
+                              strata = character(0)) {
   data <- read_times(file, groups)
+  data$stratum <- if (length(strata)) interaction(data[strata], drop = TRUE) else factor(rep(1, nrow(data)))
   for (group in groups) kaplan_meier(endpoint, data[data$group == group, ], group, at_risk_months)
   test <- if (method == "exact") exact_log_rank else time_to_event_tests[[weights]]
   overall <- if (method == "exact" && length(groups) > 2) survdiff_answer else test  # the exact test compares two
@@ -19,6 +21,7 @@ survival_analysis <- function(endpoint, file, groups, at_risk_months, pairwise, 
     record("log_rank", row, statistic = found[1], df = found[2],
            p_value = if (length(found) > 2) found[3] else pchisq(found[1], found[2], lower.tail = FALSE),
            n = nrow(part), events = sum(part$event))
+  data <- data[!is.na(data$stratum), ]
   put(paste(endpoint, "overall", "", "", sep = "|"), attempt(overall(data)), data)
   if (trend) put(paste(endpoint, "trend", "", "", sep = "|"), attempt(ordered_times_tests[["log_rank_trend"]](data)), data)
   if (!pairwise) return(invisible())
@@ -56,12 +59,23 @@ kaplan_meier <- function(endpoint, data, group, times) {
 
 # Chi-square and degrees of freedom.
 survdiff_answer <- function(data) {
-  found <- survdiff(Surv(time_months, event) ~ group, data)
-  c(found$chisq, sum(found$exp > 0) - 1)
+  stratified <- nlevels(droplevels(data$stratum)) > 1
+  found <- if (stratified) survdiff(Surv(time_months, event) ~ group + strata(stratum), data)
+    else survdiff(Surv(time_months, event) ~ group, data)
+  c(found$chisq, sum(rowSums(as.matrix(found$exp)) > 0) - 1)
 }
 # survdiff weighs all events alike. Weights by the number at risk (Tarone and Ware) or by Peto's and Peto's survival
 # are in no package that Debian carries in this form: the same sums with a weight at each event time.
 weighted_answer <- function(data, weigh) {
+  parts <- lapply(split(data, data$stratum, drop = TRUE), weighted_sums, weigh = weigh)
+  excess <- Reduce(`+`, lapply(parts, function(p) p$excess))
+  variance <- Reduce(`+`, lapply(parts, function(p) p$variance))
+  kept <- which(Reduce(`+`, lapply(parts, function(p) p$expected)) > 0)[-1]
+  c(drop(excess[kept] %*% solve(variance[kept, kept], excess[kept])), length(kept))
+}
+weighted_sums <- function(data, weigh) {
+  k <- nlevels(data$group)
+  if (!any(data$event == 1)) return(list(excess = numeric(k), variance = matrix(0, k, k), expected = numeric(k)))
   data$time_months <- aeqSurv(Surv(data$time_months, data$event))[, 1]
   groups <- levels(data$group)
   times <- sort(unique(data$time_months[data$event == 1]))
@@ -76,8 +90,7 @@ weighted_answer <- function(data, weigh) {
   spread <- w^2 * ifelse(n > 1, d * (n - d) / (n - 1), 0)
   excess <- colSums(w * (d_g - d * n_g / n))
   variance <- diag(colSums(spread * n_g / n), length(groups)) - t(n_g / n) %*% (spread * n_g / n)
-  kept <- which(colSums(d * n_g / n) > 0)[-1]
-  c(drop(excess[kept] %*% solve(variance[kept, kept], excess[kept])), length(kept))
+  list(excess = excess, variance = variance, expected = colSums(d * n_g / n))
 }
 # The share still free of the event just before each event time.
 free_before <- function(n, d) c(1, cumprod(1 - d / n))[seq_along(n)]

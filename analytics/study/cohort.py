@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analytics.door import plain_frames
 from analytics.study.file import Study, Variable
 
 Frames = Mapping[str, pd.DataFrame]
@@ -217,6 +218,7 @@ class Cohort:
 
 def build_cohort(study: Study, frames: Frames) -> Cohort:
     """Assign every registered patient to the one group whose conditions all hold, or say why none."""
+    frames = plain_frames(frames)
     patients = _described(frames)
     matches = pd.DataFrame({
         group: np.logical_and.reduce([_holds(patients, column, wanted) for column, wanted in spec.where.items()])

@@ -15,6 +15,7 @@ import pandas as pd
 
 from analytics.study.cohort import KEY, Cohort
 from analytics.study.file import CompetingRisks, RecurrentEvents, SurvivalAnalysis
+from analytics.study.strata import note_in_words
 
 if TYPE_CHECKING:
     from analytics.competing_risks import FineGray
@@ -56,6 +57,11 @@ def with_terms(cohort: Cohort, data: pd.DataFrame, terms: list[str]) -> pd.DataF
                 on="patient",
             )
     return data.rename(columns={"group_id": "group"})
+
+
+def strata_of(cohort: Cohort, endpoint: str) -> Sequence[str] | None:
+    """The strata of the study's analysis of an endpoint, as a log-rank test takes them."""
+    return next((list(s.strata) for s in cohort.study.survival if s.endpoint == endpoint and s.strata), None)
 
 
 def restricted_means(spec: SurvivalAnalysis, data: pd.DataFrame) -> pd.DataFrame:
@@ -129,6 +135,7 @@ def _fine_gray(
     fit = fine_gray(rows, "time", "cause", EVENT, spec.terms, factors, censored=CENSORED)
     competing = int((data["cause"] == COMPETING).sum())
     note = fit.note if competing else f"{fit.note} Nobody had a competing event: this is Cox's model.".strip()
+    note = note_in_words(note, cohort.study)
     return _as_model(fit, keys, "fine_gray", spec.title, spec.terms, factors, fit.n, note)
 
 
@@ -148,7 +155,7 @@ def recurrent_events(spec: RecurrentEvents, cohort: Cohort) -> dict[str, pd.Data
         fit = prentice_williams_peterson(*arguments, clock=clock, max_events=spec.max_events)
     keys = {"model_id": spec.model_id, "endpoint": spec.endpoint}
     return _as_model(
-        fit, keys, "recurrent", spec.title, spec.terms, factors, data["patient"].nunique(), fit.note
+        fit, keys, "recurrent", spec.title, spec.terms, factors, data["patient"].nunique(), note_in_words(fit.note, cohort.study)
     )
 
 

@@ -181,6 +181,10 @@ class SurvivalAnalysis(Strict):
     weights: SurvivalTest = "log_rank"
     method: Literal["asymptotic", "exact"] = "asymptotic"
     trend: bool = Field(False, description="Also a test for a trend over the groups in the order of `groups`.")
+    strata: list[Literal["hospital_id", "sex", "onset_group"]] = Field(
+        default_factory=list,
+        description="Log-rank tests compare groups within each stratum; curves are given within each stratum too.",
+    )
     restricted_mean_months: float | None = Field(
         None, gt=0, description="Mean time without the event up to this month, by group and between pairs."
     )
@@ -191,6 +195,10 @@ class SurvivalAnalysis(Strict):
             raise ValueError(f"method: exact is of weights: log_rank alone; found {self.weights}")
         if self.trend and len(self.groups) < 2:
             raise ValueError("trend: a trend needs two groups or more, in their order; found one")
+        if self.strata and self.method == "exact":
+            raise ValueError("the exact log-rank test knows no strata; write method: asymptotic, or leave strata out")
+        if self.strata and self.trend:
+            raise ValueError("the test for a trend knows no strata; leave trend or strata out")
         return self
 
 

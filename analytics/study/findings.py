@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
 from analytics.status import OK
 from analytics.study.cohort import Cohort, people
+from analytics.words.wording import adjustment_words
 
+# what an adjustment promises about those results that remain at 0.05
+FALSE_SHARE = "It keeps the expected share of false ones among those that remain at 5% at most."
+NO_FALSE_ONE = "It keeps the chance of even one false one among those that remain at 5% at most."
+CONTROLS = dict.fromkeys(("BH", "BY"), FALSE_SHARE) | dict.fromkeys(
+    ("holm", "hochberg", "hommel", "bonferroni"), NO_FALSE_ONE
+)
 EVENTS_PER_GROUP = 5
 SMALL_GROUP = 20
 Finding = tuple[str, str]
@@ -75,8 +81,8 @@ def _lost(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Finding]
                 f"{cohort.study.groups[group].label}: {len(part)} of {n} were not followed for the"
                 f" {endpoint.horizon_months:g} months of endpoint {spec.endpoint} (last seen after"
                 f" {_months(part['time_months'])}). They count in the curve up to then, and as"
-                f" missing where a table counts the endpoint{counted}. If they left because they were well, or because they were"
-                " ill, the curve is wrong in that direction.",
+                f" missing where a table counts the endpoint{counted}. If they were more likely to have the event than those who"
+                " stayed, the curve shows it too seldom; if less likely, too often.",
             )
 
 
@@ -119,12 +125,14 @@ def _multiplicity(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[
     comparisons = results.get("group_comparison", pd.DataFrame())
     for table in cohort.study.tables:
         mine = comparisons[comparisons["table_id"] == table.table_id]
+        n = int(mine["p_value"].notna().sum())
         nominal, kept = int((mine["p_value"] < 0.05).sum()), int((mine["p_adjusted"] < 0.05).sum())
         if nominal > kept:
             yield (
                 "multiplicity",
-                f"Table {table.table_id}: {nominal} of {len(mine)} p values are below 0.05, and {kept} remain so after adjustment"
-                f" ({table.adjust}). The others are what so many tests bring forth by themselves.",
+                f"Table {table.table_id}: {nominal} of {n} p values are below 0.05, where about {0.05 * n:.1f} would be if no group"
+                f" differed; {kept} remain{'s' if kept == 1 else ''} below it after adjustment ({adjustment_words(table.adjust)}). {CONTROLS[table.adjust]}"
+                f" That the other {nominal - kept} do not remain shows neither that they are chance nor that they are not.",
             )
 
 
@@ -143,12 +151,15 @@ def _skewed(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Findin
     """A response whose standard deviation exceeds its mean is not what a normal model of the raw values expects."""
     means = results.get("trajectory_mean", pd.DataFrame())
     for model in cohort.study.mixed_models:
-        mine = means[means["response"] == model.response] if len(means) else means
-        if model.transform == "none" and len(mine) and np.nanmean(mine["sd"] > mine["mean"]) >= 0.25:
+        if model.transform != "none" or means.empty:
+            continue
+        mine = means[(means["response"] == model.response) & means["group_id"].isin(model.groups) & means["sd"].notna()]
+        wide = int((mine["sd"] > mine["mean"]).sum())
+        if wide and (mine["mean"] > 0).all():
             yield (
                 "scale",
-                f"{model.title}: at many visits the standard deviation exceeds the mean, which a normal model of the raw values"
-                " does not expect; a model of the logarithm is the safer reading.",
+                f"{model.title}: in {wide} of {len(mine)} groups' visits the standard deviation exceeds the mean, which a normal"
+                " model of values that cannot be negative does not expect; a model of the logarithm is the safer reading.",
             )
 
 
@@ -160,8 +171,9 @@ def _missing(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Findi
         if n:
             yield (
                 "missing values",
-                f"{n} rows of the tables rest on fewer patients than the column headers say; each row's n stands beside it. Values"
-                " are taken as missing at random within a group, which the data cannot show.",
+                f"{n} rows of the tables rest on fewer patients than the column headers say; each row's n stands beside it. A"
+                " table leaves a patient without a value out: that is right if, within a group, they are like the others, which the"
+                " data cannot show.",
             )
 
 

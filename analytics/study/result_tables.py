@@ -53,6 +53,11 @@ RESULT_TABLES = (
     ResultTable("survival_curve", "Kaplan-Meier. One row per endpoint, group and time."),
     ResultTable("survival_at_risk", "Numbers at risk. One row per endpoint, group and time asked for."),
     ResultTable("survival_median", "Median times. One row per endpoint and group."),
+    ResultTable(
+        "survival_by_stratum",
+        "Kaplan-Meier within strata. One row per endpoint, stratum, group and time.",
+        "curves within strata: the function of survival_curve, on fewer rows",
+    ),
     ResultTable("log_rank", "Overall and pairwise tests. One row per endpoint, scope and pair."),
     ResultTable("cox_term", "Hazard ratios. One row per model and term."),
     ResultTable(

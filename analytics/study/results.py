@@ -14,11 +14,14 @@ import numpy as np
 import pandas as pd
 
 from analytics.declared_tests import ORDERED_TIMES, TIME_TO_EVENT, statistical_tests
+from analytics.status import TOO_FEW_OBSERVATIONS
 from analytics.study.cohort import Cohort, Frames, build_cohort
 from analytics.study.events import competing_risks, recurrent_events, restricted_means, times, with_terms
 from analytics.study.file import CoxModel, MixedModel, RepeatedMeasures, Study, SurvivalAnalysis
 from analytics.study.findings import find
 from analytics.study.sensitivity import answer
+from analytics.study.strata import curves_by_stratum, note_in_words, who_is_in_a_stratum
+from analytics.words.formatting import format_p
 
 if TYPE_CHECKING:
     from analytics.repeated_measures import RepeatedMeasuresAnova
@@ -136,7 +139,8 @@ def estimate_survival(cohort: Cohort) -> Results:
     """survival_curve, survival_at_risk, survival_median, log_rank, restricted_mean."""
     study = cohort.study
     out: dict[str, list[pd.DataFrame]] = {
-        n: [] for n in ("survival_curve", "survival_at_risk", "survival_median", "log_rank", "restricted_mean")
+        n: []
+        for n in ("survival_curve", "survival_at_risk", "survival_median", "survival_by_stratum", "log_rank", "restricted_mean")
     }
     for spec in study.survival:
         for name, frame in _survival(spec, cohort).items():
@@ -235,7 +239,7 @@ def _repeated_measures(spec: RepeatedMeasures, cohort: Cohort) -> Results:
     )
     keys = {"model_id": spec.model_id, "response": spec.response}
     scale = "" if spec.transform == "none" else f" of {spec.transform}({spec.response})"
-    sphericity = f"Mauchly's W {fit.mauchly_w:.3f}, p {fit.mauchly_p:.3f}" if np.isfinite(fit.mauchly_p) else ""
+    sphericity = f"Mauchly's W {fit.mauchly_w:.3f}, p {format_p(fit.mauchly_p)}" if np.isfinite(fit.mauchly_p) else ""
     model = pd.DataFrame([{
         **keys, "kind": "repeated_measures", "title": spec.title, "formula_text": f"{spec.response}{scale} ~ group * time",
         "method": f"{fit.method}; {spec.test.replace('_', '-')}", "n": fit.n * len(spec.visits), "n_patients": fit.n,
@@ -258,9 +262,11 @@ def _anova_terms(fit: RepeatedMeasuresAnova, test: str) -> pd.DataFrame:
     epsilon, p_value = {"greenhouse_geisser": ("gg_epsilon", "p_gg"), "huynh_feldt": ("hf_epsilon", "p_hf")}.get(test, (None, "p_value"))
     terms = fit.terms
     shrink = terms[epsilon].clip(upper=1).fillna(1.0) if epsilon else 1.0
+    # without a correction that was asked for there is no p value; between patients none is needed
+    lacking = terms["term"].str.contains("visit") & (epsilon is not None and fit.status == TOO_FEW_OBSERVATIONS)
     return pd.DataFrame({
         "term": terms["term"], "statistic": terms["statistic"], "df_num": terms["df_num"] * shrink,
-        "df_den": terms["df_den"] * shrink, "p_value": terms[p_value].fillna(terms["p_value"]),
+        "df_den": terms["df_den"] * shrink, "p_value": terms[p_value].fillna(terms["p_value"]).mask(lacking),
         "note": [
             f"Partial eta squared {e:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(e) else fit.note
             for e, low, high in zip(terms["partial_eta_squared"], terms["eta_ci_low"], terms["eta_ci_high"])
@@ -284,7 +290,8 @@ def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
     data = times(cohort, spec.endpoint, spec.groups)
     curves = kaplan_meier(data, "time", "event", "group_id", levels=spec.groups, times=spec.at_risk_months)
     tests = statistical_tests(TIME_TO_EVENT)[spec.weights](
-        data, "time", "event", "group_id", levels=spec.groups, pairwise=spec.pairwise, method=spec.method, adjust=spec.adjust
+        data, "time", "event", "group_id", levels=spec.groups, pairwise=spec.pairwise, method=spec.method,
+        adjust=spec.adjust, strata=spec.strata or None,
     )
     log_rank = tests.summary.assign(adjustment=spec.adjust)
     return {
@@ -293,6 +300,7 @@ def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
         "survival_median": curves.summary,
         "log_rank": _stack([log_rank, _trend(data, spec.groups)]) if spec.trend else log_rank,
         **({"restricted_mean": restricted_means(spec, data)} if spec.restricted_mean_months else {}),
+        "survival_by_stratum": curves_by_stratum(spec, data),
     }
 
 
@@ -323,7 +331,8 @@ def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
     keys = {"model_id": spec.model_id, "endpoint": spec.endpoint}
     model = pd.DataFrame([{
         **keys, "kind": "cox", "title": spec.title, "formula_text": f"{spec.endpoint} ~ {' + '.join(spec.terms)}",
-        "method": fit.method, "n": fit.n, "n_patients": fit.n, "n_events": fit.n_events, "status": fit.status, "note": fit.note,
+        "method": fit.method, "n": fit.n, "n_patients": fit.n, "n_events": fit.n_events, "status": fit.status,
+        "note": f"{note_in_words(fit.note, cohort.study)} {who_is_in_a_stratum(data, spec.strata, fit.status, cohort.study)}".strip(),
     }])
     reference = fit.terms["variable"].map({name: levels[0] for name, levels in factors.items()})
     return fit.terms.assign(reference=reference, **keys), model

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analytics.door import takes_any_frame
 from analytics.status import NO_EVENTS, NOT_ESTIMABLE, OK, require_choice
 from analytics.survival.outcome import (
     BoolArray,
@@ -92,6 +93,7 @@ class KaplanMeier:
         return self.summary[["group_id", "median", "ci_low", "ci_high"]]
 
 
+@takes_any_frame
 def kaplan_meier(
     data: pd.DataFrame,
     time: str,
@@ -124,6 +126,9 @@ def kaplan_meier(
         NO_EVENTS: f"None of the {n} rows has an event; every curve stays at 1.",
         OK: "",
     }
+    emptied = [emptied_note(label, found) for label, part in outcomes.items() if (found := emptied_early(part))]
+    if emptied:
+        status, notes[NOT_ESTIMABLE] = NOT_ESTIMABLE, " ".join(emptied)
     result = KaplanMeier(
         curve,
         summary,
@@ -175,6 +180,30 @@ def count_at_risk(outcome: Outcome, times: FloatArray) -> FloatArray:
     at_origin = outcome.n - np.searchsorted(entries, times, side="right")
     first = entries[0] if len(entries) else 0.0
     return (leaving - np.where(times <= first, at_origin, waiting)).astype(float)
+
+
+def emptied_early(outcome: Outcome) -> tuple[float, int] | None:
+    """The first event time at which everybody at risk had the event while others enter later, and how many they were.
+
+    From there on the curve is 0, or an incidence 1, whatever those who enter later did.
+    """
+    if outcome.entry is None or not outcome.n_events:
+        return None
+    times, events = np.unique(outcome.time[outcome.event], return_counts=True)
+    at_risk = count_at_risk(outcome, times)
+    last_entry = outcome.entry.max()
+    for time, d, n in zip(times, events, at_risk, strict=True):
+        if d >= n and last_entry >= time:
+            return float(time), int(n)
+    return None
+
+
+def emptied_note(label: object, emptied: tuple[float, int]) -> str:
+    time, n = emptied
+    return (
+        f'Group "{label}": at {time:g} all {n} at risk had the event, before others entered. From then on the curve says nothing of'
+        " those; start it where enough are at risk (keep rows with a later time, and set entry to that start)."
+    ).replace("all 1 at risk", "the only one at risk")
 
 
 def _curve(outcome: Outcome, quantile: float, ci: str) -> pd.DataFrame:
@@ -286,6 +315,9 @@ def _summarise(label: object, outcome: Outcome, curve: pd.DataFrame) -> dict[str
         status, note = NOT_ESTIMABLE, f'Group "{label}" has no subject.'
     elif outcome.n_events == 0:
         status, note = NO_EVENTS, f'Group "{label}" has no event; its median is not reached.'
+    elif emptied := emptied_early(outcome):
+        status, note = NOT_ESTIMABLE, emptied_note(label, emptied)
+        median = dict.fromkeys(("time", "ci_low", "ci_high"), np.nan)
     elif np.isnan(median["time"]):
         note = f'In group "{label}" fewer than half had the event: the median is not reached.'
     return {

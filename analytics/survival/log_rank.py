@@ -32,6 +32,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from analytics.door import takes_any_frame
 from analytics.multiplicity import adjust_p_values
 from analytics.status import NO_EVENTS, NOT_ESTIMABLE, OK, TOO_FEW_GROUPS, require_choice
 from analytics.survival.outcome import (
@@ -120,6 +121,7 @@ class _Excess:
     covariance: FloatArray
 
 
+@takes_any_frame
 def log_rank(
     data: pd.DataFrame,
     time: str,
@@ -181,6 +183,7 @@ def log_rank(
     )
 
 
+@takes_any_frame
 def log_rank_trend(
     data: pd.DataFrame,
     time: str,

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analytics.door import as_numbers, named_values
 from analytics.status import require_columns
 
 FloatArray = NDArray[np.floating[Any]]
@@ -71,9 +72,10 @@ def read_outcome(
 
 def numeric_column(data: pd.DataFrame, column: str, argument: str) -> FloatArray:
     """``column`` as floats; text, dates and infinite values are refused."""
-    series = data[column]
-    if not (pd.api.types.is_numeric_dtype(series) or pd.api.types.is_bool_dtype(series)):
-        raise ValueError(f'{argument}: expected numbers in "{column}"; found {series.dtype}')
+    series = as_numbers(data[column])
+    if series is None:
+        found = named_values(data[column])
+        raise ValueError(f'{argument}: expected numbers in "{column}"; found {found}')
     values = series.to_numpy(dtype=float)
     if np.isinf(values).any():
         raise ValueError(

@@ -19,9 +19,16 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from analytics.door import takes_any_frame
 from analytics.multiplicity import adjust_p_values
-from analytics.status import NOT_ESTIMABLE, OK, require_choice
-from analytics.survival.kaplan_meier import count_at_risk, product_limit, split_by_group
+from analytics.status import NO_EVENTS, NO_VARIANCE, NOT_ESTIMABLE, OK, require_choice
+from analytics.survival.kaplan_meier import (
+    count_at_risk,
+    emptied_early,
+    emptied_note,
+    product_limit,
+    split_by_group,
+)
 from analytics.survival.outcome import Outcome, confidence_quantile, read_outcome
 
 PAIRS = ("all", "first")
@@ -43,6 +50,7 @@ class RestrictedMean:
     note: str
 
 
+@takes_any_frame
 def restricted_mean(
     data: pd.DataFrame,
     time: str,
@@ -59,7 +67,8 @@ def restricted_mean(
 
     ``pairs`` "all" compares every pair, "first" every group (a) with the first of ``levels`` (b). Where
     follow-up of a group ends before ``tau`` with someone still free of the event, the curve is carried on
-    level and the row's note says so: choose a ``tau`` within follow-up.
+    level and the row's note says so: choose a ``tau`` within follow-up. A group without an event up to ``tau``
+    has a mean and no standard error, and so has a difference from it.
     """
     require_choice(pairs, PAIRS, "pairs")
     if not (np.isfinite(tau) and tau > 0):
@@ -69,7 +78,7 @@ def restricted_mean(
     groups = split_by_group(data, outcome, group, levels)
     summary = pd.DataFrame([_row(label, part, float(tau), quantile) for label, part in groups.items()])
     differences = _differences(summary, pairs, adjust, quantile)
-    estimable = summary["status"].eq(OK).any()
+    estimable = summary["rmst"].notna().any()
     return RestrictedMean(
         summary,
         differences,
@@ -96,6 +105,8 @@ def _row(label: object, outcome: Outcome, tau: float, quantile: float) -> dict[s
     }
     if outcome.n == 0:
         return row | {"status": NOT_ESTIMABLE, "note": f'Group "{label}" has no subject.'}
+    if emptied := emptied_early(outcome):
+        return row | {"status": NOT_ESTIMABLE, "note": emptied_note(label, emptied)}
     mean, error = area_under_curve(outcome, tau)
     last = outcome.time.max()
     note = ""
@@ -103,6 +114,15 @@ def _row(label: object, outcome: Outcome, tau: float, quantile: float) -> dict[s
         note = (
             f'Follow-up of group "{label}" ends at {last:g}, before {tau:g}; its curve is carried on level.'
         )
+    if not error > 0:
+        within = (outcome.event & (outcome.time <= tau)).any()
+        why = (
+            f'Everybody at risk in group "{label}" had the event at one time: the mean has no standard error.'
+            if within
+            else f'Group "{label}" has no event up to {tau:g}: its mean is the time that it was followed for, and nothing tells how'
+            " far that is from the truth."
+        )
+        return row | {"rmst": mean, "status": NO_VARIANCE if within else NO_EVENTS, "note": f"{why} {note}".strip()}
     return row | {
         "rmst": mean,
         "std_error": error,
@@ -154,9 +174,8 @@ def _difference(a: pd.Series, b: pd.Series, quantile: float) -> dict[str, object
     error = float(np.hypot(a["std_error"], b["std_error"]))
     ok = bool(error > 0)
     statistic = difference / error if ok else np.nan
-    note = (
-        "" if ok else "Neither group has an event before tau that leaves someone at risk: no standard error."
-    )
+    without = [str(row["group_id"]) for row in (a, b) if not row["std_error"] > 0]
+    note = "" if ok else f"No standard error of {' and '.join(without)}, hence none of the difference."
     return {
         "group_a": a["group_id"],
         "group_b": b["group_id"],

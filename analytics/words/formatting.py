@@ -13,6 +13,7 @@ and SDs keep trailing zeros (5.86 ± 3.30); medians and quartiles keep them or n
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 NOT_AVAILABLE = "–"
@@ -31,6 +32,18 @@ def format_number(value: float | None, decimals: int = DECIMALS, keep_zeros: boo
     if not keep_zeros and "." in text:
         text = text.rstrip("0").rstrip(".")
     return text.removeprefix("-") if not rounded else text
+
+
+def enough_decimals(numbers: Sequence[float | None]) -> int:
+    """``DECIMALS``, or as many as two significant digits of the largest number need: 0.0034 needs 4."""
+    sizes = [abs(v) for v in numbers if v is not None and math.isfinite(v) and v]
+    return max(DECIMALS, 1 - int(f"{max(sizes):.11e}".partition("e")[2])) if sizes else DECIMALS
+
+
+def decimals_for(numbers: Sequence[float | None]) -> int:
+    """Decimals of an estimate and its interval: 0 from 100 on, 1 from 10, below that two significant digits or more."""
+    size = max((abs(v) for v in numbers if v is not None and math.isfinite(v)), default=1.0)
+    return 0 if size >= 100 else 1 if size >= 10 else enough_decimals([size])
 
 
 def format_mean_sd(mean: float | None, sd: float | None, decimals: int = DECIMALS) -> str:

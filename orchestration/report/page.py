@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analytics.printed.printed_table import PrintedTable, notes_of, to_csv, to_html, typeset
+from analytics.printed.strata_table import survival_strata_table
 from analytics.study.frames import Record, StudyFrames, records
 from analytics.words.disclosure import Disclosure
 from orchestration.files import write_atomically
@@ -243,6 +244,7 @@ def study_sections(study: StudyFrames) -> StudySections:
             for make in (
                 model_tables.survival_summary_table,
                 model_tables.log_rank_table,
+                survival_strata_table,
                 model_tables.cox_table,
             )
         ),

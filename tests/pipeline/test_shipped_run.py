@@ -46,7 +46,7 @@ MODELS = {
         "baseline_summary", "cohort_flow", "cox_term", "cumulative_incidence", "finding", "gray_test", "group_comparison", "log_rank",
         "marginal_mean", "mixed_model_parameter", "mixed_model_term", "model", "norm_band", "norm_patient", "reproduction",
         "restricted_mean", "sensitivity", "sensitivity_question", "study", "study_endpoint", "study_group", "study_table",
-        "study_variable", "survival_at_risk", "survival_curve", "survival_median", "trajectory_mean", "trajectory_patient",
+        "study_variable", "survival_at_risk", "survival_by_stratum", "survival_curve", "survival_median", "trajectory_mean", "trajectory_patient",
         "visit_contrast",
     },
     "report": {"study_report"},

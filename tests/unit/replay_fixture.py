@@ -174,6 +174,7 @@ STUDY = {
             "groups": list(GROUPS),
             "at_risk_months": [0, 4.5, 12, 40],
             "restricted_mean_months": 30,
+            "trend": True,
         },
         {
             "endpoint": "flare",
@@ -181,7 +182,7 @@ STUDY = {
             "groups": list(GROUPS),
             "weights": "tarone_ware",
             "adjust": "BH",
-            "trend": True,
+            "strata": ["sex"],
         },
         {"endpoint": "admission", "title": "Exact", "groups": ["young_a", "old_a"], "method": "exact"},
         *({"endpoint": w, "title": w, "groups": list(GROUPS), "weights": w} for w in WEIGHTS),

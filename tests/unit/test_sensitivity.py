@@ -147,7 +147,8 @@ def test_hidden_values_are_shown_as_counted_and_as_bounds() -> None:
         ("gehan", None, None, "probability_greater_bounds", 0.018, "ok"),
     ]
     assert question["answer"].startswith(
-        "1 row of the tables hold values below a limit; most of all Marker 3 of 4 (Old, Table I). None of the 1"
+        "1 row of the tables holds values beyond a detection limit (3 below one); most of all Marker 3 of 4 (Old, Table I)."
+        " None of 1 comparison"
     )
 
 
@@ -230,21 +231,35 @@ def test_the_lost_are_compared_with_the_retained_and_bound_the_endpoint() -> Non
     bounds = rows[rows["part"] == "bounds"]
     assert bounds["beside"].iloc[0] == "group_comparison I relapse young old"
     assert shown(bounds, "label variant display p_value") == [
+        ("Proportion: Young vs Old", "as_the_table_counts", "2/3 vs 1/4", 0.486),
         ("Proportion: Young vs Old", "observed", "2/3 vs 1/4", 0.486),
         ("Proportion: Young vs Old", "all_had_it", "3/4 vs 1/4", 0.486),
         ("Proportion: Young vs Old", "none_had_it", "2/4 vs 1/4", 1.0),
+        ("Proportion: Young vs Old", "reference_had_it", "3/4 vs 1/4", 0.486),
+        ("Proportion: Young vs Old", "others_had_it", "2/4 vs 1/4", 1.0),
         ("Log-rank: Young vs Old", "observed", None, 0.32),
         ("Log-rank: Young vs Old", "all_had_it", None, 0.118),
         ("Log-rank: Young vs Old", "none_had_it", None, 0.433),
+        ("Log-rank: Young vs Old", "reference_had_it", None, 0.118),
+        ("Log-rank: Young vs Old", "others_had_it", None, 0.433),
         ("Log-rank: all groups", "observed", None, 0.32),
         ("Log-rank: all groups", "all_had_it", None, 0.118),
         ("Log-rank: all groups", "none_had_it", None, 0.433),
+        ("Log-rank: all groups", "reference_had_it", None, 0.118),
+        ("Log-rank: all groups", "others_had_it", None, 0.433),
     ]
     assert question["answer"] == (
-        "Lost before 36 months: 1 of 4 Young. If all of them had the event when last seen, or none had it"
-        " within the horizon,"
-        " no comparison changes sides of p = 0.05."
+        "Lost before 36 months: 1 of 4 Young. As observed, and if all of them had the event when last seen, none within the"
+        " horizon, or only those of one side of each comparison, no comparison changes sides of p = 0.05. Whoever of the lost"
+        " had it, the difference of proportions lies so: Young vs Old: between 0.25 and 0.50, with p at or above 0.05 in every"
+        " way."
     )
+    tipping = rows[rows["part"] == "tipping point"]
+    assert shown(tipping, "label variant display p_value") == [
+        ("Young vs Old: 0 of 1 lost of the first", "of_the_second:0", "0.25", 1.0),
+        ("Young vs Old: 1 of 1 lost of the first", "of_the_second:0", "0.50", 0.486),
+    ]
+    assert "The opposite extremes bound a difference of proportions" in question["cannot_say"]
 
 
 def test_missing_values_are_counted_by_variable_and_visit() -> None:
@@ -271,12 +286,27 @@ def test_imputed_differences_stand_beside_those_of_whom_was_seen() -> None:
         shifts=[-10],
         imputations=5,
     )
-    assert rows["variant"].tolist() == ["seen_then", "mixed_model", "imputed", "imputed_shifted:-10"]
-    seen, _, imputed, shifted = rows["estimate"]
+    assert rows["variant"].tolist()[:4] == ["seen_then", "mixed_model", "imputed", "imputed_shifted:-10"]
+    seen, _, imputed, shifted = rows["estimate"][:4]
     assert seen == pytest.approx(43 - 30.75)  # 40, 47, 42 against 30, 33, 29, 31
     assert shifted == pytest.approx(imputed - 10 / 4)  # one of four imputed values, ten lower
-    assert rows["n"].tolist() == [7, 23, 8, 8]
-    assert question["answer"].startswith("Score at month 12 is missing for 1 of 8 patients.")
+    assert rows["n"].tolist()[:4] == [7, 23, 8, 8]
+    assert question["answer"].startswith("Score at month 12 is missing for 1 of 8 patients. In the 4 ways tried the difference")
+
+
+def test_the_tipping_point_is_the_smallest_shift_that_changes_the_verdict() -> None:
+    """Each shift that a row calls a tipping point is on the other side of 0.05, and the step before it is not."""
+    keys = {"variable": "score", "groups": GROUPS, "reference": "young", "visits": VISITS, "imputations": 5}
+    rows, question, _ = ask("multiple_imputation", **keys)
+    at_zero = rows.loc[rows["variant"] == "imputed", "p_value"].iloc[0] < 0.05
+    tips = rows[rows["note"].str.startswith("Tipping point")]
+    assert len(tips) == 2
+    for variant, p_value in zip(tips["variant"], tips["p_value"]):
+        shift = float(variant.partition(":")[2])
+        before, _, _ = ask("multiple_imputation", **keys, shifts=[round(shift - 0.1 * (1 if shift > 0 else -1), 10)])
+        assert (p_value < 0.05) != at_zero
+        assert (before.loc[before["variant"].str.startswith("imputed_shifted"), "p_value"].iloc[0] < 0.05) == at_zero
+        assert f"{shift:+g}".replace("-", "−") in question["answer"]
 
 
 def test_a_study_that_asks_nothing_has_empty_tables_of_the_same_shape() -> None:

@@ -91,18 +91,24 @@ def test_models_head_their_columns_by_title() -> None:
 
 def test_parts_of_an_analysis_are_tables_of_their_own() -> None:
     assert {n for n in tables() if n.startswith("small_lost")} == {
-        "small_lost_bounds", "small_lost_lost_against_retained",
+        "small_lost_bounds", "small_lost_lost_against_retained", "small_lost_tipping_point",
     }  # fmt: skip
     assert row(tables()["small_lost_lost_against_retained"], "Female")[1:3] == ["0 of 1", "2 of 3"]
-    assert row(tables()["small_lost_bounds"], "Proportion: Young vs Old")[1].startswith("2/3 vs 1/4 [0.42 (")
+    printed = row(tables()["small_lost_bounds"], "Proportion: Young vs Old")
+    assert printed[1] == "2/3 vs 1/4 [p 0.486]"  # as the table counts
+    assert printed[2].startswith("2/3 vs 1/4 [0.42 (")
+    tipping = tables()["small_lost_tipping_point"]
+    assert [c.label for c in tipping.columns] == ["What", "0 of the second's lost had it"]
+    assert row(tipping, "Young vs Old: 1 of 1 lost of the first")[1] == "0.50 [p 0.486]"
 
 
 def test_small_counts_and_what_gives_them_back_are_masked() -> None:
     masked = tables(threshold=5)
     assert row(masked["small_lost_lost_against_retained"], "Female")[1:3] == ["not shown", "not shown"]
-    assert row(masked["small_lost_bounds"], "Proportion: Young vs Old")[1] == "not shown [not shown, p ≥0.05]"
+    assert row(masked["small_lost_bounds"], "Proportion: Young vs Old")[2] == "not shown [not shown, p ≥0.05]"
+    assert "small_lost_tipping_point" not in masked  # its rows and columns are numbers of lost patients
     assert row(masked["small_hidden"], "Marker: Young vs Old")[3] == "not shown"
-    assert row(masked["small_lost_bounds"], "Log-rank: all groups")[1] == "≥0.05"
+    assert row(masked["small_lost_bounds"], "Log-rank: all groups")[2] == "≥0.05"
     assert all("Sentences are left out" in q.answer for q in questions(study(5)))
     assert norm_figure(study(5), "norm") is None
 

@@ -14,7 +14,7 @@ import pandas as pd
 from analytics.declared_tests import TIME_TO_EVENT, statistical_tests
 from analytics.status import NOT_ESTIMABLE, OK
 from analytics.study.cohort import Cohort
-from analytics.study.events import times
+from analytics.study.events import strata_of, times
 from analytics.study.frames import records
 from analytics.study.sensitivity.keys import CompareModels, LogRankVariants, Multiplicity, RestrictedMeans
 from analytics.study.sensitivity.rows import (
@@ -112,7 +112,8 @@ def multiplicity(asked: Multiplicity, cohort: Cohort, results: Results) -> Answe
         (
             "A p value above the level is no evidence of equality: read the interval. Effects of the"
             " comparisons that are not listed"
-            " stand in the tables above. Adjustment treats the comparisons as planned beforehand; it cannot"
+            " stand in the tables above. A comparison that does not remain after adjustment is not shown to be chance, only"
+            " not shown to be more. Adjustment treats the comparisons as planned beforehand; it cannot"
             " undo a choice of"
             " test after a look at the data."
         ),
@@ -243,10 +244,10 @@ def log_rank_variants(asked: LogRankVariants, cohort: Cohort, results: Results) 
 
     data = times(cohort, asked.endpoint, asked.groups)
     options: dict[str, Any] = {"levels": asked.groups, "pairwise": True}
-    tests = statistical_tests(TIME_TO_EVENT)
-    found = {"as_printed": log_rank(data, "time", "event", "group_id", **options).summary}
+    tests, strata = statistical_tests(TIME_TO_EVENT), strata_of(cohort, asked.endpoint)
+    found = {"as_printed": log_rank(data, "time", "event", "group_id", **options, strata=strata).summary}
     for variant in asked.variants:
-        how: Mapping[str, Any] = {"method": "exact"} if variant == "exact" else tests[variant].options
+        how: dict[str, Any] = {"method": "exact"} if variant == "exact" else {**tests[variant].options, "strata": strata}
         found[variant] = log_rank(data, "time", "event", "group_id", **options, **how).summary
     if "exact" in found and len(asked.groups) > 2:
         codes = data["group_id"].map({g: i for i, g in enumerate(asked.groups)}).to_numpy()
@@ -282,6 +283,10 @@ def log_rank_variants(asked: LogRankVariants, cohort: Cohort, results: Results) 
                     beside=f"log_rank {asked.endpoint} {r['scope']}",
                 )
             )
+    if strata:
+        for r in rows:
+            if r["variant"] == "exact":
+                r["note"] = f"{r['note']} Without the strata, which the exact test does not know.".strip()
     changed = [label for label, part in _grouped(rows).items() if sides_changed(r["p_value"] for r in part)]
     events = int(data["event"].sum())
     few = [f"{cohort.study.groups[g].label} {plural(int(n), 'event')}" for g, n in data.groupby("group_id")["event"].sum().items() if n < 5]

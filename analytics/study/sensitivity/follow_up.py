@@ -9,30 +9,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analytics.study.cohort import Cohort
+from analytics.study.events import strata_of
 from analytics.study.frames import records
 from analytics.study.sensitivity.keys import LostToFollowUp, MissingValues, MultipleImputation
 from analytics.study.sensitivity.rows import (
     Answer,
     coefficient,
+    comparison_key,
     from_test,
     listed,
     of_n,
     others,
+    p_text,
     pair_label,
     plural,
     printed_comparison,
     row,
     sides_changed,
 )
+from analytics.study.sensitivity.tipping import lost_arms, tipping_rows, tipping_sentence, tipping_shift, ways
 from analytics.words.disclosure import known
-from analytics.words.formatting import format_median_iqr
+from analytics.words.formatting import decimals_for, format_median_iqr, format_number, format_p
 from analytics.words.wording import opened
 
 Results = Mapping[str, pd.DataFrame]
-SCENARIOS = {"observed": None, "all_had_it": True, "none_had_it": False}
+# of the lost: whether those of the reference had the event, and whether those of the other groups had it
+SCENARIOS: dict[str, tuple[bool, bool] | None] = {
+    "observed": None,
+    "all_had_it": (True, True),
+    "none_had_it": (False, False),
+    "reference_had_it": (True, False),
+    "others_had_it": (False, True),
+}
 
 
 def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -> Answer:
@@ -43,6 +55,16 @@ def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -
     if not n_lost:
         return Answer([], f"Nobody was lost before {endpoint.horizon_months:g} months or had an unknown outcome.", "")
     rows = [*_lost_against_retained(asked, cohort, times), *_bounds(asked, cohort, times, results)]
+    labels = {g: spec.label for g, spec in cohort.study.groups.items()}
+    arms = lost_arms(times.assign(is_event=times["is_relapse"].astype(bool)), asked.groups, labels)
+    tips = []
+    for other in others(asked.groups, asked.reference):
+        a, b = arms[asked.reference], arms[other]
+        if a.n and b.n:
+            found = ways(a, b)
+            shared = {"subject": asked.endpoint, "group_a": asked.reference, "group_b": other}
+            rows += tipping_rows(a, b, found, shared)
+            tips.append(tipping_sentence(a, b, found))
     by_group = [
         f"{of_n(part['lost'].sum(), len(part))} {cohort.study.groups[g].label}"
         for g, part in times.groupby("group_id", sort=False)
@@ -50,30 +72,31 @@ def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -
     ]
     tested: dict[str, list[dict[str, Any]]] = {}
     for r in rows:
-        if r["part"] == "bounds":
+        if r["part"] == "bounds" and r["variant"] in SCENARIOS:
             tested.setdefault(r["label"], []).append(r)
     changed = [f"{label} ({_p_range(part)})" for label, part in tested.items() if sides_changed(r.get("p_value") for r in part)]
     text = (
-        f"Lost before {endpoint.horizon_months:g} months: {listed(by_group)}. If all of them had the event"
-        " when last seen, or none had it"
-        " within the horizon, "
+        f"Lost before {endpoint.horizon_months:g} months: {listed(by_group)}. As observed, and if all of them had"
+        " the event when last seen, none within the horizon, or only those of one side of each comparison, "
         + (f"the verdict at 0.05 changes for {listed(changed)}." if changed else "no comparison changes sides of p = 0.05.")
+        + f" Whoever of the lost had it, the difference of proportions lies so: {'; '.join(tips)}."
+        + _why_denominators_differ(asked, cohort, times, rows)
     )
     return Answer(
         rows,
         text,
         (
-            f"The two extremes bound what {plural(n_lost, 'lost patient')} can change; the truth lies"
-            " between them. So few lost patients"
-            " cannot show whether they differ from the others: an interval of their difference is wide and a"
-            " high p value says nothing."
+            f"The opposite extremes bound a difference of proportions, whichever of the {plural(n_lost, 'lost patient')}"
+            " had the event. They bound neither a p value, which can be greater in between, nor a curve, which depends"
+            " also on when. Which way is true, the data cannot tell. A comparison of the lost with the retained rests on"
+            " so few that its interval is wide, and a high p value says nothing."
         ),
     )
 
 
 def _p_range(rows: list[dict[str, Any]]) -> str:
     found = [r["p_value"] for r in rows if known(r.get("p_value"))]
-    return f"p from {min(found):.3f} to {max(found):.3f}"
+    return f"p from {format_p(min(found))} to {format_p(max(found))}"
 
 
 def _lost_against_retained(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame) -> list[dict[str, Any]]:
@@ -122,22 +145,29 @@ def _median_iqr(values: pd.Series) -> str:
 
 
 def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, results: Results) -> list[dict[str, Any]]:
-    """Fisher's test and the log-rank test with the lost as they are, all with the event, none with it."""
+    """Fisher's test and the log-rank test with the lost as they are, and in the four extremes.
+
+    Where a table prints the endpoint, its own count stands first: it may count patients whom the horizon leaves open.
+    """
     from analytics.groups.counts import fisher
     from analytics.survival.log_rank import log_rank
 
     horizon = cohort.study.endpoints[asked.endpoint].horizon_months
     counted = [n for n, v in cohort.study.variables.items() if v.source == "endpoint" and (v.of or n) == asked.endpoint]
     rows = []
+    strata = strata_of(cohort, asked.endpoint)
+    for name in counted[:1]:
+        rows += _as_the_table_counts(asked, cohort, results, name)
+    is_reference = times["group_id"].eq(asked.reference)
     for variant, had_it in SCENARIOS.items():
         data = times.assign(event=times["is_event"].astype(bool), time=times["time_months"].astype(float))
         data["outcome"] = data["event"].astype(float).where(data["outcome_known"].astype(bool))
         if had_it is not None:
-            data.loc[data["lost"], "event"] = had_it
-            data.loc[data["lost"], "outcome"] = float(had_it)
-            if not had_it:
-                data.loc[data["lost"], "time"] = horizon
-        tests = log_rank(data, "time", "event", "group_id", levels=asked.groups, pairwise=True).summary
+            with_it = is_reference.map({True: had_it[0], False: had_it[1]}).astype(bool)
+            data.loc[data["lost"], "event"] = with_it
+            data.loc[data["lost"], "outcome"] = with_it.astype(float)
+            data.loc[data["lost"] & ~with_it, "time"] = horizon
+        tests = log_rank(data, "time", "event", "group_id", levels=asked.groups, pairwise=True, strata=strata).summary
         for other in others(asked.groups, asked.reference):
             label = pair_label(cohort, asked.reference, other)
             pair = {"part": "bounds", "subject": asked.endpoint, "group_a": asked.reference, "group_b": other}
@@ -163,8 +193,57 @@ def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, results:
             rows.append(_log_rank_row(f"Log-rank: {label}", variant, both, pair))
         overall = {"part": "bounds", "subject": asked.endpoint}
         rows.append(_log_rank_row("Log-rank: all groups", variant, tests.iloc[0], overall))
-    order = list(dict.fromkeys(r["label"] for r in rows))
+    order = list(dict.fromkeys(r["label"] for r in rows if r["variant"] in SCENARIOS))
     return sorted(rows, key=lambda r: (not r["label"].startswith("Proportion"), order.index(r["label"])))
+
+
+def _as_the_table_counts(asked: LostToFollowUp, cohort: Cohort, results: Results, name: str) -> list[dict[str, Any]]:
+    """The printed comparisons of the endpoint, with the counts that they rest on."""
+    values = cohort.value(name, asked.visit).merge(cohort.of(asked.groups)[["patient", "group_id"]], on="patient")
+    rows = []
+    for found in records(results.get("group_comparison")):
+        pair = (asked.reference, found["group_b"])
+        if found["variable"] != name or found["group_a"] != asked.reference or found["group_b"] not in asked.groups:
+            continue
+        counts = [values.loc[values["group_id"] == g, "value"].dropna() for g in pair]
+        rows.append(
+            row(
+                f"Proportion: {pair_label(cohort, *pair)}",
+                "as_the_table_counts",
+                part="bounds",
+                subject=asked.endpoint,
+                group_a=pair[0],
+                group_b=pair[1],
+                display=" vs ".join(f"{int(c.sum())}/{len(c)}" for c in counts),
+                **{k: found[k] for k in ("p_value", "n", "method", "status")},
+                beside=comparison_key(found),
+            )
+        )
+    return rows
+
+
+def _why_denominators_differ(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, rows: list[dict[str, Any]]) -> str:
+    """Why a table counts the endpoint among more patients than this analysis does; empty where it does not."""
+    endpoint = cohort.study.endpoints[asked.endpoint]
+    here = {r["label"]: r for r in rows if r["variant"] == "observed" and r["part"] == "bounds"}
+    said = []
+    for r in rows:
+        if r["variant"] != "as_the_table_counts" or r["display"] == here[r["label"]]["display"]:
+            continue
+        table = str(r["beside"]).split(" ")[1]
+        mine = here[r["label"]]
+        pair = r["label"].removeprefix("Proportion: ")
+        said.append(
+            f"{pair} is {r['display']} in Table {table} ({p_text(r['p_value'])}) and {mine['display']} as observed here"
+            f" ({p_text(mine['p_value'])})"
+        )
+    if not said or endpoint.counted_from_months is None:
+        return ""
+    return (
+        f" The denominators differ from the tables' on purpose: a table counts who was seen for {endpoint.counted_from_months:g}"
+        f" months without the event as without it; here only who had it or was followed for {endpoint.horizon_months:g}"
+        f" months counts. {listed(said)}."
+    )
 
 
 def _log_rank_row(label: str, variant: str, found: pd.Series, shared: dict[str, Any]) -> dict[str, Any]:
@@ -258,7 +337,6 @@ def _missing_rows(
 
 def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Results) -> Answer:
     """The last visit's difference: of those seen then, by the mixed model, imputed, imputed and shifted."""
-    from analytics.missing.missing_data import delta_sensitivity
     from analytics.regression.linear_models import linear_model
 
     first, last = asked.visits[0], asked.visits[-1]
@@ -323,22 +401,7 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
         return Answer(rows, f"Nothing is missing of {variable.label} at these visits: there is nothing to impute.", "")
     lacking = [c for c in columns if wide[c].isna().any()]
     shifts = [0.0, *(s for s in asked.shifts if s)]
-    table = (
-        delta_sensitivity(
-            wide,
-            {c: "pmm" for c in lacking},
-            lambda frame: linear_model(frame, formula, levels),
-            column=last,
-            shifts=shifts,
-            seed=asked.seed,
-            only_group=("group_id", asked.reference),
-            also=["group_id", *(c for c in columns if c not in lacking)],
-            m=asked.imputations,
-            iterations=asked.iterations,
-        )
-        if n_missing
-        else pd.DataFrame()
-    )
+    table = _shifted(asked, wide, columns, lacking, formula, levels, *shifts) if n_missing else pd.DataFrame()
     how = f"chained equations (predictive mean matching), {asked.imputations} imputations, seed {asked.seed}; Rubin's rules"
     for shift in shifts if n_missing else []:
         part = table[table["shift"] == shift]
@@ -357,15 +420,35 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
                 note=part["note"].iloc[0],
             )
         )
-    ok = [r for r in rows if known(r["estimate"])]
+    tips = _tipping_points(asked, wide, columns, lacking, formula, levels, rows) if n_missing else {}
+    for direction, tip in tips.items():
+        if tip is None:
+            continue
+        shift = tip
+        part = _shifted(asked, wide, columns, lacking, formula, levels, shift)
+        rows.append(
+            row(
+                label,
+                f"imputed_shifted:{shift:+g}",
+                **shared,
+                **coefficient(part, f"group_id{asked.reference}"),
+                n=len(wide),
+                method=how,
+                status=part["status"].iloc[0],
+                note=f"Tipping point: the smallest shift {direction} at which the verdict at 0.05 changes.",
+            )
+        )
+    ok = [r for r in rows if known(r["estimate"]) and not str(r["note"]).startswith("Tipping point")]
     low, high = min(r["estimate"] for r in ok), max(r["estimate"] for r in ok)
     changed = sides_changed(r["p_value"] for r in ok)
+    digits, reach = max(decimals_for([low, high]), 1), _reach(wide, asked)
     text = (
         (
             f"{variable.label} at {last.replace('_', ' ')} is missing for {of_n(n_missing, len(wide))}"
-            " patients. Whichever way they count,"
-            f" the difference lies between {low:.1f} and {high:.1f}, "
+            f" patients. In the {len(ok)} ways tried the difference lies between {format_number(low, digits)} and"
+            f" {format_number(high, digits)}, "
             + ("and whether its interval leaves out 0 depends on the way." if changed else "and its verdict at 0.05 stays the same.")
+            + _tipping_words(asked, cohort, tips, reach)
         )
         if ok
         else "The difference cannot be estimated."
@@ -376,9 +459,80 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
         (
             "Imputation assumes that, given the values seen, missing ones are like them; the shifts say how"
             " far that may fail for one"
-            " group. The data cannot tell which shift is true."
+            " group. The data cannot tell which shift is true, and a shift may lead to values that the scale does not have."
         ),
     )
+
+
+def _shifted(
+    asked: MultipleImputation,
+    wide: pd.DataFrame,
+    columns: list[str],
+    lacking: list[str],
+    formula: str,
+    levels: dict[str, list[str]],
+    *shifts: float,
+) -> pd.DataFrame:
+    """The pooled terms with imputed values of the reference moved by each shift."""
+    from analytics.missing.missing_data import delta_sensitivity
+    from analytics.regression.linear_models import linear_model
+
+    return delta_sensitivity(
+        wide,
+        {c: "pmm" for c in lacking},
+        lambda frame: linear_model(frame, formula, levels),
+        column=asked.visits[-1],
+        shifts=shifts,
+        seed=asked.seed,
+        only_group=("group_id", asked.reference),
+        also=["group_id", *(c for c in columns if c not in lacking)],
+        m=asked.imputations,
+        iterations=asked.iterations,
+    )
+
+
+def _reach(wide: pd.DataFrame, asked: MultipleImputation) -> float:
+    """The range of the values seen at the visits: what a shift at most could be asked to be."""
+    seen = wide[asked.visits].to_numpy(dtype=float)
+    return float(np.nanmax(seen) - np.nanmin(seen))
+
+
+def _tipping_points(
+    asked: MultipleImputation,
+    wide: pd.DataFrame,
+    columns: list[str],
+    lacking: list[str],
+    formula: str,
+    levels: dict[str, list[str]],
+    rows: list[dict[str, Any]],
+) -> dict[str, float | None]:
+    """The smallest shift up and down, within the range seen, at which the verdict changes; none without missing values."""
+    if wide.loc[wide["group_id"] == asked.reference, asked.visits[-1]].notna().all():
+        return {}
+    at_zero = next(r["p_value"] for r in rows if r["variant"] == "imputed")
+    if not known(at_zero):
+        return {}
+
+    def p_value(shift: float) -> float | None:
+        part = _shifted(asked, wide, columns, lacking, formula, levels, shift)
+        return coefficient(part, f"group_id{asked.reference}")["p_value"]
+
+    reach = _reach(wide, asked)
+    return {word: tipping_shift(p_value, reach, sign, at_zero) for word, sign in (("down", -1), ("up", 1))}
+
+
+def _tipping_words(asked: MultipleImputation, cohort: Cohort, tips: dict[str, float | None], reach: float) -> str:
+    if not tips:
+        return ""
+    label = cohort.study.groups[asked.reference].label
+    found = [f"{shift:+g}".replace("-", "−") for shift in tips.values() if shift is not None]
+    none = [word for word, shift in tips.items() if shift is None]
+    said = f" The verdict of the imputed values changes once those of {label} are shifted by {' or '.join(found)}" if found else ""
+    if found and none:
+        return f"{said}; no shift {none[0]} within {reach:g}, the range of the values seen, changes it."
+    if found:
+        return f"{said}."
+    return f" No shift of the imputed values of {label} within {reach:g} up or down, the range of the values seen, changes it."
 
 
 def _model_row(label: str, variant: str, summary: pd.DataFrame, fit: Any, shared: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ here: the tests (`analytics/censored/groups.py`), what a table prints (`table_on
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,11 @@ from analytics.study.sensitivity.rows import (
     sides_changed,
 )
 
+SIDES = {
+    "below": "below one",
+    "above": "above one, as a ratio whose denominator is below its own",
+    "open": "without a limit on either side, as a ratio of two such values",
+}
 COUNTED_AS = {"limit": "the limit", "half_limit": "half the limit", "exclude": "missing", "bounds": "bounds"}
 
 
@@ -36,11 +42,13 @@ def detection_limits(asked: DetectionLimits, cohort: Cohort, results: Mapping[st
     summaries = {(r["table_id"], r["variable"], r["group_id"]): r for r in records(results.get("baseline_summary"))}
     rows: list[dict[str, Any]] = []
     most, changed, compared = [], [], 0
+    sides: Counter[str] = Counter()
     for table in cohort.study.tables:
         if table.table_id not in asked.tables:
             continue
         for name, data in _censored_rows(cohort, table):
             label = cohort.study.variables[name].label
+            sides += _sides(data)
             shares = data.groupby("group_id")["hidden"].agg(["sum", "count"])
             worst = (shares["sum"] / shares["count"]).idxmax()
             most.append(
@@ -61,14 +69,15 @@ def detection_limits(asked: DetectionLimits, cohort: Cohort, results: Mapping[st
     if not rows:
         return Answer([], "No value of these tables lies beyond a detection limit.", "")
     often = [text for _, text in sorted(most, key=lambda m: -m[0])[:3]]
+    n_rows = len({(r["part"], r["subject"]) for r in rows})
     text = (
-        f"{plural(len({(r['part'], r['subject']) for r in rows}), 'row')} of the tables hold values below a"
-        " limit; most of all"
+        f"{plural(n_rows, 'row')} of the tables {'holds' if n_rows == 1 else 'hold'} values beyond a"
+        f" detection limit ({listed(f'{sides[side]} {words}' for side, words in SIDES.items() if sides[side])}); most of all"
         f" {listed(often)}. "
         + (
             f"The verdict at 0.05 hangs on how they count in {len(changed)} of {compared} comparisons: {listed(changed)}."
             if changed
-            else f"None of the {compared} comparisons changes sides of p = 0.05; medians and quartiles at the"
+            else f"None of {plural(compared, 'comparison')} changes sides of p = 0.05; medians and quartiles at the"
             " limit do change: they are bounds."
         )
     )
@@ -76,7 +85,7 @@ def detection_limits(asked: DetectionLimits, cohort: Cohort, results: Mapping[st
         rows,
         text,
         (
-            "A group of which most lies below the limit has no median: the table prints a bound. Where the"
+            "A group of which most lies beyond the limit has no median: the table prints a bound. Where the"
             " limits differ between"
             " hospitals a rank test compares limits as well as patients. Ratios of geometric means trust a"
             " log-normal shape that so"
@@ -101,6 +110,14 @@ def _censored_rows(cohort: Cohort, table: BaselineTable) -> list[tuple[str, pd.D
         if data["hidden"].any():
             found.append((table_row.variable, data.reset_index(drop=True)))
     return found
+
+
+def _sides(data: pd.DataFrame) -> Counter[str]:
+    """On which side of a limit the hidden values lie; a value is 0 or more, so that a lower bound of 0 says nothing."""
+    hidden = data[data["hidden"]]
+    is_above = hidden["upper"].isna() & (hidden["lower"] > 0)
+    is_below = hidden["upper"].notna()
+    return Counter(below=int(is_below.sum()), above=int(is_above.sum()), open=int((~is_above & ~is_below).sum()))
 
 
 def _three_ways(

@@ -13,13 +13,12 @@ import pandas as pd
 
 from analytics.baseline.describe import shapiro_wilk
 from analytics.baseline.table_one import VariableSpec, table_one
-from analytics.comparison import categories, count_ties, samples
+from analytics.comparison import categories, samples
 from analytics.groups.fisher_exact import two_sided_p
 from analytics.groups.fisher_network import exact_p
 from analytics.groups.two_groups import mann_whitney, welch_t
 
 NORMAL = 0.05
-R_DEFAULT_IS_EXACT_BELOW = 50  # wilcox.test: exact when both groups are smaller and nothing is tied
 
 
 def compute(case: dict[str, Any], data: pd.DataFrame, wanted: Any) -> tuple[dict[str, Any], dict[str, str]]:
@@ -57,15 +56,10 @@ def _against(
     case: dict[str, Any], data: pd.DataFrame, name: str, reference: str, other: str
 ) -> dict[str, Any]:
     asked = {"value": name, "group": case["group"], "groups": (reference, other)}
-    x, y = samples(data, name, case["group"], (reference, other)).values
-    untied = count_ties(np.concatenate([x, y])) == 0
-    small = max(len(x), len(y)) < R_DEFAULT_IS_EXACT_BELOW
     return {
         "pair": [reference, other],
-        "mann_whitney_p": mann_whitney(data, **asked).p_value,
-        "mann_whitney_p_R_default": mann_whitney(
-            data, **asked, method="exact" if untied and small else "asymptotic"
-        ).p_value,
+        "mann_whitney_p": mann_whitney(data, **asked, method="asymptotic").p_value,
+        "mann_whitney_p_R_default": mann_whitney(data, **asked).p_value,
         "welch_p": welch_t(data, **asked).p_value,
     }
 

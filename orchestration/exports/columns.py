@@ -15,6 +15,11 @@ from .limits import COLUMNS, HEADER_CHARACTERS
 BLANKS = "\ufeff\u200b\u00a0\u3000 \t\r\n"
 
 
+def is_blank(cells: Iterable[str | None]) -> bool:
+    """Whether no cell of a row holds a text that is seen. Such a row is no record, in whichever format it comes."""
+    return not any(cell and cell.strip(BLANKS) for cell in cells)
+
+
 def checked_header(names: Sequence[str], row: int, used: set[int] | None = None) -> tuple[str, ...]:
     """The names stripped, or a fault for each rule that they break, the first raised with the others in it.
 

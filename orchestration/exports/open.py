@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from .archive import ARCHIVES, member_names, unpacked
+from .columns import BLANKS
 from .delimited import read_delimited
 from .errors import ExportFault
 from .json_lines import read_json
@@ -159,8 +160,10 @@ def _sheets(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path) -> 
 
 
 def _sheet_table(sheet: SheetRows, name: str, kind: str, spec: ReadSpec) -> SourceTable:
-    lost = [
-        Finding("digits_lost", sheet.header[i].strip(), count, first) for i, count, first in sheet.digits_lost
+    findings = [
+        Finding(rule, sheet.header[i].strip(BLANKS) if i < len(sheet.header) else None, count, first)
+        for rule, found in (("digits_lost", sheet.digits_lost), ("struck_out", sheet.struck_out))
+        for i, count, first in found
     ]
     return written_table(
         sheet.written,
@@ -171,7 +174,7 @@ def _sheet_table(sheet: SheetRows, name: str, kind: str, spec: ReadSpec) -> Sour
         format=kind,
         spec=spec,
         used=set(sheet.used),
-        findings=lost,
+        findings=findings,
     )
 
 

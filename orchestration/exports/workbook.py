@@ -17,7 +17,7 @@ from .archive import refuse_workbook_bomb
 from .errors import ExportFault, did_you_mean, name_list
 from .grid import GridSpec
 from .markup import grids
-from .number_formats import Shown
+from .number_formats import Shown, Struck
 from .sheet import Merged, Numbered, SheetRows, transposed, write_sheet
 from .xlsx_cells import refuse_uncalculated
 
@@ -38,11 +38,12 @@ def read_workbook(path: str, kind: str, options: dict[str, Any], workdir: str) -
     sheets = _markup_sheets if kind in ("html", "spreadsheetml") else _calamine_sheets
     tables: list[SheetRows] = []
     faults: list[ExportFault] = []
-    for name, rows, merged in sheets(path, kind, spec):
+    for name, rows, merged, struck in sheets(path, kind, spec):
         try:
             if spec.transposed:
-                rows, merged = transposed(rows, merged)
-            tables.append(write_sheet(rows, merged, spec, Path(workdir) / f"sheet_{len(tables)}.csv", name))
+                rows, merged, struck = transposed(rows, merged, struck)
+            target = Path(workdir) / f"sheet_{len(tables)}.csv"
+            tables.append(write_sheet(rows, merged, spec, target, name, struck))
         except ExportFault as fault:
             faults.append(fault.at(sheet=name))
     if faults:
@@ -71,7 +72,7 @@ def other_sheets(path: str, kind: str, known: list[str]) -> list[tuple[str, bool
         ]
 
 
-def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, Numbered, Merged]]:
+def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, Numbered, Merged, Struck]]:
     with _opened(path, kind) as workbook:
         for name in _wanted(workbook.sheet_names, _visible(workbook), spec.sheet):
             if kind in ("xlsx", "ods"):
@@ -81,8 +82,10 @@ def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str
                 left = sheet.start[1]
                 ranges = sheet.merged_cell_ranges or []
                 merged = {(r, c - left): (to_r, to_c - left) for (r, c), (to_r, to_c) in ranges if c >= left}
-                shown = SHOWN[kind](path, name)
-                yield name, _as_shown(enumerate(sheet.iter_rows()), shown, left), merged
+                struck: Struck = set()
+                shown = SHOWN[kind](path, name, struck)
+                struck = {(row, column - left) for row, column in struck}
+                yield name, _as_shown(enumerate(sheet.iter_rows()), shown, left), merged, struck
 
 
 @contextmanager
@@ -123,10 +126,10 @@ def _as_shown(numbered: Numbered, shown: Shown, left: int) -> Numbered:
         yield number, row
 
 
-def _markup_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, Numbered, Merged]]:
+def _markup_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, Numbered, Merged, Struck]]:
     found = {grid.name: grid for grid in grids(path, kind, spec.encoding)}
     for name in _wanted(list(found), list(found), spec.sheet):
-        yield name, found[name].numbered(), found[name].merged
+        yield name, found[name].numbered(), found[name].merged, found[name].struck
 
 
 def _wanted(names: list[str], visible: list[str], pattern: str | None) -> list[str]:

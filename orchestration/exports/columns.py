@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .damage import REASONS, damage_in
-from .errors import ExportFault, name_list
+from .errors import ExportFault, name_list, named
 from .limits import COLUMNS, HEADER_CHARACTERS
 
 BLANKS = "\ufeff\u200b\u00a0\u3000 \t\r\n"
@@ -109,7 +109,7 @@ def _repeated(columns: list[str], row: int) -> ExportFault | None:
     alike = {name: at for name, at in places.items() if len(at) > 1}
     if not alike:
         return None
-    shown = "; ".join(f'"{name}" in {", ".join(at[:5])}' for name, at in list(alike.items())[:10])
+    shown = "; ".join(f"{named('column', name)} in {', '.join(at[:5])}" for name, at in list(alike.items())[:10])
     return ExportFault(
         "duplicate_header",
         row=row,

@@ -54,6 +54,7 @@ class UnreadPart:
     member: str | None
     sheet: str | None
     is_hidden: bool = False
+    sheet_place: int | None = None  # in the workbook, from 1
 
     def __str__(self) -> str:
         if self.sheet is None:
@@ -84,8 +85,18 @@ def left_unread(
             wanted = glob.escape(member) if member else None
             [(book, _)] = unpacked(path, kind, wanted, Path(tempfile.mkdtemp(dir=workdir)))
         others = in_worker("other_sheets", path=str(book), kind=book_kind, known=known)
-        left += [UnreadPart(member, sheet, is_hidden) for sheet, is_hidden in others]
+        left += [UnreadPart(member, sheet, is_hidden, place) for sheet, is_hidden, place in others]
     return left
+
+
+def sheet_places(path: Path, name: str) -> list[tuple[str, int]]:
+    """The sheets of a workbook with their places; none of another file, or of one that does not open."""
+    try:
+        kind = kind_of(path, name, ReadSpec())
+        found = in_worker("sheet_places", path=str(path), kind=kind) if kind in SHEETED else []
+    except ExportFault:
+        return []
+    return [(sheet, place) for sheet, place in found]
 
 
 def _tables(
@@ -171,6 +182,7 @@ def _sheet_table(sheet: SheetRows, name: str, kind: str, spec: ReadSpec) -> Sour
         sheet.header_row,
         file=name,
         sheet=sheet.name,
+        sheet_place=sheet.place,
         format=kind,
         spec=spec,
         used=set(sheet.used),

@@ -36,6 +36,7 @@ class SheetRows:
     used: list[int]
     digits_lost: list[tuple[int, int, int]]  # column, cells, first row
     struck_out: list[tuple[int, int, int]]  # the same of cells that are struck out
+    place: int | None = None  # in the workbook, from 1
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -57,6 +58,8 @@ def write_sheet(
     rows_struck = {row for row, _ in struck}
     with RowWriter(target, spec.damaged_text == "keep") as writer:
         for number, row in following:
+            if not any(cell != "" for cell in row):  # a sheet may hold a million such rows
+                continue
             cells = [cell_text(cell, spec.decimal_mark) for cell in row]
             if is_blank(cells):
                 continue
@@ -103,7 +106,7 @@ def _header(
     taken: list[list[str]] = []
     first = 0
     for number, row in rows:
-        if number < spec.skip_rows or (not taken and is_blank(map(cell_text, row))):
+        if number < spec.skip_rows or (not taken and _has_no_text(row)):
             continue
         first = first or number + 1
         if spec.header_rows == 0:
@@ -120,6 +123,10 @@ def _header(
         )
     _spread_names(taken, merged, first - 1)
     return joined_header(taken), first, rows
+
+
+def _has_no_text(row: list[Any]) -> bool:
+    return not any(cell != "" for cell in row) or is_blank(map(cell_text, row))
 
 
 def _spread_names(taken: list[list[str]], merged: Merged, first: int) -> None:
@@ -142,7 +149,7 @@ def transposed(
     numbered: Numbered, merged: Merged, struck: Struck = frozenset()
 ) -> tuple[Numbered, Merged, Struck]:
     """The sheet turned over its diagonal: a column is a row, and rows are numbered as columns were."""
-    kept = [(number, row) for number, row in numbered if merged or not is_blank(map(cell_text, row))]
+    kept = [(number, row) for number, row in numbered if merged or not _has_no_text(row)]
     width = max((len(row) for _, row in kept), default=0)
     turned = [[row[i] if i < len(row) else "" for _, row in kept] for i in range(width)]
     places = {number: i for i, (number, _) in enumerate(kept)}

@@ -27,7 +27,7 @@ from typing import IO, Any
 from .errors import ExportFault
 from .limits import GIB, WORKER_MEMORY_BYTES, WORKER_SECONDS
 
-FAULT_KEYS = ("rule", "found", "expected", "remedy", "sheet", "row", "column")
+FAULT_KEYS = ("rule", "sheet", "row", "column")
 STATUS = struct.Struct("!i")
 
 
@@ -107,7 +107,7 @@ def _fault(found: dict[str, Any]) -> ExportFault:
 
 
 def _fault_json(fault: ExportFault) -> dict[str, Any]:
-    found = {key: getattr(fault, key) for key in FAULT_KEYS}
+    found = {**{key: getattr(fault, key) for key in FAULT_KEYS}, **fault.marked}
     return {**found, "others": [_fault_json(other) for other in fault.others]}
 
 
@@ -144,6 +144,10 @@ def _run(job: str, arguments: dict[str, Any]) -> Any:
         from .workbook import read_workbook
 
         return read_workbook(**arguments)
+    if job == "sheet_places":
+        from .workbook import sheet_places
+
+        return sheet_places(**arguments)
     if job == "other_sheets":
         from .workbook import other_sheets
 

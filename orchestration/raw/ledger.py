@@ -14,7 +14,7 @@ from orchestration.landing.inventory import Inventory
 from orchestration.raw.cell_sql import literal
 
 LOAD_TABLES = (
-    *(f"raw.{e}" for e in RAW_FIELDS), "raw.delivery_file", "raw.source_table", "raw.rejected_line",
+    *(f"raw.{e}" for e in RAW_FIELDS), "raw.delivery_file", "raw.source_table", "raw.source_finding", "raw.rejected_line",
     "raw.patient_link", "raw.load_subject",
 )
 

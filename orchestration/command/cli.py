@@ -177,6 +177,7 @@ def onboard(
     hospital: Annotated[str, typer.Argument(help="Its id: small letters, digits, _; the mapping's file is called so.")],
     path: Annotated[Path, typer.Argument(help="A sample: a file, or a folder that looks like a delivery.")],
     csv: Annotated[bool, typer.Option("--csv", help="Print the profile as comma-separated values, and write nothing.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Draft anew over a mapping that is there.")] = False,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -184,7 +185,7 @@ def onboard(
     from orchestration.command import onboard as command
     from orchestration.resources import registry_folder
 
-    command.onboard(hospital, path, registry_folder(registry), csv)
+    command.onboard(hospital, path, registry_folder(registry), csv, replace)
 
 
 @app.command(epilog="Example: myositis release --registry my_registry")

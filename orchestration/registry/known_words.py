@@ -86,7 +86,7 @@ def _words() -> frozenset[str]:
 
 _DATE_OR_NUMBER = re.compile(r"\d{1,4}[./年-]\d{1,2}[./月-]\d{1,4}|\d{5,}")
 _LABELLED = re.compile(r"[^\W\d_][\w .]*[:：]\s*\S")
-_SURNAME_FIRST = re.compile(r"[^\W\d_][\w'’-]+,\s*[^\W\d_][\w'’ -]*")
+_SURNAME_FIRST = re.compile(r"[^\W\d_][\w'’-]+,\s*[^\W\d_][\w'’-][\w'’ -]*")
 _CAPITALS = re.compile(r"[A-ZÀ-ÞА-ЯŁŚŻŹĆŃÓ][\w'’-]+")
 
 
@@ -96,7 +96,7 @@ def may_name_a_person(name: str) -> bool:
     if is_made_of_known_words(name):
         return False
     text = catalogue.half_width(name).strip()
-    if "@" in text or _DATE_OR_NUMBER.search(text) or _LABELLED.search(text) or _SURNAME_FIRST.fullmatch(text):
+    if re.search(r"\w@\w", text) or _DATE_OR_NUMBER.search(text) or _LABELLED.search(text) or _SURNAME_FIRST.fullmatch(text):
         return True
     words = [word for word in re.split(r"[\s_.,-]+", text) if word]
     unknown = [word for word in words if not is_made_of_known_words(word)]

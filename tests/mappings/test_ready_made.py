@@ -36,8 +36,8 @@ def test_every_row_is_accepted_or_rejected_with_its_reason(clinics: Registry) ->
         ("omop_clinic", "drug_exposure", 3, "treatment_not_wanted"),
         ("omop_clinic", "measurement", 6, "comparator_unreadable"),  # the operator says <, the text says >
         ("omop_clinic", "measurement", 7, "concept_not_wanted"),
-        ("redcap_clinic", "_DATA_", 8, "concept_unknown"),        # a choice that the data dictionary does not have
-        ("redcap_clinic", "DATA_", 9, "row_not_expected"),       # an event that no export takes
+        ("redcap_clinic", "DATA", 8, "concept_unknown"),        # a choice that the data dictionary does not have
+        ("redcap_clinic", "DATA", 9, "row_not_expected"),       # an event that no export takes
     ]
 
 

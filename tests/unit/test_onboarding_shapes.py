@@ -111,7 +111,7 @@ def test_files_alike_are_one_export(tmp_path: Path) -> None:
 def test_a_sheet_of_prose_is_passed_over_with_a_note_and_the_others_are_drafted(tmp_path: Path) -> None:
     prose = [["This workbook was made by hand."], ["Please ask the study nurse about the values of 2019."]]
     workbook(tmp_path, {"README": prose, "labs": [HEADER, *ROWS]})
-    mapping, text, told = onboarded(tmp_path)
+    mapping, _, told = onboarded(tmp_path)
     assert [(x.sheet, x.is_ignored) for x in mapping.exports] == [("labs", False), ("README", True)]
     assert "data.xlsx [README]: text, and no table" in told
 
@@ -120,7 +120,7 @@ def test_two_sheets_that_cannot_be_read_leave_a_draft_that_can(tmp_path: Path) -
     """Their two sentences were one comment of two lines, of which the second was no comment."""
     twice = [["PatID", "CK", "CK"], ["P1", "1", "2"], ["P2", "3", "4"]]
     workbook(tmp_path, {"labs": [HEADER, *ROWS], "one": twice, "two": twice})
-    mapping, text, told = onboarded(tmp_path)
+    mapping, text, _ = onboarded(tmp_path)
     assert [x.sheet for x in mapping.exports] == ["labs"]
     assert text.count("# could not be read: ") == 2
 

@@ -103,7 +103,7 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
         console.fail(_with_place(error))
         return MISUSED
     except PermissionError as error:
-        console.fail(f"{error.filename}: this user may not read or write it; change its permissions and run again")
+        console.fail(f"{_told_path(error.filename)}: this user may not read or write it; change its permissions and run again")
         return MISUSED
     except Exception as error:
         if debug:
@@ -116,6 +116,13 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
 def _with_place(error: Exception) -> str:
     """What an error says, behind what the flow noted on it: the delivery that was taken, or the build."""
     return ": ".join([*getattr(error, "__notes__", ()), str(error)])
+
+
+def _told_path(name: str | None) -> str:
+    """A path, of a file of a delivery its folder alone: a hospital may have called the file as a patient."""
+    parts = Path(name or "").parts
+    at = len(parts) - 1 - parts[::-1].index("landing") if "landing" in parts else len(parts)
+    return str(Path(*parts[: at + 3])) + (" (a file in it)" if len(parts) > at + 3 else "")
 
 
 def _registry(folder: Path | None) -> Registry:
@@ -198,6 +205,7 @@ def onboard(
     hospital: Annotated[str, typer.Argument(help="Its id: small letters, digits, _; the mapping's file is called so.")],
     path: Annotated[Path, typer.Argument(help="A sample: a file, or a folder that looks like a delivery.")],
     csv: Annotated[bool, typer.Option("--csv", help="Print the profile as comma-separated values, and write nothing.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Draft anew over a mapping that is there.")] = False,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -205,7 +213,7 @@ def onboard(
     from orchestration.command import onboard as command
     from orchestration.resources import registry_folder
 
-    command.onboard(hospital, path, registry_folder(registry), csv)
+    command.onboard(hospital, path, registry_folder(registry), csv, replace)
 
 
 @app.command(epilog="Example: myositis release --registry my_registry")
@@ -260,6 +268,21 @@ def queries(
                 console.out.print(asked.told_of_list(asked.write_queries(connection, current, hospital, date.today())), markup=False)
     except asked.QueriesRefused as refusal:
         raise Refused(str(refusal)) from None
+
+
+@app.command(epilog="Example: myositis names ruh")
+def names(
+    hospital: Annotated[str | None, typer.Argument(help="The sender whose names are wanted; all if left out.")] = None,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Show what hospitals called the files, sheets and columns that all else tells by a number; it may name patients."""
+    from orchestration.registry.private_names import ledger_of, read_names
+
+    current = _registry(registry)
+    rows = [(n.sender, n.delivery, n.kind, n.within, n.told_as, n.name) for n in read_names(current.folder)]
+    rows = [row for row in dict.fromkeys(rows) if hospital in (None, row[0])]
+    console.table(str(ledger_of(current.folder)), ("sender", "delivery", "kind", "within", "told as", "name"), rows)
 
 
 @app.command(epilog="Example: myositis status")

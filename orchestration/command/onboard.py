@@ -6,6 +6,7 @@ Belongs here: wording. Does not belong here: looking (`profile.py`), guessing (`
 from __future__ import annotations
 
 import csv
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import typer
 from orchestration.command import console
 from orchestration.onboarding.draft import draft
 from orchestration.onboarding.guess import TableGuess, guess_table
-from orchestration.onboarding.profile import ColumnProfile, TableProfile, profile_sample
+from orchestration.onboarding.profile import ColumnProfile, TableProfile, look_at
 from orchestration.registry.entities import ASKED
 from orchestration.registry.folder import load_registry
 from orchestration.registry.mapping_file import read_mapping
@@ -26,11 +27,12 @@ from yaml_files.yaml_file import ConfigurationError
 PROFILE = ("file", "sheet", "column", "kind", "filled", "distinct", "details")
 
 
-def onboard(hospital: str, path: Path, folder: Path, as_csv: bool) -> None:
-    """Profile ``path``; write hospitals/<hospital>.yml unless it is there or only the profile is asked for."""
+def onboard(hospital: str, path: Path, folder: Path, as_csv: bool, replaces: bool = False) -> None:
+    """Profile ``path``; write hospitals/<hospital>.yml unless only the profile is asked for, or it is there and not to be replaced."""
     target = folder / "hospitals" / f"{hospital}.yml"
-    _refuse_early(hospital, path, folder, None if as_csv else target)
-    tables, faults = profile_sample(path)
+    _refuse_early(hospital, path, folder, None if as_csv or replaces else target)
+    sample = look_at(path)
+    tables, faults = sample.tables, sample.faults
     if not tables:
         raise typer.BadParameter("\n".join([f"{path}: no table could be read", *faults]))
     if as_csv:
@@ -40,10 +42,23 @@ def onboard(hospital: str, path: Path, folder: Path, as_csv: bool) -> None:
         return
     guesses = [guess_table(table) for table in tables]
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(draft(hospital, guesses, faults), encoding="utf-8")
+    _write(target, draft(hospital, guesses, faults, sample.prose))
     for table in tables:
         _show(table)
+    for file, sheet in sample.prose:
+        console.out.print(f"{file} [{sheet}]: text, and no table; ignored in the draft", markup=False)
     _tell(target, hospital, guesses, faults)
+
+
+def _write(target: Path, text: str) -> None:
+    """Put the draft in its place once it is a mapping that can be read; what was there stays until then."""
+    made = target.with_name(f".{target.name}")
+    made.write_text(text, encoding="utf-8")
+    try:
+        read_mapping(made, f"hospitals/{target.name}")
+        os.replace(made, target)
+    finally:
+        made.unlink(missing_ok=True)
 
 
 def _refuse_early(hospital: str, path: Path, folder: Path, target: Path | None) -> None:
@@ -55,7 +70,7 @@ def _refuse_early(hospital: str, path: Path, folder: Path, target: Path | None) 
     if not (folder / "registry.yml").is_file():
         faults.append(f"{folder}: no registry.yml here; give a registry folder with --registry, or lay one out: myositis init DIR")
     if target is not None and target.exists():
-        faults.append(f"{target} is there already and is never overwritten; move it away, or see the profile alone with --csv")
+        faults.append(f"{target} is there already and is never overwritten; draft it anew with --replace, or see the profile alone with --csv")
     if faults:
         raise typer.BadParameter("\n".join(faults))
 

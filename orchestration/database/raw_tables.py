@@ -57,6 +57,9 @@ alter table raw.source_table add column if not exists export_ids varchar[];
 create table if not exists raw.rejected_line (
     sender_id varchar, delivery_id varchar, load_id varchar, source_file varchar, source_sheet varchar,
     source_row bigint, rule varchar, reason varchar, column_name varchar, value_text varchar);
+create table if not exists raw.source_finding (
+    sender_id varchar, delivery_id varchar, load_id varchar, source_file varchar, source_sheet varchar, entity varchar,
+    finding varchar, column_name varchar, n_found bigint, first_row bigint);
 create table if not exists raw.patient_link (
     sender_id varchar, hospital_id varchar, delivery_id varchar, load_id varchar, patient_key varchar,
     identifier varchar, link_hash varchar);
@@ -90,7 +93,8 @@ create table if not exists raw.registry_load_to_restage (load_id varchar primary
 RULES = """
 create table if not exists raw.registry_hospital (hospital_id varchar, sender_id varchar, hospital_name varchar, population varchar);
 create table if not exists raw.registry_sender (
-    sender_id varchar, is_network boolean, unlisted_events varchar, rejected_rows_allowed double, expected_every interval);
+    sender_id varchar, is_network boolean, unlisted_events varchar, rejected_rows_allowed double, rejected_rows_least integer,
+    expected_every interval);
 create table if not exists raw.registry_export (export_id varchar, sender_id varchar, decimal_mark varchar);
 create table if not exists raw.registry_column (export_id varchar, entity varchar, field varchar, column_name varchar);
 create table if not exists raw.registry_date_format (

@@ -23,7 +23,7 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> No
     rows: dict[str, list[tuple[Any, ...]]] = {
         "registry_hospital": [h for m in registry.mappings.values() for h in _hospitals(m)],
         "registry_sender": [
-            (m.sender, m.is_network, m.unlisted_events, m.rejected_rows_allowed, m.expected_every)
+            (m.sender, m.is_network, m.unlisted_events, m.rejected_rows_allowed.share, m.rejected_rows_allowed.rows, m.expected_every)
             for m in registry.mappings.values()
         ],
         "registry_export": [

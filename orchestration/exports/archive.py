@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from .encodings import ranking
-from .errors import ExportFault, did_you_mean, name_list
+from .errors import ExportFault, did_you_mean, name_list, named
 from .limits import (
     ARCHIVE_MEMBERS,
     CHUNK_BYTES,
@@ -69,9 +69,9 @@ def _zip_members(path: Path, pattern: str | None, workdir: Path) -> Iterator[tup
             what = f'no member "{pattern}"' if pattern else "no member"
             raise ExportFault(
                 "missing_member",
-                found=f"an archive with {what}; it holds {name_list(members) or 'nothing'}",
+                found=f"an archive with {what}; it holds {name_list(members, kind='member') or 'nothing'}",
                 expected="a member to read",
-                remedy="Correct `member`." + did_you_mean(pattern or "", members),
+                remedy="Correct `member`." + did_you_mean(pattern or "", members, "member"),
             )
         for number, (name, info) in enumerate(wanted.items()):
             target = workdir / f"member_{number}{PurePosixPath(name).suffix.lower()}"
@@ -81,7 +81,7 @@ def _zip_members(path: Path, pattern: str | None, workdir: Path) -> Iterator[tup
             except (NotImplementedError, RuntimeError):
                 raise ExportFault(
                     "unsupported_archive",
-                    found=f'member "{name}" packed in a way that is not read here',
+                    found=f"member {named('member', name)} packed in a way that is not read here",
                     expected="deflate, bzip2 or LZMA",
                     remedy="Pack it again as an ordinary zip, or send it unpacked.",
                 ) from None
@@ -109,21 +109,21 @@ def checked_members(archive: zipfile.ZipFile, packed: int, most: int) -> dict[st
         if info.flag_bits & 1:
             raise ExportFault(
                 "encrypted",
-                found=f'member "{name}" with a password',
+                found=f"member {named('member', name)} with a password",
                 expected="one that opens without",
                 remedy="Ask for it without a password; send it over a protected channel instead.",
             )
         if _leaves_folder(name) or stat.S_ISLNK(info.external_attr >> 16):
             raise ExportFault(
                 "unsafe_member_name",
-                found=f'a member that leads out of the archive, "{name[:200]}"',
+                found=f"a member that leads out of the archive, {named('member', name[:200])}",
                 expected="plain names",
                 remedy="Do not open it; ask who made the archive.",
             )
         if name in members:
             raise ExportFault(
                 "duplicate_member",
-                found=f'two members "{name}"',
+                found=f"two members {named('member', name)}",
                 expected="every member once",
                 remedy="Ask for the archive again; which of two is meant cannot be guessed.",
             )

@@ -16,14 +16,26 @@ from typing import Any
 WHOLE = 1e15  # a double keeps 15 digits of any number; a longer one may have lost its last
 
 
-class Percentage(str):
-    """A number shown as a percentage, such as `38.5%`."""
+class Formatted(str):
+    """A number with what its format shows beside it, such as `38.5%` or `<0.10 mg/dL`."""
+
+    number: slice  # where the digits stand, which alone take the table's decimal mark
+
+    @classmethod
+    def of(cls, before: str, digits: str, after: str) -> Formatted:
+        made = cls(before + digits + after)
+        made.number = slice(len(before), len(before) + len(digits))
+        return made
+
+    def marked(self, decimal_mark: str) -> str:
+        at = self.number
+        return self[: at.start] + self[at].replace(".", decimal_mark) + self[at.stop :]
 
 
 def cell_text(value: Any, decimal_mark: str = ".") -> str:
     """What a person sees in the cell."""
     if isinstance(value, str):
-        return value.replace(".", decimal_mark) if type(value) is Percentage else value
+        return value.marked(decimal_mark) if type(value) is Formatted else value
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, float):

@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .damage import REASONS, damage_in
-from .errors import ExportFault, name_list
+from .errors import ExportFault, name_list, named
 from .limits import COLUMNS, HEADER_CHARACTERS
 
 BLANKS = "\ufeff\u200b\u00a0\u3000 \t\r\n"
+
+
+def is_blank(cells: Iterable[str | None]) -> bool:
+    """Whether no cell of a row holds a text that is seen. Such a row is no record, in whichever format it comes."""
+    return not any(cell and cell.strip(BLANKS) for cell in cells)
 
 
 def checked_header(names: Sequence[str], row: int, used: set[int] | None = None) -> tuple[str, ...]:
@@ -104,7 +109,7 @@ def _repeated(columns: list[str], row: int) -> ExportFault | None:
     alike = {name: at for name, at in places.items() if len(at) > 1}
     if not alike:
         return None
-    shown = "; ".join(f'"{name}" in {", ".join(at[:5])}' for name, at in list(alike.items())[:10])
+    shown = "; ".join(f"{named('column', name)} in {', '.join(at[:5])}" for name, at in list(alike.items())[:10])
     return ExportFault(
         "duplicate_header",
         row=row,

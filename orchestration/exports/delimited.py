@@ -187,7 +187,7 @@ def _lying_on_its_side(
                     remedy="Leave `transposed` out.",
                 )
             lines.append((record.row, split_or_fault(record)))
-    rows, merged = transposed(lines, {})
+    rows, merged, _ = transposed(lines, {})
     sheet = write_sheet(rows, merged, spec.grid(), scratch(workdir, ".csv"))
     return written_table(
         sheet.written,

@@ -8,10 +8,29 @@ malformed line keeps its text, because it goes to the quarantine table and nowhe
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+Kind = Literal["sheet", "member", "column"]
+Shown = Callable[[str, str], str]  # kind and name to what stands in a sentence
+_MARKED = re.compile("\ue000(sheet|member|column)\ue001(.*?)\ue002", re.DOTALL)
 TEXT_KEPT = 1_000  # characters of a malformed line that the quarantine table keeps
+
+
+def named(kind: Kind, name: str) -> str:
+    """A name that came with the delivery, marked in a sentence: whoever knows the mapping decides how it is told."""
+    return f"\ue000{kind}\ue001{name}\ue002"
+
+
+def plainly(kind: str, name: str) -> str:
+    return f'"{name}"'
+
+
+def unmarked(text: str, shown: Shown = plainly) -> str:
+    """The sentence with each marked name as ``shown`` tells it."""
+    return _MARKED.sub(lambda mark: shown(mark[1], mark[2]), text)
 
 
 class ExportFault(Exception):
@@ -36,15 +55,25 @@ class ExportFault(Exception):
         others: Sequence[ExportFault] = (),
     ) -> None:
         self.rule = rule
-        self.found = found
-        self.expected = expected
-        self.remedy = remedy
+        self.marked = {"found": found, "expected": expected, "remedy": remedy}
         self.file = file
         self.sheet = sheet
         self.row = row
         self.column = column
         self.others = tuple(others)  # found in the same file
         super().__init__(rule)
+
+    @property
+    def found(self) -> str:
+        return unmarked(self.marked["found"])
+
+    @property
+    def expected(self) -> str:
+        return unmarked(self.marked["expected"])
+
+    @property
+    def remedy(self) -> str:
+        return unmarked(self.marked["remedy"])
 
     @property
     def place(self) -> tuple[str, str | None, int | None, str | None]:
@@ -54,9 +83,7 @@ class ExportFault(Exception):
         """The same fault (and the others with it), the file and sheet named by a caller who knows them."""
         return ExportFault(
             self.rule,
-            found=self.found,
-            expected=self.expected,
-            remedy=self.remedy,
+            **self.marked,
             file=self.file if file is None else file,
             sheet=self.sheet if sheet is None else sheet,
             row=self.row,
@@ -71,14 +98,26 @@ class ExportFault(Exception):
         return fault
 
     def __str__(self) -> str:
-        return "\n".join([self._sentence(), *map(str, self.others)])
+        return self.told(plainly, str)
 
-    def _sentence(self) -> str:
-        sheet = None if self.sheet is None else f'sheet "{self.sheet}"'
+    def told(self, shown: Shown, file: Callable[[str], str]) -> str:
+        """A sentence for this fault and each found with it; ``shown`` and ``file`` say how names are told."""
+        return "\n".join([self._sentence(shown, file), *(other.told(shown, file) for other in self.others)])
+
+    def _sentence(self, shown: Shown, named_file: Callable[[str], str]) -> str:
+        file = named_file(self.file) if self.file else ""
+        sheet = None if self.sheet is None else f"sheet {shown('sheet', self.sheet)}"
         row = None if self.row is None else f"row {self.row}"
-        column = None if self.column is None else f'column "{self.column}"'
-        place = ", ".join(part for part in (self.file, sheet, row, column) if part)
-        return f"{place}{': ' if place else ''}{self.found}; expected {self.expected}. {self.remedy}"
+        column = None if self.column is None else _column_words(self.column, shown)
+        place = ", ".join(part for part in (file, sheet, row, column) if part)
+        found, expected, remedy = (unmarked(self.marked[key], shown) for key in ("found", "expected", "remedy"))
+        return f"{place}{': ' if place else ''}{found}; expected {expected}. {remedy}"
+
+
+def _column_words(column: str, shown: Shown) -> str:
+    """`column "CK"`, or what a name is told as (`column D`); a letter is told as it is."""
+    words = plainly("column", column) if re.fullmatch("[A-Z]{1,3}", column) else shown("column", column)
+    return f"column {words}" if words.startswith('"') else words
 
 
 @dataclass(frozen=True)
@@ -98,14 +137,14 @@ def malformed(source_row: int, rule: str, reason: str, text: str) -> MalformedLi
     )
 
 
-def name_list(names: Iterable[str], limit: int = 20) -> str:
-    """Names in quotes, the first ``limit`` of them."""
+def name_list(names: Iterable[str], limit: int = 20, kind: Kind | None = None) -> str:
+    """Names in quotes, the first ``limit`` of them; of a ``kind`` that came with the delivery, marked."""
     names = list(names)
-    shown = ", ".join(f'"{name}"' for name in names[:limit])
+    shown = ", ".join(named(kind, name) if kind else f'"{name}"' for name in names[:limit])
     return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
-def did_you_mean(wanted: str, names: Iterable[str]) -> str:
+def did_you_mean(wanted: str, names: Iterable[str], kind: Kind) -> str:
     """' Did you mean "…"?' or nothing."""
     near = difflib.get_close_matches(wanted, list(names), n=1)
-    return f' Did you mean "{near[0]}"?' if near else ""
+    return f" Did you mean {named(kind, near[0])}?" if near else ""

@@ -13,9 +13,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from .columns import BLANKS
 from .damage import damage_at, reads_as_gbk
 from .limits import LINE_BYTES
 
+BLANK_BYTES = bytes({*BLANKS.encode()} - {*b"\r\n"})
 FEW_QUOTES = 32  # bytes for each
 SAMPLED_BYTES = 65_536  # of each piece searched for UTF-8 that was read as GBK
 
@@ -38,10 +40,19 @@ def plain_records(piece: bytes, delimiter: bytes, quote: bytes, width: int, line
         return None
     if text.translate(None, _others(delimiter)) != (delimiter * (width - 1) + b"\n") * records:
         return None
-    blank = delimiter * (width - 1) + line_end
-    if text.startswith(blank) or b"\n" + blank in text or has_long_line(piece) or is_damaged(piece):
+    if has_blank_line(piece, delimiter + quote) or has_long_line(piece) or is_damaged(piece):
         return None
     return records
+
+
+def has_blank_line(piece: bytes, markup: bytes) -> bool:
+    """Whether a line may hold nothing but blanks and delimiters and quotes (``markup``), non-breaking and wide ones included.
+
+    The bytes of which blanks are made are deleted one by one, so that a letter made of such bytes may be taken for a
+    blank: the close look decides.
+    """
+    text = piece.translate(None, BLANK_BYTES + markup)
+    return text.startswith((b"\n", b"\r\n")) or b"\n\n" in text or b"\n\r\n" in text
 
 
 def is_damaged(piece: bytes) -> bool:

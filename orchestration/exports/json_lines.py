@@ -16,7 +16,7 @@ from typing import Any
 from .columns import checked_header
 from .delimited import scratch, utf8_file
 from .encodings import encoding_of
-from .errors import ExportFault
+from .errors import ExportFault, named
 from .limits import COLUMNS, JSON_DOCUMENT_BYTES, JSON_LINE_BYTES
 from .rows import RowWriter, Written
 from .spec import ReadSpec
@@ -108,13 +108,13 @@ def _flatten_value(path: str, value: Any, cells: dict[str, str]) -> None:
     elif kind is list:
         if len(value) > ARRAY_ELEMENTS:
             raise _NotFlat(
-                "array_too_long", f"{len(value)} elements in {path}; {ARRAY_ELEMENTS} become columns"
+                "array_too_long", f"{len(value)} elements in {named('column', path)}; {ARRAY_ELEMENTS} become columns"
             )
         for i, inner in enumerate(value):
             _flatten_value(f"{path}[{i}]", inner, cells)
     elif value is not None and value != "":
         if path in cells:
-            raise _NotFlat("ambiguous_path", f"two values at {path}")
+            raise _NotFlat("ambiguous_path", f"two values at {named('column', path)}")
         cells[path] = value if kind is str else "true" if value else "false"
 
 

@@ -17,10 +17,11 @@ from xml.etree import ElementTree
 from .encodings import encoding_of, utf8_chunks
 from .errors import ExportFault
 from .limits import COLUMNS
-from .number_formats import CellStyles
+from .number_formats import CellStyles, Struck, raised
 
 SPREADSHEET = "{urn:schemas-microsoft-com:office:spreadsheet}"
 ROWS = 1_048_576  # of a sheet
+STRIKING = ("s", "strike", "del")
 OWN_FORMAT = 1_000  # an id to which no workbook gives a meaning of its own
 
 
@@ -31,8 +32,11 @@ class Grid:
     name: str
     rows: list[list[Any]] = field(default_factory=list)
     merged: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    struck: Struck = field(default_factory=set)
 
-    def put(self, row: int, column: int, value: Any, down: int = 0, across: int = 0) -> None:
+    def put(
+        self, row: int, column: int, value: Any, down: int = 0, across: int = 0, is_struck: bool = False
+    ) -> None:
         if row >= ROWS or column + across >= COLUMNS:
             raise ExportFault(
                 "too_many_columns" if row < ROWS else "too_large_to_read",
@@ -46,6 +50,8 @@ class Grid:
         cells = self.rows[row]
         cells.extend([""] * (column + 1 - len(cells)))
         cells[column] = value
+        if is_struck:
+            self.struck.add((row, column))
         if down or across:
             self.merged[row, column] = (row + down, column + across)
 
@@ -81,6 +87,8 @@ class _Tables(HTMLParser):
         self.taken: dict[int, int] = {}  # column to the last row that a cell above reaches down to
         self.cell: list[str] | None = None
         self.span = (0, 0)
+        self.raised = self.struck = 0  # elements that are open
+        self.is_struck = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "table":
@@ -100,21 +108,31 @@ class _Tables(HTMLParser):
         elif self.depth and tag in ("td", "th"):
             self._end_cell()
             self.row = max(self.row, 0)
-            self.cell = []
+            self.cell, self.raised, self.struck, self.is_struck = [], 0, 0, False
             spans = dict(attrs)
             self.span = (_span(spans.get("rowspan")), _span(spans.get("colspan")))
         elif tag == "br" and self.cell is not None:
             self.cell.append("\n")
+        elif self.cell is not None:
+            self.raised += tag == "sup"
+            self.struck += tag in STRIKING
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("td", "th", "tr", "table"):
             self._end_cell()
+        elif tag == "sup":
+            self.raised = max(self.raised - 1, 0)
+        elif tag in STRIKING:
+            self.struck = max(self.struck - 1, 0)
         if tag == "table":
             self.depth = max(self.depth - 1, 0)
 
     def handle_data(self, data: str) -> None:
         if self.cell is not None:
-            self.cell.append(" ".join(data.split()) if data.strip() else " ")
+            text = " ".join(data.split()) if data.strip() else " "
+            is_partly_raised = self.raised and any(part.strip() for part in self.cell)
+            self.cell.append(raised(text) if is_partly_raised else text)
+            self.is_struck = self.is_struck or bool(self.struck and data.strip())
 
     def _end_cell(self) -> None:
         if self.cell is None:
@@ -124,7 +142,7 @@ class _Tables(HTMLParser):
         while self.taken.get(column, -1) >= self.row:
             column += 1
         down, across = self.span
-        self.grids[-1].put(self.row, column, text, down, across)
+        self.grids[-1].put(self.row, column, text, down, across, self.is_struck)
         for i in range(column, column + across + 1):
             self.taken[i] = self.row + down
         self.cell = None
@@ -140,6 +158,7 @@ def _spreadsheetml(path: str) -> list[Grid]:
     row = column = -1
     codes: dict[str, str] = {}  # of number formats, by the name of a style
     styles: dict[str | None, CellStyles] = {}
+    struck: set[str] = set()  # names of styles
     try:
         for event, element in ElementTree.iterparse(path, events=("start", "end")):
             tag = element.tag.removeprefix(SPREADSHEET)
@@ -148,6 +167,9 @@ def _spreadsheetml(path: str) -> list[Grid]:
                 row = -1
                 styles = {name: CellStyles.of({OWN_FORMAT: code}, [OWN_FORMAT]) for name, code in codes.items()}
             elif event == "end" and tag == "Style":
+                font = element.find(f"{SPREADSHEET}Font")
+                if font is not None and font.get(f"{SPREADSHEET}StrikeThrough") == "1":
+                    struck.add(element.get(f"{SPREADSHEET}ID", ""))
                 number_format = element.find(f"{SPREADSHEET}NumberFormat")
                 code = "" if number_format is None else number_format.get(f"{SPREADSHEET}Format", "")
                 codes[element.get(f"{SPREADSHEET}ID", "")] = "0.00%" if code == "Percent" else code
@@ -159,7 +181,10 @@ def _spreadsheetml(path: str) -> list[Grid]:
                 value = _value(element)
                 if type(value) is float and (style := styles.get(element.get(f"{SPREADSHEET}StyleID"))):
                     value = style.text(0, value) or value
-                found[-1].put(row, column, value, down, across)
+                is_struck = element.get(f"{SPREADSHEET}StyleID") in struck or any(
+                    _local(part.tag) in STRIKING and "".join(part.itertext()).strip() for part in element.iter()
+                )
+                found[-1].put(row, column, value, down, across, is_struck and value != "")
                 column += across
             elif event == "end" and tag == "Row":
                 element.clear()
@@ -189,7 +214,7 @@ def _value(cell: ElementTree.Element) -> Any:
                 remedy="Open the workbook in a spreadsheet program, save it and send it again.",
             )
         return ""
-    text = "".join(data.itertext())
+    text = "".join(_raised_parts(data, False))
     kind = data.get(f"{SPREADSHEET}Type")
     if kind == "Number":
         return float(text)
@@ -198,3 +223,16 @@ def _value(cell: ElementTree.Element) -> Any:
     if kind == "Boolean":
         return text.strip() == "1"
     return text
+
+
+def _raised_parts(element: ElementTree.Element, is_raised: bool) -> Iterator[str]:
+    """The texts in an element, those of `Sup` in raised characters."""
+    yield (raised(element.text or "") if is_raised else element.text) or ""
+    for child in element:
+        yield from _raised_parts(child, is_raised or _local(child.tag) == "sup")
+        yield (raised(child.tail or "") if is_raised else child.tail) or ""
+
+
+def _local(tag: str) -> str:
+    """The name of an element without its namespace, in small letters."""
+    return tag.rpartition("}")[2].lower()

@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from .archive import ARCHIVES, member_names, unpacked
+from .columns import BLANKS
 from .errors import ExportFault
 from .formats import BY_ID, SHEETED
 from .kinds import kind_of
@@ -53,6 +54,7 @@ class UnreadPart:
     member: str | None
     sheet: str | None
     is_hidden: bool = False
+    sheet_place: int | None = None  # in the workbook, from 1
 
     def __str__(self) -> str:
         if self.sheet is None:
@@ -83,8 +85,18 @@ def left_unread(
             wanted = glob.escape(member) if member else None
             [(book, _)] = unpacked(path, kind, wanted, Path(tempfile.mkdtemp(dir=workdir)))
         others = in_worker("workbook:other_sheets", path=str(book), kind=book_kind, known=known)
-        left += [UnreadPart(member, sheet, is_hidden) for sheet, is_hidden in others]
+        left += [UnreadPart(member, sheet, is_hidden, place) for sheet, is_hidden, place in others]
     return left
+
+
+def sheet_places(path: Path, name: str) -> list[tuple[str, int]]:
+    """The sheets of a workbook with their places; none of another file, or of one that does not open."""
+    try:
+        kind = kind_of(path, name, ReadSpec())
+        found = in_worker("workbook:sheet_places", path=str(path), kind=kind) if kind in SHEETED else []
+    except ExportFault:
+        return []
+    return [(sheet, place) for sheet, place in found]
 
 
 def _tables(
@@ -165,8 +177,10 @@ def read_sheets(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path)
 
 
 def _sheet_table(sheet: SheetRows, name: str, kind: str, spec: ReadSpec) -> SourceTable:
-    lost = [
-        Finding("digits_lost", sheet.header[i].strip(), count, first) for i, count, first in sheet.digits_lost
+    findings = [
+        Finding(rule, sheet.header[i].strip(BLANKS) if i < len(sheet.header) else None, count, first)
+        for rule, found in (("digits_lost", sheet.digits_lost), ("struck_out", sheet.struck_out))
+        for i, count, first in found
     ]
     return written_table(
         sheet.written,
@@ -174,10 +188,11 @@ def _sheet_table(sheet: SheetRows, name: str, kind: str, spec: ReadSpec) -> Sour
         sheet.header_row,
         file=name,
         sheet=sheet.name,
+        sheet_place=sheet.place,
         format=kind,
         spec=spec,
         used=set(sheet.used),
-        findings=lost,
+        findings=findings,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from .columns import checked_header
+from .columns import BLANKS, checked_header
 from .damage import PREFILTER, damage_in
 from .errors import ExportFault, MalformedLine, malformed
 from .limits import MALFORMED_LINES
@@ -28,9 +28,9 @@ def read_parquet(path: Path, name: str, spec: ReadSpec, connection: duckdb.DuckD
         columns = _columns(path, connection)
         names = checked_header([column for column, _ in columns], 1)
         width = len(names)
-        text = f"coalesce({cells(width)})" if width > 1 else "c0"
+        seen = " or ".join(f"trim(c{i}, {sql_text(BLANKS)}) <> ''" for i in range(width))
         relation = (
-            f"select * from ({_relation(path, [kind for _, kind in columns], spec.decimal_mark)}) where {text} is not null"
+            f"select * from ({_relation(path, [kind for _, kind in columns], spec.decimal_mark)}) where {seen}"
         )
         damaged = list(_damaged(relation, width, connection))
         if spec.damaged_text == "reject":

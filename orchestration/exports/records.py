@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from .columns import is_blank
 from .dialect import Dialect
 from .errors import ExportFault
 from .limits import LINE_BYTES, MIB
@@ -200,7 +201,7 @@ def rewrite(
             fields = record.fields
             if fields is None:
                 writer.reject(record.row, record.rule, record.reason, record.text)
-            elif not any(fields) or fields == [END_OF_FILE]:
+            elif is_blank(fields) or fields == [END_OF_FILE]:
                 continue
             elif len(fields) == width or (len(fields) == width + 1 and not fields[-1]):
                 writer.write(record.row, fields[:width], record.text.rstrip("\r\n"))

@@ -99,8 +99,8 @@ def filled_down(relation: str, columns: Sequence[str], fill: Sequence[str]) -> s
                 "missing_column",
                 column=name,
                 found=f'no column "{name}" to fill down',
-                expected=f"one of {name_list(columns)}",
-                remedy="Correct `fill_down`." + did_you_mean(name, columns),
+                expected=f"one of {name_list(columns, kind='column')}",
+                remedy="Correct `fill_down`." + did_you_mean(name, columns, "column"),
             )
     above = "over (order by source_row rows unbounded preceding)"
     filled = [

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .columns import is_blank
 from .damage import damage_in
 from .errors import ExportFault, MalformedLine, malformed
 from .limits import COLUMNS, MALFORMED_LINES
@@ -67,7 +68,10 @@ class RowWriter:
         self.out.close()
 
     def write(self, row: int, cells: Iterable[str | None], text: str) -> None:
-        """Write one row; ``text`` is the row as it arrived, or all its cells together."""
+        """Write one row; ``text`` is the row as it arrived, or all its cells together. A row of blanks is none."""
+        cells = list(cells)
+        if is_blank(cells):
+            return
         self.characters = max(self.characters, len(text))
         damage = damage_in(text)
         if damage is not None and not self.keep_damaged:

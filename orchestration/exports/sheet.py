@@ -9,15 +9,16 @@ range's first column.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .cells import WHOLE, cell_text
-from .columns import joined_header
+from .columns import is_blank, joined_header
 from .errors import ExportFault
 from .grid import GridSpec
+from .number_formats import Struck
 from .rows import RowWriter, Written
 
 Merged = dict[tuple[int, int], tuple[int, int]]  # first cell of a merged range to its last
@@ -34,6 +35,8 @@ class SheetRows:
     written: Written
     used: list[int]
     digits_lost: list[tuple[int, int, int]]  # column, cells, first row
+    struck_out: list[tuple[int, int, int]]  # the same of cells that are struck out
+    place: int | None = None  # in the workbook, from 1
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -44,28 +47,38 @@ class SheetRows:
 
 
 def write_sheet(
-    numbered: Numbered, merged: Merged, spec: GridSpec, target: Path, name: str = ""
+    numbered: Numbered, merged: Merged, spec: GridSpec, target: Path, name: str = "", struck: Collection[tuple[int, int]] = frozenset()
 ) -> SheetRows:
-    """Header and rows of one sheet; the rows go to ``target``."""
+    """Header and rows of one sheet; the rows go to ``target``. ``struck`` are the cells that are struck out."""
     header, header_row, following = _header(iter(numbered), merged, spec)
     filler = _Filler(merged, header_row - 1 + spec.header_rows)
     used: set[int] = set()
     lost: dict[int, list[int]] = {}
+    struck_rows: dict[int, list[int]] = {}
+    rows_struck = {row for row, _ in struck}
     with RowWriter(target, spec.damaged_text == "keep") as writer:
         for number, row in following:
-            if not any(cell != "" for cell in row):
+            if not any(cell != "" for cell in row):  # a sheet may hold a million such rows
                 continue
             cells = [cell_text(cell, spec.decimal_mark) for cell in row]
+            if is_blank(cells):
+                continue
             for i, cell in enumerate(row):
                 if type(cell) is float and abs(cell) >= WHOLE:
                     lost.setdefault(i, []).append(number + 1)
+            if number in rows_struck:
+                for i, cell in enumerate(cells):
+                    if cell and (number, i) in struck:
+                        struck_rows.setdefault(i, []).append(number + 1)
             if merged:
                 filler.fill(number, cells)
             if len(used) < len(header):
                 used.update(i for i, cell in enumerate(cells) if cell)
             writer.write(number + 1, cells, "\t".join(cells))
-    digits_lost = [(i, len(at), at[0]) for i, at in lost.items()]
-    return SheetRows(name, header, header_row, writer.done(), sorted(used), digits_lost)
+    digits_lost, struck_out = (
+        [(i, len(at), at[0]) for i, at in sorted(found.items())] for found in (lost, struck_rows)
+    )
+    return SheetRows(name, header, header_row, writer.done(), sorted(used), digits_lost, struck_out)
 
 
 class _Filler:
@@ -93,7 +106,7 @@ def _header(
     taken: list[list[str]] = []
     first = 0
     for number, row in rows:
-        if number < spec.skip_rows or (not taken and not any(cell != "" for cell in row)):
+        if number < spec.skip_rows or (not taken and _has_no_text(row)):
             continue
         first = first or number + 1
         if spec.header_rows == 0:
@@ -112,6 +125,10 @@ def _header(
     return joined_header(taken), first, rows
 
 
+def _has_no_text(row: list[Any]) -> bool:
+    return not any(cell != "" for cell in row) or is_blank(map(cell_text, row))
+
+
 def _spread_names(taken: list[list[str]], merged: Merged, first: int) -> None:
     """Give every cell of a merged range in the header its name."""
     for (r, c), (to_r, to_c) in merged.items():
@@ -128,9 +145,16 @@ def _chained(
     yield from rest
 
 
-def transposed(numbered: Numbered, merged: Merged) -> tuple[Numbered, Merged]:
+def transposed(
+    numbered: Numbered, merged: Merged, struck: Collection[tuple[int, int]] = frozenset()
+) -> tuple[Numbered, Merged, Struck]:
     """The sheet turned over its diagonal: a column is a row, and rows are numbered as columns were."""
-    rows = [row for _, row in numbered if any(cell != "" for cell in row) or merged]
-    width = max(map(len, rows), default=0)
-    turned = [[row[i] if i < len(row) else "" for row in rows] for i in range(width)]
-    return enumerate(turned), {(c, r): (to_c, to_r) for (r, c), (to_r, to_c) in merged.items()}
+    kept = [(number, row) for number, row in numbered if merged or not _has_no_text(row)]
+    width = max((len(row) for _, row in kept), default=0)
+    turned = [[row[i] if i < len(row) else "" for _, row in kept] for i in range(width)]
+    places = {number: i for i, (number, _) in enumerate(kept)}
+    return (
+        enumerate(turned),
+        {(c, r): (to_c, to_r) for (r, c), (to_r, to_c) in merged.items()},
+        {(column, places[row]) for row, column in struck if row in places},
+    )

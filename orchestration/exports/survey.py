@@ -20,9 +20,10 @@ from typing import BinaryIO
 
 import numpy as np
 
+from .columns import is_blank
 from .damage import REASONS, damage_at, damage_in
 from .errors import ExportFault, MalformedLine, malformed
-from .glance import may_be_gbk, plain_records
+from .glance import BLANK_BYTES, has_blank_line, may_be_gbk, plain_records
 from .limits import CHUNK_BYTES, LINE_BYTES, MALFORMED_LINES
 from .records import END_OF_FILE, wrong_count
 from .rows import too_many_malformed
@@ -223,6 +224,7 @@ def _note_bad(
         wrong &= ~((layout.counts == shape.width + 1) & (lengths > 0) & (last == shape.delimiter))
     markup = shape.width - 1 + (layout.quotes if layout.quotes is not None else 0)
     suspect = wrong | (lengths == 0) | (lengths == markup)
+    suspect[list(_blank_records(layout, body, shape))] = True
     damaged = _damaged_records(layout, body)
     if damaged:
         suspect[list(damaged)] = True
@@ -250,10 +252,23 @@ def _verdict(raw: bytes, count: int, is_wrong: bool, shape: Shape) -> tuple[str,
         return ("", "")
     if is_wrong:
         return wrong_count(count, shape.width)
-    pair = bytes([shape.quote]) * 2 if shape.quote is not None else b""
-    if all(cell in (b"", pair) for cell in raw.split(bytes([shape.delimiter]))):
+    cells = raw.decode("utf-8", "replace").split(chr(shape.delimiter))
+    quote = chr(shape.quote) if shape.quote is not None else ""
+    if is_blank(cell[1:-1] if quote and len(cell) > 1 and cell[0] == cell[-1] == quote else cell for cell in cells):
         return ("", "")
     return None
+
+
+def _blank_records(layout: _Layout, body: bytes, shape: Shape) -> set[int]:
+    """Numbers of the records that may hold nothing but blanks."""
+    markup = bytes([shape.delimiter]) + (bytes([shape.quote]) if shape.quote is not None else b"")
+    if layout.quotes is None and not has_blank_line(body, markup):
+        return set()
+    blank = np.zeros(256, dtype=bool)
+    blank[list(BLANK_BYTES + markup + b"\r\n")] = True  # a line end that is left stands in quotes
+    letters = ~blank[np.frombuffer(body, dtype=np.uint8)]
+    before = np.concatenate(([0], np.cumsum(letters)))
+    return set(np.flatnonzero(before[layout.ends] == before[layout.starts]).tolist())
 
 
 def _damaged_records(layout: _Layout, body: bytes) -> dict[int, str]:

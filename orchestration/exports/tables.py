@@ -24,7 +24,8 @@ class Finding:
 
     ``digits_lost``: numbers beyond 15 digits, or written as ``3.20102E+17``, which a spreadsheet has
     rounded; such a column cannot tell patients apart. ``damaged_text``: rows with damaged text, kept because
-    the mapping says so.
+    the mapping says so. ``struck_out``: cells that are struck out, or hold text that is, which in a sheet that is kept
+    by hand means that they no longer hold.
     """
 
     rule: str
@@ -66,6 +67,7 @@ class SourceTable:
     malformed: list[MalformedLine] = field(default_factory=list)
     findings: tuple[Finding, ...] = ()
     in_order: InOrder | None = None
+    sheet_place: int | None = None  # of the sheet in its workbook, from 1
 
     @property
     def rows_in(self) -> int:
@@ -116,6 +118,7 @@ def written_table(
     used: set[int] | None = None,
     findings: Sequence[Finding] = (),
     padded: bool = False,
+    sheet_place: int | None = None,
 ) -> SourceTable:
     """The table that ``rows.RowWriter`` wrote under these names; ``used`` as for ``checked_header``."""
     columns = checked_header(names, header_row, used)
@@ -131,6 +134,7 @@ def written_table(
         rows=written.rows,
         malformed=written.malformed,
         findings=(*findings, *kept_findings(written.damaged_kept)),
+        sheet_place=sheet_place,
     )
 
 

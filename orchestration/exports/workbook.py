@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from .archive import refuse_workbook_bomb
 from .errors import ExportFault, did_you_mean, name_list
 from .grid import GridSpec
 from .markup import grids
-from .number_formats import Shown
+from .number_formats import Shown, Struck
 from .sheet import Merged, Numbered, SheetRows, transposed, write_sheet
 from .xlsx_cells import refuse_uncalculated
 
@@ -38,11 +39,12 @@ def read_workbook(path: str, kind: str, options: dict[str, Any], workdir: str) -
     sheets = _markup_sheets if kind in ("html", "spreadsheetml") else _calamine_sheets
     tables: list[SheetRows] = []
     faults: list[ExportFault] = []
-    for name, rows, merged in sheets(path, kind, spec):
+    for name, place, rows, merged, struck in sheets(path, kind, spec):
         try:
             if spec.transposed:
-                rows, merged = transposed(rows, merged)
-            tables.append(write_sheet(rows, merged, spec, Path(workdir) / f"sheet_{len(tables)}.csv", name))
+                rows, merged, struck = transposed(rows, merged, struck)
+            target = Path(workdir) / f"sheet_{len(tables)}.csv"
+            tables.append(replace(write_sheet(rows, merged, spec, target, name, struck), place=place))
         except ExportFault as fault:
             faults.append(fault.at(sheet=name))
     if faults:
@@ -58,20 +60,30 @@ def read_workbook(path: str, kind: str, options: dict[str, Any], workdir: str) -
     return [table.as_json() for table in tables]
 
 
-def other_sheets(path: str, kind: str, known: list[str]) -> list[tuple[str, bool]]:
-    """Sheets that hold cells and are not among those ``known``, and whether each is hidden."""
+def sheet_places(path: str, kind: str) -> list[tuple[str, int]]:
+    """Every sheet of a workbook with its place in it, from 1."""
     if kind in ("html", "spreadsheetml"):
-        return [(grid.name, False) for grid in grids(path, kind, None) if grid.name not in known]
+        return [(grid.name, number) for number, grid in enumerate(grids(path, kind, None), 1)]
+    with _opened(path, kind) as workbook:
+        return [(name, number) for number, name in enumerate(workbook.sheet_names, 1)]
+
+
+def other_sheets(path: str, kind: str, known: list[str]) -> list[tuple[str, bool, int]]:
+    """Sheets that hold cells and are not among those ``known``, whether each is hidden, and its place."""
+    if kind in ("html", "spreadsheetml"):
+        return [
+            (grid.name, False, number) for number, grid in enumerate(grids(path, kind, None), 1) if grid.name not in known
+        ]
     with _opened(path, kind) as workbook:
         visible = _visible(workbook)
         return [
-            (name, name not in visible)
+            (name, name not in visible, workbook.sheet_names.index(name) + 1)
             for name in _worksheets(workbook)
             if name not in known and workbook.get_sheet_by_name(name).start is not None
         ]
 
 
-def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, Numbered, Merged]]:
+def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, int, Numbered, Merged, Struck]]:
     with _opened(path, kind) as workbook:
         for name in _wanted(workbook.sheet_names, _visible(workbook), spec.sheet):
             if kind in ("xlsx", "ods"):
@@ -81,8 +93,10 @@ def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str
                 left = sheet.start[1]
                 ranges = sheet.merged_cell_ranges or []
                 merged = {(r, c - left): (to_r, to_c - left) for (r, c), (to_r, to_c) in ranges if c >= left}
-                shown = SHOWN[kind](path, name)
-                yield name, _as_shown(enumerate(sheet.iter_rows()), shown, left), merged
+                struck: Struck = set()
+                shown = SHOWN[kind](path, name, struck)
+                struck = {(row, column - left) for row, column in struck}
+                yield name, workbook.sheet_names.index(name) + 1, _as_shown(enumerate(sheet.iter_rows()), shown, left), merged, struck
 
 
 @contextmanager
@@ -123,10 +137,10 @@ def _as_shown(numbered: Numbered, shown: Shown, left: int) -> Numbered:
         yield number, row
 
 
-def _markup_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, Numbered, Merged]]:
+def _markup_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, int, Numbered, Merged, Struck]]:
     found = {grid.name: grid for grid in grids(path, kind, spec.encoding)}
     for name in _wanted(list(found), list(found), spec.sheet):
-        yield name, found[name].numbered(), found[name].merged
+        yield name, list(found).index(name) + 1, found[name].numbered(), found[name].merged, found[name].struck
 
 
 def _wanted(names: list[str], visible: list[str], pattern: str | None) -> list[str]:
@@ -137,9 +151,9 @@ def _wanted(names: list[str], visible: list[str], pattern: str | None) -> list[s
     if not found:
         raise ExportFault(
             "missing_sheet",
-            found=f'no sheet "{pattern}"; there are {name_list(names)}',
+            found=f'no sheet "{pattern}"; there are {name_list(names, kind="sheet")}',
             expected="the sheet that `sheet` names",
-            remedy="Correct `sheet`, or ask for the full workbook." + did_you_mean(pattern, names),
+            remedy="Correct `sheet`, or ask for the full workbook." + did_you_mean(pattern, names, "sheet"),
         )
     return found
 

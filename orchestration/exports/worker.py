@@ -28,7 +28,7 @@ from typing import IO, Any
 from .errors import ExportFault
 from .limits import GIB, WORKER_MEMORY_BYTES, WORKER_SECONDS
 
-FAULT_KEYS = ("rule", "found", "expected", "remedy", "sheet", "row", "column")
+FAULT_KEYS = ("rule", "sheet", "row", "column")
 STATUS = struct.Struct("!i")
 
 
@@ -109,7 +109,7 @@ def _fault(found: dict[str, Any]) -> ExportFault:
 
 
 def _fault_json(fault: ExportFault) -> dict[str, Any]:
-    found = {key: getattr(fault, key) for key in FAULT_KEYS}
+    found = {**{key: getattr(fault, key) for key in FAULT_KEYS}, **fault.marked}
     return {**found, "others": [_fault_json(other) for other in fault.others]}
 
 

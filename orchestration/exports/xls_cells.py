@@ -1,4 +1,4 @@
-"""What calamine does not tell of a cell of an old binary workbook: errors, leading zeros, percentages.
+"""What calamine does not tell of a cell of an old binary workbook: errors, what number formats show, raised and struck text.
 
 Belongs here: a look at the records of a sheet (MS-XLS) in the container that holds them (MS-CFB).
 Does not belong here: other values.
@@ -10,21 +10,29 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from .number_formats import ERRORS, CellStyles, Shown
+from .number_formats import ERRORS, CellStyles, Shown, Struck
+from .rich_text import Fonts, RichText, rich_text
 
 FREE = 0xFFFFFFFA  # sector numbers from here on are marks
 BOF, EOF, BOUNDSHEET, FORMAT, XF = 0x0809, 0x000A, 0x0085, 0x041E, 0x00E0
 NUMBER, RK, MULRK, FORMULA, BOOLERR = 0x0203, 0x027E, 0x00BD, 0x0006, 0x0205
+FONT, SST, CONTINUE, LABEL, LABELSST = 0x0031, 0x00FC, 0x003C, 0x0204, 0x00FD
+NO_FONT = 4  # the fonts are numbered without it, MS-XLS 2.5.129
+STRUCK, RAISED = 0x0008, 1
 BIFF8 = 0x0600
 
 
-def shown_texts(path: str, sheet: str) -> Shown:
-    """Texts by row and column of ``sheet``; nothing where the records do not fit, of which calamine speaks."""
+def shown_texts(path: str, sheet: str, struck: Struck | None = None) -> Shown:
+    """Texts by row and column of ``sheet``; nothing where the records do not fit, of which calamine speaks.
+
+    The places of cells that are struck out, or have text in them that is, are added to ``struck``.
+    """
+    struck = set() if struck is None else struck
     try:
         stream = workbook_stream(Path(path).read_bytes())
-        start, styles = _globals(stream, sheet)
+        start, styles, strings = _globals(stream, sheet)
         found: Shown = {}
-        for row, column, text in _cells(stream, start, styles):
+        for row, column, text in _cells(stream, start, styles, strings, struck):
             found.setdefault(row, {})[column] = text
         return found
     except (struct.error, IndexError, ValueError):
@@ -84,12 +92,16 @@ def _records(stream: bytes, at: int) -> Iterator[tuple[int, int, int]]:
         at += 4 + size
 
 
-def _globals(stream: bytes, sheet: str) -> tuple[int, CellStyles]:
-    """Where the sheet's records begin, and the styles of cells."""
+def _globals(stream: bytes, sheet: str) -> tuple[int, CellStyles, dict[int, RichText]]:
+    """Where the sheet's records begin, the styles of cells, and the shared strings that are raised or struck in part."""
     start, is_new = None, True
     formats: dict[int, str] = {}
     styles: list[int] = []
-    for kind, at, _ in _records(stream, 0):
+    fonts_of_styles: list[int] = []
+    fonts: list[tuple[int, int]] = []  # flags, and whether raised
+    pieces: list[bytes] = []  # of the shared strings
+    last = 0
+    for kind, at, size in _records(stream, 0):
         if kind == BOF:
             is_new = struct.unpack_from("<H", stream, at)[0] == BIFF8
         elif kind == BOUNDSHEET and _text(stream, at + 7, stream[at + 6], is_new) == sheet:
@@ -101,9 +113,71 @@ def _globals(stream: bytes, sheet: str) -> tuple[int, CellStyles]:
             formats[struct.unpack_from("<H", stream, at)[0]] = _text(stream, at + 3, stream[at + 2], is_new)
         elif kind == XF:
             styles.append(struct.unpack_from("<H", stream, at + 2)[0])
+            fonts_of_styles.append(struct.unpack_from("<H", stream, at)[0])
+        elif kind == FONT:
+            fonts.append((struct.unpack_from("<H", stream, at + 2)[0], struct.unpack_from("<H", stream, at + 8)[0]))
+        elif kind == SST or (kind == CONTINUE and last in (SST, CONTINUE) and pieces):
+            pieces.append(stream[at : at + size])
+        last = kind
     if start is None:
         raise ValueError("no such sheet")
-    return start, CellStyles.of(formats, styles)
+    numbered = [(i if i < NO_FONT else i + 1, font) for i, font in enumerate(fonts)]
+    struck = frozenset(i for i, (flags, _) in numbered if flags & STRUCK)
+    found = Fonts(struck, frozenset(i for i, (_, script) in numbered if script == RAISED))
+    of_cells = frozenset(i for i, font in enumerate(fonts_of_styles) if font in struck)
+    strings = dict(_rich_strings(pieces, found)) if is_new and (found.struck or found.raised) else {}
+    return start, CellStyles.of(formats, styles, of_cells), strings
+
+
+class _Continued:
+    """Bytes that go on in records of their own; the characters of a string that is cut begin anew with their width."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces, self.piece, self.at = pieces, 0, 0
+
+    @property
+    def left(self) -> int:
+        return len(self.pieces[self.piece]) - self.at
+
+    def take(self, count: int) -> bytes:
+        found = b""
+        while count:
+            if not self.left:
+                self.piece, self.at = self.piece + 1, 0
+            part = self.pieces[self.piece][self.at : self.at + count]
+            found += part
+            self.at += len(part)
+            count -= len(part)
+        return found
+
+    def characters(self, count: int, is_wide: bool) -> str:
+        text = ""
+        while count:
+            if not self.left:
+                self.piece, self.at = self.piece + 1, 0
+                is_wide = bool(self.take(1)[0] & 1)
+            width = 2 if is_wide else 1
+            part = self.take(width * min(count, self.left // width))
+            text += part.decode("utf-16-le" if is_wide else "latin-1", "replace")
+            count -= len(part) // width
+        return text
+
+
+def _rich_strings(pieces: list[bytes], fonts: Fonts) -> Iterator[tuple[int, RichText]]:
+    """Numbers of the shared strings (MS-XLS SST) that are raised or struck in part, with what they show."""
+    if not pieces:
+        return
+    strings = _Continued(pieces)
+    _, count = struct.unpack("<II", strings.take(8))
+    for number in range(count):
+        length, flags = struct.unpack("<HB", strings.take(3))
+        n_runs = struct.unpack("<H", strings.take(2))[0] if flags & 8 else 0
+        extra = struct.unpack("<I", strings.take(4))[0] if flags & 4 else 0
+        text = strings.characters(length, bool(flags & 1))
+        runs = [struct.unpack("<HH", strings.take(4)) for _ in range(n_runs)]
+        strings.take(extra)
+        if (rich := rich_text(text, runs, fonts)) is not None:
+            yield number, rich
 
 
 def _text(stream: bytes, at: int, length: int, is_new: bool) -> str:
@@ -114,12 +188,26 @@ def _text(stream: bytes, at: int, length: int, is_new: bool) -> str:
     return stream[at + 1 : at + 1 + length].decode("latin-1")
 
 
-def _cells(stream: bytes, start: int, styles: CellStyles) -> Iterator[tuple[int, int, str]]:
+def _cells(
+    stream: bytes, start: int, styles: CellStyles, strings: dict[int, RichText], struck: Struck
+) -> Iterator[tuple[int, int, str]]:
     for kind, at, size in _records(stream, start):
+        if kind in (NUMBER, RK, FORMULA, BOOLERR, LABEL, LABELSST):
+            row, column, style = struct.unpack_from("<HHH", stream, at)
+            if style in styles.struck:
+                struck.add((row, column))
+        if kind == LABELSST:
+            text, is_struck = strings.get(struct.unpack_from("<I", stream, at + 6)[0], (None, False))
+            if is_struck:
+                struck.add((row, column))
+            if text is not None:
+                yield row, column, text
+            continue
         if kind == MULRK:
             row, column = struct.unpack_from("<HH", stream, at)
             numbers = [struct.unpack_from("<HI", stream, at + 4 + 6 * i) for i in range((size - 6) // 6)]
             cells = [(column + i, style, rk_number(rk)) for i, (style, rk) in enumerate(numbers)]
+            struck.update((row, column + i) for i, (style, _) in enumerate(numbers) if style in styles.struck)
         elif kind in (NUMBER, RK, FORMULA, BOOLERR):
             row, column, style = struct.unpack_from("<HHH", stream, at)
             value = stream[at + 6 : at + 14]

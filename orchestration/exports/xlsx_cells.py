@@ -1,19 +1,19 @@
-"""What calamine does not tell of a cell: that its formula was never calculated, that its value is an error, or
-that its number is shown with leading zeros or as a percentage.
+"""What calamine does not tell of a cell: that its formula was never calculated, that its value is an error, what its
+number format shows beside the number, that a part of its text is raised, that it is struck out.
 
 Belongs here: a look at the XML of XLSX for these, and of ODS for the first; XLS and XLSB always store a formula's value.
-Does not belong here: values.
+Does not belong here: values, what a number format means (`number_formats.py`).
 """
 
 from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from .errors import ExportFault
-from .number_formats import CellStyles, Shown
+from .number_formats import CellStyles, Shown, Struck, raised
 
 PIECE, OVERLAP = 1 << 20, 16_384  # bytes; the overlap holds the longest cell that is looked for
 UNCALCULATED = re.compile(
@@ -30,6 +30,11 @@ NUMBER = re.compile(
 STYLE = re.compile(rb"\bs=[\"'](\d+)[\"']")
 REFERENCE = re.compile(rb"\br=[\"']([A-Z]{1,3})(\d+)[\"']")
 IS_WORD = re.compile(rb"\bt=[\"'](?:s|str|b|e|d|inlineStr)[\"']")  # of a cell that holds no number
+CELL = re.compile(rb"<(?:\w+:)?c\b([^>]*\bs=[^>]*[^/>])>")  # one that holds something
+SHARED = re.compile(rb"<(?:\w+:)?c\b([^>]*\bt=[\"']s[\"'][^>]*)>\s*<(?:\w+:)?v>(\d+)</")
+INLINE = re.compile(rb"<(?:\w+:)?c\b([^>]*)>\s*(<(?:(\w+):)?is\b(?:(?!</(?:\w+:)?is>).)*</(?:\w+:)?is>)", re.DOTALL)
+RICH = re.compile(rb"vertAlign|strike")
+NAMESPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 IS_TEXT = re.compile(rb"\bt=[\"']str[\"']")
 ODS_FORMULA = re.compile(rb"<table:table-cell\b[^>]*table:formula=[^>]*>")
 
@@ -52,11 +57,16 @@ def refuse_uncalculated(path: str, kind: str, sheet: str) -> None:
         )
 
 
-def shown_texts(path: str, sheet: str) -> Shown:
-    """Text of error cells (``#DIV/0!``) and of numbers shown with leading zeros or as a percentage (0.45 shown as
-    45% is ``45%``), by row and column."""
+def shown_texts(path: str, sheet: str, struck: Struck | None = None) -> Shown:
+    """Text of error cells (``#DIV/0!``), of numbers whose format shows more than a number (0.45 shown as 45% is ``45%``,
+    ``"<"0.00`` shows ``<0.10``), and of texts a part of which is raised (``10⁹/L``), by row and column.
+
+    The places of cells that are struck out, or have text in them that is, are added to ``struck``.
+    """
     found: Shown = {}
+    struck = set() if struck is None else struck
     styles = _styles(path)
+    rich = _rich_strings(path)
     for piece in _sheet_pieces(path, sheet):
         if b'"e"' in piece or b"'e'" in piece:
             for match in ERROR.finditer(piece):
@@ -68,12 +78,87 @@ def shown_texts(path: str, sheet: str) -> Shown:
                     text = styles.text(int(style.group(1)), float(match.group(2)))
                     if text is not None:
                         _note(found, match.group(1), text)
+        if rich:
+            for match in SHARED.finditer(piece):
+                if (string := rich.get(int(match.group(2)))) is not None:
+                    _note_rich(found, struck, match.group(1), string)
+        if b"vertAlign" in piece or b"strike" in piece:
+            for match in INLINE.finditer(piece):
+                if RICH.search(match.group(2)) and (string := _rich(_parsed(match.group(2), match.group(3)))) is not None:
+                    _note_rich(found, struck, match.group(1), string)
+        if styles.struck:
+            for match in CELL.finditer(piece):
+                style, place = STYLE.search(match.group(1)), REFERENCE.search(match.group(1))
+                if style and place and int(style.group(1)) in styles.struck:
+                    struck.add((int(place.group(2)) - 1, _column_number(place.group(1))))
     return found
 
 
 def _note(found: Shown, attributes: bytes, text: str) -> None:
     if place := REFERENCE.search(attributes):
         found.setdefault(int(place.group(2)) - 1, {})[_column_number(place.group(1))] = text
+
+
+def _note_rich(found: Shown, struck: Struck, attributes: bytes, string: tuple[str | None, bool]) -> None:
+    text, is_struck = string
+    if text is not None:
+        _note(found, attributes, text)
+    if is_struck and (place := REFERENCE.search(attributes)):
+        struck.add((int(place.group(2)) - 1, _column_number(place.group(1))))
+
+
+def _rich_strings(path: str) -> dict[int, tuple[str | None, bool]]:
+    """Of the shared strings that are formatted in part: the text where some of it is raised, and whether some is struck."""
+    found: dict[int, tuple[str | None, bool]] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if not any(RICH.search(piece) for piece in _pieces(path, "xl/sharedStrings.xml")):
+                return {}
+            with archive.open("xl/sharedStrings.xml") as file:
+                number = 0
+                for _, element in ElementTree.iterparse(file):
+                    if _local(element.tag) == "si":
+                        if (string := _rich(element)) is not None:
+                            found[number] = string
+                        number += 1
+                        element.clear()
+    except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, EOFError):
+        return {}
+    return found
+
+
+def _parsed(xml: bytes, prefix: bytes | None) -> ElementTree.Element | None:
+    """An element cut out of a part, whose namespace was declared further up."""
+    name = f"xmlns:{prefix.decode()}" if prefix else "xmlns"
+    opened = xml.replace(b">", f' {name}="{NAMESPACE}">'.encode(), 1)
+    try:
+        return ElementTree.fromstring(opened)
+    except ElementTree.ParseError:
+        return None
+
+
+def _rich(string: ElementTree.Element | None) -> tuple[str | None, bool] | None:
+    """What ``_rich_strings`` tells of one string; None where nothing of it is raised or struck."""
+    if string is None:
+        return None
+    parts, raised_parts, is_struck = [], 0, False
+    for child in string:
+        if _local(child.tag) == "t":
+            parts.append(child.text or "")
+        if _local(child.tag) != "r":
+            continue  # what is read aloud (phonetic runs) is not shown
+        text = "".join(t.text or "" for t in child if _local(t.tag) == "t")
+        marks = {_local(mark.tag): mark.get("val") for run in child if _local(run.tag) == "rPr" for mark in run}
+        is_struck = is_struck or ("strike" in marks and _is_on(marks["strike"]) and bool(text.strip()))
+        is_raised = marks.get("vertAlign") == "superscript"
+        raised_parts += is_raised
+        parts.append(raised(text) if is_raised else text)
+    is_partly_raised = 0 < raised_parts < len(parts)
+    return ("".join(parts) if is_partly_raised else None, is_struck) if is_partly_raised or is_struck else None
+
+
+def _is_on(value: str | None) -> bool:
+    return value not in ("0", "false", "off")
 
 
 def _styles(path: str) -> CellStyles:
@@ -87,8 +172,14 @@ def _styles(path: str) -> CellStyles:
         for element in styles.iter()
         if _local(element.tag) == "numFmt"
     }
-    cells: Iterable[ElementTree.Element] = next((element for element in styles if _local(element.tag) == "cellXfs"), [])
-    return CellStyles.of(formats, [int(xf.get("numFmtId", 0)) for xf in cells])
+    groups = {_local(element.tag): element for element in styles}
+    struck_fonts = {
+        i for i, font in enumerate(groups.get("fonts", []))
+        if any(_local(mark.tag) == "strike" and _is_on(mark.get("val")) for mark in font)
+    }
+    cells = list(groups.get("cellXfs", []))
+    struck = frozenset(i for i, xf in enumerate(cells) if int(xf.get("fontId", 0)) in struck_fonts)
+    return CellStyles.of(formats, [int(xf.get("numFmtId", 0)) for xf in cells], struck)
 
 
 def _local(tag: str) -> str:

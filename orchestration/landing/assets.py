@@ -6,6 +6,7 @@ Belongs here: the landing assets. Does not belong here: which deliveries are out
 import dagster as dg
 
 from orchestration.landing.inventory import take_inventory
+from orchestration.landing.names import Names
 from orchestration.resources import current_registry
 
 
@@ -29,14 +30,16 @@ def landing_asset(sender: str, name: str) -> dg.AssetsDefinition:
         description=f"Deliveries of {name} as they arrived, one partition each.",
     )
     def landing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        inventory = take_inventory(current_registry(), sender, context.partition_key)
+        registry = current_registry()
+        inventory = take_inventory(registry, sender, context.partition_key)
+        names = Names(registry.mappings[sender], inventory)
         return dg.MaterializeResult(
             metadata={
                 "files": len(inventory.files),
                 "bytes": sum(f.bytes for f in inventory.files),
                 "sha256": inventory.content_sha256,
                 "inventory": dg.MetadataValue.table([
-                    dg.TableRecord({"file": f.name, "bytes": f.bytes, "sha256": f.sha256[:16]}) for f in inventory.files
+                    dg.TableRecord({"file": names.file(f.name), "bytes": f.bytes, "sha256": f.sha256[:16]}) for f in inventory.files
                 ] or [dg.TableRecord({"file": "", "bytes": 0, "sha256": ""})]),
             },
             data_version=dg.DataVersion(inventory.load_id),

@@ -6,7 +6,7 @@ Belongs here: the text of `hospitals/<hospital>.yml`. Does not belong here: the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import yaml
@@ -38,7 +38,7 @@ def standard_of(tables: list[TableGuess]) -> str | None:
     return None
 
 
-def draft(hospital: str, tables: list[TableGuess], faults: list[str]) -> str:
+def draft(hospital: str, tables: list[TableGuess], faults: list[str], prose: Sequence[tuple[str, str | None]] = ()) -> str:
     """The text of hospitals/<hospital>.yml."""
     lines = [HEAD.rstrip(), f"sender: {hospital}", f"name: {hospital}                # write the hospital's name"]
     standard = standard_of(tables)
@@ -50,7 +50,13 @@ def draft(hospital: str, tables: list[TableGuess], faults: list[str]) -> str:
     lines += [*_dates(tables), *_decimal(tables), *_missing(tables), *_codes(tables), "", "exports:"]
     for table in tables:
         lines += [*_export(table), ""]
-    lines += [f"# could not be read: {fault}" for fault in faults]
+    for file, sheet in dict.fromkeys(prose):
+        of_sheet = f", sheet: {_scalar(sheet, in_list=True)}" if sheet is not None else ""
+        lines += [
+            "  # text, and no table; look at it once, and map it if it holds data",
+            f'  - {{file: {_scalar(file, in_list=True)}{of_sheet}, ignored: ["*"]}}', "",
+        ]
+    lines += [f"# could not be read: {line}" for fault in faults for line in fault.splitlines()]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -146,17 +152,20 @@ def _suggestion(kind: str, word: str) -> str:
 
 def _export(found: TableGuess) -> Iterator[str]:
     table = found.table
-    yield f"  # {table.rows:,} rows" + (f", {table.malformed:,} of them malformed" if table.malformed else "") + (
+    alike = f" in {table.alike} {'sheets' if table.sheet is not None else 'files'} alike" if table.alike > 1 else ""
+    yield f"  # {table.rows:,} rows{alike}" + (f", {table.malformed:,} of them malformed" if table.malformed else "") + (
         f"; {table.format}" + (f", {table.encoding}" if table.encoding else ""))
     if redcap_like := table.where is not None:
         yield "  - like: records"
-    yield f"  {' ' if redcap_like else '-'} file: {_scalar(_pattern(table.file))}"
+    yield f"  {' ' if redcap_like else '-'} file: {_scalar(table.file)}"
     if table.where:
         yield f"    where: {{{', '.join(f'{column}: {_texts(texts)}' for column, texts in table.where.items())}}}"
     if table.format in LABELLED:
         yield "    labels: true"
     if table.sheet is not None:
         yield f"    sheet: {_scalar(table.sheet)}"
+    for key, value in table.shape.keys().items():
+        yield f"    {key}: {str(value).lower()}"
     placed: set[str] = set()
     for entity in ENTITIES:
         lines, columns = _entity(found, entity)
@@ -259,11 +268,6 @@ def _unit_doubt(found: TableGuess, guess: Guess) -> str:
 def _line(text: str, guess: Guess, doubt: str = "") -> str:
     note = f"{guess.confidence:.2f}" + (f" {doubt}" if doubt else f" {guess.why}" if ";" in guess.why else "")
     return f"{text}  # {note}"
-
-
-def _pattern(file: str) -> str:
-    """A file's name with its dates and running numbers as `*`: the next delivery's will differ."""
-    return re.sub(r"\d{4}[-_.]?\d{2}[-_.]?\d{2}(?:[-_T]?\d{4,6})?|\d{5,}", "*", file)
 
 
 def _scalar(text: str, quoted: bool = False, in_list: bool = False) -> str:

@@ -56,7 +56,7 @@ READMES = {
     "studies": "One study per file, `<study>.yml`; `example.yml.txt` shows one.\n",
     "landing": "Deliveries as they arrive: `landing/<sender>/<delivery>/` with the files in it; a file `_SUCCESS` says that all is there.\n",
 }
-GITIGNORE = ".keys/\n.dagster/\nlanding/\nwarehouse/\nrelease/\nreports/\nqueries/\n"
+GITIGNORE = ".keys/\n.dagster/\nlanding/\nwarehouse/\nrelease/\nreports/\nqueries/\nprivate/\n"
 
 
 def lay_out(folder: Path) -> tuple[list[str], list[str]]:

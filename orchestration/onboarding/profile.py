@@ -17,8 +17,10 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.exports import ExportFault, ReadSpec, SourceTable, open_tables
+from orchestration.exports import SourceTable
 from orchestration.onboarding import redcap
+from orchestration.onboarding.shapes import AS_IT_IS, Sample, Shape, open_sample
+from orchestration.onboarding.told import pattern_of, told_column, told_fault
 from orchestration.registry import catalogue
 
 HEADER_NAMES = Path(__file__).parent / "header_names.csv"
@@ -112,12 +114,29 @@ class TableProfile:
     malformed: int
     columns: tuple[ColumnProfile, ...]
     where: Where | None = None  # REDCap: the rows of one repeating instrument, or of events that fill the same columns
+    shape: Shape = AS_IT_IS
+    alike: int = 1  # tables of the sample that are this one
 
     def column(self, name: str) -> ColumnProfile:
         return next(c for c in self.columns if c.name == name)
 
 
+@dataclass(frozen=True)
+class SampleProfile:
+    """What a sample holds. Files and sheets are named by patterns: a name may be a patient's."""
+
+    tables: list[TableProfile]
+    prose: list[tuple[str, str | None]]  # file and sheet that hold no table
+    faults: list[str]  # a sentence for each table that could not be read
+
+
 def profile_sample(path: Path) -> tuple[list[TableProfile], list[str]]:
+    """The tables of a sample, and a sentence for each that could not be read."""
+    found = look_at(path)
+    return found.tables, found.faults
+
+
+def look_at(path: Path) -> SampleProfile:
     """The tables of a file, or of every file of a delivery, and a sentence for each that could not be read.
 
     Of a folder of deliveries the last one is looked at.
@@ -126,18 +145,37 @@ def profile_sample(path: Path) -> tuple[list[TableProfile], list[str]]:
     if path.is_dir() and not any(p.is_file() for p in path.iterdir()) and (inner := sorted(p for p in path.iterdir() if p.is_dir())):
         path = inner[-1]
     files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith((".", "_"))) if path.is_dir() else [path]
-    opened: list[SourceTable] = []
-    faults: list[str] = []
+    named = [(file, file.relative_to(path).as_posix() if path.is_dir() else file.name) for file in files]
     with tempfile.TemporaryDirectory(prefix="profile-") as workdir, duckdb.connect() as connection:
-        for file in files:
-            name = file.relative_to(path).as_posix() if path.is_dir() else file.name
-            try:
-                opened += open_tables(file, ReadSpec(labels=True), Path(workdir), connection, name)
-            except ExportFault as fault:
-                faults.append(str(fault))
-        dictionary = redcap.dictionary(opened, connection)
-        tables = [part for table in opened if not redcap.is_dictionary(table) for part in _parts(table, connection, dictionary)]
-    return tables, faults
+        sample = open_sample(named, Path(workdir), connection)
+        dictionary = redcap.dictionary([found.table for found in sample.tables], connection)
+        tables = [
+            replace(
+                part, file=_file_pattern([file for file, _ in found.places], sample), sheet=_sheet_pattern(found.places, sample),
+                shape=found.shape, alike=len(found.places),
+                columns=tuple(replace(c, name=told_column(c.name, found.table.columns)) for c in part.columns),
+            )
+            for found in sample.tables if not redcap.is_dictionary(found.table) for part in _parts(found.table, connection, dictionary)
+        ]
+    prose = [(_file_pattern([file], sample), _sheet_pattern(((file, sheet),), sample)) for file, sheet in sample.prose]
+    return SampleProfile(tables, prose, [told_fault(fault, _file_pattern([name], sample)) for name, fault in sample.faults])
+
+
+def _file_pattern(names: list[str], sample: Sample) -> str:
+    """What a draft calls the files of one table; a dictionary and what could not be read are files too."""
+    everything = [file for found in sample.tables for file, _ in found.places]
+    return pattern_of(list(dict.fromkeys(names)), [*everything, *(name for name, _ in sample.faults)], has_suffix=True)
+
+
+def _sheet_pattern(places: tuple[tuple[str, str | None], ...], sample: Sample) -> str | None:
+    """What a draft calls the sheets of one table, in a workbook that may have others."""
+    names = [sheet for _, sheet in places if sheet is not None]
+    if not names:
+        return None
+    files = {file for file, _ in places}
+    others = [s for found in sample.tables for file, s in found.places if file in files and s is not None]
+    others += [s for file, s in sample.prose if file in files and s is not None]
+    return pattern_of(list(dict.fromkeys(names)), others, has_suffix=False)
 
 
 def _parts(table: SourceTable, connection: duckdb.DuckDBPyConnection, dictionary: redcap.Dictionary) -> Iterator[TableProfile]:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from orchestration.registry.corrections import (
 from orchestration.registry.entities import RAW_NAMES
 from orchestration.registry.folder import Registry
 from orchestration.registry.mapping import Export, Mapping
+from orchestration.registry.private_names import Resolver
 from orchestration.warehouse.correction_cells import HAS_SOURCE_COLUMN, correction_id
 
 KEY_FIELDS = (
@@ -136,8 +136,22 @@ def write_queries(connection: duckdb.DuckDBPyConnection, registry: Registry, hos
         return None
     path = _free(registry.queries, hospital, today)
     seal = query_list.Seal(pseudonym.read_or_make_key(registry.pseudonym_key_file), registry.file.name, hospital)
-    query_list.write(path, seal, queries, today)
+    query_list.write(path, seal, [_as_the_hospital_calls_it(connection, registry, sender, q) for q in queries], today)
     return Written(path, dict(Counter(q.kind for q in queries)), left_out)
+
+
+def _as_the_hospital_calls_it(connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str, query: Query) -> Query:
+    """The question with the hospital's own names of file and sheet, which the warehouse tells by numbers."""
+    load_id, names = _load_of(connection, sender, query.delivery), Resolver.of(registry.folder)
+    return replace(query, file=names.file(load_id, query.file), sheet=names.sheet(load_id, query.file, query.sheet))
+
+
+def _load_of(connection: duckdb.DuckDBPyConnection, sender: str, delivery: str) -> str:
+    """The load of a delivery that is in force; empty where none is."""
+    row = connection.execute(
+        "select load_id from raw.current_load where sender_id = ? and delivery_id = ?", [sender, delivery]
+    ).fetchone()
+    return row[0] if row else ""
 
 
 def _free(folder: Path, hospital: str, today: date) -> Path:
@@ -313,11 +327,10 @@ def _record(
     """The record that an answer stands for; None, with a fault, where it cannot stand."""
     place, choice = f"{path.name}, row {answer.sheet_row}", query_list.Choice
     mapping = registry.mappings[sender]
-    load = connection.execute(
-        "select load_id from raw.current_load where sender_id = ? and delivery_id = ?", [sender, answer.delivery]
-    ).fetchone()
-    query = load and _query(
-        connection, mapping, load[0], answer.kind, answer.delivery, answer.file, answer.sheet, answer.row,
+    load_id = _load_of(connection, sender, answer.delivery)
+    file, sheet = Resolver.of(registry.folder).told_as(load_id, answer.file, answer.sheet)
+    query = load_id and _query(
+        connection, mapping, load_id, answer.kind, answer.delivery, file, sheet, answer.row,
         answer.entity or None, answer.field or None, answer.source_column, answer.expected,
         answer.query_id if answer.kind == "open" else None,
     )
@@ -339,7 +352,7 @@ def _record(
         )
         return None
     value = answer.value
-    if value is not None and answer.is_number and any(mapping.decimal_of(x) == "," for x in mapping.exports if fnmatch(answer.file, x.file)):
+    if value is not None and answer.is_number and any(mapping.decimal_of(x) == "," for x in mapping.exports if mapping.reads(x, answer.file)):
         value = value.replace(".", ",")
     own = next((c for c in registry.corrections[sender].corrections if c.id == query.query_id), None) if answer.kind == "open" else None
     record = {

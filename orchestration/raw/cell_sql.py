@@ -52,6 +52,14 @@ def one_holds(cell: str, condition: Condition) -> str:
 def code_list_sql(code_list: CodeList, table: SourceTable) -> str:
     """Field, code and label of each line of a code list."""
     cell: dict[str | None, str] = {c: f"c{i}" for i, c in enumerate(table.columns)}  # CodeList has all keys of its shape
+    if code_list.labels:  # a blank label is one too: the field is then blank, and not the code
+        pairs = ", ".join(
+            f"{{'field': {literal(name)}, 'label': trim({cell[label]})}}" for _, name, label in code_list.looked_up()
+        )
+        return (
+            f"select each.field, code, each.label from (select trim({cell[code_list.code]}) as code, unnest([{pairs}]) as each"
+            f" from ({table.relation}) where {cell[code_list.code]} is not null)"
+        )
     if code_list.code is not None:
         fields = ", ".join(literal(c) for c in code_list.columns)
         return (

@@ -21,7 +21,7 @@ from orchestration.raw.cell_sql import literal
 from orchestration.raw.verdict import Decision, Verdict
 
 LOAD_TABLES = (
-    *(f"raw.{e}" for e in RAW_FIELDS), "raw.delivery_file", "raw.source_table", "raw.rejected_line",
+    *(f"raw.{e}" for e in RAW_FIELDS), "raw.delivery_file", "raw.source_table", "raw.source_finding", "raw.rejected_line",
     "raw.patient_link", "raw.load_subject",
 )
 

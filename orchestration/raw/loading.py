@@ -11,21 +11,23 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
 from orchestration.exports import SourceTable
+from orchestration.exports.errors import unmarked
 from orchestration.landing.inventory import Inventory
-from orchestration.raw import linkage, pseudonym
+from orchestration.raw import linkage, person_texts, pseudonym
 from orchestration.raw.cell_sql import cell_text, is_taken, literal, origin, without_blanks
 from orchestration.raw.ledger import remove_load, utc_now
-from orchestration.raw.tables import DeliveredTable, Survey, named_columns
+from orchestration.raw.tables import DeliveredTable, Survey, label_of, named_columns
 from orchestration.raw.verdict import DeliveryRefused, LoadSummary
 from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES, ColumnSource, Entity, Patients, WideEntity
 from orchestration.registry.folder import Registry
-from orchestration.registry.mapping import Export
+from orchestration.registry.mapping import CodeList, Export
+from orchestration.registry.person_numbers import blanked
 
 # What stands where a patient's id belongs and is none; as an id it would make one patient of many.
 NO_ID = (
@@ -88,6 +90,9 @@ def loaded_on_trial(
 class _Loader(Survey):
     """A survey, and then its tables into raw."""
 
+    rejected_rows: dict[int, str] = field(default_factory=dict)  # of the table at hand, for a number of a person, with the column
+    person_findings: list[person_texts.PersonFinding] = field(default_factory=list)
+
     def run(self) -> LoadSummary:
         opened, faults = self.look()
         if faults:
@@ -105,10 +110,16 @@ class _Loader(Survey):
         if all(export.is_ignored for export in part.exports):
             return
         cells = {c: f"c{i}" for i, c in enumerate(table.columns)}
+        looked_up = {name: code_list for x in part.exports for name, code_list in x.looked_up().items()}
+        cells |= {name: f"f{i}" for i, name in enumerate(looked_up)}
         absent = {c: "null::varchar" for x in part.exports for _, c in named_columns(x) if c not in cells}
         cells |= absent
         table.load(self.connection, "incoming", part.wanted)
         self._decode(part, cells)
+        self._look_up(part, cells, looked_up)
+        if reasons := self._take_out_person_numbers(part, cells):
+            faults += reasons
+            return
         blank = " and ".join(f"{cells[c]} is null" for c in part.wanted) or "false"
         stray = self.stray(part, cells)
         rows, blanks, strays = self.connection.execute(
@@ -119,7 +130,9 @@ class _Loader(Survey):
             none = f"({blank} or {stray} is not null)"
             faults += self.second_table(part, cells, stray)
             self._reject_strays(part, stray)
-        unexpected = self._reject_lines(part, cells, none) + strays
+        if self.rejected_rows:
+            none = f"({none} or source_row in ({', '.join(map(str, self.rejected_rows))}))"
+        unexpected = self._reject_lines(part, cells, none) + strays + self._reject_persons(part)
         summary.rows_read += rows
         summary.rows_malformed += len(table.malformed) + unexpected
         counts: dict[str, list[int]] = {}
@@ -132,6 +145,7 @@ class _Loader(Survey):
                 count[0] += empty
                 count[1] += records
                 feeding.setdefault(name, []).append(self.mapping.export_id(export))
+        self._record_findings(part)
         for name, (empty, records) in counts.items():
             summary.records[name] = summary.records.get(name, 0) + records
             self._ledger("source_table", (
@@ -139,7 +153,9 @@ class _Loader(Survey):
                 empty, records, feeding[name],
             ))
         table.unload(self.connection, "incoming")
-        self.connection.execute("drop table if exists incoming_decoded")
+        self.connection.execute(
+            "drop table if exists incoming_decoded; drop table if exists incoming_looked_up; drop table if exists incoming_checked"
+        )
 
     def _reject_strays(self, part: DeliveredTable, stray: str) -> None:
         """Keep the place of each."""
@@ -149,6 +165,14 @@ class _Loader(Survey):
             f" ? as source_sheet, source_row, {stray} as rule, 'no record' as reason from incoming where {stray} is not null",
             [self.inventory.sender, self.inventory.delivery, self.inventory.load_id, table.file, table.sheet],
         )
+
+    def _reject_persons(self, part: DeliveredTable) -> int:
+        """Keep the place of each row that is rejected for a number of a person, and none of its text."""
+        table, rows = part.table, self.rejected_rows
+        for row, column in rows.items():
+            self._ledger("rejected_line", (table.file, table.sheet, row, "person_number", "a number of a person", column, None))
+        self.rejected_rows = {}
+        return len(rows)
 
     def _decode(self, part: DeliveredTable, cells: dict[str, str]) -> None:
         """Put what a code list says in the code's place."""
@@ -169,13 +193,61 @@ class _Loader(Survey):
         )
         self.connection.execute("create or replace temp view incoming as select * from incoming_decoded")
 
+    def _look_up(self, part: DeliveredTable, cells: dict[str, str], looked_up: dict[str, CodeList]) -> None:
+        """Lay the fields that a code list fills beside each row; a code that the list does not have stays, but never as an id."""
+        if not looked_up:
+            return
+        ids = {c for x in part.exports for _, e in x.entities() for s in (e.patient_id, e.visit_id) if s for c in s.columns}
+        selected, joins = [], []
+        for name, code_list in looked_up.items():
+            assert code_list.code_column is not None  # a list that is looked up names the column of its code
+            own, code = cells[name], f"t.{cells[code_list.code_column]}"
+            unknown = "null" if name in ids else code
+            selected.append(f"case when l_{own}.code is null then {unknown} else l_{own}.label end as {own}")
+            joins.append(f"left join code_list as l_{own} on l_{own}.field = {literal(name)} and l_{own}.code = trim({code})")
+        self.connection.execute(
+            f"create or replace temp table incoming_looked_up as select t.*, {', '.join(selected)} from incoming as t {' '.join(joins)}"
+        )
+        self.connection.execute("create or replace temp view incoming as select * from incoming_looked_up")
+
+    def _take_out_person_numbers(self, part: DeliveredTable, cells: dict[str, str]) -> list[str]:
+        """Numbers of persons out of the texts, before a row goes any further: told, and taken out or their rows marked.
+
+        Returns why the delivery cannot be taken: a column that holds little else is an identifier, and must be listed so.
+        """
+        texts = person_texts.texts_of(part.exports, self.mapping, cells)
+        found = person_texts.find(self.connection, texts)
+        reasons = [
+            f'{self._place(label_of(part.table))}: column "{f.column}": {f.cells:,} of {f.filled:,} texts hold {person_texts.NAMED[f.kind]},'
+            f" the first in row {f.first_row}; expected no identifiers; list the column under identifiers, or write"
+            " `person_numbers: keep` if they are none"
+            for f in found if f.is_an_identifier
+        ]
+        if not reasons and found:
+            self.rejected_rows = person_texts.take_out(self.connection, texts, found)
+            self.person_findings = found
+        return reasons
+
+    def _record_findings(self, part: DeliveredTable) -> None:
+        """What the reader and the search for numbers of persons found, by entity and column."""
+        told = [(f.rule, f.column, f.count, f.first_row) for f in part.table.findings]
+        told += [("person_number", f.column, f.cells, f.first_row) for f in self.person_findings]
+        for name in dict.fromkeys(name for x in part.exports for name, _ in x.entities()):
+            columns = {c for x in part.exports for other, e in x.entities() if other == name for c in e.columns()}
+            for finding, column, count, first_row in told:
+                if column is None or column in columns:
+                    self._ledger("source_finding", (part.table.file, part.table.sheet, name, finding, column, count, first_row))
+        self.person_findings = []
+
     def _reject_lines(self, part: DeliveredTable, cells: dict[str, str], blank: str) -> int:
         """Malformed lines, and rows that no ``where`` takes; returns how many of these were not expected."""
         table = part.table
         hides_text = any(x.identifiers for x in part.exports)  # a whole line would hold the identifiers too
         for line in table.malformed:
             self._ledger("rejected_line", (
-                table.file, table.sheet, line.source_row, line.rule, line.reason, None, None if hides_text else line.text,
+                table.file, table.sheet, line.source_row, line.rule,
+                unmarked(line.reason, lambda _, name: self.names.column(name, table.columns, label_of(table))), None,
+                None if hides_text else blanked(line.text),
             ))
         feeding = [x for x in part.exports if not x.is_ignored]
         if not feeding or any(not x.where for x in feeding):
@@ -287,9 +359,10 @@ class _Loader(Survey):
     def _record_files(self, opened: list[DeliveredTable]) -> None:
         read = {part.table.file: part.table for part in opened}
         for file in self.inventory.files:
-            table = read.get(file.name)
+            told = self.names.file(file.name)
+            table = read.get(told)
             self._ledger("delivery_file", (
-                file.name, file.sha256, file.bytes, table.format if table else "ignored", table.encoding if table else None,
+                told, file.sha256, file.bytes, table.format if table else "ignored", table.encoding if table else None,
             ))
 
     def _ledger(self, table: str, values: tuple[object, ...]) -> None:

@@ -7,8 +7,8 @@ belong here: rows (`loading.py`), how a file becomes a table (`exports/`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -16,10 +16,11 @@ import duckdb
 
 from orchestration.exports import BLANKS, ExportFault, ReadSpec, SourceTable, UnreadPart, left_unread, open_tables
 from orchestration.landing.inventory import DeliveredFile, Inventory
+from orchestration.landing.names import Names, columns_spelled, linked
 from orchestration.raw.cell_sql import code_list_sql, literal, without_blanks
 from orchestration.registry.entities import Patients, is_named
 from orchestration.registry.folder import Registry
-from orchestration.registry.mapping import CodeList, Export, Mapping
+from orchestration.registry.mapping import CodeList, Export, Mapping, is_called
 from yaml_files.yaml_file import nearest
 
 log = logging.getLogger("myositis")
@@ -45,7 +46,8 @@ class DeliveredTable:
         """The columns that an export maps or asks, where the table has them."""
         named = [c for x in self.exports for _, e in x.entities() for c in e.columns()]
         asked = [c for x in self.exports for c in x.columns_asked()]
-        return [c for c in dict.fromkeys([*named, *asked]) if c in self.table.columns]
+        coded = [c.code_column for x in self.exports for c in x.code_lists if c.code_column]
+        return [c for c in dict.fromkeys([*named, *asked, *coded]) if c in self.table.columns]
 
 
 @dataclass
@@ -55,9 +57,13 @@ class Survey:
     mapping: Mapping
     inventory: Inventory
     workdir: Path
+    names: Names = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.names = Names(self.mapping, self.inventory)
 
     def look(self) -> tuple[list[DeliveredTable], list[str]]:
-        """Open every file that the mapping names; returns the tables and every fault found."""
+        """Open every file that the mapping names; returns the tables, called as they may be told, and every fault found."""
         faults: list[str] = []
         opened = self._open(faults)
         faults += self._read_code_lists()
@@ -68,6 +74,11 @@ class Survey:
         faults += self.registry.undecided([self.mapping.sender])
         if not faults and not sum(part.table.rows_in for part in opened):
             faults.append(f"{self._place()}: the delivery is empty: no file holds a row; ask the hospital for it again")
+        for part in opened:
+            table = part.table
+            sheet = self.names.sheet(table.file, table.sheet, table.sheet_place)
+            part.table = replace(table, file=self.names.file(table.file), sheet=sheet)
+        self.names.keep(self.registry.folder)
         return opened, list(dict.fromkeys(faults))  # a file that does not open is met by every export that reads it
 
     def _open(self, faults: list[str]) -> list[DeliveredTable]:
@@ -75,10 +86,13 @@ class Survey:
         found: dict[tuple[str, str, str | None], DeliveredTable] = {}
         read: dict[tuple[str, str], list[SourceTable]] = {}
         for export in self.mapping.exports:
-            files = [f for f in self.inventory.files if fnmatch(f.name, export.file)]
+            files = [f for f in self.inventory.files if self.mapping.reads(export, f.name)]
             if not files and not export.optional:
-                there = ", ".join(f.name for f in self.inventory.files) or "none"
-                loose = [f.name for f in self.inventory.files if not any(fnmatch(f.name, x.file) for x in self.mapping.exports)]
+                there = ", ".join(self.names.file(f.name) for f in self.inventory.files) or "none"
+                loose = [
+                    f.name for f in self.inventory.files
+                    if not any(self.mapping.reads(x, f.name) for x in self.mapping.exports) and self.names.file(f.name) == f.name
+                ]
                 faults.append(
                     f'{self._mapping_place(export, "file")}: no file "{export.file}" in {self._place()}.'
                     f" Its files: {there}.{nearest(export.file, loose)} Ask for the file, correct `file`, or write `optional: true`"
@@ -91,6 +105,9 @@ class Survey:
                 if self._is_unwanted(file, export):
                     continue
                 for table in self._tables(file, spec, read, None if export.is_ignored and not export.where else faults):
+                    if self.mapping.ignores_case(export):
+                        table = spelled_as_mapped(table, self._spelled_of(file))
+                        way += "/"
                     mark = "" if table.format in ("csv", "tsv") else spec.decimal_mark  # which only typed cells are written with
                     part = found.setdefault((way + mark, table.file, table.sheet), DeliveredTable(table, []))
                     part.exports.append(export)
@@ -102,20 +119,32 @@ class Survey:
         """Each read once; without ``faults``, what cannot be read is not wanted anyway."""
         key = (file.name, spec.model_dump_json())
         if key not in read:
-            log.debug("reading %s%s", self._place(file.name), f" [{spec.sheet}]" if spec.sheet else "")
+            log.debug("reading %s%s", self._place(self.names.file(file.name)), f" [{spec.sheet}]" if spec.sheet else "")
             try:
-                read[key] = open_tables(file.path, spec, self.workdir, self.connection, file.name)
+                read[key] = open_tables(self._link(file), spec, self.workdir, self.connection, file.name)
+                for table in read[key]:
+                    self.names.columns[table.file] = list(table.columns)
+                    if table.sheet is not None and table.sheet_place is not None:
+                        self.names.sheet_numbers[table.file, table.sheet] = table.sheet_place
             except ExportFault as fault:
                 if faults is None:
                     return []
                 read[key] = []
-                faults.append(f"{self._place()}/{fault}")
+                faults.append(f"{self._place()}/{self.names.told(fault, file.name)}")
         return read[key]
+
+    def _link(self, file: DeliveredFile) -> Path:
+        return linked(file, self.inventory.files.index(file) + 1, self.workdir)
+
+    def _spelled_of(self, file: DeliveredFile) -> list[str]:
+        """What the mapping calls columns of a file that are compared without case."""
+        exports = [x for x in self.mapping.exports if self.mapping.reads(x, file.name) and self.mapping.ignores_case(x)]
+        return list(dict.fromkeys(c for x in exports for c in columns_spelled(x)))
 
     def _is_unwanted(self, file: DeliveredFile, export: Export) -> bool:
         """A file that is listed with ignored: ['*'] alone is not even opened: it may be no table."""
         return export.is_ignored and export.sheet is None and export.member is None and not any(
-            fnmatch(file.name, x.file) for x in self.mapping.exports if not x.is_ignored or x.sheet or x.member
+            self.mapping.reads(x, file.name) for x in self.mapping.exports if not x.is_ignored or x.sheet or x.member
         )
 
     def _read_code_lists(self) -> list[str]:
@@ -123,20 +152,17 @@ class Survey:
         faults: list[str] = []
         self.connection.execute("create or replace temp table code_list (field varchar, code varchar, label varchar)")
         for export, place, code_list in self._code_lists():
-            for file in (f for f in self.inventory.files if fnmatch(f.name, code_list.file)):
+            for file in self._files_of(export, code_list):
                 try:
-                    tables = open_tables(file.path, ReadSpec(), self.workdir, self.connection, file.name)
+                    tables = open_tables(self._link(file), ReadSpec(), self.workdir, self.connection, file.name)
                 except ExportFault as fault:
-                    faults.append(f"{self._place()}/{fault}")
+                    faults.append(f"{self._place()}/{self.names.told(fault, file.name)}")
                     continue
                 for table in tables:
-                    wanted = (code_list.code, code_list.label, code_list.field, code_list.choices)
-                    absent = [c for c in wanted if c is not None and c not in table.columns]
-                    faults += [
-                        f'{self._mapping_place(export, *place)}: no column "{c}" in {self._place(_label(table))}.'
-                        f" Its columns: {_shown(table.columns)}.{nearest(c, table.columns)}"
-                        for c in absent
-                    ]
+                    if self.mapping.ignores_case(export):
+                        table = spelled_as_mapped(table, list(code_list.own_columns()))
+                    absent = [c for c in code_list.own_columns() if c not in table.columns]
+                    faults += [self._no_column(export, place, c, table) for c in absent]
                     if not absent:
                         self.connection.execute(f"insert into code_list {code_list_sql(code_list, table)}")
         self.connection.execute("create or replace temp table code_list as select distinct * from code_list")
@@ -148,6 +174,31 @@ class Survey:
             for field, n in twice
         ]
 
+    def _no_column(self, export: Export, place: tuple[str | int, ...], column: str, table: SourceTable) -> str:
+        """That a column is not there; and whether one is that differs in its case alone."""
+        within = self._told(table)
+        other_case = [c for c in table.columns if c.lower() == column.lower()]
+        tellable = self.names.tellable(table.columns)
+        if other_case:
+            remedy = (
+                f' Only the case differs from "{other_case[0]}": write it so, or `ignore_case: true` where the case of names does not'
+                " matter."
+            )
+        else:
+            remedy = nearest(column, tellable)
+        return (
+            f'{self._mapping_place(export, *place)}: no column "{column}" in {self._place(within)}.'
+            f" Its columns: {self.names.listed(table.columns, table.columns, within, MAX_COLUMNS_SHOWN)}.{remedy}"
+        )
+
+    def _told(self, table: SourceTable) -> str:
+        """A table as it is told while its file is still called as the hospital calls it."""
+        return _named(self.names.file(table.file), self.names.sheet(table.file, table.sheet, table.sheet_place))
+
+    def _files_of(self, export: Export, code_list: CodeList) -> list[DeliveredFile]:
+        without_case = self.mapping.ignores_case(export)
+        return [f for f in self.inventory.files if is_called(f.name, code_list.file, without_case)]
+
     def _code_lists(self) -> Iterator[tuple[Export, tuple[str | int, ...], CodeList]]:
         seen = []
         for export in self.mapping.exports:
@@ -158,11 +209,12 @@ class Survey:
 
     def _unmapped_files(self) -> list[str]:
         patterns = [x.file for x in self.mapping.exports] + [c.file for _, _, c in self._code_lists()]
+        listed = {f.name for x, _, c in self._code_lists() for f in self._files_of(x, c)}
         return [
-            f"{self._place(file.name)}: no export of hospitals/{self.mapping.sender}.yml reads this file;"
+            f"{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml reads this file;"
             f" map it, or list it with ignored: ['*']. Known files: {', '.join(dict.fromkeys(patterns))}"
             for file in self.inventory.files
-            if not any(fnmatch(file.name, p) for p in patterns)
+            if not any(self.mapping.reads(x, file.name) for x in self.mapping.exports) and file.name not in listed
         ]
 
     def _unread_parts(self, opened: list[DeliveredTable]) -> list[str]:
@@ -172,16 +224,26 @@ class Survey:
         for file in self.inventory.files:
             if any(t.file == file.name or t.file.startswith(f"{file.name}/") for t in tables):
                 faults += [
-                    f'{self._place(file.name)}: no export of hospitals/{self.mapping.sender}.yml reads {part}; map it, or'
+                    f'{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml reads'
+                    f" {self._unread(file.name, part)}; map it, or"
                     " list it with ignored: ['*']"
                     for part in left_unread(file.path, tables, self.workdir, file.name)
-                    if not any(_ignores(x, file.name, part) or _asks_for(x, file.name, part) for x in self.mapping.exports)
+                    if not any(self.mapping.reads(x, file.name) and (_ignores(x, part) or _asks_for(x, part)) for x in self.mapping.exports)
                 ]
         return faults
+
+    def _unread(self, file: str, part: UnreadPart) -> str:
+        member = None if part.member is None else f'"{self.names.member(file, part.member)}"'
+        if part.sheet is None:
+            return str(member)
+        book = f"{file}/{part.member}" if part.member else file
+        sheet = f'{"the hidden sheet " if part.is_hidden else ""}"{self.names.sheet(book, part.sheet, part.sheet_place)}"'
+        return f"{sheet} of {member}" if member else sheet
 
     def _column_faults(self, opened: list[DeliveredTable]) -> list[str]:
         faults: list[str] = []
         loose: dict[tuple[str, str | None], list[str]] = {}
+        told: dict[tuple[str, str | None], str] = {}
         for part in opened:
             table = part.table
             names: list[str] = []
@@ -192,27 +254,35 @@ class Survey:
                 for place, column in named_columns(export):
                     if column in table.columns:
                         names.append(column)
-                    elif not is_named(column, export.optional_columns, table.columns):
-                        faults.append(
-                            f'{self._mapping_place(export, *place)}: no column "{column}" in {self._place(_label(table))}.'
-                            f" Its columns: {_shown(table.columns)}.{nearest(column, table.columns)}"
-                        )
+                    elif column not in export.looked_up() and not is_named(column, export.optional_columns, table.columns):
+                        faults.append(self._no_column(export, place, column, table))
+                for number, code_list in enumerate(export.code_lists):
+                    if (coded := code_list.code_column) in table.columns:
+                        names.append(coded)
+                    elif coded is not None:
+                        faults.append(self._no_column(export, ("code_lists", number), coded, table))
             unread = [c for c in table.columns if not is_named(c, names, table.columns)]
             key = (table.file, table.sheet)
+            told[key] = self._told(table)
             loose[key] = [c for c in loose[key] if c in unread] if key in loose else unread
         for (file, sheet), columns in loose.items():
             if columns:
                 faults.append(
-                    f"{self._place(_named(file, sheet))}: hospitals/{self.mapping.sender}.yml neither maps nor ignores"
-                    f" {'column' if len(columns) == 1 else 'columns'} {_shown(columns)}; map each, or list it under"
+                    f"{self._place(told[file, sheet])}: hospitals/{self.mapping.sender}.yml neither maps nor ignores"
+                    f" {self._unread_columns(opened, file, sheet, columns)}; map each, or list it under"
                     " ignored or identifiers"
                 )
         return faults
 
+    def _unread_columns(self, opened: list[DeliveredTable], file: str, sheet: str | None, columns: list[str]) -> str:
+        table = next(part.table for part in opened if (part.table.file, part.table.sheet) == (file, sheet))
+        text = self.names.listed(columns, table.columns, self._told(table), MAX_COLUMNS_SHOWN)
+        return text if text.startswith("column ") else f"{'column' if len(columns) == 1 else 'columns'} {text}"
+
     def _rounded_ids(self, opened: list[DeliveredTable]) -> list[str]:
         """Ids that a spreadsheet has rounded: two patients may look like one."""
         return [
-            f'{self._place(_label(part.table))}: column "{finding.column}": {finding.count:,} ids have lost digits, the first in row'
+            f'{self._place(self._told(part.table))}: column "{finding.column}": {finding.count:,} ids have lost digits, the first in row'
             f" {finding.first_row}: a spreadsheet keeps 15; expected ids as they are, for two patients may look like one; ask for"
             " the column as text"
             for part in opened for finding in part.table.findings
@@ -252,7 +322,7 @@ class Survey:
             f"select min(source_row) from incoming where {stray} = 'repeated_header' and ({other or 'false'})"
         ).fetchall()[0][0]
         return [] if row is None else [
-            f"{self._place(_label(part.table))}: row {row} repeats a column's name above other names: two tables on one sheet;"
+            f"{self._place(label_of(part.table))}: row {row} repeats a column's name above other names: two tables on one sheet;"
             " expected one; ask for each as a sheet or a file of its own"
         ]
 
@@ -263,6 +333,25 @@ class Survey:
         number = self.mapping.exports.index(export)
         dotted = ".".join([f"exports[{number}]", *(str(k) for k in key)])
         return f"{self.registry.place_in_mapping(self.mapping.sender, 'exports', number, *key)}: {dotted}"
+
+
+def spelled_as_mapped(table: SourceTable, spelled: Iterable[str]) -> SourceTable:
+    """The table, its columns written as the mapping spells them where only the case differs."""
+    spelled = list(spelled)
+    by_case = {name.lower(): name for name in reversed(spelled) if "*" not in name}
+    taken = {column for column in table.columns if column in spelled}
+    columns = []
+    for column in table.columns:
+        own = by_case.get(column.lower())
+        if column in spelled or (own is None and is_named(column, spelled, table.columns)):
+            columns.append(column)
+        elif own is not None and own not in taken:
+            taken.add(own)
+            columns.append(own)
+        else:
+            other = (form for form in (column.lower(), column.upper()) if own is None and is_named(form, spelled, table.columns))
+            columns.append(next(other, column))
+    return replace(table, columns=tuple(columns))
 
 
 def named_columns(export: Export) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -278,19 +367,19 @@ def named_columns(export: Export) -> Iterator[tuple[tuple[str | int, ...], str]]
             yield ("where", i, column), column
 
 
-def _ignores(export: Export, file: str, part: UnreadPart) -> bool:
+def _ignores(export: Export, part: UnreadPart) -> bool:
     """Whether an export says that a part of a file is not wanted, which then need not even be a table."""
-    return export.is_ignored and not export.where and _covers(export, file, part)
+    return export.is_ignored and not export.where and _covers(export, part)
 
 
-def _asks_for(export: Export, file: str, part: UnreadPart) -> bool:
+def _asks_for(export: Export, part: UnreadPart) -> bool:
     """Whether an export names the part: what kept it from being read is told already."""
-    return (export.member if part.sheet is None else export.sheet) is not None and _covers(export, file, part)
+    return (export.member if part.sheet is None else export.sheet) is not None and _covers(export, part)
 
 
-def _covers(export: Export, file: str, part: UnreadPart) -> bool:
+def _covers(export: Export, part: UnreadPart) -> bool:
     pairs = ((export.member, part.member), (export.sheet, part.sheet))
-    return fnmatch(file, export.file) and all(
+    return all(
         pattern is None or (name is not None and (name == pattern or fnmatch(name, pattern))) for pattern, name in pairs
     )
 
@@ -303,14 +392,9 @@ def _id_columns(export: Export) -> Iterator[str]:
             yield from entity.link_by.values()
 
 
-def _label(table: SourceTable) -> str:
+def label_of(table: SourceTable) -> str:
     return _named(table.file, table.sheet)
 
 
 def _named(file: str, sheet: str | None) -> str:
     return file + (f" [{sheet}]" if sheet else "")
-
-
-def _shown(columns: list[str] | tuple[str, ...]) -> str:
-    shown = ", ".join(f'"{c}"' for c in columns[:MAX_COLUMNS_SHOWN])
-    return shown + (f" and {len(columns) - MAX_COLUMNS_SHOWN} more" if len(columns) > MAX_COLUMNS_SHOWN else "")

@@ -7,9 +7,10 @@ Belongs here: the pydantic models of `hospitals/<sender>.yml`. Does not belong h
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from orchestration.exports import ReadSpec
 from orchestration.registry.entities import (
@@ -34,13 +35,23 @@ from yaml_files.strict import Id, Strict
 Population = Literal["children", "adults", "all"]
 
 
+PersonNumbers = Literal["blank_out", "reject", "keep"]
+LOOKED_UP = "{code} → {label}"  # what a field is called that a code list fills: no export has such a column
+
+
 class CodeList(Strict):
     """A file of the delivery that says what the codes of other files mean: one row per code, or one per field."""
 
     file: str = Field(description="Name or pattern inside the delivery folder; a delivery may come without it.")
     code: str | None = Field(None, description="One row per code: its column of codes …")
-    label: str | None = Field(None, description="… and its column of what they mean.")
-    columns: list[str] = Field(default_factory=list, description="One row per code: the columns that hold such codes.")
+    label: str | None = Field(None, description="… and its column of what they mean,")
+    labels: dict[str, str] = Field(
+        default_factory=dict,
+        description="or several of its columns, each with the field of ours that it fills: `{concept: name, unit: unit}`.",
+    )
+    columns: list[str] = Field(
+        default_factory=list, description="One row per code: the columns that hold such codes; with `labels` one, `code` if absent."
+    )
     field: str | None = Field(None, description="One row per field (REDCap's data dictionary): its column of field names …")
     choices: str | None = Field(None, description="… and its column of choices, `1, Yes | 2, No`.")
 
@@ -48,9 +59,45 @@ class CodeList(Strict):
     def one_shape(self) -> CodeList:
         by_code = (self.code is not None, self.label is not None, bool(self.columns))
         by_field = (self.field is not None, self.choices is not None)
-        if not ((all(by_code) and not any(by_field)) or (all(by_field) and not any(by_code))):
-            raise ValueError("give code, label and columns (one row per code), or field and choices (one row per field)")
+        several = self.code is not None and bool(self.labels) and self.label is None and not any(by_field)
+        if several and len(self.columns) > 1:
+            raise ValueError("with labels, name one column that holds the codes; write a list for each of several")
+        one_label = all(by_code) and not any(by_field)
+        per_field = all(by_field) and not any(by_code)
+        if not (several or (not self.labels and (one_label or per_field))):
+            raise ValueError(
+                "give code, label and columns (one row per code), code and labels (one row per code, for several fields),"
+                " or field and choices (one row per field)"
+            )
         return self
+
+    @property
+    def code_column(self) -> str | None:
+        """With ``labels``, the column of the other table that holds the codes."""
+        return (self.columns[0] if self.columns else self.code) if self.labels else None
+
+    def own_columns(self) -> Iterator[str]:
+        """The columns of the list itself."""
+        yield from (c for c in (self.code, self.label, self.field, self.choices, *self.labels.values()) if c is not None)
+
+    def looked_up(self) -> Iterator[tuple[str, str, str]]:
+        """(field of ours, what its source is called, column of the list) of each label."""
+        for field, label in self.labels.items():
+            yield field, LOOKED_UP.format(code=self.code_column, label=label), label
+
+
+class RejectedRows(Strict):
+    """How many rows of a table may be rejected before the whole delivery is refused: both must be exceeded."""
+
+    share: float = Field(0.05, ge=0, le=1, description="Share of the table's rows.")
+    rows: int = Field(3, ge=1, description="Fewer rejected rows than these never refuse a delivery.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def short_form(cls, value: object) -> object:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return {"share": value, "rows": 3 if value else 1}  # 0 allows none
+        return value
 
 
 class Export(ReadSpec):
@@ -80,6 +127,8 @@ class Export(ReadSpec):
         default_factory=list, description="Files that say what codes mean; the meaning takes the code's place."
     )
     dates: DateFormats | None = Field(None, description="Date formats of this table, instead of the file's `dates`.")
+    ignore_case: bool | None = Field(None, description="Column names of this table are compared without case, instead of the file's.")
+    person_numbers: PersonNumbers | None = Field(None, description="Numbers of persons in this table's texts, instead of the file's.")
     patients: Patients | None = None
     visits: Visits | None = None
     observations: Observations | None = None
@@ -102,6 +151,47 @@ class Export(ReadSpec):
     def columns_asked(self) -> Iterator[str]:
         for alternative in self.where:
             yield from alternative
+
+    def looked_up(self) -> dict[str, CodeList]:
+        """What is filled out of a code list, by what it is called as a source."""
+        return {name: code_list for code_list in self.code_lists for _, name, _ in code_list.looked_up()}
+
+    @model_validator(mode="before")
+    @classmethod
+    def fields_of_code_lists(cls, value: object) -> object:
+        """Each field that a list's `labels` names, taken from there, in every entity that has it and does not say otherwise."""
+        if not isinstance(value, dict) or not isinstance(value.get("code_lists"), list):
+            return value
+        value = dict(value)
+        for given in value["code_lists"]:
+            try:
+                code_list = CodeList.model_validate(given)
+            except ValueError:
+                return value  # told where it stands
+            for field, name, _ in code_list.looked_up():
+                taken = False
+                for entity, model in ENTITIES.items():
+                    own = value.get(entity)
+                    if isinstance(own, dict) and field in model.model_fields:
+                        taken = True
+                        if own.get(field) in (None, code_list.code_column, {"column": code_list.code_column}):
+                            value[entity] = {**own, field: name}
+                if not taken and not any(isinstance(value.get(entity), BaseModel) for entity in ENTITIES):
+                    raise ValueError(f"code_lists: labels: no entity of this export has a field {field}")
+        return value
+
+    @model_validator(mode="after")
+    def one_meaning(self) -> Export:
+        """Two lists cannot both put their meaning in a code's place."""
+        for i, one in enumerate(self.code_lists):
+            for other in self.code_lists[i + 1 :]:
+                both = [c for c in one.columns if c in other.columns]
+                if both and one.label and other.label and one.label != other.label and (one.file, one.code) == (other.file, other.code):
+                    raise ValueError(
+                        f'code_lists: "{both[0]}" is explained twice, by {one.label} and by {other.label}; to fill several fields'
+                        f" write one list: {{file: {one.file}, code: {one.code}, labels: {{field: {one.label}, other field: {other.label}}}}}"
+                    )
+        return self
 
     @field_validator("where", mode="before")
     @classmethod
@@ -126,6 +216,11 @@ class Export(ReadSpec):
                 "a column of link_by is an identifier; list it under identifiers too: " + ", ".join(loose)
             )
         return self
+
+
+def is_called(name: str, pattern: str, without_case: bool = False) -> bool:
+    """Whether a pattern (`labs_*.csv`) names a file."""
+    return fnmatchcase(name.lower(), pattern.lower()) if without_case else fnmatchcase(name, pattern)
 
 
 class HospitalEntry(Strict):
@@ -213,8 +308,14 @@ class Mapping(Strict):
     unlisted_events: Literal["unknown", "absent"] = Field(
         "unknown", description="What it means when no row names an event."
     )
-    rejected_rows_allowed: float = Field(
-        0.05, ge=0, le=1, description="Share of a table's rows that may be rejected before the delivery is refused."
+    rejected_rows_allowed: RejectedRows = Field(
+        default_factory=RejectedRows,
+        description="How many of a table's rows may be rejected before the delivery is refused: a share, or {share: …, rows: …}.",
+    )
+    ignore_case: bool = Field(False, description="Column names are compared without case: PERSON_ID is person_id.")
+    person_numbers: PersonNumbers = Field(
+        "blank_out",
+        description="What looks like a number of a person in a mapped text: taken out and told, or the row rejected, or kept.",
     )
     changes_allowed: ChangesAllowed = Field(
         default_factory=ChangesAllowed, description="How much of what is known a delivery may change before it is refused."
@@ -246,6 +347,18 @@ class Mapping(Strict):
 
     def export_id(self, export: Export) -> str:
         return f"{self.sender}/{self.exports.index(export) + 1}"
+
+    def reads(self, export: Export, file: str) -> bool:
+        """Whether an export's `file` names a file of a delivery."""
+        return is_called(file, export.file, self.ignores_case(export))
+
+    def ignores_case(self, export: Export) -> bool:
+        """Whether the columns of an export are compared without case."""
+        return self.ignore_case if export.ignore_case is None else export.ignore_case
+
+    def person_numbers_of(self, export: Export) -> PersonNumbers:
+        """What becomes of numbers of persons in an export's texts."""
+        return export.person_numbers or self.person_numbers
 
     def decimal_of(self, export: Export) -> str | None:
         """The decimal mark of an export: its own, else the file's; None where neither is stated."""

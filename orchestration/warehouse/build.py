@@ -66,17 +66,18 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Regis
     """Put deliveries out of force whose share of rejected records exceeds what their mapping allows; returns how many."""
     over = connection.execute("""
         select t.sender_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.entity, t.records_counted,
-            t.records + t.rows_malformed, s.rejected_rows_allowed
+            t.records + t.rows_malformed, s.rejected_rows_allowed, s.rejected_rows_least
         from quality.source_table as t join raw.registry_sender as s using (sender_id)
         where t.records_counted > s.rejected_rows_allowed * (t.records + t.rows_malformed)
+            and t.records_counted >= s.rejected_rows_least
         order by all
     """).fetchall()
     loads = {row[2] for row in over}
     for load_id in sorted(loads):
         reasons = [
             f"{sender}/{delivery}/{file}{f' [{sheet}]' if sheet else ''}: {counted} of {records} records of {entity} rejected;"
-            f" allowed {allowed:.1%}{_rules_hit(connection, load_id, file, sheet, entity)}"
-            for sender, delivery, load, file, sheet, entity, counted, records, allowed in over if load == load_id
+            f" allowed {allowed:.1%}{f', and fewer than {least} of any table' if least > 1 else ''}{_rules_hit(connection, load_id, file, sheet, entity)}"
+            for sender, delivery, load, file, sheet, entity, counted, records, allowed, least in over if load == load_id
         ]
         sender, delivery = next((r[0], r[1]) for r in over if r[2] == load_id)
         refuse_for_rows(connection, sender, delivery, load_id, reasons, registry.records_digest(date.today(), sender))

@@ -18,6 +18,7 @@ from orchestration.registry.corrections import Correction, Feed, exports_of, fee
 from orchestration.registry.entities import ENTITIES, RAW_NAMES
 from orchestration.registry.folder import Registry
 from orchestration.registry.mapping import Export, Mapping
+from orchestration.registry.private_names import Resolver
 from yaml_files.yaml_file import line_of
 
 HAS_SOURCE_COLUMN = ("observations", "antibodies", "events")
@@ -123,7 +124,7 @@ def _search(connection: duckdb.DuckDBPyConnection, registry: Registry, load: _Lo
     records = [c for c in file.corrections if c.status != "withdrawn"] if file else []
     if not records:
         return
-    _lay_out(connection, mapping, load, records)
+    _lay_out(connection, mapping, load, records, Resolver.of(registry.folder))
     for entity, field in connection.execute("select distinct entity, field from condition order by all").fetchall():
         _meet(connection, load, entity, field)
     # a row is meant when each condition on it is met, and stands as expected when each cell to be corrected is
@@ -146,7 +147,9 @@ def _search(connection: duckdb.DuckDBPyConnection, registry: Registry, load: _Lo
     connection.execute("drop table place; drop table condition; drop table wanted; drop table target; drop table met; drop table meant")
 
 
-def _lay_out(connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: _Load, records: list[Correction]) -> None:
+def _lay_out(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: _Load, records: list[Correction], own_names: Resolver
+) -> None:
     """The records as tables: where each may meet, what must stand there, what it changes."""
     tables = connection.execute(
         "select distinct source_file, source_sheet from raw.source_table where load_id = ?", [load.load_id]
@@ -158,7 +161,10 @@ def _lay_out(connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: _Loa
             continue
         places += [
             (own, file, sheet, match.row) for file, sheet in tables
-            if fnmatch(file, match.file) and (match.sheet is None or fnmatch(sheet or "", match.sheet))
+            if any(fnmatch(name, match.file) for name in (file, own_names.file(load.load_id, file)))
+            and (match.sheet is None or any(
+                fnmatch(name or "", match.sheet) for name in (sheet, own_names.sheet(load.load_id, file, sheet))
+            ))
         ]
         entities = [(mapping.export_id(x), name) for x in exports for name, _ in x.entities()]
         # ordinal 0 is the place itself: any record of a row there meets it

@@ -20,12 +20,12 @@ def test_every_row_is_accepted_or_rejected_with_its_reason(clinics: Registry) ->
         ("fhir_bundle_clinic", 12, 10, 2), ("fhir_clinic", 21, 15, 6), ("omop_clinic", 20, 16, 4), ("redcap_clinic", 8, 6, 2),
     ]
     rejected = query(
-        clinics, "select sender_id, regexp_extract(source_file, 'SYNTHETIC_([A-Za-z_]+)', 1), source_row, rule from quality.rejected_row"
+        clinics, "select sender_id, regexp_extract(source_file, '[A-Za-z][A-Za-z_]+'), source_row, rule from quality.rejected_row"
         " where is_row order by all"
     )
     assert rejected == [
-        ("fhir_bundle_clinic", "bundle", 4, "concept_not_wanted"),  # a part that no registry asks for
-        ("fhir_bundle_clinic", "bundle", 6, "row_not_wanted"),      # a device
+        ("fhir_bundle_clinic", "json", 4, "concept_not_wanted"),  # a part that no registry asks for
+        ("fhir_bundle_clinic", "json", 6, "row_not_wanted"),      # a device
         ("fhir_clinic", "Condition", 4, "row_not_wanted"),       # entered in error
         ("fhir_clinic", "Condition", 5, "event_not_wanted"),     # what no registry asks for
         ("fhir_clinic", "Encounter", 3, "row_not_wanted"),       # cancelled
@@ -36,8 +36,8 @@ def test_every_row_is_accepted_or_rejected_with_its_reason(clinics: Registry) ->
         ("omop_clinic", "drug_exposure", 3, "treatment_not_wanted"),
         ("omop_clinic", "measurement", 6, "comparator_unreadable"),  # the operator says <, the text says >
         ("omop_clinic", "measurement", 7, "concept_not_wanted"),
-        ("redcap_clinic", "DATA_", 8, "concept_unknown"),        # a choice that the data dictionary does not have
-        ("redcap_clinic", "DATA_", 9, "row_not_expected"),       # an event that no export takes
+        ("redcap_clinic", "DATA", 8, "concept_unknown"),        # a choice that the data dictionary does not have
+        ("redcap_clinic", "DATA", 9, "row_not_expected"),       # an event that no export takes
     ]
 
 

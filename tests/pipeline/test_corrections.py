@@ -139,7 +139,7 @@ def test_a_mart_shows_the_text_sent_the_number_read_and_the_record_between_them(
     assert query(north, "select visit_date::varchar, correction_id from marts.fct_visit where correction_id is not null") == [
         ("2024-01-03", "north/year"),
     ]
-    assert query(north, "select value_text, unit_source from raw.observations where source_file = 'labs_1.csv' order by source_row") == [
+    assert query(north, "select value_text, unit_source from raw.observations where source_file = 'labs_#1.csv' order by source_row") == [
         ("1O", "U/L"), ("20", "bushels"), ("30", "bushels"), ("9", "U/L"),
     ]
 

@@ -21,7 +21,7 @@ MAY_READ = {
     "quality": {"raw", "staging", "intermediate", "quality", "seed"},
 }
 RULES = ("registry_", "current_load")
-LEDGER = ("delivery", "delivery_change", "delivery_file", "source_table", "rejected_line")
+LEDGER = ("delivery", "delivery_change", "delivery_file", "source_table", "source_finding", "rejected_line")
 
 
 def test_models_read_the_layer_before_or_their_own(shipped_run: Registry) -> None:

@@ -45,7 +45,7 @@ class Release:
 
     @cached_property
     def times(self) -> pd.DataFrame:
-        rows = self.table("release.fct_time_to_relapse")
+        rows = self.table("release.fct_time_to_event")
         return self.members.merge(rows[rows["endpoint"] == "relapse"], on=KEY)
 
     def observed(self, concept: str, visit: str) -> pd.DataFrame:
@@ -212,7 +212,7 @@ def _measured(rows: pd.DataFrame) -> pd.Series:
 
 
 def test_relapse_tests(release: Release) -> None:
-    events = release.times.groupby("group")["is_relapse"].sum()
+    events = release.times.groupby("group")["is_event"].sum()
     few = [f"{release.label[g]} {events[g]} event{'' if events[g] == 1 else 's'}" for g in sorted(events.index) if events[g] < 5]
     text = release.answer("relapse_tests")
     assert text.startswith(f"{events.sum()} events in {release.times['time_months'].notna().sum()} patients")
@@ -238,10 +238,10 @@ def test_relapse_free_time(release: Release) -> None:
 
 def _area(part: pd.DataFrame, tau: float) -> tuple[float, float]:
     """The area under the curve up to tau by adding rectangles, and Greenwood's error."""
-    at = sorted(part.loc[part["is_relapse"] & (part["time_months"] <= tau), "time_months"].unique())
+    at = sorted(part.loc[part["is_event"] & (part["time_months"] <= tau), "time_months"].unique())
     survival, area, before, steps = 1.0, 0.0, 0.0, []
     for t in at:
-        n, d = int((part["time_months"] >= t).sum()), int(((part["time_months"] == t) & part["is_relapse"]).sum())
+        n, d = int((part["time_months"] >= t).sum()), int(((part["time_months"] == t) & part["is_event"]).sum())
         area, before = area + survival * (t - before), t
         survival *= 1 - d / n
         steps.append((area, n, d))
@@ -260,7 +260,7 @@ def test_lost(release: Release) -> None:
     arms = {}
     for g, part in times.groupby("group"):
         kept = part[part["outcome_known"]]
-        arms[g] = (int(kept["is_relapse"].sum()), len(part), len(part) - len(kept))
+        arms[g] = (int(kept["is_event"].sum()), len(part), len(part) - len(kept))
     x, n, k = arms[asked["reference"]]
     for g in asked["groups"]:
         if g == asked["reference"]:
@@ -282,7 +282,7 @@ def test_lost(release: Release) -> None:
             for h in (asked["reference"], g):
                 part = times[times["group"] == h]
                 counted = part["outcome_known"] | ((part["time_months"] >= months) & (months == 30))
-                pair.append(f"{part.loc[counted, 'is_relapse'].sum()}/{counted.sum()}")
+                pair.append(f"{part.loc[counted, 'is_event'].sum()}/{counted.sum()}")
             counts.append(" vs ".join(pair))
         if counts[0] != counts[1]:
             assert f"is {counts[0]} in Table" in text and f"and {counts[1]} as observed here" in text
@@ -339,7 +339,7 @@ def test_the_lost_few_events_and_sizes_are_counted(release: Release) -> None:
     lost = release.times[~release.times["outcome_known"]]
     said = {text.split(" were not followed")[0] for text in release.findings("follow-up")}
     assert said == {f"{release.label[g]}: {len(part)} of {sizes[g]}" for g, part in lost.groupby("group")}
-    events = release.times.groupby("group")["is_relapse"].sum()
+    events = release.times.groupby("group")["is_event"].sum()
     found = {text.split(" patients.")[0] for text in release.findings("few events")}
     assert found == {
         f"{release.label[g]}: {n} event{'' if n == 1 else 's'} in {sizes[g]}" for g, n in events.items() if n < 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -12,10 +13,11 @@ from unittest.mock import patch
 
 import duckdb
 import openpyxl
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from orchestration.exports import ExportFault, ReadSpec, open_tables
+from orchestration.exports.columns import is_blank
 from orchestration.exports.damage import damage_in
 from orchestration.exports.sheet import SheetRows
 from orchestration.exports.workbook import read_workbook
@@ -51,8 +53,8 @@ def read(content: bytes, name: str = "labs.csv", piece: int = 4096, **spec) -> t
 
 
 def kept(rows: list[list[str]], first_row: int = 2) -> list[tuple]:
-    """What must arrive: rows with any text, numbered as they lie in the file, blank cells as None."""
-    return [(first_row + i, *(cell or None for cell in row)) for i, row in enumerate(rows) if any(row)]
+    """What must arrive: rows with any text that is seen, numbered as they lie in the file, blank cells as None."""
+    return [(first_row + i, *(cell or None for cell in row)) for i, row in enumerate(rows) if not is_blank(row)]
 
 
 @QUICK
@@ -64,6 +66,8 @@ def kept(rows: list[list[str]], first_row: int = 2) -> list[tuple]:
     ends=st.booleans(),
     piece=st.integers(1, 40),
 )
+@example([["\u00a0"], ["a"]], ",", "\n", csv.QUOTE_MINIMAL, True, 4096)
+@example([["\u3000", " "], ["a", "\u00a0"]], ",", "\r\n", csv.QUOTE_ALL, True, 4096)
 def test_a_table_written_as_csv_arrives_as_it_was(rows, delimiter, line_end, quoting, ends, piece):
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=delimiter, lineterminator="\r\n", quoting=quoting)
@@ -103,7 +107,7 @@ def test_any_text_is_loaded_or_refused_with_a_place_and_no_row_is_lost(body, pie
 @settings(QUICK, max_examples=30)
 @given(rows=tables(PLAIN), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "gb18030"]))
 def test_a_stated_encoding_gives_the_text_that_was_encoded(rows, encoding):
-    if not any(any(row) for row in rows):
+    if all(is_blank(row) for row in rows):
         return
     out = io.StringIO(newline="")
     csv.writer(out, quoting=csv.QUOTE_ALL).writerows([[f"h{i}" for i in range(len(rows[0]))], *rows])
@@ -111,7 +115,7 @@ def test_a_stated_encoding_gives_the_text_that_was_encoded(rows, encoding):
         arrived, malformed = read(out.getvalue().encode(encoding), encoding=encoding, delimiter=",")
     except ExportFault as fault:
         assert fault.rule == "mostly_malformed"
-        assert all(damage_in("\t".join(row)) for row in rows if any(row))
+        assert all(damage_in("\t".join(row)) for row in rows if not is_blank(row))
         return
     damaged = {line.source_row for line in malformed}
     assert arrived == [row for row in kept(rows) if row[0] not in damaged]
@@ -133,6 +137,7 @@ SEEN = st.one_of(
         lambda width: st.lists(st.lists(SEEN, min_size=width, max_size=width), min_size=1, max_size=8)
     )
 )
+@example([["\u00a0"], ["a"]])  # issue 14: one column, and in its cell a non-breaking blank alone
 def test_a_table_written_as_a_worksheet_arrives_as_a_person_sees_it(rows):
     """The worker's own function is called, for a process per example would take most of the time."""
     book = openpyxl.Workbook()
@@ -161,3 +166,43 @@ def seen(value) -> str:
         return "" if value.isspace() else value.replace("_x000D_", "\r")
     text = repr(value)
     return text.removesuffix(".0") if "e" not in text else text
+
+
+BLANK = st.text(" \u00a0\u3000\u200b\t", max_size=3)
+
+
+@settings(QUICK, max_examples=20)
+@given(rows=tables(st.one_of(BLANK, st.sampled_from(["CK", "<0.10"]))))
+@example([["\u00a0"], ["CK"]])
+def test_a_row_of_blanks_alone_is_no_record_in_any_format(rows):
+    """Blank, non-breaking and wide: the rows that arrive are the same from CSV, a workbook, a page, Parquet and NDJSON."""
+    wanted = [i for i, row in enumerate(rows) if not is_blank(row)]
+    names = [f"h{i}" for i in range(len(rows[0]))]
+    book = openpyxl.Workbook()
+    for row in [names, *rows]:
+        book.active.append(row)
+    saved, text = io.BytesIO(), io.StringIO(newline="")
+    book.save(saved)
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows([names, *rows])
+    page = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in [names, *rows])
+    lines = "\n".join(json.dumps(dict(zip(names, row))) for row in rows)
+    files = {
+        "labs.csv": text.getvalue().encode(), "labs.xlsx": saved.getvalue(), "labs.xls": f"<table>{page}</table>".encode(),
+        "labs.ndjson": lines.encode(), "labs.parquet": _parquet(names, rows),
+    }
+    for name, content in files.items():
+        first = 1 if name.endswith(("ndjson", "parquet")) else 2
+        try:
+            arrived, malformed = read(content, name, **({"delimiter": ","} if name.endswith("csv") else {}))
+        except ExportFault as fault:
+            assert (fault.rule, wanted) in (("no_rows", []), ("empty_file", []), ("no_header", [])), name
+            continue
+        assert ([row[0] - first for row in arrived], malformed) == (wanted, []), name
+
+
+def _parquet(names: list[str], rows: list[list[str]]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "labs.parquet"
+        values = ", ".join("(" + ", ".join("'" + cell.replace("'", "''") + "'" for cell in row) + ")" for row in rows)
+        CONNECTION.execute(f"copy (select * from (values {values}) as t({', '.join(names)})) to '{path}' (format parquet)")
+        return path.read_bytes()

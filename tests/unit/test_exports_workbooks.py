@@ -208,7 +208,7 @@ def test_a_number_of_an_old_binary_workbook_is_the_text_that_its_format_shows(tm
     labs, away = open_tables(SAMPLES / "shown.xls", ReadSpec(), tmp_path, CONNECTION)
     assert labs.columns == ("id", "CK", "CD4", "CD8", "text", "quoted", "err", "f")
     assert rows_of(labs) == [
-        (2, "00412053", "10", "45%", "45.67%", "none", "10.5", None, None),
+        (2, "00412053", "10", "45%", "45.67%", "none", "10.5 of %", None, None),
         (4, "00000005", "20", "100%", "-2.5%", None, None, "#N/A", None),
     ]
     assert (away.sheet, rows_of(away)) == ("检验", [(4, "a", "7%")])

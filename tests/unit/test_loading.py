@@ -132,7 +132,7 @@ def test_all_faults_of_a_delivery_are_told_together(tmp_path: Path) -> None:
 
 def test_a_file_that_no_export_reads_is_not_lost_in_silence(tmp_path: Path) -> None:
     text = refusal(make_registry(tmp_path, extra="a,b\n1,2\n"))
-    assert "north/first/extra.csv: no export of hospitals/north.yml reads this file" in text
+    assert "north/first/#1.csv: no export of hospitals/north.yml reads this file" in text
 
 
 def test_two_headers_alike_are_refused(tmp_path: Path) -> None:
@@ -209,8 +209,8 @@ SHEETS = MAPPING.replace("file: patients.csv", "file: patients.xlsx\n    sheet: 
 
 def test_a_sheet_that_no_export_reads_is_not_lost_in_silence(tmp_path: Path) -> None:
     reasons = refusal(make_registry_of_sheets(tmp_path, SHEETS))
-    assert 'north/first/patients.xlsx: no export of hospitals/north.yml reads "notes"; map it' in reasons
-    assert 'north/first/patients.xlsx: no export of hospitals/north.yml reads the hidden sheet "lists"; map it' in reasons
+    assert 'north/first/patients.xlsx: no export of hospitals/north.yml reads "#2"; map it' in reasons
+    assert 'north/first/patients.xlsx: no export of hospitals/north.yml reads the hidden sheet "#3"; map it' in reasons
 
 
 def test_a_sheet_that_is_not_wanted_is_named_and_need_not_be_a_table(tmp_path: Path) -> None:

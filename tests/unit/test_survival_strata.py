@@ -80,10 +80,10 @@ def test_a_stratum_that_tells_the_group_is_named_in_words():
 def _times() -> pd.DataFrame:
     """The invented patients' times as the test reads them, from the tables and not through the study."""
     frames = small_study.frames()
-    rows = frames["dim_patient"].merge(frames["fct_time_to_relapse"], on=list(small_study.KEYS))
+    rows = frames["dim_patient"].merge(frames["fct_time_to_event"], on=list(small_study.KEYS))
     rows = rows[rows["endpoint"] == "relapse"]
     return pd.DataFrame({
-        "time": rows["time_months"].astype(float), "event": rows["is_relapse"].astype(int), "sex": rows["sex"],
+        "time": rows["time_months"].astype(float), "event": rows["is_event"].astype(int), "sex": rows["sex"],
         "group": rows["onset_group"].map({"juvenile": "young", "adult": "old"}),
     })  # fmt: skip
 

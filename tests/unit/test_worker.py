@@ -29,7 +29,7 @@ def test_a_workbook_that_takes_all_memory_ends_its_own_reader(tmp_path):
     with pytest.raises(ExportFault) as fault:
         sheets(workbook(tmp_path, "far.xlsx", A1="ID", XFD1048576="x"))
     assert fault.value.rule == "too_large_to_read"
-    assert sheets(workbook(tmp_path, "plain.xlsx", A1="ID")) == [["Sheet", False]]
+    assert sheets(workbook(tmp_path, "plain.xlsx", A1="ID")) == [["Sheet", False, 1]]
 
 
 def test_a_reader_that_was_killed_is_started_again(tmp_path):
@@ -38,7 +38,7 @@ def test_a_reader_that_was_killed_is_started_again(tmp_path):
     killed = _waiting.process
     killed.send_signal(signal.SIGKILL)
     os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
-    assert sheets(book) == [["Sheet", False]]
+    assert sheets(book) == [["Sheet", False, 1]]
     assert _waiting.process.pid != killed.pid
 
 

@@ -56,7 +56,7 @@ def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -
         return Answer([], f"Nobody was lost before {endpoint.horizon_months:g} months or had an unknown outcome.", "")
     rows = [*_lost_against_retained(asked, cohort, times), *_bounds(asked, cohort, times, results)]
     labels = {g: spec.label for g, spec in cohort.study.groups.items()}
-    arms = lost_arms(times.assign(is_event=times["is_relapse"].astype(bool)), asked.groups, labels)
+    arms = lost_arms(times.assign(is_event=times["is_event"].astype(bool)), asked.groups, labels)
     tips = []
     for other in others(asked.groups, asked.reference):
         a, b = arms[asked.reference], arms[other]

@@ -1,7 +1,7 @@
 {{ config(materialized="view", alias="finding") }}
 
 {#- By name and count, what was found in the deliveries in force: what was refused, what another statement replaced, and what was
-    accepted with less than a value. Rows that cannot be a fault of one file, such as samples after discharge, are in check_result. -#}
+    accepted with less than a value; and what ingestion counted, column by column. Rows that cannot be a fault of one file, such as samples after discharge, are in check_result. -#}
 
 with refused as (
     select sender_id, delivery_id, source_file, source_sheet, entity, rule as finding, source_row, column_name
@@ -43,7 +43,14 @@ together as (
 
 select
     sender_id, delivery_id, source_file, source_sheet, entity, finding,
+    null::varchar as column_name,
     count(*) as n_found,
     count(distinct source_row) as n_rows,
 from together
 group by all
+union all
+select
+    f.sender_id, f.delivery_id, f.source_file, f.source_sheet, f.entity, f.finding,
+    f.column_name, f.n_found, f.n_found as n_rows,
+from {{ source('raw', 'source_finding') }} as f
+where f.load_id in (select load_id from {{ source('raw', 'current_load') }})

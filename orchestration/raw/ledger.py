@@ -15,7 +15,7 @@ from orchestration.raw.cell_sql import literal
 
 LOAD_TABLES = (
     *(f"raw.{e}" for e in RAW_FIELDS), "raw.delivery_file", "raw.source_table", "raw.rejected_line",
-    "raw.patient_link", "raw.load_subject",
+    "raw.patient_link", "raw.load_subject", "raw.date_cells", "raw.exchanged_dates",
 )
 
 

@@ -44,6 +44,7 @@ understood as (
         p.patient_key is not null as is_known_patient,
         coalesce(t.stated_hospital, p.only_hospital) as hospital_id,
         p.origin_date,
+        p.birth_iso,
         n.code as antibody_id,
         n.is_unwanted,
         coalesce(own.code, a.assay_id, case when t.assay_source is null then 'unstated' end) as assay_id,
@@ -64,6 +65,8 @@ ruled as (
         coalesce(u.cut_off_number, case when r.result_kind = 'numeric' then r.threshold end) as cut_off_of_number,
         coalesce(u.cut_off_number, case when r.result_kind = 'titre' then r.threshold end) as cut_off_of_titre,
         case when u.cut_off_number is null and r.result_kind = 'numeric' then r.borderline_low end as borderline_low,
+        u.scale = 'class' and u.cut_off_number is null and u.comparator is null and u.value in (0, 1, 2, 3, 4) as is_class,
+        u.may_be_class and r.result_kind = 'numeric' and r.threshold > 4 as is_scale_open,
     from understood as u
     left join assay_rules as r on r.assay_id = u.assay_id
 ),
@@ -74,6 +77,9 @@ decided as (
         *,
         case
             when graded_result is not null then graded_result
+            when is_class then case when value = 0 then 'negative' else 'positive' end
+            when scale = 'class' and cut_off_number is null then null
+            when is_scale_open then null
             when titre is not null and comparator in ('<', '<=') then case when titre <= cut_off_of_titre then 'negative' end
             when titre is not null then case when titre >= cut_off_of_titre then 'positive' when comparator is null and titre < cut_off_of_titre then 'negative' end
             when comparator in ('<', '<=') then case when value <= cut_off_of_number then 'negative' end
@@ -83,6 +89,7 @@ decided as (
         end as result,
         case
             when graded_result is not null then 'grade_in_words'
+            when is_class then 'class_as_stated'
             when cut_off_number is not null then 'cut_off_as_sent'
             else rule_id
         end as positivity_rule,
@@ -95,9 +102,11 @@ judged as (
         case
             when resolved_patient is null then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
             when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
+            when {{ is_before('tested_date_iso', 'birth_iso') }} then {'rule': 'date_before_birth', 'column_name': 'tested_on', 'found': tested_date_iso}
             when is_unwanted then {'rule': 'antibody_not_wanted', 'column_name': 'antibody', 'found': antibody_source}
             when antibody_id is null then {'rule': 'antibody_unknown', 'column_name': 'antibody', 'found': antibody_source}
             when assay_id is null then {'rule': 'assay_unknown', 'column_name': 'assay', 'found': assay_source}
+            when result is null and is_scale_open then {'rule': 'antibody_scale_unknown', 'column_name': 'result', 'found': result_text}
             when result is null then {'rule': 'antibody_result_unreadable', 'column_name': 'result', 'found': result_text}
         end as fault,
     from decided

@@ -172,6 +172,7 @@ def _sheet_table(sheet: SheetRows, name: str, kind: str, spec: ReadSpec) -> Sour
         spec=spec,
         used=set(sheet.used),
         findings=lost,
+        date_cells=sheet.date_cells,
     )
 
 
@@ -195,4 +196,5 @@ def _statistics(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path)
         encoding=found["encoding"],
         format=kind,
         spec=spec,
+        date_cells=found["date_cells"],
     )

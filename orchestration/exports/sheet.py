@@ -9,6 +9,7 @@ range's first column.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ class SheetRows:
     written: Written
     used: list[int]
     digits_lost: list[tuple[int, int, int]]  # column, cells, first row
+    date_cells: list[int]  # columns in which a cell is a date
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -51,6 +53,7 @@ def write_sheet(
     filler = _Filler(merged, header_row - 1 + spec.header_rows)
     used: set[int] = set()
     lost: dict[int, list[int]] = {}
+    dated: set[int] = set()
     with RowWriter(target, spec.damaged_text == "keep") as writer:
         for number, row in following:
             if not any(cell != "" for cell in row):
@@ -59,13 +62,15 @@ def write_sheet(
             for i, cell in enumerate(row):
                 if type(cell) is float and abs(cell) >= WHOLE:
                     lost.setdefault(i, []).append(number + 1)
+                elif isinstance(cell, dt.date):
+                    dated.add(i)
             if merged:
                 filler.fill(number, cells)
             if len(used) < len(header):
                 used.update(i for i, cell in enumerate(cells) if cell)
             writer.write(number + 1, cells, "\t".join(cells))
     digits_lost = [(i, len(at), at[0]) for i, at in lost.items()]
-    return SheetRows(name, header, header_row, writer.done(), sorted(used), digits_lost)
+    return SheetRows(name, header, header_row, writer.done(), sorted(used), digits_lost, sorted(dated))
 
 
 class _Filler:

@@ -66,6 +66,7 @@ class SourceTable:
     malformed: list[MalformedLine] = field(default_factory=list)
     findings: tuple[Finding, ...] = ()
     in_order: InOrder | None = None
+    date_cells: frozenset[str] = frozenset()  # columns in which a cell is a date, and no text
 
     @property
     def rows_in(self) -> int:
@@ -116,6 +117,7 @@ def written_table(
     used: set[int] | None = None,
     findings: Sequence[Finding] = (),
     padded: bool = False,
+    date_cells: Iterable[int] = (),
 ) -> SourceTable:
     """The table that ``rows.RowWriter`` wrote under these names; ``used`` as for ``checked_header``."""
     columns = checked_header(names, header_row, used)
@@ -131,6 +133,7 @@ def written_table(
         rows=written.rows,
         malformed=written.malformed,
         findings=(*findings, *kept_findings(written.damaged_kept)),
+        date_cells=frozenset(columns[i] for i in date_cells if i < len(columns)),
     )
 
 

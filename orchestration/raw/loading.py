@@ -19,7 +19,8 @@ from orchestration.raw import linkage, pseudonym
 from orchestration.raw.cell_sql import cell_text, is_taken, literal, origin, without_blanks
 from orchestration.raw.ledger import remove_load, utc_now
 from orchestration.raw.tables import DeliveredTable, Survey, named_columns
-from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES, ColumnSource, Entity, Patients, WideEntity
+from orchestration.raw.exchanged_dates import ExchangedDates
+from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES, ColumnSource, Entity, Patients, WideEntity, is_date
 from orchestration.registry.folder import Registry
 from orchestration.registry.mapping import Export
 
@@ -118,6 +119,9 @@ class _Loader(Survey):
             none = f"({blank} or {stray} is not null)"
             faults += self.second_table(part, cells, stray)
             self._reject_strays(part, stray)
+        exchanged, undecided = self.exchanged_dates(part, cells, none)
+        faults += undecided
+        self._record_dates(part, exchanged)
         unexpected = self._reject_lines(part, cells, none) + strays
         summary.rows_read += rows
         summary.rows_malformed += len(table.malformed) + unexpected
@@ -139,6 +143,25 @@ class _Loader(Survey):
             ))
         table.unload(self.connection, "incoming")
         self.connection.execute("drop table if exists incoming_decoded")
+
+    def _record_dates(self, part: DeliveredTable, exchanged: list[ExchangedDates]) -> None:
+        """Which dates come from date cells, and of which day and month are exchanged."""
+        load, table = self.inventory.load_id, part.table
+        cells = {
+            (load, self.mapping.export_id(export), field)
+            for export in part.exports for _, entity in export.entities() for field, source in entity.fields()
+            if is_date(field) and table.date_cells & set(source.columns)
+        }
+        for row in sorted(cells):
+            self.connection.execute(
+                "insert into raw.date_cells select ?, ?, ? where not exists (from raw.date_cells where load_id = ? and export_id = ? and field = ?)",
+                [*row, *row],
+            )
+        for found in exchanged:
+            self.connection.execute(
+                "insert into raw.exchanged_dates values (?, ?, ?, ?, ?, ?)",
+                [load, self.mapping.export_id(found.export), found.field, table.file, table.sheet, found.texts_like],
+            )
 
     def _reject_strays(self, part: DeliveredTable, stray: str) -> None:
         """Keep the place of each."""

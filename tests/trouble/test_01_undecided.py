@@ -82,7 +82,7 @@ def test_date_cells_beside_texts_are_seen_too(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     rows = [line.split(",") for line in (folder / "cmas.csv").read_text().splitlines()]
     for patient, day, cmas in rows:
-        book.active.append([patient, date.fromisoformat(day) if day[4:5] == "-" else day.replace("-", "/"), cmas])
+        book.active.append([patient, date.fromisoformat(day) if day[:4].isdigit() else day.replace("-", "/"), cmas])
     book.save(folder / "cmas.xlsx")
     (folder / "cmas.csv").unlink()
     mapping = registry.folder / "hospitals" / "h.yml"

@@ -25,7 +25,7 @@ judged as (
             {'when': '(not dose_is_missing and dose_read is null)', 'rule': 'not_a_number', 'column': 'dose', 'found': 'dose'},
             {'when': '(dose_read < 0)', 'rule': 'dose_impossible', 'column': 'dose', 'found': 'dose'},
             {'when': '(dose_comparator is not null and dose_read >= 0)', 'rule': 'number_is_a_limit', 'column': 'dose', 'found': 'dose'},
-            {'when': '(dose_read >= 0 and units_disagree)', 'rule': 'units_disagree', 'column': 'dose_unit', 'found': 'dose || chr(32) || dose_unit'},
+            {'when': '(dose_read >= 0 and units_disagree)', 'rule': 'units_disagree', 'column': 'dose', 'found': 'dose || chr(32) || dose_unit'},
             {'when': '(ends_before_start)', 'rule': 'end_before_start', 'column': 'stop_date', 'found': 'coalesce(stop_date, stop_offset)'},
         ] + date_faults('start_date', 'start_date_times') + date_faults('stop_date', 'stop_date_times')
           + offset_faults('start_offset') + offset_faults('stop_offset')) }} as faults,

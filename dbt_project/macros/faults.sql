@@ -10,7 +10,7 @@ sets aside has that one fault only.
     when {% for c in candidates %}{{ c.when }}{{ " or " if not loop.last }}{% endfor %} then
         list_filter([
             {%- for c in candidates %}
-            case when {{ c.when }} then {'rule': '{{ c.rule }}', 'column_name': '{{ c.column }}', 'found': {{ c.found }}::varchar} end
+            case when {{ c.when }} then {'rule': {{ c.rule_of or "'" ~ c.rule ~ "'" }}, 'column_name': '{{ c.column }}', 'found': {{ c.found }}::varchar} end
             {{- "," if not loop.last }}
             {%- endfor %}
         ], lambda f : f is not null)
@@ -20,8 +20,9 @@ sets aside has that one fault only.
 {# The faults of one date column whose possible times are in `times`. #}
 {% macro date_faults(column, times) -%}
     {{ return([
-        {'when': '(' ~ column ~ ' is not null and not ' ~ column ~ '_is_missing and len(' ~ times ~ ') = 0)',
+        {'when': '(' ~ column ~ ' is not null and not ' ~ column ~ '_is_missing and len(' ~ times ~ ') = 0 and ' ~ column ~ '_impossible is null)',
          'rule': 'date_unreadable', 'column': column, 'found': column},
+        {'when': '(' ~ column ~ '_impossible is not null)', 'rule_of': column ~ '_impossible', 'column': column, 'found': column},
         {'when': '(' ~ column ~ ' is not null and not ' ~ column ~ '_is_missing and len(' ~ times ~ ') > 1)',
          'rule': 'date_ambiguous', 'column': column, 'found': column},
         {'when': column ~ '_is_by_order', 'rule': 'date_read_by_order', 'column': column, 'found': column},
@@ -50,9 +51,24 @@ sets aside has that one fault only.
         left({{ times }}[1].at::date::varchar, case {{ times }}[1].precision when 'day' then 10 when 'month' then 7 else 4 end) end as {{ name }}_iso
 {%- endmacro %}
 
-{# Whether faults cost the row: one is a note that an ambiguous date was read, and how. #}
+{# Whether faults cost the row: a note tells how a date was read, or which text beside the result was not understood. #}
 {% macro reject(faults) -%}
-    case when {{ faults }} is null then false else len(list_filter({{ faults }}, lambda f : f.rule <> 'date_read_by_order')) > 0 end
+    {%- set notes = "('date_read_by_order', 'cut_off_unreadable', 'limit_unreadable')" -%}
+    case when {{ faults }} is null then false else len(list_filter({{ faults }}, lambda f : f.rule not in {{ notes }})) > 0 end
+{%- endmacro %}
+
+{# Whether one of the faults is one of these, each a rule and its column: `date_missing:visit_date`. #}
+{% macro has_fault_in(faults, named) -%}
+    list_has_any(list_transform(coalesce({{ faults }}, []), lambda f : f.rule || ':' || f.column_name), ['{{ named | join("', '") }}'])
+{%- endmacro %}
+
+{# Every fault that leaves a record without its date. #}
+{% macro without_date(column) -%}
+    {%- set named = [] -%}
+    {%- for rule in ['date_unreadable', 'date_ambiguous', 'date_is_a_mark', 'date_of_another_calendar', 'date_after_today', 'date_beyond_life'] -%}
+    {%- do named.append(rule ~ ':' ~ column) -%}
+    {%- endfor -%}
+    {{ return(named) }}
 {%- endmacro %}
 
 {#
@@ -60,14 +76,22 @@ A date of two readings, day first and month first, is read by evidence only: whe
 the same table are two or more and never descend, and exactly one reading stands in order between them.
 #}
 {% macro has_two_orders(column) -%}
-    {{- return(_of_date_formats("select field from " ~ source('raw', 'registry_date_format') ~ " where has_two_orders and field = '" ~ column ~ "' limit 1") | length > 0) -}}
+    {{- return(_first_column("select field from " ~ source('raw', 'registry_date_format') ~ " where has_two_orders and field = '" ~ column ~ "' limit 1") | length > 0) -}}
+{%- endmacro %}
+
+{# Whether a mapping names a column for a field. #}
+{% macro is_mapped(entity, field) -%}
+    {{- return(_first_column("select field from " ~ source('raw', 'registry_column') ~ " where entity = '" ~ entity ~ "' and field = '" ~ field ~ "' limit 1") | length > 0) -}}
 {%- endmacro %}
 
 {% macro staged(entity, dates=[], offsets=[], texts=[], word=none) -%}
 {#- Every row of the loads to stage, corrected, with each date's possible times, each offset in days, and the missing marks found.
     What a text means is worked out once per export and distinct text: of ten million results a few thousand differ. -#}
+{%- set month_names = ref('month_names') -%} {#- dbt learns what a model depends on when nothing is asked yet -#}
 {%- set doubtful = [] -%}
 {%- for c in dates if has_two_orders(c) -%}{%- do doubtful.append(c) -%}{%- endfor -%}
+{%- set has_cells = _first_column("select distinct field from " ~ source('raw', 'date_cells')) -%}
+{%- set has_exchanged = _first_column("select distinct field from " ~ source('raw', 'exchanged_dates')) -%}
 {%- set subject = "coalesce(patient_key, visit_key)" if entity in ('visits', 'observations', 'antibodies', 'events') else "patient_key" -%}
 with raw_rows as not materialized (
     select r.* from {{ source('raw', entity) }} as r
@@ -80,7 +104,11 @@ with raw_rows as not materialized (
 {%- set key = ['export_id', c] + ([word] if word and loop.last else []) -%}
 {{ c }}_texts as (
     select r.*, {{ is_missing('r.' ~ c, c, entity, word if loop.last) }} as is_missing,
-    from (select distinct {{ key | join(', ') }} from corrected_rows where {{ c }} is not null) as r
+    from (
+        select distinct {{ key | join(', ') }}
+            {%- if c in dates and c in has_cells %}, (load_id, export_id) in (select (load_id, export_id) from {{ source('raw', 'date_cells') }} where field = '{{ c }}') as is_cell{% endif %}
+        from corrected_rows where {{ c }} is not null
+    ) as r
 ),
 
 {{ c }}_read as (
@@ -88,7 +116,9 @@ with raw_rows as not materialized (
         r.*,
         {%- set filled = 'case when not r.is_missing then r.' ~ c ~ ' end' %}
         {%- if c in dates %}
-        {{ possible_times(filled, c) }} as times,
+        {{ possible_times(filled, c, 'r.is_cell' if c in has_cells else none) }} as all_times,
+        {{ impossible_time('all_times', c) }} as impossible,
+        case when impossible is null then all_times else [] end as times,
         {%- elif c in offsets %}
         {{ offset_days(filled, 'o_' ~ c ~ '.offset_unit', 'x.decimal_mark') }} as days,
         {%- endif %}
@@ -112,19 +142,34 @@ with raw_rows as not materialized (
         coalesce({{ c }}_read.is_missing, true) as {{ c }}_is_missing,
         {%- endfor %}
         {%- for c in dates %}
+        {{ c }}_read.impossible as {{ c }}_impossible,
+        {%- if c in has_exchanged %}
+        coalesce(regexp_full_match(r.{{ c }}, ex_{{ c }}.texts_like), false) and {{ exchanged(c ~ '_read.times') }} <> {{ c }}_read.times as {{ c }}_is_by_order,
+        case when {{ c }}_is_by_order then {{ exchanged(c ~ '_read.times') }} else {{ c }}_read.times end as {{ c }}_times,
+        {%- else %}
         {{ c }}_read.times as {{ c }}_times,
+        false as {{ c }}_is_by_order,
+        {%- endif %}
         {%- endfor %}
+        {{ not_before(dates) }} as not_before,
         {%- for c in offsets %}
         {{ c }}_read.days as {{ c }}_days,
         {%- endfor %}
-        {%- for c in dates if c not in doubtful %}
-        false as {{ c }}_is_by_order,
-        {%- endfor %}
     from corrected_rows as r
     left join {{ source('raw', 'registry_export') }} as x on x.export_id = r.export_id
+    {%- for c in dates if c in has_cells %}
+    left join {{ source('raw', 'date_cells') }} as cells_{{ c }}
+        on cells_{{ c }}.load_id = r.load_id and cells_{{ c }}.export_id = r.export_id and cells_{{ c }}.field = '{{ c }}'
+    {%- endfor %}
+    {%- for c in dates if c in has_exchanged %}
+    left join {{ source('raw', 'exchanged_dates') }} as ex_{{ c }}
+        on ex_{{ c }}.load_id = r.load_id and ex_{{ c }}.export_id = r.export_id and ex_{{ c }}.field = '{{ c }}'
+        and ex_{{ c }}.source_file = r.source_file and ex_{{ c }}.source_sheet is not distinct from r.source_sheet
+    {%- endfor %}
     {%- for c in dates + offsets + texts %}
     left join {{ c }}_read on {{ c }}_read.export_id = r.export_id and {{ c }}_read.{{ c }} = r.{{ c }}
         {%- if word and loop.last %} and {{ c }}_read.{{ word }} is not distinct from r.{{ word }}{% endif %}
+        {%- if c in dates and c in has_cells %} and {{ c }}_read.is_cell = (cells_{{ c }}.load_id is not null){% endif %}
     {%- endfor %}
 )
 {%- if doubtful %},
@@ -158,10 +203,10 @@ read_{{ c }} as (
 ),
 {% endfor %}
 typed as (
-    select p.* exclude ({% for c in doubtful %}{{ c }}_times{{ ", " if not loop.last }}{% endfor %}),
+    select p.* exclude ({% for c in doubtful %}{{ c }}_times, {{ c }}_is_by_order{{ ", " if not loop.last }}{% endfor %}),
         {%- for c in doubtful %}
         case when len(d_{{ c }}.readings) = 1 then d_{{ c }}.readings else p.{{ c }}_times end as {{ c }}_times,
-        coalesce(len(d_{{ c }}.readings) = 1, false) as {{ c }}_is_by_order,
+        p.{{ c }}_is_by_order or coalesce(len(d_{{ c }}.readings) = 1, false) as {{ c }}_is_by_order,
         {%- endfor %}
     from parsed as p
     {%- for c in doubtful %}

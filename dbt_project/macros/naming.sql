@@ -93,7 +93,8 @@ The distinct words of a field, and whether they stood in a column of the sender'
 {%- endmacro %}
 
 {% macro known_patients() -%}
-    select sender_id, patient_key, min(hospital_id) as only_hospital, min(origin_date) as origin_date
+    select sender_id, patient_key, min(hospital_id) as only_hospital, min(origin_date) as origin_date,
+        min(birth_iso) as birth_iso, min(onset_date_iso) as onset_date_iso,
     from {{ ref('int_patients') }}
     group by all
 {%- endmacro %}

@@ -105,8 +105,8 @@ and l glued to it (`1OO`) stand where digits should, and are no unit; a single l
     regexp_replace(lower({{ half_width(text) }}), '\s*\(\s*(?:1\s*[:∶]\s*)?\d+(?:[.,]\d+)?\s*\)$', '')
 {%- endmacro %}
 
-{# What a query on the registry's date formats gives, in this build: its first column. #}
-{% macro _of_date_formats(sql) -%}
+{# What a query on a small table gives, in this build: its first column. #}
+{% macro _first_column(sql) -%}
     {%- if execute -%}
         {{- return(run_query(sql).columns[0].values() | list) -}}
     {%- endif -%}
@@ -116,19 +116,57 @@ and l glued to it (`1OO`) stand where digits should, and are no unit; a single l
 {#
 The times that a text can mean under the formats declared for its column, each with its precision (day, month or year): none =
 unreadable, two = ambiguous. Of a partial date the time is the first moment of what is known, and nothing computes with it.
+`is_cell` says that cells of the column are dates: such a cell is its ISO text, whatever the formats say of texts.
 #}
-{% macro possible_times(text, column) -%}
+{% macro possible_times(text, column, is_cell=none) -%}
     {%- set table = source('raw', 'registry_date_format') -%}
-    {%- set formats = _of_date_formats("select distinct unnest(formats) as f from " ~ table ~ " where field = '" ~ column ~ "' order by f") -%}
+    {%- set formats = _first_column("select distinct unnest(formats) as f from " ~ table ~ " where field = '" ~ column ~ "' order by f") or ['%Y-%m-%d'] -%}
+    {%- set named = [] -%}
+    {%- for format in formats if '%b' in format or '%B' in format -%}{%- do named.append(format) -%}{%- endfor -%}
     {%- call let('a_date', text) -%}
+    {%- if is_cell %}case when {{ is_cell }} and {{ _time_of_cell('a_date') }} is not null then [{'at': {{ _time_of_cell('a_date') }}, 'precision': 'day'}] else {% endif -%}
+    {%- if named -%}
+    {%- call let('a_named_date', in_english('a_date')) -%} {{ _times_in(formats, named, column) }} {%- endcall -%}
+    {%- else -%}
+    {{ _times_in(formats, named, column) }}
+    {%- endif -%}
+    {%- if is_cell %} end{% endif -%}
+    {%- endcall -%}
+{%- endmacro %}
+
+{# `a_date` under each of the formats, and `a_named_date`, in English, under those that name the month. #}
+{% macro _times_in(formats, named, column) -%}
     list_distinct(list_filter([
-        {%- for format in formats or ['%Y-%m-%d'] %}
-        case when list_contains(f_{{ column }}.formats, {{ dbt.string_literal(dbt.escape_single_quotes(format)) }}) then {{ _time_in('a_date', format, 'f_' ~ column ~ '.two_digit_year_pivot') }} end
+        {%- for format in formats %}
+        case when list_contains(f_{{ column }}.formats, {{ dbt.string_literal(dbt.escape_single_quotes(format)) }}) then {{
+            _time_in('a_named_date' if format in named else 'a_date', format, 'f_' ~ column ~ '.two_digit_year_pivot') }} end
         {{- "," if not loop.last }}
         {%- endfor %}
     ], lambda t : t.at is not null))
-    {%- endcall -%}
 {%- endmacro %}
+
+{# What a date cell was written as when its workbook was read (`orchestration/exports/cells.py`). #}
+{% macro _time_of_cell(text) -%}
+    case when regexp_full_match({{ text }}, '\d{4}-\d\d-\d\d(?:[ T]\d\d:.*)?') then try_cast({{ text }} as timestamp) end
+{%- endmacro %}
+
+{# A text with its month's name (seed month_names) in English, short: `4. März 2021` is `4. Mar 2021`. A text without one is left as it is. #}
+{% macro in_english(text) -%}
+    {%- set names = run_query("select month_name, month from " ~ ref('month_names') ~ " order by all").rows if execute else [] -%}
+    {%- set english = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] -%}
+    {%- set map -%} map { {%- for name, month in names %}'{{ name }}': '{{ english[month | int - 1] }}'{{ ", " if not loop.last }}{% endfor -%} } {%- endset -%}
+    {%- if not names -%}{{ text }}
+    {%- else -%}
+    {%- call let('the_months', map) -%}
+    {%- call let('a_word', "list_filter(regexp_extract_all(" ~ text ~ ", '\\d{1,2}[月월]|[\\p{L}\\p{M}]+'), lambda w : map_contains(the_months, " ~ _month_key('w') ~ "))[1]") -%}
+    case when a_word is null then {{ text }} else replace({{ text }}, a_word, the_months[{{ _month_key('a_word') }}]) end
+    {%- endcall -%}
+    {%- endcall -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{# The form in which names of months are compared: small letters without accents. #}
+{% macro _month_key(word) -%} replace(strip_accents(lower({{ word }})), 'ı', 'i') {%- endmacro %}
 
 {% macro _time_in(text, format, pivot) -%}
     {%- if format == 'japanese_era' -%}
@@ -138,8 +176,13 @@ unreadable, two = ambiguous. Of a partial date the time is the first moment of w
     {%- else -%}
         {%- set precision = 'day' if '%d' in format or '%-d' in format or '%j' in format else 'month' if '%m' in format or '%-m' in format or '%b' in format or '%B' in format else 'year' -%}
         {#- a time of day is the hospital's own: its distance from UTC is left out, or a day could become the next -#}
-        {%- set read = "regexp_replace(" ~ half_width(text) ~ ", '\\s*(Z|[+-]\\d\\d:?\\d\\d)$', '')" if '%z' in format else half_width(text) -%}
-        {%- set time = "try_strptime(" ~ read ~ ", '" ~ dbt.escape_single_quotes(format | replace('%z', '') | trim) ~ "')" -%}
+        {%- set zoned = "regexp_replace(" ~ half_width(text) ~ ", '\\s*(Z|[+-]\\d\\d(:?\\d\\d)?)$', '')" if '%z' in format else half_width(text) -%}
+        {#- %f holds microseconds; SQL Server writes a seventh decimal -#}
+        {%- set read = "regexp_replace(" ~ zoned ~ ", '([.,]\\d{6})\\d+', '\\1')" if '%f' in format else zoned -%}
+        {%- set plain = dbt.escape_single_quotes(format | replace('%z', '') | replace('%B', '%b') | trim) -%}
+        {#- an abbreviated name may end with a full stop: `sept.` -#}
+        {%- set plain = "['" ~ plain ~ "', '" ~ (plain | replace('%b', '%b.')) ~ "']" if '%b' in plain else "'" ~ plain ~ "'" -%}
+        {%- set time = "try_strptime(" ~ read ~ ", " ~ plain ~ ")" -%}
         {%- call let('a_time', time) -%}
         {%- if '%y' in format or '%-y' in format -%}
         {'at': a_time + to_years((case when year(a_time) % 100 <= {{ pivot }} then 2000 else 1900 end + year(a_time) % 100 - year(a_time))::integer), 'precision': '{{ precision }}'}

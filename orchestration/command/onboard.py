@@ -93,6 +93,8 @@ def _details(column: ColumnProfile) -> Iterator[str]:
         return
     if column.formats:
         yield " or ".join(column.formats)
+    if column.exchanged:
+        yield column.exchanged
     if column.unit:
         yield f"unit {column.unit}"
     if column.censored:

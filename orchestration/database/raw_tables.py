@@ -63,6 +63,9 @@ create table if not exists raw.source_finding (
 create table if not exists raw.patient_link (
     sender_id varchar, hospital_id varchar, delivery_id varchar, load_id varchar, patient_key varchar,
     identifier varchar, link_hash varchar);
+create table if not exists raw.date_cells (load_id varchar, export_id varchar, field varchar);
+create table if not exists raw.exchanged_dates (
+    load_id varchar, export_id varchar, field varchar, source_file varchar, source_sheet varchar, texts_like varchar);
 create table if not exists raw.load_subject (load_id varchar, subject varchar);
 create table if not exists raw.delivery_decision (load_id varchar primary key, judged_by varchar);
 create table if not exists raw.delivery_comparison (load_id varchar primary key, compared_loads varchar);
@@ -99,6 +102,7 @@ create table if not exists raw.registry_export (export_id varchar, sender_id var
 create table if not exists raw.registry_column (export_id varchar, entity varchar, field varchar, column_name varchar);
 create table if not exists raw.registry_date_format (
     export_id varchar, field varchar, formats varchar[], two_digit_year_pivot integer, has_two_orders boolean);
+create table if not exists raw.registry_antibody_scale (export_id varchar, scale varchar);
 create table if not exists raw.registry_offset (export_id varchar, field varchar, offset_unit varchar);
 create table if not exists raw.registry_code (sender_id varchar, kind varchar, source_text varchar, code varchar);
 create table if not exists raw.registry_result (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import duckdb
@@ -18,8 +19,11 @@ from orchestration.registry.folder import Registry
 from orchestration.registry.mapping import Mapping
 
 
-def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
-    """Lay the registry's rules (hospitals, formats, codes, windows, endpoints) into schema raw, in one transaction."""
+def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry, today: date) -> None:
+    """Lay the registry's rules (hospitals, formats, codes, windows, endpoints) into schema raw, in one transaction.
+
+    ``today`` is the day after which nothing can have happened.
+    """
     rows: dict[str, list[tuple[Any, ...]]] = {
         "registry_hospital": [h for m in registry.mappings.values() for h in _hospitals(m)],
         "registry_sender": [
@@ -54,7 +58,13 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry) -> No
         "registry_visit_window": [
             (w.visit, w.nominal_month, w.nominal_day, w.from_day, w.to_day) for w in registry.file.visit_schedule
         ],
-        "registry_setting": [("observation_window_days", str(registry.file.observation_window_days))],
+        "registry_setting": [
+            ("observation_window_days", str(registry.file.observation_window_days)), ("today", today.isoformat()),
+        ],
+        "registry_antibody_scale": [
+            (m.export_id(x), x.antibodies.scale)
+            for m in registry.mappings.values() for x in m.exports if x.antibodies and x.antibodies.scale
+        ],
         "registry_endpoint": sorted({
             (name, role, event, endpoint.horizon_months)
             for study in registry.studies.values() for name, endpoint in study.endpoints.items()

@@ -193,6 +193,7 @@ def _sheet_table(sheet: SheetRows, name: str, kind: str, spec: ReadSpec) -> Sour
         spec=spec,
         used=set(sheet.used),
         findings=findings,
+        date_cells=sheet.date_cells,
     )
 
 
@@ -217,4 +218,5 @@ def read_statistics(path: Path, name: str, kind: str, spec: ReadSpec, workdir: P
         encoding=found["encoding"],
         format=kind,
         spec=spec,
+        date_cells=found["date_cells"],
     )

@@ -55,6 +55,9 @@ def read_parquet(path: Path, name: str, spec: ReadSpec, connection: duckdb.DuckD
         rows=rows,
         malformed=bad,
         findings=kept_findings(len(damaged) - len(bad)),
+        date_cells=frozenset(
+            name for name, (_, kind) in zip(names, columns, strict=True) if kind == "DATE" or kind.startswith("TIMESTAMP")
+        ),
     )
 
 

@@ -9,6 +9,7 @@ range's first column.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ class SheetRows:
     used: list[int]
     digits_lost: list[tuple[int, int, int]]  # column, cells, first row
     struck_out: list[tuple[int, int, int]]  # the same of cells that are struck out
+    date_cells: list[int]  # columns in which a cell is a date
     place: int | None = None  # in the workbook, from 1
 
     def as_json(self) -> dict[str, Any]:
@@ -56,6 +58,7 @@ def write_sheet(
     lost: dict[int, list[int]] = {}
     struck_rows: dict[int, list[int]] = {}
     rows_struck = {row for row, _ in struck}
+    dated: set[int] = set()
     with RowWriter(target, spec.damaged_text == "keep") as writer:
         for number, row in following:
             if not any(cell != "" for cell in row):  # a sheet may hold a million such rows
@@ -66,6 +69,8 @@ def write_sheet(
             for i, cell in enumerate(row):
                 if type(cell) is float and abs(cell) >= WHOLE:
                     lost.setdefault(i, []).append(number + 1)
+                elif isinstance(cell, dt.date):
+                    dated.add(i)
             if number in rows_struck:
                 for i, cell in enumerate(cells):
                     if cell and (number, i) in struck:
@@ -78,7 +83,9 @@ def write_sheet(
     digits_lost, struck_out = (
         [(i, len(at), at[0]) for i, at in sorted(found.items())] for found in (lost, struck_rows)
     )
-    return SheetRows(name, header, header_row, writer.done(), sorted(used), digits_lost, struck_out)
+    return SheetRows(
+        name, header, header_row, writer.done(), sorted(used), digits_lost, struck_out, sorted(dated)
+    )
 
 
 class _Filler:

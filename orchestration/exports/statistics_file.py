@@ -9,6 +9,7 @@ leave them out.
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,12 @@ def read_statistics_file(
         values = meta.variable_value_labels if labels else {}
         with RowWriter(Path(workdir) / "table.csv", keep_damaged) as writer:
             start, count = 0, CHUNK_ROWS
+            dated: set[int] = set()
             while count == CHUNK_ROWS:
                 columns, _ = reader(
                     path, row_offset=start, row_limit=CHUNK_ROWS, output_format="dict", **known
                 )
+                dated |= {i for i, name in enumerate(names) if _holds_date(columns[name])}
                 texts = [_texts(columns[name], values.get(name, {}), decimal_mark) for name in names]
                 count = len(texts[0]) if texts else 0
                 for i, cells in enumerate(zip(*texts)):
@@ -46,7 +49,7 @@ def read_statistics_file(
                 start += count
     except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, UnicodeDecodeError, OverflowError) as error:
         raise _unreadable(type(error).__name__) from None
-    return {"columns": names, "encoding": meta.file_encoding, "written": writer.done().as_json()}
+    return {"columns": names, "encoding": meta.file_encoding, "written": writer.done().as_json(), "date_cells": sorted(dated)}
 
 
 def _reader(pyreadstat: Any, kind: str, suffix: str, path: str) -> Any:
@@ -78,6 +81,10 @@ def _unreadable(why: str) -> ExportFault:
         expected="a complete file",
         remedy="It is cut short or damaged, or its `encoding` must be stated; ask for it again, or for CSV.",
     )
+
+
+def _holds_date(values: list[Any]) -> bool:
+    return any(isinstance(value, dt.date) for value in values)
 
 
 def _texts(values: list[Any], labels: dict[Any, str], decimal_mark: str) -> list[str]:

@@ -68,6 +68,7 @@ class SourceTable:
     findings: tuple[Finding, ...] = ()
     in_order: InOrder | None = None
     sheet_place: int | None = None  # of the sheet in its workbook, from 1
+    date_cells: frozenset[str] = frozenset()  # columns in which a cell is a date, and no text
 
     @property
     def rows_in(self) -> int:
@@ -119,6 +120,7 @@ def written_table(
     findings: Sequence[Finding] = (),
     padded: bool = False,
     sheet_place: int | None = None,
+    date_cells: Iterable[int] = (),
 ) -> SourceTable:
     """The table that ``rows.RowWriter`` wrote under these names; ``used`` as for ``checked_header``."""
     columns = checked_header(names, header_row, used)
@@ -135,6 +137,7 @@ def written_table(
         malformed=written.malformed,
         findings=(*findings, *kept_findings(written.damaged_kept)),
         sheet_place=sheet_place,
+        date_cells=frozenset(columns[i] for i in date_cells if i < len(columns)),
     )
 
 

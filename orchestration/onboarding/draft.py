@@ -74,6 +74,11 @@ def _dates(tables: list[TableGuess]) -> list[str]:
         f'# {_scalar(c.name)}: day or month first? Every date can be read as {" and as ".join(c.formats)}; keep one, or rows are rejected'
         for c in doubtful
     ]
+    lines += [
+        f"# {_scalar(c.name)}: {c.exchanged}. Look at the order of a patient's rows, or ask; then map it as"
+        f" {{column: {_scalar(c.name, in_list=True)}, day_and_month: exchanged}} or with as_written"
+        for c in columns if c.exchanged
+    ]
     if any("%y" in f for f in formats):
         lines.append(f"two_digit_year_pivot: {date.today().year % 100}      # a guess, this year: two-digit years above it are of the last century")
     return lines

@@ -143,7 +143,7 @@ def _wide(table: TableProfile, found: TableGuess) -> set[str]:
     """Columns whose headers name tests, antibodies or signs."""
     entities = set()
     for column in table.columns:
-        if column.kind == "identifier" or (column.role and column.kind != "number"):
+        if column.kind in ("identifier", "date") or (column.role and column.kind != "number"):
             continue
         guess = _wide_guess(column)
         if guess is not None and not any(g.column == column.name for g in found.guesses):
@@ -240,6 +240,8 @@ def _other_fields(table: TableProfile, found: TableGuess, entity: str) -> None:
 def _field_fits(role: str, column: ColumnProfile) -> tuple[bool, str]:
     named = "its header names the field"
     if role in DATED or role.endswith("_date"):
+        if column.exchanged:
+            return False, f"{named}; {column.exchanged}"
         return column.kind == "date", named if column.kind == "date" else f"{named}, its values are no dates"
     if role in NUMBERED:
         return column.kind == "number", named if column.kind == "number" else f"{named}, its values are no numbers"
@@ -262,12 +264,18 @@ def _record_date(table: TableProfile, found: TableGuess, entity: str) -> None:
     dates = [c for c in table.columns if c.kind == "date"]
     for role in roles:
         if named := [c for c in dates if c.role == role]:
-            found.guesses += [Guess(c.name, (entity, name), 1.0, "its header names the date") for c in named]
+            found.guesses += [
+                Guess(c.name, (entity, name), 0.7, f"its header names the date; {c.exchanged}") if c.exchanged
+                else Guess(c.name, (entity, name), 1.0, "its header names the date")
+                for c in named
+            ]
             return
     plain = [c for c in dates if c.role == "date"]
     for column in plain:
         only = len(dates) == 1
-        found.guesses.append(Guess(column.name, (entity, name), CERTAIN if only else 0.7, "the only date" if only else "one of several dates"))
+        confidence = CERTAIN if only and not column.exchanged else 0.7
+        why = "the only date" if only else "one of several dates"
+        found.guesses.append(Guess(column.name, (entity, name), confidence, f"{why}; {column.exchanged}" if column.exchanged else why))
 
 
 def _keys(table: TableProfile, found: TableGuess, entities: set[str]) -> None:

@@ -11,14 +11,16 @@ import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date
 from functools import cache
 from pathlib import Path
 
 import duckdb
 
 from orchestration.exports import SourceTable
+from orchestration.exports.exchanged_dates import sign_of
 from orchestration.onboarding import redcap
+from orchestration.onboarding.date_formats import formats_of, partial_formats_of, reads
 from orchestration.onboarding.shapes import AS_IT_IS, Sample, Shape, open_sample
 from orchestration.onboarding.told import pattern_of, told_column, told_fault
 from orchestration.registry import catalogue
@@ -30,12 +32,6 @@ MOST = 0.95  # of a column's filled cells: enough to call it a date or a number
 FEW_WORDS = 20  # distinct texts: a column of words, not of prose or names
 FEW_NAMES = 5  # distinct texts: fewer are words, whatever they look like
 FEWEST_SHOWN = 5  # a word that stands in fewer rows is counted, not shown
-DATE_FORMATS = tuple(
-    date + time
-    for date in ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%d-%b-%Y",
-                 "%d %b %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%Y%m%d")
-    for time in ("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S")
-)
 PARTIAL_FORMATS = ("%Y-%m", "%Y/%m", "%Y.%m", "%Y年%m月", "%m/%Y", "%m.%Y", "%Y")  # read as dates only beside whole ones
 NUMBER = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?\s*(?:[HhLl]{1,2}|[↑↓*])?\s*")
 _SIGN = r"\s*[<>≤≥=]*\s*[+-]?"
@@ -66,6 +62,7 @@ class ColumnProfile:
     kind: str  # identifier, date, number, words, text, blank
     why_identifier: str = ""
     formats: tuple[str, ...] = ()  # the date formats that read every date
+    exchanged: str = ""  # the sign that a spreadsheet has exchanged day and month
     censored: int = 0
     decimal_commas: int = 0
     decimal_points: int = 0
@@ -236,13 +233,15 @@ def _table(
     where: Where | None,
 ) -> TableProfile:
     count = connection.execute(f"select count(*) from sample where {rows}").fetchall()[0][0]
-    columns = tuple(_column(connection, i, name, rows, dictionary.get(name)) for i, name in enumerate(table.columns))
+    columns = tuple(
+        _column(connection, i, name, rows, dictionary.get(name), name in table.date_cells) for i, name in enumerate(table.columns)
+    )
     total = count if where or count < min(table.rows, ROWS_LOOKED_AT) else table.rows
     return TableProfile(table.file, table.sheet, table.format, table.encoding, total, len(table.malformed), columns, where)
 
 
 def _column(
-    connection: duckdb.DuckDBPyConnection, i: int, name: str, rows: str, entry: redcap.Entry | None
+    connection: duckdb.DuckDBPyConnection, i: int, name: str, rows: str, entry: redcap.Entry | None, has_date_cells: bool = False
 ) -> ColumnProfile:
     filled, distinct = connection.execute(f"select count(c{i}), count(distinct c{i}) from sample where {rows}").fetchall()[0]
     counted = connection.execute(
@@ -264,9 +263,12 @@ def _column(
     total = sum(values.values())
     suspects = {v: n for v, n in values.items() if v in SUSPECTS}
     honest = {v: n for v, n in values.items() if v not in suspects} or values
-    formats = date_formats(honest, looks_dated=role.endswith("date"))
+    formats = date_formats(honest, looks_dated=role.endswith("date") or _DATE_WORDS.search(label or name) is not None)
     if formats:
-        return ColumnProfile(**common, kind="date", formats=formats, suspects=suspects, values=values)
+        sign = sign_of(values, has_date_cells)
+        return ColumnProfile(
+            **common, kind="date", formats=formats, suspects=suspects, values=values, exchanged=sign.sentence() if sign else ""
+        )
     numbers = {v: n for v, n in honest.items() if NUMBER.fullmatch(v)}
     if sum(numbers.values()) >= MOST * sum(honest.values()):
         return ColumnProfile(
@@ -298,14 +300,20 @@ def _odd(suspects: dict[str, int], numbers: dict[str, int]) -> dict[str, int]:
 
 # dates
 
+_DATE_WORDS = re.compile(r"(?i)date(?!d)|datum|fecha|tarih|日期|日付|时间|날짜|\bdata\b")
+_WEAK = ("%Y%m%d", "%Y%m%d%H%M%S", "%Y-%j")  # of digits that may be a number, unless a header speaks of dates
+
+
 def date_formats(values: dict[str, int], looks_dated: bool) -> tuple[str, ...]:
     """The fewest formats that read every value, most first; several that read the same are all given (a doubt)."""
     total = sum(values.values())
-    sample = list(values)[:500]
-    found = [f for f in DATE_FORMATS if (looks_dated or f != "%Y%m%d") and any(_reads(f, v) for v in sample)]
-    partial = [f for f in PARTIAL_FORMATS if (found or looks_dated) and any(_reads(f, v) for v in values)]
+    found = list(dict.fromkeys(f for v in list(values)[:500] for f in formats_of(v)))
+    found = [f for f in found if looks_dated or f not in _WEAK or (f == "%Y%m%d" and all(_reads(f, v) for v in values))]
+    found = [f for f in found if not f.startswith("%y") or not any(_reads(f, v) and _year(f, v) > date.today().year for v in values)]
+    named = dict.fromkeys(f for v in list(values)[:500] for f in partial_formats_of(v))
+    partial = [f for f in (*PARTIAL_FORMATS, *named) if (found or looks_dated) and any(_reads(f, v) for v in values)]
     reading = {f: {v for v in values if _reads(f, v)} for f in (*found, *partial)}
-    for format in sorted(found, key=lambda f: (-len(reading[f]), DATE_FORMATS.index(f))):
+    for format in sorted(found, key=lambda f: -len(reading[f])):
         if sum(values[v] for v in reading[format]) >= MOST * total:
             alike = [g for g in found if g != format and reading[g] == reading[format]]
             return (format, *alike, *(g for g in partial if reading[g] - reading[format]))
@@ -321,19 +329,19 @@ def date_formats(values: dict[str, int], looks_dated: bool) -> tuple[str, ...]:
 
 
 def is_ambiguous(formats: tuple[str, ...]) -> bool:
-    """Whether two of the formats read the same texts as different days."""
-    return any(
-        {"%d", "%m"} <= set(re.findall("%[dm]", f)) and f.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m") in formats
-        for f in formats
-    )
+    """Whether two of the formats read the same texts as different days: they differ in nothing but the order of year, month and day."""
+    shapes = [re.sub("%[Yymd]", "%?", f) for f in formats if {"%d", "%m"} <= set(re.findall("%[dm]", f))]
+    return len(set(shapes)) < len(shapes)
 
 
-@cache
 def _reads(format: str, text: str) -> bool:
-    try:
-        return 1890 <= datetime.strptime(text, format).year <= 2100
-    except ValueError:
-        return False
+    time = reads(format, text)
+    return time is not None and 1890 <= time.year <= 2100
+
+
+def _year(format: str, text: str) -> int:
+    time = reads(format, text)
+    return time.year if time else 0
 
 
 def _all_serials(values: dict[str, int]) -> bool:

@@ -51,7 +51,7 @@ rejected as (
         r.source_column,
         'expected ' || rules.expected as expected, r.hospital_id
     from quality.rejected_row as r join intermediate.rejection_rules as rules using (rule)
-    where r.sender_id = $sender and r.counts_against_threshold
+    where r.sender_id = $sender and (r.counts_against_threshold or r.rule = 'relapse_before_onset')
 ),
 implausible as (
     select 'implausible', m.load_id, o.source_file, o.source_sheet, o.source_row, 'observations', 'value', o.source_column,

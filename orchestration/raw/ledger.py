@@ -22,7 +22,7 @@ from orchestration.raw.verdict import Decision, Verdict
 
 LOAD_TABLES = (
     *(f"raw.{e}" for e in RAW_FIELDS), "raw.delivery_file", "raw.source_table", "raw.source_finding", "raw.rejected_line",
-    "raw.patient_link", "raw.load_subject",
+    "raw.patient_link", "raw.load_subject", "raw.date_cells", "raw.exchanged_dates",
 )
 
 

@@ -21,10 +21,11 @@ from orchestration.exports.errors import unmarked
 from orchestration.landing.inventory import Inventory
 from orchestration.raw import linkage, person_texts, pseudonym
 from orchestration.raw.cell_sql import cell_text, is_taken, literal, origin, without_blanks
+from orchestration.raw.exchanged_dates import ExchangedDates
 from orchestration.raw.ledger import remove_load, utc_now
 from orchestration.raw.tables import DeliveredTable, Survey, label_of, named_columns
 from orchestration.raw.verdict import DeliveryRefused, LoadSummary
-from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES, ColumnSource, Entity, Patients, WideEntity
+from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES, ColumnSource, Entity, Patients, WideEntity, is_date
 from orchestration.registry.folder import Registry
 from orchestration.registry.mapping import CodeList, Export
 from orchestration.registry.person_numbers import blanked
@@ -132,6 +133,9 @@ class _Loader(Survey):
             self._reject_strays(part, stray)
         if self.rejected_rows:
             none = f"({none} or source_row in ({', '.join(map(str, self.rejected_rows))}))"
+        exchanged, undecided = self.exchanged_dates(part, cells, none)
+        faults += undecided
+        self._record_dates(part, exchanged)
         unexpected = self._reject_lines(part, cells, none) + strays + self._reject_persons(part)
         summary.rows_read += rows
         summary.rows_malformed += len(table.malformed) + unexpected
@@ -156,6 +160,25 @@ class _Loader(Survey):
         self.connection.execute(
             "drop table if exists incoming_decoded; drop table if exists incoming_looked_up; drop table if exists incoming_checked"
         )
+
+    def _record_dates(self, part: DeliveredTable, exchanged: list[ExchangedDates]) -> None:
+        """Which dates come from date cells, and of which day and month are exchanged."""
+        load, table = self.inventory.load_id, part.table
+        cells = {
+            (load, self.mapping.export_id(export), field)
+            for export in part.exports for _, entity in export.entities() for field, source in entity.fields()
+            if is_date(field) and table.date_cells & set(source.columns)
+        }
+        for row in sorted(cells):
+            self.connection.execute(
+                "insert into raw.date_cells select ?, ?, ? where not exists (from raw.date_cells where load_id = ? and export_id = ? and field = ?)",
+                [*row, *row],
+            )
+        for found in exchanged:
+            self.connection.execute(
+                "insert into raw.exchanged_dates values (?, ?, ?, ?, ?, ?)",
+                [load, self.mapping.export_id(found.export), found.field, table.file, table.sheet, found.texts_like],
+            )
 
     def _reject_strays(self, part: DeliveredTable, stray: str) -> None:
         """Keep the place of each."""

@@ -17,7 +17,9 @@ import duckdb
 from orchestration.exports import BLANKS, ExportFault, ReadSpec, SourceTable, UnreadPart, left_unread, open_tables
 from orchestration.landing.inventory import DeliveredFile, Inventory
 from orchestration.landing.names import Names, columns_spelled, linked
+from orchestration.raw import exchanged_dates
 from orchestration.raw.cell_sql import code_list_sql, literal, without_blanks
+from orchestration.raw.exchanged_dates import ExchangedDates
 from orchestration.registry.entities import Patients, is_named
 from orchestration.registry.folder import Registry
 from orchestration.registry.mapping import CodeList, Export, Mapping, is_called
@@ -304,14 +306,17 @@ class Survey:
         return f"(case {' '.join(tests)} end)" if tests else "(null)"
 
     def second_tables(self, opened: list[DeliveredTable]) -> list[str]:
-        """Sheets that hold another table below the first."""
+        """Sheets that hold another table below the first, and dates of which nobody can tell day from month."""
         faults: list[str] = []
         for part in opened:
             if all(export.is_ignored for export in part.exports):
                 continue
             cells = {c: f"c{i}" for i, c in enumerate(part.table.columns)}
             part.table.load(self.connection, "incoming", part.wanted)
-            faults += self.second_table(part, cells, self.stray(part, cells))
+            stray = self.stray(part, cells)
+            faults += self.second_table(part, cells, stray)
+            cells |= {c: "null::varchar" for x in part.exports for _, c in named_columns(x) if c not in cells}
+            faults += self.exchanged_dates(part, cells, f"{stray} is not null")[1]
             part.table.unload(self.connection, "incoming")
         return faults
 
@@ -325,6 +330,13 @@ class Survey:
             f"{self._place(label_of(part.table))}: row {row} repeats a column's name above other names: two tables on one sheet;"
             " expected one; ask for each as a sheet or a file of its own"
         ]
+
+    def exchanged_dates(self, part: DeliveredTable, cells: dict[str, str], none: str) -> tuple[list[ExchangedDates], list[str]]:
+        """Dates whose day and month a spreadsheet has exchanged, and the columns in which nobody can tell."""
+        found, faults = exchanged_dates.find(
+            self.connection, self.mapping, part.exports, cells, set(part.table.date_cells), none
+        )
+        return found, [f"{self._place(label_of(part.table))}: {fault}" for fault in faults]
 
     def _place(self, file: str = "") -> str:
         return f"{self.inventory.sender}/{self.inventory.delivery}" + (f"/{file}" if file else "")

@@ -101,6 +101,9 @@ class ColumnSource(Strict):
     )
     when: Where = Field(default_factory=dict, description="Only of rows in which these columns hold these texts.")
     dates: DateFormats | None = Field(None, description="Of a date: its formats, instead of the export's `dates`.")
+    day_and_month: Literal["as_written", "exchanged"] | None = Field(
+        None, description="Of a date in a column that looks as if a spreadsheet had exchanged day and month: what holds."
+    )
     missing: list[str] = Field(default_factory=list, description="Texts of this column that mean: not known.")
 
     @model_validator(mode="before")
@@ -119,8 +122,8 @@ class ColumnSource(Strict):
     def one_source(self) -> ColumnSource:
         if (self.column is None) == (self.constant is None):
             raise ValueError("give either column or constant")
-        if any(not isinstance(a, str) and (a.dates is not None or a.missing) for a in self.alternatives):
-            raise ValueError("dates and missing are of the field; write them beside its list of columns, not inside")
+        if any(not isinstance(a, str) and (a.dates or a.day_and_month or a.missing) for a in self.alternatives):
+            raise ValueError("dates, day_and_month and missing are of the field; write them beside its list of columns, not inside")
         return self
 
     @field_validator("part")
@@ -183,8 +186,9 @@ class Entity(Strict):
     @model_validator(mode="after")
     def formats_of_dates(self) -> Entity:
         for name, source in [*self.fields(), *(getattr(self, "values", None) or {}).items()]:
-            if source.dates is not None and not is_date(name):
-                raise ValueError(f"{name} is no date; dates belong to fields such as visit_date or observed_on")
+            stated = [key for key in ("dates", "day_and_month") if getattr(source, key) is not None]
+            if stated and not is_date(name):
+                raise ValueError(f"{name} is no date; {stated[0]} belongs to fields such as visit_date or observed_on")
         return self
 
     def fields(self) -> Iterator[tuple[str, ColumnSource]]:
@@ -274,6 +278,9 @@ class Antibodies(WideEntity):
     result: ColumnSource | None = None
     assay: ColumnSource | None = None
     cut_off: ColumnSource | None = None
+    scale: Literal["class", "intensity"] | None = Field(
+        None, description="What numbers of a blot are: classes 0 to 4 (0, +, ++, +++), or intensities of its bands."
+    )
 
     @model_validator(mode="after")
     def long_or_wide(self) -> Antibodies:

@@ -9,7 +9,7 @@ from datetime import date
 
 import duckdb
 
-from orchestration.database.raw_tables import BEING_BUILT, BUILT_BY_RULES, put_state, state
+from orchestration.database.raw_tables import BEING_BUILT, BUILT_BY_RULES, RAW_FIELDS, put_state, state
 from orchestration.database.rules import write_rules
 from orchestration.database.warehouse_file import warehouse
 from orchestration.raw.changes import compare_again
@@ -25,8 +25,11 @@ RULES_TOLD, ROWS_TOLD = 5, 10  # of a delivery that is refused for its rows
 LAYERS = ("staging", "intermediate", "marts", "quality")
 
 
-def build(registry: Registry) -> tuple[list[dbt.NodeResult], dict[str, int]]:
+def build(registry: Registry, today: date | None = None) -> tuple[list[dbt.NodeResult], dict[str, int]]:
     """Bring every model up to date with the loads in force; returns what each node did, and rows by table.
+
+    ``today``, the computer's own day unless it is given, is a setting of the build: what is dated after it is rejected. Rows that
+    were rejected so and whose day has come mean a full refresh.
 
     The rules that the tables were built by are kept beside them: other rules, or a build that was cut short while it
     applied them, mean a full refresh. Corrections are found in the loads first: when one no longer holds, nothing is built. A
@@ -34,9 +37,10 @@ def build(registry: Registry) -> tuple[list[dbt.NodeResult], dict[str, int]]:
     force, its predecessor back into force, and the touched patients are built again.
     """
     rules = dbt.project_digest() + registry.rules_digest()
+    today = today or date.today()
     with warehouse(registry.warehouse) as connection:
-        write_rules(connection, registry)
-        fresh = state(connection, BUILT_BY_RULES) == rules
+        fresh = state(connection, BUILT_BY_RULES) == rules and not _days_have_come(connection, today)
+        write_rules(connection, registry, today)
         if not fresh:
             put_state(connection, BUILT_BY_RULES, f"{BEING_BUILT} {rules}")
     log.info("models: %s", "what the new deliveries touch" if fresh else "all of them, for rules or models are new")
@@ -52,6 +56,17 @@ def build(registry: Registry) -> tuple[list[dbt.NodeResult], dict[str, int]]:
         results = dbt.build(registry, full_refresh=False, with_seeds=False)
     with warehouse(registry.warehouse) as connection:
         return results, _row_counts(connection)
+
+
+def _days_have_come(connection: duckdb.DuckDBPyConnection, today: date) -> bool:
+    """Whether a row that was rejected as dated after today no longer is, or the build's day lies before the last build's."""
+    last = connection.execute("select value from raw.registry_setting where setting = 'today'").fetchone()
+    if last is None or today.isoformat() <= last[0]:
+        return last is not None and today.isoformat() < last[0]
+    return any(
+        connection.execute(f"select count(*) from staging.stg_{entity} where not_before <= ?", [today]).fetchall()[0][0]
+        for entity in RAW_FIELDS
+    )
 
 
 def _settle(registry: Registry) -> None:

@@ -49,6 +49,7 @@ understood as (
         p.patient_key is not null as is_known_patient,
         coalesce(t.stated_hospital, p.only_hospital) as hospital_id,
         p.origin_date,
+        p.birth_iso,
         n.code as antibody_id,
         n.is_unwanted,
         n.is_doubtful,
@@ -83,6 +84,8 @@ ruled as (
         case when u.cut_off_number is null and r.result_kind = 'numeric' then r.borderline_low end as borderline_low,
         case when u.cut_off_number is null then coalesce(r.result_at_threshold, 'positive') else 'positive' end
             as result_at_cut_off,
+        u.scale = 'class' and u.cut_off_number is null and u.comparator is null and u.value in (0, 1, 2, 3, 4) as is_class,
+        u.may_be_class and r.result_kind = 'numeric' and r.threshold > 4 as is_scale_open,
     from graded as u
     left join assay_rules as r on r.assay_id = u.assay_id
 ),
@@ -94,6 +97,9 @@ decided as (
         *,
         case
             when graded_result is not null then graded_result
+            when is_class then case when value = 0 then 'negative' else 'positive' end
+            when scale = 'class' and cut_off_number is null then null
+            when is_scale_open then null
             when titre is not null and comparator = '<' then
                 case when titre <= cut_off_of_titre then 'negative' end
             when titre is not null and comparator = '<=' then
@@ -111,6 +117,7 @@ decided as (
         end as result,
         case
             when graded_result is not null then 'grade_in_words'
+            when is_class then 'class_as_stated'
             when cut_off_number is not null then 'cut_off_as_sent'
             else rule_id
         end as positivity_rule,
@@ -123,6 +130,7 @@ judged as (
         case
             when resolved_patient is null then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
             when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
+            when {{ is_before('tested_date_iso', 'birth_iso') }} then {'rule': 'date_before_birth', 'column_name': 'tested_on', 'found': tested_date_iso}
             when is_unwanted then {'rule': 'antibody_not_wanted', 'column_name': 'antibody', 'found': antibody_source}
             when is_doubtful
                 then {'rule': 'antibody_ambiguous', 'column_name': 'antibody', 'found': antibody_source}
@@ -130,6 +138,7 @@ judged as (
             when assay_id is null then {'rule': 'assay_unknown', 'column_name': 'assay', 'found': assay_source}
             when grade_is_doubtful
                 then {'rule': 'grade_ambiguous', 'column_name': 'result', 'found': result_text}
+            when result is null and is_scale_open then {'rule': 'antibody_scale_unknown', 'column_name': 'result', 'found': result_text}
             when result is null then {'rule': 'antibody_result_unreadable', 'column_name': 'result', 'found': result_text}
         end as fault,
     from decided

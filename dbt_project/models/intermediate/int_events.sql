@@ -34,6 +34,8 @@ understood as (
         p.patient_key is not null as is_known_patient,
         coalesce(t.stated_hospital, p.only_hospital) as hospital_id,
         p.origin_date,
+        p.birth_iso,
+        p.onset_date_iso,
         n.code as event_id,
         n.is_unwanted,
         n.is_doubtful,
@@ -57,6 +59,7 @@ judged as (
         case
             when resolved_patient is null then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
             when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
+            when {{ is_before('event_date_iso', 'birth_iso') }} then {'rule': 'date_before_birth', 'column_name': 'event_date', 'found': event_date_iso}
             when is_unwanted then {'rule': 'event_not_wanted', 'column_name': 'event', 'found': event_source}
             when is_doubtful then {'rule': 'event_ambiguous', 'column_name': 'event', 'found': event_source}
             when event_id is null then {'rule': 'event_unknown', 'column_name': 'event', 'found': event_source}
@@ -84,6 +87,9 @@ select
     coalesce(event_offset_days, date_diff('day', origin_date, event_date)::double) as offset_or_origin_days,
     event_offset_days, status, detail, event_source,
     correction_id, delivery_id, load_id, source_file, source_sheet, source_row, source_column,
+    -- unlikely, and asked: the disease may have been there before anybody named it
+    case when fault is null and event_id = 'relapse' and status = 'present' and {{ is_before('event_date_iso', 'onset_date_iso') }}
+        then {'rule': 'relapse_before_onset', 'column_name': 'event_date', 'found': event_date_iso} end as note,
     fault,
     fault is not null as is_rejected,
     coalesce(rank_in_event > 1, false) as is_superseded,

@@ -14,7 +14,10 @@ judged as (
     select
         t.* exclude (hospital_id),
         coalesce(t.hospital_id, p.only_hospital) as hospital_id,
-        case when p.patient_key is null then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar} end as fault,
+        case
+            when p.patient_key is null then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
+            when {{ is_before('t.last_seen_date_iso', 'p.birth_iso') }} then {'rule': 'date_before_birth', 'column_name': 'last_seen_date', 'found': t.last_seen_date_iso}
+        end as fault,
     from touched as t
     left join patients as p using (sender_id, patient_key)
 ),

@@ -177,6 +177,7 @@ converted as (
         t.* replace ({{ number_or_titre }} as value),
         coalesce(t.stated_hospital, p.only_hospital) as hospital,
         p.patient_key is not null as is_known_patient,
+        p.birth_iso,
         m.* exclude (sender_id, concept_source, unit_source, unit_source_2),
         case
             when m.kind not in ('coded', 'text') then null
@@ -210,6 +211,7 @@ judged as (
             when is_mark then {'rule': 'value_missing', 'column_name': 'value', 'found': value_text}
             when resolved_patient is null then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
             when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
+            when {{ is_before('observed_date_iso', 'birth_iso') }} then {'rule': 'date_before_birth', 'column_name': 'observed_on', 'found': observed_date_iso}
             when is_unwanted then {'rule': 'concept_not_wanted', 'column_name': 'concept', 'found': concept_source}
             when is_doubtful
                 then {'rule': 'concept_ambiguous', 'column_name': 'concept', 'found': concept_source}

@@ -26,6 +26,7 @@ judged as (
         n.code as treatment_id,
         case
             when p.patient_key is null then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
+            when {{ is_before('t.start_date_iso', 'p.birth_iso') }} then {'rule': 'date_before_birth', 'column_name': 'start_date', 'found': t.start_date_iso}
             when n.is_unwanted then {'rule': 'treatment_not_wanted', 'column_name': 'treatment', 'found': t.treatment_source}
             when n.is_doubtful
                 then {'rule': 'treatment_ambiguous', 'column_name': 'treatment', 'found': t.treatment_source}

@@ -7,9 +7,7 @@ with staged as (
 ),
 
 patients as (
-    select sender_id, patient_key, min(hospital_id) as only_hospital, min(origin_date) as origin_date
-    from {{ ref('int_patients') }}
-    group by all
+    {{ known_patients() }}
 ),
 
 placed as (
@@ -21,6 +19,7 @@ placed as (
         p.patient_key is null as is_orphan,
     from staged as v
     left join patients as p using (sender_id, patient_key)
+    where not {{ is_before('v.visit_date_iso', 'p.birth_iso') }}
 ),
 
 deduplicated as (

@@ -13,7 +13,9 @@ described as (
     select
         p.sender_id, p.hospital_id, p.patient_key, p.sex, p.birth_year, p.onset_date_iso,
         coalesce(p.age_at_onset_years, {{ years_between('p.birth_date', 'p.onset_date') }}) as age_at_onset_years,
-        coalesce(p.disease_duration_months, date_diff('day', p.onset_date, o.baseline_date) / {{ days_per_month() }}) as disease_duration_months,
+        -- an onset behind the baseline leaves no duration
+        coalesce(p.disease_duration_months, case when p.onset_date <= o.baseline_date
+            then date_diff('day', p.onset_date, o.baseline_date) / {{ days_per_month() }} end) as disease_duration_months,
         p.diagnosis, o.origin_date, o.baseline_date, o.baseline_days, p.has_conflict, p.correction_id,
         p.source.delivery_id as delivery_id, p.source.source_file as source_file,
         p.source.source_sheet as source_sheet, p.source.source_row as source_row,

@@ -44,6 +44,27 @@ at_intermediate as (
     where not v.is_rejected
     union all
     select
+        v.sender_id, v.hospital_id, v.delivery_id, v.load_id, v.source_file, v.source_sheet, v.source_row,
+        'intermediate' as layer, 'visits' as entity, 'date_before_birth' as rule, 'visit_date' as field, null::varchar as column_name, null::varchar as source_column,
+        v.visit_date_iso as found, true as is_row,
+    from {{ ref('stg_visits') }} as v
+    join ({{ known_patients() }}) as p using (sender_id, patient_key)
+    where not v.is_rejected and {{ is_before('v.visit_date_iso', 'p.birth_iso') }}
+    union all
+    select
+        sender_id, hospital_id, f.place.delivery_id, f.place.load_id, f.place.source_file, f.place.source_sheet, f.place.source_row,
+        'intermediate' as layer, 'patients' as entity, f.rule as rule, f.column_name as field, null::varchar as column_name, null::varchar as source_column,
+        f.found as found, false as is_row,
+    from (select *, unnest(faults) as f from {{ ref('int_patients') }})
+    union all
+    select
+        sender_id, hospital_id, delivery_id, load_id, source_file, source_sheet, source_row,
+        'intermediate' as layer, 'events' as entity, note.rule as rule, note.column_name as field, null::varchar as column_name, source_column,
+        note.found as found, false as is_row,
+    from {{ ref('int_events') }}
+    where note is not null
+    union all
+    select
         p.sender_id, p.hospital_id, p.delivery_id, p.load_id, p.source_file, p.source_sheet, p.source_row,
         'intermediate' as layer, 'patients' as entity, 'hospital_missing' as rule, 'hospital_id' as field, null::varchar as column_name, null::varchar as source_column,
         null::varchar as found, true as is_row,

@@ -34,9 +34,8 @@ accepted as (
     from {{ ref('stg_patients') }}
     where not is_rejected and hospital_id is not null and load_id in ({{ loads }}) group by all
     union all
-    select v.load_id, v.source_file, v.source_sheet, 'visits', count(*)
-    from {{ ref('stg_visits') }} as v semi join {{ ref('int_patients') }} as p using (sender_id, patient_key)
-    where not v.is_rejected and v.load_id in ({{ loads }}) group by all
+    select load_id, source_file, source_sheet, 'visits', count(*) from ({{ visits_in_life() }})
+    where load_id in ({{ loads }}) group by all
     {% for entity, model in {'observations': 'int_observations', 'antibodies': 'int_antibody_results', 'events': 'int_events',
                              'treatments': 'int_treatments', 'follow_up': 'int_follow_up'}.items() %}
     union all

@@ -22,6 +22,7 @@ select
     status_text,
     status_text is not null and status_text_is_missing as status_is_missing,
     detail,
+    not_before,
     correction_id,
     faults,
     {{ reject('faults') }} as is_rejected,

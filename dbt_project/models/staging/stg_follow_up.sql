@@ -31,6 +31,7 @@ select
     last_seen_offset_days,
     status,
     reason,
+    not_before,
     correction_id,
     faults,
     {{ reject('faults') }} as is_rejected,

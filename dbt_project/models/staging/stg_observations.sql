@@ -1,6 +1,8 @@
 {{ config(materialized="incremental", pre_hook="{{ forget_loads() }}") }}
 
-{{ staged('observations', dates=['observed_on'], offsets=['observed_offset'], texts=['value_text'], word='concept_source') }},
+{%- set limit = ['reference_high'] if is_mapped('observations', 'reference_high') else [] %}
+
+{{ staged('observations', dates=['observed_on'], offsets=['observed_offset'], texts=limit + ['value_text'], word='concept_source') }},
 
 meanings as (
     select * from {{ source('raw', 'registry_result') }}
@@ -69,7 +71,10 @@ judged as (
                      ' or comparator_apart <> comparator_in_text))',
              'rule': 'comparator_unreadable', 'column': 'comparator', 'found': 'comparator_source'},
             {'when': '(value_text_is_missing)', 'rule': 'value_missing', 'column': 'value', 'found': 'value_text'},
-        ] + date_faults('observed_on', 'observed_on_times') + offset_faults('observed_offset')) }} as faults,
+        ] + ([
+            {'when': '(not reference_high_is_missing and try_cast(replace(trim(reference_high), \',\', \'.\') as double) is null)',
+             'rule': 'limit_unreadable', 'column': 'reference_high', 'found': 'reference_high'},
+        ] if limit else []) + date_faults('observed_on', 'observed_on_times') + offset_faults('observed_offset')) }} as faults,
     from read
 )
 
@@ -92,6 +97,7 @@ select
     unit_in_cell is not null as has_unit_in_cell,
     -- 0 and words stand for no limit
     case when try_cast(replace(trim(reference_high), ',', '.') as double) > 0 then '<=' || trim(reference_high) else reference_range end as reference_range,
+    not_before,
     correction_id,
     as_sent,
     faults,

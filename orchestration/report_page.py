@@ -76,6 +76,7 @@ class StudySections:
     reproduction: list[PrintedTable]
     reproduction_details: list[PrintedTable]
     agreement: tuple[int, int, int]
+    statements: str  # how many hold, in words; empty without statements
 
     @property
     def sizes(self) -> list[tuple[str, str, str]]:
@@ -207,7 +208,7 @@ def study_sections(study: StudyFrames) -> StudySections:
         survival_figure,
         tables,
     )
-    from analytics.reproduction import agreement
+    from analytics.reproduction import agreement, statement_counts, statement_words
 
     endpoints = list(
         dict.fromkeys(
@@ -268,10 +269,12 @@ def study_sections(study: StudyFrames) -> StudySections:
             [
                 provenance_tables.reproduction_summary(study),
                 provenance_tables.reproduction_table(study, agrees=False),
+                provenance_tables.statement_table(study),
             ]
         ),
         reproduction_details=_made([provenance_tables.reproduction_table(study, agrees=True)]),
         agreement=agreement(study.rows("reproduction")),
+        statements=statement_words(statement_counts(study.rows("reproduction"))),
     )
 
 

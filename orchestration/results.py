@@ -53,7 +53,8 @@ TABLES = {
     "norm_band": "What healthy people of an age score, with its source. One row per analysis and band.",
     "norm_patient": "Scores at the age of the visit, numbered without meaning. One row per analysis, patient and visit.",
     "finding": "What the numbers can and cannot say. One row per finding.",
-    "reproduction": "Printed values beside computed ones. One row per value that the publication printed.",
+    "reproduction": "Printed values beside computed ones. One row per value that the publication"
+    " printed, and one per statement of its text.",
 }
 PREVIEW_ROWS = 12
 
@@ -83,7 +84,9 @@ def compute(registry: Registry) -> dict[str, "pd.DataFrame"]:
     import pandas as pd
 
     from analytics import study_results
+    from analytics.cohort import build_cohort
     from analytics.reproduction import reproduce
+    from analytics.statement_evidence import evidence
 
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     with duckdb.connect(str(candidate_file(registry)), read_only=True) as connection:
@@ -91,7 +94,10 @@ def compute(registry: Registry) -> dict[str, "pd.DataFrame"]:
         identity = frames["release_info"]["release_id"].iloc[0]
     for study in registry.studies.values():
         found = study_results.run_study(study, frames)
-        found["reproduction"] = reproduce(registry.papers.get(study.study), found)
+        paper = registry.papers.get(study.study)
+        has_statements = paper is not None and bool(paper.statements)
+        judged_by = evidence(paper, build_cohort(study, frames), found) if has_statements else None
+        found["reproduction"] = reproduce(paper, found, judged_by)
         for name, frame in study_results.stamp(found, study.study, identity).items():
             parts[name].append(frame)
     return {name: pd.concat(found, ignore_index=True) if found else pd.DataFrame() for name, found in parts.items()}

@@ -2,8 +2,8 @@
 
 Belongs here: which result answers which printed value, and why one that differs does; a row for each statement too.
 Does not belong here: the rule of agreement (``printed_numbers.py``), what a statement means (``statements.py``), what
-a paper may state (``published.py``), how it looks (``provenance_tables.py``). Results are made without printed numbers: beside this comparison and the audit
-nothing reads them.
+a paper may state (``published.py``), how it looks (``provenance_tables.py``). Results are made without printed
+numbers: beside this comparison and the audit nothing reads them.
 """
 
 from __future__ import annotations

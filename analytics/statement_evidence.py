@@ -25,7 +25,11 @@ def evidence(paper: Paper, cohort: Cohort, results: Mapping[str, pd.DataFrame]) 
     visits = _visits(cohort)
     study = cohort.study
     stated = dict.fromkeys(name for row in paper.statements for name in row.variables)
-    measured = [name for name in stated if name in study.variables and study.variables[name].source in ("observation", "ratio")]
+    measured = [
+        name
+        for name in stated
+        if name in study.variables and study.variables[name].source in ("observation", "ratio")
+    ]
     endpoints = [name for name in stated if name in study.endpoints]
     return Evidence(
         values=_values(cohort, measured, visits),
@@ -67,12 +71,21 @@ def _outcomes(cohort: Cohort, endpoints: list[str]) -> pd.DataFrame:
         enough = cohort.study.endpoints[endpoint].counted_from_months or np.inf
         rows = cohort.time_to(endpoint)
         is_known = rows["outcome_known"].astype(bool) | (rows["time_months"] >= enough)
-        parts.append(pd.DataFrame({
-            "group_id": rows["group_id"], "patient": rows["patient"], "endpoint": endpoint,
-            "happened": rows["is_relapse"].astype(float).where(is_known),
-        }))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(
-        columns=["group_id", "patient", "endpoint", "happened"])
+        parts.append(
+            pd.DataFrame(
+                {
+                    "group_id": rows["group_id"],
+                    "patient": rows["patient"],
+                    "endpoint": endpoint,
+                    "happened": rows["is_relapse"].astype(float).where(is_known),
+                }
+            )
+        )
+    return (
+        pd.concat(parts, ignore_index=True)
+        if parts
+        else pd.DataFrame(columns=["group_id", "patient", "endpoint", "happened"])
+    )
 
 
 def _relapses(cohort: Cohort, endpoint: str) -> pd.DataFrame:
@@ -80,13 +93,18 @@ def _relapses(cohort: Cohort, endpoint: str) -> pd.DataFrame:
     wanted = cohort.study.endpoints[endpoint].events
     events = cohort.frames["fct_event"].merge(cohort.members[[*KEY, "patient", "group_id"]], on=KEY)
     events = events[(events["status"] == "present") & events["time_days"].notna()]
-    first = events[events["event_id"].isin(wanted)].groupby("patient", as_index=False).agg(
-        group_id=("group_id", "first"), relapse_days=("time_days", "min"))
+    first = (
+        events[events["event_id"].isin(wanted)]
+        .groupby("patient", as_index=False)
+        .agg(group_id=("group_id", "first"), relapse_days=("time_days", "min"))
+    )
     found = first[["group_id", "patient"]].copy()
     for concept in ("ck", "cmas"):
         at, before = _around(cohort, first, concept)
         found[concept], found[f"{concept}_before"] = at, before
-    signs = events[events["event_id"].isin(SKIN_SIGNS)].merge(first[["patient", "relapse_days"]], on="patient")
+    signs = events[events["event_id"].isin(SKIN_SIGNS)].merge(
+        first[["patient", "relapse_days"]], on="patient"
+    )
     shown = signs[(signs["time_days"] - signs["relapse_days"]).between(*DAYS_AROUND_A_RELAPSE)]
     found["has_rash"] = found["patient"].isin(shown["patient"])
     return found
@@ -98,7 +116,13 @@ def _around(cohort: Cohort, first: pd.DataFrame, concept: str) -> tuple[pd.Serie
     rows = observations[(observations["concept_id"] == concept) & observations["value_canonical"].notna()]
     rows = rows.merge(cohort.members[[*KEY, "patient"]], on=KEY).merge(first, on="patient")
     away = rows["time_days"] - rows["relapse_days"]
-    at = rows.assign(away=away.abs())[away.between(*DAYS_AROUND_A_RELAPSE)].sort_values(["away", "time_days", "observation_key"])
-    before = rows[away < DAYS_AROUND_A_RELAPSE[0]].sort_values(["time_days", "observation_key"], ascending=[False, True])
-    return tuple(first["patient"].map(part.drop_duplicates("patient").set_index("patient")["value_canonical"])
-                 for part in (at, before))
+    at = rows.assign(away=away.abs())[away.between(*DAYS_AROUND_A_RELAPSE)].sort_values(
+        ["away", "time_days", "observation_key"]
+    )
+    before = rows[away < DAYS_AROUND_A_RELAPSE[0]].sort_values(
+        ["time_days", "observation_key"], ascending=[False, True]
+    )
+    return tuple(
+        first["patient"].map(part.drop_duplicates("patient").set_index("patient")["value_canonical"])
+        for part in (at, before)
+    )

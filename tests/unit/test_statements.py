@@ -27,7 +27,9 @@ STATED = Statements(
 )
 
 
-def statement(kind: str, variables: str = "score", groups: str = "a", visits: str = "all", name: str = "s") -> PrintedStatement:
+def statement(
+    kind: str, variables: str = "score", groups: str = "a", visits: str = "all", name: str = "s"
+) -> PrintedStatement:
     kind, _, contradicts = kind.partition("contradicts ")
     parts = [tuple(part for part in text.split(";") if part) for text in (variables, groups, visits)]
     return PrintedStatement(2, name, "Results", "words", *parts, kind or "contradicts", contradicts or None)
@@ -41,13 +43,17 @@ def courses(variable: str = "score", **groups: list[list[float | None]]) -> pd.D
         for i, course in enumerate(patients)
         for visit, value in zip(VISITS, course, strict=False)
     ]
-    return pd.DataFrame(rows, columns=["group_id", "patient", "variable", "visit", "value"]).astype({"value": float})
+    return pd.DataFrame(rows, columns=["group_id", "patient", "variable", "visit", "value"]).astype(
+        {"value": float}
+    )
 
 
 def evidence(values: pd.DataFrame | None = None, **others: pd.DataFrame) -> Evidence:
     empty = {
         "outcomes": pd.DataFrame(columns=["group_id", "patient", "endpoint", "happened"]),
-        "relapses": pd.DataFrame(columns=["group_id", "patient", "ck", "ck_before", "cmas", "cmas_before", "has_rash"]),
+        "relapses": pd.DataFrame(
+            columns=["group_id", "patient", "ck", "ck_before", "cmas", "cmas_before", "has_rash"]
+        ),
         "terms": pd.DataFrame(columns=["model_id", "term", "p_value"]),
         "summaries": pd.DataFrame(columns=["table_id", "variable", "group_id", "display"]),
     }
@@ -89,7 +95,9 @@ def test_a_course_that_ends_at_full_score_may_have_its_median_there_from_the_sta
 
 
 def test_the_sentence_of_two_visits_counts_who_rises() -> None:
-    found = judge(statement("rises", visits="baseline;month_3"), evidence(courses(a=[[1, 2], [2, 3], [3, 3]])), STATED)
+    found = judge(
+        statement("rises", visits="baseline;month_3"), evidence(courses(a=[[1, 2], [2, 3], [3, 3]])), STATED
+    )
     assert found == Verdict(
         HOLDS,
         "In A the mean goes 2.00 → 2.67 (median 2.00 → 3.00); 2 of 3 patients with both values rise"
@@ -99,7 +107,12 @@ def test_the_sentence_of_two_visits_counts_who_rises() -> None:
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [([100] * 10, HOLDS), ([100] * 9 + [201], HOLDS), ([100] * 8 + [201, 39], DOES_NOT_HOLD), ([40, 200], HOLDS)],
+    [
+        ([100] * 10, HOLDS),
+        ([100] * 9 + [201], HOLDS),
+        ([100] * 8 + [201, 39], DOES_NOT_HOLD),
+        ([40, 200], HOLDS),
+    ],
 )
 def test_normal_is_nine_of_ten_within_the_limits(values: list[float], expected: str) -> None:
     course = courses("ck", a=[[None, value] for value in values])
@@ -138,28 +151,43 @@ def test_below_at_every_visit_names_the_visit_at_which_it_is_not() -> None:
     assert found.found.endswith(" Not so at month_3.")
 
 
-@pytest.mark.parametrize(("group", "interaction", "expected"), [(0.2, 0.7, HOLDS), (0.2, 0.04, DOES_NOT_HOLD), (0.01, 0.7, DOES_NOT_HOLD)])
-def test_no_difference_is_two_terms_without_significance(group: float, interaction: float, expected: str) -> None:
-    terms = pd.DataFrame({"model_id": "m_score", "term": ["group", "group_by_time"], "p_value": [group, interaction]})
+@pytest.mark.parametrize(
+    ("group", "interaction", "expected"),
+    [(0.2, 0.7, HOLDS), (0.2, 0.04, DOES_NOT_HOLD), (0.01, 0.7, DOES_NOT_HOLD)],
+)
+def test_no_difference_is_two_terms_without_significance(
+    group: float, interaction: float, expected: str
+) -> None:
+    terms = pd.DataFrame(
+        {"model_id": "m_score", "term": ["group", "group_by_time"], "p_value": [group, interaction]}
+    )
     found = judge(statement("no_difference", groups="a;b"), evidence(terms=terms), STATED, "m_{}".format)
     assert found.verdict == expected
     assert found.found.startswith(f"The mixed model of score gives p = {group:.3f} for the group")
 
 
 def outcomes(*happened: float | None) -> pd.DataFrame:
-    return pd.DataFrame([("a", f"a{i}", "relapse", flag) for i, flag in enumerate(happened)],
-                        columns=["group_id", "patient", "endpoint", "happened"])
+    return pd.DataFrame(
+        [("a", f"a{i}", "relapse", flag) for i, flag in enumerate(happened)],
+        columns=["group_id", "patient", "endpoint", "happened"],
+    )
 
 
 def test_an_association_compares_the_stated_measure_by_outcome() -> None:
     """Who relapses keeps 90 % of the first CK, who does not 10 %; the last patient's outcome is not known."""
-    values = courses("ck", a=[[1000, 900 + i] for i in range(5)] + [[1000, 100 + i] for i in range(5)] + [[1000, 1]])
+    values = courses(
+        "ck", a=[[1000, 900 + i] for i in range(5)] + [[1000, 100 + i] for i in range(5)] + [[1000, 1]]
+    )
     happened = outcomes(1, 1, 1, 1, 1, 0, 0, 0, 0, 0, None)
     of = statement("association", "ck;relapse", visits="", name="fall")
     found = judge(of, evidence(values, outcomes=happened), STATED)
-    assert found == Verdict(HOLDS, (
-        "The fall of ck from baseline to month_3 is 10 % (median) in the 5 patients of A with relapse and 90 % in the 5"
-        " without (Mann-Whitney, p = 0.008)."))
+    assert found == Verdict(
+        HOLDS,
+        (
+            "The fall of ck from baseline to month_3 is 10 % (median) in the 5 patients of A with relapse and 90 % in the 5"
+            " without (Mann-Whitney, p = 0.008)."
+        ),
+    )
     turned = outcomes(0, 0, 0, 0, 0, 1, 1, 1, 1, 1, None)
     assert verdict(of, values, outcomes=turned) == DOES_NOT_HOLD
     assert verdict(of, values.iloc[:4], outcomes=happened) == NOT_JUDGED  # nobody without relapse is left
@@ -168,7 +196,9 @@ def test_an_association_compares_the_stated_measure_by_outcome() -> None:
 
 
 def relapses(*rows: tuple) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["group_id", "patient", "ck", "ck_before", "cmas", "cmas_before", "has_rash"])
+    return pd.DataFrame(
+        rows, columns=["group_id", "patient", "ck", "ck_before", "cmas", "cmas_before", "has_rash"]
+    )
 
 
 MUSCLE, SYSTEMIC, SKIN = (900, 100, 40, 41, False), (100, 100, 35, 40, True), (100, 100, 40, 41, True)
@@ -190,23 +220,40 @@ def test_the_kind_of_a_relapse_is_what_is_measured_at_it(rows: list[tuple], expe
 
 def test_a_statement_that_the_papers_own_table_denies_says_what_the_release_gives() -> None:
     summaries = pd.DataFrame(
-        [("I", "relapse", "a", "9 (60.00)"), ("I", "relapse", "b", "1 (8.33)"), ("II", "relapse", "a", "9 (60.00)")],
-        columns=["table_id", "variable", "group_id", "display"])
-    found = judge(statement("contradicts Table I (8.33 %)", "relapse", "a;b", ""), evidence(summaries=summaries), STATED)
+        [
+            ("I", "relapse", "a", "9 (60.00)"),
+            ("I", "relapse", "b", "1 (8.33)"),
+            ("II", "relapse", "a", "9 (60.00)"),
+        ],
+        columns=["table_id", "variable", "group_id", "display"],
+    )
+    found = judge(
+        statement("contradicts Table I (8.33 %)", "relapse", "a;b", ""), evidence(summaries=summaries), STATED
+    )
     assert found == Verdict(
-        CONTRADICTED, "Table I (8.33 %) says otherwise. The release gives 9 (60.00) in A and 1 (8.33) in B.")
+        CONTRADICTED, "Table I (8.33 %) says otherwise. The release gives 9 (60.00) in A and 1 (8.33) in B."
+    )
 
 
 @pytest.mark.parametrize(
     ("of", "said"),
     [
         (statement("rises"), "no patient of A has score at baseline and month_3"),
-        (statement("normal", "score"), "paper.yml does not say under statements.limits what is normal of score"),
+        (
+            statement("normal", "score"),
+            "paper.yml does not say under statements.limits what is normal of score",
+        ),
         (statement("below", groups="a;b"), "A has no score at baseline"),
         (statement("no_difference", groups="a;b"), "the release has no p value of term group in model score"),
-        (statement("association", "score;relapse", visits=""), "paper.yml does not say under statements.measures"),
+        (
+            statement("association", "score;relapse", visits=""),
+            "paper.yml does not say under statements.measures",
+        ),
         (statement("kind of relapse", "relapse", "all", ""), "paper.yml does not say under statements.first"),
-        (statement("kind of relapse", "relapse", "all", "", "relapses"), "no relapse at which anything was measured"),
+        (
+            statement("kind of relapse", "relapse", "all", "", "relapses"),
+            "no relapse at which anything was measured",
+        ),
         (statement("contradicts Table I"), "the release has nothing of what Table I prints of it"),
     ],
 )

@@ -142,12 +142,17 @@ Part = tuple[bool, str]
 
 
 def _course(evidence: Evidence, variable: str, group: str, visits: list[str], sign: float) -> Part:
-    against = []
+    against, compared = [], []
     for first, second in pairwise(visits):
         before, after = _at_both(evidence, variable, group, first, second)
         moves = [sign * (float(of(after)) - float(of(before))) for of in (np.mean, np.median)]
+        step = f"from {evidence.name(first)} to {evidence.name(second)}"
         if min(moves) < 0:
-            against.append(f"from {evidence.name(first)} to {evidence.name(second)}")
+            against.append(step)
+        elif sign * (_mean(evidence, variable, group, second) - _mean(evidence, variable, group, first)) < 0:
+            compared.append(
+                f"the {len(before)} patients with both visits go {_round(before.mean())} → {_round(after.mean())} {step}"
+            )
     before, after = _at_both(evidence, variable, group, visits[0], visits[-1])
     mean_moves = sign * (float(after.mean()) - float(before.mean())) > 0
     median_moves = (
@@ -161,6 +166,8 @@ def _course(evidence: Evidence, variable: str, group: str, visits: list[str], si
     )
     if len(visits) == 2:
         text += f"; {_changed(before, after, sign)}"
+    if compared:
+        text += f"; {' and '.join(compared)}"
     if against:
         text += f"; among patients with both visits it does not keep to this {' and '.join(against)}"
     elif not holds:
@@ -369,7 +376,7 @@ def _kind_of_relapse(first: Sequence[str], evidence: Evidence, limits: Mapping[s
         f" of them in the skin too); {mainly_skin[0]} of {mainly_skin[1]} of the others show in the skin alone."
     )
     return Verdict(
-        HOLDS if holds else DOES_NOT_HOLD, text + (f" {silent} show in neither." if silent else "")
+        HOLDS if holds else DOES_NOT_HOLD, text + (f" {silent} {'shows' if silent == 1 else 'show'} in neither." if silent else "")
     )
 
 
@@ -423,7 +430,11 @@ def _counts_text(evidence: Evidence, variable: str, statement: PrintedStatement)
 
 
 def _means(evidence: Evidence, variable: str, group: str, visits: list[str]) -> str:
-    return " → ".join(_round(float(evidence.at(variable, group, visit)["value"].mean())) for visit in visits)
+    return " → ".join(_round(_mean(evidence, variable, group, visit)) for visit in visits)
+
+
+def _mean(evidence: Evidence, variable: str, group: str, visit: str) -> float:
+    return float(evidence.at(variable, group, visit)["value"].mean())
 
 
 def _medians(evidence: Evidence, variable: str, group: str, visits: list[str]) -> str:

@@ -82,6 +82,15 @@ def test_a_group_rises_when_mean_and_median_never_fall_and_end_higher(patients: 
     assert verdict(statement("falls"), courses(a=upside_down)) == expected
 
 
+def test_where_the_patients_seen_at_both_visits_go_the_other_way_than_all_the_sentence_says_so() -> None:
+    """The patient with 9 is not seen again: the mean of all falls, that of the others rises."""
+    found = judge(
+        statement("rises", visits="baseline;month_3"), evidence(courses(a=[[1, 2], [2, 3], [9]])), STATED
+    )
+    assert found.verdict == HOLDS
+    assert "; the 2 patients with both visits go 1.50 → 2.50 from baseline to month_3" in found.found
+
+
 def test_each_group_of_a_course_has_to_show_it() -> None:
     up, down = [[1, 2, 3], [2, 3, 4]], [[3, 2, 1], [4, 3, 2]]
     assert verdict(statement("rises", groups="a;b"), courses(a=up, b=up)) == HOLDS

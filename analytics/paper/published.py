@@ -23,6 +23,21 @@ SummaryKind = Literal["mean_sd", "median_iqr", "count_percent"]
 MEAN_SD, MEDIAN_IQR, COUNT_PERCENT = "mean_sd", "median_iqr", "count_percent"
 StatedTest = Literal["student_t", "welch_t", "mann_whitney", "fisher", "chi_square", "not_stated"]
 
+# how many groups and visits a statement of each kind names; "all" is any number of both
+STATEMENT_KINDS = {
+    "rises": ("1 or more", "2 or more"),
+    "falls": ("1 or more", "2 or more"),
+    "normal": ("1 or more", "1 or more"),
+    "stable": ("1 or more", "2 or more"),
+    "below": ("2", "1 or more"),
+    "above": ("2", "1 or more"),
+    "below_significantly": ("2", "1 or more"),
+    "no_difference": ("2", "1 or more"),
+    "association": ("1", "none"),
+    "kind of relapse": ("1 or more", "none"),
+}
+CONTRADICTS = "contradicts "
+
 _SEPARATOR = r"\s*(?:,|;|–|-|to)\s*"
 _SHAPES = {
     MEAN_SD: re.compile(rf"({NUMBER})(?:\s*(?:±|\+/-)\s*({NUMBER})|\s*\(({NUMBER})\))?"),
@@ -77,6 +92,52 @@ class Analyses(Strict):
     lookup: dict[Id, Lookup]
 
 
+class Limits(Strict):
+    """Between which values a variable is normal, and who says so."""
+
+    low: float
+    high: float
+    source: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def ordered(self) -> Limits:
+        if self.low >= self.high:
+            raise ValueError("expected low < high")
+        return self
+
+
+class Measure(Strict):
+    """What a statement of kind `association` compares between patients with and without the endpoint."""
+
+    measure: Literal["level", "fall"] = Field(
+        description="level: the value at the last visit; fall: the share of the first visit's that is gone by then."
+    )
+    visits: list[str] = Field(min_length=1, max_length=2)
+    with_endpoint: Literal["lower", "higher"] = Field(
+        description="Where the statement expects the patients with the endpoint."
+    )
+
+    @model_validator(mode="after")
+    def enough_visits(self) -> Measure:
+        if (wanted := 2 if self.measure == "fall" else 1) != len(self.visits):
+            raise ValueError(f"a {self.measure} has {wanted} visit{'s' if wanted > 1 else ''}; found {len(self.visits)}")
+        return self
+
+
+class Statements(Strict):
+    """What the text states in words, one row per statement."""
+
+    file: str = "statements.csv"
+    limits: dict[Id, Limits] = Field(default_factory=dict, description="By variable: what is normal.")
+    measures: dict[str, Measure] = Field(
+        default_factory=dict, description="By statement of kind association: what is compared."
+    )
+    first: dict[str, list[Id]] = Field(
+        default_factory=dict,
+        description="By statement of kind `kind of relapse`: the groups whose relapses differ from the others'.",
+    )
+
+
 class Known(Strict):
     """Why a printed value cannot come out, with the evidence."""
 
@@ -116,6 +177,7 @@ class PaperFile(Strict):
     citation: str = ""
     model_terms: ModelTerms | None = None
     analyses: Analyses | None = None
+    statements: Statements | None = None
     known: dict[str, Known] = Field(default_factory=dict, description="By cell: why it cannot come out.")
     tests: Tests = Tests()
     variables: dict[Id, PrintedVariable] = Field(default_factory=dict)
@@ -203,6 +265,24 @@ class PrintedAnalysis:
 
 
 @dataclass(frozen=True)
+class PrintedStatement:
+    """A sentence of the text about a variable in groups over visits. ``contradicts`` names the paper's own table.
+
+    ``visits`` is ("all",) for every visit of the schedule, and empty where the kind has none.
+    """
+
+    line: int
+    statement_id: str
+    where: str
+    statement: str
+    variables: tuple[str, ...]
+    groups: tuple[str, ...]
+    visits: tuple[str, ...]
+    kind: str
+    contradicts: str | None = None
+
+
+@dataclass(frozen=True)
 class Paper:
     """A paper's printed numbers, read and checked."""
 
@@ -212,6 +292,7 @@ class Paper:
     p_values: tuple[PrintedP, ...] = ()
     terms: tuple[PrintedTerm, ...] = ()
     analyses: tuple[PrintedAnalysis, ...] = ()
+    statements: tuple[PrintedStatement, ...] = ()
 
     def cells(self) -> Iterator[str]:
         """The name of every printed value, in print order."""

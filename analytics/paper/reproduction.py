@@ -1,9 +1,9 @@
 """A paper's printed values beside those that a study's results hold: one row each, none left out.
 
-Belongs here: which result answers which printed value, and why one that differs does. Does not belong here:
-the rule of agreement (``printed_numbers.py``), what a paper may state (``published.py``), how it looks
-(``provenance_tables.py``). Results are made without printed numbers: beside this comparison and the audit
-nothing reads them.
+Belongs here: which result answers which printed value, and why one that differs does; a row for each statement too.
+Does not belong here: the rule of agreement (``printed_numbers.py``), what a statement means (``statements.py``), what
+a paper may state (``published.py``), how it looks (``provenance_tables.py``). Results are made without printed
+numbers: beside this comparison and the audit nothing reads them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from analytics.paper.published import (
     PrintedTerm,
     Within,
 )
+from analytics.paper.statements import DOES_NOT_HOLD, HOLDS, Evidence, judge
 from analytics.study.frames import Record, StudyFrames
 from analytics.words.disclosure import known
 from analytics.words.wording import status_words
@@ -50,6 +51,8 @@ COLUMNS = (
     "note",
 )
 _TYPES = dict.fromkeys(COLUMNS, "string") | {"position": "int64", "agrees": bool}
+STATEMENTS = "statements"  # in place of the table that a value is printed in
+STATEMENT = "statement"  # quantity of a row that judges a sentence, not a number
 AS_PRINTED, DIFFERS = "as printed", "differs"
 NOT_EXPLAINED = "not explained"
 _NUMBERS_OF = {
@@ -73,23 +76,66 @@ class Found:
     note: str = ""
 
 
-def reproduce(paper: Paper | None, results: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row per printed value of ``paper``, columns ``COLUMNS``; no rows without a paper.
+def reproduce(
+    paper: Paper | None, results: dict[str, pd.DataFrame], evidence: Evidence | None = None
+) -> pd.DataFrame:
+    """One row per printed value of ``paper``, then one per statement, columns ``COLUMNS``; no rows without a paper.
 
-    ``results`` are a study's, by table. A value that differs has its reason: the results have no such row,
-    its method gave no answer, what the paper states as known, or that it is not explained.
+    ``results`` are a study's, by table; ``evidence`` is what statements are judged by. A value that differs has its
+    reason: the results have no such row, its method gave no answer, what the paper states as known, or that it is
+    not explained. Of a statement, ``agreement`` is the verdict and ``computed`` the sentence that says what was found.
     """
     frames = StudyFrames("", results)
     rows = [_row(paper, *item) for item in _compared(paper, frames)] if paper else []
+    rows += _judged(paper, evidence) if paper and evidence else []
     rows = [{"position": i} | row for i, row in enumerate(rows)]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(_TYPES)
 
 
 def agreement(rows: Sequence[Record]) -> tuple[int, int, int]:
-    """How many of ``rows`` agree, how many there are, and how many differ unexplained."""
+    """How many printed values among ``rows`` agree, how many there are, and how many differ unexplained."""
+    rows = [r for r in rows if r.get("quantity") != STATEMENT]
     agree = sum(bool(r["agrees"]) for r in rows)
     unexplained = sum(r["reason"] == NOT_EXPLAINED for r in rows)
     return agree, len(rows), unexplained
+
+
+def statement_counts(rows: Sequence[Record]) -> dict[str, int]:
+    """How many statements among ``rows`` have each verdict, those that hold first."""
+    verdicts = [str(r["agreement"]) for r in rows if r.get("quantity") == STATEMENT]
+    order = dict.fromkeys([HOLDS, *verdicts]) if verdicts else {}
+    return {verdict: verdicts.count(verdict) for verdict in order}
+
+
+def statement_words(counts: dict[str, int]) -> str:
+    """``14 of 16 statements hold; 2 contradicted by the study's own tables``; empty without statements."""
+    if not counts:
+        return ""
+    parts = [f"{counts[HOLDS]} of {sum(counts.values())} statements hold"]
+    parts += [f"{n} {'do not hold' if verdict == DOES_NOT_HOLD and n > 1 else verdict}"
+              for verdict, n in counts.items() if verdict != HOLDS]
+    return "; ".join(parts)
+
+
+def _judged(paper: Paper, evidence: Evidence) -> Iterator[dict[str, Any]]:
+    """One row per statement."""
+    stated, terms = paper.file.statements, paper.file.model_terms
+    if stated is None:
+        return
+    for statement in paper.statements:
+        verdict = judge(statement, evidence, stated, lambda v: terms.model.replace("{response}", v) if terms else v)
+        yield {
+            "cell": f"{statement.where}/{statement.statement_id}",
+            "table_id": STATEMENTS,
+            "quantity": STATEMENT,
+            "variable": ";".join(statement.variables),
+            "printed": statement.statement,
+            "computed": verdict.found,
+            "agrees": verdict.verdict == HOLDS,
+            "agreement": verdict.verdict,
+            "reason": "" if verdict.verdict == HOLDS else verdict.verdict,
+            "note": "",
+        }
 
 
 def _compared(paper: Paper, frames: StudyFrames) -> Iterator[tuple[str, str, dict[str, Any], Found]]:

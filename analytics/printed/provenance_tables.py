@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from analytics.paper.reproduction import AS_PRINTED, agreement
+from analytics.paper.reproduction import AS_PRINTED, STATEMENT, agreement
 from analytics.printed.printed_table import Cell, Column, PrintedTable, Row, several
 from analytics.study.frames import Record, StudyFrames, by_position, grouped
 from analytics.words.disclosure import known
@@ -156,9 +156,12 @@ def check_table(checks: Sequence[Record], names: Mapping[str, str]) -> PrintedTa
     return PrintedTable("checks", "Checks that guarded this release", columns, tuple(rows))
 
 
+WITHHELD = "withheld: the sentence counts patients, and small counts are masked in this registry"
+
+
 def reproduction_summary(study: StudyFrames) -> PrintedTable | None:
     """Per printed table: values, how many agree, how many differ with a reason and without."""
-    rows = study.rows("reproduction")
+    rows = [r for r in study.rows("reproduction") if r.get("quantity") != STATEMENT]
     if not rows:
         return None
     parts = [(_printed_table(table), found) for (table,), found in grouped(rows, "table_id")]
@@ -184,7 +187,10 @@ def reproduction_summary(study: StudyFrames) -> PrintedTable | None:
 
 def reproduction_table(study: StudyFrames, agrees: bool | None = None) -> PrintedTable | None:
     """One row per printed value, or those that agree or do not; masked, no computed value that differs."""
-    rows = [r for r in study.rows("reproduction") if agrees is None or bool(r.get("agrees")) == agrees]
+    rows = [
+        r for r in study.rows("reproduction")
+        if r.get("quantity") != STATEMENT and (agrees is None or bool(r.get("agrees")) == agrees)
+    ]
     if not rows:
         return None
     columns = [
@@ -213,6 +219,37 @@ def reproduction_table(study: StudyFrames, agrees: bool | None = None) -> Printe
     return PrintedTable(
         f"{study.study_id}_reproduction{suffix}", title, tuple(columns), printed, group_label="Printed in"
     )
+
+
+def statement_table(study: StudyFrames, holds: bool | None = None) -> PrintedTable | None:
+    """One row per statement of the text, or those that hold or do not: its verdict and what was found.
+
+    Masked, no sentence of what was found: it counts patients.
+    """
+    rows = [
+        r for r in study.rows("reproduction", quantity=STATEMENT) if holds is None or bool(r.get("agrees")) == holds
+    ]
+    if not rows:
+        return None
+    printed = tuple(
+        Row(
+            {
+                "where": str(r.get("cell") or "").partition("/")[0],
+                "statement": str(r.get("printed") or ""),
+                "verdict": Cell(str(r.get("agreement") or ""), alert=not r.get("agrees")),
+                "found": WITHHELD if study.disclosure.masks else study.in_words(r.get("computed")),
+            }
+        )
+        for r in rows
+    )
+    columns = (
+        Column("where", "Printed in"),
+        Column("statement", "Statement"),
+        Column("verdict", "Verdict"),
+        Column("found", "What was found"),
+    )
+    suffix = {None: "", True: "_holding", False: "_not_holding"}[holds]
+    return PrintedTable(f"{study.study_id}_statements{suffix}", "Statements of the text, judged", columns, printed)
 
 
 def _known_sums(rows: Sequence[Record]) -> list[list[int]]:

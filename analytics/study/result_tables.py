@@ -97,7 +97,8 @@ RESULT_TABLES = (
     ),
     ResultTable(
         "reproduction",
-        "Printed values beside computed ones. One row per value that the publication printed.",
+        "Printed values beside computed ones. One row per value that the publication printed, and one per statement"
+        " of its text.",
         "the publication's printed values beside ours, which are compared where they stand",
     ),
 )

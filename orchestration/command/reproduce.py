@@ -10,9 +10,9 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analytics.paper.reproduction import agreement
+from analytics.paper.reproduction import agreement, statement_counts, statement_words
 from analytics.printed.printed_table import PrintedTable, Row, several, to_csv
-from analytics.printed.provenance_tables import reproduction_table
+from analytics.printed.provenance_tables import reproduction_table, statement_table
 from analytics.study.frames import StudyFrames
 from orchestration.command import console
 from orchestration.report.page import SYNTHETIC, read_release
@@ -33,7 +33,7 @@ class Choice:
 
 
 def show(release: Path, choice: Choice) -> bool:
-    """Print the rows chosen and, last, how many of all printed values agree; returns whether all do."""
+    """Print the rows chosen and, last, how many of all printed values agree and statements hold; whether all do."""
     content = read_release(release)
     studies = [s for s in content.studies if s.rows("reproduction")]
     if not studies:
@@ -42,11 +42,14 @@ def show(release: Path, choice: Choice) -> bool:
             " the registry (docs/published.md) and run: myositis run"
         )
     _check_table(studies, choice.table)
+    note = SYNTHETIC if content.info.get("synthetic") else ""
     for study in studies:
-        _show_rows(_chosen(study, choice), SYNTHETIC if content.info.get("synthetic") else "", choice.as_csv)
+        _show_rows(_chosen(study, choice), note, choice.as_csv)
+        _show_statements(_chosen_statements(study, choice), note, choice.as_csv)
     if not choice.as_csv:
         for study in studies:
-            console.out.print(_count(study), markup=False)
+            for line in _counts(study):
+                console.out.print(line, markup=False)
     return all(row["agrees"] for study in studies for row in study.rows("reproduction"))
 
 
@@ -59,11 +62,18 @@ def _check_table(studies: list[StudyFrames], table: str | None) -> None:
 
 
 def _chosen(study: StudyFrames, choice: Choice) -> PrintedTable | None:
+    return reproduction_table(_of_table(study, choice), agrees=False if choice.differs else None)
+
+
+def _chosen_statements(study: StudyFrames, choice: Choice) -> PrintedTable | None:
+    return statement_table(_of_table(study, choice), holds=False if choice.differs else None)
+
+
+def _of_table(study: StudyFrames, choice: Choice) -> StudyFrames:
     rows = study.frames["reproduction"]
     if choice.table is not None:
         rows = rows[rows["table_id"] == choice.table]
-    frames = replace(study, frames=study.frames | {"reproduction": rows})
-    return reproduction_table(frames, agrees=False if choice.differs else None)
+    return replace(study, frames=study.frames | {"reproduction": rows})
 
 
 def _show_rows(table: PrintedTable | None, note: str, as_csv: bool) -> None:
@@ -74,6 +84,20 @@ def _show_rows(table: PrintedTable | None, note: str, as_csv: bool) -> None:
         return
     for printed_in in dict.fromkeys(row.group for row in table.rows):
         _show_printed_table(printed_in, table, [row for row in table.rows if row.group == printed_in])
+
+
+def _show_statements(table: PrintedTable | None, note: str, as_csv: bool) -> None:
+    """Each statement with its verdict, and below it what was found."""
+    if table is None:
+        return
+    if as_csv:
+        sys.stdout.write(to_csv(table, note))
+        return
+    console.out.print(table.title, markup=False)
+    for row in table.rows:
+        statement, verdict, found = (row.cell(key).text for key in ("statement", "verdict", "found"))
+        console.out.print(f"- {statement}: {verdict}. {found}", markup=False)
+    console.out.print()
 
 
 def _show_printed_table(title: str, table: PrintedTable, rows: list[Row]) -> None:
@@ -95,8 +119,11 @@ def _remark(row: Row) -> str:
     return row.cell("reason").text or several(row.cell("computed").notes)
 
 
-def _count(study: StudyFrames) -> str:
-    agree, total, unexplained = agreement(study.rows("reproduction"))
+def _counts(study: StudyFrames) -> list[str]:
+    rows = study.rows("reproduction")
+    agree, total, unexplained = agreement(rows)
     text = f"{study.study_id}: {agree} of {total} printed values agree"
     differ = total - agree
-    return text if not differ else f"{text}; {differ} differ, {unexplained} of them not explained"
+    values = text if not differ else f"{text}; {differ} differ, {unexplained} of them not explained"
+    statements = statement_words(statement_counts(rows))
+    return [values, *([f"{study.study_id}: {statements}"] if statements else [])]

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from analytics.paper.printed_numbers import PrintedNumber
 from analytics.paper.published import (
+    CONTRADICTS,
+    STATEMENT_KINDS,
     Analyses,
     Paper,
     PaperFile,
     PrintedAnalysis,
     PrintedP,
+    PrintedStatement,
     PrintedSummary,
     PrintedTerm,
     SummaryKind,
@@ -31,7 +34,7 @@ from yaml_files.yaml_file import ConfigurationError, line_of, nearest, read_mode
 PAPER, SUMMARIES, P_VALUES = "paper.yml", "summaries.csv", "p_values.csv"
 ENCODING = "utf-8-sig"
 
-Row = TypeVar("Row", bound=PrintedSummary | PrintedP | PrintedTerm | PrintedAnalysis)
+Row = TypeVar("Row", bound=PrintedSummary | PrintedP | PrintedTerm | PrintedAnalysis | PrintedStatement)
 Parsed = TypeVar("Parsed")
 
 
@@ -48,6 +51,7 @@ SUMMARY_COLUMNS = Columns(
 )
 P_COLUMNS = Columns(("table", "variable", "group_a", "group_b", "printed_p"), ("stars",))
 TERM_COLUMNS = Columns(("response", "effect", "chi2", "df", "printed_p"))
+STATEMENT_COLUMNS = Columns(("statement_id", "where", "statement", "variable", "groups", "visits", "kind"))
 ANALYSIS_COLUMNS = Columns(("analysis", "group_a", "group_b", "printed_p"))
 
 
@@ -77,7 +81,7 @@ def read_paper(folder: Path, shown_as: str | None = None) -> Paper:
         except ConfigurationError as error:
             raise ConfigurationError([*error.faults, *_strays(folder, None, prefix)]) from None
     read = _Reader(folder, prefix, faults)
-    terms, analyses = file.model_terms, file.analyses
+    terms, analyses, statements = file.model_terms, file.analyses, file.statements
     paper = Paper(
         name=folder.name,
         file=file,
@@ -91,6 +95,7 @@ def read_paper(folder: Path, shown_as: str | None = None) -> Paper:
         )
         if analyses
         else (),
+        statements=read.rows(statements.file, STATEMENT_COLUMNS, _statement, True) if statements else (),
     )
     faults += _strays(folder, file, prefix)
     if not faults and not any(True for _ in paper.cells()):
@@ -226,6 +231,46 @@ def _analysis(line: int, row: dict[str, str], analyses: Analyses) -> PrintedAnal
     )
 
 
+def _statement(line: int, row: dict[str, str]) -> PrintedStatement:
+    for column in ("statement_id", "where", "statement", "variable"):
+        if not row[column]:
+            raise Faulty(column, "empty; every statement has one")
+    kind, contradicts = row["kind"], None
+    if kind.startswith(CONTRADICTS):
+        kind, contradicts = CONTRADICTS.strip(), kind.removeprefix(CONTRADICTS).strip()
+    elif kind not in STATEMENT_KINDS:
+        known = [*STATEMENT_KINDS, f"{CONTRADICTS}Table I"]
+        raise Faulty("kind", f'expected one of {", ".join(known)}; found "{kind}".{nearest(kind, known)}')
+    variables, groups, visits = (_parts(row, column) for column in ("variable", "groups", "visits"))
+    if contradicts is None:
+        wanted_groups, wanted_visits = STATEMENT_KINDS[kind]
+        _count("groups", kind, groups, wanted_groups)
+        _count("visits", kind, visits, wanted_visits)
+        if (kind == "association") != (len(variables) == 2):
+            wanted = "a variable and an endpoint, as ck;relapse" if kind == "association" else "one variable"
+            raise Faulty("variable", f'a statement of kind {kind} names {wanted}; found "{row["variable"]}"')
+    return PrintedStatement(
+        line, row["statement_id"], row["where"], row["statement"], variables, groups, visits, kind, contradicts
+    )
+
+
+def _parts(row: dict[str, str], column: str) -> tuple[str, ...]:
+    """The names of a cell, between semicolons."""
+    if not row[column]:
+        return ()
+    parts = tuple(part.strip() for part in row[column].split(";"))
+    if not all(parts):
+        raise Faulty(column, f'"{row[column]}" has an empty part between semicolons; take one semicolon away')
+    return parts
+
+
+def _count(column: str, kind: str, found: tuple[str, ...], wanted: str) -> None:
+    fits = {"none": not found, "1": len(found) == 1, "2": len(found) == 2,
+            "1 or more": len(found) >= 1, "2 or more": len(found) >= 2}[wanted]
+    if not fits and found != ("all",):
+        raise Faulty(column, f'a statement of kind {kind} names {wanted} here; found {len(found)} ("{";".join(found)}")')
+
+
 def _names(row: dict[str, str], *columns: str) -> list[str]:
     for column in columns:
         if not row[column]:
@@ -262,14 +307,14 @@ def _strays(folder: Path, file: PaperFile | None, prefix: str) -> list[str]:
     """A file that nothing reads is a fault, never a silent loss."""
     if file is None:
         return []
-    named = [f.file for f in (file.model_terms, file.analyses) if f]
+    named = [f.file for f in (file.model_terms, file.analyses, file.statements) if f]
     read = {SUMMARIES, P_VALUES, *named}
     faults = []
     for path in sorted(folder.glob("*.csv")):
         if path.name not in read:
             remedy = (
                 nearest(path.name, read)
-                or f" Name it under model_terms or analyses in {PAPER}, or take it away."
+                or f" Name it under model_terms, analyses or statements in {PAPER}, or take it away."
             )
             faults.append(f"{prefix}{path.name}: nothing reads this file.{remedy}")
     return faults
@@ -290,6 +335,29 @@ def _repeated(paper: Paper, prefix: str) -> Iterator[str]:
                 at = first[row.cell]
                 yield f"{prefix}{name}:{row.line}: {row.cell} stands twice (first on line {at}); keep one"
             first.setdefault(row.cell, row.line)
+    of_statement: dict[str, int] = {}
+    stated_in = file.statements.file if file.statements else ""
+    for stated in paper.statements:
+        if stated.statement_id in of_statement:
+            at = of_statement[stated.statement_id]
+            yield (f"{prefix}{stated_in}:{stated.line}: statement_id: {stated.statement_id} stands twice"
+                   f" (first on line {at}); give each statement an id of its own")
+        of_statement.setdefault(stated.statement_id, stated.line)
+
+
+def _unknown_in_statements(paper: Paper, prefix: str) -> Iterator[str]:
+    """A statement's groups and variables are ones that the paper prints numbers of, where it prints any."""
+    groups = dict.fromkeys([*(s.group for s in paper.summaries), *(g for p in paper.p_values for g in (p.group_a, p.group_b))])
+    variables = dict.fromkeys(
+        [*(s.variable for s in paper.summaries), *(p.variable for p in paper.p_values), *(t.response for t in paper.terms)]
+    )
+    file = paper.file.statements.file if paper.file.statements else ""
+    for row in paper.statements:
+        for column, names, known in (("variable", row.variables, variables), ("groups", row.groups, groups)):
+            for name in names:
+                if known and name not in known and name != "all":
+                    yield (f'{prefix}{file}:{row.line}: {column}: no number is printed of "{name}".{nearest(name, known)}'
+                           f" Known: {', '.join(known)}")
 
 
 def _unknown_names(paper: Paper, folder: Path, prefix: str) -> Iterator[str]:
@@ -297,13 +365,18 @@ def _unknown_names(paper: Paper, folder: Path, prefix: str) -> Iterator[str]:
     cells = list(paper.cells())
     variables = dict.fromkeys([*(s.variable for s in paper.summaries), *(t.response for t in paper.terms)])
     within = paper.file.model_terms.within if paper.file.model_terms else {}
-    named = (
+    yield from _unknown_in_statements(paper, prefix)
+    stated = paper.file.statements
+    ids = [row.statement_id for row in paper.statements]
+    named: tuple[tuple[tuple[str, ...], Iterable[str], Iterable[str], str], ...] = (
         (("known",), paper.file.known, cells, "cell"),
         (("variables",), paper.file.variables, variables, "variable"),
         (("model_terms", "within"), within, dict.fromkeys(t.response for t in paper.terms), "response"),
+        (("statements", "measures"), stated.measures if stated else {}, ids, "statement"),
+        (("statements", "first"), stated.first if stated else {}, ids, "statement"),
     )
-    for location, stated, known, word in named:
-        for name in stated:
+    for location, spelled, known, word in named:
+        for name in spelled:
             if name not in known:
                 line = line_of(folder / PAPER, (*location, name))
                 where = f"{prefix}{PAPER}:{line}: {'.'.join(location)}"

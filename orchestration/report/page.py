@@ -77,6 +77,7 @@ class StudySections:
     reproduction: list[PrintedTable]
     reproduction_details: list[PrintedTable]
     agreement: tuple[int, int, int]
+    statements: str  # how many hold, in words; empty without statements
 
     @property
     def sizes(self) -> list[tuple[str, str, str]]:
@@ -198,7 +199,7 @@ def read_release(release_file: Path, studies: Iterable[str] | None = None) -> Re
 
 def study_sections(study: StudyFrames) -> StudySections:
     """Every table and figure of a study, in the order of the page."""
-    from analytics.paper.reproduction import agreement
+    from analytics.paper.reproduction import agreement, statement_counts, statement_words
     from analytics.printed import (
         course_figure,
         method_words,
@@ -269,10 +270,12 @@ def study_sections(study: StudyFrames) -> StudySections:
             [
                 provenance_tables.reproduction_summary(study),
                 provenance_tables.reproduction_table(study, agrees=False),
+                provenance_tables.statement_table(study),
             ]
         ),
         reproduction_details=_made([provenance_tables.reproduction_table(study, agrees=True)]),
         agreement=agreement(study.rows("reproduction")),
+        statements=statement_words(statement_counts(study.rows("reproduction"))),
     )
 
 

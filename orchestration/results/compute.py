@@ -46,7 +46,9 @@ def compute(registry: Registry) -> dict[str, "pd.DataFrame"]:
     import pandas as pd
 
     from analytics.paper.reproduction import reproduce
+    from analytics.paper.statement_evidence import evidence
     from analytics.study import results as study_results
+    from analytics.study.cohort import build_cohort
 
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     with duckdb.connect(str(candidate_file(registry)), read_only=True) as connection:
@@ -54,7 +56,9 @@ def compute(registry: Registry) -> dict[str, "pd.DataFrame"]:
         identity = frames["release_info"]["release_id"].iloc[0]
     for study in registry.studies.values():
         found = study_results.run_study(study, frames)
-        found["reproduction"] = reproduce(registry.papers.get(study.study), found)
+        paper = registry.papers.get(study.study)
+        judged_by = evidence(paper, build_cohort(study, frames), found) if paper and paper.statements else None
+        found["reproduction"] = reproduce(paper, found, judged_by)
         if undeclared := sorted(found.keys() - TABLES.keys()):
             raise ValueError(
                 f"results: study {study.study} made {', '.join(undeclared)}, which"

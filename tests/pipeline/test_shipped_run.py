@@ -13,6 +13,7 @@ import duckdb
 import pytest
 import python_calamine
 
+from analytics.paper.reproduction import statement_words
 from orchestration.command import cli, flow
 from orchestration.registry.folder import Registry
 from orchestration.release.publication import publish
@@ -117,7 +118,7 @@ def test_the_tables_hold_every_variable_of_the_published_ones(shipped_run: Regis
 
 def test_every_value_that_the_publication_printed_stands_beside_a_computed_one(shipped_run: Registry) -> None:
     counts = release_query(shipped_run, "select quantity, count(*) from results.reproduction group by 1 order by 1")
-    assert counts == [("analysis", 5), ("chi_square", 12), ("p_value", 152), ("summary", 233)]
+    assert counts == [("analysis", 5), ("chi_square", 12), ("p_value", 152), ("statement", 16), ("summary", 233)]
     unreasoned = "select cell from results.reproduction where not agrees and coalesce(reason, '') = ''"
     assert release_query(shipped_run, unreasoned) == []
     displayed_alike = release_query(
@@ -129,12 +130,16 @@ def test_every_value_that_the_publication_printed_stands_beside_a_computed_one(s
 
 
 def test_the_exports_print_the_published_study_but_for_what_no_data_can(shipped_run: Registry) -> None:
-    differ = release_query(shipped_run, "select cell from results.reproduction where not agrees order by cell")
+    differ = release_query(shipped_run, "select cell from results.reproduction where not agrees and quantity <> 'statement' order by cell")
     assert differ == [
         ("II/female/nxp2_jdm:nxp2_adult_dm",), ("text/main_effect_ck/nxp2_jdm:mda5_jdm",), ("text/main_effect_cmas/nxp2_jdm:mda5_jdm",),
     ]
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     assert "nxp2: 399 of 402 printed values agree; 3 differ, 0 of them not explained\n" in readme
+    denied = release_query(
+        shipped_run, "select cell, agreement from results.reproduction where quantity = 'statement' and not agrees order by cell")
+    assert denied == [(f"Results/{s}", "contradicted by the study's own tables") for s in ("s11", "s13")], "all others hold"
+    assert "nxp2: 14 of 16 statements hold; 2 contradicted by the study's own tables\n" in readme
     assert {cell for (cell,) in differ} == set(shipped_run.papers["nxp2"].file.known), "each has its reason, and no reason is stale"
     status = release_query(shipped_run, "select distinct status from results.mixed_model_term where test = 'wald_chi_square'")
     assert status == [("ok",)]
@@ -146,14 +151,19 @@ def test_the_command_and_the_report_end_with_the_count_of_values_that_agree(
     ((agree, differ, unexplained),) = release_query(
         shipped_run,
         "select count(*) filter (where agrees), count(*) filter (where not agrees),"
-        " count(*) filter (where reason = 'not explained') from results.reproduction",
+        " count(*) filter (where reason = 'not explained') from results.reproduction where quantity <> 'statement'",
     )
+    verdicts = release_query(
+        shipped_run,
+        "select agreement, count(*) from results.reproduction where quantity = 'statement' group by 1 order by 1 desc",
+    )
+    said = statement_words(dict(verdicts))
     folder = str(shipped_run.folder)
     call = ["reproduce", "--registry", folder, "--differs", "--table", "II"]
     assert cli.guarded(lambda: cli.app(call, standalone_mode=False) or 0) == 0
     shown = capsys.readouterr().out
     assert shown.rstrip().endswith(
-        f"nxp2: {agree} of 402 printed values agree; {differ} differ, {unexplained} of them not explained"
+        f"nxp2: {agree} of 402 printed values agree; {differ} differ, {unexplained} of them not explained\nnxp2: {said}"
     )
     assert "Table II\n" in shown and "Table III" not in shown
     assert cli.guarded(lambda: cli.app([*call, "--csv"], standalone_mode=False) or 0) == 0
@@ -162,6 +172,7 @@ def test_the_command_and_the_report_end_with_the_count_of_values_that_agree(
     assert cli.guarded(lambda: cli.app(["reproduce", "--strict", "--registry", folder], standalone_mode=False) or 0) == 1
     page = (shipped_run.reports / "current" / "report.html").read_text(encoding="utf-8")
     assert f"{agree} of 402 printed values agree" in page
+    assert said in page.replace("&#39;", "'")
 
 
 def test_every_question_beside_the_printed_numbers_is_answered_with_numbers(shipped_run: Registry) -> None:

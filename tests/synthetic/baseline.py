@@ -32,6 +32,7 @@ from tests.synthetic.two_sample import MANN_WHITNEY, STUDENT, WELCH, mann_whitne
 REFERENCE = "nxp2_jdm"
 SEED = 20260
 FINE = Grid(0.0001, 0.0, 1000.0)
+MARGIN = 0.012  # of a shape's bounds
 HEATS = (0.001, 0.004, 0.015)  # of successive attempts: which serves depends on how many ties the p values need
 
 
@@ -111,7 +112,8 @@ def solve(variable: str, attempts: int = 60, steps: int = 12000) -> dict[str, np
         losses, reads = _losses(variable, groups_of, targets)
         samples, loss = descend(rng, samples, losses, reads, steps, HEATS[attempt % 3], attempt % 4 > 0)
         if loss <= 0:
-            return {name: sample.values for name, sample in part_ties(rng, samples, losses).items()}
+            room, _ = _losses(variable, groups_of, targets, margin=0.0)
+            return {name: sample.values for name, sample in part_ties(rng, samples, room).items()}
     raise ValueError(f"{variable}: no values found in {attempts} attempts; see the constraints of its groups")
 
 
@@ -177,29 +179,41 @@ def _tolerance(target: Moments, of: Grid) -> int:
 
 
 def _losses(
-    variable: str, groups_of: dict[str, GroupProblem], targets: dict[str, Moments]
+    variable: str, groups_of: dict[str, GroupProblem], targets: dict[str, Moments], margin: float = MARGIN
 ) -> tuple[dict[str, Callable[[dict[str, np.ndarray]], float]], dict[str, tuple[str, ...]]]:
-    """What is left to reach: means and SDs of samples drawn by quartiles, Mann-Whitney p values, shapes."""
+    """What is left to reach: means and SDs of samples drawn by quartiles, Mann-Whitney p values, shapes.
+
+    ``margin`` is the share of a shape's bounds that the search keeps free, so that ties can be parted afterwards.
+    """
     losses, reads = {}, {}
+    shapes = [row for row in read_rows(CONSTRAINTS / "shapes.csv") if row["variable"] == variable]
+    p_loss = _log_p_loss if shapes else _p_loss
     for name, of in groups_of.items():
         if name in targets and (of.quartiles or of.test == MANN_WHITNEY):
             losses[f"moments {name}"] = partial(_moment_loss, name, targets[name], of.grid)
             reads[f"moments {name}"] = (name,)
         if of.test == MANN_WHITNEY:
-            losses[f"p {name}"] = partial(_p_loss, name, of.p)
+            losses[f"p {name}"] = partial(p_loss, name, of.p)
             reads[f"p {name}"] = (REFERENCE, name)
-    for row in read_rows(CONSTRAINTS / "shapes.csv"):
-        if row["variable"] == variable:
-            key, group = f"shape {row['group']} {row['statistic']}", row["group"]
-            losses[key] = partial(_shape_loss, group, row["statistic"], float(row["low"]), float(row["high"]))
-            reads[key] = (group,)
+    for row in shapes:
+        key, group = f"shape {row['group']} {row['statistic']}", row["group"]
+        low, high = float(row["low"]) * (1.0 + margin), float(row["high"]) * (1.0 - margin)
+        losses[key] = partial(_shape_loss, group, row["statistic"], low, high)
+        reads[key] = (group,)
     return losses, reads
 
 
 def _shape_loss(name: str, statistic: str, low: float, high: float, values: dict[str, np.ndarray]) -> float:
     x = values[name]
     value = float(x.mean() if statistic == "mean" else x.std(ddof=1))
-    return max(low / value - 1.0, value / high - 1.0, 0.0)
+    return 0.2 * max(low / value - 1.0, value / high - 1.0, 0.0)
+
+
+def _log_p_loss(name: str, p: PValue, values: dict[str, np.ndarray]) -> float:
+    """As ``_p_loss``, but with a slope where p is far too small: shapes pull it there."""
+    value = mann_whitney_p(values[REFERENCE], values[name])
+    low = math.log(1.02 * p.low / value) if p.low > 0 else 0.0
+    return 0.02 * max(low, math.log(value / (0.98 * p.high)), 0.0)
 
 
 def _p_loss(name: str, p: PValue, values: dict[str, np.ndarray]) -> float:

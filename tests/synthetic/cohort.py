@@ -13,24 +13,31 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from tests.synthetic import published
+from tests.synthetic.baseline import text
 from tests.synthetic.published import read_rows
-from tests.synthetic.solution import CONSTRAINTS, FollowUp, Solution, groups, variables
+from tests.synthetic.relapse import SHOWS_DAYS
+from tests.synthetic.solution import CONSTRAINTS, FollowUp, Solution, factor, groups, variables
+from tests.synthetic.trajectories import NORMAL_CK
 
 SEED = 20260
 DAYS_PER_MONTH = 30.4375
 ENROLMENT = {"zjch": (date(2018, 3, 5), date(2022, 3, 10)), "zjfah": (date(2016, 6, 1), date(2021, 3, 1))}
 SIGN_MONTHS = (0, 3, 6, 12, 24)
+SKIN_SIGNS = ("gottron_papules", "heliotrope_rash", "other_skin_rash")
 
 
 @dataclass(frozen=True)
 class Visit:
-    """One contact with the hospital; ``month`` is None where it belongs to no visit of the schedule."""
+    """One contact with the hospital; ``month`` is None where it belongs to no visit of the schedule.
+
+    ``signs`` is None where nobody asked for them.
+    """
 
     day: int
     month: int | None
     kind: str  # inpatient, outpatient
     values: dict[str, str]
-    signs: frozenset[str]
+    signs: frozenset[str] | None
 
 
 @dataclass(frozen=True)
@@ -186,29 +193,92 @@ def _relapse_days(group: str, number: int, seen: FollowUp) -> tuple[int, ...]:
 def _visits(solution: Solution, group: str, number: int, seen: FollowUp, has: frozenset[str]) -> tuple[Visit, ...]:
     by_month: dict[int, dict[str, str]] = {}
     kinds = {name: row["kind"] for name, row in variables().items()}
-    for (of, patient, month, variable), text in solution.values.items():
+    for (of, patient, month, variable), written in solution.values.items():
         if (of, patient) == (group, number) and kinds[variable] != "patient":
-            by_month.setdefault(month, {})[variable] = text
+            by_month.setdefault(month, {})[variable] = written
     special = {int(row["month"]): row for row in _special_visits(group, number)}
     visits = []
     for month in sorted(by_month):
-        day = int(special[month]["day"]) if month in special else _visit_day(group, number, month, seen)
+        day = int(special[month]["day"]) if month in special else _visit_day(group, number, month, seen, by_month)
         values = by_month[month] | _unpublished_values(solution, group, number, month)
         visits.append(Visit(day, month, "inpatient" if month == 0 else "outpatient", values,
                             _signs_at(group, number, month, has)))
     visits += _off_schedule(group, number, seen, by_month, special)
+    visits = [visit for visit in visits if visit.day not in _relapse_days(group, number, seen)
+              or visit.month is not None]
+    visits += _relapse_visits(group, number, seen, visits, has)
     return tuple(sorted(visits, key=lambda visit: visit.day))
 
 
-def _visit_day(group: str, number: int, month: int, seen: FollowUp) -> int:
+def _visit_day(group: str, number: int, month: int, seen: FollowUp, by_month: dict[int, dict[str, str]]) -> int:
+    """Near the nominal day. Where a relapse shows, the child comes with it; no relapse comes nearer than the visit."""
     row = next(row for row in read_rows(CONSTRAINTS / "visits.csv") if int(row["month"]) == month)
-    jitter = int(row["jitter_days"])
-    day = int(row["nominal_day"]) + _random(group, number, "visit", month).randrange(-jitter, jitter + 1)
+    jitter, nominal = int(row["jitter_days"]), int(row["nominal_day"])
+    day = nominal + _random(group, number, "visit", month).randrange(-jitter, jitter + 1)
+    for relapse in _relapse_days(group, number, seen):
+        away = abs(relapse - nominal)
+        if month and nominal < relapse <= nominal + jitter and _is_flare(month, by_month):
+            return relapse
+        if month and away <= abs(day - nominal):
+            day = nominal - (away - 1 if relapse > nominal else 0) if away else nominal - 1
     return min(day, seen.last_seen_day) if seen.is_lost else day
 
 
+def _is_flare(month: int, by_month: dict[int, dict[str, str]]) -> bool:
+    """CK is more than half as high again as at the visit before."""
+    before = max(m for m in by_month if m < month)
+    now, then = by_month[month].get("ck"), by_month[before].get("ck")
+    return now is not None and then is not None and float(now) > 1.5 * float(then)
+
+
+def _relapse_visits(group: str, number: int, seen: FollowUp, visits: list[Visit],
+                    has: frozenset[str]) -> list[Visit]:
+    """A visit on the day of each relapse, unless a scheduled one falls on it, at which the relapse shows.
+
+    Muscle strength: CK and CMAS; skin: rash; systemic: all three.
+    """
+    found = []
+    for day in _relapse_days(group, number, seen):
+        draw = _random(group, number, "relapse visit", day)
+        if any(visit.day == day for visit in visits):
+            continue
+        scheduled = sorted((v for v in visits if v.month is not None), key=lambda v: v.day)
+        before = [v for v in scheduled if v.day < day]
+        after = [v for v in scheduled if day < v.day <= day + SHOWS_DAYS]
+        in_muscle, in_skin = (seen.relapse_kind in kinds for kinds in (("muscle", "systemic"), ("rash", "systemic")))
+        values = {"ck": _ck_at_relapse(draw, group, before, after, in_muscle)}
+        if group != "nxp2_adult_dm":
+            values["cmas"] = _cmas_at_relapse(draw, before, after, in_muscle)
+        skin = frozenset(name for name in SKIN_SIGNS if name in has) or frozenset({"heliotrope_rash"})
+        found.append(Visit(day, None, "inpatient" if in_muscle else "outpatient", values, skin if in_skin else frozenset()))
+    return found
+
+
+def _ck_at_relapse(draw: random.Random, group: str, before: list[Visit], after: list[Visit], in_muscle: bool) -> str:
+    def of(visits: list[Visit], at: int) -> float:
+        known = [float(v.values["ck"].lstrip("<")) * factor(group, "ck") for v in visits if "ck" in v.values]
+        return known[at] if known else 100.0
+
+    last = of(before, -1)
+    if not in_muscle:
+        return text("ck", group, last * draw.uniform(0.9, 1.1) if last < NORMAL_CK else draw.uniform(0.6, 0.9) * NORMAL_CK)
+    least = max(2.0 * last, of(after, 0) if after else 0.0, 2.0 * NORMAL_CK)
+    return text("ck", group, least * draw.uniform(1.05, 2.2))
+
+
+def _cmas_at_relapse(draw: random.Random, before: list[Visit], after: list[Visit], in_muscle: bool) -> str:
+    last = next((int(v.values["cmas"]) for v in reversed(before) if "cmas" in v.values), 45)
+    if not in_muscle:
+        return str(min(max(last + draw.randrange(-1, 2), 3), 52))
+    later = next((int(v.values["cmas"]) for v in after if "cmas" in v.values), 52)
+    return str(max(min(last - draw.randrange(6, 12), later), 5))
+
+
 def _signs_at(group: str, number: int, month: int, has: frozenset[str]) -> frozenset[str]:
-    """Signs present at a visit: all at the first, each fading with time, none that was not there before."""
+    """Signs present at a visit: all at the first, each fading with time, none that was not there before.
+
+    A relapse of the skin brings its signs back (``_relapse_visits``).
+    """
     signs = sorted(row["variable"] for row in read_rows(CONSTRAINTS / "signs.csv") if row["kind"] == "sign")
     kept = set()
     for name in signs:
@@ -244,10 +314,9 @@ def _off_schedule(group: str, number: int, seen: FollowUp, by_month: dict[int, d
         day, luck = draw.randrange(low, high), draw.random()
         nearest = by_month.get(24) or by_month.get(12) or by_month[0]
         if luck < chance and day <= seen.last_seen_day:
-            visits.append(Visit(day, None, "outpatient", _perturbed(draw, nearest), frozenset()))
+            visits.append(Visit(day, None, "outpatient", _perturbed(draw, nearest), None))
     for month, row in special.items():
-        visits.append(Visit(int(row["competing_day"]), None, "outpatient", _perturbed(draw, by_month[month]),
-                            frozenset()))
+        visits.append(Visit(int(row["competing_day"]), None, "outpatient", _perturbed(draw, by_month[month]), None))
     return visits
 
 

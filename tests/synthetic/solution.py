@@ -22,11 +22,15 @@ Key = tuple[str, int, int, str]  # group, patient number, month, variable
 
 @dataclass(frozen=True)
 class FollowUp:
-    """Days from the baseline visit to relapse (None: none seen) and to the last contact."""
+    """Days from the baseline visit to relapse (None: none seen) and to the last contact.
+
+    ``relapse_kind`` says what the relapse was of: muscle, systemic (muscle and rash) or rash.
+    """
 
     relapse_day: int | None
     last_seen_day: int
     is_lost: bool
+    relapse_kind: str = ""
 
 
 @dataclass
@@ -55,7 +59,8 @@ def read(folder: Path = SOLUTION) -> Solution:
     for row in read_rows(folder / "relapse.csv"):
         solution.follow_up[row["group"], int(row["patient"])] = FollowUp(
             int(row["relapse_day"]) if row["relapse_day"] else None,
-            int(row["last_seen_day"]), row["lost_to_follow_up"] == "yes")
+            int(row["last_seen_day"]), row["lost_to_follow_up"] == "yes",
+            row["relapse_kind"])
     return solution
 
 
@@ -68,10 +73,10 @@ def write(solution: Solution, folder: Path = SOLUTION) -> None:
             writer.writerow([*key, solution.values[key]])
     with (folder / "relapse.csv").open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["group", "patient", "relapse_day", "last_seen_day", "lost_to_follow_up"])
+        writer.writerow(["group", "patient", "relapse_day", "last_seen_day", "lost_to_follow_up", "relapse_kind"])
         for (group, patient), seen in sorted(solution.follow_up.items(), key=lambda item: _order((*item[0], 0, ""))):
             writer.writerow([group, patient, "" if seen.relapse_day is None else seen.relapse_day,
-                             seen.last_seen_day, "yes" if seen.is_lost else "no"])
+                             seen.last_seen_day, "yes" if seen.is_lost else "no", seen.relapse_kind])
 
 
 def variables() -> dict[str, dict[str, str]]:

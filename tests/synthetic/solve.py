@@ -7,10 +7,15 @@ Does not belong here: the parts themselves (``relapse``, ``baseline``, ``ratios`
 from __future__ import annotations
 
 import argparse
+import os
 import random
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: sums in another order end at other last digits
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
@@ -49,8 +54,9 @@ def solve(progress: Callable[[str], None] = print) -> Solution:
         for group in groups():
             _arrange_lymphocytes(solution, group)
         _give_unpublished_ages(solution)
+        _arrange_relapses(solution)
         cells = attended(solution.follow_up)
-        steered = [pool.submit(_steer, response, *_inputs(solution, response, cells))
+        steered = [pool.submit(_steer, response, *_inputs(solution, response, cells), solution.follow_up)
                    for response in ("ck", "cmas", trajectories.RATIO)]
         for future in steered:
             solution.values |= future.result()
@@ -136,6 +142,51 @@ def _give_unpublished_ages(solution: Solution) -> None:
         solution.values["nxp2_adult_dm", number, 0, "age_at_onset"] = f"{age:.2f}"
 
 
+def _arrange_relapses(solution: Solution) -> None:
+    """Hand the relapses of the NXP2+ children to those whose CK can fall least, and low CMAS to who relapses.
+
+    s14 and s15: relapse goes with a smaller fall of CK and with a lower CMAS after treatment.
+    """
+    group = "nxp2_jdm"
+    numbers = range(1, int(groups()[group]["size"]) + 1)
+    draw = random.Random(f"{baseline.SEED}/{group}/who relapses")
+    by_ck = sorted(numbers, key=lambda n: _rank(solution, group, n, "ck") + draw.gauss(0, 0.7))
+    seen = [solution.follow_up[group, number] for number in numbers]
+    ordered = [s for s in seen if s.relapse_day is not None] + [s for s in seen if s.relapse_day is None]
+    for number, of in zip(by_ck, ordered, strict=True):
+        solution.follow_up[group, number] = of
+    scores = sorted((solution.values[group, number, 0, "cmas"] for number in numbers), key=int)
+    by_place = sorted(numbers, key=lambda n: 9.0 * (solution.follow_up[group, n].relapse_day is None) + draw.gauss(0, 3))
+    for number, score in zip(by_place, scores, strict=True):
+        solution.values[group, number, 0, "cmas"] = score
+    _leave_missed_visits(solution)
+
+
+def _leave_missed_visits(solution: Solution) -> None:
+    """A relapse in the window of a visit that did not take place goes before the window: its values are no visit's."""
+    visits = {r["month"]: (int(r["nominal_day"]), int(r["window_days"])) for r in read_rows(CONSTRAINTS / "visits.csv")}
+    taken = {seen.relapse_day for seen in solution.follow_up.values()}
+    for row in read_rows(CONSTRAINTS / "missing_visits.csv"):
+        patient = row["group"], int(row["patient"])
+        seen, (nominal, window) = solution.follow_up[patient], visits[row["month"]]
+        if seen.relapse_day is None or abs(seen.relapse_day - nominal) > window:
+            continue
+        day = nominal - window - 1
+        while day in taken:  # no two relapses on one day
+            day -= 2
+        taken.add(day)
+        solution.follow_up[patient] = replace(seen, relapse_day=day)
+    relapse.check(solution.follow_up)
+
+
+def _rank(solution: Solution, group: str, number: int, variable: str) -> int:
+    """How many of the group have a lower value at the first visit."""
+    own = solution.number((group, number, 0, variable))
+    values = (v for key in solution.values if key[0] == group and key[2:] == (0, variable)
+              if (v := solution.number(key)) is not None)
+    return 0 if own is None else sum(v < own for v in values)
+
+
 # ---------------------------------------------------------------- Table III
 
 def _inputs(solution: Solution, response: str, cells: list[Cell]) -> tuple[dict[Cell, float], list[Cell]]:
@@ -146,27 +197,30 @@ def _inputs(solution: Solution, response: str, cells: list[Cell]) -> tuple[dict[
             return None if top is None or bottom is None else top / bottom
         return solution.number((*cell, response))
 
-    compared = [cell for cell in cells if cell[0] in GROUPS]
+    unscored = {(r["group"], int(r["patient"])) for r in read_rows(CONSTRAINTS / "not_scored.csv")
+                if r["variable"] == response}
+    compared = [cell for cell in cells if cell[0] in GROUPS and (cell[2] == 0 or cell[:2] not in unscored)]
     first = {cell: value(cell) for cell in compared if cell[2] == 0}
     known = {cell: v for cell, v in first.items() if v is not None}
     return known, [cell for cell in compared if cell[2] > 0 or cell in known]
 
 
-def _steer(response: str, known: dict[Cell, float], cells: list[Cell]) -> dict[tuple[str, int, int, str], str]:
+def _steer(response: str, known: dict[Cell, float], cells: list[Cell],
+           follow_up: dict[tuple[str, int], FollowUp]) -> dict[tuple[str, int, int, str], str]:
     """Exported follow-up values of the response in the two groups that Table III compares."""
-    course = trajectories.solve(response, known, cells)
+    course = trajectories.solve(response, known, cells, follow_up)
     follow = [cell for cell in trajectories.ordered(cells) if cell[2] > 0]
-    of = trajectories.model(response)
+    limits = trajectories.model(response).limits
     if response not in RATIOS:
-        digits = last_digits.Digits(follow, np.ones(len(follow)), np.full(len(follow), int(of.low)),
-                                    np.full(len(follow), int(of.high)))
-        k = last_digits.tune(response, np.array([round(course[cell]) for cell in follow]), digits, known)
+        low, high = (np.array([int(getattr(limits[cell[0]], name)) for cell in follow]) for name in ("low", "high"))
+        digits = last_digits.Digits(follow, np.ones(len(follow)), low, high)
+        k = last_digits.tune(response, np.array([course[cell] for cell in follow]), digits, known)
         return {(*cell, response): str(v) for cell, v in zip(follow, k.tolist(), strict=True)}
     top, bottom = RATIOS[response]
     below = {cell: _plausible_bottom(cell, course[cell]) for cell in follow}
     unit = np.array([0.01 / below[cell] for cell in follow])
     digits = last_digits.Digits(follow, unit, np.full(len(follow), 30), np.full(len(follow), 9000))
-    start = np.rint(np.array([course[cell] for cell in follow]) / unit).astype(int)
+    start = np.array([course[cell] for cell in follow]) / unit
     k = last_digits.tune(response, start, digits, known)
     return ({(*cell, top): f"{v / 100:.2f}" for cell, v in zip(follow, k.tolist(), strict=True)}
             | {(*cell, bottom): f"{below[cell]:.2f}" for cell in follow})

@@ -46,6 +46,7 @@ CONTACTS = {"clinic": ("门诊", "在访"), "telephone": ("电话", "在访"), "
 DRUGS = {"glucocorticoid": "糖皮质激素", "methotrexate": "甲氨蝶呤", "ivig": "静脉注射免疫球蛋白",
          "hydroxychloroquine": "羟氯喹", "cyclosporine": "环孢素", "mycophenolate": "吗替麦考酚酯",
          "tofacitinib": "托法替布"}
+RELAPSES = {"muscle": "肌力下降", "systemic": "肌力下降伴皮疹", "rash": "皮疹"}
 ROUTES = {"oral": "口服", "intravenous": "静脉滴注"}
 EXPLANATION = (
     "本文件为合成数据：由程序生成，不含任何真实患者信息。",
@@ -108,7 +109,7 @@ def _visit_rows(person: Person) -> Iterable[Dated]:
 
 
 def _sign(visit: Visit, name: str) -> str | None:
-    if visit.month is None:
+    if visit.signs is None:
         return None
     return "有" if name in visit.signs else "无"
 
@@ -140,7 +141,7 @@ def _event_rows(person: Person) -> Iterable[Dated]:
     for variable, day, detail in person.complications:
         yield person.on(day), (person.hospital_number, person.on(day), words[variable], detail or None, NOTE)
     for count, day in enumerate(person.relapse_days, start=1):
-        yield person.on(day), (person.hospital_number, person.on(day), words["relapse"], f"第{count}次复发", NOTE)
+        yield person.on(day), (person.hospital_number, person.on(day), words["relapse"], f"第{count}次复发：{RELAPSES[person.follow_up.relapse_kind]}", NOTE)
 
 
 def _contact_rows(person: Person) -> Iterable[Dated]:

@@ -23,6 +23,7 @@ GRADES = {"negative": ("Negative", "neg"), "weak": ("Weak positive",), "1+": ("+
 DRUGS = {"glucocorticoid": "Prednisone", "methotrexate": "Methotrexate", "ivig": "IVIG",
          "hydroxychloroquine": "Hydroxychloroquine", "cyclosporine": "Ciclosporin", "mycophenolate": "Mycophenolate",
          "tofacitinib": "Tofacitinib"}
+RELAPSES = {"muscle": "Muscle weakness", "systemic": "Muscle weakness and rash", "rash": "Rash"}
 SIGNS = ("dysphagia", "mouth_ulcer", "calcinosis_cutis", "gottron_papules", "heliotrope_rash", "other_skin_rash")
 
 Row = list[str]
@@ -74,7 +75,7 @@ def _patients(person: Person) -> Iterable[Row]:
 def _visits(person: Person) -> Iterable[Row]:
     tests = read_rows(CONSTRAINTS / "names.csv")
     for visit in person.visits:
-        signs = ["" if visit.month is None else "Y" if name in visit.signs else "N" for name in SIGNS]
+        signs = ["" if visit.signs is None else "Y" if name in visit.signs else "N" for name in SIGNS]
         yield [person.hospital_number, _slashed(person, visit.day), visit.kind.capitalize(),
                *(visit.values.get(row["variable"], "") for row in tests), *signs]
 
@@ -96,7 +97,7 @@ def _events(person: Person) -> Iterable[Row]:
     for variable, day, detail in person.complications:
         yield [person.hospital_number, _slashed(person, day), words[variable], detail]
     for day in person.relapse_days:
-        yield [person.hospital_number, _slashed(person, day), words["relapse"], ""]
+        yield [person.hospital_number, _slashed(person, day), words["relapse"], RELAPSES[person.follow_up.relapse_kind]]
 
 
 def _contacts(person: Person) -> Iterable[Row]:

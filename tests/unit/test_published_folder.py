@@ -74,6 +74,59 @@ def test_the_shipped_paper_prints_402_values() -> None:
     counts = len(paper.summaries), len(paper.p_values), len(paper.terms), len(paper.analyses)
     assert counts == (233, 140, 12, 5)
     assert len(set(paper.cells())) == 402
+    assert [s.statement_id for s in paper.statements] == [f"s{n:02d}" for n in range(1, 17)]
+
+
+STATEMENTS = """\
+statement_id,where,statement,variable,groups,visits,kind
+s1,Results,age rises,age,a,baseline;month_3,rises
+s2,Discussion,the older relapse,age;relapse,a,,association
+s3,Results,they differ,age,a;b,all,contradicts Table I (0.004)
+"""
+STATED = "title: T\nstatements: {measures: {s2: {measure: level, visits: [month_3], with_endpoint: higher}}}\n"
+
+
+def test_statements_are_read_with_their_kind_and_what_they_contradict(tmp_path: Path) -> None:
+    summaries = SUMMARIES + "I,relapse,a,10,count_percent,5 (50.00)\n"
+    paper = read_paper(write(tmp_path, summaries_csv=summaries, paper_yml=STATED, statements_csv=STATEMENTS))
+    read = [(s.line, s.variables, s.groups, s.visits, s.kind, s.contradicts) for s in paper.statements]
+    assert read == [
+        (2, ("age",), ("a",), ("baseline", "month_3"), "rises", None),
+        (3, ("age", "relapse"), ("a",), (), "association", None),
+        (4, ("age",), ("a", "b"), ("all",), "contradicts", "Table I (0.004)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (",rises", ",rise", 'statements.csv:2: kind: expected one of rises, falls, '),
+        (",rises", ",rise", 'found "rise". Did you mean "rises"?'),
+        ("baseline;month_3", "baseline", "statements.csv:2: visits: a statement of kind rises names 2 or more here; found 1"),
+        ("baseline;month_3", "baseline;;month_3", 'statements.csv:2: visits: "baseline;;month_3" has an empty part'),
+        ("age;relapse", "age", "statements.csv:3: variable: a statement of kind association names a variable and an"),
+        ("age,a;b", "agee,a;b", 'statements.csv:4: variable: no number is printed of "agee". Did you mean "age"?'),
+        ("age,a;b", "age,a;c", 'statements.csv:4: groups: no number is printed of "c".'),
+        ("s2,", "s1,", "statements.csv:3: statement_id: s1 stands twice (first on line 2)"),
+        ("age rises", "", "statements.csv:2: statement: empty; every statement has one"),
+        ("groups,visits", "groups,visit", 'statements.csv:1: no column "visits". Did you mean "visit"?'),
+    ],
+)
+def test_a_faulty_statement_names_line_column_and_remedy(tmp_path: Path, old: str, new: str, said: str) -> None:
+    summaries = SUMMARIES + "I,relapse,a,10,count_percent,5 (50.00)\n"
+    statements = changed(STATEMENTS, old, new)
+    found = faults(tmp_path, summaries_csv=summaries, paper_yml="title: T\nstatements: {}\n", statements_csv=statements)
+    assert any(said in fault for fault in found), found
+
+
+def test_what_paper_yml_says_of_statements_is_about_one_that_stands_in_the_file(tmp_path: Path) -> None:
+    summaries = SUMMARIES + "I,relapse,a,10,count_percent,5 (50.00)\n"
+    stated = STATED.replace("s2", "s22")
+    found = faults(tmp_path / "name", summaries_csv=summaries, paper_yml=stated, statements_csv=STATEMENTS)
+    assert found == ['paper.yml:2: statements.measures: no printed statement "s22". Did you mean "s2"?']
+    wrong = STATED.replace("level", "fall")
+    found = faults(tmp_path / "visits", summaries_csv=summaries, paper_yml=wrong, statements_csv=STATEMENTS)
+    assert any("a fall has 2 visits; found 1" in fault for fault in found), found
 
 
 def changed(text: str, old: str, new: str) -> str:

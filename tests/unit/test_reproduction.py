@@ -14,11 +14,13 @@ from analytics.paper.published import (
     PaperFile,
     PrintedAnalysis,
     PrintedP,
+    PrintedStatement,
     PrintedSummary,
     PrintedTerm,
     parse_summary,
 )
-from analytics.paper.reproduction import COLUMNS, agreement, reproduce
+from analytics.paper.reproduction import COLUMNS, agreement, reproduce, statement_counts, statement_words
+from analytics.paper.statements import Evidence
 from analytics.study.frames import records
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +97,7 @@ def paper(*rows, **file) -> Paper:
         PrintedP: "p_values",
         PrintedTerm: "terms",
         PrintedAnalysis: "analyses",
+        PrintedStatement: "statements",
     }
     found = {name: tuple(r for r in rows if isinstance(r, kind)) for kind, name in kinds.items()}
     return Paper(
@@ -259,6 +262,31 @@ def test_every_printed_value_has_a_row_and_every_differing_one_a_reason() -> Non
     assert agreement(rows) == (1, 6, 1)
 
 
+def test_a_statement_is_a_row_with_its_verdict_and_counts_apart_from_the_values() -> None:
+    values = pd.DataFrame(
+        [("a", "p", "age", "first", 1.0), ("a", "p", "age", "second", 2.0)],
+        columns=["group_id", "patient", "variable", "visit", "value"],
+    )
+    none = pd.DataFrame()
+    held_against = Evidence(values, none, none, none, none, ("first", "second"))
+    said = [
+        PrintedStatement(2, "s1", "Results", "age rises", ("age",), ("a",), ("all",), "rises"),
+        PrintedStatement(3, "s2", "Results", "age falls", ("age",), ("a",), ("all",), "falls"),
+    ]
+    printed = paper(p_value(), *said, statements={})
+    rows = records(reproduce(printed, results(group_comparison=COMPARISON), held_against))
+    assert [(r["cell"], r["quantity"], r["printed"], r["agrees"], r["agreement"], r["reason"]) for r in rows] == [
+        ("I/age/a:b", "p_value", "0.004", True, "as printed", ""),
+        ("Results/s1", "statement", "age rises", True, "holds", ""),
+        ("Results/s2", "statement", "age falls", False, "does not hold", "does not hold"),
+    ]
+    assert rows[1]["computed"].startswith("In a the mean goes 1.00 → 2.00")
+    assert agreement(rows) == (1, 1, 0)
+    assert statement_counts(rows) == {"holds": 1, "does not hold": 1}
+    assert statement_words(statement_counts(rows)) == "1 of 2 statements hold; 1 does not hold"
+    assert statement_words(statement_counts(rows[:1])) == ""
+
+
 def test_without_printed_numbers_there_are_no_rows_and_the_same_columns() -> None:
     empty, full = reproduce(None, {}), reproduce(paper(p_value()), results(group_comparison=COMPARISON))
     assert len(empty) == 0 and tuple(empty.columns) == COLUMNS
@@ -276,6 +304,8 @@ def test_results_are_made_without_the_printed_numbers() -> None:
     may = {
         "analytics/paper/published.py",
         "analytics/paper/reproduction.py",
+        "analytics/paper/statements.py",  # judges the sentences that stand beside the numbers
+        "analytics/paper/statement_evidence.py",
         "analytics/printed/provenance_tables.py",
         "orchestration/registry/published.py",
         "orchestration/registry/folder.py",

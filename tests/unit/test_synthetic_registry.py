@@ -6,12 +6,13 @@ import csv
 import io
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import python_calamine
 
-from tests.synthetic import relapse_bounds, solution
+from tests.synthetic import relapse_bounds, solution, trajectories
 
 LANDING = Path(__file__).parents[2] / "registry" / "landing"
 
@@ -59,6 +60,33 @@ def test_the_bounds_of_the_log_rank_tests_are_those_of_every_order() -> None:
     assert relapse_bounds.pairs() == rows[:2]
     assert float(rows[1][3]) > 0.0001  # NXP2+ children against adults, printed <0.0001
     assert float(rows[2][3]) > 0.000265  # overall, printed 0.00026, where NXP2+ against MDA5+ prints 0.03
+
+
+def test_no_course_makes_a_jump_that_treatment_could_not() -> None:
+    """CK rises only where it is normal, by little to month 3, or where a relapse shows; CMAS moves by limited steps."""
+    of = solution.read()
+    for group in trajectories.GROUPS:
+        values: dict[str, dict[int, list[tuple[int, float]]]] = {"ck": {}, "cmas": {}}
+        for key in sorted(of.values, key=lambda key: key[:3]):
+            if key[0] == group and key[3] in values:
+                values[key[3]].setdefault(key[1], []).append((key[2], of.number(key)))
+        for patient, course in values["ck"].items():
+            for (_, before), (month, after) in pairwise(course):
+                shows = trajectories.flares((group, patient, month), of.follow_up)
+                assert shows or after <= max((1.51 if month == 3 else 1.0) * before, 200), (group, patient, month)
+        for patient, course in values["cmas"].items():
+            assert all(score >= 12 for month, score in course if month > 0), (group, patient)
+            for (_, before), (month, after) in pairwise(course):
+                shows = trajectories.flares((group, patient, month), of.follow_up)
+                assert shows or -4 <= after - before <= 12, (group, patient, month)
+
+
+def test_relapses_are_spread_over_the_follow_up() -> None:
+    """No half year holds more than three of the nine relapses of the NXP2+ children."""
+    days = sorted(seen.relapse_day for (group, _), seen in solution.read().follow_up.items()
+                  if group == "nxp2_jdm" and seen.relapse_day is not None)
+    assert len(days) == 9
+    assert max(sum(first <= day < first + 183 for day in days) for first in days) <= 3
 
 
 def test_laboratory_values_and_scores_are_plausible() -> None:

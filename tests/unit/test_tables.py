@@ -25,6 +25,7 @@ from analytics.printed.provenance_tables import (
     rejected_table,
     reproduction_summary,
     reproduction_table,
+    statement_table,
 )
 from analytics.printed.tables import baseline_table
 from analytics.study.frames import StudyFrames
@@ -500,6 +501,32 @@ def test_a_value_that_agrees_within_a_tolerance_says_so_and_a_masked_one_hides_w
     assert agreeing.rows[0].cell("computed").notes == ("Agrees within 0.05: whole numbers",)
     assert texts(open_, "cell", "computed", "reason") == [["CK, Group, χ²", "9.99", "not explained; 3 of 4"]]
     assert texts(masked, "computed", "reason") == [["not shown", "not explained"]]
+
+
+def test_statements_have_a_table_of_their_own_and_masked_they_keep_the_verdict_alone() -> None:
+    value = {"table_id": "I", "quantity": "summary", "variable": "ck", "cell": "I/ck/a"} | {
+        "printed": "180", "computed": "180", "agrees": True, "reason": ""}
+    said = {"table_id": "statements", "quantity": "statement", "variable": "ck", "printed": "CK falls"}
+    rows = [
+        value,
+        said | {"cell": "Results/s1", "computed": "3 of 4 fall.", "agrees": True, "agreement": "holds"},
+        said | {"cell": "Discussion/s2", "computed": "1 of 4 falls.", "agrees": False, "agreement": "does not hold"},
+    ]
+    open_, masked = (statement_table(study(t, reproduction=rows)) for t in (0, 5))
+    assert open_ is not None and masked is not None
+    assert texts(open_, "where", "statement", "verdict", "found") == [
+        ["Results", "CK falls", "holds", "3 of 4 fall."],
+        ["Discussion", "CK falls", "does not hold", "1 of 4 falls."],
+    ]
+    assert [row.cell("found").text.partition(":")[0] for row in masked.rows] == ["withheld", "withheld"]
+    assert texts(masked, "verdict") == [["holds"], ["does not hold"]]
+    denied = statement_table(study(reproduction=rows), holds=False)
+    assert denied is not None and texts(denied, "verdict") == [["does not hold"]]
+    counts, values = reproduction_summary(study(reproduction=rows)), reproduction_table(study(reproduction=rows))
+    assert counts is not None and values is not None
+    assert texts(counts, "table", "values") == [["Table I", "1"], ["All", "1"]]
+    assert len(values.rows) == 1
+    assert statement_table(study(reproduction=[value])) is None
 
 
 NASTY = PrintedTable(

@@ -6,7 +6,6 @@ Belongs here: wording. Does not belong here: looking (`profile.py`), guessing (`
 from __future__ import annotations
 
 import csv
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import typer
 
 from orchestration.command import console
+from orchestration.files import put_in_place
 from orchestration.onboarding.draft import draft
 from orchestration.onboarding.guess import TableGuess, guess_table
 from orchestration.onboarding.profile import ColumnProfile, TableProfile, look_at
@@ -56,7 +56,7 @@ def _write(target: Path, text: str) -> None:
     made.write_text(text, encoding="utf-8")
     try:
         read_mapping(made, f"hospitals/{target.name}")
-        os.replace(made, target)
+        put_in_place(made, target)
     finally:
         made.unlink(missing_ok=True)
 

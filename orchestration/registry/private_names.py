@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
+
+from orchestration.files import write_atomically
 
 HEADER = ("sender", "delivery", "load_id", "kind", "within", "told_as", "name")
 
@@ -54,14 +54,11 @@ def keep_names(registry_folder: Path, names: Iterable[PrivateName]) -> None:
         return
     path = ledger_of(registry_folder)
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    handle, made = tempfile.mkstemp(dir=path.parent)  # 0600
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(HEADER)
-        writer.writerows(astuple(name) for name in (*known, *new))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(made, path)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(HEADER)
+    writer.writerows(astuple(name) for name in (*known, *new))
+    write_atomically(path, text.getvalue(), durable=True, mode=0o600)
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,7 @@ def test_what_a_broken_build_made_of_a_delivery_goes_with_the_delivery(north: Re
     deliver(north.landing / "north" / "2024-02", "labs", "id,date,test,result,unit\n1,2024-03-05,CK,999,U/L\n")
     assert take(north).taken == ("north/2024-02",)
     with warehouse(north.warehouse) as connection:
-        connection.execute("update raw.registry_setting set value = 'no number'")
+        connection.execute("update raw.registry_setting set value = 'no number' where setting = 'observation_window_days'")
     broken = [r.unique_id for r in dbt.build(north, full_refresh=False, with_seeds=False) if r.status == "error"]
     assert broken == ["model.myositis.int_observations_at_visits"]
     with warehouse(north.warehouse) as connection:

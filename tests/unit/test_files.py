@@ -115,7 +115,10 @@ def test_no_other_module_renames_links_or_syncs() -> None:
                 if isinstance(node, ast.Attribute) and node.attr in RENAMES and not _is_of_texts_or_frames(node):
                     found.add((path.relative_to(ROOT).as_posix(), node.attr))
     here = Path(files.__file__).relative_to(ROOT).as_posix()
-    assert {f for f in found if f[0] != here} == {("orchestration/exports/delimited.py", "mkstemp")}  # a scratch file: nobody else reads it
+    assert {f for f in found if f[0] != here} == {
+        ("orchestration/exports/delimited.py", "mkstemp"),  # a scratch file: nobody else reads it
+        ("orchestration/landing/names.py", "symlink_to"),  # a scratch link, under a name that tells nothing
+    }
     assert {f[1] for f in found if f[0] == here} == {"replace", "link", "symlink_to", "fsync"}
 
 

@@ -19,6 +19,7 @@ test: .venv/.ready
 
 check: .venv/.ready
 	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 

@@ -1,7 +1,7 @@
 """Statistics of the registry: pure functions from data frames to estimates. See README.md.
 
-Each name is imported when it is first asked for: scipy alone costs more than most questions. The names of tests come
-from `declared_tests.py`.
+Each name is imported when it is first asked for: scipy alone costs more than most questions. The names of
+tests come from `declared_tests.py`.
 """
 
 from __future__ import annotations
@@ -34,11 +34,15 @@ _HOMES = {
     "study.file": ("Study",),
     "study.results": ("run_study",),
 }
-_MODULE_OF = {name: (module, name) for module, names in _HOMES.items() for name in names} | public_functions() | {
-    # a module is called as these two functions, and a package attribute can be but one of them
-    "cox_regression": ("cox", "cox"),
-    "table1": ("baseline.table_one", "table_one"),
-}
+_MODULE_OF = (
+    {name: (module, name) for module, names in _HOMES.items() for name in names}
+    | public_functions()
+    | {
+        # a module is called as these two functions, and a package attribute can be but one of them
+        "cox_regression": ("cox", "cox"),
+        "table1": ("baseline.table_one", "table_one"),
+    }
+)
 __all__ = sorted(_MODULE_OF)
 
 

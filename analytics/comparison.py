@@ -132,7 +132,8 @@ def _one_row(result: Any, without: Sequence[str]) -> pd.DataFrame:
 class Samples:
     """The values of each group, missing ones dropped and counted; what is wrong with them, if anything is.
 
-    ``n_missing`` counts rows of these groups without a value, and ``n_without_group`` rows that may belong to any.
+    ``n_missing`` counts rows of these groups without a value, and ``n_without_group`` rows that may belong to
+    any.
     """
 
     groups: tuple[Any, ...]
@@ -163,7 +164,9 @@ class Samples:
 
 @dataclass(frozen=True)
 class Categories:
-    """Counts of each level (rows) in each group (columns), missing ones dropped and counted as in ``Samples``."""
+    """Counts of each level (rows) in each group (columns), missing ones dropped and counted as in
+    ``Samples``.
+    """
 
     groups: tuple[Any, ...]
     levels: tuple[Any, ...]
@@ -181,8 +184,8 @@ NULLS = {"odds_ratio": 1.0, "hodges_lehmann_shift": 0.0}  # effects whose interv
 def with_disagreement(found: TwoGroupTest) -> TwoGroupTest:
     """``found``, with a note where its p value and its interval are on different sides of the level.
 
-    Fisher's p adds up tables by their probability, the interval of the odds ratio inverts two one-sided tests; the
-    interval of a shift moves the values, which changes the ties. Near the level the two can part.
+    Fisher's p adds up tables by their probability, the interval of the odds ratio inverts two one-sided
+    tests; the interval of a shift moves the values, which changes the ties. Near the level the two can part.
     """
     null = NULLS.get(str(found.effect_kind))
     if null is None or found.p_value is None or found.ci_low is None or found.ci_high is None:
@@ -208,8 +211,8 @@ def samples(data: pd.DataFrame, value: str, group: str, groups: Sequence[Any], m
     """The numbers of ``value`` in each of ``groups``.
 
     ``minimum`` is the least number of observations that each group needs; fewer is a status. Rows of
-    other groups are not looked at; rows without a group count as missing. Raises ValueError for an unknown column, repeated groups, text, and
-    infinite values.
+    other groups are not looked at; rows without a group count as missing. Raises ValueError for an unknown
+    column, repeated groups, text, and infinite values.
     """
     check_groups(groups)
     require_columns(data, [value, group])
@@ -258,7 +261,9 @@ def categories(
     present = [bool((labels == label).any()) for label in groups]
     status, note = _enough(groups, present, sizes, 1, value, group)
     n_missing = int((inside & ~known).sum()) + n_without_group
-    return Categories(tuple(groups), tuple(levels), counts, n_missing, status, note, n_without_group=n_without_group)
+    return Categories(
+        tuple(groups), tuple(levels), counts, n_missing, status, note, n_without_group=n_without_group
+    )
 
 
 def counted_level(column: pd.Series, level: Any, name: str) -> frozenset[Any]:
@@ -289,7 +294,10 @@ def _not_numbers(column: pd.Series) -> str:
         return "booleans"
     if column.dtype != object:
         return f"{column.dtype} ({named_values(column)})"
-    others = column[column.map(lambda item: isinstance(item, (str, bool)) or not isinstance(item, Number)) & column.notna()]
+    others = column[
+        column.map(lambda item: isinstance(item, (str, bool)) or not isinstance(item, Number))
+        & column.notna()
+    ]
     return f"{len(others)} other value{'s' if len(others) != 1 else ''} ({named_values(others)})"
 
 

@@ -1,7 +1,7 @@
 """The door of `analytics`: whatever column types a caller's frame has, the functions see plain ones.
 
-Belongs here: turning nullable, pyarrow-backed, sparse, narrow and categorical columns into the few types that the
-functions read, and refusing what is no data frame. Does not belong here: which columns a function needs
+Belongs here: turning nullable, pyarrow-backed, sparse, narrow and categorical columns into the few types that
+the functions read, and refusing what is no data frame. Does not belong here: which columns a function needs
 (`status.py`), what counts as a number (`comparison.py`).
 
 | a column of | becomes |
@@ -114,23 +114,31 @@ def _of_nullable_numbers(column: pd.Series, kind: str) -> pd.Series:
 
 
 def _plain_objects(column: pd.Series) -> pd.Series:
-    """Objects with one mark for what is missing, numpy's scalars as Python's; numbers as a column of numbers."""
+    """Objects with one mark for what is missing, numpy's scalars as Python's; numbers as a column of
+    numbers.
+    """
     if pd.api.types.infer_dtype(column, skipna=False) in PLAIN_OBJECTS:
         return column
     objects = column.to_numpy(dtype=object)
     missing = np.asarray(pd.isna(objects), dtype=bool)
     known = objects[~missing]
-    if len(known) and all(isinstance(v, (Number, Decimal)) and not isinstance(v, (bool, np.bool_, complex)) for v in known):
+    if len(known) and all(
+        isinstance(v, (Number, Decimal)) and not isinstance(v, (bool, np.bool_, complex)) for v in known
+    ):
         if all(_is_whole(v) for v in known):
             return _whole_numbers(column, objects, missing)
-        return _like(column, np.array([np.nan if m else float(v) for v, m in zip(objects, missing, strict=True)]))
+        return _like(
+            column, np.array([np.nan if m else float(v) for v, m in zip(objects, missing, strict=True)])
+        )
     if any(v is pd.NA or v is pd.NaT or isinstance(v, np.generic) for v in objects):
         return _like(column, _with_none(objects, missing))
     return column
 
 
 def _is_whole(value: Any) -> bool:
-    """An integer, or a Decimal without decimals: ``Decimal("3")`` is a count or a code, ``Decimal("3.0")`` is measured."""
+    """An integer, or a Decimal without decimals: ``Decimal("3")`` is a count or a code, ``Decimal("3.0")`` is
+    measured.
+    """
     return isinstance(value, Integral) or (isinstance(value, Decimal) and value.as_tuple().exponent == 0)
 
 
@@ -138,7 +146,9 @@ def _whole_numbers(column: pd.Series, objects: np.ndarray, missing: np.ndarray) 
     """int64 where all are known, float64 where not; objects where neither holds every digit."""
     sizes = [abs(int(v)) for v in objects[~missing]]
     if missing.any() and max(sizes, default=0) <= LARGEST_EXACT:
-        return _like(column, np.array([np.nan if m else float(v) for v, m in zip(objects, missing, strict=True)]))
+        return _like(
+            column, np.array([np.nan if m else float(v) for v, m in zip(objects, missing, strict=True)])
+        )
     if not missing.any() and max(sizes, default=0) <= np.iinfo(np.int64).max:
         return _like(column, objects.astype(np.int64))
     return _like(column, _with_none(objects, missing))
@@ -147,7 +157,8 @@ def _whole_numbers(column: pd.Series, objects: np.ndarray, missing: np.ndarray) 
 def _with_none(objects: np.ndarray, missing: np.ndarray) -> np.ndarray:
     found = np.empty(len(objects), dtype=object)
     found[:] = [
-        None if m else v.item() if isinstance(v, np.generic) else v for v, m in zip(objects, missing, strict=True)
+        None if m else v.item() if isinstance(v, np.generic) else v
+        for v, m in zip(objects, missing, strict=True)
     ]
     return found
 
@@ -174,7 +185,9 @@ def is_yes_no(column: pd.Series) -> bool:
 
 
 def as_numbers(column: pd.Series) -> pd.Series | None:
-    """A plain column as numbers: booleans as 0 and 1, a categorical by its categories; None where it is neither."""
+    """A plain column as numbers: booleans as 0 and 1, a categorical by its categories; None where it is
+    neither.
+    """
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = plain_column(column.astype(object))
     if column.dtype == object and column.isna().all():

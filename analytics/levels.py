@@ -1,7 +1,7 @@
 """Which values of a column count, when a table counts one level of it.
 
-Belongs here: reading ``level`` against the values that a column holds; the usual pairs of a yes and a no. Does not
-belong here: counting (`comparison.py`), the kinds of variables (`baseline/table_one.py`).
+Belongs here: reading ``level`` against the values that a column holds; the usual pairs of a yes and a no.
+Does not belong here: counting (`comparison.py`), the kinds of variables (`baseline/table_one.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-# what says yes, and what says no, as files and questionnaires write it; case and blanks around it do not count
+# what says yes, and what says no, as files and questionnaires write it; case and blanks around it do not
+# count
 PAIRS = (
     ("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("1", "0"), ("1.0", "0.0"), ("present", "absent"),
     ("positive", "negative"), ("pos", "neg"), ("+", "-"), ("是", "否"), ("有", "无"), ("阳性", "阴性"),
@@ -19,12 +20,15 @@ PAIRS = (
 MOST_NAMED = 12
 
 
-def counted_values(seen: Iterable[Any], level: Any, variable: str, declared: Sequence[Any] = ()) -> frozenset[Any]:
+def counted_values(
+    seen: Iterable[Any], level: Any, variable: str, declared: Sequence[Any] = ()
+) -> frozenset[Any]:
     """The values of a column that are ``level``; empty where a column that could hold it does not.
 
-    ``seen`` are the known values of the whole column, ``declared`` those that it may have (a categorical's). A boolean
-    level, and 1 or 0, is also the yes or the no of a usual pair, where all values seen belong to that one pair. Raises
-    ValueError, which lists the values seen, where the level never occurs and is nothing that the column could hold.
+    ``seen`` are the known values of the whole column, ``declared`` those that it may have (a categorical's).
+    A boolean level, and 1 or 0, is also the yes or the no of a usual pair, where all values seen belong to
+    that one pair. Raises ValueError, which lists the values seen, where the level never occurs and is nothing
+    that the column could hold.
     """
     values = list(dict.fromkeys(seen))
     equal = frozenset(v for v in values if _equal(v, level))
@@ -73,4 +77,6 @@ def _shown(value: Any) -> str:
 
 def _listed(values: Sequence[Any]) -> str:
     shown = [_shown(v) for v in sorted(values, key=lambda v: (str(type(v)), v))]
-    return ", ".join([*shown[:MOST_NAMED], *([f"and {len(shown) - MOST_NAMED} more"] if len(shown) > MOST_NAMED else [])])
+    return ", ".join(
+        [*shown[:MOST_NAMED], *([f"and {len(shown) - MOST_NAMED} more"] if len(shown) > MOST_NAMED else [])]
+    )

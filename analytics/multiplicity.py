@@ -57,7 +57,9 @@ def adjust_within_families(
 
 
 def _floats(p_values: Iterable[float | None]) -> np.ndarray:
-    return np.array([np.nan if value is None or pd.isna(value) else float(value) for value in p_values], dtype=float)
+    return np.array(
+        [np.nan if value is None or pd.isna(value) else float(value) for value in p_values], dtype=float
+    )
 
 
 def _step_down(p: np.ndarray) -> np.ndarray:

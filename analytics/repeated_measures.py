@@ -248,7 +248,9 @@ def _failed(names: list[str], fault: _CannotTest) -> RepeatedMeasuresAnova:
 
 
 def _too_few_for_sphericity(wide: _Wide) -> str:
-    """What is missing where the error matrix of the contrasts is singular for want of patients; else nothing."""
+    """What is missing where the error matrix of the contrasts is singular for want of patients; else
+    nothing.
+    """
     contrasts, left = wide.y.shape[1] - 1, len(wide.y) - len(wide.groups)
     if contrasts < 2 or left >= contrasts:
         return ""
@@ -302,7 +304,9 @@ def _sphericity(error: np.ndarray, df: int) -> _Sphericity:
     return _Sphericity(gg, float(hf), float(np.exp(log_w)), p_value)
 
 
-def _univariate(name: str, h: _Hypothesis, sphericity: _Sphericity | None, level: float) -> tuple[str | float, ...]:
+def _univariate(
+    name: str, h: _Hypothesis, sphericity: _Sphericity | None, level: float
+) -> tuple[str | float, ...]:
     k = len(h.error)
     ss, sse = float(np.trace(h.hypothesis)), float(np.trace(h.error))
     df_num, df_den = h.df * k, h.df_error * k

@@ -22,10 +22,20 @@ TOO_FEW_EVENTS = "too_few_events"  # estimable, yet fewer than 5 events per para
 NO_EVENTS = "no_events"
 MONOTONE_LIKELIHOOD = "monotone_likelihood"  # separation: a coefficient runs to infinity
 
-STATUSES = frozenset({
-    OK, SINGULAR, NOT_CONVERGED, NOT_ESTIMABLE, NO_VARIANCE, TOO_FEW_GROUPS,
-    TOO_FEW_OBSERVATIONS, TOO_FEW_EVENTS, NO_EVENTS, MONOTONE_LIKELIHOOD,
-})
+STATUSES = frozenset(
+    {
+        OK,
+        SINGULAR,
+        NOT_CONVERGED,
+        NOT_ESTIMABLE,
+        NO_VARIANCE,
+        TOO_FEW_GROUPS,
+        TOO_FEW_OBSERVATIONS,
+        TOO_FEW_EVENTS,
+        NO_EVENTS,
+        MONOTONE_LIKELIHOOD,
+    }
+)
 
 
 def require_columns(frame: pd.DataFrame, columns: Iterable[str], argument: str = "data") -> None:

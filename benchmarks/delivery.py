@@ -1,13 +1,15 @@
-"""What a delivery of 100,000 rows costs in a warehouse of 0, 1, 10 and 50 million: it must not grow with the warehouse.
+"""What a delivery of 100,000 rows costs in a warehouse of 0, 1, 10 and 50 million: it must not grow with the
+warehouse.
 
     python -m benchmarks.delivery                          # needs about 20 GB of disk and over an hour
     python -m benchmarks.delivery --warehouse 0 1000000
 
-One warehouse grows from size to size through the real path: deliveries of at most ten million rows, each built when it has
-come; patients have 200 results each. The delivery that is measured adds 200 results to each of 500 patients who are known
-already (the first of those who came since the size before; new ones in the empty warehouse). Its ingestion (raw suite
-included) and its build (staging to marts, dbt's tests included) are the delivery's cost. The release behind it is a full
-copy by design, gated by suites on all of it, and stands apart.
+One warehouse grows from size to size through the real path: deliveries of at most ten million rows, each
+built when it has come; patients have 200 results each. The delivery that is measured adds 200 results to each
+of 500 patients who are known already (the first of those who came since the size before; new ones in the
+empty warehouse). Its ingestion (raw suite included) and its build (staging to marts, dbt's tests included)
+are the delivery's cost. The release behind it is a full copy by design, gated by suites on all of it, and
+stands apart.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ def main() -> None:
         held = 0
         for size in sorted(arguments.warehouse):
             grow(folder, held, size)
-            make_delivery(Path(folder), f"measured_{size:09}", arguments.rows, patients_of=f"P{held}_", shift_days=3)
+            make_delivery(
+                Path(folder), f"measured_{size:09}", arguments.rows, patients_of=f"P{held}_", shift_days=3
+            )
             print(f"{arguments.rows:,} rows into {size:,}")
             print(f"  ingest   {measured('ingest', folder, f'measured_{size:09}')}", flush=True)
             print(f"  build    {measured('build', folder)}", flush=True)
@@ -41,7 +45,9 @@ def main() -> None:
 
 
 def grow(folder: str, held: int, size: int) -> None:
-    """A built warehouse of ``size`` rows from one of ``held``; at least one row, for the first build makes every table."""
+    """A built warehouse of ``size`` rows from one of ``held``; at least one row, for the first build makes
+    every table.
+    """
     for start in range(held, max(size, 1), LARGEST_DELIVERY):
         delivery, rows = f"bulk_{start:09}", max(min(LARGEST_DELIVERY, size - start), 1)
         make_delivery(Path(folder), delivery, rows, patients_of=f"P{start}_")

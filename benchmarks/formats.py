@@ -1,6 +1,6 @@
 """Laboratory rows into raw by format, against DuckDB's bare read where it reads that format too.
 
-    python -m benchmarks.formats                           # 10 million rows; a sheet's 1,048,575; a million for SPSS, Stata, SAS
+    python -m benchmarks.formats      # 10 million rows; a sheet: 1,048,575; a million for SPSS, Stata, SAS
     python -m benchmarks.formats --rows 100000 csv parquet
 
 From raw to marts the way is the same for every format: `python -m benchmarks.ingest` prints it.
@@ -42,8 +42,10 @@ def main() -> None:
             ours = measured("load", folder, "first")
             after = measured("bare", reader, folder).seconds if reader else None
             ratio = f"{2 * ours.seconds / (before + after):.2f}" if before and after else "-"
-            print(f"{suffix:8} {rows:11,} {file.stat().st_size / 1e6:6,.0f} {rows / ours.seconds:10,.0f} {ours.peak:8,.0f} {ratio:>11}",
-                  flush=True)
+            print(
+                f"{suffix:8} {rows:11,} {file.stat().st_size / 1e6:6,.0f} {rows / ours.seconds:10,.0f} {ours.peak:8,.0f} {ratio:>11}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""A CSV delivery of long laboratory rows into raw, against what DuckDB alone takes to read it; then into marts.
+"""A CSV delivery of long laboratory rows into raw, against what DuckDB alone takes to read it; then into
+marts.
 
     python -m benchmarks.ingest 10000000
 
-The bare read is `create table as select * from read_csv(all_varchar = true)` into a fresh database file, before and after
-ours, in the same run.
+The bare read is `create table as select * from read_csv(all_varchar = true)` into a fresh database file,
+before and after ours, in the same run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What the benchmarks of the flow share: a registry of one laboratory, its deliveries, and steps that are measured.
+"""What the benchmarks of the flow share: a registry of one laboratory, its deliveries, and steps that are
+measured.
 
 Each step runs in a process of its own, so that peak memory and processor seconds are its own too.
 """
@@ -54,7 +55,9 @@ def make_registry(folder: Path) -> None:
 def make_delivery(
     folder: Path, delivery: str, rows: int, suffix: str = "csv", patients_of: str = "P", shift_days: int = 0
 ) -> Path:
-    """Long laboratory rows of as many patients as have 200 each, one a week; returns the laboratory's file."""
+    """Long laboratory rows of as many patients as have 200 each, one a week; returns the laboratory's
+    file.
+    """
     import duckdb
 
     target = folder / "landing" / "lab" / delivery
@@ -67,7 +70,12 @@ def make_delivery(
         f" from range({rows}) t(i)"
     )
     file = target / f"labs.{suffix}"
-    written = {"csv": "(header)", "csv.gz": "(header, compression gzip)", "parquet": "(format parquet)", "ndjson": "(format json)"}
+    written = {
+        "csv": "(header)",
+        "csv.gz": "(header, compression gzip)",
+        "parquet": "(format parquet)",
+        "ndjson": "(format json)",
+    }
     with duckdb.connect() as connection:
         connection.execute(
             f"copy (select '{patients_of}' || i as id, 'female' as sex, '2020-01-01' as admitted from range({patients}) t(i))"
@@ -170,14 +178,21 @@ def _registry(folder: str):
 
 
 STEPS: dict[str, Callable[..., float]] = {
-    "bare": bare, "ingest": ingest, "load": load, "build": build, "release": release,
+    "bare": bare,
+    "ingest": ingest,
+    "load": load,
+    "build": build,
+    "release": release,
 }
 
 
 def measured(step: str, *arguments: object) -> Measured:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.laboratory", step, *map(str, arguments)],
-        capture_output=True, text=True, cwd=ROOT, check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"{step} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")

@@ -1,7 +1,8 @@
-"""Wall seconds of `myositis run` on a copy of the shipped registry: the first run, then again with nothing new.
+"""Wall seconds of `myositis run` on a copy of the shipped registry: the first run, then again with nothing
+new.
 
-Beside them, in the same minutes, what no run can do without: importing the libraries that it is made of, and dbt's own command
-on the same models, seeds and tests, in a copy of the warehouse that the run made.
+Beside them, in the same minutes, what no run can do without: importing the libraries that it is made of, and
+dbt's own command on the same models, seeds and tests, in a copy of the warehouse that the run made.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         registry = Path(folder) / "registry"
         shutil.copytree(ROOT / "registry", registry, ignore=MADE)
-        subprocess.run([BIN / "myositis", "check", "--registry", str(registry)], check=True, capture_output=True)
+        subprocess.run(
+            [BIN / "myositis", "check", "--registry", str(registry)], check=True, capture_output=True
+        )
         print("                          wall     processor")
         for name in ("first run", "nothing new"):
             timed(name, [BIN / "myositis", "run", "--registry", str(registry)])
@@ -32,15 +35,34 @@ def main() -> None:
         built = Path(folder) / "bare"
         built.mkdir()
         shutil.copy(registry / "warehouse" / "warehouse.duckdb", built)
-        timed("dbt build alone", [
-            BIN / "dbt", "build", "--full-refresh", "--exclude-resource-type", "unit_test", "--exclude", "path:seeds,resource_type:test",
-            "--project-dir", ROOT / "dbt_project", "--profiles-dir", ROOT / "dbt_project", "--target-path", built / "target", "--log-path", built / "logs",
-        ], MYOSITIS_WAREHOUSE=str(built / "warehouse.duckdb"))
+        timed(
+            "dbt build alone",
+            [
+                BIN / "dbt",
+                "build",
+                "--full-refresh",
+                "--exclude-resource-type",
+                "unit_test",
+                "--exclude",
+                "path:seeds,resource_type:test",
+                "--project-dir",
+                ROOT / "dbt_project",
+                "--profiles-dir",
+                ROOT / "dbt_project",
+                "--target-path",
+                built / "target",
+                "--log-path",
+                built / "logs",
+            ],
+            MYOSITIS_WAREHOUSE=str(built / "warehouse.duckdb"),
+        )
 
 
 def timed(name: str, command: list[object], **environment: str) -> None:
     before, started = os.times(), time.perf_counter()
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=os.environ | environment)
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, env=os.environ | environment
+    )
     seconds, after = time.perf_counter() - started, os.times()
     processor = after.children_user + after.children_system - before.children_user - before.children_system
     print(f"{name:20s} {seconds:8.1f} s {processor:8.1f} s  exit {done.returncode}", flush=True)

@@ -153,7 +153,10 @@ class CountedRowsExpectation(_Counted, UnexpectedRowsExpectation):
         return self._dependencies(QueryCounts.metric_name, domain, values, runtime_configuration)
 
     def _validate(
-        self, metrics: dict[str, Any], runtime_configuration: dict[str, Any] | None = None, execution_engine: Any = None
+        self,
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any] | None = None,
+        execution_engine: Any = None,
     ) -> dict[str, Any]:
         return self._judged(metrics[QueryCounts.metric_name])
 
@@ -173,7 +176,10 @@ def per_group(base: type[ColumnMapExpectation]) -> type[ColumnMapExpectation]:
         return self._dependencies(ConditionCounts.metric_name, domain, values, runtime_configuration)
 
     def _validate(
-        self: Any, metrics: dict[str, Any], runtime_configuration: dict[str, Any] | None = None, execution_engine: Any = None
+        self: Any,
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any] | None = None,
+        execution_engine: Any = None,
     ) -> dict[str, Any]:
         return self._judged(metrics[ConditionCounts.metric_name])
 

@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
     from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
 
-PUT_OFF = ("altair", "scipy.stats")  # imported for one chart, and for one expectation: a third of the import time
+PUT_OFF = (
+    "altair",
+    "scipy.stats",
+)  # imported for one chart, and for one expectation: a third of the import time
 
 _handles: list[duckdb.DuckDBPyConnection] = []
 _one_run_at_a_time = threading.Lock()
@@ -131,8 +134,9 @@ def _silence() -> Iterator[None]:
 
 
 def _import_great_expectations() -> ModuleType:
-    """Import it with the collector paused and what is hardly ever used of it put off, which takes a third off its
-    time."""
+    """Import it with the collector paused and what is hardly ever used of it put off, which takes a third off
+    its time.
+    """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     paused = gc.isenabled()
     gc.disable()

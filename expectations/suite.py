@@ -234,7 +234,7 @@ def load_waivers(path: Path, suites: Iterable[Suite] = ()) -> tuple[Waiver, ...]
     file = read_model(path, WaiverFile)
     known = {rule.id: rule for suite in suites for rule in suite.rules}
     faults = [
-        f'{path.name}:{line_of(path, ("waivers", number, "expectation"))}: waivers[{number}].expectation:'
+        f"{path.name}:{line_of(path, ('waivers', number, 'expectation'))}: waivers[{number}].expectation:"
         f' no expectation "{entry.expectation}" in any suite.{nearest(entry.expectation, known)}'
         for number, entry in enumerate(file.waivers)
         if known and entry.expectation not in known
@@ -259,4 +259,3 @@ def _faults_of_names(suite: Suite, rule: Rule) -> Iterable[tuple[str, str]]:
 
 def _numbers(kwargs: dict[str, Any]) -> bool:
     return any(isinstance(v, int | float) and not isinstance(v, bool) for v in kwargs.values())
-

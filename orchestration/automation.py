@@ -1,4 +1,5 @@
-"""When things run: a sensor for new deliveries, a build after each ingestion, a nightly pass over what is outstanding.
+"""When things run: a sensor for new deliveries, a build after each ingestion, a nightly pass over what is
+outstanding.
 
 Does not belong here: what runs (the layers' own modules).
 """
@@ -45,20 +46,33 @@ def requests(registry: Registry, instance: dg.DagsterInstance) -> Iterator[dg.Ru
     """A run for every outstanding delivery; its partition is added when it is new."""
     found = outstanding(registry)
     with warehouse(registry.warehouse) as connection:
-        again = {i.load_id: judged_by(connection, i.sender, i.load_id, i.records_digest) for i in found if was_refused(connection, i)}
+        again = {
+            i.load_id: judged_by(connection, i.sender, i.load_id, i.records_digest)
+            for i in found
+            if was_refused(connection, i)
+        }
     for inventory in found:
         definition = partitions_name(inventory.sender)
         if not instance.has_dynamic_partition(definition, inventory.delivery):
             instance.add_dynamic_partitions(definition, [inventory.delivery])
         yield dg.RunRequest(
             # one run for a load, and one more whenever what refused it has changed
-            run_key="/".join([inventory.sender, inventory.delivery, inventory.load_id, *filter(None, [again.get(inventory.load_id)])]),
+            run_key="/".join(
+                [
+                    inventory.sender,
+                    inventory.delivery,
+                    inventory.load_id,
+                    *filter(None, [again.get(inventory.load_id)]),
+                ]
+            ),
             job_name=f"ingest_{inventory.sender}",
             partition_key=inventory.delivery,
         )
 
 
-def automation(registry: Registry, ingest: list[AssetJob], build: AssetJob) -> tuple[list[dg.SensorDefinition], list[dg.ScheduleDefinition]]:
+def automation(
+    registry: Registry, ingest: list[AssetJob], build: AssetJob
+) -> tuple[list[dg.SensorDefinition], list[dg.ScheduleDefinition]]:
     """(sensors, schedules)."""
 
     @dg.sensor(
@@ -93,7 +107,9 @@ def automation(registry: Registry, ingest: list[AssetJob], build: AssetJob) -> t
             description=f"Runs what of {sender} is outstanding.",
         )
         def schedule(context: dg.ScheduleEvaluationContext) -> Asked:
-            found = [r for r in requests(current_registry(), context.instance) if r.job_name == f"ingest_{sender}"]
+            found = [
+                r for r in requests(current_registry(), context.instance) if r.job_name == f"ingest_{sender}"
+            ]
             return found or dg.SkipReason("no delivery is outstanding")
 
         return schedule
@@ -107,6 +123,11 @@ def automation(registry: Registry, ingest: list[AssetJob], build: AssetJob) -> t
     )
     def build_at_night(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         settle_dead_runs(current_registry(), context.instance)
-        return dg.RunRequest() if needs_build(current_registry()) else dg.SkipReason("the release is up to date")
+        return (
+            dg.RunRequest() if needs_build(current_registry()) else dg.SkipReason("the release is up to date")
+        )
 
-    return [new_deliveries, build_after_ingestion], [*(nightly(s, j) for s, j in zip(registry.mappings, ingest)), build_at_night]
+    return [new_deliveries, build_after_ingestion], [
+        *(nightly(s, j) for s, j in zip(registry.mappings, ingest)),
+        build_at_night,
+    ]

@@ -1,4 +1,6 @@
-"""The only Definitions: landing -> raw -> staging -> intermediate -> marts -> release -> results -> report."""
+"""The only Definitions: landing -> raw -> staging -> intermediate -> marts -> release -> results ->
+report.
+"""
 
 import dagster as dg
 
@@ -17,7 +19,9 @@ from orchestration.running.helper import IN_THIS_PROCESS, Helper
 def ingestion_definitions(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> dg.Definitions:
     """Of the Definitions what takes deliveries, which can be had without importing dbt."""
     return dg.Definitions(
-        assets=_ingested(registry, helper), jobs=[ingest_job(sender) for sender in registry.mappings], executor=dg.in_process_executor
+        assets=_ingested(registry, helper),
+        jobs=[ingest_job(sender) for sender in registry.mappings],
+        executor=dg.in_process_executor,
     )
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = False, mode: int = 0o666) -> Path:
     """Put ``content`` under ``path`` in one rename, in place of what stood there; returns ``path``.
 
-    ``durable``: the file also outlives a power cut. ``mode``: who may read it, less what the umask takes away. Two processes
-    that write the same file never mix: each has a part of its own, and the last rename counts.
+    ``durable``: the file also outlives a power cut. ``mode``: who may read it, less what the umask takes
+    away. Two processes that write the same file never mix: each has a part of its own, and the last rename
+    counts.
     """
     part = _written(path, content, durable=durable, mode=mode)
     put_in_place(part, path, durable=durable)
@@ -26,7 +27,9 @@ def write_atomically(path: Path, content: str | bytes, *, durable: bool = False,
 
 
 def create_atomically(path: Path, content: str | bytes, *, mode: int = 0o666) -> bool:
-    """Make ``path`` durably with ``content``; False when it exists, or another process made it in the meantime."""
+    """Make ``path`` durably with ``content``; False when it exists, or another process made it in the
+    meantime.
+    """
     part = _written(path, content, durable=True, mode=mode)
     try:
         os.link(part, path)  # a rename would replace the file of the process that was first
@@ -53,7 +56,9 @@ def swap_link(link: Path, target: str, *, durable: bool = False) -> None:
 
 
 def drop_parts(folder: Path) -> None:
-    """Remove what killed processes left half written in ``folder``; for a folder that one process alone writes at a time."""
+    """Remove what killed processes left half written in ``folder``; for a folder that one process alone
+    writes at a time.
+    """
     for part in folder.glob(".*.part"):
         part.unlink()
 

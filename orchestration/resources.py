@@ -55,7 +55,9 @@ def current_registry() -> Registry:
 
 
 def point_at(registry: Registry) -> None:
-    """Make this process, and those it starts, use ``registry``: Dagster's instance, dbt's warehouse, quiet libraries."""
+    """Make this process, and those it starts, use ``registry``: Dagster's instance, dbt's warehouse, quiet
+    libraries.
+    """
     global _current
     _current = registry
     os.environ[REGISTRY_VARIABLE] = str(registry.folder)

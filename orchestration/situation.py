@@ -1,7 +1,9 @@
-"""How a registry stands: deliveries, what is refused and outstanding, releases, waivers, what in landing needs a person.
+"""How a registry stands: deliveries, what is refused and outstanding, releases, waivers, what in landing
+needs a person.
 
-Read once and handed on as one frozen record: to the command, to its closing screen, to any page. Belongs here: what is known, put
-together from the layers. Does not belong here: printing (`command/`), changing anything (the layers).
+Read once and handed on as one frozen record: to the command, to its closing screen, to any page. Belongs
+here: what is known, put together from the layers. Does not belong here: printing (`command/`), changing
+anything (the layers).
 """
 
 from __future__ import annotations
@@ -76,7 +78,8 @@ class Situation:
         """Deliveries whose latest content was refused and has not been replaced."""
         return tuple(
             DeliveryRefusal(d.sender, d.delivery, tuple((d.reason or "").split("\n")), stands=True)
-            for d in self.deliveries if d.state is State.REFUSED
+            for d in self.deliveries
+            if d.state is State.REFUSED
         )
 
     @property
@@ -89,7 +92,12 @@ class Situation:
 
     def waivers_to_renew(self, today: date) -> tuple[Waiver, ...]:
         """Those that have ended, or end within a month; the first to end first."""
-        return tuple(sorted((w for w in self.waivers if w.expires <= today + WAIVERS_SHOWN_BEFORE), key=lambda w: w.expires))
+        return tuple(
+            sorted(
+                (w for w in self.waivers if w.expires <= today + WAIVERS_SHOWN_BEFORE),
+                key=lambda w: w.expires,
+            )
+        )
 
 
 def read_situation(registry: Registry) -> Situation:
@@ -116,8 +124,8 @@ def _deliveries(connection: duckdb.DuckDBPyConnection) -> list[Delivery]:
         " if(is_judged, rows_rejected, null), reason from ("
         "select *, load_id_in_force in (select load_id from quality.source_table) as is_judged from quality.delivery"
         ") order by 1, 2"
-        if is_built else
-        "select sender_id, delivery_id, state, null, null, null, null, reason from raw.delivery where state <> 'replaced' order by 1, 2"
+        if is_built
+        else "select sender_id, delivery_id, state, null, null, null, null, reason from raw.delivery where state <> 'replaced' order by 1, 2"
     ).fetchall()
     return [Delivery(sender, delivery, State(state), *counts) for sender, delivery, state, *counts in rows]
 
@@ -125,13 +133,26 @@ def _deliveries(connection: duckdb.DuckDBPyConnection) -> list[Delivery]:
 def _releases(registry: Registry) -> list[Release]:
     link = registry.releases / CURRENT
     current = link.resolve().stem if link.exists() else None
-    manifests = [(path, _manifest(path)) for path in registry.releases.glob("r*.json") if path.with_suffix(".duckdb").exists()]
-    return sorted((
-        Release(
-            m["release_id"], m["made_at"], m["synthetic"], m["checks"]["run"], m["checks"]["passed"], is_current=path.stem == current
-        )
-        for path, m in manifests
-    ), key=lambda r: (r.made_at, r.release_id), reverse=True)
+    manifests = [
+        (path, _manifest(path))
+        for path in registry.releases.glob("r*.json")
+        if path.with_suffix(".duckdb").exists()
+    ]
+    return sorted(
+        (
+            Release(
+                m["release_id"],
+                m["made_at"],
+                m["synthetic"],
+                m["checks"]["run"],
+                m["checks"]["passed"],
+                is_current=path.stem == current,
+            )
+            for path, m in manifests
+        ),
+        key=lambda r: (r.made_at, r.release_id),
+        reverse=True,
+    )
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """A digest of what a release holds, table by table, to compare two states of this project.
 
     python -m tests.digest registry/release/current.duckdb
-    python -m tests.digest BEFORE.duckdb AFTER.duckdb      # names the tables that differ; exit code 1 when one does
+    python -m tests.digest BEFORE.duckdb AFTER.duckdb   # names the tables that differ; exit code 1 if any
 
-The rows of a table count, in a stated order, with the names of its columns. What names the release itself (its id, its
-versions, its digests of code) does not count. Both states must use the same pseudonym key (`.keys/pseudonym.key`): patients
-are sorted by their keys, and the order of a sum shows in its last digit. Does not belong here: which difference is meant.
+The rows of a table count, in a stated order, with the names of its columns. What names the release itself
+(its id, its versions, its digests of code) does not count. Both states must use the same pseudonym key
+(`.keys/pseudonym.key`): patients are sorted by their keys, and the order of a sum shows in its last digit.
+Does not belong here: which difference is meant.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def digests(release: Path) -> dict[str, str]:
             [list(SCHEMAS)],
         ).fetchall()
         return {
-            f"{schema}.{table}": _digest(connection, schema, table, [c for c in columns if c not in NAMES_OF_THE_RELEASE])
+            f"{schema}.{table}": _digest(
+                connection, schema, table, [c for c in columns if c not in NAMES_OF_THE_RELEASE]
+            )
             for schema, table, columns in tables
         }
 

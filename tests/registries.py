@@ -19,10 +19,19 @@ MAPPINGS = Path(__file__).parent / "mappings"
 MADE = ("warehouse", "release", "reports", "queries", ".dagster", ".keys")
 NOT_CONTENT = {"loaded_at", "build_number"}
 # what the last build touched, and what only lies between: rows of touched patients alone
-BOOKKEEPING = tuple(f"intermediate.{t}" for t in (
-    "int_touched_patient", "int_observations_at_visits", "int_derived_observations", "int_definition_criteria",
-    "int_bohan_peter_1975", "int_eular_acr_2017", "int_mas_2016", "touched_fct_observation",
-))
+BOOKKEEPING = tuple(
+    f"intermediate.{t}"
+    for t in (
+        "int_touched_patient",
+        "int_observations_at_visits",
+        "int_derived_observations",
+        "int_definition_criteria",
+        "int_bohan_peter_1975",
+        "int_eular_acr_2017",
+        "int_mas_2016",
+        "touched_fct_observation",
+    )
+)
 LAYERS = ("raw", "staging", "intermediate", "marts", "quality")
 
 
@@ -50,7 +59,9 @@ def run(registry: Registry, *, in_two_processes: bool = False) -> flow.Outcome:
 
 
 def run_to_marts(registry: Registry, *rules: str, today: date | None = None) -> None:
-    """Every delivery into raw, models built, and these rules of the marts suite asked; no release, results or report."""
+    """Every delivery into raw, models built, and these rules of the marts suite asked; no release, results or
+    report.
+    """
     from expectations import MARTS_SUITE, load_suite, run_suite
     from orchestration.database.warehouse_file import warehouse
     from orchestration.raw.ingestion import ingest
@@ -84,7 +95,9 @@ def table_digests(connection: duckdb.DuckDBPyConnection, schemas: tuple[str, ...
     for (table,) in tables:
         if table in BOOKKEEPING:
             continue
-        columns = [c[0] for c in connection.execute(f"describe {table}").fetchall() if c[0] not in NOT_CONTENT]
+        columns = [
+            c[0] for c in connection.execute(f"describe {table}").fetchall() if c[0] not in NOT_CONTENT
+        ]
         quoted = ", ".join(f'"{c}"' for c in sorted(columns))
         digests[table] = connection.execute(
             f"select count(*) || ':' || coalesce(sum(hash({quoted}))::varchar, '') from {table}"

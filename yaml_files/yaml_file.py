@@ -1,6 +1,7 @@
 """Reading one YAML file into one pydantic model, with every fault placed on its line.
 
-Belongs here: lines, keys, nearest known names. Does not belong here: what the keys mean (`orchestration/registry/`).
+Belongs here: lines, keys, nearest known names. Does not belong here: what the keys mean
+(`orchestration/registry/`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ EXPECTED = {  # pydantic's words for a shape are a programmer's
 
 
 class ConfigurationError(Exception):
-    """What a registry folder, or ``what`` else, states cannot be used; every fault found, one sentence each."""
+    """What a registry folder, or ``what`` else, states cannot be used; every fault found, one sentence
+    each.
+    """
 
     def __init__(self, faults: list[str], what: str = "The registry") -> None:
         self.faults, self.what = faults, what
@@ -43,13 +46,17 @@ class ConfigurationError(Exception):
 
 
 def read_model(path: Path, model: type[Model], shown_as: str | None = None) -> Model:
-    """Read ``path`` as ``model``; raise ConfigurationError that lists all faults as ``file:line: key: finding``."""
+    """Read ``path`` as ``model``; raise ConfigurationError that lists all faults as ``file:line: key:
+    finding``.
+    """
     faults: list[str] = []
     return model_of(read_node(path, shown_as or path.name, faults), model, faults)
 
 
 def read_node(path: Path, name: str, faults: list[str]) -> yaml.Node:
-    """The nodes of a file, each with file and line, or ConfigurationError; adds keys that stand twice to ``faults``."""
+    """The nodes of a file, each with file and line, or ConfigurationError; adds keys that stand twice to
+    ``faults``.
+    """
     text = _read_text(path, name)
     loader = yaml.SafeLoader(text)
     loader.name = name
@@ -57,7 +64,11 @@ def read_node(path: Path, name: str, faults: list[str]) -> yaml.Node:
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        begun = f", {error.context}, begun in line {error.context_mark.line + 1}" if error.context and error.context_mark else ""
+        begun = (
+            f", {error.context}, begun in line {error.context_mark.line + 1}"
+            if error.context and error.context_mark
+            else ""
+        )
         raise ConfigurationError([f"{name}:{line}: not valid YAML: {error.problem}{begun}"]) from None
     except yaml.YAMLError as error:
         raise ConfigurationError([f"{name}:1: not valid YAML: {error}"]) from None
@@ -107,7 +118,9 @@ def _read_text(path: Path, name: str) -> str:
     except FileNotFoundError:
         raise ConfigurationError([f"{name}: there is no such file: {path}"]) from None
     except UnicodeDecodeError as error:
-        raise ConfigurationError([f"{name}: not UTF-8 (byte {error.start}); save the file as UTF-8"]) from None
+        raise ConfigurationError(
+            [f"{name}: not UTF-8 (byte {error.start}); save the file as UTF-8"]
+        ) from None
 
 
 def _repeated_keys(node: yaml.Node, name: str) -> list[str]:
@@ -118,7 +131,9 @@ def _repeated_keys(node: yaml.Node, name: str) -> list[str]:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if key.value in seen:
-                faults.append(f'{name}:{line}: "{key.value}" stands twice (first on line {seen[key.value]}); keep one')
+                faults.append(
+                    f'{name}:{line}: "{key.value}" stands twice (first on line {seen[key.value]}); keep one'
+                )
             seen.setdefault(key.value, line)
             faults += _repeated_keys(value, name)
     elif isinstance(node, yaml.SequenceNode):
@@ -146,13 +161,15 @@ def _sentence(error: ErrorDetails, node: yaml.Node, model: type[BaseModel], quot
         listed = f" Known keys: {', '.join(known)}." if known else ""
         return f'{place}: {where}: unknown key "{key}".{nearest(key, known)}{listed}'
     if error["type"] == "missing":
-        return f'{place}: {where}: this key is required and missing'
+        return f"{place}: {where}: this key is required and missing"
     if error["type"] == "union_tag_invalid":
         key, found, tags = (error["ctx"][k] for k in ("discriminator", "tag", "expected_tags"))
         known = [t.strip(" '") for t in tags.split(",")]
         place, key = place_of(node, (*location, key.strip("'"))), key.strip("'")
         return f'{place}: {where}.{key}: expected one of {", ".join(known)}; found "{found}".{nearest(found, known)}'
-    message = EXPECTED.get(error["type"]) or error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    message = EXPECTED.get(error["type"]) or error["msg"].removeprefix("Value error, ").replace(
+        "Input should be", "expected"
+    )
     found = error.get("input")
     shown = f" (found {found!r})" if quoting and isinstance(found, str | int | float | bool) else ""
     return f"{place}: {where}: {message}{shown}"

@@ -1,6 +1,7 @@
 """The tests of a table by the kind of variable that they fit, as `analytics/declared_tests.py` has them.
 
-Belongs here: which declared tests fit which variable. Does not belong here: the tests themselves, their names.
+Belongs here: which declared tests fit which variable. Does not belong here: the tests themselves, their
+names.
 """
 
 from __future__ import annotations

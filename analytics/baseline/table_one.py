@@ -119,14 +119,12 @@ class VariableSpec:
     """One variable of the table.
 
     ``name`` is its column, ``kind`` one of ``KINDS``, ``test`` a name of ``group_tests.py`` or
-    ``none``; ``tests`` names another test against single groups (by the second group of the pair), ``overall`` a
-    test of all groups together.
-    ``level`` is the value that a count counts (``True`` fits 1 and the yes of a usual pair such as
-    ``yes``/``no`` too); one that never occurs is an error; ``levels`` lists all of a category
-    instead, each summarised as ``name:level`` and tested together. ``decimals`` of what is printed:
-    without it 2, more where a small scale needs them for two significant digits, and a median or quartile
-    drops trailing zeros. ``family`` is the multiplicity family
-    when families are declared.
+    ``none``; ``tests`` names another test against single groups (by the second group of the pair),
+    ``overall`` a test of all groups together. ``level`` is the value that a count counts (``True`` fits 1 and
+    the yes of a usual pair such as ``yes``/``no`` too); one that never occurs is an error; ``levels`` lists
+    all of a category instead, each summarised as ``name:level`` and tested together. ``decimals`` of what is
+    printed: without it 2, more where a small scale needs them for two significant digits, and a median or
+    quartile drops trailing zeros. ``family`` is the multiplicity family when families are declared.
     """
 
     name: str
@@ -198,8 +196,8 @@ def table_one(
     ``declared``. Returns two frames, one row per variable and group, one row per variable and pair,
     columns ``SUMMARY_COLUMNS`` and ``COMPARISON_COLUMNS``; a comparison that the data cannot answer is
     a row with its status. A test of all ``groups`` has a row without a pair; these rows are a family of
-    their own (``overall``), so that they change no p value of a pair. Raises ValueError for an unknown column, kind, test or group of a comparison,
-    text where numbers belong, and infinite values.
+    their own (``overall``), so that they change no p value of a pair. Raises ValueError for an unknown
+    column, kind, test or group of a comparison, text where numbers belong, and infinite values.
     """
     _check(data, variables, group, groups, comparisons, adjust, family, confidence)
     summaries = [row for spec in variables for row in _summaries(data, spec, group, groups, table_id)]
@@ -210,7 +208,9 @@ def table_one(
         if spec.test_against(pair[1]) != NO_TEST
     ]
     tested += [
-        _overall(data, spec, group, groups, table_id, confidence) for spec in variables if spec.overall != NO_TEST
+        _overall(data, spec, group, groups, table_id, confidence)
+        for spec in variables
+        if spec.overall != NO_TEST
     ]
     return _frame(summaries, SUMMARY_COLUMNS), _adjusted(
         _frame(tested, COMPARISON_COLUMNS), variables, adjust, family
@@ -304,7 +304,9 @@ _NOBODY = object()  # a second group that no row belongs to: ``samples`` splits 
 def _display(found: Description, spec: VariableSpec) -> str:
     if spec.kind == MEAN_SD:
         spread = found.sd or found.mean
-        return format_mean_sd(found.mean, found.sd, enough_decimals([spread]) if spec.decimals is None else spec.decimals)
+        return format_mean_sd(
+            found.mean, found.sd, enough_decimals([spread]) if spec.decimals is None else spec.decimals
+        )
     if spec.decimals is None:
         decimals = enough_decimals([found.median, found.q1, found.q3])
         return format_median_iqr(found.median, found.q1, found.q3, decimals, keep_zeros=False)
@@ -370,7 +372,12 @@ def _comparison(
 
 
 def _overall(
-    data: pd.DataFrame, spec: VariableSpec, group: str, groups: Sequence[Any], table_id: str, confidence: float
+    data: pd.DataFrame,
+    spec: VariableSpec,
+    group: str,
+    groups: Sequence[Any],
+    table_id: str,
+    confidence: float,
 ) -> dict[str, Any]:
     """One test of all groups; a yes/no is counted as its level against everything else."""
     options: dict[str, Any] = {"value": spec.name, "group": group, "groups": groups, "confidence": confidence}

@@ -69,7 +69,14 @@ def censored_two_groups(
     low, high = low[known], high[known]
     n_a, n_b = int(first.sum()), int((~first).sum())
     empty = TwoGroupTest(
-        method, METHOD_WORDS[method], str(groups[0]), str(groups[1]), n_a, n_b, int((~known).sum()), confidence=confidence
+        method,
+        METHOD_WORDS[method],
+        str(groups[0]),
+        str(groups[1]),
+        n_a,
+        n_b,
+        int((~known).sum()),
+        confidence=confidence,
     )
     wrong = _what_is_wrong(data, group, groups, n_a, n_b, low, high)
     if wrong is not None:

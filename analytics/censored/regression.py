@@ -128,7 +128,9 @@ def known_bounds(
 
 
 @takes_any_frame
-@np.errstate(all="ignore")  # steps that leave the numbers are refused on the way; the status says how the search ended
+@np.errstate(
+    all="ignore"
+)  # steps that leave the numbers are refused on the way; the status says how the search ended
 def censored_regression(
     data: pd.DataFrame,
     formula: str = "~ 1",
@@ -272,7 +274,10 @@ def _status(found: Maximum, rows: _Rows) -> tuple[str, str]:
     if not found.converged:
         return NOT_CONVERGED, "Newton's method finds no maximum; are there too few measured values?"
     if not (np.diag(np.linalg.pinv(found.information, hermitian=True)) > 0).all():
-        return NOT_ESTIMABLE, "the likelihood has no curved maximum: there is no standard error of every parameter"
+        return (
+            NOT_ESTIMABLE,
+            "the likelihood has no curved maximum: there is no standard error of every parameter",
+        )
     if rows.design.relations:
         return NOT_ESTIMABLE, f"aliased columns: {'; '.join(rows.design.relations)}"
     return OK, ""

@@ -71,11 +71,24 @@ def read_causes(
     return Causes(outcome, position, labels)
 
 
-CENSOR_WORDS = ("0", "censored", "censor", "cens", "none", "no event", "alive", "event-free", "lost", "lost to follow-up")
+CENSOR_WORDS = (
+    "0",
+    "censored",
+    "censor",
+    "cens",
+    "none",
+    "no event",
+    "alive",
+    "event-free",
+    "lost",
+    "lost to follow-up",
+)
 
 
 def _refuse_unnamed_censoring(found: Sequence[object], censored: object, event: str) -> None:
-    """Text codes beside a ``censored`` that is no text, or a code that says "censored": one of them would count as a cause."""
+    """Text codes beside a ``censored`` that is no text, or a code that says "censored": one of them would
+    count as a cause.
+    """
     texts = [c for c in found if isinstance(c, str)]
     named = [c for c in texts if c.strip().casefold() in CENSOR_WORDS]
     if named or (texts and not isinstance(censored, str)):

@@ -2,7 +2,8 @@
 
 Belongs here: the public function and its result.
 Does not belong here: the likelihood (likelihood.py, exact.py), the estimation (estimate.py, newton.py),
-diagnostics themselves (residuals.py, proportional_hazards.py, concordance.py), few events (analytics.regression.firth).
+diagnostics themselves (residuals.py, proportional_hazards.py, concordance.py), few events
+(analytics.regression.firth).
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ RESIDUALS = ("martingale", "deviance", "score", "dfbeta", "dfbetas", "schoenfeld
 
 @dataclass(frozen=True)
 class CoxFit(CoxEstimates):
-    """The estimates (record.py), and what can be asked of them: tables, tests, residuals, the baseline hazard."""
+    """The estimates (record.py), and what can be asked of them: tables, tests, residuals, the baseline
+    hazard.
+    """
 
     @cached_property
     def terms(self) -> pd.DataFrame:
@@ -42,7 +45,11 @@ class CoxFit(CoxEstimates):
         ``statistic`` is z; ``ph_p_value`` tests proportional hazards of the whole variable.
         """
         testable = len(self.estimated) and self.ties != "exact" and not self.monotone
-        ph = self.proportional_hazards().set_index("term")["p_value"].drop(GLOBAL).to_dict() if testable else {}
+        ph = (
+            self.proportional_hazards().set_index("term")["p_value"].drop(GLOBAL).to_dict()
+            if testable
+            else {}
+        )
         return tables.term_table(self, ph)
 
     @property

@@ -101,7 +101,9 @@ def build_design(data: pd.DataFrame, terms: Sequence[str], factors: Factors | No
     """
     factors = factors or {}
     parsed = {":".join(node.text for node in parse_term(term)): parse_term(term) for term in terms}
-    margins: set[frozenset[str]] = {frozenset(node.text for node in nodes) for nodes in parsed.values()} | {frozenset()}
+    margins: set[frozenset[str]] = {frozenset(node.text for node in nodes) for nodes in parsed.values()} | {
+        frozenset()
+    }
     blocks: list[FloatArray] = []
     names: list[str] = []
     term_of: list[int] = []

@@ -264,7 +264,9 @@ def _compare_k(
 
 
 def _yes_no(data: pd.DataFrame, value: str, group: str, groups: Sequence[Any], level: Any) -> Categories:
-    """Counts of ``level`` and of everything else. Raises ValueError where the level never occurs in the column."""
+    """Counts of ``level`` and of everything else. Raises ValueError where the level never occurs in the
+    column.
+    """
     counted = categories(data, value, group, groups)
     chosen = counted_level(data[value], level, value)
     yes = np.array([item in chosen for item in counted.levels], dtype=bool)

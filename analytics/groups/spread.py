@@ -1,7 +1,7 @@
 """What tests of spread compare: the distances of values from the centre of their group.
 
-Belongs here: the centres, each with the name of its test, and the distances. Does not belong here: the comparison of
-two groups (``two_groups.py``) or of more (``k_groups.py``).
+Belongs here: the centres, each with the name of its test, and the distances. Does not belong here: the
+comparison of two groups (``two_groups.py``) or of more (``k_groups.py``).
 """
 
 from __future__ import annotations

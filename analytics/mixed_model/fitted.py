@@ -1,6 +1,8 @@
-"""What a fitted mixed model is made of, before anything is computed from it: scaling, the fit, aliased columns.
+"""What a fitted mixed model is made of, before anything is computed from it: scaling, the fit, aliased
+columns.
 
-Belongs here: the records that the result and its tables share. Does not belong here: the tables (`result.py`).
+Belongs here: the records that the result and its tables share. Does not belong here: the tables
+(`result.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from analytics.status import NOT_CONVERGED, OK, SINGULAR
 
 if TYPE_CHECKING:
     pass
+
 
 @dataclass(frozen=True)
 class Scaling:

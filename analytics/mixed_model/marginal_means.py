@@ -121,7 +121,9 @@ def contrast_table(
     grid = _grid(fit, [of] if by is None else [by, of], at or {})
     at_label = dict(zip(grid.labels, grid.rows))
     groups = list(dict.fromkeys(label[-1] for label in grid.labels))
-    chosen = list(itertools.combinations(groups, 2)) if pairs is None else [(str(a), str(b)) for a, b in pairs]
+    chosen = (
+        list(itertools.combinations(groups, 2)) if pairs is None else [(str(a), str(b)) for a, b in pairs]
+    )
     unknown = [g for pair in chosen for g in pair if g not in groups]
     if unknown:
         raise ValueError(

@@ -1,7 +1,7 @@
 """The estimates of a mixed model in the user's units, as fit.py makes them and every table reads them.
 
-Belongs here: the record, its uncertainty, what it allows. Does not belong here: tables (parameters.py, term_tests.py,
-marginal_means.py, diagnostics.py) and the object that a user asks for them (result.py).
+Belongs here: the record, its uncertainty, what it allows. Does not belong here: tables (parameters.py,
+term_tests.py, marginal_means.py, diagnostics.py) and the object that a user asks for them (result.py).
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class MixedModelEstimates:
         if self.fitted is not None and self.fitted.design.codings():
             parts.append(f"{' and '.join(self.fitted.design.codings())} contrasts")
         if self.spec.method == "ml":
-            parts.append("standard errors of maximum likelihood (nlme multiplies them by √(N/(N−p)), this does not)")
+            parts.append(
+                "standard errors of maximum likelihood (nlme multiplies them by √(N/(N−p)), this does not)"
+            )
         return f"linear mixed model, {self.spec.method.upper()}, {', '.join(parts)}"
 
     @property

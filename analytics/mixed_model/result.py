@@ -1,8 +1,8 @@
 """The result of a mixed model: estimates in the user's units, and the tables drawn from them.
 
-Belongs here: the result object, and how a finished or failed search becomes one. Does not belong here: the record that
-the tables read (record.py), the formulas behind them (information.py, term_tests.py, marginal_means.py,
-diagnostics.py).
+Belongs here: the result object, and how a finished or failed search becomes one. Does not belong here: the
+record that the tables read (record.py), the formulas behind them (information.py, term_tests.py,
+marginal_means.py, diagnostics.py).
 """
 
 from __future__ import annotations

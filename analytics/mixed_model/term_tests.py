@@ -186,7 +186,12 @@ def likelihood_ratio(smaller: MixedModelEstimates, larger: MixedModelEstimates) 
 
 
 def _ratio_row(
-    smaller: MixedModelEstimates, larger: MixedModelEstimates, statistic: float, df: int, status: str, note: str
+    smaller: MixedModelEstimates,
+    larger: MixedModelEstimates,
+    statistic: float,
+    df: int,
+    status: str,
+    note: str,
 ) -> pd.DataFrame:
     p_value = float(stats.chi2.sf(max(statistic, 0.0), df)) if df else float("nan")
     return pd.DataFrame(

@@ -1,7 +1,8 @@
 """A paper's printed numbers as data: what a folder ``published/<study>/`` may say.
 
 Belongs here: the shapes of its files, and what a printed summary holds. Does not belong here: reading files
-(``orchestration/registry/published.py``), comparing with results (``reproduction.py``), auditing (``audit/``).
+(``orchestration/registry/published.py``), comparing with results (``reproduction.py``), auditing
+(``audit/``).
 
 ``paper.yml`` says what the paper is and how its numbers are to be looked up; the numbers stand in CSV files,
 one row per printed cell. docs/published.md is the guide.
@@ -120,7 +121,9 @@ class Measure(Strict):
     @model_validator(mode="after")
     def enough_visits(self) -> Measure:
         if (wanted := 2 if self.measure == "fall" else 1) != len(self.visits):
-            raise ValueError(f"a {self.measure} has {wanted} visit{'s' if wanted > 1 else ''}; found {len(self.visits)}")
+            raise ValueError(
+                f"a {self.measure} has {wanted} visit{'s' if wanted > 1 else ''}; found {len(self.visits)}"
+            )
         return self
 
 
@@ -266,7 +269,8 @@ class PrintedAnalysis:
 
 @dataclass(frozen=True)
 class PrintedStatement:
-    """A sentence of the text about a variable in groups over visits. ``contradicts`` names the paper's own table.
+    """A sentence of the text about a variable in groups over visits. ``contradicts`` names the paper's own
+    table.
 
     ``visits`` is ("all",) for every visit of the schedule, and empty where the kind has none.
     """

@@ -1,9 +1,9 @@
 """A paper's printed values beside those that a study's results hold: one row each, none left out.
 
-Belongs here: which result answers which printed value, and why one that differs does; a row for each statement too.
-Does not belong here: the rule of agreement (``printed_numbers.py``), what a statement means (``statements.py``), what
-a paper may state (``published.py``), how it looks (``provenance_tables.py``). Results are made without printed
-numbers: beside this comparison and the audit nothing reads them.
+Belongs here: which result answers which printed value, and why one that differs does; a row for each
+statement too. Does not belong here: the rule of agreement (``printed_numbers.py``), what a statement means
+(``statements.py``), what a paper may state (``published.py``), how it looks (``provenance_tables.py``).
+Results are made without printed numbers: beside this comparison and the audit nothing reads them.
 """
 
 from __future__ import annotations
@@ -79,11 +79,13 @@ class Found:
 def reproduce(
     paper: Paper | None, results: dict[str, pd.DataFrame], evidence: Evidence | None = None
 ) -> pd.DataFrame:
-    """One row per printed value of ``paper``, then one per statement, columns ``COLUMNS``; no rows without a paper.
+    """One row per printed value of ``paper``, then one per statement, columns ``COLUMNS``; no rows without a
+    paper.
 
-    ``results`` are a study's, by table; ``evidence`` is what statements are judged by. A value that differs has its
-    reason: the results have no such row, its method gave no answer, what the paper states as known, or that it is
-    not explained. Of a statement, ``agreement`` is the verdict and ``computed`` the sentence that says what was found.
+    ``results`` are a study's, by table; ``evidence`` is what statements are judged by. A value that differs
+    has its reason: the results have no such row, its method gave no answer, what the paper states as known,
+    or that it is not explained. Of a statement, ``agreement`` is the verdict and ``computed`` the sentence
+    that says what was found.
     """
     frames = StudyFrames("", results)
     rows = [_row(paper, *item) for item in _compared(paper, frames)] if paper else []
@@ -112,8 +114,11 @@ def statement_words(counts: dict[str, int]) -> str:
     if not counts:
         return ""
     parts = [f"{counts[HOLDS]} of {sum(counts.values())} statements hold"]
-    parts += [f"{n} {'do not hold' if verdict == DOES_NOT_HOLD and n > 1 else verdict}"
-              for verdict, n in counts.items() if verdict != HOLDS]
+    parts += [
+        f"{n} {'do not hold' if verdict == DOES_NOT_HOLD and n > 1 else verdict}"
+        for verdict, n in counts.items()
+        if verdict != HOLDS
+    ]
     return "; ".join(parts)
 
 
@@ -123,7 +128,9 @@ def _judged(paper: Paper, evidence: Evidence) -> Iterator[dict[str, Any]]:
     if stated is None:
         return
     for statement in paper.statements:
-        verdict = judge(statement, evidence, stated, lambda v: terms.model.replace("{response}", v) if terms else v)
+        verdict = judge(
+            statement, evidence, stated, lambda v: terms.model.replace("{response}", v) if terms else v
+        )
         yield {
             "cell": f"{statement.where}/{statement.statement_id}",
             "table_id": STATEMENTS,

@@ -21,7 +21,9 @@ _VALUES = ("group_id", "patient", "variable", "visit", "value")
 
 
 def evidence(paper: Paper, cohort: Cohort, results: Mapping[str, pd.DataFrame]) -> Evidence:
-    """Values of the stated variables at every visit, outcomes, relapses, and the results that statements look at."""
+    """Values of the stated variables at every visit, outcomes, relapses, and the results that statements look
+    at.
+    """
     visits = _visits(cohort)
     study = cohort.study
     stated = dict.fromkeys(name for row in paper.statements for name in row.variables)
@@ -89,7 +91,9 @@ def _outcomes(cohort: Cohort, endpoints: list[str]) -> pd.DataFrame:
 
 
 def _relapses(cohort: Cohort, endpoint: str) -> pd.DataFrame:
-    """One row per member's first relapse: CK and CMAS then and last before, and whether a skin sign is recorded."""
+    """One row per member's first relapse: CK and CMAS then and last before, and whether a skin sign is
+    recorded.
+    """
     wanted = cohort.study.endpoints[endpoint].events
     events = cohort.frames["fct_event"].merge(cohort.members[[*KEY, "patient", "group_id"]], on=KEY)
     events = events[(events["status"] == "present") & events["time_days"].notna()]

@@ -1,8 +1,8 @@
 """What a paper states in words, judged by what a release holds: one verdict and one plain sentence each.
 
 Belongs here: what each kind of statement means in numbers, and the sentence that says what was found. Does
-not belong here: reading ``statements.csv`` (``orchestration/registry/published.py``), taking values out of a release
-(``statement_evidence.py``).
+not belong here: reading ``statements.csv`` (``orchestration/registry/published.py``), taking values out of a
+release (``statement_evidence.py``).
 
 The kinds, of a variable in one or several groups over visits. The mean and the median both have to show it,
 because a few patients can move a mean and a score of many full marks hides in a median.
@@ -73,9 +73,9 @@ class Evidence:
 
     ``values``: group_id, patient, variable, visit, value.
     ``outcomes``: group_id, patient, endpoint, happened (missing where it is not known).
-    ``relapses``: one row per patient's first relapse, group_id, patient, and what was measured then and last before:
-    ck, ck_before, cmas, cmas_before, has_rash.
-    ``terms``: results.mixed_model_term; ``summaries``: results.baseline_summary. ``labels``: a name by id.
+    ``relapses``: one row per patient's first relapse, group_id, patient, and what was measured then and last
+    before: ck, ck_before, cmas, cmas_before, has_rash. ``terms``: results.mixed_model_term; ``summaries``:
+    results.baseline_summary. ``labels``: a name by id.
     """
 
     values: pd.DataFrame
@@ -103,7 +103,9 @@ class CannotJudge(ValueError):
 def judge(
     statement: PrintedStatement, evidence: Evidence, stated: Statements, model_of: Callable[[str], str] = str
 ) -> Verdict:
-    """The verdict on one statement; ``stated`` is what paper.yml adds, ``model_of`` names the model of a response."""
+    """The verdict on one statement; ``stated`` is what paper.yml adds, ``model_of`` names the model of a
+    response.
+    """
     try:
         if statement.contradicts:
             return _contradiction(statement, evidence, model_of)
@@ -326,7 +328,9 @@ def _association(statement: PrintedStatement, evidence: Evidence, measure: Measu
 
 
 def _measured(evidence: Evidence, variable: str, group: str, measure: Measure) -> pd.Series:
-    """By patient: the value at the last of the measure's visits, or the share of the first that is gone by then."""
+    """By patient: the value at the last of the measure's visits, or the share of the first that is gone by
+    then.
+    """
     last = evidence.at(variable, group, measure.visits[-1])["value"].astype(float)
     if measure.measure == "level":
         return last
@@ -376,7 +380,8 @@ def _kind_of_relapse(first: Sequence[str], evidence: Evidence, limits: Mapping[s
         f" of them in the skin too); {mainly_skin[0]} of {mainly_skin[1]} of the others show in the skin alone."
     )
     return Verdict(
-        HOLDS if holds else DOES_NOT_HOLD, text + (f" {silent} {'shows' if silent == 1 else 'show'} in neither." if silent else "")
+        HOLDS if holds else DOES_NOT_HOLD,
+        text + (f" {silent} {'shows' if silent == 1 else 'show'} in neither." if silent else ""),
     )
 
 

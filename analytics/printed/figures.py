@@ -1,8 +1,8 @@
 """What all figures share: styles of groups, the settings of matplotlib, rendering to bytes and into a page.
 
 Belongs here: the look of a group, fonts, formats, names and descriptions for those who cannot see a figure.
-Does not belong here: any estimate, what one figure draws (`course_figure.py`, `survival_figure.py`), which figures a
-study has (`study_figures.py`), files.
+Does not belong here: any estimate, what one figure draws (`course_figure.py`, `survival_figure.py`), which
+figures a study has (`study_figures.py`), files.
 
 Colours are Okabe and Ito's (2008), which readers with any colour vision tell apart, darkened until text in
 them has a contrast of 4.5:1 on white; every group has its own line style and marker too, so that grey prints

@@ -20,7 +20,10 @@ def methods(study: StudyFrames) -> list[tuple[str, str]]:
         ("Survival curves", _of(study.rows("survival_curve"))),
         ("Log-rank tests", _of(study.rows("log_rank"))),
         ("Restricted means", _of(study.rows("restricted_mean"))),
-        ("Incidence of competing events", _of([*study.rows("cumulative_incidence"), *study.rows("gray_test")])),
+        (
+            "Incidence of competing events",
+            _of([*study.rows("cumulative_incidence"), *study.rows("gray_test")]),
+        ),
         *_models(study, ("cox", "fine_gray", "recurrent", "frailty"), "cox_term"),
         (
             "Analyses beside the printed ones",

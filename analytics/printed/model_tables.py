@@ -21,7 +21,13 @@ from analytics.printed.table_cells import (
 )
 from analytics.study.frames import Record, StudyFrames, grouped, is_ok
 from analytics.words.disclosure import NOT_PRINTED, known
-from analytics.words.formatting import NOT_AVAILABLE, decimals_for, format_estimate_ci, format_number, format_p
+from analytics.words.formatting import (
+    NOT_AVAILABLE,
+    decimals_for,
+    format_estimate_ci,
+    format_number,
+    format_p,
+)
 from analytics.words.wording import PARAMETER_KINDS, opened, term_words, test_words
 
 _PRINTED_MODEL = re.compile(r"^table_([ivx]+)_")
@@ -216,7 +222,9 @@ def log_rank_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
             {
                 "comparison": study.pair_label(row["group_a"], row["group_b"])
                 if row.get("group_a")
-                else "Trend over the groups" if row.get("scope") == "trend" else "All groups",
+                else "Trend over the groups"
+                if row.get("scope") == "trend"
+                else "All groups",
                 "statistic": format_number(row.get("statistic"), 3),
                 "df": format_number(row.get("df"), 0),
                 "p": flagged(study, row, format_p(row.get("p_value"))),
@@ -243,7 +251,9 @@ def log_rank_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
 
 def cox_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
     """Hazard ratios; the test of proportional hazards stands beside each."""
-    return _ratio_table(study, endpoint, f"Cox models: {study.endpoint_label(endpoint)}", "cox", further=False)
+    return _ratio_table(
+        study, endpoint, f"Cox models: {study.endpoint_label(endpoint)}", "cox", further=False
+    )
 
 
 def further_ratio_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
@@ -252,9 +262,15 @@ def further_ratio_table(study: StudyFrames, endpoint: str) -> PrintedTable | Non
     return _ratio_table(study, endpoint, title, "further_events", further=True)
 
 
-def _ratio_table(study: StudyFrames, endpoint: str, title: str, name: str, further: bool) -> PrintedTable | None:
+def _ratio_table(
+    study: StudyFrames, endpoint: str, title: str, name: str, further: bool
+) -> PrintedTable | None:
     apart = {m["model_id"] for m in study.rows("model") if m.get("kind") in _FURTHER_EVENTS}
-    rows = [r for r in _of_models(study, study.rows("cox_term", endpoint=endpoint)) if (r["model_id"] in apart) == further]
+    rows = [
+        r
+        for r in _of_models(study, study.rows("cox_term", endpoint=endpoint))
+        if (r["model_id"] in apart) == further
+    ]
     if not rows:
         return None
     printed = tuple(
@@ -327,7 +343,9 @@ def incidence_table(study: StudyFrames, model_id: str) -> PrintedTable | None:
         Column("incidence", "Cumulative incidence at the end (95% CI)", align="right"),
     )
     title = f"Cumulative incidence: {study.endpoint_label(last[0]['endpoint'])}"
-    return PrintedTable(f"{study.study_id}_{model_id}_incidence", title, columns, printed, group_label="Cause")
+    return PrintedTable(
+        f"{study.study_id}_{model_id}_incidence", title, columns, printed, group_label="Cause"
+    )
 
 
 def _gray(study: StudyFrames, row: Record | None) -> str:

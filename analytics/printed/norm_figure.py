@@ -72,7 +72,9 @@ def _axes() -> tuple[Figure, Axes]:
     width, height = INCHES
     figure = Figure(figsize=INCHES)
     FigureCanvasAgg(figure)
-    return figure, figure.add_axes((0.6 / width, 0.5 / height, (width - 0.75) / width, (height - 0.62) / height))
+    return figure, figure.add_axes(
+        (0.6 / width, 0.5 / height, (width - 0.75) / width, (height - 0.62) / height)
+    )
 
 
 def _draw_norm(axes: Axes, bands: list[Record], rows: list[Record]) -> None:
@@ -82,5 +84,7 @@ def _draw_norm(axes: Axes, bands: list[Record], rows: list[Record]) -> None:
         axes.fill_between(ages, band["lower"], band["upper"], color=BAND, linewidth=0)
         axes.plot(ages, [band["mean"]] * 2, color="#00795A", linewidth=1.6)
     last = bands[-1]
-    axes.plot([last["below_age"], oldest], [last["lower"]] * 2, color=INK, linewidth=0.9, linestyle=(0, (5, 3)))
+    axes.plot(
+        [last["below_age"], oldest], [last["lower"]] * 2, color=INK, linewidth=0.9, linestyle=(0, (5, 3))
+    )
     axes.axhline(last["full_score"], color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)))

@@ -213,7 +213,9 @@ def _joined(cell: Cell) -> str:
 
 
 def _csv_text(text: str) -> str:
-    """Text of a source may begin like a formula; a spreadsheet must read it as text, and a count as a number."""
+    """Text of a source may begin like a formula; a spreadsheet must read it as text, and a count as a
+    number.
+    """
     if _SET_APART.fullmatch(text):
         return text.replace(",", "")
     return "'" + text if _FORMULA_START.match(text) else text

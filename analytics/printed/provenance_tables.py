@@ -188,7 +188,8 @@ def reproduction_summary(study: StudyFrames) -> PrintedTable | None:
 def reproduction_table(study: StudyFrames, agrees: bool | None = None) -> PrintedTable | None:
     """One row per printed value, or those that agree or do not; masked, no computed value that differs."""
     rows = [
-        r for r in study.rows("reproduction")
+        r
+        for r in study.rows("reproduction")
         if r.get("quantity") != STATEMENT and (agrees is None or bool(r.get("agrees")) == agrees)
     ]
     if not rows:
@@ -227,7 +228,9 @@ def statement_table(study: StudyFrames, holds: bool | None = None) -> PrintedTab
     Masked, no sentence of what was found: it counts patients.
     """
     rows = [
-        r for r in study.rows("reproduction", quantity=STATEMENT) if holds is None or bool(r.get("agrees")) == holds
+        r
+        for r in study.rows("reproduction", quantity=STATEMENT)
+        if holds is None or bool(r.get("agrees")) == holds
     ]
     if not rows:
         return None
@@ -249,7 +252,9 @@ def statement_table(study: StudyFrames, holds: bool | None = None) -> PrintedTab
         Column("found", "What was found"),
     )
     suffix = {None: "", True: "_holding", False: "_not_holding"}[holds]
-    return PrintedTable(f"{study.study_id}_statements{suffix}", "Statements of the text, judged", columns, printed)
+    return PrintedTable(
+        f"{study.study_id}_statements{suffix}", "Statements of the text, judged", columns, printed
+    )
 
 
 def _known_sums(rows: Sequence[Record]) -> list[list[int]]:

@@ -66,7 +66,9 @@ NOTES = {
     "compare_models": "Tests: statistic and df; ratios: estimate and 95% interval; small type: p.",
     "log_rank_variants": "p; small type: χ² and df. The exact test of three groups or more draws permutations.",
     "missing_values": "Number missing of the patients of the group.",
-    "multiple_imputation": ("Difference of means (95% CI), first group minus second; shifts move imputed values of the first group."),
+    "multiple_imputation": (
+        "Difference of means (95% CI), first group minus second; shifts move imputed values of the first group."
+    ),
     "adjusted_difference": "Difference of means (95% CI), first group minus second.",
     "restricted_mean": "Area under the curve up to the horizon; 95% intervals; small type, p, then adjusted.",
     "norm_for_age": "Patients with a value at the visit.",
@@ -92,7 +94,10 @@ RATIOS = {
     "rate_ratio",
     "geometric_mean_ratio",
 }
-PARTITIONS = {"confounding": ("subject", "variant"), "norm_for_age": ("part", "label")}  # counts that sum to n
+PARTITIONS = {
+    "confounding": ("subject", "variant"),
+    "norm_for_age": ("part", "label"),
+}  # counts that sum to n
 OF_COUNTS = {"odds_ratio", "risk_difference", "risk_ratio"}
 
 
@@ -161,7 +166,9 @@ def _table(study: StudyFrames, question: Record, part: str, rows: list[Record]) 
 
 
 def _column(study: StudyFrames, variant: str) -> Column:
-    """A variant in words: a group, a model's test under its title, a shift, an adjustment, or a word of its own."""
+    """A variant in words: a group, a model's test under its title, a shift, an adjustment, or a word of its
+    own.
+    """
     name, _, rest = variant.partition(":")
     model = next(iter(study.rows("model", model_id=name)), None)
     if name in study.groups:
@@ -220,13 +227,24 @@ def _estimate(study: StudyFrames, row: Record) -> str:
         return ""
     if kind in RATIOS:
         return ratio_ci(row["estimate"], row.get("ci_low"), row.get("ci_high"))
-    words = f" {effect_words(kind)}" if kind in ("hedges_g", "rank_biserial", "risk_difference") and not row.get("display") else ""
+    words = (
+        f" {effect_words(kind)}"
+        if kind in ("hedges_g", "rank_biserial", "risk_difference") and not row.get("display")
+        else ""
+    )
     return f"{estimate_ci(row)}{words}"
 
 
 def _counts(study: StudyFrames, kind: str, rows: list[Record]) -> dict[int, str]:
-    """``3 of 18`` by position, of rows that count patients. Masked: counts that make up a group give no other away."""
-    rows = [r for r in rows if known(r.get("count")) and not (known(r.get("p_value")) or known(r.get("estimate")) or r.get("display"))]
+    """``3 of 18`` by position, of rows that count patients. Masked: counts that make up a group give no other
+    away.
+    """
+    rows = [
+        r
+        for r in rows
+        if known(r.get("count"))
+        and not (known(r.get("p_value")) or known(r.get("estimate")) or r.get("display"))
+    ]
     if study.disclosure.masks and kind == "lost_to_follow_up":  # retained and lost make up a group
         return {r["position"]: NOT_PRINTED for r in rows}
     if not study.disclosure.masks or kind not in PARTITIONS:
@@ -235,7 +253,10 @@ def _counts(study: StudyFrames, kind: str, rows: list[Record]) -> dict[int, str]
         together = grouped(rows, *PARTITIONS[kind])
         sums = [[rows.index(r) for r in found] for _, found in together]
         texts = study.disclosure.counts([r["count"] for r in rows], sums)
-    return {r["position"]: f"{text} of {study.disclosure.count(r.get('n'))}" for r, text in zip(rows, texts, strict=True)}
+    return {
+        r["position"]: f"{text} of {study.disclosure.count(r.get('n'))}"
+        for r, text in zip(rows, texts, strict=True)
+    }
 
 
 def _statistic(row: Record) -> str:

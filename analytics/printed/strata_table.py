@@ -12,7 +12,9 @@ from analytics.words.formatting import format_number
 
 
 def survival_strata_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
-    """Patients, events and median by stratum and group; none where small counts are masked: strata add up to groups."""
+    """Patients, events and median by stratum and group; none where small counts are masked: strata add up to
+    groups.
+    """
     rows = study.rows("survival_by_stratum", endpoint=endpoint)
     if not rows or study.disclosure.masks:
         return None
@@ -22,7 +24,9 @@ def survival_strata_table(study: StudyFrames, endpoint: str) -> PrintedTable | N
                 "group": study.group_label(group),
                 "n": str(int(mine[0]["n"])),
                 "events": str(int(sum(r["events"] for r in mine))),
-                "median": format_number(mine[0]["median"], 1) if known(mine[0].get("median")) else "not reached",
+                "median": format_number(mine[0]["median"], 1)
+                if known(mine[0].get("median"))
+                else "not reached",
             },
             group=str(stratum)[:1].upper() + str(stratum)[1:],
         )

@@ -1,7 +1,7 @@
 """Which figures the results of a study allow.
 
-Belongs here: the list of them. Does not belong here: what one figure draws (`course_figure.py`, `survival_figure.py`),
-styles and files (`figures.py`).
+Belongs here: the list of them. Does not belong here: what one figure draws (`course_figure.py`,
+`survival_figure.py`), styles and files (`figures.py`).
 """
 
 from __future__ import annotations

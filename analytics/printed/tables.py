@@ -59,7 +59,9 @@ def baseline_table(study: StudyFrames, table_id: str) -> PrintedTable:
             cells |= _comparison_cells(study, ALL_GROUPS, row or {}, bool(masked))
         cells["test"] = _tests_of([r for r in comparisons if r["variable"] == variable.partition(":")[0]])
         rows.append(Row(cells))
-    spanners = {"__".join(pair): study.pair_label(*pair) for pair in pairs} | ({ALL_GROUPS: "All groups"} if has_overall else {})
+    spanners = {"__".join(pair): study.pair_label(*pair) for pair in pairs} | (
+        {ALL_GROUPS: "All groups"} if has_overall else {}
+    )
     columns = [Column("variable", "Variable"), *_group_columns(study, groups), *_comparison_columns(spanners)]
     if spanners:
         columns.append(Column("test", "test"))
@@ -117,9 +119,7 @@ def _is_count(row: Record) -> bool:
     return known(row.get("count"))
 
 
-def _comparison_cells(
-    study: StudyFrames, key: str, row: Record, masked: bool
-) -> dict[str, Cell | str]:
+def _comparison_cells(study: StudyFrames, key: str, row: Record, masked: bool) -> dict[str, Cell | str]:
     if not row:
         return {f"{key}_{part}": "" for part in ("p", "adjusted", "effect", "second", "test", "status")}
     p_text = str(row.get("display") or format_p(row.get("p_value")))
@@ -170,9 +170,7 @@ def _second_effect(row: Record) -> str:
     """The effect that results hold beside the printed one, for the CSV: ``-0.71 (-0.92 to -0.31)``."""
     if not known(row.get("second_effect")):
         return ""
-    text = format_estimate_ci(
-        row["second_effect"], row.get("second_ci_low"), row.get("second_ci_high")
-    )
+    text = format_estimate_ci(row["second_effect"], row.get("second_ci_low"), row.get("second_ci_high"))
     return f"{text} {effect_words(row.get('second_effect_kind'))}"
 
 

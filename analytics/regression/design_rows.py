@@ -82,7 +82,9 @@ def design_rows(
     return DesignRows(x, design.names, kept, tuple(relations), keep, design.describe_coding(), y)
 
 
-def _outcome(response: Node, rows: Mapping[str, np.ndarray], coded: Mapping[str, Factor], n: int) -> np.ndarray:
+def _outcome(
+    response: Node, rows: Mapping[str, np.ndarray], coded: Mapping[str, Factor], n: int
+) -> np.ndarray:
     """The response as numbers; a factor of two levels is 1 at its second."""
     if response.kind != "name" or response.value not in coded:
         return np.broadcast_to(evaluate(response, rows), (n,)).astype(float)

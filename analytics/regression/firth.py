@@ -79,7 +79,9 @@ class Likelihood(Protocol):
     """What the penalty needs to know of a model, at covariates ``x`` and linear predictor ``eta``."""
 
     def at(self, x: FloatArray, eta: FloatArray) -> tuple[Derivatives, Callable[[FloatArray], FloatArray]]:
-        """Log likelihood, score and information; and what maps a matrix M to tr(M dI/db_l) for each coefficient l."""
+        """Log likelihood, score and information; and what maps a matrix M to tr(M dI/db_l) for each
+        coefficient l.
+        """
 
 
 @dataclass(frozen=True)
@@ -195,8 +197,9 @@ class LogisticLikelihood:
         p = expit(eta)
         loglik = float(-np.logaddexp(0.0, np.where(self.event, -eta, eta)).sum())
         derivatives = Derivatives(loglik, x.T @ (self.event - p), (x * (p * (1 - p))[:, None]).T @ x)
-        return derivatives, lambda inverse: (
-            x.T @ (p * (1 - p) * (1 - 2 * p) * np.einsum("ij,jk,ik->i", x, inverse, x))
+        return (
+            derivatives,
+            lambda inverse: x.T @ (p * (1 - p) * (1 - 2 * p) * np.einsum("ij,jk,ik->i", x, inverse, x)),
         )
 
 

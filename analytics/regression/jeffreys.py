@@ -136,10 +136,11 @@ def profile(evaluate: Evaluate, maximum: PenalisedMaximum, confidence: float) ->
 def _end(
     evaluate: Evaluate, maximum: PenalisedMaximum, others: FloatArray, j: int, stride: float, drop: float
 ) -> float:
-    """Where the profile of coefficient ``j`` has fallen by ``drop``; ``stride`` is a standard error, signed outwards.
+    """Where the profile of coefficient ``j`` has fallen by ``drop``; ``stride`` is a standard error, signed
+    outwards.
 
-    Newton's method, for the slope of the profile is the score of ``j`` where the others are at their maximum. It
-    begins at the end of Wald's interval, takes at most four strides at a time, and halves what it knows to
+    Newton's method, for the slope of the profile is the score of ``j`` where the others are at their maximum.
+    It begins at the end of Wald's interval, takes at most four strides at a time, and halves what it knows to
     hold the end where a step would leave that.
     """
     best = float(maximum.beta[j])

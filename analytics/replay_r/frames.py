@@ -1,7 +1,7 @@
 """The frames that the R script reads: a study's data as it entered each analysis.
 
-Belongs here: one frame per baseline table, mixed model, endpoint and model of recurrent events, from the cohort. Does not belong here:
-any estimate, our numbers (`claims.py`).
+Belongs here: one frame per baseline table, mixed model, endpoint and model of recurrent events, from the
+cohort. Does not belong here: any estimate, our numbers (`claims.py`).
 
 A patient has the same running number in every frame of a study; it is the place in the cohort and carries no
 key. Columns are named by the study's variables. Nothing is left out that the analysis saw: a missing value
@@ -57,12 +57,16 @@ def visits_frame(cohort: Cohort, model: MixedModel) -> pd.DataFrame:
 
 
 def times_frame(cohort: Cohort, endpoint: str) -> pd.DataFrame:
-    """patient, group_id, time_months, event (1 or 0), then strata of its analyses and variables of its Cox models."""
+    """patient, group_id, time_months, event (1 or 0), then strata of its analyses and variables of its Cox
+    models.
+    """
     study = cohort.study
     models = [m for m in study.cox if m.endpoint == endpoint]
     curves = [s for s in study.survival if s.endpoint == endpoint]
     groups = {g for model in models for g in model.groups} | {g for curve in curves for g in curve.groups}
-    strata = list(dict.fromkeys([*(s for m in models for s in m.strata), *(s for c in curves for s in c.strata)]))
+    strata = list(
+        dict.fromkeys([*(s for m in models for s in m.strata), *(s for c in curves for s in c.strata)])
+    )
     rows = cohort.time_to(endpoint)
     rows = rows[rows["group_id"].isin(groups) & rows["time_months"].notna()]
     out = rows[["patient", "group_id", *strata]].assign(

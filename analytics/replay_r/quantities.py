@@ -187,8 +187,9 @@ def _mixed_model_parameter(row: Record) -> Quantities:
 
 
 def _on_log_scale(column: str) -> Scale:
-    """The end of an interval made on the log scale, estimate x exp(z x error): a relative error e of the error moves it by
-    e x |log(end / estimate)| of itself. Where an SD is hardly determined, that is several times the end.
+    """The end of an interval made on the log scale, estimate x exp(z x error): a relative error e of the
+    error moves it by e x |log(end / estimate)| of itself. Where an SD is hardly determined, that is several
+    times the end.
     """
     ends = largest("estimate", "ci_low", "ci_high")
 

@@ -101,7 +101,9 @@ _LISTS = {
 
 
 def _named_tests(study: Study) -> dict[str, StatisticalTest]:
-    """The tests of tables and curves that the study names and that R answers, by id in the order of declaration."""
+    """The tests of tables and curves that the study names and that R answers, by id in the order of
+    declaration.
+    """
     rows = [row for table in study.tables for row in table.rows]
     named = {name for row in rows for name in (row.test, row.overall, *row.tests.values())}
     named |= {s.weights for s in study.survival} | {"log_rank_trend" for s in study.survival if s.trend}
@@ -116,7 +118,9 @@ def _tests(study: Study) -> str:
         if test.in_r is not None:
             lists.setdefault(into, []).append(f"  {name} = function({arguments}) {test.in_r.call}")
     heading = f"## ---- The tests that the study names {'-' * 80}"
-    return "\n".join([heading, "", *(f"{into} <- list(\n{_joined(tests)})" for into, tests in lists.items()), ""])
+    return "\n".join(
+        [heading, "", *(f"{into} <- list(\n{_joined(tests)})" for into, tests in lists.items()), ""]
+    )
 
 
 def _joined(lines: list[str]) -> str:
@@ -185,7 +189,9 @@ def _packages(study: Study) -> str:
         needed.append("survival")
     if any(s.method == "exact" for s in study.survival):
         needed.append("coin")
-    needed += [package for test in _named_tests(study).values() if test.in_r for package in test.in_r.packages]
+    needed += [
+        package for test in _named_tests(study).values() if test.in_r for package in test.in_r.packages
+    ]
     needed = list(dict.fromkeys(needed))
     return ", ".join(needed) or "nothing more"
 

@@ -1,9 +1,10 @@
 """Who belongs to which group of a study, and the value of each variable at each visit.
 
-Belongs here: membership, the flow of exclusions, what a missing or censored value becomes. Does not belong here:
-estimates (`results.py` calls them).
+Belongs here: membership, the flow of exclusions, what a missing or censored value becomes. Does not belong
+here: estimates (`results.py` calls them).
 
-The frames are the release's tables, one data frame each, under their own names (`dim_patient`, `fct_observation`, …).
+The frames are the release's tables, one data frame each, under their own names (`dim_patient`,
+`fct_observation`, …).
 """
 
 from __future__ import annotations
@@ -24,13 +25,19 @@ KEY = ["hospital_id", "patient_key"]
 LEVELS = ["possible", "probable", "definite"]
 COUNTED_ELSEWHERE = "the same person counts at another hospital"
 DAYS_PER_YEAR = 365.25
-LISTED_WHEN_PRESENT = ("complication", "malignancy", "relapse", "death")  # kinds of events; a sign is not among them
+LISTED_WHEN_PRESENT = (
+    "complication",
+    "malignancy",
+    "relapse",
+    "death",
+)  # kinds of events; a sign is not among them
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """The patients of a study. ``patients``: one row per registered patient with ``patient`` (one label), ``group_id``
-    (None outside every group), ``reason`` (why outside) and the patient's columns."""
+    """The patients of a study. ``patients``: one row per registered patient with ``patient`` (one label),
+    ``group_id`` (None outside every group), ``reason`` (why outside) and the patient's columns.
+    """
 
     study: Study
     frames: Frames
@@ -40,7 +47,9 @@ class Cohort:
     def members(self) -> pd.DataFrame:
         """Patients of one group, ordered by group and patient."""
         inside = self.patients[self.patients["group_id"].notna()].copy()
-        inside["group_id"] = pd.Categorical(inside["group_id"], categories=list(self.study.groups), ordered=True)
+        inside["group_id"] = pd.Categorical(
+            inside["group_id"], categories=list(self.study.groups), ordered=True
+        )
         return inside.sort_values(["group_id", "patient"]).astype({"group_id": str}).reset_index(drop=True)
 
     def of(self, groups: list[str]) -> pd.DataFrame:
@@ -50,7 +59,9 @@ class Cohort:
     def scheduled(self) -> pd.DataFrame:
         """The value that stands for each patient, concept and scheduled visit."""
         observations = self.frames["fct_observation"]
-        chosen = observations[observations["scheduled_visit"].notna() & observations["is_visit_value"].astype(bool)]
+        chosen = observations[
+            observations["scheduled_visit"].notna() & observations["is_visit_value"].astype(bool)
+        ]
         return chosen.merge(self.members[[*KEY, "patient"]], on=KEY)
 
     @cached_property
@@ -84,7 +95,9 @@ class Cohort:
         return out
 
     def bounds(self, name: str, visit: str) -> pd.DataFrame:
-        """One row per member: ``patient``, ``lower``, ``upper``: equal where measured, an end missing where open."""
+        """One row per member: ``patient``, ``lower``, ``upper``: equal where measured, an end missing where
+        open.
+        """
         from analytics.censored.summary import ratio_bounds
 
         variable = self.study.variables[name]
@@ -103,13 +116,21 @@ class Cohort:
         return self.members[["patient"]].merge(found[["patient", "lower", "upper"]], on="patient", how="left")
 
     def age_at(self, visit: str) -> pd.DataFrame:
-        """``patient``, ``age_years`` at a visit: age at onset, course before baseline, time since; NaN where unknown."""
+        """``patient``, ``age_years`` at a visit: age at onset, course before baseline, time since; NaN where
+        unknown.
+        """
         visits = self.frames["fct_visit"]
         at = visits[(visits["scheduled_visit"] == visit) & visits["is_scheduled"].astype(bool)]
         rows = self.members.merge(at[[*KEY, "time_days"]], on=KEY, how="left")
         schedule = self.frames["visit_schedule"].set_index("scheduled_visit")["nominal_month"]
-        since = ((rows["time_days"] - rows["baseline_days"]) / DAYS_PER_YEAR).fillna(float(schedule[visit]) / 12)
-        age = rows["age_at_onset_years"].astype(float) + rows["disease_duration_months"].astype(float) / 12 + since
+        since = ((rows["time_days"] - rows["baseline_days"]) / DAYS_PER_YEAR).fillna(
+            float(schedule[visit]) / 12
+        )
+        age = (
+            rows["age_at_onset_years"].astype(float)
+            + rows["disease_duration_months"].astype(float) / 12
+            + since
+        )
         return pd.DataFrame({"patient": rows["patient"], "age_years": age})
 
     def over_visits(self, name: str, visits: list[str]) -> pd.DataFrame:
@@ -120,28 +141,43 @@ class Cohort:
 
     def flow(self) -> pd.DataFrame:
         """Registered patients, why some are in no group, and the groups: step, group_id, n, reason."""
-        rows: list[tuple[str, str | None, int, str]] = [("registered", None, len(self.patients), "patients in the release")]
+        rows: list[tuple[str, str | None, int, str]] = [
+            ("registered", None, len(self.patients), "patients in the release")
+        ]
         outside = self.patients[self.patients["group_id"].isna()]
-        rows += [("not in a group", None, int(n), reason) for reason, n in outside["reason"].value_counts().sort_index().items()]
+        rows += [
+            ("not in a group", None, int(n), reason)
+            for reason, n in outside["reason"].value_counts().sort_index().items()
+        ]
         counts = self.members["group_id"].value_counts()
-        rows += [("in a group", g, int(counts.get(g, 0)), spec.label) for g, spec in self.study.groups.items()]
+        rows += [
+            ("in a group", g, int(counts.get(g, 0)), spec.label) for g, spec in self.study.groups.items()
+        ]
         return pd.DataFrame(rows, columns=["step", "group_id", "n", "reason"])
 
     # where a value comes from
 
     def _observed(self, concept: str, visit: str, variable: Variable) -> pd.DataFrame:
-        rows = self.scheduled[(self.scheduled["concept_id"] == concept) & (self.scheduled["scheduled_visit"] == visit)]
+        rows = self.scheduled[
+            (self.scheduled["concept_id"] == concept) & (self.scheduled["scheduled_visit"] == visit)
+        ]
         censored = rows["comparator"].notna()
         limit = rows["upper_limit"].fillna(rows["lower_limit"])
         stand_in = {"limit": limit, "half_limit": rows["upper_limit"] / 2}.get(variable.censored, np.nan)
-        return pd.DataFrame({
-            "patient": rows["patient"], "value": rows["value_canonical"].where(~censored, stand_in), "is_censored": censored,
-        })
+        return pd.DataFrame(
+            {
+                "patient": rows["patient"],
+                "value": rows["value_canonical"].where(~censored, stand_in),
+                "is_censored": censored,
+            }
+        )
 
     def _bounds(self, concept: str, visit: str) -> pd.DataFrame:
         from analytics.censored.regression import known_bounds
 
-        rows = self.scheduled[(self.scheduled["concept_id"] == concept) & (self.scheduled["scheduled_visit"] == visit)]
+        rows = self.scheduled[
+            (self.scheduled["concept_id"] == concept) & (self.scheduled["scheduled_visit"] == visit)
+        ]
         return known_bounds(rows).assign(patient=rows["patient"]).reset_index(drop=True)
 
     def _ratio(self, variable: Variable, visit: str) -> pd.DataFrame:
@@ -150,9 +186,13 @@ class Cohort:
         below = self._observed(denominator, visit, variable)
         both = above.merge(below, on="patient", suffixes=("", "_below"))
         ratio = both["value"] / both["value_below"].where(both["value_below"] != 0)
-        return pd.DataFrame({
-            "patient": both["patient"], "value": ratio, "is_censored": both["is_censored"] | both["is_censored_below"],
-        })
+        return pd.DataFrame(
+            {
+                "patient": both["patient"],
+                "value": ratio,
+                "is_censored": both["is_censored"] | both["is_censored_below"],
+            }
+        )
 
     def _event(self, event: str, visit: str, when: str) -> pd.DataFrame:
         events = self.frames["fct_event"]
@@ -175,7 +215,8 @@ class Cohort:
     def _unlisted_means_absent(self, event: str, explicit: set[str]) -> pd.Series:
         """Members whose hospital lists only what happened, and never says of this event that it did not.
 
-        A sign is absent only where somebody looked for it and says so: no hospital lists the signs that it did not look for.
+        A sign is absent only where somebody looked for it and says so: no hospital lists the signs that it
+        did not look for.
         """
         hospitals = self.frames["dim_hospital"]
         silent = set(hospitals.loc[hospitals["unlisted_events"] == "absent", "hospital_id"]) - explicit
@@ -200,19 +241,25 @@ class Cohort:
         elif variable.at_least is None:
             value = rows["status"].map({"met": 1.0, "not_met": 0.0})
         else:
-            wanted = LEVELS[LEVELS.index(variable.at_least):]
+            wanted = LEVELS[LEVELS.index(variable.at_least) :]
             proved = rows["level"].isin(wanted)
             value = proved.astype(float).where(proved | ~rows["level_at_most"].isin(wanted))
         return pd.DataFrame({"patient": rows["patient"], "value": value, "is_censored": False})
 
     def time_to(self, endpoint: str) -> pd.DataFrame:
-        """Members with their time to an endpoint: time_months, is_event, is_competing, outcome_known, censor_reason."""
+        """Members with their time to an endpoint: time_months, is_event, is_competing, outcome_known,
+        censor_reason.
+        """
         times = self.frames["fct_time_to_event"]
         return self.members.merge(times[times["endpoint"] == endpoint], on=KEY)
 
     def _patient_column(self, variable: Variable) -> pd.DataFrame:
         column = self.members[variable.source.split(".")[1]]
-        value = column.astype(float) if variable.equals is None else column.eq(variable.equals).astype(float).where(column.notna())
+        value = (
+            column.astype(float)
+            if variable.equals is None
+            else column.eq(variable.equals).astype(float).where(column.notna())
+        )
         return pd.DataFrame({"patient": self.members["patient"], "value": value, "is_censored": False})
 
 
@@ -220,10 +267,15 @@ def build_cohort(study: Study, frames: Frames) -> Cohort:
     """Assign every registered patient to the one group whose conditions all hold, or say why none."""
     frames = plain_frames(frames)
     patients = _described(frames)
-    matches = pd.DataFrame({
-        group: np.logical_and.reduce([_holds(patients, column, wanted) for column, wanted in spec.where.items()])
-        for group, spec in study.groups.items()
-    }, index=patients.index)
+    matches = pd.DataFrame(
+        {
+            group: np.logical_and.reduce(
+                [_holds(patients, column, wanted) for column, wanted in spec.where.items()]
+            )
+            for group, spec in study.groups.items()
+        },
+        index=patients.index,
+    )
     count = matches.sum(axis=1)
     patients["group_id"] = matches.idxmax(axis=1).where(count == 1, None)
     patients["reason"] = [_reason(row, n) for row, n in zip(patients.to_dict("records"), count)]
@@ -234,10 +286,17 @@ def build_cohort(study: Study, frames: Frames) -> Cohort:
 
 
 def _described(frames: Frames) -> pd.DataFrame:
-    patients = frames["dim_patient"].merge(
-        frames["dim_antibody_status"][[*KEY, "msa", "has_conflict", "decided_by"]].rename(columns={"has_conflict": "msa_conflict"}),
-        on=KEY, how="left",
-    ).merge(frames["dim_hospital"][["hospital_id", "population"]], on="hospital_id", how="left")
+    patients = (
+        frames["dim_patient"]
+        .merge(
+            frames["dim_antibody_status"][[*KEY, "msa", "has_conflict", "decided_by"]].rename(
+                columns={"has_conflict": "msa_conflict"}
+            ),
+            on=KEY,
+            how="left",
+        )
+        .merge(frames["dim_hospital"][["hospital_id", "population"]], on="hospital_id", how="left")
+    )
     given = frames["fct_treatment"].groupby(KEY)["treatment_id"].agg(lambda ids: tuple(sorted(set(ids))))
     patients = patients.merge(given.rename("treatment").reset_index(), on=KEY, how="left")
     patients["patient"] = patients["hospital_id"] + "|" + patients["patient_key"]

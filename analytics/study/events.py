@@ -140,7 +140,9 @@ def _fine_gray(
 
 
 def recurrent_events(spec: RecurrentEvents, cohort: Cohort) -> dict[str, pd.DataFrame]:
-    """Rows of cox_term and model: ratios of the rate of any event, or of the next one; of a frailty model its variance too."""
+    """Rows of cox_term and model: ratios of the rate of any event, or of the next one; of a frailty model its
+    variance too.
+    """
     from analytics.recurrent import andersen_gill, prentice_williams_peterson
 
     data = with_terms(cohort, event_intervals(cohort, spec.endpoint, spec.groups), spec.terms)
@@ -155,14 +157,23 @@ def recurrent_events(spec: RecurrentEvents, cohort: Cohort) -> dict[str, pd.Data
         fit = prentice_williams_peterson(*arguments, clock=clock, max_events=spec.max_events)
     keys = {"model_id": spec.model_id, "endpoint": spec.endpoint}
     return _as_model(
-        fit, keys, "recurrent", spec.title, spec.terms, factors, data["patient"].nunique(), note_in_words(fit.note, cohort.study)
+        fit,
+        keys,
+        "recurrent",
+        spec.title,
+        spec.terms,
+        factors,
+        data["patient"].nunique(),
+        note_in_words(fit.note, cohort.study),
     )
 
 
 def _gamma_frailty(
     spec: RecurrentEvents, data: pd.DataFrame, factors: Mapping[str, Sequence[str]]
 ) -> dict[str, pd.DataFrame]:
-    """Ratios within a patient, and the variance of the patients' own risks as a row of mixed_model_parameter."""
+    """Ratios within a patient, and the variance of the patients' own risks as a row of
+    mixed_model_parameter.
+    """
     from analytics.frailty import gamma_frailty
 
     fit = gamma_frailty(data, "stop", "event", "patient", spec.terms, factors, entry="start")

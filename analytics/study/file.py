@@ -1,7 +1,8 @@
 """What a study file may say: groups, variables, tables, models, endpoints.
 
-Belongs here: the pydantic models of `studies/<study>.yml`; a choice that fixes a number is a key here, with the name of
-the method. Does not belong here: computing (`results.py`), reading files (`orchestration/registry/folder.py`).
+Belongs here: the pydantic models of `studies/<study>.yml`; a choice that fixes a number is a key here, with
+the name of the method. Does not belong here: computing (`results.py`), reading files
+(`orchestration/registry/folder.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,16 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from analytics.declared_tests import BOUNDED, COUNT, MANY, MEASUREMENT, NO_TEST, TWO, StatisticalTest, statistical_tests
+from analytics.declared_tests import (
+    BOUNDED,
+    COUNT,
+    MANY,
+    MEASUREMENT,
+    NO_TEST,
+    TWO,
+    StatisticalTest,
+    statistical_tests,
+)
 from analytics.study.parts import (
     PATIENT_COLUMNS,
     TABLE_RESPONSES,
@@ -49,7 +59,9 @@ class Endpoint(Strict):
     horizon_months: float = Field(gt=0)
     competing: list[Id] = Field(default_factory=list)
     counted_from_months: float | None = Field(
-        None, gt=0, description="A table counts who was seen without the event for so long as without it; unstated, for the horizon."
+        None,
+        gt=0,
+        description="A table counts who was seen without the event for so long as without it; unstated, for the horizon.",
     )
 
     @model_validator(mode="after")
@@ -65,11 +77,11 @@ class Endpoint(Strict):
 class Variable(Strict):
     """One variable of the tables and models.
 
-    ``source`` is `observation` (the concept's value at the visit), `ratio` (of two observations at the visit),
-    `patient.<column>`, `event` (recorded as present: at the visit, or ever), `endpoint` (reached within the
-    horizon; unknown when last seen before it, or before the endpoint's ``counted_from_months``), `definition` (a
-    clinical definition is met; unknown where that cannot be told) or `definition.value` (its score, where no missing
-    input could change it).
+    ``source`` is `observation` (the concept's value at the visit), `ratio` (of two observations at the
+    visit), `patient.<column>`, `event` (recorded as present: at the visit, or ever), `endpoint` (reached
+    within the horizon; unknown when last seen before it, or before the endpoint's ``counted_from_months``),
+    `definition` (a clinical definition is met; unknown where that cannot be told) or `definition.value` (its
+    score, where no missing input could change it).
     """
 
     label: str
@@ -88,7 +100,10 @@ class Variable(Strict):
     when: Literal["visit", "ever"] = Field("visit", description="Of an event: at the table's visit, or ever.")
     equals: str | None = Field(None, description="Of a coded patient column: the value that counts.")
     decimals: int | None = Field(
-        None, ge=0, le=6, description="Printed so; without it a mean has 2 decimals, a median as many as it needs (2 at most)."
+        None,
+        ge=0,
+        le=6,
+        description="Printed so; without it a mean has 2 decimals, a median as many as it needs (2 at most).",
     )
     censored: Literal["exclude", "limit", "half_limit", "bounds"] = Field(
         "exclude",
@@ -103,7 +118,9 @@ class Variable(Strict):
         if self.at_least is not None and self.source != "definition":
             raise ValueError("at_least belongs to a variable with source: definition")
         if self.source.startswith("patient.") and self.source.split(".")[1] not in PATIENT_COLUMNS:
-            raise ValueError(f"no patient column {self.source.split('.')[1]}; known: {', '.join(PATIENT_COLUMNS)}")
+            raise ValueError(
+                f"no patient column {self.source.split('.')[1]}; known: {', '.join(PATIENT_COLUMNS)}"
+            )
         return self
 
 
@@ -146,13 +163,16 @@ class MixedModel(Strict):
     contrasts: Literal["sum", "treatment"] = "sum"
     test: TermTest = "wald_chi_square"
     beside: list[TermTest] = Field(
-        default_factory=lambda: ["satterthwaite_f"], description="Further tests of each term (kenward_roger_f: serial none)."
+        default_factory=lambda: ["satterthwaite_f"],
+        description="Further tests of each term (kenward_roger_f: serial none).",
     )
     adjust: Adjustment = "holm"
 
     @model_validator(mode="after")
     def kenward_roger_is_possible(self) -> MixedModel:
-        if "kenward_roger_f" in (self.test, *self.beside) and (self.serial != "none" or self.method != "reml"):
+        if "kenward_roger_f" in (self.test, *self.beside) and (
+            self.serial != "none" or self.method != "reml"
+        ):
             raise ValueError(
                 "kenward_roger_f is defined for reml without serial correlation; write serial: none, or satterthwaite_f"
             )
@@ -180,7 +200,9 @@ class SurvivalAnalysis(Strict):
     adjust: Adjustment = "holm"
     weights: SurvivalTest = "log_rank"
     method: Literal["asymptotic", "exact"] = "asymptotic"
-    trend: bool = Field(False, description="Also a test for a trend over the groups in the order of `groups`.")
+    trend: bool = Field(
+        False, description="Also a test for a trend over the groups in the order of `groups`."
+    )
     strata: list[Literal["hospital_id", "sex", "onset_group"]] = Field(
         default_factory=list,
         description="Log-rank tests compare groups within each stratum; curves are given within each stratum too.",
@@ -196,7 +218,9 @@ class SurvivalAnalysis(Strict):
         if self.trend and len(self.groups) < 2:
             raise ValueError("trend: a trend needs two groups or more, in their order; found one")
         if self.strata and self.method == "exact":
-            raise ValueError("the exact log-rank test knows no strata; write method: asymptotic, or leave strata out")
+            raise ValueError(
+                "the exact log-rank test knows no strata; write method: asymptotic, or leave strata out"
+            )
         if self.strata and self.trend:
             raise ValueError("the test for a trend knows no strata; leave trend or strata out")
         return self
@@ -220,7 +244,9 @@ class CompetingRisks(Strict):
     title: str
     endpoint: Id
     groups: list[Id] = Field(min_length=1)
-    terms: list[Id] = Field(default_factory=list, description="Of Fine and Gray's model: `group`, or variables at baseline.")
+    terms: list[Id] = Field(
+        default_factory=list, description="Of Fine and Gray's model: `group`, or variables at baseline."
+    )
 
 
 class RecurrentEvents(Strict):
@@ -260,7 +286,9 @@ class Study(Strict):
     repeated_measures: list[RepeatedMeasures] = Field(default_factory=list)
     competing_risks: list[CompetingRisks] = Field(default_factory=list)
     recurrent_events: list[RecurrentEvents] = Field(default_factory=list)
-    sensitivity: list[Sensitivity] = Field(default_factory=list, description="Analyses beside the printed ones.")
+    sensitivity: list[Sensitivity] = Field(
+        default_factory=list, description="Analyses beside the printed ones."
+    )
 
     @model_validator(mode="after")
     def names_exist(self) -> Study:
@@ -292,17 +320,29 @@ class Study(Strict):
                 yield (section, i), called.format(part), part
 
     def _models(self) -> list[MixedModel | CoxModel | RepeatedMeasures | CompetingRisks | RecurrentEvents]:
-        return [*self.mixed_models, *self.cox, *self.repeated_measures, *self.competing_risks, *self.recurrent_events]
+        return [
+            *self.mixed_models,
+            *self.cox,
+            *self.repeated_measures,
+            *self.competing_risks,
+            *self.recurrent_events,
+        ]
 
     def _unknown_names(self) -> Iterator[Fault]:
         known = {
-            "group": list(self.groups), "variable": list(self.variables), "endpoint": list(self.endpoints),
-            "table": [t.table_id for t in self.tables], "model": [m.model_id for m in self._models()],
+            "group": list(self.groups),
+            "variable": list(self.variables),
+            "endpoint": list(self.endpoints),
+            "table": [t.table_id for t in self.tables],
+            "model": [m.model_id for m in self._models()],
         }
-        named = [(at + end, part, kind, name) for at, part, p in self._parts() for end, kind, name in _names_in(p)]
+        named = [
+            (at + end, part, kind, name) for at, part, p in self._parts() for end, kind, name in _names_in(p)
+        ]
         named += [
             (("variables", n), f"variable {n}", "endpoint", v.of or n)
-            for n, v in self.variables.items() if v.source == "endpoint"
+            for n, v in self.variables.items()
+            if v.source == "endpoint"
         ]
         for at, part, kind, name in named:
             if name not in known[kind]:
@@ -325,13 +365,17 @@ class Study(Strict):
                     sentences = self._unfitting_row(row, p.groups)
                     yield from (Fault((*at, "rows", i), part, sentence) for sentence in sentences)
             if isinstance(p, RestrictedMeans) and p.endpoint not in with_means:
-                yield Fault((*at, "endpoint"), part, f"write restricted_mean_months under survival of {p.endpoint}")
+                yield Fault(
+                    (*at, "endpoint"), part, f"write restricted_mean_months under survival of {p.endpoint}"
+                )
             if isinstance(p, MissingValues) and (others := [m for m in p.models if m not in mixed]):
                 sentence = f"{', '.join(others)}: only mixed_models have a response at every visit"
                 yield Fault((*at, "models"), part, sentence)
 
     def _unfitting_row(self, row: TableRow, groups: list[str]) -> Iterator[str]:
-        """Tests that are not for the variable as it is summarised, and summaries that its bounds do not allow."""
+        """Tests that are not for the variable as it is summarised, and summaries that its bounds do not
+        allow.
+        """
         variable = self.variables.get(row.variable)
         if variable is None:
             return
@@ -369,13 +413,26 @@ class Study(Strict):
 
 # sections whose parts name other things of the study, and what an error calls such a part
 SECTIONS = {
-    "tables": "table {0.table_id}", "mixed_models": "{0.model_id}", "survival": "survival of {0.endpoint}",
-    "cox": "{0.model_id}", "repeated_measures": "{0.model_id}", "competing_risks": "{0.model_id}",
-    "recurrent_events": "{0.model_id}", "sensitivity": "{0.analysis_id}",
+    "tables": "table {0.table_id}",
+    "mixed_models": "{0.model_id}",
+    "survival": "survival of {0.endpoint}",
+    "cox": "{0.model_id}",
+    "repeated_measures": "{0.model_id}",
+    "competing_risks": "{0.model_id}",
+    "recurrent_events": "{0.model_id}",
+    "sensitivity": "{0.analysis_id}",
 }
 NAMED_BY = {
-    "groups": "group", "reference": "group", "response": "variable", "variable": "variable", "variables": "variable",
-    "covariates": "variable", "outcome": "variable", "terms": "variable", "endpoint": "endpoint", "tables": "table",
+    "groups": "group",
+    "reference": "group",
+    "response": "variable",
+    "variable": "variable",
+    "variables": "variable",
+    "covariates": "variable",
+    "outcome": "variable",
+    "terms": "variable",
+    "endpoint": "endpoint",
+    "tables": "table",
     "models": "model",
 }
 

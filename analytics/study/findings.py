@@ -27,8 +27,16 @@ Finding = tuple[str, str]
 def find(cohort: Cohort, results: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """One row per finding: position, topic, text."""
     rules = (
-        _groups_apart, _counted_twice, _lost, _few_events, _models, _censored, _multiplicity, _small_groups,
-        _skewed, _missing,
+        _groups_apart,
+        _counted_twice,
+        _lost,
+        _few_events,
+        _models,
+        _censored,
+        _multiplicity,
+        _small_groups,
+        _skewed,
+        _missing,
     )
     rows = [found for rule in rules for found in rule(cohort, results)]
     return pd.DataFrame(
@@ -110,7 +118,9 @@ def _censored(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Find
             variable = cohort.study.variables[row.variable]
             if variable.censored == "exclude":
                 continue
-            values = cohort.value(row.variable, table.visit).merge(cohort.of(table.groups)[["patient"]], on="patient")
+            values = cohort.value(row.variable, table.visit).merge(
+                cohort.of(table.groups)[["patient"]], on="patient"
+            )
             n = int(values["is_censored"].sum())
             if n:
                 yield (
@@ -138,7 +148,11 @@ def _multiplicity(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[
 
 def _small_groups(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Finding]:
     sizes = cohort.members["group_id"].value_counts()
-    small = [f"{s.label} {sizes.get(g, 0)}" for g, s in cohort.study.groups.items() if sizes.get(g, 0) < SMALL_GROUP]
+    small = [
+        f"{s.label} {sizes.get(g, 0)}"
+        for g, s in cohort.study.groups.items()
+        if sizes.get(g, 0) < SMALL_GROUP
+    ]
     if small:
         yield (
             "size",
@@ -148,12 +162,16 @@ def _small_groups(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[
 
 
 def _skewed(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Finding]:
-    """A response whose standard deviation exceeds its mean is not what a normal model of the raw values expects."""
+    """A response whose standard deviation exceeds its mean is not what a normal model of the raw values
+    expects.
+    """
     means = results.get("trajectory_mean", pd.DataFrame())
     for model in cohort.study.mixed_models:
         if model.transform != "none" or means.empty:
             continue
-        mine = means[(means["response"] == model.response) & means["group_id"].isin(model.groups) & means["sd"].notna()]
+        mine = means[
+            (means["response"] == model.response) & means["group_id"].isin(model.groups) & means["sd"].notna()
+        ]
         wide = int((mine["sd"] > mine["mean"]).sum())
         if wide and (mine["mean"] > 0).all():
             yield (

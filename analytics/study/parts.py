@@ -1,7 +1,7 @@
 """What every part of a study file shares: strict models, ids, names of adjustments.
 
-Belongs here: the base of the models of `file.py` and `sensitivity/keys.py`. Does not belong here: any key, any test
-(`analytics/declared_tests.py`: the choices of a key that names a test are read from there).
+Belongs here: the base of the models of `file.py` and `sensitivity/keys.py`. Does not belong here: any key,
+any test (`analytics/declared_tests.py`: the choices of a key that names a test are read from there).
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ else:  # the choices that pydantic and the schema of a study file know
     TwoGroupTest = Literal[(*statistical_tests(*TABLE_RESPONSES, groups=TWO), NO_TEST)]
     ManyGroupTest = Literal[(*statistical_tests(*TABLE_RESPONSES, groups=MANY), NO_TEST)]
     SurvivalTest = Literal[tuple(statistical_tests(TIME_TO_EVENT))]
-    WeightedTest = Literal[("exact", *(name for name in statistical_tests(TIME_TO_EVENT) if name != "log_rank"))]
+    WeightedTest = Literal[
+        ("exact", *(name for name in statistical_tests(TIME_TO_EVENT) if name != "log_rank"))
+    ]
     TermTest = Literal[tuple(statistical_tests(MODEL_TERM))]
     CourseTest = Literal[tuple(statistical_tests(COMPLETE_COURSES))]
 

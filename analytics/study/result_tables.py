@@ -1,8 +1,9 @@
-"""The tables of schema `results`, each declared once: its name, what a row is, and why R's replay leaves it out.
+"""The tables of schema `results`, each declared once: its name, what a row is, and why R's replay leaves it
+out.
 
-Belongs here: one ``ResultTable`` per table. Dagster's assets, the writing of a release and the replay's list of what
-it does not compare are read from here. Does not belong here: the functions that make the rows (``STEPS`` in
-`results.py`), how a table is printed (`analytics/printed/`).
+Belongs here: one ``ResultTable`` per table. Dagster's assets, the writing of a release and the replay's list
+of what it does not compare are read from here. Does not belong here: the functions that make the rows
+(``STEPS`` in `results.py`), how a table is printed (`analytics/printed/`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ResultTable:
-    """``description`` ends with the grain: "One row per …". A table that R computes again has no ``not_in_r``."""
+    """``description`` ends with the grain: "One row per …". A table that R computes again has no
+    ``not_in_r``.
+    """
 
     name: str
     description: str
@@ -28,7 +31,9 @@ RESULT_TABLES = (
         "labels and sizes of groups: who belongs where is decided before R reads",
     ),
     ResultTable("study_variable", "Labels and units. One row per study and variable.", "labels and units"),
-    ResultTable("study_endpoint", "What ends the time. One row per study and endpoint.", "labels of endpoints"),
+    ResultTable(
+        "study_endpoint", "What ends the time. One row per study and endpoint.", "labels of endpoints"
+    ),
     ResultTable("study_table", "The tables of a study. One row per study and table.", "titles"),
     ResultTable(
         "cohort_flow",
@@ -42,7 +47,9 @@ RESULT_TABLES = (
     ResultTable(
         "mixed_model_parameter", "Fixed effects, variances, correlations. One row per model and parameter."
     ),
-    ResultTable("visit_contrast", "Differences between groups at each visit. One row per model, visit and pair."),
+    ResultTable(
+        "visit_contrast", "Differences between groups at each visit. One row per model, visit and pair."
+    ),
     ResultTable("marginal_mean", "Estimated means. One row per model, group and visit."),
     ResultTable(
         "trajectory_patient",

@@ -1,7 +1,8 @@
 """A study file and a release's tables in, the tables of schema `results` out.
 
-Belongs here: which estimate of `analytics` answers which part of a study file, and the rows it becomes. Does not belong
-here: which tables there are (`result_tables.py`), a formula, reading or writing files, what a table looks like.
+Belongs here: which estimate of `analytics` answers which part of a study file, and the rows it becomes. Does
+not belong here: which tables there are (`result_tables.py`), a formula, reading or writing files, what a
+table looks like.
 """
 
 from __future__ import annotations
@@ -47,22 +48,32 @@ def describe_study(cohort: Cohort) -> Results:
     study = cohort.study
     sizes = cohort.members["group_id"].value_counts()
     return {
-        "study": pd.DataFrame([{"title": study.title, "description": study.description, "origin": study.origin}]),
-        "study_group": pd.DataFrame([
-            {"group_id": g, "label": spec.label, "n": int(sizes.get(g, 0)), "position": i}
-            for i, (g, spec) in enumerate(study.groups.items())
-        ]),
-        "study_variable": pd.DataFrame([
-            {"variable": v, "label": spec.label, "unit": spec.unit, "source": spec.source, "position": i}
-            for i, (v, spec) in enumerate(study.variables.items())
-        ]),
+        "study": pd.DataFrame(
+            [{"title": study.title, "description": study.description, "origin": study.origin}]
+        ),
+        "study_group": pd.DataFrame(
+            [
+                {"group_id": g, "label": spec.label, "n": int(sizes.get(g, 0)), "position": i}
+                for i, (g, spec) in enumerate(study.groups.items())
+            ]
+        ),
+        "study_variable": pd.DataFrame(
+            [
+                {"variable": v, "label": spec.label, "unit": spec.unit, "source": spec.source, "position": i}
+                for i, (v, spec) in enumerate(study.variables.items())
+            ]
+        ),
         "study_endpoint": pd.DataFrame(
-            [{"endpoint": e, "label": spec.label, "horizon_months": spec.horizon_months} for e, spec in study.endpoints.items()],
+            [
+                {"endpoint": e, "label": spec.label, "horizon_months": spec.horizon_months}
+                for e, spec in study.endpoints.items()
+            ],
             columns=["endpoint", "label", "horizon_months"],
         ),
-        "study_table": pd.DataFrame([
-            {"table_id": t.table_id, "title": t.title, "position": i} for i, t in enumerate(study.tables)
-        ], columns=["table_id", "title", "position"]),
+        "study_table": pd.DataFrame(
+            [{"table_id": t.table_id, "title": t.title, "position": i} for i, t in enumerate(study.tables)],
+            columns=["table_id", "title", "position"],
+        ),
         "cohort_flow": _cohort_flow(cohort),
     }
 
@@ -83,15 +94,31 @@ def compare_groups(cohort: Cohort) -> Results:
             values = cohort.value(row.variable, table.visit)[["patient", "value"]]
             if variable.censored == "bounds":
                 bounds = (f"{row.variable} lower", f"{row.variable} upper")
-                values, columns = cohort.bounds(row.variable, table.visit), dict(zip(("lower", "upper"), bounds))
+                values, columns = (
+                    cohort.bounds(row.variable, table.visit),
+                    dict(zip(("lower", "upper"), bounds)),
+                )
             wide = wide.merge(values.rename(columns=columns), on="patient")
-            specs.append(VariableSpec(
-                name=row.variable, kind=row.summary, test=row.test, tests=row.tests, decimals=variable.decimals, bounds=bounds,
-                overall=row.overall,
-            ))
+            specs.append(
+                VariableSpec(
+                    name=row.variable,
+                    kind=row.summary,
+                    test=row.test,
+                    tests=row.tests,
+                    decimals=variable.decimals,
+                    bounds=bounds,
+                    overall=row.overall,
+                )
+            )
         pairs = [(table.reference, g) for g in table.groups if g != table.reference]
         summary, comparison = table_one(
-            wide, specs, group="group_id", groups=table.groups, comparisons=pairs, adjust=table.adjust, table_id=table.table_id
+            wide,
+            specs,
+            group="group_id",
+            groups=table.groups,
+            comparisons=pairs,
+            adjust=table.adjust,
+            table_id=table.table_id,
         )
         position = {row.variable: i for i, row in enumerate(table.rows)}
         summaries.append(summary.assign(position=summary["variable"].map(position)))
@@ -100,10 +127,13 @@ def compare_groups(cohort: Cohort) -> Results:
 
 
 def fit_mixed_models(cohort: Cohort) -> Results:
-    """model, mixed_model_term, mixed_model_parameter, visit_contrast, marginal_mean, trajectory_mean, trajectory_patient."""
+    """model, mixed_model_term, mixed_model_parameter, visit_contrast, marginal_mean, trajectory_mean,
+    trajectory_patient.
+    """
     study = cohort.study
     out: dict[str, list[pd.DataFrame]] = {
-        n: [] for n in ("model", "mixed_model_term", "mixed_model_parameter", "visit_contrast", "marginal_mean")
+        n: []
+        for n in ("model", "mixed_model_term", "mixed_model_parameter", "visit_contrast", "marginal_mean")
     }
     for spec in study.mixed_models:
         for name, frame in _mixed_model(spec, cohort).items():
@@ -127,9 +157,19 @@ def trajectories(cohort: Cohort) -> Results:
         long = cohort.over_visits(response, visits).dropna(subset=["value"])
         long = long.assign(response=response, nominal_month=long["visit"].map(schedule))
         line = {p: i for i, p in enumerate(dict.fromkeys(long["patient"]), start=1)}
-        patients.append(long.assign(line=long["patient"].map(line), time_months=long["nominal_month"]).drop(columns="patient"))
+        patients.append(
+            long.assign(line=long["patient"].map(line), time_months=long["nominal_month"]).drop(
+                columns="patient"
+            )
+        )
         means += [
-            {"response": response, "group_id": g, "visit": v, "nominal_month": schedule[v], **_moments(part["value"])}
+            {
+                "response": response,
+                "group_id": g,
+                "visit": v,
+                "nominal_month": schedule[v],
+                **_moments(part["value"]),
+            }
             for (g, v), part in long.groupby(["group_id", "visit"], sort=False)
         ]
     return {"trajectory_patient": _stack(patients), "trajectory_mean": pd.DataFrame(means)}
@@ -140,7 +180,14 @@ def estimate_survival(cohort: Cohort) -> Results:
     study = cohort.study
     out: dict[str, list[pd.DataFrame]] = {
         n: []
-        for n in ("survival_curve", "survival_at_risk", "survival_median", "survival_by_stratum", "log_rank", "restricted_mean")
+        for n in (
+            "survival_curve",
+            "survival_at_risk",
+            "survival_median",
+            "survival_by_stratum",
+            "log_rank",
+            "restricted_mean",
+        )
     }
     for spec in study.survival:
         for name, frame in _survival(spec, cohort).items():
@@ -179,7 +226,13 @@ def stamp(results: Results, study_id: str, release_id: str) -> Results:
 
 
 STEPS = (
-    describe_study, compare_groups, fit_mixed_models, fit_repeated_measures, trajectories, estimate_survival, fit_cox_models,
+    describe_study,
+    compare_groups,
+    fit_mixed_models,
+    fit_repeated_measures,
+    trajectories,
+    estimate_survival,
+    fit_cox_models,
     analyse_further_events,
 )
 
@@ -199,22 +252,48 @@ def _mixed_model(spec: MixedModel, cohort: Cohort) -> Results:
         value=_transform(spec.transform)(long["value"]),
     ).rename(columns={"group_id": "group", "visit": "time"})
     for name in spec.covariates:
-        long = long.merge(cohort.value(name, spec.visits[0])[["patient", "value"]].rename(columns={"value": name}), on="patient")
+        long = long.merge(
+            cohort.value(name, spec.visits[0])[["patient", "value"]].rename(columns={"value": name}),
+            on="patient",
+        )
     fixed = " + ".join(["group * time", *spec.covariates])
     fit = fit_mixed_model(
-        long, response="value", fixed=fixed, patient="patient",
+        long,
+        response="value",
+        fixed=fixed,
+        patient="patient",
         slope=None if spec.random == "intercept" else spec.slope,
-        serial=spec.serial, serial_time="months" if spec.serial == "car1" else "visit_index",
-        method=spec.method, contrasts=spec.contrasts, factors={"group": spec.groups, "time": spec.visits},
+        serial=spec.serial,
+        serial_time="months" if spec.serial == "car1" else "visit_index",
+        method=spec.method,
+        contrasts=spec.contrasts,
+        factors={"group": spec.groups, "time": spec.visits},
     )
     keys = {"model_id": spec.model_id, "response": spec.response}
     scale = "" if spec.transform == "none" else f" of {spec.transform}({spec.response})"
-    model = pd.DataFrame([{
-        **keys, "kind": "mixed_model", "title": spec.title, "formula_text": f"{spec.response}{scale} ~ {fixed}",
-        "method": fit.method, "n": fit.n_obs, "n_patients": fit.n_patients, "n_missing": fit.n_missing, "n_events": None,
-        "contrasts": fit.coding, "random": spec.random, "serial": spec.serial, "log_likelihood": fit.log_likelihood,
-        "aic": fit.aic, "bic": fit.bic, "status": fit.status, "note": fit.note,
-    }])
+    model = pd.DataFrame(
+        [
+            {
+                **keys,
+                "kind": "mixed_model",
+                "title": spec.title,
+                "formula_text": f"{spec.response}{scale} ~ {fixed}",
+                "method": fit.method,
+                "n": fit.n_obs,
+                "n_patients": fit.n_patients,
+                "n_missing": fit.n_missing,
+                "n_events": None,
+                "contrasts": fit.coding,
+                "random": spec.random,
+                "serial": spec.serial,
+                "log_likelihood": fit.log_likelihood,
+                "aic": fit.aic,
+                "bic": fit.bic,
+                "status": fit.status,
+                "note": fit.note,
+            }
+        ]
+    )
     tests = dict.fromkeys([spec.test, *spec.beside])
     terms = pd.concat([fit.terms(test=t) for t in tests], ignore_index=True)
     terms["term"] = terms["term"].replace({"(Intercept)": "intercept", "group:time": "group_by_time"})
@@ -223,9 +302,9 @@ def _mixed_model(spec: MixedModel, cohort: Cohort) -> Results:
         "mixed_model_term": terms.assign(**keys),
         "mixed_model_parameter": fit.parameters.assign(**keys),
         "visit_contrast": fit.contrasts("group", by="time", adjust=spec.adjust).assign(**keys),
-        "marginal_mean": fit.marginal_means("group", "time").rename(
-            columns={"group": "group_id", "time": "visit", "mean": "estimate"}
-        ).assign(**keys),
+        "marginal_mean": fit.marginal_means("group", "time")
+        .rename(columns={"group": "group_id", "time": "visit", "mean": "estimate"})
+        .assign(**keys),
     }
 
 
@@ -233,22 +312,43 @@ def _repeated_measures(spec: RepeatedMeasures, cohort: Cohort) -> Results:
     from analytics.repeated_measures import repeated_measures_anova
 
     long = cohort.over_visits(spec.response, spec.visits)
-    long = long[long["group_id"].isin(spec.groups)].assign(value=lambda d: _transform(spec.transform)(d["value"]))
+    long = long[long["group_id"].isin(spec.groups)].assign(
+        value=lambda d: _transform(spec.transform)(d["value"])
+    )
     fit = repeated_measures_anova(
         long, "value", "group_id" if len(spec.groups) > 1 else None, "visit", visits=spec.visits
     )
     keys = {"model_id": spec.model_id, "response": spec.response}
     scale = "" if spec.transform == "none" else f" of {spec.transform}({spec.response})"
-    sphericity = f"Mauchly's W {fit.mauchly_w:.3f}, p {format_p(fit.mauchly_p)}" if np.isfinite(fit.mauchly_p) else ""
-    model = pd.DataFrame([{
-        **keys, "kind": "repeated_measures", "title": spec.title, "formula_text": f"{spec.response}{scale} ~ group * time",
-        "method": f"{fit.method}; {spec.test.replace('_', '-')}", "n": fit.n * len(spec.visits), "n_patients": fit.n,
-        "n_missing": fit.n_incomplete, "contrasts": "sum", "status": fit.status,
-        "note": "; ".join(filter(None, (fit.note, sphericity))),
-    }])
+    sphericity = (
+        f"Mauchly's W {fit.mauchly_w:.3f}, p {format_p(fit.mauchly_p)}" if np.isfinite(fit.mauchly_p) else ""
+    )
+    model = pd.DataFrame(
+        [
+            {
+                **keys,
+                "kind": "repeated_measures",
+                "title": spec.title,
+                "formula_text": f"{spec.response}{scale} ~ group * time",
+                "method": f"{fit.method}; {spec.test.replace('_', '-')}",
+                "n": fit.n * len(spec.visits),
+                "n_patients": fit.n,
+                "n_missing": fit.n_incomplete,
+                "contrasts": "sum",
+                "status": fit.status,
+                "note": "; ".join(filter(None, (fit.note, sphericity))),
+            }
+        ]
+    )
     terms = _anova_terms(fit, spec.test).assign(
-        term=lambda d: d["term"].replace({"(Intercept)": "intercept", "visit": "time", "group:visit": "group_by_time"}),
-        test=f"anova_{spec.test}", method=fit.method, n=fit.n, status=fit.status, **keys,
+        term=lambda d: d["term"].replace(
+            {"(Intercept)": "intercept", "visit": "time", "group:visit": "group_by_time"}
+        ),
+        test=f"anova_{spec.test}",
+        method=fit.method,
+        n=fit.n,
+        status=fit.status,
+        **keys,
     )
     return {"model": model, "mixed_model_term": terms}
 
@@ -257,21 +357,35 @@ def _anova_terms(fit: RepeatedMeasuresAnova, test: str) -> pd.DataFrame:
     """Statistic, df and p of the test asked for; the note of a univariate one holds its effect size."""
     if test == "pillai":
         return fit.multivariate[["term", "statistic", "df_num", "df_den", "p_value"]].assign(
-            note=[f"Pillai's trace {v:.3f}" if np.isfinite(v) else fit.note for v in fit.multivariate["pillai"]]
+            note=[
+                f"Pillai's trace {v:.3f}" if np.isfinite(v) else fit.note for v in fit.multivariate["pillai"]
+            ]
         )
-    epsilon, p_value = {"greenhouse_geisser": ("gg_epsilon", "p_gg"), "huynh_feldt": ("hf_epsilon", "p_hf")}.get(test, (None, "p_value"))
+    epsilon, p_value = {
+        "greenhouse_geisser": ("gg_epsilon", "p_gg"),
+        "huynh_feldt": ("hf_epsilon", "p_hf"),
+    }.get(test, (None, "p_value"))
     terms = fit.terms
     shrink = terms[epsilon].clip(upper=1).fillna(1.0) if epsilon else 1.0
     # without a correction that was asked for there is no p value; between patients none is needed
-    lacking = terms["term"].str.contains("visit") & (epsilon is not None and fit.status == TOO_FEW_OBSERVATIONS)
-    return pd.DataFrame({
-        "term": terms["term"], "statistic": terms["statistic"], "df_num": terms["df_num"] * shrink,
-        "df_den": terms["df_den"] * shrink, "p_value": terms[p_value].fillna(terms["p_value"]).mask(lacking),
-        "note": [
-            f"Partial eta squared {e:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(e) else fit.note
-            for e, low, high in zip(terms["partial_eta_squared"], terms["eta_ci_low"], terms["eta_ci_high"])
-        ],
-    })
+    lacking = terms["term"].str.contains("visit") & (
+        epsilon is not None and fit.status == TOO_FEW_OBSERVATIONS
+    )
+    return pd.DataFrame(
+        {
+            "term": terms["term"],
+            "statistic": terms["statistic"],
+            "df_num": terms["df_num"] * shrink,
+            "df_den": terms["df_den"] * shrink,
+            "p_value": terms[p_value].fillna(terms["p_value"]).mask(lacking),
+            "note": [
+                f"Partial eta squared {e:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(e) else fit.note
+                for e, low, high in zip(
+                    terms["partial_eta_squared"], terms["eta_ci_low"], terms["eta_ci_high"]
+                )
+            ],
+        }
+    )
 
 
 def _transform(name: str) -> Callable[[pd.Series], pd.Series]:
@@ -290,8 +404,15 @@ def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
     data = times(cohort, spec.endpoint, spec.groups)
     curves = kaplan_meier(data, "time", "event", "group_id", levels=spec.groups, times=spec.at_risk_months)
     tests = statistical_tests(TIME_TO_EVENT)[spec.weights](
-        data, "time", "event", "group_id", levels=spec.groups, pairwise=spec.pairwise, method=spec.method,
-        adjust=spec.adjust, strata=spec.strata or None,
+        data,
+        "time",
+        "event",
+        "group_id",
+        levels=spec.groups,
+        pairwise=spec.pairwise,
+        method=spec.method,
+        adjust=spec.adjust,
+        strata=spec.strata or None,
     )
     log_rank = tests.summary.assign(adjustment=spec.adjust)
     return {
@@ -306,9 +427,13 @@ def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
 
 def _trend(data: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
     """The row of log_rank for the trend over the groups in their order."""
-    found = statistical_tests(ORDERED_TIMES)["log_rank_trend"](data, "time", "event", "group_id", levels=groups)
+    found = statistical_tests(ORDERED_TIMES)["log_rank_trend"](
+        data, "time", "event", "group_id", levels=groups
+    )
     columns = ("statistic", "df", "p_value", "method", "n", "status", "note")
-    return pd.DataFrame([{"scope": "trend", **{c: getattr(found, c) for c in columns}, "events": found.n_events}])
+    return pd.DataFrame(
+        [{"scope": "trend", **{c: getattr(found, c) for c in columns}, "events": found.n_events}]
+    )
 
 
 def _with_counts(risk_table: pd.DataFrame, curve: pd.DataFrame) -> pd.DataFrame:
@@ -317,7 +442,9 @@ def _with_counts(risk_table: pd.DataFrame, curve: pd.DataFrame) -> pd.DataFrame:
         curve[(curve["group_id"] == row.group_id) & (curve["time"] <= row.time)][["events", "censored"]].sum()
         for row in risk_table.itertuples()
     ]
-    return risk_table.assign(events=[int(c["events"]) for c in so_far], censored=[int(c["censored"]) for c in so_far])
+    return risk_table.assign(
+        events=[int(c["events"]) for c in so_far], censored=[int(c["censored"]) for c in so_far]
+    )
 
 
 def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -326,14 +453,29 @@ def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     data = with_terms(cohort, times(cohort, spec.endpoint, spec.groups), spec.terms)
     factors = {"group": spec.groups} if "group" in spec.terms else {}
-    options: dict[str, Any] = {"strata": spec.strata or None} | ({"ties": spec.ties} if spec.method == "cox" else {})
-    fit = (cox if spec.method == "cox" else firth_cox)(data, "time", "event", spec.terms, factors=factors, **options)
+    options: dict[str, Any] = {"strata": spec.strata or None} | (
+        {"ties": spec.ties} if spec.method == "cox" else {}
+    )
+    fit = (cox if spec.method == "cox" else firth_cox)(
+        data, "time", "event", spec.terms, factors=factors, **options
+    )
     keys = {"model_id": spec.model_id, "endpoint": spec.endpoint}
-    model = pd.DataFrame([{
-        **keys, "kind": "cox", "title": spec.title, "formula_text": f"{spec.endpoint} ~ {' + '.join(spec.terms)}",
-        "method": fit.method, "n": fit.n, "n_patients": fit.n, "n_events": fit.n_events, "status": fit.status,
-        "note": f"{note_in_words(fit.note, cohort.study)} {who_is_in_a_stratum(data, spec.strata, fit.status, cohort.study)}".strip(),
-    }])
+    model = pd.DataFrame(
+        [
+            {
+                **keys,
+                "kind": "cox",
+                "title": spec.title,
+                "formula_text": f"{spec.endpoint} ~ {' + '.join(spec.terms)}",
+                "method": fit.method,
+                "n": fit.n,
+                "n_patients": fit.n,
+                "n_events": fit.n_events,
+                "status": fit.status,
+                "note": f"{note_in_words(fit.note, cohort.study)} {who_is_in_a_stratum(data, spec.strata, fit.status, cohort.study)}".strip(),
+            }
+        ]
+    )
     reference = fit.terms["variable"].map({name: levels[0] for name, levels in factors.items()})
     return fit.terms.assign(reference=reference, **keys), model
 
@@ -352,20 +494,33 @@ def _cohort_flow(cohort: Cohort) -> pd.DataFrame:
         for g in model.groups:
             mine = per[per["group_id"] == g]["has"]
             rows += [
-                ("counted", g, int((mine > 0).sum()), f"with a value at one visit or more ({int(mine.sum())} values)"),
+                (
+                    "counted",
+                    g,
+                    int((mine > 0).sum()),
+                    f"with a value at one visit or more ({int(mine.sum())} values)",
+                ),
                 ("not counted", g, int((mine == 0).sum()), "without a value at any of the visits"),
             ]
-        parts.append(pd.DataFrame(rows, columns=["step", "group_id", "n", "reason"]).assign(analysis=model.model_id))
+        parts.append(
+            pd.DataFrame(rows, columns=["step", "group_id", "n", "reason"]).assign(analysis=model.model_id)
+        )
     for spec in study.survival:
         times = cohort.time_to(spec.endpoint)
         rows = []
         for g in spec.groups:
             mine = times[times["group_id"] == g]
-            rows += [("counted", g, int(mine["time_months"].notna().sum()), "followed from baseline"),
-                     ("with the event", g, int(mine["is_event"].sum()), "within the horizon")]
-            for reason, n in mine.loc[~mine["is_event"].astype(bool), "censor_reason"].value_counts().sort_index().items():
+            rows += [
+                ("counted", g, int(mine["time_months"].notna().sum()), "followed from baseline"),
+                ("with the event", g, int(mine["is_event"].sum()), "within the horizon"),
+            ]
+            for reason, n in (
+                mine.loc[~mine["is_event"].astype(bool), "censor_reason"].value_counts().sort_index().items()
+            ):
                 rows.append(("censored", g, int(n), reason))
-        parts.append(pd.DataFrame(rows, columns=["step", "group_id", "n", "reason"]).assign(analysis=spec.endpoint))
+        parts.append(
+            pd.DataFrame(rows, columns=["step", "group_id", "n", "reason"]).assign(analysis=spec.endpoint)
+        )
     flow = pd.concat(parts, ignore_index=True)
     flow["position"] = range(len(flow))
     return flow
@@ -378,7 +533,16 @@ def _moments(values: pd.Series) -> dict[str, float]:
     n, mean, sd = len(values), values.mean(), values.std(ddof=1)
     half = stats.t.ppf(0.975, n - 1) * sd / np.sqrt(n) if n > 1 else np.nan
     q1, median, q3 = values.quantile([0.25, 0.5, 0.75])
-    return {"n": n, "mean": mean, "sd": sd, "ci_low": mean - half, "ci_high": mean + half, "median": median, "q1": q1, "q3": q3}
+    return {
+        "n": n,
+        "mean": mean,
+        "sd": sd,
+        "ci_low": mean - half,
+        "ci_high": mean + half,
+        "median": median,
+        "q1": q1,
+        "q3": q3,
+    }
 
 
 def _stack(parts: list[pd.DataFrame]) -> pd.DataFrame:

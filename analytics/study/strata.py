@@ -1,7 +1,7 @@
 """Strata of a study's analyses of times: curves within each, and why a stratum tells a term.
 
-Belongs here: what a stratified analysis adds to the rows of results, and the words for strata and terms. Does not
-belong here: the tests and fits (`survival/`, `cox/`), which take strata themselves.
+Belongs here: what a stratified analysis adds to the rows of results, and the words for strata and terms. Does
+not belong here: the tests and fits (`survival/`, `cox/`), which take strata themselves.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ MOST_STRATA = 6
 
 
 def curves_by_stratum(spec: SurvivalAnalysis, data: pd.DataFrame) -> pd.DataFrame:
-    """survival_by_stratum: the Kaplan-Meier curve of each group within each stratum, with n, median and status.
+    """survival_by_stratum: the Kaplan-Meier curve of each group within each stratum, with n, median and
+    status.
 
     No rows where the analysis has no strata.
     """
@@ -54,7 +55,9 @@ def who_is_in_a_stratum(data: pd.DataFrame, strata: Sequence[str], status: str, 
     """Where a stratum tells the group, which groups each stratum has; empty elsewhere."""
     if status != NOT_ESTIMABLE or not strata or "group" not in data:
         return ""
-    found = data.groupby(list(strata), sort=True, observed=True)["group"].agg(lambda g: list(dict.fromkeys(g)))
+    found = data.groupby(list(strata), sort=True, observed=True)["group"].agg(
+        lambda g: list(dict.fromkeys(g))
+    )
     if (found.map(len) > 1).any():
         return ""
     said = []

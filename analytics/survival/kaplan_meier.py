@@ -126,7 +126,9 @@ def kaplan_meier(
         NO_EVENTS: f"None of the {n} rows has an event; every curve stays at 1.",
         OK: "",
     }
-    emptied = [emptied_note(label, found) for label, part in outcomes.items() if (found := emptied_early(part))]
+    emptied = [
+        emptied_note(label, found) for label, part in outcomes.items() if (found := emptied_early(part))
+    ]
     if emptied:
         status, notes[NOT_ESTIMABLE] = NOT_ESTIMABLE, " ".join(emptied)
     result = KaplanMeier(
@@ -183,7 +185,8 @@ def count_at_risk(outcome: Outcome, times: FloatArray) -> FloatArray:
 
 
 def emptied_early(outcome: Outcome) -> tuple[float, int] | None:
-    """The first event time at which everybody at risk had the event while others enter later, and how many they were.
+    """The first event time at which everybody at risk had the event while others enter later, and how many
+    they were.
 
     From there on the curve is 0, or an incidence 1, whatever those who enter later did.
     """

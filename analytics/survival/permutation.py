@@ -164,10 +164,10 @@ def permutation_log_rank_k(
 ) -> PermutationLogRank:
     """Test ``group`` (codes) of two or more groups by ``draws`` random permutations of the log-rank scores.
 
-    The statistic is the sum over groups of (S_g - E S_g)^2 / n_g, scaled by the scores' variance: chi-square in large
-    samples (Hothorn and Lausen 2003). p = (1 + permutations at least as far) / (1 + draws), so it is never 0 and the
-    test keeps its level whatever ``draws`` (Phipson and Smyth 2010). The same seed gives the same p. ``score_sum``,
-    ``mean`` and ``variance`` are those of one group and stay empty.
+    The statistic is the sum over groups of (S_g - E S_g)^2 / n_g, scaled by the scores' variance: chi-square
+    in large samples (Hothorn and Lausen 2003). p = (1 + permutations at least as far) / (1 + draws), so it is
+    never 0 and the test keeps its level whatever ``draws`` (Phipson and Smyth 2010). The same seed gives the
+    same p. ``score_sum``, ``mean`` and ``variance`` are those of one group and stay empty.
     """
     n, sizes = len(time), np.bincount(group)
     if (sizes > 0).sum() < 2:

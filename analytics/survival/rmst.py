@@ -67,8 +67,8 @@ def restricted_mean(
 
     ``pairs`` "all" compares every pair, "first" every group (a) with the first of ``levels`` (b). Where
     follow-up of a group ends before ``tau`` with someone still free of the event, the curve is carried on
-    level and the row's note says so: choose a ``tau`` within follow-up. A group without an event up to ``tau``
-    has a mean and no standard error, and so has a difference from it.
+    level and the row's note says so: choose a ``tau`` within follow-up. A group without an event up to
+    ``tau`` has a mean and no standard error, and so has a difference from it.
     """
     require_choice(pairs, PAIRS, "pairs")
     if not (np.isfinite(tau) and tau > 0):
@@ -122,7 +122,11 @@ def _row(label: object, outcome: Outcome, tau: float, quantile: float) -> dict[s
             else f'Group "{label}" has no event up to {tau:g}: its mean is the time that it was followed for, and nothing tells how'
             " far that is from the truth."
         )
-        return row | {"rmst": mean, "status": NO_VARIANCE if within else NO_EVENTS, "note": f"{why} {note}".strip()}
+        return row | {
+            "rmst": mean,
+            "status": NO_VARIANCE if within else NO_EVENTS,
+            "note": f"{why} {note}".strip(),
+        }
     return row | {
         "rmst": mean,
         "std_error": error,

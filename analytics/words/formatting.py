@@ -41,7 +41,9 @@ def enough_decimals(numbers: Sequence[float | None]) -> int:
 
 
 def decimals_for(numbers: Sequence[float | None]) -> int:
-    """Decimals of an estimate and its interval: 0 from 100 on, 1 from 10, below that two significant digits or more."""
+    """Decimals of an estimate and its interval: 0 from 100 on, 1 from 10, below that two significant digits
+    or more.
+    """
     size = max((abs(v) for v in numbers if v is not None and math.isfinite(v)), default=1.0)
     return 0 if size >= 100 else 1 if size >= 10 else enough_decimals([size])
 

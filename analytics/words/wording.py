@@ -1,7 +1,8 @@
 """Words for the codes of results: statuses, tests, effects, terms, as a reader of a journal expects them.
 
 Belongs here: dictionaries from a code to its words, and the reading of codes that are not in them.
-Does not belong here: the words of tests (`declared_tests.py`), numbers (`formatting.py`), and the sentences of one table (`tables.py`).
+Does not belong here: the words of tests (`declared_tests.py`), numbers (`formatting.py`), and the sentences
+of one table (`tables.py`).
 
 A code that stands in no dictionary is printed with its underscores opened, never dropped.
 """

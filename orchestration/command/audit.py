@@ -65,7 +65,9 @@ def show(folder: Path, choice: Choice) -> bool:
 def _of_check(findings: Sequence[Finding], check: str | None) -> list[Finding]:
     made = list(dict.fromkeys(f.check for f in findings))
     if check is not None and check not in made:
-        raise NoSuchCheck(f'--check: no finding of "{check}"; this paper has {", ".join(made)}.{nearest(check, made)}')
+        raise NoSuchCheck(
+            f'--check: no finding of "{check}"; this paper has {", ".join(made)}.{nearest(check, made)}'
+        )
     return [f for f in findings if check in (None, f.check)]
 
 
@@ -92,7 +94,9 @@ def _show_verdict(verdict: str, findings: Sequence[Finding]) -> None:
         return
     console.out.print(f"\n{TITLES[verdict]}", markup=False, style="bold")
     for finding in findings:
-        console.out.print(f"  {finding.check}: {'  '.join(filter(None, [finding.cell, finding.printed]))}", markup=False)
+        console.out.print(
+            f"  {finding.check}: {'  '.join(filter(None, [finding.cell, finding.printed]))}", markup=False
+        )
         console.out.print(f"      {finding.text}", markup=False)
         said = [f"assumed: {finding.assumed}" if finding.assumed else "", finding.strength]
         if finding.tried > 1:

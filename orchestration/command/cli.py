@@ -1,7 +1,8 @@
 """The command `myositis`.
 
-Belongs here: commands, options, exit codes (0 done, 1 a gate refused, 2 bad configuration or usage, 3 internal error, 130 stopped).
-Does not belong here: work; each command calls the layer that does it, and imports it late, for imports dominate a short run.
+Belongs here: commands, options, exit codes (0 done, 1 a gate refused, 2 bad configuration or usage, 3
+internal error, 130 stopped). Does not belong here: work; each command calls the layer that does it, and
+imports it late, for imports dominate a short run.
 """
 
 from __future__ import annotations
@@ -38,8 +39,12 @@ app = typer.Typer(
 )
 RegistryOption = Annotated[
     Path | None,
-    typer.Option("--registry", metavar="DIR", help="Registry folder. Default: MYOSITIS_REGISTRY, else the one that ships.",
-                 show_default=False),
+    typer.Option(
+        "--registry",
+        metavar="DIR",
+        help="Registry folder. Default: MYOSITIS_REGISTRY, else the one that ships.",
+        show_default=False,
+    ),
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -55,7 +60,8 @@ def _show_version(is_asked: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
     """A registry of rare rheumatic disease: hospital exports in, a study's tables, models and curves out."""
@@ -89,7 +95,9 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
             console.fail(str(refusal))
         return REFUSED
     except ConfigurationError as error:
-        console.fail(f"{error.what} cannot be used as it is written:\n" + "\n".join(f"  {f}" for f in error.faults))
+        console.fail(
+            f"{error.what} cannot be used as it is written:\n" + "\n".join(f"  {f}" for f in error.faults)
+        )
         return MISUSED
     except typer.Exit as error:
         return error.exit_code
@@ -103,13 +111,17 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
         console.fail(_with_place(error))
         return MISUSED
     except PermissionError as error:
-        console.fail(f"{_told_path(error.filename)}: this user may not read or write it; change its permissions and run again")
+        console.fail(
+            f"{_told_path(error.filename)}: this user may not read or write it; change its permissions and run again"
+        )
         return MISUSED
     except Exception as error:
         if debug:
             traceback.print_exc()
         else:
-            console.fail(f"internal error: {type(error).__name__}: {_with_place(error)}\nRun again with --debug for the traceback.")
+            console.fail(
+                f"internal error: {type(error).__name__}: {_with_place(error)}\nRun again with --debug for the traceback."
+            )
         return BROKEN
 
 
@@ -185,7 +197,10 @@ def check(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 
 @app.command(epilog="Example: myositis init my_registry")
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is new or empty; files that are there are kept.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A folder that is new or empty; files that are there are kept."),
+    ],
     debug: DebugOption = False,
 ) -> None:
     """Lay out a new registry: registry.yml, empty folders, an example study; nothing is overwritten."""
@@ -202,14 +217,22 @@ def init(
 
 @app.command(epilog="Example: myositis onboard ruh samples/2024-06 --registry my_registry")
 def onboard(
-    hospital: Annotated[str, typer.Argument(help="Its id: small letters, digits, _; the mapping's file is called so.")],
+    hospital: Annotated[
+        str, typer.Argument(help="Its id: small letters, digits, _; the mapping's file is called so.")
+    ],
     path: Annotated[Path, typer.Argument(help="A sample: a file, or a folder that looks like a delivery.")],
-    csv: Annotated[bool, typer.Option("--csv", help="Print the profile as comma-separated values, and write nothing.")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Draft anew over a mapping that is there.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Print the profile as comma-separated values, and write nothing.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Draft anew over a mapping that is there.")
+    ] = False,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Profile a hospital's sample and draft its mapping, hospitals/HOSPITAL.yml; what is doubtful is left to decide."""
+    """Profile a hospital's sample and draft its mapping, hospitals/HOSPITAL.yml; what is doubtful is left to
+    decide.
+    """
     from orchestration.command import onboard as command
     from orchestration.resources import registry_folder
 
@@ -241,15 +264,25 @@ def report(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 
 @app.command(epilog="Example: myositis queries zjch --read answered.xlsx")
 def queries(
-    hospital: Annotated[str, typer.Argument(help="The hospital that is asked, or the sender that sends for it.")],
+    hospital: Annotated[
+        str, typer.Argument(help="The hospital that is asked, or the sender that sends for it.")
+    ],
     read: Annotated[
         Path | None,
-        typer.Option("--read", metavar="FILE", exists=True, dir_okay=False, help="Take the answers of this list as corrections."),
+        typer.Option(
+            "--read",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Take the answers of this list as corrections.",
+        ),
     ] = None,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Write a hospital's questions into queries/, as a workbook to be answered; or read the answered one back."""
+    """Write a hospital's questions into queries/, as a workbook to be answered; or read the answered one
+    back.
+    """
     from datetime import date
 
     from orchestration.database.warehouse_file import warehouse
@@ -263,26 +296,38 @@ def queries(
     try:
         with warehouse(current.warehouse) as connection:
             if read is not None:
-                console.out.print(asked.told_of_answers(asked.read_answers(connection, current, hospital, read)), markup=False)
+                console.out.print(
+                    asked.told_of_answers(asked.read_answers(connection, current, hospital, read)),
+                    markup=False,
+                )
             else:
-                console.out.print(asked.told_of_list(asked.write_queries(connection, current, hospital, date.today())), markup=False)
+                console.out.print(
+                    asked.told_of_list(asked.write_queries(connection, current, hospital, date.today())),
+                    markup=False,
+                )
     except asked.QueriesRefused as refusal:
         raise Refused(str(refusal)) from None
 
 
 @app.command(epilog="Example: myositis names ruh")
 def names(
-    hospital: Annotated[str | None, typer.Argument(help="The sender whose names are wanted; all if left out.")] = None,
+    hospital: Annotated[
+        str | None, typer.Argument(help="The sender whose names are wanted; all if left out.")
+    ] = None,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Show what hospitals called the files, sheets and columns that all else tells by a number; it may name patients."""
+    """Show what hospitals called the files, sheets and columns that all else tells by a number; it may name
+    patients.
+    """
     from orchestration.registry.private_names import ledger_of, read_names
 
     current = _registry(registry)
     rows = [(n.sender, n.delivery, n.kind, n.within, n.told_as, n.name) for n in read_names(current.folder)]
     rows = [row for row in dict.fromkeys(rows) if hospital in (None, row[0])]
-    console.table(str(ledger_of(current.folder)), ("sender", "delivery", "kind", "within", "told as", "name"), rows)
+    console.table(
+        str(ledger_of(current.folder)), ("sender", "delivery", "kind", "within", "told as", "name"), rows
+    )
 
 
 @app.command(epilog="Example: myositis status")
@@ -293,13 +338,26 @@ def status(registry: RegistryOption = None, debug: DebugOption = False) -> None:
     closing.show_status(_registry(registry))
 
 
-@app.command(epilog='Example: myositis sql "select group_id, n, display from results.baseline_summary limit 5"')
+@app.command(
+    epilog='Example: myositis sql "select group_id, n, display from results.baseline_summary limit 5"'
+)
 def sql(
-    query: Annotated[str, typer.Argument(help='One SELECT on schemas release, results and quality. "from duckdb_tables()" lists the tables.')],
+    query: Annotated[
+        str,
+        typer.Argument(
+            help='One SELECT on schemas release, results and quality. "from duckdb_tables()" lists the tables.'
+        ),
+    ],
     in_warehouse: Annotated[
-        bool, typer.Option("--warehouse", help="Ask the warehouse instead: quality.rejected_row, every layer; it holds what hospitals wrote.")
+        bool,
+        typer.Option(
+            "--warehouse",
+            help="Ask the warehouse instead: quality.rejected_row, every layer; it holds what hospitals wrote.",
+        ),
     ] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values in place of a table.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Print comma-separated values in place of a table.")
+    ] = False,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -311,7 +369,11 @@ def sql(
     current = _registry(registry)
     if in_warehouse and not current.warehouse.exists():
         raise Refused("there is no warehouse yet; make one with: myositis run")
-    with read_warehouse(current.warehouse) if in_warehouse else duckdb.connect(str(_current_release(current)), read_only=True) as connection:
+    with (
+        read_warehouse(current.warehouse)
+        if in_warehouse
+        else duckdb.connect(str(_current_release(current)), read_only=True) as connection
+    ):
         try:
             result = connection.sql(query)
         except duckdb.Error as error:
@@ -326,10 +388,16 @@ def sql(
 
 @app.command(epilog="Example: myositis reproduce --differs --table II")
 def reproduce(
-    table: Annotated[str | None, typer.Option("--table", metavar="TABLE", help="Show what this table printed: I, III, …")] = None,
+    table: Annotated[
+        str | None, typer.Option("--table", metavar="TABLE", help="Show what this table printed: I, III, …")
+    ] = None,
     differs: Annotated[bool, typer.Option("--differs", help="Show the values that differ, and why.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values in place of a table and the count.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a value differs, whatever its reason.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Print comma-separated values in place of a table and the count.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 when a value differs, whatever its reason.")
+    ] = False,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -349,16 +417,26 @@ def reproduce(
 
 @app.command(epilog="Example: myositis audit registry/published/nxp2")
 def audit(
-    folder: Annotated[Path, typer.Argument(metavar="PAPER_DIR", help="Folder of a paper's printed numbers (docs/published.md).")],
-    check: Annotated[str | None, typer.Option("--check", metavar="CHECK", help="Show the findings of one check: t_test, …")] = None,
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="PAPER_DIR", help="Folder of a paper's printed numbers (docs/published.md)."),
+    ],
+    check: Annotated[
+        str | None, typer.Option("--check", metavar="CHECK", help="Show the findings of one check: t_test, …")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show what holds too.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print every finding as comma-separated values.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when something contradicts itself.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Print every finding as comma-separated values.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 when something contradicts itself.")
+    ] = False,
     debug: DebugOption = False,
 ) -> None:
     """Tell which of a paper's printed numbers can stand together; its data are not needed.
 
-    Exit code 0 once it is audited, whatever is found; with --strict, 1 when a printed number contradicts others.
+    Exit code 0 once it is audited, whatever is found; with --strict, 1 when a printed number contradicts
+    others.
     """
     from orchestration.command import audit as screen
 
@@ -381,17 +459,35 @@ def ui(
 
     current = _registry(registry)
     dbt.prepare_manifest()
-    console.out.print(f"Dagster UI of {current.file.name}: http://127.0.0.1:{port}  (stop with Ctrl-C)", markup=False)
+    console.out.print(
+        f"Dagster UI of {current.file.name}: http://127.0.0.1:{port}  (stop with Ctrl-C)", markup=False
+    )
     dagster = Path(sys.executable).parent / "dagster"
-    quiet = "ignore:Function `dev_command` is superseded:FutureWarning"  # its successor wants a project laid out its own way
-    os.execv(sys.executable, [
-        sys.executable, "-W", quiet, str(dagster), "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port),
-    ])
+    # its successor wants a project laid out its own way
+    quiet = "ignore:Function `dev_command` is superseded:FutureWarning"
+    os.execv(
+        sys.executable,
+        [
+            sys.executable,
+            "-W",
+            quiet,
+            str(dagster),
+            "dev",
+            "-m",
+            "orchestration.definitions",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+        ],
+    )
 
 
 @app.command(epilog="Example: myositis schema > mapping.schema.json")
 def schema(
-    kind: Annotated[str, typer.Argument(help="mapping, registry, study, corrections, waivers or paper.")] = "mapping",
+    kind: Annotated[
+        str, typer.Argument(help="mapping, registry, study, corrections, waivers or paper.")
+    ] = "mapping",
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
     from analytics.paper.published import PaperFile
@@ -402,7 +498,11 @@ def schema(
     from orchestration.registry.mapping import Mapping
 
     models: dict[str, type[BaseModel]] = {
-        "mapping": Mapping, "registry": RegistryFile, "study": Study, "corrections": CorrectionFile, "waivers": WaiverFile,
+        "mapping": Mapping,
+        "registry": RegistryFile,
+        "study": Study,
+        "corrections": CorrectionFile,
+        "waivers": WaiverFile,
         "paper": PaperFile,
     }
     if kind not in models:

@@ -1,6 +1,7 @@
 """The closing screen: what a command says when it has ended, and what `myositis status` shows.
 
-Belongs here: which sentences are shown. Does not belong here: doing anything (`flow.py`), the terminal (`console.py`).
+Belongs here: which sentences are shown. Does not belong here: doing anything (`flow.py`), the terminal
+(`console.py`).
 """
 
 from __future__ import annotations
@@ -27,16 +28,26 @@ def show(registry: Registry, outcome: Outcome) -> None:
     elif release is None and not outcome.refusals:
         console.out.print(
             f"\nno release yet: no delivery has been accepted; put one under {registry.landing}/<sender>/<delivery>/, wait until it"
-            f" has arrived or add a file {SUCCESS_MARKER} to it, and run again", markup=False)
+            f" has arrived or add a file {SUCCESS_MARKER} to it, and run again",
+            markup=False,
+        )
     elif outcome.is_unchanged and not outcome.refusals:
         console.out.print("\nnothing changed: no new delivery, no new rule, no new study", markup=False)
     if release:
         word = "released" if outcome.released else "current release"
-        console.out.print(f"\n{word}: {release.release_id} ({release.made_at})"
-                          + ("  SYNTHETIC DATA" if release.is_synthetic else ""), markup=False)
+        console.out.print(
+            f"\n{word}: {release.release_id} ({release.made_at})"
+            + ("  SYNTHETIC DATA" if release.is_synthetic else ""),
+            markup=False,
+        )
         failing = release.checks_run - release.checks_passed
-        console.out.print(f"  checks    {release.checks_passed} of {release.checks_run} hold"
-                          + (f"; {failing} warn{'s' * (failing == 1)}, see \"Data quality\" in the report" if failing else ""), markup=False)
+        console.out.print(
+            f"  checks    {release.checks_passed} of {release.checks_run} hold"
+            + (
+                f'; {failing} warn{"s" * (failing == 1)}, see "Data quality" in the report' if failing else ""
+            ),
+            markup=False,
+        )
         console.out.print(f"  report    {registry.reports / 'current' / 'report.html'}", markup=False)
         console.out.print(f"  tables    {registry.reports / 'current' / 'tables'}", markup=False)
         console.out.print(f"  release   {registry.releases / CURRENT}", markup=False)
@@ -48,11 +59,17 @@ def show_deliveries(deliveries: Sequence[Delivery]) -> None:
     console.table(
         "deliveries",
         ["sender", "delivery", "state", "files", "rows in", "accepted", "rejected"],
-        [(d.sender, d.delivery, d.state, d.files, d.rows_in, d.rows_accepted, d.rows_rejected) for d in deliveries],
+        [
+            (d.sender, d.delivery, d.state, d.files, d.rows_in, d.rows_accepted, d.rows_rejected)
+            for d in deliveries
+        ],
         right=["files", "rows in", "accepted", "rejected"],
     )
     for sender in sorted({d.sender for d in deliveries if d.rows_rejected}):
-        console.out.print(f"rejected rows, each with its place and what was expected: myositis queries {sender}", markup=False)
+        console.out.print(
+            f"rejected rows, each with its place and what was expected: myositis queries {sender}",
+            markup=False,
+        )
     if any(d.state is State.ACCEPTED and not d.is_judged for d in deliveries):
         console.out.print("rows are judged when the models are built: myositis run", markup=False)
 
@@ -64,7 +81,10 @@ def show_status(registry: Registry) -> None:
     for sentence in (*told_of_missing(situation.missing), *ending_waivers(situation, date.today())):
         console.out.print(sentence, markup=False)
     for inventory in situation.outstanding:
-        console.out.print(f"outstanding: {inventory.sender}/{inventory.delivery} ({len(inventory.files)} files)", markup=False)
+        console.out.print(
+            f"outstanding: {inventory.sender}/{inventory.delivery} ({len(inventory.files)} files)",
+            markup=False,
+        )
 
 
 def ending_waivers(situation: Situation, today: date) -> list[str]:

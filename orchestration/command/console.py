@@ -21,7 +21,9 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class ProgressHandler(logging.Handler):
-    """INFO and above as lines with the seconds since the start; DEBUG as one line that moves, on a terminal only."""
+    """INFO and above as lines with the seconds since the start; DEBUG as one line that moves, on a terminal
+    only.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -73,7 +75,9 @@ def in_order(senders: int, studies: int) -> str:
     return f"{count(senders, 'sender')}, {count(studies, 'study', 'studies')}; files are in order"
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> None:
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()
+) -> None:
     grid = Table(title=Text(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
     for name in columns:
         grid.add_column(Text(name), justify="right" if name in right else "left", overflow="fold")

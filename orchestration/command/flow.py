@@ -1,7 +1,8 @@
-"""The flow as the command runs it: the jobs of `definitions.py`, in this process, against the registry's Dagster instance.
+"""The flow as the command runs it: the jobs of `definitions.py`, in this process, against the registry's
+Dagster instance.
 
-Belongs here: which jobs to run and what to tell afterwards. Does not belong here: the work (the layers), how the registry stands
-(`situation.py`), the options (`cli.py`).
+Belongs here: which jobs to run and what to tell afterwards. Does not belong here: the work (the layers), how
+the registry stands (`situation.py`), the options (`cli.py`).
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class Done:
     released: str | None = None
 
     def then(self, later: Done) -> Done:
-        return Done((*self.taken, *later.taken), (*self.refusals, *later.refusals), later.released or self.released)
+        return Done(
+            (*self.taken, *later.taken), (*self.refusals, *later.refusals), later.released or self.released
+        )
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,9 @@ class Outcome:
 
     situation: Situation
     taken: tuple[str, ...] = ()
-    refusals: tuple[Refusal, ...] = ()  # of this command, and for `run` and `status` those that stand from an earlier one
+    refusals: tuple[
+        Refusal, ...
+    ] = ()  # of this command, and for `run` and `status` those that stand from an earlier one
     released: str | None = None
     is_unchanged: bool = False
 
@@ -60,7 +65,9 @@ def run_all(registry: Registry, *, in_two_processes: bool = False) -> Outcome:
     if not situation.outstanding and not needs_build(registry):
         return Outcome(situation, refusals=situation.refusals, is_unchanged=True)
     helping: AbstractContextManager[Helper] = (
-        second_process.started(ahead.SECOND, ahead.FIRST) if in_two_processes else nullcontext(IN_THIS_PROCESS)
+        second_process.started(ahead.SECOND, ahead.FIRST)
+        if in_two_processes
+        else nullcontext(IN_THIS_PROCESS)
     )
     with helping as helper, _instance(registry) as instance:
         done = _ingest(registry, situation.outstanding, instance, helper)
@@ -68,7 +75,10 @@ def run_all(registry: Registry, *, in_two_processes: bool = False) -> Outcome:
             done = done.then(_build(registry, instance, helper, with_report=True))
     afterwards = read_situation(registry)
     return Outcome(
-        afterwards, done.taken, (*done.refusals, *_standing(afterwards, done.refusals)), done.released,
+        afterwards,
+        done.taken,
+        (*done.refusals, *_standing(afterwards, done.refusals)),
+        done.released,
         is_unchanged=not is_built and not done.taken,
     )
 
@@ -80,12 +90,17 @@ def _standing(situation: Situation, told: Iterable[Refusal]) -> list[DeliveryRef
 
 
 def look(registry: Registry) -> Situation:
-    """How the registry stands; says how many deliveries are outstanding, and what in landing needs a person."""
+    """How the registry stands; says how many deliveries are outstanding, and what in landing needs a
+    person.
+    """
     situation = read_situation(registry)
     for sentence in needing_a_person(situation):
         log.warning("%s", sentence)
     n = len(situation.outstanding)
-    log.info("%s", f"{console.count(n, 'delivery', 'deliveries')} outstanding" if n else "no delivery is outstanding")
+    log.info(
+        "%s",
+        f"{console.count(n, 'delivery', 'deliveries')} outstanding" if n else "no delivery is outstanding",
+    )
     return situation
 
 
@@ -95,7 +110,9 @@ def needing_a_person(situation: Situation) -> list[str]:
 
 
 def ingest(registry: Registry, situation: Situation) -> Outcome:
-    """Take each outstanding delivery into raw, or refuse it; one that waited for another is judged again once that is taken."""
+    """Take each outstanding delivery into raw, or refuse it; one that waited for another is judged again once
+    that is taken.
+    """
     if not situation.outstanding:
         return Outcome(situation)
     with _instance(registry) as instance:
@@ -122,7 +139,9 @@ def _instance(registry: Registry) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def _ingest(registry: Registry, outstanding: Iterable[Inventory], instance: dg.DagsterInstance, helper: Helper) -> Done:
+def _ingest(
+    registry: Registry, outstanding: Iterable[Inventory], instance: dg.DagsterInstance, helper: Helper
+) -> Done:
     from orchestration.definitions import ingestion_definitions
 
     definitions = ingestion_definitions(registry, helper)
@@ -142,7 +161,9 @@ def _ingest(registry: Registry, outstanding: Iterable[Inventory], instance: dg.D
     return Done(tuple(taken), tuple(refusals.values()))
 
 
-def _take(inventory: Inventory, name: str, definitions: dg.Definitions, instance: dg.DagsterInstance) -> Refusal | None:
+def _take(
+    inventory: Inventory, name: str, definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> Refusal | None:
     from orchestration.landing.assets import partitions_name
 
     partition = partitions_name(inventory.sender)
@@ -172,9 +193,11 @@ def _build(registry: Registry, instance: dg.DagsterInstance, helper: Helper, wit
 
 
 def _execute(job: dg.JobDefinition, place: str, **given: Any) -> Refusal | None:
-    """Run a job in this process: None, or the record of the gate's refusal; any other error is raised as what it is.
+    """Run a job in this process: None, or the record of the gate's refusal; any other error is raised as what
+    it is.
 
-    Dagster raises the very object that a step raised. ``place`` (which delivery, or the build) is noted on it.
+    Dagster raises the very object that a step raised. ``place`` (which delivery, or the build) is noted on
+    it.
     """
     import dagster as dg
 
@@ -206,7 +229,10 @@ def check(registry: Registry, situation: Situation) -> list[str]:
     from orchestration.warehouse import dbt
     from orchestration.warehouse.correction_cells import check_corrections
 
-    console.out.print(f"{registry.file.name}: {console.in_order(len(registry.mappings), len(registry.studies))}", markup=False)
+    console.out.print(
+        f"{registry.file.name}: {console.in_order(len(registry.mappings), len(registry.studies))}",
+        markup=False,
+    )
     for note in registry.unit_notes():
         console.out.print(f"note: {note}", markup=False)
     dbt.prepare_manifest()

@@ -1,6 +1,8 @@
-"""`myositis onboard` and `init`: the profile on the screen, the draft in the registry, and what is left to decide.
+"""`myositis onboard` and `init`: the profile on the screen, the draft in the registry, and what is left to
+decide.
 
-Belongs here: wording. Does not belong here: looking (`profile.py`), guessing (`guess.py`), the draft's text (`draft.py`).
+Belongs here: wording. Does not belong here: looking (`profile.py`), guessing (`guess.py`), the draft's text
+(`draft.py`).
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ PROFILE = ("file", "sheet", "column", "kind", "filled", "distinct", "details")
 
 
 def onboard(hospital: str, path: Path, folder: Path, as_csv: bool, replaces: bool = False) -> None:
-    """Profile ``path``; write hospitals/<hospital>.yml unless only the profile is asked for, or it is there and not to be replaced."""
+    """Profile ``path``; write hospitals/<hospital>.yml unless only the profile is asked for, or it is there
+    and not to be replaced.
+    """
     target = folder / "hospitals" / f"{hospital}.yml"
     _refuse_early(hospital, path, folder, None if as_csv or replaces else target)
     sample = look_at(path)
@@ -64,21 +68,31 @@ def _write(target: Path, text: str) -> None:
 def _refuse_early(hospital: str, path: Path, folder: Path, target: Path | None) -> None:
     faults = []
     if not re.fullmatch(ID_PATTERN, hospital):
-        faults.append(f'HOSPITAL is "{hospital}"; expected small letters, digits and _, beginning with a letter, such as ruh')
+        faults.append(
+            f'HOSPITAL is "{hospital}"; expected small letters, digits and _, beginning with a letter, such as ruh'
+        )
     if not path.exists():
         faults.append(f"there is no {path}; give a file or a folder with a sample of the hospital's export")
     if not (folder / "registry.yml").is_file():
-        faults.append(f"{folder}: no registry.yml here; give a registry folder with --registry, or lay one out: myositis init DIR")
+        faults.append(
+            f"{folder}: no registry.yml here; give a registry folder with --registry, or lay one out: myositis init DIR"
+        )
     if target is not None and target.exists():
-        faults.append(f"{target} is there already and is never overwritten; draft it anew with --replace, or see the profile alone with --csv")
+        faults.append(
+            f"{target} is there already and is never overwritten; draft it anew with --replace, or see the profile alone with --csv"
+        )
     if faults:
         raise typer.BadParameter("\n".join(faults))
 
 
 def _show(table: TableProfile) -> None:
     title = table.file + (f" [{table.sheet}]" if table.sheet else "")
-    what = f"{title}: {table.rows:,} rows" + (f", {table.malformed:,} malformed" if table.malformed else "") + f", {table.format}" + (
-        f", {table.encoding}" if table.encoding else "")
+    what = (
+        f"{title}: {table.rows:,} rows"
+        + (f", {table.malformed:,} malformed" if table.malformed else "")
+        + f", {table.format}"
+        + (f", {table.encoding}" if table.encoding else "")
+    )
     console.table(what, PROFILE[2:], [_row(c) for c in table.columns], right=["filled", "distinct"])
     console.out.print("")
 
@@ -115,7 +129,8 @@ def _tell(target: Path, hospital: str, guesses: list[TableGuess], faults: list[s
     columns = sum(len(g.table.columns) for g in guesses)
     console.out.print(f"drafted {target}", markup=False)
     console.out.print(
-        f"  {columns - left} of {columns} columns are decided" + (f"; left to decide: {left} (guesses stand in the file as comments)" if left else ""),
+        f"  {columns - left} of {columns} columns are decided"
+        + (f"; left to decide: {left} (guesses stand in the file as comments)" if left else ""),
         markup=False,
     )
     if any(ASKED in source.columns for x in exports for _, e in x.entities() for _, source in e.sources()):
@@ -134,6 +149,12 @@ def next_steps(folder: Path) -> str:
     try:
         registry = load_registry(folder)
     except ConfigurationError as error:
-        return "\n".join(["myositis check says:", *(f"  {f}" for f in error.faults), f"next: edit {folder / 'registry.yml'}, then map a first hospital"
-                          f" from a sample: myositis onboard HOSPITAL PATH --registry {folder}"])
+        return "\n".join(
+            [
+                "myositis check says:",
+                *(f"  {f}" for f in error.faults),
+                f"next: edit {folder / 'registry.yml'}, then map a first hospital"
+                f" from a sample: myositis onboard HOSPITAL PATH --registry {folder}",
+            ]
+        )
     return f"{console.in_order(len(registry.mappings), len(registry.studies))}; next: myositis run --registry {folder}"

@@ -1,7 +1,8 @@
 """What `myositis reproduce` shows: the rows of results.reproduction in the current release, and their count.
 
 Belongs here: choosing rows and wording for the terminal. Does not belong here: the comparison
-(`analytics/paper/reproduction.py`), the tables (`analytics/printed/provenance_tables.py`, which the report prints too).
+(`analytics/paper/reproduction.py`), the tables (`analytics/printed/provenance_tables.py`, which the report
+prints too).
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Choice:
 
 
 def show(release: Path, choice: Choice) -> bool:
-    """Print the rows chosen and, last, how many of all printed values agree and statements hold; whether all do."""
+    """Print the rows chosen and, last, how many of all printed values agree and statements hold; whether all
+    do.
+    """
     content = read_release(release)
     studies = [s for s in content.studies if s.rows("reproduction")]
     if not studies:

@@ -1,7 +1,7 @@
 """The tables of schema raw, and the state that the warehouse keeps about itself.
 
-Belongs here: what stands in which column. Does not belong here: opening the file (`warehouse_file.py`), the registry's rules as
-rows (`rules.py`).
+Belongs here: what stands in which column. Does not belong here: opening the file (`warehouse_file.py`), the
+registry's rules as rows (`rules.py`).
 """
 
 from __future__ import annotations
@@ -12,31 +12,86 @@ from functools import cache
 
 import duckdb
 
-BUILT_BY_RULES, BEING_BUILT = "built_by_rules", "building"  # a state of the warehouse; a build by other rules, until it is done
+BUILT_BY_RULES, BEING_BUILT = (
+    "built_by_rules",
+    "building",
+)  # a state of the warehouse; a build by other rules, until it is done
 RAW_LAYOUT = "raw_layout"  # a state of the warehouse: the tables of schema raw
-PROVENANCE = ("sender_id", "hospital_id", "delivery_id", "load_id", "export_id", "source_file", "source_sheet")
+PROVENANCE = (
+    "sender_id",
+    "hospital_id",
+    "delivery_id",
+    "load_id",
+    "export_id",
+    "source_file",
+    "source_sheet",
+)
 RAW_FIELDS: dict[str, tuple[str, ...]] = {
     "patients": (
-        "patient_key", "sex", "birth_date", "birth_year", "onset_date", "diagnosis_date", "origin_date", "age_at_onset",
-        "disease_duration", "diagnosis",
+        "patient_key",
+        "sex",
+        "birth_date",
+        "birth_year",
+        "onset_date",
+        "diagnosis_date",
+        "origin_date",
+        "age_at_onset",
+        "disease_duration",
+        "diagnosis",
     ),
     "visits": (
-        "patient_key", "visit_key", "visit_date", "visit_offset", "visit_end_date", "visit_end_offset", "visit_label",
+        "patient_key",
+        "visit_key",
+        "visit_date",
+        "visit_offset",
+        "visit_end_date",
+        "visit_end_offset",
+        "visit_label",
     ),
     "observations": (
-        "patient_key", "visit_key", "observed_on", "observed_offset", "concept_source", "value_text", "comparator_source",
-        "unit_source", "unit_source_2", "reference_range", "reference_high", "source_column",
+        "patient_key",
+        "visit_key",
+        "observed_on",
+        "observed_offset",
+        "concept_source",
+        "value_text",
+        "comparator_source",
+        "unit_source",
+        "unit_source_2",
+        "reference_range",
+        "reference_high",
+        "source_column",
     ),
     "antibodies": (
-        "patient_key", "visit_key", "tested_on", "tested_offset", "antibody_source", "result_text", "assay_source",
-        "cut_off", "source_column",
+        "patient_key",
+        "visit_key",
+        "tested_on",
+        "tested_offset",
+        "antibody_source",
+        "result_text",
+        "assay_source",
+        "cut_off",
+        "source_column",
     ),
     "events": (
-        "patient_key", "visit_key", "event_date", "event_offset", "event_source", "status_text", "detail",
+        "patient_key",
+        "visit_key",
+        "event_date",
+        "event_offset",
+        "event_source",
+        "status_text",
+        "detail",
         "source_column",
     ),
     "treatments": (
-        "patient_key", "treatment_source", "start_date", "start_offset", "stop_date", "stop_offset", "dose", "dose_unit",
+        "patient_key",
+        "treatment_source",
+        "start_date",
+        "start_offset",
+        "stop_date",
+        "stop_offset",
+        "dose",
+        "dose_unit",
     ),
     "follow_up": ("patient_key", "last_seen_date", "last_seen_offset", "status_text", "reason"),
 }
@@ -118,7 +173,9 @@ create table if not exists raw.registry_endpoint (
 
 
 def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
-    """Once per file and version: what is executed at every opening is written, and a checkpoint made of it, at every closing."""
+    """Once per file and version: what is executed at every opening is written, and a checkpoint made of it,
+    at every closing.
+    """
     wanted = _raw_layout()
     with suppress(duckdb.CatalogException):
         if state(connection, RAW_LAYOUT) == wanted:
@@ -129,9 +186,9 @@ def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(
             f"create table if not exists raw.{entity} ({columns}, source_row bigint, loaded_at timestamp)"
         )
-        connection.execute("".join(
-            f"alter table raw.{entity} add column if not exists {name} varchar;" for name in fields
-        ))  # a warehouse of an older version
+        connection.execute(
+            "".join(f"alter table raw.{entity} add column if not exists {name} varchar;" for name in fields)
+        )  # a warehouse of an older version
     connection.execute(LEDGER)
     connection.execute(CORRECTIONS)
     connection.execute(RULES)
@@ -140,7 +197,9 @@ def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
 
 @cache
 def _raw_layout() -> str:
-    return hashlib.sha256(repr((RAW_FIELDS, PROVENANCE, LEDGER, CORRECTIONS, RULES)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((RAW_FIELDS, PROVENANCE, LEDGER, CORRECTIONS, RULES)).encode()).hexdigest()[
+        :16
+    ]
 
 
 def state(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:

@@ -1,4 +1,5 @@
-"""The registry's rules as rows of schema raw: hospitals, formats, codes, visit windows, endpoints, additions to the catalogue.
+"""The registry's rules as rows of schema raw: hospitals, formats, codes, visit windows, endpoints, additions
+to the catalogue.
 
 Does not belong here: what a rule means (dbt).
 """
@@ -20,14 +21,22 @@ from orchestration.registry.mapping import Mapping
 
 
 def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry, today: date) -> None:
-    """Lay the registry's rules (hospitals, formats, codes, windows, endpoints) into schema raw, in one transaction.
+    """Lay the registry's rules (hospitals, formats, codes, windows, endpoints) into schema raw, in one
+    transaction.
 
     ``today`` is the day after which nothing can have happened.
     """
     rows: dict[str, list[tuple[Any, ...]]] = {
         "registry_hospital": [h for m in registry.mappings.values() for h in _hospitals(m)],
         "registry_sender": [
-            (m.sender, m.is_network, m.unlisted_events, m.rejected_rows_allowed.share, m.rejected_rows_allowed.rows, m.expected_every)
+            (
+                m.sender,
+                m.is_network,
+                m.unlisted_events,
+                m.rejected_rows_allowed.share,
+                m.rejected_rows_allowed.rows,
+                m.expected_every,
+            )
             for m in registry.mappings.values()
         ],
         "registry_export": [
@@ -35,45 +44,65 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry, today
         ],
         "registry_column": [
             (m.export_id(x), name, field, " | ".join(source.columns))
-            for m in registry.mappings.values() for x in m.exports for name, e in x.entities()
-            for field, source in e.fields() if source.columns
+            for m in registry.mappings.values()
+            for x in m.exports
+            for name, e in x.entities()
+            for field, source in e.fields()
+            if source.columns
         ],
         "registry_date_format": [
             (m.export_id(x), field, formats, m.two_digit_year_pivot, len(_orders(formats)) > 1)
-            for m in registry.mappings.values() for x, field, formats in m.date_fields()
+            for m in registry.mappings.values()
+            for x, field, formats in m.date_fields()
         ],
         "registry_offset": [
             (m.export_id(x), field, source.offset_unit)
-            for m in registry.mappings.values() for x in m.exports for _, e in x.entities()
-            for field, source in e.fields() if source.offset_unit
+            for m in registry.mappings.values()
+            for x in m.exports
+            for _, e in x.entities()
+            for field, source in e.fields()
+            if source.offset_unit
         ],
         "registry_code": [c for m in registry.mappings.values() for c in _codes(m)],
         "registry_result": [r for m in registry.mappings.values() for r in _results(m)],
         "registry_missing_mark": [
             (m.export_id(x), field, mark)
-            for m in registry.mappings.values() for x in m.exports for name, e in x.entities()
-            for field, marks in _marks(m, name, e) for mark in marks
+            for m in registry.mappings.values()
+            for x in m.exports
+            for name, e in x.entities()
+            for field, marks in _marks(m, name, e)
+            for mark in marks
         ],
         "registry_missing_result": [r for m in registry.mappings.values() for r in _missing_results(m)],
         "registry_visit_window": [
-            (w.visit, w.nominal_month, w.nominal_day, w.from_day, w.to_day) for w in registry.file.visit_schedule
+            (w.visit, w.nominal_month, w.nominal_day, w.from_day, w.to_day)
+            for w in registry.file.visit_schedule
         ],
         "registry_setting": [
-            ("observation_window_days", str(registry.file.observation_window_days)), ("today", today.isoformat()),
+            ("observation_window_days", str(registry.file.observation_window_days)),
+            ("today", today.isoformat()),
         ],
         "registry_antibody_scale": [
             (m.export_id(x), x.antibodies.scale)
-            for m in registry.mappings.values() for x in m.exports if x.antibodies and x.antibodies.scale
+            for m in registry.mappings.values()
+            for x in m.exports
+            if x.antibodies and x.antibodies.scale
         ],
-        "registry_endpoint": sorted({
-            (name, role, event, endpoint.horizon_months)
-            for study in registry.studies.values() for name, endpoint in study.endpoints.items()
-            for role, events in (("event", endpoint.events), ("competing", endpoint.competing)) for event in events
-        }),
+        "registry_endpoint": sorted(
+            {
+                (name, role, event, endpoint.horizon_months)
+                for study in registry.studies.values()
+                for name, endpoint in study.endpoints.items()
+                for role, events in (("event", endpoint.events), ("competing", endpoint.competing))
+                for event in events
+            }
+        ),
     }
     connection.begin()
     _lay_additions(connection, registry)
-    connection.execute(RULES.replace("table if not exists", "or replace table"))  # those of an older version go
+    connection.execute(
+        RULES.replace("table if not exists", "or replace table")
+    )  # those of an older version go
     for table, values in rows.items():
         if values:
             marks = ", ".join("?" for _ in values[0])
@@ -82,7 +111,9 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry, today
 
 
 def _lay_additions(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
-    """What the registry adds to the catalogue, as text, one table a seed; the seed takes it in when it is loaded."""
+    """What the registry adds to the catalogue, as text, one table a seed; the seed takes it in when it is
+    loaded.
+    """
     for seed in KEYS:
         connection.execute(f"drop table if exists raw.registry_addition_{seed}")
         if rows := registry.additions.get(seed):
@@ -108,7 +139,9 @@ def _orders(formats: list[str]) -> set[str]:
 
 
 def _marks(mapping: Mapping, name: str, entity: Entity) -> Iterator[tuple[str, list[str]]]:
-    """What means "not known" in each field of an entity, as raw calls it: the sender's own marks and the column's."""
+    """What means "not known" in each field of an entity, as raw calls it: the sender's own marks and the
+    column's.
+    """
     for field, source in entity.fields():
         yield RAW_NAMES.get(field, field), [*mapping.missing, *source.missing]
     if getattr(entity, "values", None):

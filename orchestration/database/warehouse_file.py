@@ -1,7 +1,8 @@
-"""The warehouse file: its connection, its raw tables, its ledger of deliveries, and the registry's rules as tables.
+"""The warehouse file: its connection, its raw tables, its ledger of deliveries, and the registry's rules as
+tables.
 
-Belongs here: DDL of schema raw and the rules as rows. Does not belong here: reading exports (`loading.py`), what became
-of a load (`raw/ledger.py`), anything that interprets (dbt).
+Belongs here: DDL of schema raw and the rules as rows. Does not belong here: reading exports (`loading.py`),
+what became of a load (`raw/ledger.py`), anything that interprets (dbt).
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ class WarehouseBusy(WarehouseUnusable):
 
 @contextmanager
 def warehouse(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, open for writing, with schema raw in place; waits while another process holds the file."""
+    """The warehouse, open for writing, with schema raw in place; waits while another process holds the
+    file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(_connect(path, wait_seconds)) as connection:
         try:

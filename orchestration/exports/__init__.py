@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from .spec import ReadSpec
     from .tables import Finding, SourceTable
 
-__all__ = ["BLANKS", "ExportFault", "Finding", "MalformedLine", "ReadSpec", "SourceTable", "UnreadPart", "left_unread", "open_tables"]
+__all__ = [
+    "BLANKS",
+    "ExportFault",
+    "Finding",
+    "MalformedLine",
+    "ReadSpec",
+    "SourceTable",
+    "UnreadPart",
+    "left_unread",
+    "open_tables",
+]
 _HOMES = {
     "BLANKS": "columns",
     "ExportFault": "errors",

@@ -41,7 +41,11 @@ def cell_text(value: Any, decimal_mark: str = ".") -> str:
     if isinstance(value, float):
         if value != value:
             return ""
-        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e21 else repr(value).replace(".", decimal_mark)
+        return (
+            f"{value:.0f}"
+            if value.is_integer() and abs(value) < 1e21
+            else repr(value).replace(".", decimal_mark)
+        )
     if isinstance(value, dt.datetime):
         return _date_time_text(value)
     if isinstance(value, dt.timedelta):

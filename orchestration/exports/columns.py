@@ -16,7 +16,9 @@ BLANKS = "\ufeff\u200b\u00a0\u3000 \t\r\n"
 
 
 def is_blank(cells: Iterable[str | None]) -> bool:
-    """Whether no cell of a row holds a text that is seen. Such a row is no record, in whichever format it comes."""
+    """Whether no cell of a row holds a text that is seen. Such a row is no record, in whichever format it
+    comes.
+    """
     return not any(cell and cell.strip(BLANKS) for cell in cells)
 
 
@@ -109,7 +111,9 @@ def _repeated(columns: list[str], row: int) -> ExportFault | None:
     alike = {name: at for name, at in places.items() if len(at) > 1}
     if not alike:
         return None
-    shown = "; ".join(f"{named('column', name)} in {', '.join(at[:5])}" for name, at in list(alike.items())[:10])
+    shown = "; ".join(
+        f"{named('column', name)} in {', '.join(at[:5])}" for name, at in list(alike.items())[:10]
+    )
     return ExportFault(
         "duplicate_header",
         row=row,

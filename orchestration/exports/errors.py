@@ -20,7 +20,9 @@ TEXT_KEPT = 1_000  # characters of a malformed line that the quarantine table ke
 
 
 def named(kind: Kind, name: str) -> str:
-    """A name that came with the delivery, marked in a sentence: whoever knows the mapping decides how it is told."""
+    """A name that came with the delivery, marked in a sentence: whoever knows the mapping decides how it is
+    told.
+    """
     return f"\ue000{kind}\ue001{name}\ue002"
 
 
@@ -110,7 +112,9 @@ class ExportFault(Exception):
         row = None if self.row is None else f"row {self.row}"
         column = None if self.column is None else _column_words(self.column, shown)
         place = ", ".join(part for part in (file, sheet, row, column) if part)
-        found, expected, remedy = (unmarked(self.marked[key], shown) for key in ("found", "expected", "remedy"))
+        found, expected, remedy = (
+            unmarked(self.marked[key], shown) for key in ("found", "expected", "remedy")
+        )
         return f"{place}{': ' if place else ''}{found}; expected {expected}. {remedy}"
 
 

@@ -1,11 +1,13 @@
-"""Day and month that a spreadsheet has exchanged: the sign of it in a column, and what the order of the rows says.
+"""Day and month that a spreadsheet has exchanged: the sign of it in a column, and what the order of the rows
+says.
 
-Belongs here: looking at texts of dates. Does not belong here: where a column's texts lie (`raw/exchanged_dates.py`), what a refusal says
-of a delivery, reading a date into a table (dbt).
+Belongs here: looking at texts of dates. Does not belong here: where a column's texts lie
+(`raw/exchanged_dates.py`), what a refusal says of a delivery, reading a date into a table (dbt).
 
-A spreadsheet of another country takes 05/08 for the 5th of the wrong month, makes it a date, and leaves 27/6 as text, for there is no
-27th month. The column then holds two writings, or date cells beside texts. One of them never shows a day above 12; the other always
-does. Of real dates 12 days in 30.4 are 12 or less, so few of them tell much: see `MOST_BY_CHANCE`.
+A spreadsheet of another country takes 05/08 for the 5th of the wrong month, makes it a date, and leaves 27/6
+as text, for there is no 27th month. The column then holds two writings, or date cells beside texts. One of
+them never shows a day above 12; the other always does. Of real dates 12 days in 30.4 are 12 or less, so few
+of them tell much: see `MOST_BY_CHANCE`.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ Reading = Literal["exchanged", "as_written"]
 
 @dataclass(frozen=True)
 class Written:
-    """A date of three numbers: its year, the two others in the order in which they stand, and how it is written."""
+    """A date of three numbers: its year, the two others in the order in which they stand, and how it is
+    written.
+    """
 
     year: int
     first: int
@@ -43,7 +47,9 @@ class Written:
 
 @dataclass(frozen=True)
 class Writing:
-    """How dates are written: the mark between the numbers, where the year stands, and whether small numbers have a zero."""
+    """How dates are written: the mark between the numbers, where the year stands, and whether small numbers
+    have a zero.
+    """
 
     separator: str
     is_year_first: bool
@@ -59,7 +65,9 @@ class Writing:
     def texts_like(self) -> str:
         """A regular expression for such texts; of one writing with and without zeros for both."""
         mark = rf"\s?{re.escape(self.separator)}\s?"
-        parts = [r"\d{4}", r"\d{1,2}", r"\d{1,2}"] if self.is_year_first else [r"\d{1,2}", r"\d{1,2}", r"\d{2,4}"]
+        parts = (
+            [r"\d{4}", r"\d{1,2}", r"\d{1,2}"] if self.is_year_first else [r"\d{1,2}", r"\d{1,2}", r"\d{2,4}"]
+        )
         return rf"\s*{mark.join(parts)}\.?\s*(?:{TIME_OF_DAY.removesuffix('$')})?"
 
     def holds(self, written: Written) -> bool:
@@ -80,7 +88,9 @@ class Sign:
         """What was found, and both readings; no date of a patient."""
         kind = "date cells" if self.in_date_cells else f"dates written {self.suspect.shown}"
         as_written, exchanged = (
-            ("year, month, day", "year, day, month") if self.suspect.is_year_first else ("the order that `dates` states", "the other order")
+            ("year, month, day", "year, day, month")
+            if self.suspect.is_year_first
+            else ("the order that `dates` states", "the other order")
         )
         return (
             f"{self.cells:,} {kind} never show a day above 12, and {self.other_cells:,} dates written {self.other.shown} always do: it looks"
@@ -95,20 +105,36 @@ def parsed(text: str) -> Written | None:
         return None
     first, mark, second, third = found.groups()
     is_year_first = len(first) == 4
-    if (is_year_first == (len(third) == 4) and is_year_first) or len(first) == 3 or len(third) not in (1, 2, 4):
+    if (
+        (is_year_first == (len(third) == 4) and is_year_first)
+        or len(first) == 3
+        or len(third) not in (1, 2, 4)
+    ):
         return None
     if not is_year_first and len(third) == 1:
         return None
     year, numbers = (first, (second, third)) if is_year_first else (third, (first, second))
     small = [n for n in numbers if int(n) < 10]
-    style = "" if not small else "0" if all(len(n) == 2 for n in small) else "9" if all(len(n) == 1 for n in small) else ""
+    style = (
+        ""
+        if not small
+        else "0"
+        if all(len(n) == 2 for n in small)
+        else "9"
+        if all(len(n) == 1 for n in small)
+        else ""
+    )
     return Written(int(year), int(numbers[0]), int(numbers[1]), mark, is_year_first, style)
 
 
 def sign_of(texts: Mapping[str, int], has_date_cells: bool = False) -> Sign | None:
     """The sign in a column of texts, each with its number of cells; times of day may be left out."""
     dates = [(written, cells) for text, cells in texts.items() if (written := parsed(text)) is not None]
-    if len(dates) < 2 or not any(w.could_be_exchanged for w, _ in dates) or all(w.could_be_exchanged for w, _ in dates):
+    if (
+        len(dates) < 2
+        or not any(w.could_be_exchanged for w, _ in dates)
+        or all(w.could_be_exchanged for w, _ in dates)
+    ):
         return None
     groups: dict[Writing, list[tuple[Written, int]]] = {}
     for written, cells in dates:
@@ -131,8 +157,9 @@ def sign_of(texts: Mapping[str, int], has_date_cells: bool = False) -> Sign | No
 
 
 def _by_style(key: Writing, dates: list[tuple[Written, int]]) -> dict[Writing, list[tuple[Written, int]]]:
-    """Of one writing two, where the small numbers of those that could be exchanged have a zero and those of the others none, or the
-    other way round."""
+    """Of one writing two, where the small numbers of those that could be exchanged have a zero and those of
+    the others none, or the other way round.
+    """
     never = [d for d in dates if d[0].could_be_exchanged]
     always = [d for d in dates if not d[0].could_be_exchanged]
     styles = [{w.style for w, _ in part} - {""} for part in (never, always)]
@@ -147,8 +174,9 @@ def _by_style(key: Writing, dates: list[tuple[Written, int]]) -> dict[Writing, l
 def by_order(rows: Iterable[tuple[str, int, str]], sign: Sign, day_first: bool) -> Reading | None:
     """What the order of each patient's rows says: (patient, row, text) of one table.
 
-    The dates that only one reading has must run in one direction in the rows of every patient, two different ones of some patient at
-    least. Then a reading of the others holds when they, too, run so, and the other reading does not.
+    The dates that only one reading has must run in one direction in the rows of every patient, two different
+    ones of some patient at least. Then a reading of the others holds when they, too, run so, and the other
+    reading does not.
     """
     certain: dict[str, list[date]] = {}
     readings: dict[Reading, dict[str, list[date]]] = {"exchanged": {}, "as_written": {}}
@@ -168,22 +196,34 @@ def by_order(rows: Iterable[tuple[str, int, str]], sign: Sign, day_first: bool) 
     if rises == falls:  # neither, or no patient has two
         return None
     held: list[Reading] = [
-        reading for reading, patients in readings.items() if all(_never_falls(d if rises else d[::-1]) for d in patients.values())
+        reading
+        for reading, patients in readings.items()
+        if all(_never_falls(d if rises else d[::-1]) for d in patients.values())
     ]
     return held[0] if len(held) == 1 else None
 
 
 def _readings(written: Written, sign: Sign, day_first: bool) -> dict[Reading, date] | None:
-    """Both readings of a date, alike where it has one; None where a date of another writing cannot be placed."""
+    """Both readings of a date, alike where it has one; None where a date of another writing cannot be
+    placed.
+    """
     year = written.year if written.year > 99 else written.year + (2000 if written.year < 70 else 1900)
-    month, day = (written.first, written.second) if written.is_year_first or not day_first else (written.second, written.first)
+    month, day = (
+        (written.first, written.second)
+        if written.is_year_first or not day_first
+        else (written.second, written.first)
+    )
     if not written.could_be_exchanged:
         month, day = sorted((written.first, written.second))
     elif not sign.suspect.holds(written) and not written.is_year_first:
         return None
     try:
         as_written = date(year, month, day)
-        exchanged = date(year, day, month) if sign.suspect.holds(written) and written.could_be_exchanged else as_written
+        exchanged = (
+            date(year, day, month)
+            if sign.suspect.holds(written) and written.could_be_exchanged
+            else as_written
+        )
     except ValueError:
         return None
     return {"exchanged": exchanged, "as_written": as_written}

@@ -1,8 +1,9 @@
-"""The formats of files, each declared once: what it is called, what gives it away, and which function reads it.
+"""The formats of files, each declared once: what it is called, what gives it away, and which function reads
+it.
 
 Belongs here: one ``FileFormat`` per format. The choices of `format` in a mapping, the telling apart of files
-(`kinds.py`) and the choice of the reader (`open.py`) are read from here. Does not belong here: a reader, archives
-(`archive.py`), formats that only a look inside tells apart (`kinds.py`).
+(`kinds.py`) and the choice of the reader (`open.py`) are read from here. Does not belong here: a reader,
+archives (`archive.py`), formats that only a look inside tells apart (`kinds.py`).
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from dataclasses import dataclass
 class FileFormat:
     """One format.
 
-    ``reader`` is ``module:function`` of this package, imported when such a file comes. It gives a ``SourceTable``, or
-    several one after the other, and takes those of path, name, kind, spec, workdir and connection that it names; a
-    parser that is not ours runs in a process with limits (``worker.in_worker``). ``marks`` are first bytes that prove
-    the format. Content without a mark is text: ``plain_suffixes`` then tell what it is, while ``suffixes`` are of names
-    whose content must prove it. ``is_text`` says that no mark can be expected where a mapping states the format.
+    ``reader`` is ``module:function`` of this package, imported when such a file comes. It gives a
+    ``SourceTable``, or several one after the other, and takes those of path, name, kind, spec, workdir and
+    connection that it names; a parser that is not ours runs in a process with limits (``worker.in_worker``).
+    ``marks`` are first bytes that prove the format. Content without a mark is text: ``plain_suffixes`` then
+    tell what it is, while ``suffixes`` are of names whose content must prove it. ``is_text`` says that no
+    mark can be expected where a mapping states the format.
     """
 
     id: str
@@ -36,7 +38,9 @@ class FileFormat:
 SAS_MARK = b"\0" * 12 + b"\xc2\xea\x81\x60\xb3\x14\x11\xcf\xbd\x92\x08\x00\x09\xc7\x31\x8c\x18\x1f\x10\x11"
 OLE_MARK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 FORMATS = (
-    FileFormat("csv", "CSV", "delimited:read_delimited", plain_suffixes=(".csv", ".txt", ".dat"), is_text=True),
+    FileFormat(
+        "csv", "CSV", "delimited:read_delimited", plain_suffixes=(".csv", ".txt", ".dat"), is_text=True
+    ),
     FileFormat("tsv", "CSV", "delimited:read_delimited", plain_suffixes=(".tsv", ".tab"), is_text=True),
     FileFormat("xlsx", "a workbook", "open:read_sheets", suffixes=(".xlsx", ".xlsm"), has_sheets=True),
     FileFormat("xls", "a workbook", "open:read_sheets", marks=(OLE_MARK,), has_sheets=True),

@@ -46,10 +46,11 @@ def plain_records(piece: bytes, delimiter: bytes, quote: bytes, width: int, line
 
 
 def has_blank_line(piece: bytes, markup: bytes) -> bool:
-    """Whether a line may hold nothing but blanks and delimiters and quotes (``markup``), non-breaking and wide ones included.
+    """Whether a line may hold nothing but blanks and delimiters and quotes (``markup``), non-breaking and
+    wide ones included.
 
-    The bytes of which blanks are made are deleted one by one, so that a letter made of such bytes may be taken for a
-    blank: the close look decides.
+    The bytes of which blanks are made are deleted one by one, so that a letter made of such bytes may be
+    taken for a blank: the close look decides.
     """
     text = piece.translate(None, BLANK_BYTES + markup)
     return text.startswith((b"\n", b"\r\n")) or b"\n\n" in text or b"\n\r\n" in text

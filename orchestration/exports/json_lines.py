@@ -64,7 +64,9 @@ def _no_objects(written: Written) -> ExportFault:
 
 
 def _rows(thing: Any, each: str | None) -> list[dict[str, str]]:
-    """The rows of one object: one, or one per element of the array ``each``, each beside what the object says."""
+    """The rows of one object: one, or one per element of the array ``each``, each beside what the object
+    says.
+    """
     if isinstance(thing, ValueError):
         raise _NotFlat("invalid_json", "not valid JSON")
     if not isinstance(thing, dict):
@@ -108,7 +110,8 @@ def _flatten_value(path: str, value: Any, cells: dict[str, str]) -> None:
     elif kind is list:
         if len(value) > ARRAY_ELEMENTS:
             raise _NotFlat(
-                "array_too_long", f"{len(value)} elements in {named('column', path)}; {ARRAY_ELEMENTS} become columns"
+                "array_too_long",
+                f"{len(value)} elements in {named('column', path)}; {ARRAY_ELEMENTS} become columns",
             )
         for i, inner in enumerate(value):
             _flatten_value(f"{path}[{i}]", inner, cells)
@@ -145,8 +148,9 @@ def _objects(path: Path, start: int, decoder: json.JSONDecoder) -> Iterator[tupl
 
 
 def _is_one_object(path: Path, start: int) -> bool:
-    """Whether one object is laid out over several lines (the first opens what the second does not begin anew),
-    or is a bundle on one."""
+    """Whether one object is laid out over several lines (the first opens what the second does not begin
+    anew), or is a bundle on one.
+    """
     with path.open("rb") as file:
         file.seek(start)
         lines = (line.strip() for line in iter(lambda: file.readline(JSON_LINE_BYTES), b""))
@@ -235,5 +239,7 @@ def _decoder(decimal_mark: str) -> json.JSONDecoder:
 
     return json.JSONDecoder(
         parse_float=str if decimal_mark == "." else as_text,
-        parse_int=str, parse_constant=_refuse_constant, object_pairs_hook=_unique,
+        parse_int=str,
+        parse_constant=_refuse_constant,
+        object_pairs_hook=_unique,
     )

@@ -1,7 +1,7 @@
 """What kind of file this is.
 
-Belongs here: telling kinds apart by content, then suffix. Does not belong here: reading them, what gives a single format
-away (`formats.py`).
+Belongs here: telling kinds apart by content, then suffix. Does not belong here: reading them, what gives a
+single format away (`formats.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from .spec import ReadSpec
 
 TEXTS = tuple(form.id for form in FORMATS if form.is_text)
 SUFFIXES = {suffix: form.id for form in FORMATS for suffix in form.plain_suffixes}
-BINARY_SUFFIXES = {suffix: form.id for form in FORMATS for suffix in form.suffixes} | {".zip": "zip", ".gz": "gz"}
+BINARY_SUFFIXES = {suffix: form.id for form in FORMATS for suffix in form.suffixes} | {
+    ".zip": "zip",
+    ".gz": "gz",
+}
 MAGIC = (
     (b"\x1f\x8b", "gz"),
     (b"BZh", "bz2"),

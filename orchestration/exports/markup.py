@@ -165,7 +165,9 @@ def _spreadsheetml(path: str) -> list[Grid]:
             if event == "start" and tag == "Worksheet":
                 found.append(Grid(element.get(f"{SPREADSHEET}Name", f"Table {len(found) + 1}")))
                 row = -1
-                styles = {name: CellStyles.of({OWN_FORMAT: code}, [OWN_FORMAT]) for name, code in codes.items()}
+                styles = {
+                    name: CellStyles.of({OWN_FORMAT: code}, [OWN_FORMAT]) for name, code in codes.items()
+                }
             elif event == "end" and tag == "Style":
                 font = element.find(f"{SPREADSHEET}Font")
                 if font is not None and font.get(f"{SPREADSHEET}StrikeThrough") == "1":
@@ -182,7 +184,8 @@ def _spreadsheetml(path: str) -> list[Grid]:
                 if type(value) is float and (style := styles.get(element.get(f"{SPREADSHEET}StyleID"))):
                     value = style.text(0, value) or value
                 is_struck = element.get(f"{SPREADSHEET}StyleID") in struck or any(
-                    _local(part.tag) in STRIKING and "".join(part.itertext()).strip() for part in element.iter()
+                    _local(part.tag) in STRIKING and "".join(part.itertext()).strip()
+                    for part in element.iter()
                 )
                 found[-1].put(row, column, value, down, across, is_struck and value != "")
                 column += across

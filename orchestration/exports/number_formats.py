@@ -1,11 +1,13 @@
-"""Number formats of a workbook that change what a person reads: leading zeros, a percentage, a `<` or a unit beside the number.
+"""Number formats of a workbook that change what a person reads: leading zeros, a percentage, a `<` or a unit
+beside the number.
 
-Belongs here: what such a format makes of a number, for every kind of workbook; which cell styles strike a cell out.
-Does not belong here: where the formats and the cells lie.
+Belongs here: what such a format makes of a number, for every kind of workbook; which cell styles strike a
+cell out. Does not belong here: where the formats and the cells lie.
 
-A format has up to four sections, `positive;negative;zero;text`, or sections with conditions, `[<0.1]"<"0.1;0.0`. What a
-section writes beside the digits is shown where it is a comparator (`<`, `≥`), a word or a unit. Its rounding is not: a
-number keeps the digits that its cell has, and gains the zeros that the format shows. ECMA-376, part 1, 18.8.31.
+A format has up to four sections, `positive;negative;zero;text`, or sections with conditions,
+`[<0.1]"<"0.1;0.0`. What a section writes beside the digits is shown where it is a comparator (`<`, `≥`), a
+word or a unit. Its rounding is not: a number keeps the digits that its cell has, and gains the zeros that the
+format shows. ECMA-376, part 1, 18.8.31.
 """
 
 from __future__ import annotations
@@ -20,7 +22,13 @@ from .cells import Formatted
 
 PERCENT_IDS = (9, 10)  # 0% and 0.00%, which no workbook lists
 ERRORS = {
-    0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!", 0x2A: "#N/A",
+    0x00: "#NULL!",
+    0x07: "#DIV/0!",
+    0x0F: "#VALUE!",
+    0x17: "#REF!",
+    0x1D: "#NAME?",
+    0x24: "#NUM!",
+    0x2A: "#N/A",
     0x2B: "#GETTING_DATA",
 }  # as binary workbooks write them
 _ZEROS = re.compile(r"(0{2,})(;@|_\s*)?")
@@ -32,7 +40,12 @@ _TOKEN = re.compile(
 )
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*(-?\d+(?:[.,]\d+)?)")
 _HOLDS = {
-    "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge, "=": operator.eq, "<>": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "<>": operator.ne,
 }
 _COMPARATOR = re.compile(r"[<>≤≥≦≧=~≈]")
 _TELLING = re.compile(r"[^\W\d_]|[<>≤≥≦≧%°‰]")
@@ -67,7 +80,9 @@ class Section:
         if self.is_percent:
             return Formatted.of(before if _COMPARATOR.search(before) else "", percentage_digits(number), "%")
         if after[:1].isdecimal():  # `"<"0.1`: the 1 is no place for a digit, it is always written
-            return before + f"{number:.0f}" + "." * self.has_point + after if _TELLING.search(before) else None
+            return (
+                before + f"{number:.0f}" + "." * self.has_point + after if _TELLING.search(before) else None
+            )
         before = before + " " * self.before[-1:].isspace() if _TELLING.search(before) else ""
         after = after if _TELLING.search(after) else ""
         if not (before or after):
@@ -156,8 +171,16 @@ def _section(code: str) -> Section:
             is_other = True
     whole, _, decimals = digits.rstrip(",").partition(".")
     return Section(
-        before, after, whole.replace(",", "").count("0"), decimals.count("0"), len(digits) - len(digits.rstrip(",")),
-        bool(digits), "." in digits, is_percent, condition, is_other,
+        before,
+        after,
+        whole.replace(",", "").count("0"),
+        decimals.count("0"),
+        len(digits) - len(digits.rstrip(",")),
+        bool(digits),
+        "." in digits,
+        is_percent,
+        condition,
+        is_other,
     )
 
 
@@ -168,8 +191,9 @@ def _condition(text: str) -> tuple[str, float] | None:
 
 @dataclass(frozen=True)
 class CellStyles:
-    """Of the cell styles by number: the digits that leading zeros fill, the formats that show more than a number,
-    and which strike a cell out."""
+    """Of the cell styles by number: the digits that leading zeros fill, the formats that show more than a
+    number, and which strike a cell out.
+    """
 
     zeros: Mapping[int, int]
     formats: Mapping[int, Format]
@@ -218,5 +242,7 @@ def plain_digits(number: Decimal) -> str:
 
 
 def raised(text: str) -> str:
-    """Text that is raised by formatting, in characters that are raised themselves: 10 and a raised 9 are not 109."""
+    """Text that is raised by formatting, in characters that are raised themselves: 10 and a raised 9 are not
+    109.
+    """
     return text.translate(_SUPERSCRIPTS)

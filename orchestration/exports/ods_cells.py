@@ -1,7 +1,8 @@
-"""What calamine does not tell of a cell of an ODS workbook: errors, what number formats show, raised and struck text.
+"""What calamine does not tell of a cell of an ODS workbook: errors, what number formats show, raised and
+struck text.
 
-Belongs here: a look at the XML of a sheet, which holds the styles, and the text that a person sees beside the value.
-Does not belong here: other values, what a number format means (`number_formats.py`).
+Belongs here: a look at the XML of a sheet, which holds the styles, and the text that a person sees beside the
+value. Does not belong here: other values, what a number format means (`number_formats.py`).
 """
 
 from __future__ import annotations
@@ -19,16 +20,23 @@ from .number_formats import Format, Shown, Struck, percentage, raised
 OFFICE, TABLE, TEXT, CALC, STYLE, NUMBER = (
     f"{{urn:{owner}:xmlns:{name}:1.0}}"
     for owner, name in (
-        ("oasis:names:tc:opendocument", "office"), ("oasis:names:tc:opendocument", "table"),
-        ("oasis:names:tc:opendocument", "text"), ("org:documentfoundation:names:experimental:calc", "calcext"),
-        ("oasis:names:tc:opendocument", "style"), ("oasis:names:tc:opendocument", "datastyle"),
-        
+        ("oasis:names:tc:opendocument", "office"),
+        ("oasis:names:tc:opendocument", "table"),
+        ("oasis:names:tc:opendocument", "text"),
+        ("org:documentfoundation:names:experimental:calc", "calcext"),
+        ("oasis:names:tc:opendocument", "style"),
+        ("oasis:names:tc:opendocument", "datastyle"),
     )
 )
 CELLS = (f"{TABLE}table-cell", f"{TABLE}covered-table-cell")
-DATA_STYLES = {f"{NUMBER}{name}-style" for name in ("number", "percentage", "currency", "text", "date", "time", "boolean")}
+DATA_STYLES = {
+    f"{NUMBER}{name}-style"
+    for name in ("number", "percentage", "currency", "text", "date", "time", "boolean")
+}
 PADDED = re.compile(r"0\d+")
-LITERAL_AROUND = re.compile(r"(?P<before>[^\d+-]*)(?P<number>[+-]?\d(?:[\d.,'\u00a0\u202f ]*\d)?)(?P<after>\D*)")
+LITERAL_AROUND = re.compile(
+    r"(?P<before>[^\d+-]*)(?P<number>[+-]?\d(?:[\d.,'\u00a0\u202f ]*\d)?)(?P<after>\D*)"
+)
 CONDITION = re.compile(r"value\(\)\s*(!=|[<>=]+)\s*(-?[\d.]+)")
 
 
@@ -52,7 +60,9 @@ class Styles:
             if data := element.get(f"{STYLE}data-style-name"):
                 self.data_style[name] = data
             for text in element.iter(f"{STYLE}text-properties"):
-                if line := text.get(f"{STYLE}text-line-through-style") or text.get(f"{STYLE}text-line-through-type"):
+                if line := text.get(f"{STYLE}text-line-through-style") or text.get(
+                    f"{STYLE}text-line-through-type"
+                ):
                     self.is_struck[name] = line != "none"
                 if position := text.get(f"{STYLE}text-position"):
                     first = position.split()[0]
@@ -85,7 +95,8 @@ class Styles:
         pairs = [pair.split("\1") for pair in maps.split("\0") if pair]
         conditional = [
             f"[{sign.replace('!=', '<>')}{value}]{self.codes[other].partition(chr(0))[0]}"
-            for condition, other in pairs if other in self.codes
+            for condition, other in pairs
+            if other in self.codes
             for sign, value in CONDITION.findall(condition)
         ]
         return ";".join([*conditional, own])
@@ -173,7 +184,9 @@ def _cells(file: Any, sheet: str, styles: Styles) -> Iterator[tuple[int, int, st
         elif element.tag == f"{TABLE}table-row":
             times = int(element.get(f"{TABLE}number-rows-repeated", 1))
             for at in range(row, row + times) if of_row else ():
-                yield from ((at, first + i, text, is_struck) for first, n, text, is_struck in of_row for i in range(n))
+                yield from (
+                    (at, first + i, text, is_struck) for first, n, text, is_struck in of_row for i in range(n)
+                )
             row += times
             element.clear()
 
@@ -193,7 +206,8 @@ def _shown(cell: ElementTree.Element, style: str, styles: Styles) -> tuple[str |
     text = "".join("".join(p.itertext()) for p in paragraphs)
     spans = [span for p in paragraphs for span in p.iter(f"{TEXT}span")]
     is_struck = styles.strikes(style) or any(
-        styles.strikes(span.get(f"{TEXT}style-name", "")) and "".join(span.itertext()).strip() for span in spans
+        styles.strikes(span.get(f"{TEXT}style-name", "")) and "".join(span.itertext()).strip()
+        for span in spans
     )
     if cell.get(f"{CALC}value-type") == "error":
         return text, is_struck
@@ -213,19 +227,30 @@ def _number(value: float, kind: str, text: str, format: Format | None) -> str | 
     if PADDED.fullmatch(text) and float(text) == value:
         return text
     around = LITERAL_AROUND.fullmatch(text.strip())
-    if format is None and around and (around["before"] or around["after"]) and re.fullmatch(r"[+-]?[\d.,]+", around["number"]):
+    if (
+        format is None
+        and around
+        and (around["before"] or around["after"])
+        and re.fullmatch(r"[+-]?[\d.,]+", around["number"])
+    ):
         plain = around["number"].replace(",", ".")
         if plain.count(".") == 1 and abs(float(plain) - value) > 0.5 * 0.1 ** len(plain.partition(".")[2]):
-            return Formatted.of(around["before"], plain, around["after"])  # the number is written by the format too
+            return Formatted.of(
+                around["before"], plain, around["after"]
+            )  # the number is written by the format too
         before, after = (f'"{part}"' if part else "" for part in (around["before"], around["after"]))
         return Format.of(f"{before}0{_shown_decimals(around['number'], value)}{after}").text(value)
     return None
 
 
 def _shown_decimals(text: str, value: float) -> str:
-    """The decimals that a text shows of a number, as a format has them; none where it is rounded, or parted by thousands."""
+    """The decimals that a text shows of a number, as a format has them; none where it is rounded, or parted
+    by thousands.
+    """
     plain = text.strip().replace(",", ".")
-    is_the_number = plain.count(".") == 1 and plain.replace(".", "").lstrip("+-").isdecimal() and float(plain) == value
+    is_the_number = (
+        plain.count(".") == 1 and plain.replace(".", "").lstrip("+-").isdecimal() and float(plain) == value
+    )
     return "." + "0" * len(plain.partition(".")[2]) if is_the_number else ""
 
 

@@ -29,9 +29,7 @@ def read_parquet(path: Path, name: str, spec: ReadSpec, connection: duckdb.DuckD
         names = checked_header([column for column, _ in columns], 1)
         width = len(names)
         seen = " or ".join(f"trim(c{i}, {sql_text(BLANKS)}) <> ''" for i in range(width))
-        relation = (
-            f"select * from ({_relation(path, [kind for _, kind in columns], spec.decimal_mark)}) where {seen}"
-        )
+        relation = f"select * from ({_relation(path, [kind for _, kind in columns], spec.decimal_mark)}) where {seen}"
         damaged = list(_damaged(relation, width, connection))
         if spec.damaged_text == "reject":
             relation = without_rows(relation, [line.source_row for line in damaged])
@@ -56,7 +54,9 @@ def read_parquet(path: Path, name: str, spec: ReadSpec, connection: duckdb.DuckD
         malformed=bad,
         findings=kept_findings(len(damaged) - len(bad)),
         date_cells=frozenset(
-            name for name, (_, kind) in zip(names, columns, strict=True) if kind == "DATE" or kind.startswith("TIMESTAMP")
+            name
+            for name, (_, kind) in zip(names, columns, strict=True)
+            if kind == "DATE" or kind.startswith("TIMESTAMP")
         ),
     )
 

@@ -1,6 +1,8 @@
-"""Text of which a part is raised or struck, as workbooks write it: runs of characters, each in a font of its own.
+"""Text of which a part is raised or struck, as workbooks write it: runs of characters, each in a font of its
+own.
 
-Belongs here: what both binary kinds of workbook share. Does not belong here: where fonts and runs lie, the runs of XLSX.
+Belongs here: what both binary kinds of workbook share. Does not belong here: where fonts and runs lie, the
+runs of XLSX.
 """
 
 from __future__ import annotations

@@ -68,7 +68,9 @@ class RowWriter:
         self.out.close()
 
     def write(self, row: int, cells: Iterable[str | None], text: str) -> None:
-        """Write one row; ``text`` is the row as it arrived, or all its cells together. A row of blanks is none."""
+        """Write one row; ``text`` is the row as it arrived, or all its cells together. A row of blanks is
+        none.
+        """
         cells = list(cells)
         if is_blank(cells):
             return

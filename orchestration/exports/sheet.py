@@ -49,9 +49,16 @@ class SheetRows:
 
 
 def write_sheet(
-    numbered: Numbered, merged: Merged, spec: GridSpec, target: Path, name: str = "", struck: Collection[tuple[int, int]] = frozenset()
+    numbered: Numbered,
+    merged: Merged,
+    spec: GridSpec,
+    target: Path,
+    name: str = "",
+    struck: Collection[tuple[int, int]] = frozenset(),
 ) -> SheetRows:
-    """Header and rows of one sheet; the rows go to ``target``. ``struck`` are the cells that are struck out."""
+    """Header and rows of one sheet; the rows go to ``target``. ``struck`` are the cells that are struck
+    out.
+    """
     header, header_row, following = _header(iter(numbered), merged, spec)
     filler = _Filler(merged, header_row - 1 + spec.header_rows)
     used: set[int] = set()

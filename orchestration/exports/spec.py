@@ -82,7 +82,9 @@ class ReadSpec(Strict):
         description="NDJSON: an array of the objects, each of whose elements is a row of its own. Its columns "
         "lose their number (`component.code.text`), which stands in `component[]`.",
     )
-    decimal: Literal[".", ","] | None = Field(None, description="Decimal mark of this table, instead of the file's.")
+    decimal: Literal[".", ","] | None = Field(
+        None, description="Decimal mark of this table, instead of the file's."
+    )
     damaged_text: Literal["reject", "keep"] = Field(
         "reject",
         description="A row whose text was damaged before it reached us (replacement characters, text "
@@ -92,11 +94,18 @@ class ReadSpec(Strict):
     def grid(self) -> GridSpec:
         """What readers of grids need to know."""
         return GridSpec(
-            self.sheet, self.skip_rows, self.header_rows, self.transposed, self.encoding, self.damaged_text,
+            self.sheet,
+            self.skip_rows,
+            self.header_rows,
+            self.transposed,
+            self.encoding,
+            self.damaged_text,
             self.decimal_mark,
         )
 
     @property
     def decimal_mark(self) -> str:
-        """What numbers of typed cells are written with, so that texts beside them can be read by the same rule."""
+        """What numbers of typed cells are written with, so that texts beside them can be read by the same
+        rule.
+        """
         return self.decimal or "."

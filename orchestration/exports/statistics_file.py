@@ -21,7 +21,14 @@ CHUNK_ROWS = 50_000
 
 
 def read_statistics_file(
-    path: str, kind: str, suffix: str, labels: bool, encoding: str | None, decimal_mark: str, keep_damaged: bool, workdir: str
+    path: str,
+    kind: str,
+    suffix: str,
+    labels: bool,
+    encoding: str | None,
+    decimal_mark: str,
+    keep_damaged: bool,
+    workdir: str,
 ) -> dict[str, Any]:
     """The one table of the file written to ``workdir``: names, encoding, and ``rows.Written`` in JSON."""
     import pyreadstat
@@ -49,7 +56,12 @@ def read_statistics_file(
                 start += count
     except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, UnicodeDecodeError, OverflowError) as error:
         raise _unreadable(type(error).__name__) from None
-    return {"columns": names, "encoding": meta.file_encoding, "written": writer.done().as_json(), "date_cells": sorted(dated)}
+    return {
+        "columns": names,
+        "encoding": meta.file_encoding,
+        "written": writer.done().as_json(),
+        "date_cells": sorted(dated),
+    }
 
 
 def _reader(pyreadstat: Any, kind: str, suffix: str, path: str) -> Any:

@@ -254,7 +254,9 @@ def _verdict(raw: bytes, count: int, is_wrong: bool, shape: Shape) -> tuple[str,
         return wrong_count(count, shape.width)
     cells = raw.decode("utf-8", "replace").split(chr(shape.delimiter))
     quote = chr(shape.quote) if shape.quote is not None else ""
-    if is_blank(cell[1:-1] if quote and len(cell) > 1 and cell[0] == cell[-1] == quote else cell for cell in cells):
+    if is_blank(
+        cell[1:-1] if quote and len(cell) > 1 and cell[0] == cell[-1] == quote else cell for cell in cells
+    ):
         return ("", "")
     return None
 

@@ -24,8 +24,8 @@ class Finding:
 
     ``digits_lost``: numbers beyond 15 digits, or written as ``3.20102E+17``, which a spreadsheet has
     rounded; such a column cannot tell patients apart. ``damaged_text``: rows with damaged text, kept because
-    the mapping says so. ``struck_out``: cells that are struck out, or hold text that is, which in a sheet that is kept
-    by hand means that they no longer hold.
+    the mapping says so. ``struck_out``: cells that are struck out, or hold text that is, which in a sheet
+    that is kept by hand means that they no longer hold.
     """
 
     rule: str

@@ -24,7 +24,10 @@ from .xlsx_cells import refuse_uncalculated
 
 CONTAINER_HEAD = 1 << 20
 SHOWN = {
-    "xlsx": xlsx_cells.shown_texts, "xls": xls_cells.shown_texts, "xlsb": xlsb_cells.shown_texts, "ods": ods_cells.shown_texts,
+    "xlsx": xlsx_cells.shown_texts,
+    "xls": xls_cells.shown_texts,
+    "xlsb": xlsb_cells.shown_texts,
+    "ods": ods_cells.shown_texts,
 }
 BROKEN = {
     "ZipError": "its zip is broken",
@@ -72,7 +75,9 @@ def other_sheets(path: str, kind: str, known: list[str]) -> list[tuple[str, bool
     """Sheets that hold cells and are not among those ``known``, whether each is hidden, and its place."""
     if kind in ("html", "spreadsheetml"):
         return [
-            (grid.name, False, number) for number, grid in enumerate(grids(path, kind, None), 1) if grid.name not in known
+            (grid.name, False, number)
+            for number, grid in enumerate(grids(path, kind, None), 1)
+            if grid.name not in known
         ]
     with _opened(path, kind) as workbook:
         visible = _visible(workbook)
@@ -83,7 +88,9 @@ def other_sheets(path: str, kind: str, known: list[str]) -> list[tuple[str, bool
         ]
 
 
-def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, int, Numbered, Merged, Struck]]:
+def _calamine_sheets(
+    path: str, kind: str, spec: GridSpec
+) -> Iterator[tuple[str, int, Numbered, Merged, Struck]]:
     with _opened(path, kind) as workbook:
         for name in _wanted(workbook.sheet_names, _visible(workbook), spec.sheet):
             if kind in ("xlsx", "ods"):
@@ -96,7 +103,13 @@ def _calamine_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str
                 struck: Struck = set()
                 shown = SHOWN[kind](path, name, struck)
                 struck = {(row, column - left) for row, column in struck}
-                yield name, workbook.sheet_names.index(name) + 1, _as_shown(enumerate(sheet.iter_rows()), shown, left), merged, struck
+                yield (
+                    name,
+                    workbook.sheet_names.index(name) + 1,
+                    _as_shown(enumerate(sheet.iter_rows()), shown, left),
+                    merged,
+                    struck,
+                )
 
 
 @contextmanager
@@ -137,10 +150,18 @@ def _as_shown(numbered: Numbered, shown: Shown, left: int) -> Numbered:
         yield number, row
 
 
-def _markup_sheets(path: str, kind: str, spec: GridSpec) -> Iterator[tuple[str, int, Numbered, Merged, Struck]]:
+def _markup_sheets(
+    path: str, kind: str, spec: GridSpec
+) -> Iterator[tuple[str, int, Numbered, Merged, Struck]]:
     found = {grid.name: grid for grid in grids(path, kind, spec.encoding)}
     for name in _wanted(list(found), list(found), spec.sheet):
-        yield name, list(found).index(name) + 1, found[name].numbered(), found[name].merged, found[name].struck
+        yield (
+            name,
+            list(found).index(name) + 1,
+            found[name].numbered(),
+            found[name].merged,
+            found[name].struck,
+        )
 
 
 def _wanted(names: list[str], visible: list[str], pattern: str | None) -> list[str]:

@@ -1,9 +1,10 @@
-"""A process for formats whose parsers are not ours: one that waits, and forks a child with limits for each file.
+"""A process for formats whose parsers are not ours: one that waits, and forks a child with limits for each
+file.
 
-Belongs here: starting it, the limits, and turning a child's end into a result or a fault. A workbook can lay out
-17 thousand million cells from two, and a damaged statistics file can crash a C library: here that ends a
-child, not us. Forking spares each file the start of an interpreter. Does not belong here: what is done
-inside (``workbook.py``, ``statistics_file.py``).
+Belongs here: starting it, the limits, and turning a child's end into a result or a fault. A workbook can lay
+out 17 thousand million cells from two, and a damaged statistics file can crash a C library: here that ends a
+child, not us. Forking spares each file the start of an interpreter. Does not belong here: what is done inside
+(``workbook.py``, ``statistics_file.py``).
 
     python -m orchestration.exports.worker N   is asked over the socket that is its file descriptor N
 """
@@ -33,8 +34,14 @@ STATUS = struct.Struct("!i")
 
 
 def in_worker(job: str, **arguments: Any) -> Any:
-    """The result of ``job`` (``module:function`` of this package) in a process with limits, or the fault that it found."""
-    with tempfile.TemporaryFile() as task, tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as errors:
+    """The result of ``job`` (``module:function`` of this package) in a process with limits, or the fault that
+    it found.
+    """
+    with (
+        tempfile.TemporaryFile() as task,
+        tempfile.TemporaryFile() as answer,
+        tempfile.TemporaryFile() as errors,
+    ):
         task.write(json.dumps({"job": job, "arguments": arguments}).encode())
         task.seek(0)
         code = _waiting.ask(task, answer, errors)
@@ -57,7 +64,9 @@ class _Waiting:
         self.process: subprocess.Popen[bytes] | None = None
 
     def ask(self, *files: IO[bytes]) -> int:
-        """Have a child read its task from the first file, and write its answer and stderr to the others; its exit code."""
+        """Have a child read its task from the first file, and write its answer and stderr to the others; its
+        exit code.
+        """
         with self.lock:
             if self.process is None or self.process.poll() is not None:
                 self._start()
@@ -80,7 +89,10 @@ class _Waiting:
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "orchestration.exports.worker", str(theirs.fileno())],
-                env=_environment(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                env=_environment(),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is ours to handle; and a child can be ended with it
             )
 

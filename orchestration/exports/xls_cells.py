@@ -1,4 +1,5 @@
-"""What calamine does not tell of a cell of an old binary workbook: errors, what number formats show, raised and struck text.
+"""What calamine does not tell of a cell of an old binary workbook: errors, what number formats show, raised
+and struck text.
 
 Belongs here: a look at the records of a sheet (MS-XLS) in the container that holds them (MS-CFB).
 Does not belong here: other values.
@@ -93,7 +94,9 @@ def _records(stream: bytes, at: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _globals(stream: bytes, sheet: str) -> tuple[int, CellStyles, dict[int, RichText]]:
-    """Where the sheet's records begin, the styles of cells, and the shared strings that are raised or struck in part."""
+    """Where the sheet's records begin, the styles of cells, and the shared strings that are raised or struck
+    in part.
+    """
     start, is_new = None, True
     formats: dict[int, str] = {}
     styles: list[int] = []
@@ -115,7 +118,9 @@ def _globals(stream: bytes, sheet: str) -> tuple[int, CellStyles, dict[int, Rich
             styles.append(struct.unpack_from("<H", stream, at + 2)[0])
             fonts_of_styles.append(struct.unpack_from("<H", stream, at)[0])
         elif kind == FONT:
-            fonts.append((struct.unpack_from("<H", stream, at + 2)[0], struct.unpack_from("<H", stream, at + 8)[0]))
+            fonts.append(
+                (struct.unpack_from("<H", stream, at + 2)[0], struct.unpack_from("<H", stream, at + 8)[0])
+            )
         elif kind == SST or (kind == CONTINUE and last in (SST, CONTINUE) and pieces):
             pieces.append(stream[at : at + size])
         last = kind
@@ -130,7 +135,9 @@ def _globals(stream: bytes, sheet: str) -> tuple[int, CellStyles, dict[int, Rich
 
 
 class _Continued:
-    """Bytes that go on in records of their own; the characters of a string that is cut begin anew with their width."""
+    """Bytes that go on in records of their own; the characters of a string that is cut begin anew with their
+    width.
+    """
 
     def __init__(self, pieces: list[bytes]) -> None:
         self.pieces, self.piece, self.at = pieces, 0, 0
@@ -211,11 +218,15 @@ def _cells(
         elif kind in (NUMBER, RK, FORMULA, BOOLERR):
             row, column, style = struct.unpack_from("<HHH", stream, at)
             value = stream[at + 6 : at + 14]
-            if (kind == BOOLERR and value[1]) or (kind == FORMULA and value[6:] == b"\xff\xff" and value[0] == 2):
+            if (kind == BOOLERR and value[1]) or (
+                kind == FORMULA and value[6:] == b"\xff\xff" and value[0] == 2
+            ):
                 yield row, column, ERRORS.get(value[0 if kind == BOOLERR else 2], "#ERROR!")
             if kind == BOOLERR or (kind == FORMULA and value[6:] == b"\xff\xff"):
                 continue
-            number = rk_number(struct.unpack_from("<I", value)[0]) if kind == RK else struct.unpack("<d", value)[0]
+            number = (
+                rk_number(struct.unpack_from("<I", value)[0]) if kind == RK else struct.unpack("<d", value)[0]
+            )
             cells = [(column, style, number)]
         else:
             continue

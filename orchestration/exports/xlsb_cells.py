@@ -1,4 +1,5 @@
-"""What calamine does not tell of a cell of an XLSB workbook: errors, what number formats show, raised and struck text.
+"""What calamine does not tell of a cell of an XLSB workbook: errors, what number formats show, raised and
+struck text.
 
 Belongs here: a look at the records of a sheet (MS-XLSB). Does not belong here: other values.
 """
@@ -131,7 +132,11 @@ def _cells(
             if kind in (ERROR, FORMULA_ERROR):
                 yield row, column, ERRORS.get(data[8], "#ERROR!")
             elif kind in (SHARED_TEXT, RICH_TEXT):
-                rich = strings.get(struct.unpack_from("<I", data, 8)[0]) if kind == SHARED_TEXT else _rich(data, 8, fonts)
+                rich = (
+                    strings.get(struct.unpack_from("<I", data, 8)[0])
+                    if kind == SHARED_TEXT
+                    else _rich(data, 8, fonts)
+                )
                 text, is_struck = rich or (None, False)
                 if is_struck:
                     struck.add((row, column))
@@ -139,7 +144,9 @@ def _cells(
                     yield row, column, text
             elif kind in (RK, REAL, FORMULA_NUMBER):
                 number = (
-                    rk_number(struct.unpack_from("<I", data, 8)[0]) if kind == RK else struct.unpack_from("<d", data, 8)[0]
+                    rk_number(struct.unpack_from("<I", data, 8)[0])
+                    if kind == RK
+                    else struct.unpack_from("<d", data, 8)[0]
                 )
                 if (shown := styles.text(style & 0xFFFFFF, number)) is not None:
                     yield row, column, shown

@@ -1,8 +1,8 @@
-"""What calamine does not tell of a cell: that its formula was never calculated, that its value is an error, what its
-number format shows beside the number, that a part of its text is raised, that it is struck out.
+"""What calamine does not tell of a cell: that its formula was never calculated, that its value is an error,
+what its number format shows beside the number, that a part of its text is raised, that it is struck out.
 
-Belongs here: a look at the XML of XLSX for these, and of ODS for the first; XLS and XLSB always store a formula's value.
-Does not belong here: values, what a number format means (`number_formats.py`).
+Belongs here: a look at the XML of XLSX for these, and of ODS for the first; XLS and XLSB always store a
+formula's value. Does not belong here: values, what a number format means (`number_formats.py`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ REFERENCE = re.compile(rb"\br=[\"']([A-Z]{1,3})(\d+)[\"']")
 IS_WORD = re.compile(rb"\bt=[\"'](?:s|str|b|e|d|inlineStr)[\"']")  # of a cell that holds no number
 CELL = re.compile(rb"<(?:\w+:)?c\b([^>]*\bs=[^>]*[^/>])>")  # one that holds something
 SHARED = re.compile(rb"<(?:\w+:)?c\b([^>]*\bt=[\"']s[\"'][^>]*)>\s*<(?:\w+:)?v>(\d+)</")
-INLINE = re.compile(rb"<(?:\w+:)?c\b([^>]*)>\s*(<(?:(\w+):)?is\b(?:(?!</(?:\w+:)?is>).)*</(?:\w+:)?is>)", re.DOTALL)
+INLINE = re.compile(
+    rb"<(?:\w+:)?c\b([^>]*)>\s*(<(?:(\w+):)?is\b(?:(?!</(?:\w+:)?is>).)*</(?:\w+:)?is>)", re.DOTALL
+)
 RICH = re.compile(rb"vertAlign|strike")
 NAMESPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 IS_TEXT = re.compile(rb"\bt=[\"']str[\"']")
@@ -58,8 +60,9 @@ def refuse_uncalculated(path: str, kind: str, sheet: str) -> None:
 
 
 def shown_texts(path: str, sheet: str, struck: Struck | None = None) -> Shown:
-    """Text of error cells (``#DIV/0!``), of numbers whose format shows more than a number (0.45 shown as 45% is ``45%``,
-    ``"<"0.00`` shows ``<0.10``), and of texts a part of which is raised (``10⁹/L``), by row and column.
+    """Text of error cells (``#DIV/0!``), of numbers whose format shows more than a number (0.45 shown as 45%
+    is ``45%``, ``"<"0.00`` shows ``<0.10``), and of texts a part of which is raised (``10⁹/L``), by row and
+    column.
 
     The places of cells that are struck out, or have text in them that is, are added to ``struck``.
     """
@@ -84,7 +87,10 @@ def shown_texts(path: str, sheet: str, struck: Struck | None = None) -> Shown:
                     _note_rich(found, struck, match.group(1), string)
         if b"vertAlign" in piece or b"strike" in piece:
             for match in INLINE.finditer(piece):
-                if RICH.search(match.group(2)) and (string := _rich(_parsed(match.group(2), match.group(3)))) is not None:
+                if (
+                    RICH.search(match.group(2))
+                    and (string := _rich(_parsed(match.group(2), match.group(3)))) is not None
+                ):
                     _note_rich(found, struck, match.group(1), string)
         if styles.struck:
             for match in CELL.finditer(piece):
@@ -108,7 +114,9 @@ def _note_rich(found: Shown, struck: Struck, attributes: bytes, string: tuple[st
 
 
 def _rich_strings(path: str) -> dict[int, tuple[str | None, bool]]:
-    """Of the shared strings that are formatted in part: the text where some of it is raised, and whether some is struck."""
+    """Of the shared strings that are formatted in part: the text where some of it is raised, and whether some
+    is struck.
+    """
     found: dict[int, tuple[str | None, bool]] = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -148,13 +156,17 @@ def _rich(string: ElementTree.Element | None) -> tuple[str | None, bool] | None:
         if _local(child.tag) != "r":
             continue  # what is read aloud (phonetic runs) is not shown
         text = "".join(t.text or "" for t in child if _local(t.tag) == "t")
-        marks = {_local(mark.tag): mark.get("val") for run in child if _local(run.tag) == "rPr" for mark in run}
+        marks = {
+            _local(mark.tag): mark.get("val") for run in child if _local(run.tag) == "rPr" for mark in run
+        }
         is_struck = is_struck or ("strike" in marks and _is_on(marks["strike"]) and bool(text.strip()))
         is_raised = marks.get("vertAlign") == "superscript"
         raised_parts += is_raised
         parts.append(raised(text) if is_raised else text)
     is_partly_raised = 0 < raised_parts < len(parts)
-    return ("".join(parts) if is_partly_raised else None, is_struck) if is_partly_raised or is_struck else None
+    return (
+        ("".join(parts) if is_partly_raised else None, is_struck) if is_partly_raised or is_struck else None
+    )
 
 
 def _is_on(value: str | None) -> bool:
@@ -174,7 +186,8 @@ def _styles(path: str) -> CellStyles:
     }
     groups = {_local(element.tag): element for element in styles}
     struck_fonts = {
-        i for i, font in enumerate(groups.get("fonts", []))
+        i
+        for i, font in enumerate(groups.get("fonts", []))
         if any(_local(mark.tag) == "strike" and _is_on(mark.get("val")) for mark in font)
     }
     cells = list(groups.get("cellXfs", []))

@@ -27,7 +27,9 @@ def is_complete(registry: Registry, sender: str, delivery: str, now: float | Non
 
 @dataclass(frozen=True)
 class Stray:
-    """A folder in landing that is not read now: of a sender that no mapping reads, or a delivery that is still arriving."""
+    """A folder in landing that is not read now: of a sender that no mapping reads, or a delivery that is
+    still arriving.
+    """
 
     folder: Path
     sender: str

@@ -1,6 +1,7 @@
 """Layer landing: deliveries as they arrived; never changed by us.
 
-Belongs here: the landing assets. Does not belong here: which deliveries are outstanding (`raw/outstanding.py`).
+Belongs here: the landing assets. Does not belong here: which deliveries are outstanding
+(`raw/outstanding.py`).
 """
 
 import dagster as dg
@@ -38,9 +39,15 @@ def landing_asset(sender: str, name: str) -> dg.AssetsDefinition:
                 "files": len(inventory.files),
                 "bytes": sum(f.bytes for f in inventory.files),
                 "sha256": inventory.content_sha256,
-                "inventory": dg.MetadataValue.table([
-                    dg.TableRecord({"file": names.file(f.name), "bytes": f.bytes, "sha256": f.sha256[:16]}) for f in inventory.files
-                ] or [dg.TableRecord({"file": "", "bytes": 0, "sha256": ""})]),
+                "inventory": dg.MetadataValue.table(
+                    [
+                        dg.TableRecord(
+                            {"file": names.file(f.name), "bytes": f.bytes, "sha256": f.sha256[:16]}
+                        )
+                        for f in inventory.files
+                    ]
+                    or [dg.TableRecord({"file": "", "bytes": 0, "sha256": ""})]
+                ),
             },
             data_version=dg.DataVersion(inventory.load_id),
         )

@@ -50,7 +50,9 @@ def take_inventory(registry: Registry, sender: str, delivery: str) -> Inventory:
     hashes = _Hashes(registry)
     files = []
     for path in _delivered(folder):
-        files.append(DeliveredFile(path.relative_to(folder).as_posix(), path, hashes.of(path), path.stat().st_size))
+        files.append(
+            DeliveredFile(path.relative_to(folder).as_posix(), path, hashes.of(path), path.stat().st_size)
+        )
     hashes.keep()
     content = hashlib.sha256("\n".join(f"{f.name}\t{f.sha256}" for f in files).encode()).hexdigest()
     records = registry.records_digest(date.today(), sender)
@@ -63,7 +65,11 @@ def marks(registry: Registry, sender: str, delivery: str) -> dict[str, list[int]
 
 
 def _delivered(folder: Path) -> list[Path]:
-    return [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != SUCCESS_MARKER and not p.name.startswith(".")]
+    return [
+        p
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.name != SUCCESS_MARKER and not p.name.startswith(".")
+    ]
 
 
 def _mark(path: Path) -> list[int]:
@@ -72,10 +78,12 @@ def _mark(path: Path) -> list[int]:
 
 
 class _Hashes:
-    """Hashes of files, kept beside the warehouse, so that a nightly run need not read years of deliveries again.
+    """Hashes of files, kept beside the warehouse, so that a nightly run need not read years of deliveries
+    again.
 
-    A file is taken for the same when inode, size, time of content and time of change are: the last one cannot be set by a copy or
-    by hand. A file that changed in the seconds before it was hashed might change again under the same time, so it is not kept.
+    A file is taken for the same when inode, size, time of content and time of change are: the last one cannot
+    be set by a copy or by hand. A file that changed in the seconds before it was hashed might change again
+    under the same time, so it is not kept.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -89,7 +97,9 @@ class _Hashes:
 
     def of(self, path: Path) -> str:
         mark = _mark(path)
-        name = hashlib.sha256(path.relative_to(self.landing).as_posix().encode()).hexdigest()  # a file may be called as a patient
+        name = hashlib.sha256(
+            path.relative_to(self.landing).as_posix().encode()
+        ).hexdigest()  # a file may be called as a patient
         known = self.known.get(name)
         if known and known[:-1] == mark:
             return known[-1]

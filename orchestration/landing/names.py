@@ -1,9 +1,10 @@
 """What a delivery's files, sheets, archive members and columns are called in layers, messages and reports.
 
-A name stands where the mapping spells it out. Every other name may tell who a patient is (`Mueller_Anna.csv`, a sheet
-`Mueller Anna 05.05.2010`), so that a number stands for it: in the place of a pattern's `*` (`labs_#2.csv`), or of the whole
-name (`#2`). The private ledger of the registry knows which name that was. Of columns the known ones are told too
-(`known_words.py`), for a message about a header must be of use; any other is told by its letter.
+A name stands where the mapping spells it out. Every other name may tell who a patient is (`Mueller_Anna.csv`,
+a sheet `Mueller Anna 05.05.2010`), so that a number stands for it: in the place of a pattern's `*`
+(`labs_#2.csv`), or of the whole name (`#2`). The private ledger of the registry knows which name that was. Of
+columns the known ones are told too (`known_words.py`), for a message about a header must be of use; any other
+is told by its letter.
 
 Belongs here: that rule. Does not belong here: the ledger (`registry/private_names.py`), reading files.
 """
@@ -26,8 +27,34 @@ from orchestration.registry.private_names import PrivateName, keep_names
 
 WILD = re.compile(r"\*+|\?|\[[^\]]+\]")
 SUFFIXES = (
-    "csv", "txt", "dat", "tsv", "tab", "json", "ndjson", "jsonl", "por", "xlsx", "xlsm", "xlsb", "xls", "ods", "parquet", "sas7bdat",
-    "xpt", "sav", "zsav", "dta", "zip", "gz", "bz2", "xz", "html", "xml", "pdf", "md",
+    "csv",
+    "txt",
+    "dat",
+    "tsv",
+    "tab",
+    "json",
+    "ndjson",
+    "jsonl",
+    "por",
+    "xlsx",
+    "xlsm",
+    "xlsb",
+    "xls",
+    "ods",
+    "parquet",
+    "sas7bdat",
+    "xpt",
+    "sav",
+    "zsav",
+    "dta",
+    "zip",
+    "gz",
+    "bz2",
+    "xz",
+    "html",
+    "xml",
+    "pdf",
+    "md",
 )
 ALIKE = 0.85  # a header that is as near to a mapped name is that name misspelled
 
@@ -62,7 +89,11 @@ class Names:
         own = self.mapping
         patterns = [(x.file, own.ignores_case(x)) for x in own.exports if not _hides("file", x)]
         patterns += [(c.file, own.ignores_case(x)) for x in own.exports for c in x.code_lists]
-        return [p for p, without_case in dict.fromkeys(patterns) if is_called(name, p, without_case) or name.lower() == p.lower()]
+        return [
+            p
+            for p, without_case in dict.fromkeys(patterns)
+            if is_called(name, p, without_case) or name.lower() == p.lower()
+        ]
 
     def member(self, file: str, name: str) -> str:
         members = self._members(file)
@@ -79,7 +110,11 @@ class Names:
                 names = member_names(path) if path else []
             except ExportFault:
                 names = []
-            exports = [x for x in self.mapping.exports if x.member and self.mapping.reads(x, file) and not _hides("member", x)]
+            exports = [
+                x
+                for x in self.mapping.exports
+                if x.member and self.mapping.reads(x, file) and not _hides("member", x)
+            ]
             patterns = {n: [x.member for x in exports if x.member and is_called(n, x.member)] for n in names}
             self._listed[file] = self._numbered(names, patterns)
         return self._listed[file]
@@ -90,7 +125,9 @@ class Names:
 
     @staticmethod
     def _numbered(names: Sequence[str], patterns: dict[str, list[str]]) -> dict[str, str]:
-        """Each name as it is told. Those that one pattern matches are counted in their order; the others by their place."""
+        """Each name as it is told. Those that one pattern matches are counted in their order; the others by
+        their place.
+        """
         told: dict[str, str] = {}
         under: dict[str, list[str]] = {}
         for name in names:
@@ -127,7 +164,11 @@ class Names:
 
     def _reads_any_of(self, export: Export, file: str) -> bool:
         """Whether an export reads a file, or the archive that it is a member of."""
-        return any(self.mapping.reads(export, f.name) for f in self.inventory.files if file == f.name or file.startswith(f"{f.name}/"))
+        return any(
+            self.mapping.reads(export, f.name)
+            for f in self.inventory.files
+            if file == f.name or file.startswith(f"{f.name}/")
+        )
 
     # columns
 
@@ -162,7 +203,15 @@ class Names:
     @cached_property
     def _spelled(self) -> list[str]:
         """Every column that the mapping spells out, in the form under which names are compared."""
-        return sorted({catalogue.normal(c) for x in self.mapping.exports for c in columns_spelled(x) if not WILD.search(c)} - {""})
+        return sorted(
+            {
+                catalogue.normal(c)
+                for x in self.mapping.exports
+                for c in columns_spelled(x)
+                if not WILD.search(c)
+            }
+            - {""}
+        )
 
     # messages of the readers
 
@@ -199,10 +248,13 @@ class Names:
     def keep(self, registry_folder: Path) -> None:
         """Put what is told by a number into the private ledger."""
         own = self.inventory
-        keep_names(registry_folder, (
-            PrivateName(own.sender, own.delivery, own.load_id, kind, within, told_as, name)
-            for (kind, within, told_as), name in self.private.items()
-        ))
+        keep_names(
+            registry_folder,
+            (
+                PrivateName(own.sender, own.delivery, own.load_id, kind, within, told_as, name)
+                for (kind, within, told_as), name in self.private.items()
+            ),
+        )
 
 
 def columns_spelled(export: Export) -> Iterator[str]:
@@ -210,14 +262,22 @@ def columns_spelled(export: Export) -> Iterator[str]:
     for _, entity in export.entities():
         yield from entity.columns()
     yield from export.columns_asked()
-    yield from (*export.identifiers, *export.ignored, *export.undecided, *export.optional_columns, *export.fill_down)
+    yield from (
+        *export.identifiers,
+        *export.ignored,
+        *export.undecided,
+        *export.optional_columns,
+        *export.fill_down,
+    )
     for code_list in export.code_lists:
         yield from code_list.own_columns()
         yield from code_list.columns
 
 
 def linked(file: DeliveredFile, number: int, workdir: Path) -> Path:
-    """The file under a name that tells nothing: an error of a library may quote the path that it was given."""
+    """The file under a name that tells nothing: an error of a library may quote the path that it was
+    given.
+    """
     suffix = "".join(s for s in PurePosixPath(file.name).suffixes[-2:] if s[1:].lower() in SUFFIXES)
     path = workdir / f"file_{number}{suffix}"
     if not path.is_symlink():
@@ -226,7 +286,9 @@ def linked(file: DeliveredFile, number: int, workdir: Path) -> Path:
 
 
 def _hides(what: str, export: Export) -> bool:
-    """Whether a mapping says of names that it spells out that they are identifiers: `identifiers: [sheet]`."""
+    """Whether a mapping says of names that it spells out that they are identifiers: `identifiers:
+    [sheet]`.
+    """
     return what in export.identifiers
 
 
@@ -255,7 +317,9 @@ def _filled(pattern: str, name: str, mark: str) -> str:
     if not WILD.search(pattern):
         return mark
     parts, marks = iter(_parts(pattern, name)), iter([mark])
-    return WILD.sub(lambda _: part if _goes_without_saying(part := next(parts, "?")) else next(marks, "#"), pattern)
+    return WILD.sub(
+        lambda _: part if _goes_without_saying(part := next(parts, "?")) else next(marks, "#"), pattern
+    )
 
 
 def _told_by_number(mark: str, name: str) -> str:

@@ -1,4 +1,5 @@
-"""The formats that a text of a date may be written in, and what a format reads, as `dbt_project/macros/parse.sql` does.
+"""The formats that a text of a date may be written in, and what a format reads, as
+`dbt_project/macros/parse.sql` does.
 
 Belongs here: texts of dates. Does not belong here: columns (`profile.py`).
 """
@@ -14,16 +15,35 @@ from orchestration.registry import catalogue
 
 ENGLISH = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 ERAS = {
-    "明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018, "M": 1867, "T": 1911, "S": 1925, "H": 1988, "R": 2018,
-    "㍾": 1867, "㍽": 1911, "㍼": 1925, "㍻": 1988, "㋿": 2018,
+    "明治": 1867,
+    "大正": 1911,
+    "昭和": 1925,
+    "平成": 1988,
+    "令和": 2018,
+    "M": 1867,
+    "T": 1911,
+    "S": 1925,
+    "H": 1988,
+    "R": 2018,
+    "㍾": 1867,
+    "㍽": 1911,
+    "㍼": 1925,
+    "㍻": 1988,
+    "㋿": 2018,
 }
 _TIME = re.compile(
     r"(?P<between>T|\s+)(?P<hour>\d{1,2}):\d\d(?P<second>:\d\d(?P<fraction>[.,]\d{1,9})?)?(?P<half>\s?[AaPp][Mm])?"
     r"(?P<zone>\s?(?:Z|[+-]\d\d(?::?\d\d)?))?$"
 )
-_NUMBERS = re.compile(r"(\d{1,4})(\s?[-/.]\s?|年\s?|년\s?|\s)(\d{1,2})(\s?[-/.]\s?|月\s?|월\s?|\s)(\d{1,4})(日|일|\.)?")
-_NAMED = re.compile(r"(\d{1,4})?([\s\-./]*(?:de[l]?\s+)?)([^\W\d_]+)(\.?)([\s\-./,]*(?:de[l]?\s+)?)(\d{1,4})(?:(,?\s+|-|/)(\d{4}))?")
-_ERA = re.compile(r"(明治|大正|昭和|平成|令和|[MTSHRmtshr㍾㍽㍼㍻㋿])\s*(元|\d{1,2})\s*(?:年|[./-])\s*\d{0,2}\s*(?:月|[./-])?\s*\d{0,2}\s*日?")
+_NUMBERS = re.compile(
+    r"(\d{1,4})(\s?[-/.]\s?|年\s?|년\s?|\s)(\d{1,2})(\s?[-/.]\s?|月\s?|월\s?|\s)(\d{1,4})(日|일|\.)?"
+)
+_NAMED = re.compile(
+    r"(\d{1,4})?([\s\-./]*(?:de[l]?\s+)?)([^\W\d_]+)(\.?)([\s\-./,]*(?:de[l]?\s+)?)(\d{1,4})(?:(,?\s+|-|/)(\d{4}))?"
+)
+_ERA = re.compile(
+    r"(明治|大正|昭和|平成|令和|[MTSHRmtshr㍾㍽㍼㍻㋿])\s*(元|\d{1,2})\s*(?:年|[./-])\s*\d{0,2}\s*(?:月|[./-])?\s*\d{0,2}\s*日?"
+)
 _WORD = re.compile(r"\d{1,2}[月월]|[^\W\d_]+")
 
 
@@ -39,14 +59,22 @@ def formats_of(text: str) -> tuple[str, ...]:
     clock += f"{time['fraction'][0]}%f" if time["fraction"] else ""
     clock += (" " if half[0].isspace() else "") + "%p" if half else ""
     clock += "%z" if time["zone"] else ""
-    return tuple(day + clock for day in _formats_of_day(text[: time.start()]) if not day.startswith("japanese"))
+    return tuple(
+        day + clock for day in _formats_of_day(text[: time.start()]) if not day.startswith("japanese")
+    )
 
 
 def _formats_of_day(text: str) -> list[str]:
     if found := _NUMBERS.fullmatch(text):
         first, one, second, other, third, end = found.groups(default="")
         if len(first) == 4:
-            return [f"%Y{one}{'%d' if int(second) > 12 else '%m'}{other}{'%m' if int(second) > 12 else '%d'}{end}"] if len(third) < 3 else []
+            return (
+                [
+                    f"%Y{one}{'%d' if int(second) > 12 else '%m'}{other}{'%m' if int(second) > 12 else '%d'}{end}"
+                ]
+                if len(third) < 3
+                else []
+            )
         if len(third) == 4:
             return [f"%d{one}%m{other}%Y{end}", f"%m{one}%d{other}%Y{end}"]
         if len(third) == 2 and len(first) <= 2:
@@ -90,11 +118,17 @@ def partial_formats_of(text: str) -> tuple[str, ...]:
 
 @cache
 def reads(format: str, text: str) -> datetime | None:
-    """The time that the text means under the format, as the build reads it; a two-digit year is of 1969 to 2068."""
+    """The time that the text means under the format, as the build reads it; a two-digit year is of 1969 to
+    2068.
+    """
     text = _half_width(text)
     if format == "japanese_era":
         found = _ERA.fullmatch(text)
-        return datetime(ERAS[found[1].upper()] + (1 if found[2] == "元" else int(found[2])), 1, 1) if found else None
+        return (
+            datetime(ERAS[found[1].upper()] + (1 if found[2] == "元" else int(found[2])), 1, 1)
+            if found
+            else None
+        )
     if "%b" in format or "%B" in format:
         text, format = _in_english(text), format.replace("%B", "%b")
     if "%z" in format:
@@ -127,4 +161,6 @@ def _in_english(text: str) -> str:
 
 
 def _half_width(text: str) -> str:
-    return "".join(chr(ord(c) - 0xFEE0) if "！" <= c <= "～" else " " if c == "\u3000" else c for c in text).strip()
+    return "".join(
+        chr(ord(c) - 0xFEE0) if "！" <= c <= "～" else " " if c == "\u3000" else c for c in text
+    ).strip()

@@ -1,4 +1,5 @@
-"""The draft of a mapping file: what is certain as YAML, what is doubtful as comments beside it, what nobody knows as undecided.
+"""The draft of a mapping file: what is certain as YAML, what is doubtful as comments beside it, what nobody
+knows as undecided.
 
 Belongs here: the text of `hospitals/<hospital>.yml`. Does not belong here: the guesses (`guess.py`).
 """
@@ -38,13 +39,25 @@ def standard_of(tables: list[TableGuess]) -> str | None:
     return None
 
 
-def draft(hospital: str, tables: list[TableGuess], faults: list[str], prose: Sequence[tuple[str, str | None]] = ()) -> str:
+def draft(
+    hospital: str, tables: list[TableGuess], faults: list[str], prose: Sequence[tuple[str, str | None]] = ()
+) -> str:
     """The text of hospitals/<hospital>.yml."""
-    lines = [HEAD.rstrip(), f"sender: {hospital}", f"name: {hospital}                # write the hospital's name"]
+    lines = [
+        HEAD.rstrip(),
+        f"sender: {hospital}",
+        f"name: {hospital}                # write the hospital's name",
+    ]
     standard = standard_of(tables)
     if standard in ("fhir_r4", "omop_cdm_5_4"):
         what = {"fhir_r4": "FHIR R4", "omop_cdm_5_4": "OMOP CDM 5.4"}[standard]
-        return "\n".join([*lines, f"like: {standard}                 # the columns are those of {what}; write below only what differs", ""])
+        return "\n".join(
+            [
+                *lines,
+                f"like: {standard}                 # the columns are those of {what}; write below only what differs",
+                "",
+            ]
+        )
     if standard == "redcap":
         lines.append("like: redcap")
     lines += [*_dates(tables), *_decimal(tables), *_missing(tables), *_codes(tables), "", "exports:"]
@@ -54,13 +67,15 @@ def draft(hospital: str, tables: list[TableGuess], faults: list[str], prose: Seq
         of_sheet = f", sheet: {_scalar(sheet, in_list=True)}" if sheet is not None else ""
         lines += [
             "  # text, and no table; look at it once, and map it if it holds data",
-            f'  - {{file: {_scalar(file, in_list=True)}{of_sheet}, ignored: ["*"]}}', "",
+            f'  - {{file: {_scalar(file, in_list=True)}{of_sheet}, ignored: ["*"]}}',
+            "",
         ]
     lines += [f"# could not be read: {line}" for fault in faults for line in fault.splitlines()]
     return "\n".join(lines).rstrip() + "\n"
 
 
 # what holds for the whole file
+
 
 def _dates(tables: list[TableGuess]) -> list[str]:
     columns = [c for t in tables for c in t.table.columns if c.kind == "date"]
@@ -71,16 +86,19 @@ def _dates(tables: list[TableGuess]) -> list[str]:
     formats = list(dict.fromkeys([*certain, *(f for c in doubtful for f in c.formats)]))
     lines = [f"dates: [{', '.join(_scalar(f, quoted=True) for f in formats)}]"]
     lines += [
-        f'# {_scalar(c.name)}: day or month first? Every date can be read as {" and as ".join(c.formats)}; keep one, or rows are rejected'
+        f"# {_scalar(c.name)}: day or month first? Every date can be read as {' and as '.join(c.formats)}; keep one, or rows are rejected"
         for c in doubtful
     ]
     lines += [
         f"# {_scalar(c.name)}: {c.exchanged}. Look at the order of a patient's rows, or ask; then map it as"
         f" {{column: {_scalar(c.name, in_list=True)}, day_and_month: exchanged}} or with as_written"
-        for c in columns if c.exchanged
+        for c in columns
+        if c.exchanged
     ]
     if any("%y" in f for f in formats):
-        lines.append(f"two_digit_year_pivot: {date.today().year % 100}      # a guess, this year: two-digit years above it are of the last century")
+        lines.append(
+            f"two_digit_year_pivot: {date.today().year % 100}      # a guess, this year: two-digit years above it are of the last century"
+        )
     return lines
 
 
@@ -89,13 +107,21 @@ def _decimal(tables: list[TableGuess]) -> list[str]:
     commas, points = sum(c.decimal_commas for c in numbers), sum(c.decimal_points for c in numbers)
     thousands = sum(c.thousands_commas for c in numbers)
     if commas and not points:
-        return [f'decimal: ","                  # {commas:,} numbers have a decimal comma, none a decimal point']
+        return [
+            f'decimal: ","                  # {commas:,} numbers have a decimal comma, none a decimal point'
+        ]
     if commas:
-        return [f"# decimal: ?                  # {commas:,} numbers look like decimal commas, {points:,} like decimal points; state it for each export"]
+        return [
+            f"# decimal: ?                  # {commas:,} numbers look like decimal commas, {points:,} like decimal points; state it for each export"
+        ]
     if thousands and points:
-        return [f'decimal: "."                  # {thousands:,} numbers such as 1,234 beside {points:,} with a decimal point']
+        return [
+            f'decimal: "."                  # {thousands:,} numbers such as 1,234 beside {points:,} with a decimal point'
+        ]
     if thousands:
-        return [f"# decimal: ?                  # {thousands:,} numbers such as 1,234: one and a quarter, or a thousand? Until it is stated they are rejected"]
+        return [
+            f"# decimal: ?                  # {thousands:,} numbers such as 1,234: one and a quarter, or a thousand? Until it is stated they are rejected"
+        ]
     return []
 
 
@@ -106,11 +132,14 @@ def _missing(tables: list[TableGuess]) -> list[str]:
             if column.kind != "identifier":
                 for mark, n in column.suspects.items():
                     marks.setdefault(mark, []).append(f"{column.name} ({n:,})")
-    return ["missing: []", *(
-        f"# does {_scalar(mark, quoted=True)} mean not known? Then write it here, or under missing of: {', '.join(where[:5])}"
-        f"{' …' if len(where) > 5 else ''}"
-        for mark, where in marks.items()
-    )]
+    return [
+        "missing: []",
+        *(
+            f"# does {_scalar(mark, quoted=True)} mean not known? Then write it here, or under missing of: {', '.join(where[:5])}"
+            f"{' …' if len(where) > 5 else ''}"
+            for mark, where in marks.items()
+        ),
+    ]
 
 
 def _codes(tables: list[TableGuess]) -> list[str]:
@@ -121,7 +150,9 @@ def _codes(tables: list[TableGuess]) -> list[str]:
         for table in tables:
             for word, n in table.unknown_words.get(kind, {}).items():
                 unknown[word] = unknown.get(word, 0) + n
-        words = [w for w, n in sorted(unknown.items(), key=lambda item: -item[1]) if n >= FEWEST_SHOWN][:MAX_WORDS_TOLD]
+        words = [w for w, n in sorted(unknown.items(), key=lambda item: -item[1]) if n >= FEWEST_SHOWN][
+            :MAX_WORDS_TOLD
+        ]
         if unknown:
             told.append(
                 f"#   {kind}:                   # {len(unknown)} names that the catalogue does not know, or that have"
@@ -129,11 +160,22 @@ def _codes(tables: list[TableGuess]) -> list[str]:
             )
             told += [f"#     {_scalar(w)}: {_suggestion(kind, w)}" for w in words]
             if len(unknown) > len(words):
-                told.append(f"#     …                       # and {len(unknown) - len(words)} more, or rarer than {FEWEST_SHOWN} rows")
-    for kind, tables_of_words, columns in (("sex", ("sex_codes", "sex_text"), _mapped(tables, "patients", "sex")),
-                                 ("follow_up_status", ("follow_up_status", "status_text"), _mapped(tables, "follow_up", "status"))):
+                told.append(
+                    f"#     …                       # and {len(unknown) - len(words)} more, or rarer than {FEWEST_SHOWN} rows"
+                )
+    for kind, tables_of_words, columns in (
+        ("sex", ("sex_codes", "sex_text"), _mapped(tables, "patients", "sex")),
+        ("follow_up_status", ("follow_up_status", "status_text"), _mapped(tables, "follow_up", "status")),
+    ):
         known = catalogue.words(*tables_of_words)
-        texts = list(dict.fromkeys(w for c in columns for w, n in c.values.items() if w.lower() not in known and n >= FEWEST_SHOWN))
+        texts = list(
+            dict.fromkeys(
+                w
+                for c in columns
+                for w, n in c.values.items()
+                if w.lower() not in known and n >= FEWEST_SHOWN
+            )
+        )
         if texts:
             told.append(f"#   {kind}: {{{', '.join(f'{_scalar(w, quoted=True)}: ?' for w in texts[:10])}}}")
     return ["# codes:", *told] if told else []
@@ -155,11 +197,19 @@ def _suggestion(kind: str, word: str) -> str:
 
 # one table
 
+
 def _export(found: TableGuess) -> Iterator[str]:
     table = found.table
-    alike = f" in {table.alike} {'sheets' if table.sheet is not None else 'files'} alike" if table.alike > 1 else ""
-    yield f"  # {table.rows:,} rows{alike}" + (f", {table.malformed:,} of them malformed" if table.malformed else "") + (
-        f"; {table.format}" + (f", {table.encoding}" if table.encoding else ""))
+    alike = (
+        f" in {table.alike} {'sheets' if table.sheet is not None else 'files'} alike"
+        if table.alike > 1
+        else ""
+    )
+    yield (
+        f"  # {table.rows:,} rows{alike}"
+        + (f", {table.malformed:,} of them malformed" if table.malformed else "")
+        + (f"; {table.format}" + (f", {table.encoding}" if table.encoding else ""))
+    )
     if redcap_like := table.where is not None:
         yield "  - like: records"
     yield f"  {' ' if redcap_like else '-'} file: {_scalar(table.file)}"
@@ -194,14 +244,21 @@ def _texts(texts: tuple[str | None, ...]) -> str:
 
 
 def _entity(found: TableGuess, entity: str) -> tuple[list[str], set[str]]:
-    """The lines of one entity, and the columns in them; none when it has no patient or nothing but its keys."""
+    """The lines of one entity, and the columns in them; none when it has no patient or nothing but its
+    keys.
+    """
     own = [g for g in found.guesses if g.place[0] == entity and g.is_certain]
     keys = [g for g in own if g.place[1:] in (("patient_id",), ("visit_id",), ("hospital_id",))]
     fields = [g for g in own if len(g.place) == 2 and g not in keys]
     values = [g for g in own if len(g.place) == 3]
     if not (fields or values) or (not _has_key(keys) and any(_has_key([g]) for g in found.guesses)):
         return [], set()  # nothing but its keys; or its rows name a patient, but not with certainty
-    needed = {"observations": ("concept", "value"), "antibodies": ("antibody", "result"), "events": ("event",), "treatments": ("treatment",)}
+    needed = {
+        "observations": ("concept", "value"),
+        "antibodies": ("antibody", "result"),
+        "events": ("event",),
+        "treatments": ("treatment",),
+    }
     named = {g.place[1] for g in fields}
     long = entity in needed and all(n in named for n in needed[entity])
     if entity in needed and not long and not values:
@@ -216,7 +273,9 @@ def _entity(found: TableGuess, entity: str) -> tuple[list[str], set[str]]:
         lines.append(_line(f"      {guess.place[1]}: {_scalar(guess.column)}", guess))
     dated = RECORD_DATES.get(entity, ("",))[0]
     if dated and dated not in named and not any(g.place[1] == "visit_id" for g in keys):
-        lines.append(f"      #? {dated}: ?  # no header names its date; without one, or an offset, its rows are rejected")
+        lines.append(
+            f"      #? {dated}: ?  # no header names its date; without one, or an offset, its rows are rejected"
+        )
     if values and not long:
         lines.append("      values:")
         lines += [_line(f"        {g.place[2]}: {_source(g)}", g, _unit_doubt(found, g)) for g in values]
@@ -267,7 +326,9 @@ def _unit_doubt(found: TableGuess, guess: Guess) -> str:
         return ""
     if not catalogue.has_unit(guess.place[2]):
         return ""
-    return f"unit? The header tells none; canonical is {catalogue.concepts()[guess.place[2]]['unit_canonical']}"
+    return (
+        f"unit? The header tells none; canonical is {catalogue.concepts()[guess.place[2]]['unit_canonical']}"
+    )
 
 
 def _line(text: str, guess: Guess, doubt: str = "") -> str:

@@ -1,10 +1,11 @@
 """What each column of a sample means, with a confidence between 0 and 1.
 
-Belongs here: matching headers and words to the catalogue and to the names of fields (`header_names.csv`). Does not belong here: values
-(`profile.py`), YAML (`draft.py`).
+Belongs here: matching headers and words to the catalogue and to the names of fields (`header_names.csv`).
+Does not belong here: values (`profile.py`), YAML (`draft.py`).
 
-A header that is a name of the catalogue, in the normal form of the seeds' README, matches with 1.00; a column whose values contradict
-it loses. A header that is only like a name (difflib's ratio) never reaches CERTAIN, whatever the ratio: it is a suggestion.
+A header that is a name of the catalogue, in the normal form of the seeds' README, matches with 1.00; a column
+whose values contradict it loses. A header that is only like a name (difflib's ratio) never reaches CERTAIN,
+whatever the ratio: it is a suggestion.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ CERTAIN = 0.95
 SHORTEST_LIKE = 5
 LIKE = 0.75  # the least ratio that is worth a suggestion
 LIKE_SHORT, SHORT = 0.85, 8  # the same for a header of fewer letters: one letter in five is another word
-KNOWN_WORDS = 0.5  # share of a column's rows that name tests, antibodies, events or drugs: then it is such a column
+KNOWN_WORDS = (
+    0.5  # share of a column's rows that name tests, antibodies, events or drugs: then it is such a column
+)
 STATUS_WORDS = 0.9
 LONG = {  # kind of names: entity, field that holds the name, role of the header
     "concepts": ("observations", "concept", "concept"),
@@ -32,7 +35,10 @@ LONG = {  # kind of names: entity, field that holds the name, role of the header
     "treatments": ("treatments", "treatment", "treatment"),
 }
 BESIDE = {  # roles of columns beside one that is headed as a name: then its words need not be known
-    "concepts": {"value"}, "antibodies": {"value"}, "events": {"event_date"}, "treatments": {"start_date", "dose"},
+    "concepts": {"value"},
+    "antibodies": {"value"},
+    "events": {"event_date"},
+    "treatments": {"start_date", "dose"},
 }
 WIDE = {"concepts": "observations", "antibodies": "antibodies", "events": "events"}
 RECORD_DATES = {  # entity: its date, and the headers that may name it, the likeliest first
@@ -44,14 +50,32 @@ RECORD_DATES = {  # entity: its date, and the headers that may name it, the like
     "treatments": ("start_date", ("start_date",)),
 }
 RECORD_OFFSETS = {
-    "visits": "visit_offset", "observations": "observed_offset", "antibodies": "tested_offset", "events": "event_offset",
-    "follow_up": "last_seen_offset", "treatments": "start_offset",
+    "visits": "visit_offset",
+    "observations": "observed_offset",
+    "antibodies": "tested_offset",
+    "events": "event_offset",
+    "follow_up": "last_seen_offset",
+    "treatments": "start_offset",
 }
-PATIENT_FIELDS = ("sex", "birth_date", "birth_year", "onset_date", "diagnosis_date", "origin_date", "age_at_onset", "disease_duration", "diagnosis")
+PATIENT_FIELDS = (
+    "sex",
+    "birth_date",
+    "birth_year",
+    "onset_date",
+    "diagnosis_date",
+    "origin_date",
+    "age_at_onset",
+    "disease_duration",
+    "diagnosis",
+)
 FIELDS_OF = {
     "visits": {"visit_end_date": "visit_end_date", "visit_label": "visit_label"},
     "observations": {
-        "value": "value", "comparator": "comparator", "unit": "unit", "reference_range": "reference_range", "reference_high": "reference_high",
+        "value": "value",
+        "comparator": "comparator",
+        "unit": "unit",
+        "reference_range": "reference_range",
+        "reference_high": "reference_high",
     },
     "antibodies": {"value": "result", "assay": "assay", "cut_off": "cut_off"},
     "events": {"detail": "detail", "event_status": "status"},
@@ -88,7 +112,9 @@ class TableGuess:
 
 
 def guess_table(table: TableProfile) -> TableGuess:
-    """Every guess on a table's columns; a column may feed several entities, or have several doubtful guesses."""
+    """Every guess on a table's columns; a column may feed several entities, or have several doubtful
+    guesses.
+    """
     found = TableGuess(table)
     entities = _long(table, found) | _wide(table, found)
     entities |= _patients(table, found) | _visits(table, found, entities) | _follow_up(table, found, entities)
@@ -102,6 +128,7 @@ def guess_table(table: TableProfile) -> TableGuess:
 
 
 # entities
+
 
 def _long(table: TableProfile, found: TableGuess) -> set[str]:
     """A table in which one column names tests, antibodies, events or drugs, row by row."""
@@ -123,9 +150,14 @@ def _long(table: TableProfile, found: TableGuess) -> set[str]:
         needs = {"observations": "value", "antibodies": "value"}.get(entity)
         if needs and not any(c.role == needs for c in table.columns):
             continue
-        found.guesses.append(Guess(
-            column.name, (entity, name), 1.0 if is_named else 0.9, f"{share:.0%} of its rows name {kind} of the catalogue"
-        ))
+        found.guesses.append(
+            Guess(
+                column.name,
+                (entity, name),
+                1.0 if is_named else 0.9,
+                f"{share:.0%} of its rows name {kind} of the catalogue",
+            )
+        )
         found.unknown_words[kind] = {
             w: n for w, n in column.values.items() if not catalogue.is_name(kind, w) or _is_asked(kind, w)
         }
@@ -166,21 +198,37 @@ def _wide_guess(column: ColumnProfile) -> Guess | None:
         kind, name = exact[0]
         fits = _fits(kind, name, column)
         confidence = {True: 1.0, None: 0.9, False: 0.6}[fits]
-        why = {True: "its header is a name of the catalogue", None: "its header is a name of the catalogue; no value to see",
-               False: "its header is a name of the catalogue, its values do not look like it"}[fits]
+        why = {
+            True: "its header is a name of the catalogue",
+            None: "its header is a name of the catalogue; no value to see",
+            False: "its header is a name of the catalogue, its values do not look like it",
+        }[fits]
         unit = column.unit if kind == "concepts" and column.unit in catalogue.units() else ""
         if unit and not catalogue.converts(name, unit):
-            confidence, why = 0.7, f"its header is a name of the catalogue, but no rule leads from {unit} to its unit"
+            confidence, why = (
+                0.7,
+                f"its header is a name of the catalogue, but no rule leads from {unit} to its unit",
+            )
         return Guess(column.name, (WIDE[kind], "values", name), confidence, why, unit)
     if column.role:
         return None
     kinds = ("concepts",) if column.kind == "number" else ("events", "antibodies", "concepts")
-    nearest = [n for k in kinds if (n := _nearest(k, column.header)) is not None and _fits(k, n[2], column) is not False]
+    nearest = [
+        n
+        for k in kinds
+        if (n := _nearest(k, column.header)) is not None and _fits(k, n[2], column) is not False
+    ]
     if not nearest:
         return None
     near = max(nearest, key=lambda n: n[0])
     ratio, kind, name, word = near
-    return Guess(column.name, (WIDE[kind], "values", name), min(ratio, 0.9), f'like "{word}"', column.unit if kind == "concepts" else "")
+    return Guess(
+        column.name,
+        (WIDE[kind], "values", name),
+        min(ratio, 0.9),
+        f'like "{word}"',
+        column.unit if kind == "concepts" else "",
+    )
 
 
 def _fits(kind: str, name: str, column: ColumnProfile) -> bool | None:
@@ -217,13 +265,18 @@ def _visits(table: TableProfile, found: TableGuess, entities: set[str]) -> set[s
 
 
 def _follow_up(table: TableProfile, found: TableGuess, entities: set[str]) -> set[str]:
-    return {"follow_up"} if any(c.role == "contact_date" and c.kind == "date" for c in table.columns) else set()
+    return (
+        {"follow_up"} if any(c.role == "contact_date" and c.kind == "date" for c in table.columns) else set()
+    )
 
 
 # fields
 
+
 def _other_fields(table: TableProfile, found: TableGuess, entity: str) -> None:
-    is_wide = not any(g.place == (entity, LONG[k][1]) for k in LONG for g in found.guesses if LONG[k][0] == entity)
+    is_wide = not any(
+        g.place == (entity, LONG[k][1]) for k in LONG for g in found.guesses if LONG[k][0] == entity
+    )
     for role, name in FIELDS_OF.get(entity, {}).items():
         if is_wide and entity in WIDE.values():
             continue
@@ -231,10 +284,19 @@ def _other_fields(table: TableProfile, found: TableGuess, entity: str) -> None:
             if column.role == role:
                 fits, why = _field_fits(role, column)
                 found.guesses.append(Guess(column.name, (entity, name), 1.0 if fits else 0.7, why))
-    if entity == "observations" and not is_wide and not any(g.place == ("observations", "unit") for g in found.guesses):
+    if (
+        entity == "observations"
+        and not is_wide
+        and not any(g.place == ("observations", "unit") for g in found.guesses)
+    ):
         for column in table.columns:
-            if share_of(column.values, set(catalogue.units()), lower=False) >= 0.8 and column.kind in ("words", "text"):
-                found.guesses.append(Guess(column.name, ("observations", "unit"), 0.85, "its values are units"))
+            if share_of(column.values, set(catalogue.units()), lower=False) >= 0.8 and column.kind in (
+                "words",
+                "text",
+            ):
+                found.guesses.append(
+                    Guess(column.name, ("observations", "unit"), 0.85, "its values are units")
+                )
 
 
 def _field_fits(role: str, column: ColumnProfile) -> tuple[bool, str]:
@@ -244,7 +306,10 @@ def _field_fits(role: str, column: ColumnProfile) -> tuple[bool, str]:
             return False, f"{named}; {column.exchanged}"
         return column.kind == "date", named if column.kind == "date" else f"{named}, its values are no dates"
     if role in NUMBERED:
-        return column.kind == "number", named if column.kind == "number" else f"{named}, its values are no numbers"
+        return (
+            column.kind == "number",
+            named if column.kind == "number" else f"{named}, its values are no numbers",
+        )
     if role == "sex":
         share = share_of(column.values, catalogue.words("sex_codes", "sex_text"))
         return True, named if share >= STATUS_WORDS else f"{named}; say under codes.sex what its words mean"
@@ -257,15 +322,22 @@ def _record_date(table: TableProfile, found: TableGuess, entity: str) -> None:
     if entity not in RECORD_DATES:
         return
     found.guesses += [
-        Guess(c.name, ("?", RECORD_OFFSETS[entity]), 0.7, f"days from the patient's day 0? Then {{column: {c.name}, offset_unit: days}}")
-        for c in table.columns if c.role == "offset" and c.kind == "number"
+        Guess(
+            c.name,
+            ("?", RECORD_OFFSETS[entity]),
+            0.7,
+            f"days from the patient's day 0? Then {{column: {c.name}, offset_unit: days}}",
+        )
+        for c in table.columns
+        if c.role == "offset" and c.kind == "number"
     ]
     name, roles = RECORD_DATES[entity]
     dates = [c for c in table.columns if c.kind == "date"]
     for role in roles:
         if named := [c for c in dates if c.role == role]:
             found.guesses += [
-                Guess(c.name, (entity, name), 0.7, f"its header names the date; {c.exchanged}") if c.exchanged
+                Guess(c.name, (entity, name), 0.7, f"its header names the date; {c.exchanged}")
+                if c.exchanged
                 else Guess(c.name, (entity, name), 1.0, "its header names the date")
                 for c in named
             ]
@@ -275,26 +347,54 @@ def _record_date(table: TableProfile, found: TableGuess, entity: str) -> None:
         only = len(dates) == 1
         confidence = CERTAIN if only and not column.exchanged else 0.7
         why = "the only date" if only else "one of several dates"
-        found.guesses.append(Guess(column.name, (entity, name), confidence, f"{why}; {column.exchanged}" if column.exchanged else why))
+        found.guesses.append(
+            Guess(
+                column.name,
+                (entity, name),
+                confidence,
+                f"{why}; {column.exchanged}" if column.exchanged else why,
+            )
+        )
 
 
 def _keys(table: TableProfile, found: TableGuess, entities: set[str]) -> None:
     """Who and which visit: the same column in each entity of the table."""
-    by_role = {role: [c for c in table.columns if c.role == role] for role in ("patient_id", "bare_id", "visit_id", "hospital_id")}
-    named = [c for c in by_role["patient_id"] if c.distinct > 1] or by_role["patient_id"]  # one id in all rows is the study's
+    by_role = {
+        role: [c for c in table.columns if c.role == role]
+        for role in ("patient_id", "bare_id", "visit_id", "hospital_id")
+    }
+    named = [c for c in by_role["patient_id"] if c.distinct > 1] or by_role[
+        "patient_id"
+    ]  # one id in all rows is the study's
     patients = [(c, 1.0, "its header names the patient") for c in named]
     if not patients and not by_role["visit_id"]:
         says_who = "patients" in entities
-        patients = [(c, CERTAIN if says_who else 0.7, "the only id" + (", beside sex or birth" if says_who else "")) for c in by_role["bare_id"]]
+        patients = [
+            (c, CERTAIN if says_who else 0.7, "the only id" + (", beside sex or birth" if says_who else ""))
+            for c in by_role["bare_id"]
+        ]
     for column, confidence, why in patients:
         confidence = confidence if len(patients) == 1 else 0.7
-        found.guesses += [Guess(column.name, (entity, "patient_id"), confidence, why) for entity in sorted(entities) or ["?"]]
+        found.guesses += [
+            Guess(column.name, (entity, "patient_id"), confidence, why)
+            for entity in sorted(entities) or ["?"]
+        ]
     for column in by_role["visit_id"]:
         with_visits = sorted(entities & {"visits", "observations", "antibodies", "events"})
-        found.guesses += [Guess(column.name, (e, "visit_id"), 1.0, "its header names the visit") for e in with_visits]
+        found.guesses += [
+            Guess(column.name, (e, "visit_id"), 1.0, "its header names the visit") for e in with_visits
+        ]
     for column in by_role["hospital_id"]:
         if column.distinct > 1:
-            found.guesses += [Guess(column.name, (e, "hospital_id"), 1.0, "its header names the hospital, and there are several") for e in sorted(entities)]
+            found.guesses += [
+                Guess(
+                    column.name,
+                    (e, "hospital_id"),
+                    1.0,
+                    "its header names the hospital, and there are several",
+                )
+                for e in sorted(entities)
+            ]
 
 
 def _rest(table: TableProfile, found: TableGuess) -> None:
@@ -306,23 +406,37 @@ def _rest(table: TableProfile, found: TableGuess) -> None:
         elif not found.of(column.name):
             role = column.role
             if role == "ignored":
-                found.guesses.append(Guess(column.name, ("ignored",), 1.0, "a remark, a flag or a laboratory's own number"))
+                found.guesses.append(
+                    Guess(column.name, ("ignored",), 1.0, "a remark, a flag or a laboratory's own number")
+                )
             elif role and role != "offset":
-                found.guesses.append(Guess(column.name, ("?", role), 0.5, "its header names this field, but the table has no entity for it"))
+                found.guesses.append(
+                    Guess(
+                        column.name,
+                        ("?", role),
+                        0.5,
+                        "its header names this field, but the table has no entity for it",
+                    )
+                )
             elif near := _nearest_role(column.header):
-                found.guesses.append(Guess(column.name, ("?", near[1]), min(near[0], 0.9), f'like "{near[2]}"'))
+                found.guesses.append(
+                    Guess(column.name, ("?", near[1]), min(near[0], 0.9), f'like "{near[2]}"')
+                )
 
 
 def _without_rivals(guesses: list[Guess]) -> list[Guess]:
     """Two columns for one place cannot both be certain."""
     counts = Counter(g.place for g in guesses if g.is_certain and len(g.place) > 1)
     return [
-        Guess(g.column, g.place, 0.7, f"{g.why}; so does another column", g.unit) if g.is_certain and counts[g.place] > 1 else g
+        Guess(g.column, g.place, 0.7, f"{g.why}; so does another column", g.unit)
+        if g.is_certain and counts[g.place] > 1
+        else g
         for g in guesses
     ]
 
 
 # likeness
+
 
 def known_share(kind: str, values: dict[str, int]) -> float:
     return _share(values, lambda v: catalogue.is_name(kind, v))

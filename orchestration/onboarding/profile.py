@@ -1,7 +1,8 @@
 """What the columns of a sample hold: kinds, formats, marks and units, counted.
 
-Belongs here: looking at values. Nothing of a value leaves this package but its counts, formats, units, and the words of columns
-that hold a few words over and over; of a column that looks like an identifier not even those.
+Belongs here: looking at values. Nothing of a value leaves this package but its counts, formats, units, and
+the words of columns that hold a few words over and over; of a column that looks like an identifier not even
+those.
 """
 
 from __future__ import annotations
@@ -32,23 +33,52 @@ MOST = 0.95  # of a column's filled cells: enough to call it a date or a number
 FEW_WORDS = 20  # distinct texts: a column of words, not of prose or names
 FEW_NAMES = 5  # distinct texts: fewer are words, whatever they look like
 FEWEST_SHOWN = 5  # a word that stands in fewer rows is counted, not shown
-PARTIAL_FORMATS = ("%Y-%m", "%Y/%m", "%Y.%m", "%Y年%m月", "%m/%Y", "%m.%Y", "%Y")  # read as dates only beside whole ones
+PARTIAL_FORMATS = (
+    "%Y-%m",
+    "%Y/%m",
+    "%Y.%m",
+    "%Y年%m月",
+    "%m/%Y",
+    "%m.%Y",
+    "%Y",
+)  # read as dates only beside whole ones
 NUMBER = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?\s*(?:[HhLl]{1,2}|[↑↓*])?\s*")
 _SIGN = r"\s*[<>≤≥=]*\s*[+-]?"
 DECIMAL_COMMA = re.compile(_SIGN + r"(?:\d{1,3}(?:\.\d{3})+,\d+|\d+,(?:\d{1,2}|\d{4,})|0,\d+)\s*")
 DECIMAL_POINT = re.compile(_SIGN + r"(?:\d{1,3}(?:,\d{3})+|\d+)\.\d+\s*")
 THOUSANDS_COMMA = re.compile(_SIGN + r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?\s*")
-SUSPECTS = ("-1", "-9", "-99", "-999", "99", "999", "9999", "-", "--", "/", "\\", "x", "X", "n.b.", "k.A.", "未做", "未查", "未测")
+SUSPECTS = (
+    "-1",
+    "-9",
+    "-99",
+    "-999",
+    "99",
+    "999",
+    "9999",
+    "-",
+    "--",
+    "/",
+    "\\",
+    "x",
+    "X",
+    "n.b.",
+    "k.A.",
+    "未做",
+    "未查",
+    "未测",
+)
 PATIENT_DATES = {"birth_date", "birth_year", "onset_date", "diagnosis_date", "visit_date", "origin_date"}
 SHAPES = {  # of identifiers
     "an identity number": re.compile(r"\d{17}[\dXx]|\d{3}-\d{2}-\d{4}"),
     "a telephone number": re.compile(r"(?:\+\d{1,3}[- ]?)?[01]\d{9,10}|0\d{2,4}[-/ ]\d{5,8}"),
     "a patient's or document's code": re.compile(r"[A-Za-z]{0,4}[-_ ]?\d{3,12}"),
     "an e-mail address": re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}"),
-    "a person's name": re.compile(r"[赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕张孔曹严华金魏陶姜谢邹苏潘葛范彭郎鲁韦马方俞任袁柳唐罗薛雷贺倪汤"
-                                  r"滕殷毕郝安常于傅康伍余元顾孟黄穆萧尹姚邵汪毛狄戴宋庞熊纪舒屈项祝董梁杜阮蓝闵季贾江童郭梅林刁钟徐邱骆高夏蔡田樊胡凌"
-                                  r"霍万柯卢莫房丁邓郁洪包左石崔吉龚程邢裴陆荣翁段富巫焦侯全班仰秋仲伊宫宁仇栾甘厉祖武符刘景詹龙叶黎白蒲赖卓乔闻党翟"
-                                  r"谭劳姬申扶冉桑桂牛寿边燕冀温庄晏柴瞿阎连习容向古易廖耿匡文寇广欧][\u4e00-\u9fff]{1,2}"),
+    "a person's name": re.compile(
+        r"[赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕张孔曹严华金魏陶姜谢邹苏潘葛范彭郎鲁韦马方俞任袁柳唐罗薛雷贺倪汤"
+        r"滕殷毕郝安常于傅康伍余元顾孟黄穆萧尹姚邵汪毛狄戴宋庞熊纪舒屈项祝董梁杜阮蓝闵季贾江童郭梅林刁钟徐邱骆高夏蔡田樊胡凌"
+        r"霍万柯卢莫房丁邓郁洪包左石崔吉龚程邢裴陆荣翁段富巫焦侯全班仰秋仲伊宫宁仇栾甘厉祖武符刘景詹龙叶黎白蒲赖卓乔闻党翟"
+        r"谭劳姬申扶冉桑桂牛寿边燕冀温庄晏柴瞿阎连习容向古易廖耿匡文寇广欧][\u4e00-\u9fff]{1,2}"
+    ),
 }
 
 
@@ -90,12 +120,16 @@ class ColumnProfile:
 
     @property
     def shown_words(self) -> str:
-        """The words of a column of few words, or the codes of one of few numbers, that are not rare, with their counts."""
+        """The words of a column of few words, or the codes of one of few numbers, that are not rare, with
+        their counts.
+        """
         if self.kind != "words" and not (self.kind == "number" and len(self.values) <= FEW_NAMES):
             return ""
         shown = [f"{text} ({n})" for text, n in self.values.items() if n >= FEWEST_SHOWN]
         rare = len(self.values) - len(shown)
-        return ", ".join(shown) + (f", {rare} in fewer than {FEWEST_SHOWN} rows" if rare else "").removeprefix(", " if not shown else "")
+        return ", ".join(shown) + (
+            f", {rare} in fewer than {FEWEST_SHOWN} rows" if rare else ""
+        ).removeprefix(", " if not shown else "")
 
 
 Where = dict[str, tuple[str | None, ...]]  # column to its texts, null a blank cell
@@ -110,7 +144,9 @@ class TableProfile:
     rows: int
     malformed: int
     columns: tuple[ColumnProfile, ...]
-    where: Where | None = None  # REDCap: the rows of one repeating instrument, or of events that fill the same columns
+    where: Where | None = (
+        None  # REDCap: the rows of one repeating instrument, or of events that fill the same columns
+    )
     shape: Shape = AS_IT_IS
     alike: int = 1  # tables of the sample that are this one
 
@@ -139,29 +175,51 @@ def look_at(path: Path) -> SampleProfile:
     Of a folder of deliveries the last one is looked at.
     """
     path = path.resolve()
-    if path.is_dir() and not any(p.is_file() for p in path.iterdir()) and (inner := sorted(p for p in path.iterdir() if p.is_dir())):
+    if (
+        path.is_dir()
+        and not any(p.is_file() for p in path.iterdir())
+        and (inner := sorted(p for p in path.iterdir() if p.is_dir()))
+    ):
         path = inner[-1]
-    files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith((".", "_"))) if path.is_dir() else [path]
+    files = (
+        sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith((".", "_")))
+        if path.is_dir()
+        else [path]
+    )
     named = [(file, file.relative_to(path).as_posix() if path.is_dir() else file.name) for file in files]
     with tempfile.TemporaryDirectory(prefix="profile-") as workdir, duckdb.connect() as connection:
         sample = open_sample(named, Path(workdir), connection)
         dictionary = redcap.dictionary([found.table for found in sample.tables], connection)
         tables = [
             replace(
-                part, file=_file_pattern([file for file, _ in found.places], sample), sheet=_sheet_pattern(found.places, sample),
-                shape=found.shape, alike=len(found.places),
-                columns=tuple(replace(c, name=told_column(c.name, found.table.columns)) for c in part.columns),
+                part,
+                file=_file_pattern([file for file, _ in found.places], sample),
+                sheet=_sheet_pattern(found.places, sample),
+                shape=found.shape,
+                alike=len(found.places),
+                columns=tuple(
+                    replace(c, name=told_column(c.name, found.table.columns)) for c in part.columns
+                ),
             )
-            for found in sample.tables if not redcap.is_dictionary(found.table) for part in _parts(found.table, connection, dictionary)
+            for found in sample.tables
+            if not redcap.is_dictionary(found.table)
+            for part in _parts(found.table, connection, dictionary)
         ]
-    prose = [(_file_pattern([file], sample), _sheet_pattern(((file, sheet),), sample)) for file, sheet in sample.prose]
-    return SampleProfile(tables, prose, [told_fault(fault, _file_pattern([name], sample)) for name, fault in sample.faults])
+    prose = [
+        (_file_pattern([file], sample), _sheet_pattern(((file, sheet),), sample))
+        for file, sheet in sample.prose
+    ]
+    return SampleProfile(
+        tables, prose, [told_fault(fault, _file_pattern([name], sample)) for name, fault in sample.faults]
+    )
 
 
 def _file_pattern(names: list[str], sample: Sample) -> str:
     """What a draft calls the files of one table; a dictionary and what could not be read are files too."""
     everything = [file for found in sample.tables for file, _ in found.places]
-    return pattern_of(list(dict.fromkeys(names)), [*everything, *(name for name, _ in sample.faults)], has_suffix=True)
+    return pattern_of(
+        list(dict.fromkeys(names)), [*everything, *(name for name, _ in sample.faults)], has_suffix=True
+    )
 
 
 def _sheet_pattern(places: tuple[tuple[str, str | None], ...], sample: Sample) -> str | None:
@@ -175,9 +233,13 @@ def _sheet_pattern(places: tuple[tuple[str, str | None], ...], sample: Sample) -
     return pattern_of(list(dict.fromkeys(names)), others, has_suffix=False)
 
 
-def _parts(table: SourceTable, connection: duckdb.DuckDBPyConnection, dictionary: redcap.Dictionary) -> Iterator[TableProfile]:
+def _parts(
+    table: SourceTable, connection: duckdb.DuckDBPyConnection, dictionary: redcap.Dictionary
+) -> Iterator[TableProfile]:
     """The table, or parts of a REDCap export, each as a table of the columns that its rows fill."""
-    connection.execute(f"create or replace temp table sample as select * from ({table.relation}) limit {ROWS_LOOKED_AT}")
+    connection.execute(
+        f"create or replace temp table sample as select * from ({table.relation}) limit {ROWS_LOOKED_AT}"
+    )
     if not redcap.is_data(table):
         yield _table(table, connection, "true", dictionary, None)
         return
@@ -185,14 +247,20 @@ def _parts(table: SourceTable, connection: duckdb.DuckDBPyConnection, dictionary
     parts = []
     for where in _redcap_parts(table, connection):
         part = _table(table, connection, _rows_where(table, where), dictionary, where)
-        parts.append(replace(part, columns=tuple(c for c in part.columns if c.kind != "blank" and not redcap.is_own(c.name))))
+        parts.append(
+            replace(
+                part,
+                columns=tuple(c for c in part.columns if c.kind != "blank" and not redcap.is_own(c.name)),
+            )
+        )
         seen |= {c.name for c in parts[-1].columns}
     blank = tuple(c for c in part.columns if c.name not in seen and not redcap.is_own(c.name))
     yield from (replace(parts[0], columns=(*parts[0].columns, *blank)), *parts[1:])
 
 
 def _redcap_parts(table: SourceTable, connection: duckdb.DuckDBPyConnection) -> list[Where]:
-    """Rows that belong together: of events that fill the same columns, as they come; and of each repeating instrument.
+    """Rows that belong together: of events that fill the same columns, as they come; and of each repeating
+    instrument.
 
     A follow-up without sex or date of birth would else feed the patients' table a row of blanks.
     """
@@ -202,8 +270,12 @@ def _redcap_parts(table: SourceTable, connection: duckdb.DuckDBPyConnection) -> 
     once = "true"
     if redcap.INSTRUMENT in cell:
         once = f"{cell[redcap.INSTRUMENT]} is null"
-        instruments = [i for (i,) in connection.execute(
-            f"select distinct {cell[redcap.INSTRUMENT]} from sample where not ({once}) order by 1").fetchall()]
+        instruments = [
+            i
+            for (i,) in connection.execute(
+                f"select distinct {cell[redcap.INSTRUMENT]} from sample where not ({once}) order by 1"
+            ).fetchall()
+        ]
     if redcap.EVENT in cell:
         filled = ", ".join(f"count({c}) > 0" for name, c in cell.items() if not redcap.is_own(name))
         together: dict[tuple[bool, ...], list[str | None]] = {}
@@ -224,26 +296,44 @@ def _rows_where(table: SourceTable, where: Where) -> str:
     tests = []
     for column, texts in where.items():
         cell = f"c{table.columns.index(column)}"
-        tests.append(" or ".join(f"{cell} is null" if t is None else f"{cell} = '{t.replace(chr(39), chr(39) * 2)}'" for t in texts))
+        tests.append(
+            " or ".join(
+                f"{cell} is null" if t is None else f"{cell} = '{t.replace(chr(39), chr(39) * 2)}'"
+                for t in texts
+            )
+        )
     return " and ".join(f"({test})" for test in tests) or "true"
 
 
 def _table(
-    table: SourceTable, connection: duckdb.DuckDBPyConnection, rows: str, dictionary: redcap.Dictionary,
+    table: SourceTable,
+    connection: duckdb.DuckDBPyConnection,
+    rows: str,
+    dictionary: redcap.Dictionary,
     where: Where | None,
 ) -> TableProfile:
     count = connection.execute(f"select count(*) from sample where {rows}").fetchall()[0][0]
     columns = tuple(
-        _column(connection, i, name, rows, dictionary.get(name), name in table.date_cells) for i, name in enumerate(table.columns)
+        _column(connection, i, name, rows, dictionary.get(name), name in table.date_cells)
+        for i, name in enumerate(table.columns)
     )
     total = count if where or count < min(table.rows, ROWS_LOOKED_AT) else table.rows
-    return TableProfile(table.file, table.sheet, table.format, table.encoding, total, len(table.malformed), columns, where)
+    return TableProfile(
+        table.file, table.sheet, table.format, table.encoding, total, len(table.malformed), columns, where
+    )
 
 
 def _column(
-    connection: duckdb.DuckDBPyConnection, i: int, name: str, rows: str, entry: redcap.Entry | None, has_date_cells: bool = False
+    connection: duckdb.DuckDBPyConnection,
+    i: int,
+    name: str,
+    rows: str,
+    entry: redcap.Entry | None,
+    has_date_cells: bool = False,
 ) -> ColumnProfile:
-    filled, distinct = connection.execute(f"select count(c{i}), count(distinct c{i}) from sample where {rows}").fetchall()[0]
+    filled, distinct = connection.execute(
+        f"select count(c{i}), count(distinct c{i}) from sample where {rows}"
+    ).fetchall()[0]
     counted = connection.execute(
         f"select trim(c{i}) as v, count(*) as n from sample where {rows} and c{i} is not null"
         f" group by 1 order by n desc, v limit {VALUES_LOOKED_AT}"
@@ -253,37 +343,66 @@ def _column(
     marks = {v: n for v, n in counted if v.lower() in catalogue.missing_marks()}
     values = {v: n for v, n in counted if v not in marks}
     label = entry.label if entry is not None else ""
-    common = {"name": name, "filled": filled, "distinct": distinct, "missing": marks, "unit": unit_in(label or name), "label": label}
-    why = "the data dictionary says so" if entry is not None and entry.is_identifier else identifier_by(label, values) or identifier_by(name, values)
+    common = {
+        "name": name,
+        "filled": filled,
+        "distinct": distinct,
+        "missing": marks,
+        "unit": unit_in(label or name),
+        "label": label,
+    }
+    why = (
+        "the data dictionary says so"
+        if entry is not None and entry.is_identifier
+        else identifier_by(label, values) or identifier_by(name, values)
+    )
     role = role_of(label) or role_of(name)
-    if why and not (role in PATIENT_DATES and entry is not None):  # REDCap's flag stands on dates too, which are wanted
+    if why and not (
+        role in PATIENT_DATES and entry is not None
+    ):  # REDCap's flag stands on dates too, which are wanted
         return ColumnProfile(**common, kind="identifier", why_identifier=why, values=values)
     if not values:
         return ColumnProfile(**common, kind="blank")
     total = sum(values.values())
     suspects = {v: n for v, n in values.items() if v in SUSPECTS}
     honest = {v: n for v, n in values.items() if v not in suspects} or values
-    formats = date_formats(honest, looks_dated=role.endswith("date") or _DATE_WORDS.search(label or name) is not None)
+    formats = date_formats(
+        honest, looks_dated=role.endswith("date") or _DATE_WORDS.search(label or name) is not None
+    )
     if formats:
         sign = sign_of(values, has_date_cells)
         return ColumnProfile(
-            **common, kind="date", formats=formats, suspects=suspects, values=values, exchanged=sign.sentence() if sign else ""
+            **common,
+            kind="date",
+            formats=formats,
+            suspects=suspects,
+            values=values,
+            exchanged=sign.sentence() if sign else "",
         )
     numbers = {v: n for v, n in honest.items() if NUMBER.fullmatch(v)}
     if sum(numbers.values()) >= MOST * sum(honest.values()):
         return ColumnProfile(
-            **common, kind="number", values=values, suspects=_odd(suspects, numbers),
+            **common,
+            kind="number",
+            values=values,
+            suspects=_odd(suspects, numbers),
             censored=sum(n for v, n in numbers.items() if v.lstrip()[0] in "<>≤≥"),
             decimal_commas=sum(n for v, n in numbers.items() if DECIMAL_COMMA.fullmatch(v)),
             decimal_points=sum(n for v, n in numbers.items() if DECIMAL_POINT.fullmatch(v)),
             thousands_commas=sum(n for v, n in numbers.items() if THOUSANDS_COMMA.fullmatch(v)),
         )
     kind = "words" if len(values) <= FEW_WORDS and total > len(values) else "text"
-    return ColumnProfile(**common, kind=kind, suspects={v: n for v, n in suspects.items() if not NUMBER.fullmatch(v)}, values=values)
+    return ColumnProfile(
+        **common,
+        kind=kind,
+        suspects={v: n for v, n in suspects.items() if not NUMBER.fullmatch(v)},
+        values=values,
+    )
 
 
 def _odd(suspects: dict[str, int], numbers: dict[str, int]) -> dict[str, int]:
     """Suspects that stand apart from a column's numbers: a sign that no other has, or far above them."""
+
     def size(text: str) -> float:
         try:
             return float(re.sub(r"[^\d.eE+-]", "", text.replace(",", ".")))
@@ -293,8 +412,12 @@ def _odd(suspects: dict[str, int], numbers: dict[str, int]) -> dict[str, int]:
     sizes = [size(v) for v in numbers]
     low, high = (min(sizes), max(sizes)) if sizes else (0.0, 0.0)
     return {
-        v: n for v, n in suspects.items()
-        if not NUMBER.fullmatch(v) or size(v) < 0 <= low or (size(v) >= 99 and size(v) > 5 * high) or numbers.keys() <= {"-1", "-9"}
+        v: n
+        for v, n in suspects.items()
+        if not NUMBER.fullmatch(v)
+        or size(v) < 0 <= low
+        or (size(v) >= 99 and size(v) > 5 * high)
+        or numbers.keys() <= {"-1", "-9"}
     }
 
 
@@ -305,13 +428,25 @@ _WEAK = ("%Y%m%d", "%Y%m%d%H%M%S", "%Y-%j")  # of digits that may be a number, u
 
 
 def date_formats(values: dict[str, int], looks_dated: bool) -> tuple[str, ...]:
-    """The fewest formats that read every value, most first; several that read the same are all given (a doubt)."""
+    """The fewest formats that read every value, most first; several that read the same are all given (a
+    doubt).
+    """
     total = sum(values.values())
     found = list(dict.fromkeys(f for v in list(values)[:500] for f in formats_of(v)))
-    found = [f for f in found if looks_dated or f not in _WEAK or (f == "%Y%m%d" and all(_reads(f, v) for v in values))]
-    found = [f for f in found if not f.startswith("%y") or not any(_reads(f, v) and _year(f, v) > date.today().year for v in values)]
+    found = [
+        f
+        for f in found
+        if looks_dated or f not in _WEAK or (f == "%Y%m%d" and all(_reads(f, v) for v in values))
+    ]
+    found = [
+        f
+        for f in found
+        if not f.startswith("%y") or not any(_reads(f, v) and _year(f, v) > date.today().year for v in values)
+    ]
     named = dict.fromkeys(f for v in list(values)[:500] for f in partial_formats_of(v))
-    partial = [f for f in (*PARTIAL_FORMATS, *named) if (found or looks_dated) and any(_reads(f, v) for v in values)]
+    partial = [
+        f for f in (*PARTIAL_FORMATS, *named) if (found or looks_dated) and any(_reads(f, v) for v in values)
+    ]
     reading = {f: {v for v in values if _reads(f, v)} for f in (*found, *partial)}
     for format in sorted(found, key=lambda f: -len(reading[f])):
         if sum(values[v] for v in reading[format]) >= MOST * total:
@@ -329,7 +464,9 @@ def date_formats(values: dict[str, int], looks_dated: bool) -> tuple[str, ...]:
 
 
 def is_ambiguous(formats: tuple[str, ...]) -> bool:
-    """Whether two of the formats read the same texts as different days: they differ in nothing but the order of year, month and day."""
+    """Whether two of the formats read the same texts as different days: they differ in nothing but the order
+    of year, month and day.
+    """
     shapes = [re.sub("%[Yymd]", "%?", f) for f in formats if {"%d", "%m"} <= set(re.findall("%[dm]", f))]
     return len(set(shapes)) < len(shapes)
 
@@ -350,9 +487,12 @@ def _all_serials(values: dict[str, int]) -> bool:
 
 # names
 
+
 @cache
 def header_roles() -> dict[str, str]:
-    """What a header in the normal form says of its column: ``patient_id``, ``sample_date``, ``identifier`` …"""
+    """What a header in the normal form says of its column: ``patient_id``, ``sample_date``, ``identifier``
+    …
+    """
     with HEADER_NAMES.open(encoding="utf-8", newline="") as handle:
         return {catalogue.normal(row["name"]): row["role"] for row in csv.DictReader(handle)}
 
@@ -388,18 +528,38 @@ def _split(header: str) -> tuple[str, str]:
 
 
 def unit_in(header: str) -> str:
-    """The unit that a header states, as it is spelled: ``CK (U/L)``, ``CK U/L``, ``CK / U/L``, ``铁蛋白ng/ml``."""
+    """The unit that a header states, as it is spelled: ``CK (U/L)``, ``CK U/L``, ``CK / U/L``,
+    ``铁蛋白ng/ml``.
+    """
     return _split(header)[1]
 
 
 def without_unit(header: str) -> str:
     base = _split(header)[0]
     found = _BRACKETED.match(base)
-    return found[1] if found and found[1] and base == header and found[2] in ("岁", "月", "年", "天", "years", "months", "days") else base
+    return (
+        found[1]
+        if found
+        and found[1]
+        and base == header
+        and found[2] in ("岁", "月", "年", "天", "years", "months", "days")
+        else base
+    )
 
 
 _IDENTIFIER_PARTS = re.compile("姓名|身份证|证件号|电话|手机|住址|地址|邮箱|联系人|监护人|医保|护照")
-_IDENTIFIER_WORDS = {"phone", "telephone", "mobile", "email", "address", "ssn", "passport", "surname", "firstname", "lastname"}
+_IDENTIFIER_WORDS = {
+    "phone",
+    "telephone",
+    "mobile",
+    "email",
+    "address",
+    "ssn",
+    "passport",
+    "surname",
+    "firstname",
+    "lastname",
+}
 
 
 def identifier_by(header: str, values: dict[str, int]) -> str:
@@ -415,7 +575,9 @@ def identifier_by(header: str, values: dict[str, int]) -> str:
         if sum(n for v, n in values.items() if pattern.fullmatch(v)) * 2 > total:
             if shape == "a person's name" and len(values) <= FEW_NAMES:
                 continue
-            if shape == "a patient's or document's code" and (len(values) <= FEW_NAMES or all(NUMBER.fullmatch(v) for v in values)):
+            if shape == "a patient's or document's code" and (
+                len(values) <= FEW_NAMES or all(NUMBER.fullmatch(v) for v in values)
+            ):
                 continue
             return f"its values look like {shape}"
     return ""

@@ -1,6 +1,7 @@
 """What a REDCap export says of itself: its data dictionary and the columns that REDCap adds.
 
-Belongs here: reading labels and choices. Does not belong here: the ready-made mapping (`ready_made/redcap.yml`).
+Belongs here: reading labels and choices. Does not belong here: the ready-made mapping
+(`ready_made/redcap.yml`).
 """
 
 from __future__ import annotations
@@ -51,11 +52,15 @@ def dictionary(tables: Iterable[SourceTable], connection: duckdb.DuckDBPyConnect
             continue
         cell = {c: f"c{i}" for i, c in enumerate(table.columns)}
         wanted = [cell.get(c, "null") for c in (FIELD, LABEL, CHOICES, TYPE, IDENTIFIER)]
-        for name, label, choices, kind, flag in connection.execute(f"select {', '.join(wanted)} from ({table.relation})").fetchall():
+        for name, label, choices, kind, flag in connection.execute(
+            f"select {', '.join(wanted)} from ({table.relation})"
+        ).fetchall():
             pairs = _choices(choices or "") if kind in ("radio", "dropdown", "checkbox") else {}
             label = re.sub(r"<[^>]+>", "", label or "").strip()
             if kind == "checkbox":
-                found |= {f"{name}___{code.lower()}": Entry(text, flag == "y") for code, text in pairs.items()}
+                found |= {
+                    f"{name}___{code.lower()}": Entry(text, flag == "y") for code, text in pairs.items()
+                }
             else:
                 found[name] = Entry(label, flag == "y", pairs)
     return found

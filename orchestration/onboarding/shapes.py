@@ -1,7 +1,9 @@
-"""How each table of a sample lies in its file: rows above the header, rows of the header, turned over, or no table at all.
+"""How each table of a sample lies in its file: rows above the header, rows of the header, turned over, or no
+table at all.
 
-Belongs here: opening every sheet of a sample on its own, so that one that cannot be read keeps no other from being read, and
-joining tables that are alike. Does not belong here: what columns mean (`guess.py`), how files and sheets are named (`told.py`).
+Belongs here: opening every sheet of a sample on its own, so that one that cannot be read keeps no other from
+being read, and joining tables that are alike. Does not belong here: what columns mean (`guess.py`), how files
+and sheets are named (`told.py`).
 """
 
 from __future__ import annotations
@@ -38,9 +40,13 @@ class Shape:
     def keys(self) -> dict[str, object]:
         """The keys that differ from what holds without them."""
         return {
-            name: value for name, value in (
-                ("skip_rows", self.skip_rows), ("header_rows", self.header_rows), ("transposed", self.transposed),
-            ) if value != getattr(Shape(), name)
+            name: value
+            for name, value in (
+                ("skip_rows", self.skip_rows),
+                ("header_rows", self.header_rows),
+                ("transposed", self.transposed),
+            )
+            if value != getattr(Shape(), name)
         }
 
 
@@ -65,7 +71,9 @@ class Sample:
     faults: list[tuple[str, ExportFault]] = field(default_factory=list)  # by file
 
 
-def open_sample(files: Iterable[tuple[Path, str]], workdir: Path, connection: duckdb.DuckDBPyConnection) -> Sample:
+def open_sample(
+    files: Iterable[tuple[Path, str]], workdir: Path, connection: duckdb.DuckDBPyConnection
+) -> Sample:
     """Every table of the files (path, name); a sheet that is no table is passed over, and told."""
     sample = Sample()
     for path, name in files:
@@ -92,7 +100,12 @@ def _sheets(path: Path, name: str) -> list[str | None]:
 
 
 def _open(
-    sample: Sample, path: Path, name: str, sheet: str | None, workdir: Path, connection: duckdb.DuckDBPyConnection
+    sample: Sample,
+    path: Path,
+    name: str,
+    sheet: str | None,
+    workdir: Path,
+    connection: duckdb.DuckDBPyConnection,
 ) -> None:
     spec = ReadSpec(labels=True, sheet=sheet)
     shape = Shape()
@@ -125,7 +138,9 @@ def _open(
 
 
 def _is_doubtful(table: SourceTable) -> bool:
-    """Whether the header may be a title: its lines do not split as it does, or it names somebody and no field."""
+    """Whether the header may be a title: its lines do not split as it does, or it names somebody and no
+    field.
+    """
     names_somebody = any(map(may_name_a_person, table.columns)) and not any(map(is_field_name, table.columns))
     return len(table.malformed) > 0.3 * table.rows_in or len(table.columns) < 2 or names_somebody
 
@@ -137,10 +152,17 @@ def _is_better(one: SampleTable, other: SampleTable) -> bool:
 
 
 def _turned(
-    found: SampleTable, path: Path, name: str, spec: ReadSpec, workdir: Path, connection: duckdb.DuckDBPyConnection
+    found: SampleTable,
+    path: Path,
+    name: str,
+    spec: ReadSpec,
+    workdir: Path,
+    connection: duckdb.DuckDBPyConnection,
 ) -> SampleTable:
     """The table turned over, where its first column holds what are names of fields."""
-    rows = connection.execute(f"select * exclude (source_row) from ({found.table.relation}) limit {ROWS_LOOKED_AT}").fetchall()
+    rows = connection.execute(
+        f"select * exclude (source_row) from ({found.table.relation}) limit {ROWS_LOOKED_AT}"
+    ).fetchall()
     if not lies_on_its_side([list(found.table.columns), *map(list, rows)]):
         return found
     shape = replace(found.shape, transposed=True)
@@ -151,13 +173,23 @@ def _turned(
     return SampleTable(table, shape, found.places)
 
 
-def _grid(path: Path, name: str, spec: ReadSpec, workdir: Path, connection: duckdb.DuckDBPyConnection) -> list[Row]:
+def _grid(
+    path: Path, name: str, spec: ReadSpec, workdir: Path, connection: duckdb.DuckDBPyConnection
+) -> list[Row]:
     """The first rows of a sheet as they lie there, blank ones too; none where it is not read."""
     try:
-        [table] = open_tables(path, spec.model_copy(update={"header_rows": 0, "damaged_text": "keep"}), workdir, connection, name)
+        [table] = open_tables(
+            path,
+            spec.model_copy(update={"header_rows": 0, "damaged_text": "keep"}),
+            workdir,
+            connection,
+            name,
+        )
     except (ExportFault, ValueError):
         return []
-    found = connection.execute(f"select * from ({table.relation}) order by source_row limit {ROWS_LOOKED_AT}").fetchall()
+    found = connection.execute(
+        f"select * from ({table.relation}) order by source_row limit {ROWS_LOOKED_AT}"
+    ).fetchall()
     rows: list[Row] = []
     for number, *cells in found:
         while len(rows) < number - 1 and number <= 10 * ROWS_LOOKED_AT:
@@ -207,11 +239,18 @@ def lies_on_its_side(rows: list[Row]) -> bool:
     down = [row[0] for row in rows if row and row[0]]
     across = [cell for cell in rows[0][1:] if cell]
     known_down, known_across = sum(map(is_field_name, down)), sum(map(is_field_name, across))
-    return len(set(down)) == len(down) and known_down >= 2 and 2 * known_down >= len(down) and 4 * known_across < len(across)
+    return (
+        len(set(down)) == len(down)
+        and known_down >= 2
+        and 2 * known_down >= len(down)
+        and 4 * known_across < len(across)
+    )
 
 
 def _is_group_row(rows: list[Row]) -> bool:
-    """Whether the first row names groups of the columns that the second one names: `Baseline | | Month 6 |` over `CK | ALT | CK | ALT`."""
+    """Whether the first row names groups of the columns that the second one names: `Baseline | | Month 6 |`
+    over `CK | ALT | CK | ALT`.
+    """
     if len(rows) < 3:
         return False
     groups, names, first = rows[0], rows[1], rows[2]
@@ -229,7 +268,11 @@ def _is_row_of_units(rows: list[Row]) -> bool:
     if len(rows) < 3:
         return False
     below = [cell for cell in rows[1] if cell]
-    return bool(below) and 2 * sum(cell in catalogue.units() for cell in below) > len(below) and any(map(is_field_name, filter(None, rows[0])))
+    return (
+        bool(below)
+        and 2 * sum(cell in catalogue.units() for cell in below) > len(below)
+        and any(map(is_field_name, filter(None, rows[0])))
+    )
 
 
 def is_field_name(text: str | None) -> bool:
@@ -238,7 +281,9 @@ def is_field_name(text: str | None) -> bool:
         return False
     base = re.sub(r"[\s_]*[(（\[].*$", "", text)
     own = {catalogue.normal(text), catalogue.normal(base)} - {""}
-    return bool(own & _field_names()) or (is_made_of_known_words(text) and any(own & catalogue.names(kind).keys() for kind in catalogue.NAMES))
+    return bool(own & _field_names()) or (
+        is_made_of_known_words(text) and any(own & catalogue.names(kind).keys() for kind in catalogue.NAMES)
+    )
 
 
 def _field_names() -> set[str]:
@@ -257,8 +302,11 @@ def _joined(tables: list[SampleTable]) -> list[SampleTable]:
         first = kept[key]
         relation = f"select * from ({first.table.relation}) union all select * from ({table.relation})"
         together = replace(
-            first.table, relation=relation, rows=first.table.rows + table.rows,
-            malformed=[*first.table.malformed, *table.malformed], in_order=None,
+            first.table,
+            relation=relation,
+            rows=first.table.rows + table.rows,
+            malformed=[*first.table.malformed, *table.malformed],
+            in_order=None,
         )
         kept[key] = replace(first, table=together, places=(*first.places, *found.places))
     return list(kept.values())

@@ -1,10 +1,10 @@
 """What a draft calls the files, sheets and columns of a sample, for a mapping is a file made for git.
 
-Belongs here: a pattern in the place of every name that may tell who somebody is. Does not belong here: which words are known
-(`registry/known_words.py`).
+Belongs here: a pattern in the place of every name that may tell who somebody is. Does not belong here: which
+words are known (`registry/known_words.py`).
 
-Known words stay, all else becomes `*`: `labs_2024-06_Mueller.csv` is `labs_*.csv`. Where such a pattern would name another
-table too, the first letters of its names tell them apart: `[MS]*.csv`.
+Known words stay, all else becomes `*`: `labs_2024-06_Mueller.csv` is `labs_*.csv`. Where such a pattern would
+name another table too, the first letters of its names tell them apart: `[MS]*.csv`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ MOST_LETTERS = 26
 
 
 def pattern_of(names: Sequence[str], others: Iterable[str], has_suffix: bool) -> str:
-    """One pattern for names that are alike, which names none of the others where a pattern can tell them apart."""
+    """One pattern for names that are alike, which names none of the others where a pattern can tell them
+    apart.
+    """
     others = [name for name in others if name not in names]
     found = {_starred(name, has_suffix) for name in names}
     suffix = PurePosixPath(names[0]).suffix if has_suffix else ""
@@ -40,7 +42,9 @@ def _starred(name: str, has_suffix: bool) -> str:
     stem = name.removesuffix(suffix)
     parts = re.split(r"([_\-. /]+)", stem)
     kept = [
-        part if re.fullmatch(r"[_\-. /]*", part) or (is_made_of_known_words(part) and not re.search(r"\d\d", part)) else "*"
+        part
+        if re.fullmatch(r"[_\-. /]*", part) or (is_made_of_known_words(part) and not re.search(r"\d\d", part))
+        else "*"
         for part in parts
     ]
     if len(parts) > 1 and not any(part == "*" for part in kept) and not is_made_of_known_words(stem):
@@ -49,12 +53,18 @@ def _starred(name: str, has_suffix: bool) -> str:
 
 
 def told_column(name: str, columns: Sequence[str]) -> str:
-    """A column as a draft names it: by a pattern of its first letter where its name may tell who somebody is."""
+    """A column as a draft names it: by a pattern of its first letter where its name may tell who somebody
+    is.
+    """
     if not may_name_a_person(name):
         return name
     for letters in (1, 2):
         pattern = name[:letters] + "*"
-        if sum(c.startswith(name[:letters]) for c in columns) == 1 and "*" not in name[:letters] and name[:letters].isalpha():
+        if (
+            sum(c.startswith(name[:letters]) for c in columns) == 1
+            and "*" not in name[:letters]
+            and name[:letters].isalpha()
+        ):
             return pattern
     return "*"
 

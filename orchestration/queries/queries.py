@@ -1,8 +1,8 @@
 """What a hospital is asked about its data, and what becomes of its answers.
 
-Belongs here: finding what is to be asked in a built warehouse, naming the row so that the answer stays true in later
-deliveries, and turning answers into records of corrections. Does not belong here: the workbook (`query_list.py`), the file of
-corrections (`corrections.py`).
+Belongs here: finding what is to be asked in a built warehouse, naming the row so that the answer stays true
+in later deliveries, and turning answers into records of corrections. Does not belong here: the workbook
+(`query_list.py`), the file of corrections (`corrections.py`).
 """
 
 from __future__ import annotations
@@ -37,11 +37,29 @@ from orchestration.registry.private_names import Resolver
 from orchestration.warehouse.correction_cells import HAS_SOURCE_COLUMN, correction_id
 
 KEY_FIELDS = (
-    "visit_date", "visit_offset", "observed_on", "observed_offset", "concept", "tested_on", "tested_offset", "antibody", "assay",
-    "event_date", "event_offset", "event", "treatment", "start_date", "start_offset", "last_seen_date", "last_seen_offset",
+    "visit_date",
+    "visit_offset",
+    "observed_on",
+    "observed_offset",
+    "concept",
+    "tested_on",
+    "tested_offset",
+    "antibody",
+    "assay",
+    "event_date",
+    "event_offset",
+    "event",
+    "treatment",
+    "start_date",
+    "start_offset",
+    "last_seen_date",
+    "last_seen_offset",
 )
-MOST_OF_A_KIND = 50  # of one rule in one column of one file: more is a matter of the mapping, not of single cells
-# one row per question: kind, load, place, entity, our field, the cell's column where a wide row has several, what is expected
+MOST_OF_A_KIND = (
+    50  # of one rule in one column of one file: more is a matter of the mapping, not of single cells
+)
+# one row per question: kind, load, place, entity, our field, the cell's column where a wide row has several,
+# what is expected
 QUESTIONS = """
 with mine as (
     select load_id, delivery_id from raw.current_load where sender_id = $sender
@@ -125,25 +143,39 @@ def sender_of(registry: Registry, hospital: str) -> str:
         if hospital == sender or (mapping.is_network and hospital.startswith(f"{sender}_")):
             return sender
     known = ", ".join(registry.mappings)
-    raise QueriesRefused([f'no hospital "{hospital}" in hospitals/.{nearest(hospital, registry.mappings)} Hospitals: {known}'])
+    raise QueriesRefused(
+        [f'no hospital "{hospital}" in hospitals/.{nearest(hospital, registry.mappings)} Hospitals: {known}']
+    )
 
 
-def write_queries(connection: duckdb.DuckDBPyConnection, registry: Registry, hospital: str, today: date) -> Written | None:
-    """Write the query list of a hospital into queries/, readable by its owner alone; None when there is nothing to ask."""
+def write_queries(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, hospital: str, today: date
+) -> Written | None:
+    """Write the query list of a hospital into queries/, readable by its owner alone; None when there is
+    nothing to ask.
+    """
     sender = sender_of(registry, hospital)
     queries, left_out = find_queries(connection, registry, sender, hospital)
     if not queries:
         return None
     path = _free(registry.queries, hospital, today)
-    seal = query_list.Seal(pseudonym.read_or_make_key(registry.pseudonym_key_file), registry.file.name, hospital)
-    query_list.write(path, seal, [_as_the_hospital_calls_it(connection, registry, sender, q) for q in queries], today)
+    seal = query_list.Seal(
+        pseudonym.read_or_make_key(registry.pseudonym_key_file), registry.file.name, hospital
+    )
+    query_list.write(
+        path, seal, [_as_the_hospital_calls_it(connection, registry, sender, q) for q in queries], today
+    )
     return Written(path, dict(Counter(q.kind for q in queries)), left_out)
 
 
-def _as_the_hospital_calls_it(connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str, query: Query) -> Query:
+def _as_the_hospital_calls_it(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str, query: Query
+) -> Query:
     """The question with the hospital's own names of file and sheet, which the warehouse tells by numbers."""
     load_id, names = _load_of(connection, sender, query.delivery), Resolver.of(registry.folder)
-    return replace(query, file=names.file(load_id, query.file), sheet=names.sheet(load_id, query.file, query.sheet))
+    return replace(
+        query, file=names.file(load_id, query.file), sheet=names.sheet(load_id, query.file, query.sheet)
+    )
 
 
 def _load_of(connection: duckdb.DuckDBPyConnection, sender: str, delivery: str) -> str:
@@ -163,21 +195,49 @@ def _free(folder: Path, hospital: str, today: date) -> Path:
 def find_queries(
     connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str, hospital: str
 ) -> tuple[list[Query], dict[str, int]]:
-    """Questions on the deliveries in force that no record answers yet, and how many of a kind are left out for their number."""
+    """Questions on the deliveries in force that no record answers yet, and how many of a kind are left out
+    for their number.
+    """
     built = "select count(*) from information_schema.tables where table_schema = 'quality' and table_name = 'rejected_row'"
     if not connection.execute(built).fetchall()[0][0]:
         raise QueriesRefused(["nothing is built yet, so nothing can be asked; run: myositis run"])
     file = registry.corrections.get(sender)
     answered = {c.id for c in file.corrections} if file else set()
-    rows = [(*row, None) for row in connection.execute(QUESTIONS, {"sender": sender, "hospital": hospital}).fetchall()]
+    rows = [
+        (*row, None)
+        for row in connection.execute(QUESTIONS, {"sender": sender, "hospital": hospital}).fetchall()
+    ]
     rows += _open_records(connection, registry, sender)
     queries: list[Query] = []
     asked: Counter[tuple[Any, ...]] = Counter()
     left_out: Counter[str] = Counter()
-    for kind, delivery, load_id, source_file, sheet, row, entity, field, source_column, expected, own_id in rows:
+    for (
+        kind,
+        delivery,
+        load_id,
+        source_file,
+        sheet,
+        row,
+        entity,
+        field,
+        source_column,
+        expected,
+        own_id,
+    ) in rows:
         query = _query(
-            connection, registry.mappings[sender], load_id, kind, delivery, source_file, sheet, row, entity, field, source_column,
-            expected, own_id,
+            connection,
+            registry.mappings[sender],
+            load_id,
+            kind,
+            delivery,
+            source_file,
+            sheet,
+            row,
+            entity,
+            field,
+            source_column,
+            expected,
+            own_id,
         )
         if (query.query_id in answered and kind != "open") or query.query_id in {q.query_id for q in queries}:
             continue
@@ -190,25 +250,51 @@ def find_queries(
     return queries, dict(left_out)
 
 
-def _open_records(connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str) -> list[tuple[Any, ...]]:
+def _open_records(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str
+) -> list[tuple[Any, ...]]:
     """The rows of records that wait for an answer; each is asked by its own id."""
     file = registry.corrections.get(sender)
     rows = []
     for record in (c for c in (file.corrections if file else []) if c.status == "open"):
         found = connection.execute(
             "select delivery_id, load_id, source_file, source_sheet, source_row, entity, field, source_column from raw.registry_asked_cell"
-            " where correction_id = ? order by all", [correction_id(sender, record)],
+            " where correction_id = ? order by all",
+            [correction_id(sender, record)],
         ).fetchall()
         rows += [
-            ("open", delivery, load, file_, sheet, row, entity, field, column, f"asked before: {record.reason}", record.id)
+            (
+                "open",
+                delivery,
+                load,
+                file_,
+                sheet,
+                row,
+                entity,
+                field,
+                column,
+                f"asked before: {record.reason}",
+                record.id,
+            )
             for delivery, load, file_, sheet, row, entity, field, column in found[:1]
         ]
     return rows
 
 
 def _query(
-    connection: duckdb.DuckDBPyConnection, mapping: Mapping, load_id: str, kind: str, delivery: str, file: str, sheet: str | None,
-    row: int, entity: str | None, field: str | None, source_column: str | None, expected: str, own_id: str | None,
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    load_id: str,
+    kind: str,
+    delivery: str,
+    file: str,
+    sheet: str | None,
+    row: int,
+    entity: str | None,
+    field: str | None,
+    source_column: str | None,
+    expected: str,
+    own_id: str | None,
 ) -> Query:
     record = _raw_record(connection, load_id, entity, file, sheet, row, source_column) if entity else None
     column = item = day = found = match = None
@@ -216,16 +302,46 @@ def _query(
         export = next(x for x in mapping.exports if mapping.export_id(x) == record["export_id"])
         column = _column(export, entity, field, source_column)
         found = record.get(RAW_NAMES.get(field, field)) if column and field else None
-        item = next((record[f] for f in ("concept_source", "antibody_source", "event_source", "treatment_source") if record.get(f)), None)
-        day = next((record[RAW_NAMES.get(f, f)] for f in KEY_FIELDS if _is_time(f) and record.get(RAW_NAMES.get(f, f))), None)
+        item = next(
+            (
+                record[f]
+                for f in ("concept_source", "antibody_source", "event_source", "treatment_source")
+                if record.get(f)
+            ),
+            None,
+        )
+        day = next(
+            (
+                record[RAW_NAMES.get(f, f)]
+                for f in KEY_FIELDS
+                if _is_time(f) and record.get(RAW_NAMES.get(f, f))
+            ),
+            None,
+        )
         if column and field:
             match = _match(connection, export, entity, field, column, record, delivery, load_id)
     query_id = own_id
     if query_id is None:
-        named: list[Any] = [match.model_dump(mode="json"), column, found] if match else [delivery, file, sheet, row, kind]
+        named: list[Any] = (
+            [match.model_dump(mode="json"), column, found] if match else [delivery, file, sheet, row, kind]
+        )
         query_id = "q_" + hashlib.sha256(json.dumps(named, ensure_ascii=False).encode()).hexdigest()[:10]
     return Query(
-        query_id, kind, delivery, file, sheet, row, entity or "", field or "", source_column, column, item, day, found, expected, match,
+        query_id,
+        kind,
+        delivery,
+        file,
+        sheet,
+        row,
+        entity or "",
+        field or "",
+        source_column,
+        column,
+        item,
+        day,
+        found,
+        expected,
+        match,
     )
 
 
@@ -234,7 +350,13 @@ def _is_time(field: str) -> bool:
 
 
 def _raw_record(
-    connection: duckdb.DuckDBPyConnection, load_id: str, entity: str, file: str, sheet: str | None, row: int, source_column: str | None
+    connection: duckdb.DuckDBPyConnection,
+    load_id: str,
+    entity: str,
+    file: str,
+    sheet: str | None,
+    row: int,
+    source_column: str | None,
 ) -> dict[str, str | None] | None:
     fields = ("export_id", *RAW_FIELDS[entity])
     own = " and (source_column is not distinct from ? or ? is null)" if entity in HAS_SOURCE_COLUMN else ""
@@ -251,15 +373,27 @@ def _column(export: Export, entity: str, field: str | None, source_column: str |
     own = getattr(export, entity)
     if field in ("value", "result", "status", "event") and getattr(own, "values", None):
         return source_column if field != "event" else None
-    source = getattr(own, field, None) if field is not None and field not in ("patient_id", "visit_id", "hospital_id") else None
+    source = (
+        getattr(own, field, None)
+        if field is not None and field not in ("patient_id", "visit_id", "hospital_id")
+        else None
+    )
     return source.columns[0] if source is not None and source.columns else None
 
 
 def _match(
-    connection: duckdb.DuckDBPyConnection, export: Export, entity: str, field: str, column: str, record: dict[str, str | None],
-    delivery: str, load_id: str,
+    connection: duckdb.DuckDBPyConnection,
+    export: Export,
+    entity: str,
+    field: str,
+    column: str,
+    record: dict[str, str | None],
+    delivery: str,
+    load_id: str,
 ) -> Match:
-    """The row by pseudonym and key cells, which later deliveries keep; by its place too where these do not tell it from others."""
+    """The row by pseudonym and key cells, which later deliveries keep; by its place too where these do not
+    tell it from others.
+    """
     own = getattr(export, entity)
     cells = {}
     for name in KEY_FIELDS:
@@ -267,7 +401,9 @@ def _match(
         if name != field and source is not None and source.columns and source.columns[0] != column and text:
             cells[source.columns[0]] = text
     named = {key: record[key] for key in ("patient_key", "visit_key") if record.get(key)}
-    conditions = {RAW_NAMES.get(n, n): record.get(RAW_NAMES.get(n, n)) for n in KEY_FIELDS if getattr(own, n, None)}
+    conditions = {
+        RAW_NAMES.get(n, n): record.get(RAW_NAMES.get(n, n)) for n in KEY_FIELDS if getattr(own, n, None)
+    }
     conditions |= named | ({"source_column": record["source_column"]} if record.get("source_column") else {})
     conditions[RAW_NAMES.get(field, field)] = record.get(RAW_NAMES.get(field, field))
     asked = {k: v for k, v in conditions.items() if k in RAW_FIELDS[entity]}
@@ -280,16 +416,23 @@ def _match(
         return Match(file=export.file, sheet=export.sheet, cells=cells, **named)
     place = connection.execute(
         f"select source_file, source_sheet, source_row from raw.{entity} where load_id = ? and export_id = ?"
-        + "".join(f" and {k} is not distinct from ?" for k in asked) + " order by all limit 1",
+        + "".join(f" and {k} is not distinct from ?" for k in asked)
+        + " order by all limit 1",
         [load_id, record["export_id"], *asked.values()],
     ).fetchall()[0]
     return Match(file=place[0], sheet=place[1], delivery=delivery, row=place[2], cells=cells, **named)
 
 
-def read_answers(connection: duckdb.DuckDBPyConnection, registry: Registry, hospital: str, path: Path) -> Taken:
-    """Turn an answered query list into records of corrections; raises QueriesRefused with every fault, and then writes nothing."""
+def read_answers(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, hospital: str, path: Path
+) -> Taken:
+    """Turn an answered query list into records of corrections; raises QueriesRefused with every fault, and
+    then writes nothing.
+    """
     sender = sender_of(registry, hospital)
-    seal = query_list.Seal(pseudonym.read_or_make_key(registry.pseudonym_key_file), registry.file.name, hospital)
+    seal = query_list.Seal(
+        pseudonym.read_or_make_key(registry.pseudonym_key_file), registry.file.name, hospital
+    )
     answers, asked_on = query_list.read(path, seal)
     faults: list[str] = []
     records: list[Correction] = []
@@ -297,31 +440,51 @@ def read_answers(connection: duckdb.DuckDBPyConnection, registry: Registry, hosp
     for answer in answers:
         if answer.choice is query_list.Choice.SENT_AGAIN:
             sent_again += 1
-        elif answer.choice is not None and (record := _record(connection, registry, sender, path, answer, asked_on, faults)):
+        elif answer.choice is not None and (
+            record := _record(connection, registry, sender, path, answer, asked_on, faults)
+        ):
             records.append(record)
     mapping, target = registry.mappings[sender], registry.folder / "corrections" / f"{sender}.yml"
     faults += faults_of_records(records, mapping, lambda n, _: f"{path.name}: {records[n].id}")
     if faults:
         raise QueriesRefused([*faults, "Nothing of the file was taken."])
-    there = {c.id: c for c in registry.corrections[sender].corrections} if sender in registry.corrections else {}
+    there = (
+        {c.id: c for c in registry.corrections[sender].corrections} if sender in registry.corrections else {}
+    )
     new = [r for r in records if r.id not in there or there[r.id].status == "open"]
-    if otherwise := [r.id for r in records if r.id in there and there[r.id].status != "open" and not _says_the_same(there[r.id], r)]:
-        raise QueriesRefused([
-            f"corrections/{sender}.yml: {', '.join(otherwise)}: recorded with another answer before; change the record there, or withdraw"
-            " it",
-            "Nothing of the file was taken.",
-        ])
+    if otherwise := [
+        r.id
+        for r in records
+        if r.id in there and there[r.id].status != "open" and not _says_the_same(there[r.id], r)
+    ]:
+        raise QueriesRefused(
+            [
+                f"corrections/{sender}.yml: {', '.join(otherwise)}: recorded with another answer before; change the record there, or withdraw"
+                " it",
+                "Nothing of the file was taken.",
+            ]
+        )
     if new:
         put_records(target, sender, new)
-    return Taken(target, len(new), len(records) - len(new), sum(a.choice is None for a in answers), sent_again)
+    return Taken(
+        target, len(new), len(records) - len(new), sum(a.choice is None for a in answers), sent_again
+    )
 
 
 def _says_the_same(there: Correction, answer: Correction) -> bool:
-    return (there.action, there.value) == (answer.action, answer.value) or there.status == "withdrawn" == answer.status
+    return (there.action, there.value) == (
+        answer.action,
+        answer.value,
+    ) or there.status == "withdrawn" == answer.status
 
 
 def _record(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str, path: Path, answer: query_list.Answer, asked_on: date,
+    connection: duckdb.DuckDBPyConnection,
+    registry: Registry,
+    sender: str,
+    path: Path,
+    answer: query_list.Answer,
+    asked_on: date,
     faults: list[str],
 ) -> Correction | None:
     """The record that an answer stands for; None, with a fault, where it cannot stand."""
@@ -330,8 +493,18 @@ def _record(
     load_id = _load_of(connection, sender, answer.delivery)
     file, sheet = Resolver.of(registry.folder).told_as(load_id, answer.file, answer.sheet)
     query = load_id and _query(
-        connection, mapping, load_id, answer.kind, answer.delivery, file, sheet, answer.row,
-        answer.entity or None, answer.field or None, answer.source_column, answer.expected,
+        connection,
+        mapping,
+        load_id,
+        answer.kind,
+        answer.delivery,
+        file,
+        sheet,
+        answer.row,
+        answer.entity or None,
+        answer.field or None,
+        answer.source_column,
+        answer.expected,
         answer.query_id if answer.kind == "open" else None,
     )
     if not query or query.query_id != answer.query_id or (query.found or "") != (answer.found or ""):
@@ -352,20 +525,38 @@ def _record(
         )
         return None
     value = answer.value
-    if value is not None and answer.is_number and any(mapping.decimal_of(x) == "," for x in mapping.exports if mapping.reads(x, answer.file)):
+    if (
+        value is not None
+        and answer.is_number
+        and any(mapping.decimal_of(x) == "," for x in mapping.exports if mapping.reads(x, answer.file))
+    ):
         value = value.replace(".", ",")
-    own = next((c for c in registry.corrections[sender].corrections if c.id == query.query_id), None) if answer.kind == "open" else None
+    own = (
+        next((c for c in registry.corrections[sender].corrections if c.id == query.query_id), None)
+        if answer.kind == "open"
+        else None
+    )
     record = {
-        "id": query.query_id, "match": own.match if own else query.match, "expect": own.expect if own else {query.column: query.found},
-        "action": "drop" if answer.choice is choice.REMOVE else "reject" if answer.choice is choice.UNKNOWN else "set",
+        "id": query.query_id,
+        "match": own.match if own else query.match,
+        "expect": own.expect if own else {query.column: query.found},
+        "action": "drop"
+        if answer.choice is choice.REMOVE
+        else "reject"
+        if answer.choice is choice.UNKNOWN
+        else "set",
         "value": {query.column: value} if answer.choice is choice.VALUE else None,
-        "reason": f"answer of the hospital to the query list of {asked_on}" + (": right as sent" if answer.choice is choice.RIGHT else ""),
-        "reported": asked_on, "status": "withdrawn" if answer.choice is choice.RIGHT else "applied",
+        "reason": f"answer of the hospital to the query list of {asked_on}"
+        + (": right as sent" if answer.choice is choice.RIGHT else ""),
+        "reported": asked_on,
+        "status": "withdrawn" if answer.choice is choice.RIGHT else "applied",
     }
     try:
         return Correction(**record)
     except ValidationError:
-        faults.append(f"{place}: the right value is what was found; choose \"{choice.RIGHT.value}\" when it is right as it is")
+        faults.append(
+            f'{place}: the right value is what was found; choose "{choice.RIGHT.value}" when it is right as it is'
+        )
         return None
 
 
@@ -377,15 +568,23 @@ def told_of_list(written: Written | None) -> str:
     if written.left_out:
         left = ", ".join(f"{kind} {n}" for kind, n in sorted(written.left_out.items()))
         text += f"\nnot asked, for there are more than {MOST_OF_A_KIND} alike and the mapping may be what is wrong: {left}"
-    return text + "\nThe list holds patients' values: send it to nobody but the hospital. Read the answers with --read FILE."
+    return (
+        text
+        + "\nThe list holds patients' values: send it to nobody but the hospital. Read the answers with --read FILE."
+    )
 
 
 def told_of_answers(taken: Taken) -> str:
     parts = [f"{_counted(taken.written, 'record')} written to corrections/{taken.path.name}"]
-    parts += [f"{n} {words}" for n, words in (
-        (taken.already_there, "there already"), (taken.sent_again, "to be sent again by the hospital"),
-        (taken.unanswered, "not answered yet"),
-    ) if n]
+    parts += [
+        f"{n} {words}"
+        for n, words in (
+            (taken.already_there, "there already"),
+            (taken.sent_again, "to be sent again by the hospital"),
+            (taken.unanswered, "not answered yet"),
+        )
+        if n
+    ]
     return ", ".join(parts) + ("; bring them into force with: myositis run" if taken.written else "")
 
 

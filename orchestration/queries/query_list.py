@@ -1,9 +1,10 @@
 """The query list: a workbook that a hospital's data manager answers, and how it is read back.
 
-One row is one question, with the place of the row in the hospital's own file, what was found there, what was expected, and
-cells for the answer. Each row carries a seal made with the registry's pseudonym key, so that an answer is never taken for
-another question. Belongs here: layout, wording, seals. Does not belong here: what is asked and what an answer does
-(`queries.py`). The list holds patients' values and goes back to where they came from: it is readable by its owner alone.
+One row is one question, with the place of the row in the hospital's own file, what was found there, what was
+expected, and cells for the answer. Each row carries a seal made with the registry's pseudonym key, so that an
+answer is never taken for another question. Belongs here: layout, wording, seals. Does not belong here: what
+is asked and what an answer does (`queries.py`). The list holds patients' values and goes back to where they
+came from: it is readable by its owner alone.
 """
 
 from __future__ import annotations
@@ -47,18 +48,43 @@ class Choice(Enum):
 
 
 COLUMNS = (  # header, width, field of Query, whether the hospital writes here, whether it is shown
-    ("No", 6, None, False, True), ("Delivery", 14, "delivery", False, True), ("File", 28, "file", False, True),
-    ("Sheet", 14, "sheet", False, True), ("Row", 8, "row", False, True), ("Column", 22, "column", False, True),
-    ("Test or event", 22, "item", False, True), ("Date in your file", 16, "day", False, True), ("Found", 20, "found", False, True),
-    ("What was expected", 44, "expected", False, True), ("Your answer", 26, "answer", True, True),
-    ("Right value, as your file would write it", 26, "value", True, True), ("Remark (stays in this file)", 30, "remark", True, True),
-    ("id", 14, "query_id", False, False), ("kind", 14, "kind", False, False), ("entity", 14, "entity", False, False),
-    ("field", 14, "field", False, False), ("cell", 14, "source_column", False, False), ("seal", 34, None, False, False),
+    ("No", 6, None, False, True),
+    ("Delivery", 14, "delivery", False, True),
+    ("File", 28, "file", False, True),
+    ("Sheet", 14, "sheet", False, True),
+    ("Row", 8, "row", False, True),
+    ("Column", 22, "column", False, True),
+    ("Test or event", 22, "item", False, True),
+    ("Date in your file", 16, "day", False, True),
+    ("Found", 20, "found", False, True),
+    ("What was expected", 44, "expected", False, True),
+    ("Your answer", 26, "answer", True, True),
+    ("Right value, as your file would write it", 26, "value", True, True),
+    ("Remark (stays in this file)", 30, "remark", True, True),
+    ("id", 14, "query_id", False, False),
+    ("kind", 14, "kind", False, False),
+    ("entity", 14, "entity", False, False),
+    ("field", 14, "field", False, False),
+    ("cell", 14, "source_column", False, False),
+    ("seal", 34, None, False, False),
 )
 HEADERS = [c[0] for c in COLUMNS]
-SEALED = ("delivery", "file", "sheet", "row", "column", "found", "expected", "query_id", "kind", "entity", "field", "source_column")
+SEALED = (
+    "delivery",
+    "file",
+    "sheet",
+    "row",
+    "column",
+    "found",
+    "expected",
+    "query_id",
+    "kind",
+    "entity",
+    "field",
+    "source_column",
+)
 EXPLANATION = (
-    "Each row of the sheet \"Queries\" is a question on one cell, or one row, of a file that you sent us.",
+    'Each row of the sheet "Queries" is a question on one cell, or one row, of a file that you sent us.',
     "File, sheet and row say where it stands in your file (row 1 is the first line). Patients are named by nothing else here:"
     " please look them up in your own file.",
     "Please look at the original record, and choose an answer:",
@@ -74,7 +100,9 @@ EXPLANATION = (
 
 
 class QueriesRefused(Exception):
-    """A file that is no answered query list of this registry and hospital, or a question that cannot be asked; holds every reason."""
+    """A file that is no answered query list of this registry and hospital, or a question that cannot be
+    asked; holds every reason.
+    """
 
     def __init__(self, reasons: list[str]) -> None:
         self.reasons = reasons
@@ -90,7 +118,9 @@ class Seal:
     hospital: str
 
     def of(self, *parts: object) -> str:
-        text = "\x1f".join(["query list", self.registry, self.hospital, *("" if p is None else str(p) for p in parts)])
+        text = "\x1f".join(
+            ["query list", self.registry, self.hospital, *("" if p is None else str(p) for p in parts)]
+        )
         return hmac.new(self.key, text.encode(), hashlib.sha256).hexdigest()[:32]
 
 
@@ -131,7 +161,11 @@ def write(path: Path, seal: Seal, queries: Sequence[Query], today: date) -> None
 def _explain(sheet: Any, seal: Seal, n: int, today: date) -> None:
     sheet.title = README
     sheet.column_dimensions["A"].width = 120
-    lines = (f"Questions of the registry \"{seal.registry}\" to {seal.hospital}, {today}: {n}", "", *EXPLANATION)
+    lines = (
+        f'Questions of the registry "{seal.registry}" to {seal.hospital}, {today}: {n}',
+        "",
+        *EXPLANATION,
+    )
     for number, line in enumerate(lines, 1):
         _text(sheet.cell(number, 1), line)
         sheet.cell(number, 1).alignment = Alignment(wrap_text=True, vertical="top")
@@ -151,7 +185,15 @@ def _ask(sheet: Any, seal: Seal, queries: Sequence[Query]) -> None:
     for number, query in enumerate(queries, 1):
         for column, (header, _, field, answered, _) in enumerate(COLUMNS, 1):
             cell = sheet.cell(number + 1, column)
-            value = number if header == "No" else _seal_of(seal, query) if header == "seal" else getattr(query, field, None) if field else None
+            value = (
+                number
+                if header == "No"
+                else _seal_of(seal, query)
+                if header == "seal"
+                else getattr(query, field, None)
+                if field
+                else None
+            )
             _text(cell, value)
             cell.alignment = Alignment(wrap_text=True, vertical="top")
             if answered:  # as text: a spreadsheet would make a date of 1/2 and drop the zeros of 1.20
@@ -161,22 +203,39 @@ def _ask(sheet: Any, seal: Seal, queries: Sequence[Query]) -> None:
     last = max(len(queries) + 1, 2)
     answer = HEADERS.index("Your answer")
     letter = sheet.cell(1, answer + 1).column_letter
-    choices = DataValidation(type="list", formula1='"' + ",".join(c.value for c in Choice) + '"', allow_blank=True)
-    choices.error, choices.errorTitle, choices.showErrorMessage = "Please choose one of the list.", "Answer", True
+    choices = DataValidation(
+        type="list", formula1='"' + ",".join(c.value for c in Choice) + '"', allow_blank=True
+    )
+    choices.error, choices.errorTitle, choices.showErrorMessage = (
+        "Please choose one of the list.",
+        "Answer",
+        True,
+    )
     choices.add(f"{letter}2:{letter}{last}")
     sheet.add_data_validation(choices)
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = f"A1:{sheet.cell(1, len(COLUMNS)).column_letter}{last}"
-    sheet.protection.autoFilter = sheet.protection.sort = sheet.protection.formatColumns = sheet.protection.deleteRows = False
+    sheet.protection.autoFilter = sheet.protection.sort = sheet.protection.formatColumns = (
+        sheet.protection.deleteRows
+    ) = False
     sheet.protection.enable()
-    sheet.page_setup.orientation, sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = "landscape", 1, 0
+    sheet.page_setup.orientation, sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = (
+        "landscape",
+        1,
+        0,
+    )
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
 
 
 def _say_origin(sheet: Any, seal: Seal, today: date) -> None:
     sheet.sheet_state = "hidden"
-    rows = (("layout", LAYOUT), ("registry", seal.registry), ("hospital", seal.hospital), ("asked_on", today.isoformat()),
-            ("seal", seal.of(LAYOUT, today.isoformat())))
+    rows = (
+        ("layout", LAYOUT),
+        ("registry", seal.registry),
+        ("hospital", seal.hospital),
+        ("asked_on", today.isoformat()),
+        ("seal", seal.of(LAYOUT, today.isoformat())),
+    )
     for number, (key, value) in enumerate(rows, 1):
         _text(sheet.cell(number, 1), key)
         _text(sheet.cell(number, 2), value)
@@ -205,17 +264,23 @@ def _seal_of(seal: Seal, asked: Any) -> str:
 
 
 def read(path: Path, seal: Seal) -> tuple[list[Answer], date]:
-    """The rows of an answered list, and the day on which it was written; raises QueriesRefused with every fault."""
+    """The rows of an answered list, and the day on which it was written; raises QueriesRefused with every
+    fault.
+    """
     book = _open(path)
     asked_on = _origin(path, book, seal)
     sheet = book[QUESTIONS]
-    headers = [cell.value for cell in sheet[1]][:len(COLUMNS)]
+    headers = [cell.value for cell in sheet[1]][: len(COLUMNS)]
     if headers != HEADERS:
-        wrong = next((h for h, there in zip(HEADERS, [*headers, *[None] * len(HEADERS)]) if h != there), HEADERS[-1])
-        raise QueriesRefused([
-            f'{path.name}: the columns of sheet "{QUESTIONS}" are not those that were sent (expected "{wrong}" where it is not);'
-            " copy the answers into the list as it was sent, or ask for a new one"
-        ])
+        wrong = next(
+            (h for h, there in zip(HEADERS, [*headers, *[None] * len(HEADERS)]) if h != there), HEADERS[-1]
+        )
+        raise QueriesRefused(
+            [
+                f'{path.name}: the columns of sheet "{QUESTIONS}" are not those that were sent (expected "{wrong}" where it is not);'
+                " copy the answers into the list as it was sent, or ask for a new one"
+            ]
+        )
     answers: list[Answer] = []
     faults: list[str] = []
     for number, row in enumerate(sheet.iter_rows(min_row=2, max_col=len(COLUMNS)), 2):
@@ -224,8 +289,11 @@ def read(path: Path, seal: Seal) -> tuple[list[Answer], date]:
             if answer is not None:
                 answers.append(answer)
     ids = [a.query_id for a in answers]
-    faults += [f"{path.name}, row {a.sheet_row}: this question stands twice; keep one of the two rows"
-               for n, a in enumerate(answers) if a.query_id in ids[:n]]
+    faults += [
+        f"{path.name}, row {a.sheet_row}: this question stands twice; keep one of the two rows"
+        for n, a in enumerate(answers)
+        if a.query_id in ids[:n]
+    ]
     if faults:
         raise QueriesRefused([*faults, "Nothing of the file was taken."])
     return answers, asked_on
@@ -235,31 +303,46 @@ def _open(path: Path) -> Any:
     if not path.is_file():
         raise QueriesRefused([f"{path}: there is no such file; give the answered query list"])
     if path.stat().st_size > MOST_BYTES:
-        raise QueriesRefused([f"{path.name}: {path.stat().st_size:,} bytes; a query list is smaller than {MOST_BYTES:,}"])
+        raise QueriesRefused(
+            [f"{path.name}: {path.stat().st_size:,} bytes; a query list is smaller than {MOST_BYTES:,}"]
+        )
     try:
         with zipfile.ZipFile(path) as parts:
             if sum(p.file_size for p in parts.infolist()) > 10 * MOST_BYTES:
-                raise QueriesRefused([f"{path.name}: it unpacks to more than {10 * MOST_BYTES:,} bytes; that is no query list"])
+                raise QueriesRefused(
+                    [f"{path.name}: it unpacks to more than {10 * MOST_BYTES:,} bytes; that is no query list"]
+                )
         return load_workbook(path)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError):
-        raise QueriesRefused([
-            f"{path.name}: cannot be read as an .xlsx workbook; ask for the list without a password, saved as .xlsx"
-        ]) from None
+        raise QueriesRefused(
+            [
+                f"{path.name}: cannot be read as an .xlsx workbook; ask for the list without a password, saved as .xlsx"
+            ]
+        ) from None
 
 
 def _origin(path: Path, book: Any, seal: Seal) -> date:
     if ORIGIN not in book.sheetnames or QUESTIONS not in book.sheetnames:
-        raise QueriesRefused([
-            f'{path.name}: no query list: it has no sheet "{QUESTIONS}" with its origin; write one with: myositis queries {seal.hospital}'
-        ])
-    said = {str(row[0].value): str(row[1].value) for row in book[ORIGIN].iter_rows(min_row=1, max_row=10, max_col=2)}
+        raise QueriesRefused(
+            [
+                f'{path.name}: no query list: it has no sheet "{QUESTIONS}" with its origin; write one with: myositis queries {seal.hospital}'
+            ]
+        )
+    said = {
+        str(row[0].value): str(row[1].value)
+        for row in book[ORIGIN].iter_rows(min_row=1, max_row=10, max_col=2)
+    }
     for key, expected in (("layout", LAYOUT), ("registry", seal.registry), ("hospital", seal.hospital)):
         if said.get(key) != expected:
-            raise QueriesRefused([
-                f'{path.name}: a list of another {key}: found "{said.get(key)}", expected "{expected}"; read it where it was written'
-            ])
+            raise QueriesRefused(
+                [
+                    f'{path.name}: a list of another {key}: found "{said.get(key)}", expected "{expected}"; read it where it was written'
+                ]
+            )
     if not hmac.compare_digest(said.get("seal", ""), seal.of(LAYOUT, said.get("asked_on"))):
-        raise QueriesRefused([f"{path.name}: the list was not written with this registry's key; read it where it was written"])
+        raise QueriesRefused(
+            [f"{path.name}: the list was not written with this registry's key; read it where it was written"]
+        )
     return date.fromisoformat(said["asked_on"])
 
 
@@ -267,24 +350,50 @@ def _answer(path: Path, seal: Seal, number: int, row: Sequence[Any], faults: lis
     values = {field: cell.value for (_, _, field, _, _), cell in zip(COLUMNS, row) if field}
     place = f"{path.name}, row {number}"
     if not hmac.compare_digest(str(row[-1].value or ""), _seal_of(seal, values)):
-        faults.append(f"{place}: what was asked is changed, or the row was added; restore the row, or delete it")
+        faults.append(
+            f"{place}: what was asked is changed, or the row was added; restore the row, or delete it"
+        )
         return None
     said = str(values["answer"] or "").strip().lower()
     choice = next((c for c in Choice if said.rstrip(" :") == c.value.rstrip(":")), None)
     value = values["value"]
     if said and choice is None:
         faults.append(f"{place}: the answer is none of: {', '.join(c.value for c in Choice)}")
-    if isinstance(value, datetime | date) or any(row[HEADERS.index(h)].data_type == "f" for h in ("Your answer", COLUMNS[11][0])):
+    if isinstance(value, datetime | date) or any(
+        row[HEADERS.index(h)].data_type == "f" for h in ("Your answer", COLUMNS[11][0])
+    ):
         faults.append(
             f"{place}: the right value came as a date or a formula of the spreadsheet; write it as text, as your file would write it"
         )
         value = None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    text = None if value is None else f"{Decimal(f'{value:.15g}'):f}" if is_number else str(value).strip() or None
+    text = (
+        None
+        if value is None
+        else f"{Decimal(f'{value:.15g}'):f}"
+        if is_number
+        else str(value).strip() or None
+    )
     if choice is Choice.VALUE and text is None:
         faults.append(f'{place}: "{Choice.VALUE.value}" without a value; write it beside the answer')
     if choice is not Choice.VALUE and text is not None:
-        faults.append(f'{place}: a right value, but the answer is not "{Choice.VALUE.value}"; choose it, or take the value out')
-    return Answer(number, values["query_id"], values["kind"], values["delivery"], values["file"], values["sheet"], int(values["row"]),
-                  values["entity"] or "", values["field"] or "", values["source_column"], values["expected"], values["found"], choice, text,
-                  is_number)
+        faults.append(
+            f'{place}: a right value, but the answer is not "{Choice.VALUE.value}"; choose it, or take the value out'
+        )
+    return Answer(
+        number,
+        values["query_id"],
+        values["kind"],
+        values["delivery"],
+        values["file"],
+        values["sheet"],
+        int(values["row"]),
+        values["entity"] or "",
+        values["field"] or "",
+        values["source_column"],
+        values["expected"],
+        values["found"],
+        choice,
+        text,
+        is_number,
+    )

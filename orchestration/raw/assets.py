@@ -1,7 +1,7 @@
 """Layer raw: every value as the text that arrived, one asset per sender, one partition per delivery.
 
-Belongs here: taking or refusing a delivery (structure, then the raw suite), and telling so. The loading itself is
-`loading.py`.
+Belongs here: taking or refusing a delivery (structure, then the raw suite), and telling so. The loading
+itself is `loading.py`.
 """
 
 from collections.abc import Iterator
@@ -28,10 +28,18 @@ def raw_asset(sender: str, name: str, helper: Helper) -> dg.AssetsDefinition:
         pool=POOL,
         description=f"What {name} sent, as text, with the place of every row; by hospitals/{sender}.yml.",
         check_specs=[
-            dg.AssetCheckSpec("taken_whole", asset=["raw", sender], blocking=True,
-                              description="Files, sheets and columns are those of the mapping, and every row is accounted for."),
-            dg.AssetCheckSpec("raw_suite", asset=["raw", sender], blocking=True,
-                              description="The Great Expectations suite expectations/raw.yml holds for the delivery."),
+            dg.AssetCheckSpec(
+                "taken_whole",
+                asset=["raw", sender],
+                blocking=True,
+                description="Files, sheets and columns are those of the mapping, and every row is accounted for.",
+            ),
+            dg.AssetCheckSpec(
+                "raw_suite",
+                asset=["raw", sender],
+                blocking=True,
+                description="The Great Expectations suite expectations/raw.yml holds for the delivery.",
+            ),
         ],
     )
     def raw(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -44,7 +52,10 @@ def raw_asset(sender: str, name: str, helper: Helper) -> dg.AssetsDefinition:
             let_go(write_lock(registry))
         if refusal := verdict.refusal:
             yield dg.AssetCheckResult(
-                asset_key=["raw", sender], check_name="taken_whole", passed=False, metadata={"reasons": len(refusal.reasons)}
+                asset_key=["raw", sender],
+                check_name="taken_whole",
+                passed=False,
+                metadata={"reasons": len(refusal.reasons)},
             )
             raise GateRefused(refusal)
         yield dg.MaterializeResult(
@@ -62,6 +73,7 @@ def _counts(verdict: Verdict) -> dict[str, int]:
     if (summary := verdict.summary) is None:
         return {}
     return {
-        "rows_read": summary.rows_read, "rows_malformed": summary.rows_malformed,
+        "rows_read": summary.rows_read,
+        "rows_malformed": summary.rows_malformed,
         **{f"records_{entity}": n for entity, n in summary.records.items()},
     }

@@ -27,7 +27,8 @@ def origin(source: ColumnSource, cells: dict[str, str]) -> str:
         named = source.columns or source.columns_asked
         return literal(named[0] if named else None)
     branches = " ".join(
-        f"when {cells[a]} is not null then {literal(a)}" if isinstance(a, str)
+        f"when {cells[a]} is not null then {literal(a)}"
+        if isinstance(a, str)
         else f"when {cell_text(a, cells)} is not null then {origin(a, cells)}"
         for a in source.alternatives
     )
@@ -40,21 +41,28 @@ def is_taken(export: Export, cells: dict[str, str]) -> str:
 
 
 def all_hold(where: Where, cells: dict[str, str]) -> str:
-    return "(" + " and ".join(one_holds(cells[column], condition) for column, condition in where.items()) + ")"
+    return (
+        "(" + " and ".join(one_holds(cells[column], condition) for column, condition in where.items()) + ")"
+    )
 
 
 def one_holds(cell: str, condition: Condition) -> str:
     texts = ", ".join(literal(t) for t in condition.texts if t is not None)
-    parts = ([f"trim({cell}) in ({texts})"] if texts else []) + ([f"{cell} is null"] if None in condition.texts else [])
+    parts = ([f"trim({cell}) in ({texts})"] if texts else []) + (
+        [f"{cell} is null"] if None in condition.texts else []
+    )
     return f"{'not ' if condition.is_negated else ''}coalesce({' or '.join(parts)}, false)"
 
 
 def code_list_sql(code_list: CodeList, table: SourceTable) -> str:
     """Field, code and label of each line of a code list."""
-    cell: dict[str | None, str] = {c: f"c{i}" for i, c in enumerate(table.columns)}  # CodeList has all keys of its shape
+    cell: dict[str | None, str] = {
+        c: f"c{i}" for i, c in enumerate(table.columns)
+    }  # CodeList has all keys of its shape
     if code_list.labels:  # a blank label is one too: the field is then blank, and not the code
         pairs = ", ".join(
-            f"{{'field': {literal(name)}, 'label': trim({cell[label]})}}" for _, name, label in code_list.looked_up()
+            f"{{'field': {literal(name)}, 'label': trim({cell[label]})}}"
+            for _, name, label in code_list.looked_up()
         )
         return (
             f"select each.field, code, each.label from (select trim({cell[code_list.code]}) as code, unnest([{pairs}]) as each"

@@ -1,9 +1,10 @@
 """What a delivery changes of what its sender said before, row by row under the rows' natural keys, in counts.
 
-A delivery is compared with the sender's earlier deliveries in force (of a key the latest statement), and, when its files
-replace others of the same name, with what they replace. The first comparison is a matter of the deliveries in force alone and
-is made again when they change; the second is history, kept as it was found. Belongs here: the counts, and the sentences of a
-change that is larger than the mapping allows. Does not belong here: refusing (`ingestion.py`), what a value means (dbt).
+A delivery is compared with the sender's earlier deliveries in force (of a key the latest statement), and,
+when its files replace others of the same name, with what they replace. The first comparison is a matter of
+the deliveries in force alone and is made again when they change; the second is history, kept as it was found.
+Belongs here: the counts, and the sentences of a change that is larger than the mapping allows. Does not
+belong here: refusing (`ingestion.py`), what a value means (dbt).
 """
 
 from __future__ import annotations
@@ -21,22 +22,38 @@ from orchestration.registry.mapping import Mapping
 
 EARLIER, REPLACED = "earlier deliveries", "the replaced files"
 ITEMS = {
-    "observations": ("concept_source", "concepts"), "antibodies": ("antibody_source", "antibodies"),
-    "events": ("event_source", "events"), "treatments": ("treatment_source", "treatments"),
+    "observations": ("concept_source", "concepts"),
+    "antibodies": ("antibody_source", "antibodies"),
+    "events": ("event_source", "events"),
+    "treatments": ("treatment_source", "treatments"),
 }
 KEYS: dict[str, tuple[str, ...]] = {
     "patients": ("hospital_id", "patient_key"),
     "visits": (
-        "patient_key", "visit_key", "case when visit_key is null then visit_date end", "case when visit_key is null then visit_offset end",
+        "patient_key",
+        "visit_key",
+        "case when visit_key is null then visit_date end",
+        "case when visit_key is null then visit_offset end",
     ),
     "observations": ("patient_key", "visit_key", "observed_on", "observed_offset", "trim(concept_source)"),
-    "antibodies": ("patient_key", "visit_key", "tested_on", "tested_offset", "trim(antibody_source)", "trim(assay_source)"),
+    "antibodies": (
+        "patient_key",
+        "visit_key",
+        "tested_on",
+        "tested_offset",
+        "trim(antibody_source)",
+        "trim(assay_source)",
+    ),
     "events": ("patient_key", "visit_key", "event_date", "event_offset", "trim(event_source)"),
     "treatments": ("patient_key", "trim(treatment_source)", "start_date", "start_offset"),
     "follow_up": ("patient_key", "last_seen_date", "last_seen_offset"),
 }
 COMPARED = {
-    entity: [f for f in fields if f != "source_column" and f not in KEYS[entity] and f"trim({f})" not in KEYS[entity]]
+    entity: [
+        f
+        for f in fields
+        if f != "source_column" and f not in KEYS[entity] and f"trim({f})" not in KEYS[entity]
+    ]
     for entity, fields in RAW_FIELDS.items()
 }
 
@@ -54,24 +71,35 @@ def compare(connection: duckdb.DuckDBPyConnection, load: Load) -> None:
     ).fetchall()
     if replaced:
         _compare(connection, load, [r for (r,) in replaced], REPLACED, with_gone=True)
-    connection.execute("insert or replace into raw.delivery_comparison values (?, ?)", [load.load_id, _digest(earlier)])
+    connection.execute(
+        "insert or replace into raw.delivery_comparison values (?, ?)", [load.load_id, _digest(earlier)]
+    )
 
 
 def compare_again(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[Load]:
-    """Count anew for the loads in force whose earlier deliveries are others now; returns those that change too much since."""
+    """Count anew for the loads in force whose earlier deliveries are others now; returns those that change
+    too much since.
+    """
     refused: list[Load] = []
-    counted = dict(connection.execute("select load_id, compared_loads from raw.delivery_comparison").fetchall())
+    counted = dict(
+        connection.execute("select load_id, compared_loads from raw.delivery_comparison").fetchall()
+    )
     loads = loads_in_force(connection)
     for load in loads:
         standing = [other for other in loads if other not in refused]
-        if load.sender not in registry.mappings or counted.get(load.load_id) == _digest(_earlier(standing, load)):
+        if load.sender not in registry.mappings or counted.get(load.load_id) == _digest(
+            _earlier(standing, load)
+        ):
             continue
         history = connection.execute(
-            "select * from raw.delivery_change where load_id = ? and compared_with = ?", [load.load_id, REPLACED]
+            "select * from raw.delivery_change where load_id = ? and compared_with = ?",
+            [load.load_id, REPLACED],
         ).fetchall()
         compare(connection, load)
         if history:
-            connection.executemany(f"insert into raw.delivery_change values ({', '.join('?' * len(history[0]))})", history)
+            connection.executemany(
+                f"insert into raw.delivery_change values ({', '.join('?' * len(history[0]))})", history
+            )
         if reasons := surprises(connection, registry, load, (EARLIER,)):
             refuse_for_change(connection, load, reasons)
             refused.append(load)
@@ -90,19 +118,27 @@ def _digest(loads: list[str]) -> str:
 
 
 def surprises(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, load: Load, compared: tuple[str, ...] = (EARLIER, REPLACED)
+    connection: duckdb.DuckDBPyConnection,
+    registry: Registry,
+    load: Load,
+    compared: tuple[str, ...] = (EARLIER, REPLACED),
 ) -> list[str]:
-    """Sentences on changes beyond what the mapping allows, none where the change is accepted on purpose; counts only."""
+    """Sentences on changes beyond what the mapping allows, none where the change is accepted on purpose;
+    counts only.
+    """
     mapping, file = registry.mappings[load.sender], registry.corrections.get(load.sender)
     if file and file.accepts(load.delivery, load.content_sha256):
         return []
     allowed = mapping.changes_allowed
-    rows = connection.execute("""
+    rows = connection.execute(
+        """
         select compared_with, entity, item, rows_known, rows_changed, rows_gone from raw.delivery_change
         where load_id = ? and column_name is null and list_contains(?, compared_with) and rows_known > 0
             and (rows_changed > greatest(?, ? * rows_known) or rows_gone > greatest(?, ? * rows_known))
         order by all
-    """, [load.load_id, list(compared), allowed.rows, allowed.changed, allowed.rows, allowed.gone]).fetchall()
+    """,
+        [load.load_id, list(compared), allowed.rows, allowed.changed, allowed.rows, allowed.gone],
+    ).fetchall()
     sentences = []
     for compared_with, entity, item, known, changed, gone in rows:
         of = f"{load.sender}/{load.delivery}: {entity}{_named(mapping, entity, item)}: "
@@ -118,7 +154,8 @@ def surprises(
     if sentences:
         why = (
             f"The files are those taken before, so it is hospitals/{load.sender}.yml that reads them otherwise now"
-            if _was_taken(connection, load) else "Ask the hospital why"
+            if _was_taken(connection, load)
+            else "Ask the hospital why"
         )
         sentences.append(
             f"{why}. When the change is right, take it on purpose: in corrections/{load.sender}.yml write, under"
@@ -129,14 +166,23 @@ def surprises(
 
 def _was_taken(connection: duckdb.DuckDBPyConnection, load: Load) -> bool:
     """Whether the same files were taken before, read by another mapping."""
-    return connection.execute(
-        "select count(*) from raw.delivery where sender_id = ? and delivery_id = ? and content_sha256 = ? and load_id <> ?"
-        " and state in ('accepted', 'replaced')", [load.sender, load.delivery, load.content_sha256, load.load_id],
-    ).fetchall()[0][0] > 0
+    return (
+        connection.execute(
+            "select count(*) from raw.delivery where sender_id = ? and delivery_id = ? and content_sha256 = ? and load_id <> ?"
+            " and state in ('accepted', 'replaced')",
+            [load.sender, load.delivery, load.content_sha256, load.load_id],
+        ).fetchall()[0][0]
+        > 0
+    )
 
 
 def _by_column(
-    connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: Load, compared_with: str, entity: str, item: str | None
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    load: Load,
+    compared_with: str,
+    entity: str,
+    item: str | None,
 ) -> str:
     columns = connection.execute(
         "select column_name, rows_changed from raw.delivery_change where load_id = ? and compared_with = ? and entity = ?"
@@ -160,12 +206,19 @@ def _theirs(mapping: Mapping, entity: str, field: str, item: str | None) -> str:
 
 
 def _named(mapping: Mapping, entity: str, item: str | None) -> str:
-    """The test, antibody, event or treatment, where mapping or catalogue know the word; another word is not repeated."""
+    """The test, antibody, event or treatment, where mapping or catalogue know the word; another word is not
+    repeated.
+    """
     if entity not in ITEMS or not item:
         return ""
     kind = ITEMS[entity][1]
     own = getattr(mapping.codes, kind)
-    wide = {ours for x in mapping.exports if (e := getattr(x, entity)) for ours in getattr(e, "values", None) or {}}
+    wide = {
+        ours
+        for x in mapping.exports
+        if (e := getattr(x, entity))
+        for ours in getattr(e, "values", None) or {}
+    }
     known = item in own or item in wide or catalogue.is_name(kind, item)
     return f' "{item}"' if known else f" (one of {kind} that the catalogue does not know)"
 
@@ -174,40 +227,58 @@ def _named(mapping: Mapping, entity: str, item: str | None) -> str:
 
 
 def _subject(entity: str) -> str:
-    """Whom a raw row is about: the patient, or the visit where it names that alone; SQL over the row's columns."""
-    return "coalesce(patient_key, visit_key, '')" if "visit_key" in KEYS[entity] else "coalesce(patient_key, '')"
+    """Whom a raw row is about: the patient, or the visit where it names that alone; SQL over the row's
+    columns.
+    """
+    return (
+        "coalesce(patient_key, visit_key, '')" if "visit_key" in KEYS[entity] else "coalesce(patient_key, '')"
+    )
 
 
 def _note_subjects(connection: duckdb.DuckDBPyConnection, loads: list[str]) -> None:
     """Write whom each load mentions into raw.load_subject, where it is not written yet."""
-    noted = {load for (load,) in connection.execute("select distinct load_id from raw.load_subject").fetchall()}
+    noted = {
+        load for (load,) in connection.execute("select distinct load_id from raw.load_subject").fetchall()
+    }
     for load in loads:
         if load not in noted:
-            mentions = " union ".join(f"select load_id, {_subject(e)} as subject from raw.{e} where load_id = $1" for e in RAW_FIELDS)
+            mentions = " union ".join(
+                f"select load_id, {_subject(e)} as subject from raw.{e} where load_id = $1"
+                for e in RAW_FIELDS
+            )
             connection.execute(f"insert into raw.load_subject by name {mentions}", [load])
 
 
 def _that_share_subjects(connection: duckdb.DuckDBPyConnection, load: Load, others: list[str]) -> list[str]:
     sharing = connection.execute(
         "select distinct load_id from raw.load_subject where load_id <> $1"
-        " and subject in (select subject from raw.load_subject where load_id = $1)", [load.load_id],
+        " and subject in (select subject from raw.load_subject where load_id = $1)",
+        [load.load_id],
     ).fetchall()
     return [other for other in others if (other,) in sharing]
 
 
 def _compare(
-    connection: duckdb.DuckDBPyConnection, load: Load, others: list[str], compared_with: str, *, with_gone: bool
+    connection: duckdb.DuckDBPyConnection,
+    load: Load,
+    others: list[str],
+    compared_with: str,
+    *,
+    with_gone: bool,
 ) -> None:
     """Rows that share a natural key count once, and are the same when their sets of contents are.
 
-    Unless what is gone is counted too, loads that mention none of the load's patients are not read at all, and of the others
-    the rows of other patients are left before anything is hashed.
+    Unless what is gone is counted too, loads that mention none of the load's patients are not read at all,
+    and of the others the rows of other patients are left before anything is hashed.
     """
     if not with_gone:
         others = _that_share_subjects(connection, load, others)
     for entity in RAW_FIELDS:
         item = f"trim({ITEMS[entity][0]})" if entity in ITEMS else "null::varchar"
-        key, content = f"hash({', '.join(KEYS[entity])})", f"hash({', '.join(f'trim({c})' for c in COMPARED[entity]) or '0'})"
+        key, content = (
+            f"hash({', '.join(KEYS[entity])})",
+            f"hash({', '.join(f'trim({c})' for c in COMPARED[entity]) or '0'})",
+        )
         if not others:
             content = "0"  # nobody's rows are known: they are counted, and ten million need not be held whole
         subject, marks = _subject(entity), ", ".join("?" for _ in others) or "null"
@@ -232,7 +303,9 @@ def _compare(
             "create or replace temp table said_otherwise as select key, n.item, o.delivery_id from said_now as n"
             " join said_before as o using (key) where n.content <> o.content"
         )
-        connection.execute("create or replace temp table otherwise_in (key ubigint, item varchar, column_name varchar, is_filled boolean)")
+        connection.execute(
+            "create or replace temp table otherwise_in (key ubigint, item varchar, column_name varchar, is_filled boolean)"
+        )
         if connection.execute("select count(*) from said_otherwise").fetchall()[0][0]:
             connection.execute(
                 f"create or replace temp table rows_otherwise as with rows_before as ({before})"

@@ -1,8 +1,9 @@
-"""The words of a delivery that have more than one meaning: `myositis check` names them before their rows are rejected.
+"""The words of a delivery that have more than one meaning: `myositis check` names them before their rows are
+rejected.
 
-Belongs here: finding such words in the rows of schema raw, and a sentence for each. Does not belong here: which
-words have two meanings (`seeds/ambiguous_words.csv`), names that a mapping itself writes (`mapping_file.py`), judging
-rows (dbt).
+Belongs here: finding such words in the rows of schema raw, and a sentence for each. Does not belong here:
+which words have two meanings (`seeds/ambiguous_words.csv`), names that a mapping itself writes
+(`mapping_file.py`), judging rows (dbt).
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def notes_of_loaded(connection: duckdb.DuckDBPyConnection, registry: Registry) -
 def notes_of_delivery(
     connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory
 ) -> list[str]:
-    """A sentence for each doubtful word in a delivery that is not taken yet; its rows are looked at and do not stay."""
+    """A sentence for each doubtful word in a delivery that is not taken yet; its rows are looked at and do
+    not stay.
+    """
     try:
         with loaded_on_trial(connection, registry, inventory):
             mapping = registry.mappings[inventory.sender]

@@ -1,7 +1,8 @@
-"""The dates of a delivered table that a spreadsheet has exchanged: found, read by the order of the rows or by the mapping, or refused.
+"""The dates of a delivered table that a spreadsheet has exchanged: found, read by the order of the rows or by
+the mapping, or refused.
 
-Belongs here: asking the cells that are being loaded. Does not belong here: the sign itself (`exports/exchanged_dates.py`), putting day and
-month back (dbt).
+Belongs here: asking the cells that are being loaded. Does not belong here: the sign itself
+(`exports/exchanged_dates.py`), putting day and month back (dbt).
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from orchestration.registry.mapping import Export, Mapping
 
 @dataclass(frozen=True)
 class ExchangedDates:
-    """A date of ours that an export feeds with dates whose day and month are exchanged, and how such texts look."""
+    """A date of ours that an export feeds with dates whose day and month are exchanged, and how such texts
+    look.
+    """
 
     export: Export
     field: str
@@ -27,11 +30,17 @@ class ExchangedDates:
 
 
 def find(
-    connection: duckdb.DuckDBPyConnection, mapping: Mapping, exports: list[Export], cells: dict[str, str], date_cells: set[str], none: str
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    exports: list[Export],
+    cells: dict[str, str],
+    date_cells: set[str],
+    none: str,
 ) -> tuple[list[ExchangedDates], list[str]]:
     """What is exchanged in the rows of ``incoming``, and a sentence for each column in which nobody can tell.
 
-    ``cells`` names the cell of each column, ``date_cells`` the columns with date cells; ``none`` is SQL for a row that is no record.
+    ``cells`` names the cell of each column, ``date_cells`` the columns with date cells; ``none`` is SQL for a
+    row that is no record.
     """
     exchanged: list[ExchangedDates] = []
     faults: list[str] = []
@@ -67,12 +76,19 @@ def _dates(entity: Entity) -> Iterator[tuple[str, ColumnSource]]:
 def _texts(connection: duckdb.DuckDBPyConnection, cell: str, taken: str) -> dict[str, int]:
     """The texts of a column without their times of day, each with its number of cells."""
     day = f"regexp_replace({cell}, {literal(TIME_OF_DAY)}, '')"
-    found = connection.execute(f"select {day}, count(*) from incoming where {taken} and {cell} is not null group by 1")
+    found = connection.execute(
+        f"select {day}, count(*) from incoming where {taken} and {cell} is not null group by 1"
+    )
     return dict(found.fetchall())
 
 
 def _by_order(
-    connection: duckdb.DuckDBPyConnection, entity: Entity, source: ColumnSource, cells: dict[str, str], taken: str, sign: Sign,
+    connection: duckdb.DuckDBPyConnection,
+    entity: Entity,
+    source: ColumnSource,
+    cells: dict[str, str],
+    taken: str,
+    sign: Sign,
     formats: list[str],
 ) -> Reading | None:
     subject = entity.patient_id or entity.visit_id
@@ -82,7 +98,14 @@ def _by_order(
     rows = connection.execute(
         f"select distinct {who}, source_row, {text} from incoming where {taken} and {who} is not null and {text} is not null"
     ).fetchall()
-    day_first = next((f.index("%d") < f.index("%m") for f in formats if "%d" in f and "%m" in f and not f.startswith("%Y")), True)
+    day_first = next(
+        (
+            f.index("%d") < f.index("%m")
+            for f in formats
+            if "%d" in f and "%m" in f and not f.startswith("%Y")
+        ),
+        True,
+    )
     return by_order(rows, sign, day_first)
 
 

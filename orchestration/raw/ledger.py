@@ -1,8 +1,9 @@
 """The state of each load: which there are, what moves a load from one to another, and every write that does.
 
-`raw.delivery` has a row for each load that a gate has decided on, and `raw.delivery_decision` what that decision rests on. This
-module alone writes the two tables, and removes the rows of loads. Does not belong here: deciding (`ingestion.py`, `changes.py`,
-`withdrawals.py`, `warehouse/build.py`), the tables themselves (`database/raw_tables.py`).
+`raw.delivery` has a row for each load that a gate has decided on, and `raw.delivery_decision` what that
+decision rests on. This module alone writes the two tables, and removes the rows of loads. Does not belong
+here: deciding (`ingestion.py`, `changes.py`, `withdrawals.py`, `warehouse/build.py`), the tables themselves
+(`database/raw_tables.py`).
 """
 
 from __future__ import annotations
@@ -21,8 +22,15 @@ from orchestration.raw.cell_sql import literal
 from orchestration.raw.verdict import Decision, Verdict
 
 LOAD_TABLES = (
-    *(f"raw.{e}" for e in RAW_FIELDS), "raw.delivery_file", "raw.source_table", "raw.source_finding", "raw.rejected_line",
-    "raw.patient_link", "raw.load_subject", "raw.date_cells", "raw.exchanged_dates",
+    *(f"raw.{e}" for e in RAW_FIELDS),
+    "raw.delivery_file",
+    "raw.source_table",
+    "raw.source_finding",
+    "raw.rejected_line",
+    "raw.patient_link",
+    "raw.load_subject",
+    "raw.date_cells",
+    "raw.exchanged_dates",
 )
 
 
@@ -60,17 +68,51 @@ class Transition:
 TRANSITIONS = (
     Transition(None, Event.ACCEPT, State.ACCEPTED, "new content that holds comes into force"),
     Transition(None, Event.REFUSE, State.REFUSED, "new content that does not hold stays out"),
-    Transition(State.REFUSED, Event.ACCEPT, State.ACCEPTED, "records or other deliveries let it in that were not there before"),
+    Transition(
+        State.REFUSED,
+        Event.ACCEPT,
+        State.ACCEPTED,
+        "records or other deliveries let it in that were not there before",
+    ),
     Transition(State.REFUSED, Event.REFUSE, State.REFUSED, "it was judged again, and still does not hold"),
-    Transition(State.REPLACED, Event.ACCEPT, State.ACCEPTED, "the hospital sent the earlier content once more"),
-    Transition(State.REPLACED, Event.REFUSE, State.REFUSED, "the earlier content came once more, and does not hold now"),
-    Transition(State.WITHDRAWN, Event.ACCEPT, State.ACCEPTED, "the record that withdrew it is gone, and it holds"),
-    Transition(State.WITHDRAWN, Event.REFUSE, State.REFUSED, "the record that withdrew it is gone, and it does not hold"),
+    Transition(
+        State.REPLACED, Event.ACCEPT, State.ACCEPTED, "the hospital sent the earlier content once more"
+    ),
+    Transition(
+        State.REPLACED,
+        Event.REFUSE,
+        State.REFUSED,
+        "the earlier content came once more, and does not hold now",
+    ),
+    Transition(
+        State.WITHDRAWN, Event.ACCEPT, State.ACCEPTED, "the record that withdrew it is gone, and it holds"
+    ),
+    Transition(
+        State.WITHDRAWN,
+        Event.REFUSE,
+        State.REFUSED,
+        "the record that withdrew it is gone, and it does not hold",
+    ),
     Transition(State.ACCEPTED, Event.REPLACE, State.REPLACED, "of one delivery one load is in force"),
     Transition(State.ACCEPTED, Event.WITHDRAW, State.WITHDRAWN, "a person put it out of force on purpose"),
-    Transition(State.ACCEPTED, Event.REFUSE_ROWS, State.REFUSED, "rows are judged when the models are built, after it was accepted"),
-    Transition(State.ACCEPTED, Event.REFUSE_CHANGE, State.REFUSED, "the order in which deliveries arrive must not matter"),
-    Transition(State.REPLACED, Event.RESTORE, State.ACCEPTED, "a refused delivery leaves the warehouse what it had before"),
+    Transition(
+        State.ACCEPTED,
+        Event.REFUSE_ROWS,
+        State.REFUSED,
+        "rows are judged when the models are built, after it was accepted",
+    ),
+    Transition(
+        State.ACCEPTED,
+        Event.REFUSE_CHANGE,
+        State.REFUSED,
+        "the order in which deliveries arrive must not matter",
+    ),
+    Transition(
+        State.REPLACED,
+        Event.RESTORE,
+        State.ACCEPTED,
+        "a refused delivery leaves the warehouse what it had before",
+    ),
 )
 _AFTER = {(t.before, t.event): t.after for t in TRANSITIONS}
 
@@ -80,7 +122,9 @@ class NoSuchTransition(Exception):
 
 
 def state_after(before: State | None, event: Event) -> State:
-    """The state that ``event`` leads to; NoSuchTransition when it may not happen to a load in state ``before``."""
+    """The state that ``event`` leads to; NoSuchTransition when it may not happen to a load in state
+    ``before``.
+    """
     if (before, event) not in _AFTER:
         raise NoSuchTransition(f"a load that is {before or 'not decided on'} cannot be moved because {event}")
     return _AFTER[before, event]
@@ -119,8 +163,17 @@ def record(connection: duckdb.DuckDBPyConnection, inventory: Inventory, kind: st
                 _move(connection, other, Event.REPLACE)
         connection.execute(
             "insert or replace into raw.delivery values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [inventory.sender, inventory.delivery, inventory.load_id, after.value, kind, inventory.content_sha256,
-             inventory.mapping_digest, utc_now(), "\n".join(verdict.reasons)],
+            [
+                inventory.sender,
+                inventory.delivery,
+                inventory.load_id,
+                after.value,
+                kind,
+                inventory.content_sha256,
+                inventory.mapping_digest,
+                utc_now(),
+                "\n".join(verdict.reasons),
+            ],
         )
         _note_decision(connection, inventory.sender, inventory.load_id, inventory.records_digest)
 
@@ -132,9 +185,16 @@ def withdraw_load(connection: duckdb.DuckDBPyConnection, load: Load, reason: str
 
 
 def refuse_for_rows(
-    connection: duckdb.DuckDBPyConnection, sender: str, delivery: str, load_id: str, reasons: Sequence[str], records_digest: str
+    connection: duckdb.DuckDBPyConnection,
+    sender: str,
+    delivery: str,
+    load_id: str,
+    reasons: Sequence[str],
+    records_digest: str,
 ) -> None:
-    """Put a load out of force for its rejected rows, and the load that it replaced back into force, in one step."""
+    """Put a load out of force for its rejected rows, and the load that it replaced back into force, in one
+    step.
+    """
     with _one_step(connection):
         _move(connection, load_id, Event.REFUSE_ROWS, "\n".join(reasons))
         predecessor = connection.execute(
@@ -167,7 +227,9 @@ def remove_loads_out_of_force(connection: duckdb.DuckDBPyConnection) -> None:
     """Remove the rows of every load that is not in force, in one step."""
     with _one_step(connection):
         for table in LOAD_TABLES:
-            connection.execute(f"delete from {table} where load_id not in (select load_id from raw.delivery where state = 'accepted')")
+            connection.execute(
+                f"delete from {table} where load_id not in (select load_id from raw.delivery where state = 'accepted')"
+            )
 
 
 @contextmanager
@@ -181,15 +243,20 @@ def _one_step(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.commit()
 
 
-def _move(connection: duckdb.DuckDBPyConnection, load_id: str, event: Event, reason: str | None = None) -> None:
+def _move(
+    connection: duckdb.DuckDBPyConnection, load_id: str, event: Event, reason: str | None = None
+) -> None:
     """Move a load that the ledger has; its reason stays what it was unless a new one is given."""
     after = state_after(_state_of(connection, load_id), event)
     connection.execute(
-        "update raw.delivery set state = ?, reason = coalesce(?, reason) where load_id = ?", [after.value, reason, load_id]
+        "update raw.delivery set state = ?, reason = coalesce(?, reason) where load_id = ?",
+        [after.value, reason, load_id],
     )
 
 
-def _note_decision(connection: duckdb.DuckDBPyConnection, sender: str, load_id: str, records_digest: str) -> None:
+def _note_decision(
+    connection: duckdb.DuckDBPyConnection, sender: str, load_id: str, records_digest: str
+) -> None:
     connection.execute(
         "insert or replace into raw.delivery_decision values (?, ?)",
         [load_id, judged_by(connection, sender, load_id, records_digest)],
@@ -201,9 +268,12 @@ def _note_decision(connection: duckdb.DuckDBPyConnection, sender: str, load_id: 
 
 def loads_in_force(connection: duckdb.DuckDBPyConnection) -> list[Load]:
     """The accepted loads, by sender and delivery."""
-    return [Load(*row) for row in connection.execute(
-        "select sender_id, delivery_id, load_id, kind, content_sha256 from raw.delivery where state = 'accepted' order by 1, 2"
-    ).fetchall()]
+    return [
+        Load(*row)
+        for row in connection.execute(
+            "select sender_id, delivery_id, load_id, kind, content_sha256 from raw.delivery where state = 'accepted' order by 1, 2"
+        ).fetchall()
+    ]
 
 
 def refused_deliveries(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
@@ -214,19 +284,24 @@ def refused_deliveries(connection: duckdb.DuckDBPyConnection) -> list[tuple[str,
 
 
 def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
-    """Whether this very content, read by this very mapping, was already accepted, or refused under the present records.
+    """Whether this very content, read by this very mapping, was already accepted, or refused under the
+    present records.
 
-    A refused delivery is judged again when its sender's corrections, accepted changes or waivers are others now, or when its
-    other deliveries are: the patients that it names may have come with one of them.
+    A refused delivery is judged again when its sender's corrections, accepted changes or waivers are others
+    now, or when its other deliveries are: the patients that it names may have come with one of them.
     """
-    # a parameter in place of the literal would import pandas, a second that a run with nothing new need not take
+    # a parameter in place of the literal would import pandas, a second that a run with nothing new need not
+    # take
     row = connection.execute(
         "select d.state, j.judged_by from raw.delivery as d left join raw.delivery_decision as j using (load_id)"
         f" where d.load_id = {literal(inventory.load_id)}"
     ).fetchone()
     if row is None or row[0] != State.REFUSED:
         return row is not None and row[0] == State.ACCEPTED
-    return row[1] in (None, judged_by(connection, inventory.sender, inventory.load_id, inventory.records_digest))
+    return row[1] in (
+        None,
+        judged_by(connection, inventory.sender, inventory.load_id, inventory.records_digest),
+    )
 
 
 def was_refused(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
@@ -252,6 +327,10 @@ def _state_of(connection: duckdb.DuckDBPyConnection, load_id: str) -> State | No
 
 
 def _accepted_loads_of(connection: duckdb.DuckDBPyConnection, sender: str, delivery: str) -> list[str]:
-    return [load for (load,) in connection.execute(
-        "select load_id from raw.delivery where sender_id = ? and delivery_id = ? and state = 'accepted'", [sender, delivery]
-    ).fetchall()]
+    return [
+        load
+        for (load,) in connection.execute(
+            "select load_id from raw.delivery where sender_id = ? and delivery_id = ? and state = 'accepted'",
+            [sender, delivery],
+        ).fetchall()
+    ]

@@ -1,7 +1,8 @@
 """One delivery from its folder into schema raw: renamed and routed by the mapping, never interpreted.
 
-Belongs here: accounting for every row, the inserts. Does not belong here: matching files and columns to a mapping
-(`tables.py`). A delivery is taken whole or refused whole; a load is visible to dbt only once the ledger says `accepted`.
+Belongs here: accounting for every row, the inserts. Does not belong here: matching files and columns to a
+mapping (`tables.py`). A delivery is taken whole or refused whole; a load is visible to dbt only once the
+ledger says `accepted`.
 """
 
 from __future__ import annotations
@@ -25,15 +26,46 @@ from orchestration.raw.exchanged_dates import ExchangedDates
 from orchestration.raw.ledger import remove_load, utc_now
 from orchestration.raw.tables import DeliveredTable, Survey, label_of, named_columns
 from orchestration.raw.verdict import DeliveryRefused, LoadSummary
-from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES, ColumnSource, Entity, Patients, WideEntity, is_date
+from orchestration.registry.entities import (
+    RAW_NAMES,
+    WIDE_NAMES,
+    ColumnSource,
+    Entity,
+    Patients,
+    WideEntity,
+    is_date,
+)
 from orchestration.registry.folder import Registry
 from orchestration.registry.mapping import CodeList, Export
 from orchestration.registry.person_numbers import blanked
 
 # What stands where a patient's id belongs and is none; as an id it would make one patient of many.
 NO_ID = (
-    "na", "n/a", "nan", "null", "none", "nil", "unknown", "missing", "-", "--", "---", "/", ".", "?", "#n/a", "#ref!", "#value!",
-    "#name?", "#div/0!", "#null!", "#num!", "未知", "不详", "无", "缺失",
+    "na",
+    "n/a",
+    "nan",
+    "null",
+    "none",
+    "nil",
+    "unknown",
+    "missing",
+    "-",
+    "--",
+    "---",
+    "/",
+    ".",
+    "?",
+    "#n/a",
+    "#ref!",
+    "#value!",
+    "#name?",
+    "#div/0!",
+    "#null!",
+    "#num!",
+    "未知",
+    "不详",
+    "无",
+    "缺失",
 )
 MAX_COLUMNS_OF_A_ROW = 3
 
@@ -43,9 +75,11 @@ def load_delivery(
     registry: Registry,
     inventory: Inventory,
 ) -> LoadSummary:
-    """Insert the rows of a delivery under its load_id, not yet accepted; raise DeliveryRefused with all faults.
+    """Insert the rows of a delivery under its load_id, not yet accepted; raise DeliveryRefused with all
+    faults.
 
-    Rows of an earlier, interrupted attempt at the same load are removed first. On refusal nothing of it stays.
+    Rows of an earlier, interrupted attempt at the same load are removed first. On refusal nothing of it
+    stays.
     """
     mapping = registry.mappings[inventory.sender]
     pseudonym.set_key(connection, pseudonym.key_of_warehouse(connection, registry.pseudonym_key_file))
@@ -75,7 +109,9 @@ def find_faults(connection: duckdb.DuckDBPyConnection, registry: Registry, inven
 def loaded_on_trial(
     connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory
 ) -> Iterator[None]:
-    """The rows of a delivery in schema raw while the block lasts; nothing of them stays, and no key is made."""
+    """The rows of a delivery in schema raw while the block lasts; nothing of them stays, and no key is
+    made.
+    """
     workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
     connection.begin()
     try:
@@ -91,7 +127,9 @@ def loaded_on_trial(
 class _Loader(Survey):
     """A survey, and then its tables into raw."""
 
-    rejected_rows: dict[int, str] = field(default_factory=dict)  # of the table at hand, for a number of a person, with the column
+    rejected_rows: dict[int, str] = field(
+        default_factory=dict
+    )  # of the table at hand, for a number of a person, with the column
     person_findings: list[person_texts.PersonFinding] = field(default_factory=list)
 
     def run(self) -> LoadSummary:
@@ -152,10 +190,20 @@ class _Loader(Survey):
         self._record_findings(part)
         for name, (empty, records) in counts.items():
             summary.records[name] = summary.records.get(name, 0) + records
-            self._ledger("source_table", (
-                table.file, table.sheet, name, rows + len(table.malformed), len(table.malformed) + unexpected, blanks,
-                empty, records, feeding[name],
-            ))
+            self._ledger(
+                "source_table",
+                (
+                    table.file,
+                    table.sheet,
+                    name,
+                    rows + len(table.malformed),
+                    len(table.malformed) + unexpected,
+                    blanks,
+                    empty,
+                    records,
+                    feeding[name],
+                ),
+            )
         table.unload(self.connection, "incoming")
         self.connection.execute(
             "drop table if exists incoming_decoded; drop table if exists incoming_looked_up; drop table if exists incoming_checked"
@@ -166,7 +214,9 @@ class _Loader(Survey):
         load, table = self.inventory.load_id, part.table
         cells = {
             (load, self.mapping.export_id(export), field)
-            for export in part.exports for _, entity in export.entities() for field, source in entity.fields()
+            for export in part.exports
+            for _, entity in export.entities()
+            for field, source in entity.fields()
             if is_date(field) and table.date_cells & set(source.columns)
         }
         for row in sorted(cells):
@@ -177,7 +227,14 @@ class _Loader(Survey):
         for found in exchanged:
             self.connection.execute(
                 "insert into raw.exchanged_dates values (?, ?, ?, ?, ?, ?)",
-                [load, self.mapping.export_id(found.export), found.field, table.file, table.sheet, found.texts_like],
+                [
+                    load,
+                    self.mapping.export_id(found.export),
+                    found.field,
+                    table.file,
+                    table.sheet,
+                    found.texts_like,
+                ],
             )
 
     def _reject_strays(self, part: DeliveredTable, stray: str) -> None:
@@ -193,7 +250,10 @@ class _Loader(Survey):
         """Keep the place of each row that is rejected for a number of a person, and none of its text."""
         table, rows = part.table, self.rejected_rows
         for row, column in rows.items():
-            self._ledger("rejected_line", (table.file, table.sheet, row, "person_number", "a number of a person", column, None))
+            self._ledger(
+                "rejected_line",
+                (table.file, table.sheet, row, "person_number", "a number of a person", column, None),
+            )
         self.rejected_rows = {}
         return len(rows)
 
@@ -202,7 +262,9 @@ class _Loader(Survey):
         lists = [c for x in part.exports for c in x.code_lists]
         coded = {c for code_list in lists for c in code_list.columns}
         if any(code_list.field for code_list in lists):
-            coded |= {f for (f,) in self.connection.execute("select distinct field from code_list").fetchall()}
+            coded |= {
+                f for (f,) in self.connection.execute("select distinct field from code_list").fetchall()
+            }
         columns = [c for c in part.wanted if c in coded]
         if not columns:
             return
@@ -217,26 +279,39 @@ class _Loader(Survey):
         self.connection.execute("create or replace temp view incoming as select * from incoming_decoded")
 
     def _look_up(self, part: DeliveredTable, cells: dict[str, str], looked_up: dict[str, CodeList]) -> None:
-        """Lay the fields that a code list fills beside each row; a code that the list does not have stays, but never as an id."""
+        """Lay the fields that a code list fills beside each row; a code that the list does not have stays,
+        but never as an id.
+        """
         if not looked_up:
             return
-        ids = {c for x in part.exports for _, e in x.entities() for s in (e.patient_id, e.visit_id) if s for c in s.columns}
+        ids = {
+            c
+            for x in part.exports
+            for _, e in x.entities()
+            for s in (e.patient_id, e.visit_id)
+            if s
+            for c in s.columns
+        }
         selected, joins = [], []
         for name, code_list in looked_up.items():
             assert code_list.code_column is not None  # a list that is looked up names the column of its code
             own, code = cells[name], f"t.{cells[code_list.code_column]}"
             unknown = "null" if name in ids else code
             selected.append(f"case when l_{own}.code is null then {unknown} else l_{own}.label end as {own}")
-            joins.append(f"left join code_list as l_{own} on l_{own}.field = {literal(name)} and l_{own}.code = trim({code})")
+            joins.append(
+                f"left join code_list as l_{own} on l_{own}.field = {literal(name)} and l_{own}.code = trim({code})"
+            )
         self.connection.execute(
             f"create or replace temp table incoming_looked_up as select t.*, {', '.join(selected)} from incoming as t {' '.join(joins)}"
         )
         self.connection.execute("create or replace temp view incoming as select * from incoming_looked_up")
 
     def _take_out_person_numbers(self, part: DeliveredTable, cells: dict[str, str]) -> list[str]:
-        """Numbers of persons out of the texts, before a row goes any further: told, and taken out or their rows marked.
+        """Numbers of persons out of the texts, before a row goes any further: told, and taken out or their
+        rows marked.
 
-        Returns why the delivery cannot be taken: a column that holds little else is an identifier, and must be listed so.
+        Returns why the delivery cannot be taken: a column that holds little else is an identifier, and must
+        be listed so.
         """
         texts = person_texts.texts_of(part.exports, self.mapping, cells)
         found = person_texts.find(self.connection, texts)
@@ -244,7 +319,8 @@ class _Loader(Survey):
             f'{self._place(label_of(part.table))}: column "{f.column}": {f.cells:,} of {f.filled:,} texts hold {person_texts.NAMED[f.kind]},'
             f" the first in row {f.first_row}; expected no identifiers; list the column under identifiers, or write"
             " `person_numbers: keep` if they are none"
-            for f in found if f.is_an_identifier
+            for f in found
+            if f.is_an_identifier
         ]
         if not reasons and found:
             self.rejected_rows = person_texts.take_out(self.connection, texts, found)
@@ -256,10 +332,15 @@ class _Loader(Survey):
         told = [(f.rule, f.column, f.count, f.first_row) for f in part.table.findings]
         told += [("person_number", f.column, f.cells, f.first_row) for f in self.person_findings]
         for name in dict.fromkeys(name for x in part.exports for name, _ in x.entities()):
-            columns = {c for x in part.exports for other, e in x.entities() if other == name for c in e.columns()}
+            columns = {
+                c for x in part.exports for other, e in x.entities() if other == name for c in e.columns()
+            }
             for finding, column, count, first_row in told:
                 if column is None or column in columns:
-                    self._ledger("source_finding", (part.table.file, part.table.sheet, name, finding, column, count, first_row))
+                    self._ledger(
+                        "source_finding",
+                        (part.table.file, part.table.sheet, name, finding, column, count, first_row),
+                    )
         self.person_findings = []
 
     def _reject_lines(self, part: DeliveredTable, cells: dict[str, str], blank: str) -> int:
@@ -267,24 +348,42 @@ class _Loader(Survey):
         table = part.table
         hides_text = any(x.identifiers for x in part.exports)  # a whole line would hold the identifiers too
         for line in table.malformed:
-            self._ledger("rejected_line", (
-                table.file, table.sheet, line.source_row, line.rule,
-                unmarked(line.reason, lambda _, name: self.names.column(name, table.columns, label_of(table))), None,
-                None if hides_text else blanked(line.text),
-            ))
+            self._ledger(
+                "rejected_line",
+                (
+                    table.file,
+                    table.sheet,
+                    line.source_row,
+                    line.rule,
+                    unmarked(
+                        line.reason, lambda _, name: self.names.column(name, table.columns, label_of(table))
+                    ),
+                    None,
+                    None if hides_text else blanked(line.text),
+                ),
+            )
         feeding = [x for x in part.exports if not x.is_ignored]
         if not feeding or any(not x.where for x in feeding):
             return 0
         taken = " or ".join(is_taken(x, cells) for x in feeding)
         unwanted = " or ".join(is_taken(x, cells) for x in part.exports if x.is_ignored) or "false"
         asked = list(dict.fromkeys(c for x in feeding for c in x.columns_asked()))
-        shown = " | ".join(asked[:MAX_COLUMNS_OF_A_ROW]) + (" | …" if len(asked) > MAX_COLUMNS_OF_A_ROW else "")
+        shown = " | ".join(asked[:MAX_COLUMNS_OF_A_ROW]) + (
+            " | …" if len(asked) > MAX_COLUMNS_OF_A_ROW else ""
+        )
         left = f"from incoming where not ({blank}) and not ({taken})"
         self.connection.execute(
             "insert into raw.rejected_line by name select ? as sender_id, ? as delivery_id, ? as load_id, ? as source_file,"
             f" ? as source_sheet, source_row, case when {unwanted} then 'row_not_wanted' else 'row_not_expected' end as rule,"
             f" 'no export takes it' as reason, ? as column_name {left}",
-            [self.inventory.sender, self.inventory.delivery, self.inventory.load_id, table.file, table.sheet, shown],
+            [
+                self.inventory.sender,
+                self.inventory.delivery,
+                self.inventory.load_id,
+                table.file,
+                table.sheet,
+                shown,
+            ],
         )
         return self.connection.execute(f"select count(*) {left} and not ({unwanted})").fetchall()[0][0]
 
@@ -305,7 +404,9 @@ class _Loader(Survey):
             if name == "observations":
                 columns["unit_source"] = "coalesce(cell.unit, " + columns.get("unit_source", "null") + ")"
         elif name in WIDE_NAMES:
-            theirs = getattr(entity, {"observations": "value", "antibodies": "result", "events": "event"}[name])
+            theirs = getattr(
+                entity, {"observations": "value", "antibodies": "result", "events": "event"}[name]
+            )
             columns["source_column"] = origin(theirs, cells)
         expressions = ", ".join(f"{e} as {n}" for n, e in columns.items())
         inserted = self.connection.execute(
@@ -371,12 +472,15 @@ class _Loader(Survey):
         """One record per filled cell, in the mapping's order of columns; empty cells are counted."""
         structs = ", ".join(
             "{" + f"'concept': {literal(concept)}, 'value': {cell_text(source, cells)}, "
-            f"'unit': {literal(source.unit)}::varchar, 'source_column': {origin(source, cells)}::varchar" + "}"
+            f"'unit': {literal(source.unit)}::varchar, 'source_column': {origin(source, cells)}::varchar"
+            + "}"
             for concept, source in wide.items()
         )
         relation = f"(select * from (select *, unnest([{structs}]) as cell from incoming) where cell.value is not null)"
         filled = self.connection.execute(f"select count(*) from {relation} where {taken}").fetchall()[0][0]
-        total = self.connection.execute(f"select count(*) from incoming where {taken}").fetchall()[0][0] * len(wide)
+        total = self.connection.execute(f"select count(*) from incoming where {taken}").fetchall()[0][
+            0
+        ] * len(wide)
         return relation, total - filled
 
     def _record_files(self, opened: list[DeliveredTable]) -> None:
@@ -384,9 +488,16 @@ class _Loader(Survey):
         for file in self.inventory.files:
             told = self.names.file(file.name)
             table = read.get(told)
-            self._ledger("delivery_file", (
-                told, file.sha256, file.bytes, table.format if table else "ignored", table.encoding if table else None,
-            ))
+            self._ledger(
+                "delivery_file",
+                (
+                    told,
+                    file.sha256,
+                    file.bytes,
+                    table.format if table else "ignored",
+                    table.encoding if table else None,
+                ),
+            )
 
     def _ledger(self, table: str, values: tuple[object, ...]) -> None:
         row = (self.inventory.sender, self.inventory.delivery, self.inventory.load_id, *values)

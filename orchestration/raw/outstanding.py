@@ -17,7 +17,9 @@ from orchestration.registry.folder import Registry
 
 
 def outstanding(registry: Registry) -> list[Inventory]:
-    """Complete deliveries that the ledger has neither accepted nor refused in their present content and mapping."""
+    """Complete deliveries that the ledger has neither accepted nor refused in their present content and
+    mapping.
+    """
     found = complete_deliveries(registry)
     with warehouse(registry.warehouse) as connection:
         return unsettled(connection, registry, found)
@@ -30,7 +32,9 @@ def to_judge_again(registry: Registry) -> list[Inventory]:
     found = [
         take_inventory(registry, sender, delivery)
         for sender, delivery in refused
-        if sender in registry.mappings and delivery in registry.deliveries(sender) and is_complete(registry, sender, delivery)
+        if sender in registry.mappings
+        and delivery in registry.deliveries(sender)
+        and is_complete(registry, sender, delivery)
     ]
     with warehouse(registry.warehouse) as connection:
         return unsettled(connection, registry, found)
@@ -46,10 +50,13 @@ def complete_deliveries(registry: Registry) -> list[Inventory]:
     ]
 
 
-def unsettled(connection: duckdb.DuckDBPyConnection, registry: Registry, found: Iterable[Inventory]) -> list[Inventory]:
+def unsettled(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, found: Iterable[Inventory]
+) -> list[Inventory]:
     """Of these, what the ledger has not settled and no record withdraws."""
     return [
-        inventory for inventory in found
+        inventory
+        for inventory in found
         if not is_settled(connection, inventory)
         and not registry.withdraws(inventory.sender, inventory.delivery, inventory.content_sha256)
     ]

@@ -1,8 +1,9 @@
 """The key that turns what a hospital calls a patient into `patient_key`, and the hash as DuckDB computes it.
 
-Belongs here: HMAC-SHA-256 (RFC 2104), truncated to 128 bits, and the life of its key. The key never enters the
-warehouse, a log or git; without it no patient_key can be led back to a patient. Hashes that link a patient of
-two hospitals (`linkage.py`) have a key derived from it: they cannot be compared with a patient_key.
+Belongs here: HMAC-SHA-256 (RFC 2104), truncated to 128 bits, and the life of its key. The key never enters
+the warehouse, a log or git; without it no patient_key can be led back to a patient. Hashes that link a
+patient of two hospitals (`linkage.py`) have a key derived from it: they cannot be compared with a
+patient_key.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def read_or_make_key(path: Path) -> bytes:
     """The key in ``path``; made on first use, readable by its owner alone."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        create_atomically(path, secrets.token_hex(KEY_BYTES) + "\n", mode=0o600)  # another process may have been first
+        create_atomically(
+            path, secrets.token_hex(KEY_BYTES) + "\n", mode=0o600
+        )  # another process may have been first
     if path.stat().st_mode & 0o077:
         raise PseudonymKeyError(f"{path}: others can read the pseudonym key; close it with: chmod 600 {path}")
     try:
@@ -46,7 +49,8 @@ def read_or_make_key(path: Path) -> bytes:
 
 
 def key_of_warehouse(connection: duckdb.DuckDBPyConnection, path: Path) -> bytes:
-    """The key in ``path``, made where the warehouse has no patients yet; refused where its patients have theirs from another.
+    """The key in ``path``, made where the warehouse has no patients yet; refused where its patients have
+    theirs from another.
 
     The warehouse keeps a mark of the key, an HMAC of a fixed word, from which the key cannot be found.
     """
@@ -55,13 +59,19 @@ def key_of_warehouse(connection: duckdb.DuckDBPyConnection, path: Path) -> bytes
         "restore the file from its backup; only if it is lost for good remove the folder of the warehouse and run again: every delivery"
         " is read anew, and every patient gets a new patient_key"
     )
-    has_patients = connection.execute("select count(*) from raw.delivery where state <> 'refused'").fetchall()[0][0]
+    has_patients = connection.execute(
+        "select count(*) from raw.delivery where state <> 'refused'"
+    ).fetchall()[0][0]
     if (marks or has_patients) and not path.exists():
-        raise PseudonymKeyError(f"{path}: no key here, and the patients of this warehouse were named by one; {lost}")
+        raise PseudonymKeyError(
+            f"{path}: no key here, and the patients of this warehouse were named by one; {lost}"
+        )
     key = read_or_make_key(path)
     mark = hmac.new(key, b"mark", hashlib.sha256).hexdigest()[:32]
     if marks and marks != [mark]:
-        raise PseudonymKeyError(f"{path}: another key than the one by which the patients of this warehouse were named; {lost}")
+        raise PseudonymKeyError(
+            f"{path}: another key than the one by which the patients of this warehouse were named; {lost}"
+        )
     if not marks:
         connection.execute(f"insert into raw.pseudonym_mark values ('{mark}')")
     return key

@@ -1,7 +1,7 @@
 """The tables of a delivery against what its mapping expects: which are there, who reads them, every fault.
 
-Belongs here: files, sheets, columns and code lists that are missing or that nobody reads, two tables on one sheet. Does not
-belong here: rows (`loading.py`), how a file becomes a table (`exports/`).
+Belongs here: files, sheets, columns and code lists that are missing or that nobody reads, two tables on one
+sheet. Does not belong here: rows (`loading.py`), how a file becomes a table (`exports/`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.exports import BLANKS, ExportFault, ReadSpec, SourceTable, UnreadPart, left_unread, open_tables
+from orchestration.exports import (
+    BLANKS,
+    ExportFault,
+    ReadSpec,
+    SourceTable,
+    UnreadPart,
+    left_unread,
+    open_tables,
+)
 from orchestration.landing.inventory import DeliveredFile, Inventory
 from orchestration.landing.names import Names, columns_spelled, linked
 from orchestration.raw import exchanged_dates
@@ -65,7 +73,9 @@ class Survey:
         self.names = Names(self.mapping, self.inventory)
 
     def look(self) -> tuple[list[DeliveredTable], list[str]]:
-        """Open every file that the mapping names; returns the tables, called as they may be told, and every fault found."""
+        """Open every file that the mapping names; returns the tables, called as they may be told, and every
+        fault found.
+        """
         faults: list[str] = []
         opened = self._open(faults)
         faults += self._read_code_lists()
@@ -75,13 +85,17 @@ class Survey:
         faults += self._rounded_ids(opened)
         faults += self.registry.undecided([self.mapping.sender])
         if not faults and not sum(part.table.rows_in for part in opened):
-            faults.append(f"{self._place()}: the delivery is empty: no file holds a row; ask the hospital for it again")
+            faults.append(
+                f"{self._place()}: the delivery is empty: no file holds a row; ask the hospital for it again"
+            )
         for part in opened:
             table = part.table
             sheet = self.names.sheet(table.file, table.sheet, table.sheet_place)
             part.table = replace(table, file=self.names.file(table.file), sheet=sheet)
         self.names.keep(self.registry.folder)
-        return opened, list(dict.fromkeys(faults))  # a file that does not open is met by every export that reads it
+        return opened, list(
+            dict.fromkeys(faults)
+        )  # a file that does not open is met by every export that reads it
 
     def _open(self, faults: list[str]) -> list[DeliveredTable]:
         """Every table that an export reads; exports that read one sheet in one way share it."""
@@ -92,8 +106,10 @@ class Survey:
             if not files and not export.optional:
                 there = ", ".join(self.names.file(f.name) for f in self.inventory.files) or "none"
                 loose = [
-                    f.name for f in self.inventory.files
-                    if not any(self.mapping.reads(x, f.name) for x in self.mapping.exports) and self.names.file(f.name) == f.name
+                    f.name
+                    for f in self.inventory.files
+                    if not any(self.mapping.reads(x, f.name) for x in self.mapping.exports)
+                    and self.names.file(f.name) == f.name
                 ]
                 faults.append(
                     f'{self._mapping_place(export, "file")}: no file "{export.file}" in {self._place()}.'
@@ -106,22 +122,34 @@ class Survey:
             for file in files:
                 if self._is_unwanted(file, export):
                     continue
-                for table in self._tables(file, spec, read, None if export.is_ignored and not export.where else faults):
+                for table in self._tables(
+                    file, spec, read, None if export.is_ignored and not export.where else faults
+                ):
                     if self.mapping.ignores_case(export):
                         table = spelled_as_mapped(table, self._spelled_of(file))
                         way += "/"
-                    mark = "" if table.format in ("csv", "tsv") else spec.decimal_mark  # which only typed cells are written with
+                    mark = (
+                        "" if table.format in ("csv", "tsv") else spec.decimal_mark
+                    )  # which only typed cells are written with
                     part = found.setdefault((way + mark, table.file, table.sheet), DeliveredTable(table, []))
                     part.exports.append(export)
         return list(found.values())
 
     def _tables(
-        self, file: DeliveredFile, spec: ReadSpec, read: dict[tuple[str, str], list[SourceTable]], faults: list[str] | None
+        self,
+        file: DeliveredFile,
+        spec: ReadSpec,
+        read: dict[tuple[str, str], list[SourceTable]],
+        faults: list[str] | None,
     ) -> list[SourceTable]:
         """Each read once; without ``faults``, what cannot be read is not wanted anyway."""
         key = (file.name, spec.model_dump_json())
         if key not in read:
-            log.debug("reading %s%s", self._place(self.names.file(file.name)), f" [{spec.sheet}]" if spec.sheet else "")
+            log.debug(
+                "reading %s%s",
+                self._place(self.names.file(file.name)),
+                f" [{spec.sheet}]" if spec.sheet else "",
+            )
             try:
                 read[key] = open_tables(self._link(file), spec, self.workdir, self.connection, file.name)
                 for table in read[key]:
@@ -140,23 +168,38 @@ class Survey:
 
     def _spelled_of(self, file: DeliveredFile) -> list[str]:
         """What the mapping calls columns of a file that are compared without case."""
-        exports = [x for x in self.mapping.exports if self.mapping.reads(x, file.name) and self.mapping.ignores_case(x)]
+        exports = [
+            x
+            for x in self.mapping.exports
+            if self.mapping.reads(x, file.name) and self.mapping.ignores_case(x)
+        ]
         return list(dict.fromkeys(c for x in exports for c in columns_spelled(x)))
 
     def _is_unwanted(self, file: DeliveredFile, export: Export) -> bool:
         """A file that is listed with ignored: ['*'] alone is not even opened: it may be no table."""
-        return export.is_ignored and export.sheet is None and export.member is None and not any(
-            self.mapping.reads(x, file.name) for x in self.mapping.exports if not x.is_ignored or x.sheet or x.member
+        return (
+            export.is_ignored
+            and export.sheet is None
+            and export.member is None
+            and not any(
+                self.mapping.reads(x, file.name)
+                for x in self.mapping.exports
+                if not x.is_ignored or x.sheet or x.member
+            )
         )
 
     def _read_code_lists(self) -> list[str]:
         """Lay every code list that came into the temporary table code_list; returns the faults."""
         faults: list[str] = []
-        self.connection.execute("create or replace temp table code_list (field varchar, code varchar, label varchar)")
+        self.connection.execute(
+            "create or replace temp table code_list (field varchar, code varchar, label varchar)"
+        )
         for export, place, code_list in self._code_lists():
             for file in self._files_of(export, code_list):
                 try:
-                    tables = open_tables(self._link(file), ReadSpec(), self.workdir, self.connection, file.name)
+                    tables = open_tables(
+                        self._link(file), ReadSpec(), self.workdir, self.connection, file.name
+                    )
                 except ExportFault as fault:
                     faults.append(f"{self._place()}/{self.names.told(fault, file.name)}")
                     continue
@@ -176,7 +219,9 @@ class Survey:
             for field, n in twice
         ]
 
-    def _no_column(self, export: Export, place: tuple[str | int, ...], column: str, table: SourceTable) -> str:
+    def _no_column(
+        self, export: Export, place: tuple[str | int, ...], column: str, table: SourceTable
+    ) -> str:
         """That a column is not there; and whether one is that differs in its case alone."""
         within = self._told(table)
         other_case = [c for c in table.columns if c.lower() == column.lower()]
@@ -195,7 +240,9 @@ class Survey:
 
     def _told(self, table: SourceTable) -> str:
         """A table as it is told while its file is still called as the hospital calls it."""
-        return _named(self.names.file(table.file), self.names.sheet(table.file, table.sheet, table.sheet_place))
+        return _named(
+            self.names.file(table.file), self.names.sheet(table.file, table.sheet, table.sheet_place)
+        )
 
     def _files_of(self, export: Export, code_list: CodeList) -> list[DeliveredFile]:
         without_case = self.mapping.ignores_case(export)
@@ -216,7 +263,8 @@ class Survey:
             f"{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml reads this file;"
             f" map it, or list it with ignored: ['*']. Known files: {', '.join(dict.fromkeys(patterns))}"
             for file in self.inventory.files
-            if not any(self.mapping.reads(x, file.name) for x in self.mapping.exports) and file.name not in listed
+            if not any(self.mapping.reads(x, file.name) for x in self.mapping.exports)
+            and file.name not in listed
         ]
 
     def _unread_parts(self, opened: list[DeliveredTable]) -> list[str]:
@@ -226,11 +274,14 @@ class Survey:
         for file in self.inventory.files:
             if any(t.file == file.name or t.file.startswith(f"{file.name}/") for t in tables):
                 faults += [
-                    f'{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml reads'
+                    f"{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml reads"
                     f" {self._unread(file.name, part)}; map it, or"
                     " list it with ignored: ['*']"
                     for part in left_unread(file.path, tables, self.workdir, file.name)
-                    if not any(self.mapping.reads(x, file.name) and (_ignores(x, part) or _asks_for(x, part)) for x in self.mapping.exports)
+                    if not any(
+                        self.mapping.reads(x, file.name) and (_ignores(x, part) or _asks_for(x, part))
+                        for x in self.mapping.exports
+                    )
                 ]
         return faults
 
@@ -251,12 +302,16 @@ class Survey:
             names: list[str] = []
             feeding = [x for x in part.exports if not x.is_ignored]
             for export in part.exports:
-                if not (feeding and export.is_ignored and export.where):  # it is rows that are not wanted, not columns
+                if not (
+                    feeding and export.is_ignored and export.where
+                ):  # it is rows that are not wanted, not columns
                     names += [*export.identifiers, *export.ignored, *export.undecided]
                 for place, column in named_columns(export):
                     if column in table.columns:
                         names.append(column)
-                    elif column not in export.looked_up() and not is_named(column, export.optional_columns, table.columns):
+                    elif column not in export.looked_up() and not is_named(
+                        column, export.optional_columns, table.columns
+                    ):
                         faults.append(self._no_column(export, place, column, table))
                 for number, code_list in enumerate(export.code_lists):
                     if (coded := code_list.code_column) in table.columns:
@@ -276,10 +331,14 @@ class Survey:
                 )
         return faults
 
-    def _unread_columns(self, opened: list[DeliveredTable], file: str, sheet: str | None, columns: list[str]) -> str:
+    def _unread_columns(
+        self, opened: list[DeliveredTable], file: str, sheet: str | None, columns: list[str]
+    ) -> str:
         table = next(part.table for part in opened if (part.table.file, part.table.sheet) == (file, sheet))
         text = self.names.listed(columns, table.columns, self._told(table), MAX_COLUMNS_SHOWN)
-        return text if text.startswith("column ") else f"{'column' if len(columns) == 1 else 'columns'} {text}"
+        return (
+            text if text.startswith("column ") else f"{'column' if len(columns) == 1 else 'columns'} {text}"
+        )
 
     def _rounded_ids(self, opened: list[DeliveredTable]) -> list[str]:
         """Ids that a spreadsheet has rounded: two patients may look like one."""
@@ -287,12 +346,16 @@ class Survey:
             f'{self._place(self._told(part.table))}: column "{finding.column}": {finding.count:,} ids have lost digits, the first in row'
             f" {finding.first_row}: a spreadsheet keeps 15; expected ids as they are, for two patients may look like one; ask for"
             " the column as text"
-            for part in opened for finding in part.table.findings
-            if finding.rule == "digits_lost" and finding.column in {c for x in part.exports for c in _id_columns(x)}
+            for part in opened
+            for finding in part.table.findings
+            if finding.rule == "digits_lost"
+            and finding.column in {c for x in part.exports for c in _id_columns(x)}
         ]
 
     def stray(self, part: DeliveredTable, cells: dict[str, str]) -> str:
-        """SQL: why a row is none (the header again, what is printed below a table), by what stands in the place of an id; else null."""
+        """SQL: why a row is none (the header again, what is printed below a table), by what stands in the
+        place of an id; else null.
+        """
         sources = [s for x in part.exports for _, e in x.entities() for s in (e.patient_id, e.visit_id) if s]
         ids = [c for c in dict.fromkeys(c for s in sources for c in s.columns) if c in part.table.columns]
         tests = [
@@ -306,7 +369,9 @@ class Survey:
         return f"(case {' '.join(tests)} end)" if tests else "(null)"
 
     def second_tables(self, opened: list[DeliveredTable]) -> list[str]:
-        """Sheets that hold another table below the first, and dates of which nobody can tell day from month."""
+        """Sheets that hold another table below the first, and dates of which nobody can tell day from
+        month.
+        """
         faults: list[str] = []
         for part in opened:
             if all(export.is_ignored for export in part.exports):
@@ -322,16 +387,24 @@ class Survey:
 
     def second_table(self, part: DeliveredTable, cells: dict[str, str], stray: str) -> list[str]:
         """A header again above other names begins another table, and refuses the delivery."""
-        other = " or ".join(f"{without_blanks(cells[c])} <> {literal(c)}" for c in part.wanted if c in part.table.columns)
+        other = " or ".join(
+            f"{without_blanks(cells[c])} <> {literal(c)}" for c in part.wanted if c in part.table.columns
+        )
         row = self.connection.execute(
             f"select min(source_row) from incoming where {stray} = 'repeated_header' and ({other or 'false'})"
         ).fetchall()[0][0]
-        return [] if row is None else [
-            f"{self._place(label_of(part.table))}: row {row} repeats a column's name above other names: two tables on one sheet;"
-            " expected one; ask for each as a sheet or a file of its own"
-        ]
+        return (
+            []
+            if row is None
+            else [
+                f"{self._place(label_of(part.table))}: row {row} repeats a column's name above other names: two tables on one sheet;"
+                " expected one; ask for each as a sheet or a file of its own"
+            ]
+        )
 
-    def exchanged_dates(self, part: DeliveredTable, cells: dict[str, str], none: str) -> tuple[list[ExchangedDates], list[str]]:
+    def exchanged_dates(
+        self, part: DeliveredTable, cells: dict[str, str], none: str
+    ) -> tuple[list[ExchangedDates], list[str]]:
         """Dates whose day and month a spreadsheet has exchanged, and the columns in which nobody can tell."""
         found, faults = exchanged_dates.find(
             self.connection, self.mapping, part.exports, cells, set(part.table.date_cells), none
@@ -361,7 +434,11 @@ def spelled_as_mapped(table: SourceTable, spelled: Iterable[str]) -> SourceTable
             taken.add(own)
             columns.append(own)
         else:
-            other = (form for form in (column.lower(), column.upper()) if own is None and is_named(form, spelled, table.columns))
+            other = (
+                form
+                for form in (column.lower(), column.upper())
+                if own is None and is_named(form, spelled, table.columns)
+            )
             columns.append(next(other, column))
     return replace(table, columns=tuple(columns))
 
@@ -392,7 +469,8 @@ def _asks_for(export: Export, part: UnreadPart) -> bool:
 def _covers(export: Export, part: UnreadPart) -> bool:
     pairs = ((export.member, part.member), (export.sheet, part.sheet))
     return all(
-        pattern is None or (name is not None and (name == pattern or fnmatch(name, pattern))) for pattern, name in pairs
+        pattern is None or (name is not None and (name == pattern or fnmatch(name, pattern)))
+        for pattern, name in pairs
     )
 
 

@@ -37,7 +37,8 @@ class Decision(StrEnum):
     ACCEPTED = "accepted"
     REFUSED = "refused"
     UNCHANGED = "unchanged"  # this very content was decided on before, or a record withdraws it
-    LEFT = "left for the next run"  # a file was written while it was read, so what was read may never have been a whole file
+    # a file was written while it was read, so what was read may never have been a whole file
+    LEFT = "left for the next run"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ class Verdict:
         """The record of a delivery that is not taken though something new lies there."""
         if self.decision not in (Decision.REFUSED, Decision.LEFT):
             return None
-        return DeliveryRefusal(self.sender, self.delivery, self.reasons, is_left=self.decision is Decision.LEFT)
+        return DeliveryRefusal(
+            self.sender, self.delivery, self.reasons, is_left=self.decision is Decision.LEFT
+        )
 
 
 def accepted(sender: str, delivery: str, summary: LoadSummary) -> Verdict:

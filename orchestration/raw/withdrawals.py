@@ -1,7 +1,8 @@
 """Deliveries in force that do not lie in landing any more, and those that a record takes out of force.
 
-A folder that is gone may be a mount that is missing: what it said stays in force, and every run says so, until a person withdraws
-the delivery by a record. Does not belong here: refusing (`ingestion.py`, `warehouse/build.py`).
+A folder that is gone may be a mount that is missing: what it said stays in force, and every run says so,
+until a person withdraws the delivery by a record. Does not belong here: refusing (`ingestion.py`,
+`warehouse/build.py`).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class MissingDelivery:
     def sentence(self) -> str:
         return (
             f"landing/{self.sender}/{self.delivery}: not there any more, and still in force. Put the folder back; or take it out of force"
-            f" on purpose: in corrections/{self.sender}.yml write, under withdrawn_deliveries, {{delivery: \"{self.delivery}\","
+            f' on purpose: in corrections/{self.sender}.yml write, under withdrawn_deliveries, {{delivery: "{self.delivery}",'
             f' content: "{self.content_sha256[:12]}", owner: …, reason: …}} and run again'
         )
 
@@ -61,9 +62,14 @@ def told_of_missing(found: Iterable[MissingDelivery]) -> list[str]:
     for delivery in found:
         told.setdefault(delivery.sender, []).append(delivery.sentence())
     return [
-        sentence for sender, sentences in told.items()
+        sentence
+        for sender, sentences in told.items()
         for sentence in (
             *sentences[:MOST_TOLD],
-            *([f"landing/{sender}: so are {len(sentences) - MOST_TOLD} more"] if len(sentences) > MOST_TOLD else ()),
+            *(
+                [f"landing/{sender}: so are {len(sentences) - MOST_TOLD} more"]
+                if len(sentences) > MOST_TOLD
+                else ()
+            ),
         )
     ]

@@ -1,4 +1,5 @@
-"""What a registry adds to the shipped clinical catalogue: `concepts/<seed>.csv`, in the shape of dbt_project/seeds.
+"""What a registry adds to the shipped clinical catalogue: `concepts/<seed>.csv`, in the shape of
+dbt_project/seeds.
 
 Belongs here: which seeds take additions, and what is wrong with one. Does not belong here: looking names up
 (`catalogue.py`), laying additions into the warehouse (`database/rules.py`, macro `and_the_registrys_own`).
@@ -28,21 +29,37 @@ KEYS = {
     "treatments": ("treatment_id",),
     "treatment_synonyms": ("synonym",),
 }
-IDS = {"concept_id": "concepts", "antibody_id": "antibodies", "event_id": "event_types", "treatment_id": "treatments"}
+IDS = {
+    "concept_id": "concepts",
+    "antibody_id": "antibodies",
+    "event_id": "event_types",
+    "treatment_id": "treatments",
+}
 NUMBERS = (
-    "physical_low", "physical_high", "plausible_low", "plausible_high", "detection_limit", "age_low_years", "age_high_years",
-    "factor", "offset",
+    "physical_low",
+    "physical_high",
+    "plausible_low",
+    "plausible_high",
+    "detection_limit",
+    "age_low_years",
+    "age_high_years",
+    "factor",
+    "offset",
 )
 
 
 def read_additions(folder: Path) -> tuple[dict[str, list[Row]], list[str]]:
-    """(rows by seed, faults) of a registry's `concepts/` folder; the columns that an addition leaves out are empty."""
+    """(rows by seed, faults) of a registry's `concepts/` folder; the columns that an addition leaves out are
+    empty.
+    """
     found: dict[str, list[Row]] = {}
     faults: list[str] = []
     for path in sorted(folder.glob("*.csv")):
         if path.stem not in KEYS:
-            faults.append(f"concepts/{path.name}: no table of the catalogue that a registry adds to. Its tables:"
-                          f" {', '.join(KEYS)}.{nearest(path.stem, list(KEYS))}")
+            faults.append(
+                f"concepts/{path.name}: no table of the catalogue that a registry adds to. Its tables:"
+                f" {', '.join(KEYS)}.{nearest(path.stem, list(KEYS))}"
+            )
             continue
         try:
             with path.open(encoding="utf-8-sig", newline="") as handle:
@@ -66,7 +83,9 @@ def read_additions(folder: Path) -> tuple[dict[str, list[Row]], list[str]]:
 def _names_of_ids(found: dict[str, list[Row]], seed: str, id_column: str, synonyms: str) -> list[Row]:
     """What is added is called by its id and its name, unless that name is another's."""
     name_column = id_column.replace("_id", "_name")
-    taken = {catalogue.normal(row["synonym"]) for row in (*catalogue.shipped(synonyms), *found.get(synonyms, []))}
+    taken = {
+        catalogue.normal(row["synonym"]) for row in (*catalogue.shipped(synonyms), *found.get(synonyms, []))
+    }
     blank = dict.fromkeys(catalogue.shipped(synonyms)[0], "")
     named: dict[str, Row] = {}
     for row in found.get(seed, []):
@@ -82,7 +101,9 @@ def _column_faults(path: Path, columns: Sequence[str]) -> Iterator[str]:
         if column not in known:
             yield f'concepts/{path.name}:1: no column "{column}" in this table. Its columns: {", ".join(known)}.{nearest(column, known)}'
     needed = [*KEYS[path.stem], *(["concept_id"] if path.stem == "concept_ranges" else _id_column(path.stem))]
-    if missing := [c for c in dict.fromkeys(needed) if c not in columns and c not in ("age_low_years", "sex")]:
+    if missing := [
+        c for c in dict.fromkeys(needed) if c not in columns and c not in ("age_low_years", "sex")
+    ]:
         yield f"concepts/{path.name}:1: the columns {', '.join(missing)} are needed"
 
 

@@ -1,6 +1,8 @@
-"""The clinical catalogue (dbt_project/seeds) as Python looks it up: names, units, words. The models do the same in SQL.
+"""The clinical catalogue (dbt_project/seeds) as Python looks it up: names, units, words. The models do the
+same in SQL.
 
-Belongs here: reading the seeds, the normal form of a name (seeds/README.md). Does not belong here: any fact about medicine.
+Belongs here: reading the seeds, the normal form of a name (seeds/README.md). Does not belong here: any fact
+about medicine.
 """
 
 from __future__ import annotations
@@ -18,10 +20,39 @@ NAMES = {  # kind of name: table of ids, id column, table of synonyms
     "events": ("event_types", "event_id", "event_synonyms"),
     "treatments": ("treatments", "treatment_id", "treatment_synonyms"),
 }
-_GREEK = dict(zip("αβγδεζηθικλμνξοπρστυφχψως", (
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
-    "nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "sigma",
-), strict=True)) | {"µ": "mu"}
+_GREEK = dict(
+    zip(
+        "αβγδεζηθικλμνξοπρστυφχψως",
+        (
+            "alpha",
+            "beta",
+            "gamma",
+            "delta",
+            "epsilon",
+            "zeta",
+            "eta",
+            "theta",
+            "iota",
+            "kappa",
+            "lambda",
+            "mu",
+            "nu",
+            "xi",
+            "omicron",
+            "pi",
+            "rho",
+            "sigma",
+            "tau",
+            "upsilon",
+            "phi",
+            "chi",
+            "psi",
+            "omega",
+            "sigma",
+        ),
+        strict=True,
+    )
+) | {"µ": "mu"}
 
 Row = dict[str, str]
 
@@ -30,11 +61,23 @@ _additions: dict[str, list[Row]] = {}
 
 
 def extend(additions: dict[str, list[Row]]) -> None:
-    """Take what the registry that this process works on adds (`additions.py`); replaces what another one added."""
+    """Take what the registry that this process works on adds (`additions.py`); replaces what another one
+    added.
+    """
     _additions.clear()
     _additions.update(additions)
     for lookup in (
-        seed, names, ambiguous, concepts, units, _rules, _exceptions, _ids, forms, words, missing_marks,
+        seed,
+        names,
+        ambiguous,
+        concepts,
+        units,
+        _rules,
+        _exceptions,
+        _ids,
+        forms,
+        words,
+        missing_marks,
     ):
         lookup.cache_clear()
 
@@ -68,7 +111,12 @@ def names(kind: str) -> dict[str, str]:
     _, id_column, synonyms = NAMES[kind]
     found = {normal(row["synonym"]): row[id_column] for row in seed(synonyms)}
     if kind == "concepts":
-        found |= {normal(row["loinc"]): row["concept_id"] for t in ("concepts", "concept_loinc") for row in seed(t) if row["loinc"]}
+        found |= {
+            normal(row["loinc"]): row["concept_id"]
+            for t in ("concepts", "concept_loinc")
+            for row in seed(t)
+            if row["loinc"]
+        }
     return found
 
 
@@ -103,7 +151,8 @@ def ambiguous(kind: str) -> dict[str, Ambiguous]:
             row["unit_decides"] == "true",
             row["meanings"],
         )
-        for row in seed("ambiguous_words") if row["kind"] == kind and form(row["word"]) not in added
+        for row in seed("ambiguous_words")
+        if row["kind"] == kind and form(row["word"]) not in added
     }
 
 
@@ -203,7 +252,14 @@ def converts(concept_id: str, spelling: str) -> bool:
 def has_unit(concept_id: str) -> bool:
     """Whether a number of the concept means nothing without its unit."""
     concept = concepts()[concept_id]
-    return concept["kind"] not in ("coded", "text") and concept["unit_canonical"] not in ("", "1", "{score}", "[pH]", "{grade}", "{result}")
+    return concept["kind"] not in ("coded", "text") and concept["unit_canonical"] not in (
+        "",
+        "1",
+        "{score}",
+        "[pH]",
+        "{grade}",
+        "{result}",
+    )
 
 
 @cache

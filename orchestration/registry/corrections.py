@@ -1,8 +1,9 @@
-"""What a sender's record of corrections may say: known source errors, and changes of known rows taken on purpose.
+"""What a sender's record of corrections may say: known source errors, and changes of known rows taken on
+purpose.
 
-Belongs here: the pydantic models of `corrections/<sender>.yml`, and what they name held against the mapping. Does not belong
-here: finding the rows (`correction_cells.py`), applying the corrections (dbt_project/macros/corrections.sql), asking the
-hospital (`queries.py`).
+Belongs here: the pydantic models of `corrections/<sender>.yml`, and what they name held against the mapping.
+Does not belong here: finding the rows (`correction_cells.py`), applying the corrections
+(dbt_project/macros/corrections.sql), asking the hospital (`queries.py`).
 """
 
 from __future__ import annotations
@@ -30,18 +31,28 @@ KEYS = ("patient_id", "visit_id")
 PSEUDONYM = r"^[0-9a-f]{32}$"
 Status = Literal["open", "applied", "mended", "withdrawn"]
 Cells = dict[str, str | None]
-Delivery = Annotated[str, BeforeValidator(lambda name: name.isoformat() if isinstance(name, dt.date) else name)]  # 2024-06-30 unquoted
+Delivery = Annotated[
+    str, BeforeValidator(lambda name: name.isoformat() if isinstance(name, dt.date) else name)
+]  # 2024-06-30 unquoted
 
 
 class Match(Strict):
-    """Which rows: by file, and within it by place, by pseudonym, by what their cells hold, or by all of these."""
+    """Which rows: by file, and within it by place, by pseudonym, by what their cells hold, or by all of
+    these.
+    """
 
     file: str = Field(description="Name or pattern (`labs_*.csv`) inside the delivery folder.")
     sheet: str | None = Field(None, description="Name or pattern of the worksheet.")
-    delivery: Delivery | None = Field(None, description="Only this delivery; without it every one, also those to come.")
-    row: int | None = Field(None, ge=1, description="Row of the file, as quality.rejected_row names it; with delivery.")
+    delivery: Delivery | None = Field(
+        None, description="Only this delivery; without it every one, also those to come."
+    )
+    row: int | None = Field(
+        None, ge=1, description="Row of the file, as quality.rejected_row names it; with delivery."
+    )
     patient_key: str | None = Field(None, pattern=PSEUDONYM, description="The patient, as marts name them.")
-    visit_key: str | None = Field(None, pattern=PSEUDONYM, description="The visit, where the hospital names visits.")
+    visit_key: str | None = Field(
+        None, pattern=PSEUDONYM, description="The visit, where the hospital names visits."
+    )
     cells: Cells = Field(default_factory=dict, description="Their column: the text that stands there.")
 
     @field_validator("cells", mode="before")
@@ -61,11 +72,17 @@ class Correction(Strict):
 
     id: Id = Field(description="Stable: marts name the correction by it.")
     match: Match
-    expect: Cells = Field(min_length=1, description="Their column: the wrong text, as sent. No longer so: the record fails.")
-    action: Literal["set", "drop", "reject"] = Field(
-        "set", description="set: read value instead. drop: the row should not have been sent. reject: wrong, and no right value is known."
+    expect: Cells = Field(
+        min_length=1, description="Their column: the wrong text, as sent. No longer so: the record fails."
     )
-    value: Cells | None = Field(None, description="Of set, their column: the right text, written as the hospital writes; null for empty.")
+    action: Literal["set", "drop", "reject"] = Field(
+        "set",
+        description="set: read value instead. drop: the row should not have been sent. reject: wrong, and no right value is known.",
+    )
+    value: Cells | None = Field(
+        None,
+        description="Of set, their column: the right text, written as the hospital writes; null for empty.",
+    )
     reason: str = Field(min_length=1, description="How we know.")
     reported: dt.date | None = Field(None, description="The day on which the hospital was told.")
     status: Status = Field(
@@ -98,7 +115,11 @@ class Correction(Strict):
 
     def cells(self) -> Iterator[tuple[tuple[str, ...], str, str | None]]:
         """Each cell named: the key under which it stands, their column, the text."""
-        for key, cells in ((("match", "cells"), self.match.cells), (("expect",), self.expect), (("value",), self.value or {})):
+        for key, cells in (
+            (("match", "cells"), self.match.cells),
+            (("expect",), self.expect),
+            (("value",), self.value or {}),
+        ):
             for column, text in cells.items():
                 yield key, column, text
 
@@ -107,7 +128,10 @@ class AcceptedChange(Strict):
     """A delivery that changes more known rows than allowed, and is right to."""
 
     delivery: Delivery
-    content: str = Field(pattern=r"^[0-9a-f]{12,64}$", description="The start of the delivery's sha256, as the refusal gives it.")
+    content: str = Field(
+        pattern=r"^[0-9a-f]{12,64}$",
+        description="The start of the delivery's sha256, as the refusal gives it.",
+    )
     owner: str = Field(min_length=1, description="Who answers for it.")
     reason: str = Field(min_length=1)
 
@@ -116,7 +140,10 @@ class WithdrawnDelivery(Strict):
     """A delivery that is not to count any more, whether its folder still lies in landing or not."""
 
     delivery: Delivery
-    content: str = Field(pattern=r"^[0-9a-f]{12,64}$", description="The start of the delivery's sha256, as `myositis status` gives it.")
+    content: str = Field(
+        pattern=r"^[0-9a-f]{12,64}$",
+        description="The start of the delivery's sha256, as `myositis status` gives it.",
+    )
     owner: str = Field(min_length=1, description="Who answers for it.")
     reason: str = Field(min_length=1)
 
@@ -140,15 +167,21 @@ class CorrectionFile(Strict):
         return value
 
     def accepts(self, delivery: str, content_sha256: str) -> bool:
-        return any(a.delivery == delivery and content_sha256.startswith(a.content) for a in self.accepted_changes)
+        return any(
+            a.delivery == delivery and content_sha256.startswith(a.content) for a in self.accepted_changes
+        )
 
     def withdraws(self, delivery: str, content_sha256: str) -> bool:
-        return any(w.delivery == delivery and content_sha256.startswith(w.content) for w in self.withdrawn_deliveries)
+        return any(
+            w.delivery == delivery and content_sha256.startswith(w.content) for w in self.withdrawn_deliveries
+        )
 
 
 @dataclass(frozen=True)
 class Feed:
-    """A field of a raw table that one of their columns fills; ``source_column`` tells the cells of a wide row apart."""
+    """A field of a raw table that one of their columns fills; ``source_column`` tells the cells of a wide row
+    apart.
+    """
 
     export_id: str
     entity: str
@@ -157,7 +190,9 @@ class Feed:
 
 
 def feeds(mapping: Mapping, exports: list[Export], column: str) -> list[Feed]:
-    """The raw fields that ``column`` fills in ``exports``; pseudonyms and a network's hospital are not among them."""
+    """The raw fields that ``column`` fills in ``exports``; pseudonyms and a network's hospital are not among
+    them.
+    """
     found = []
     for export in exports:
         for name, entity in export.entities():
@@ -173,8 +208,10 @@ def feeds(mapping: Mapping, exports: list[Export], column: str) -> list[Feed]:
 def exports_of(mapping: Mapping, match: Match) -> list[Export]:
     """The exports whose tables ``match`` may name."""
     return [
-        x for x in mapping.exports
-        if _may_meet(match.file, x.file) and (match.sheet is None or x.sheet is None or _may_meet(match.sheet, x.sheet))
+        x
+        for x in mapping.exports
+        if _may_meet(match.file, x.file)
+        and (match.sheet is None or x.sheet is None or _may_meet(match.sheet, x.sheet))
     ]
 
 
@@ -190,11 +227,19 @@ def faults_of(file: CorrectionFile, mapping: Mapping, path: Path, shown_as: str)
 def faults_of_records(
     records: Sequence[Correction], mapping: Mapping, place: Callable[[int, tuple[str, ...]], str]
 ) -> Iterator[str]:
-    """What records name and the mapping does not know; ``place`` words where; no text of a cell is repeated."""
+    """What records name and the mapping does not know; ``place`` words where; no text of a cell is
+    repeated.
+    """
     for number, record in enumerate(records):
         exports = exports_of(mapping, record.match)
         if not any(True for x in exports for _ in x.entities()):
-            files = list(dict.fromkeys(x.file + (f" [{x.sheet}]" if x.sheet else "") for x in mapping.exports if any(x.entities())))
+            files = list(
+                dict.fromkeys(
+                    x.file + (f" [{x.sheet}]" if x.sheet else "")
+                    for x in mapping.exports
+                    if any(x.entities())
+                )
+            )
             yield (
                 f"{place(number, ('match', 'file'))}: no export of hospitals/{mapping.sender}.yml takes records from it."
                 f" Its files: {', '.join(files)}.{nearest(record.match.file, [x.file for x in mapping.exports])}"
@@ -204,7 +249,11 @@ def faults_of_records(
             where = place(number, (*key, column))
             if sentence := _column_fault(mapping, exports, column):
                 yield f"{where}: {sentence}"
-            elif key != ("value",) and not _trimmed(text) and any(f.source_column for f in feeds(mapping, exports, column)):
+            elif (
+                key != ("value",)
+                and not _trimmed(text)
+                and any(f.source_column for f in feeds(mapping, exports, column))
+            ):
                 yield (
                     f"{where}: an empty cell of a wide table gives no record, so there is nothing to correct; ask the hospital to send"
                     " the row again"
@@ -219,7 +268,14 @@ def faults_of_records(
 def _column_fault(mapping: Mapping, exports: list[Export], column: str) -> str | None:
     if feeds(mapping, exports, column):
         return None
-    keys = {c for x in exports for _, e in x.entities() for s in (e.patient_id, e.visit_id) if s for c in s.columns}
+    keys = {
+        c
+        for x in exports
+        for _, e in x.entities()
+        for s in (e.patient_id, e.visit_id)
+        if s
+        for c in s.columns
+    }
     if column in keys or any(is_named(column, x.identifiers, ()) for x in exports):
         return (
             f'"{column}" holds identifiers, which are not kept; name the patient by match.patient_key, or the row by match.delivery'
@@ -227,7 +283,11 @@ def _column_fault(mapping: Mapping, exports: list[Export], column: str) -> str |
         )
     if any(is_named(column, [i for i in x.ignored if i != "*"], ()) for x in exports):
         return f'"{column}" is ignored by hospitals/{mapping.sender}.yml and not kept; name the row otherwise, or map the column'
-    known = list(dict.fromkeys(c for x in exports for _, e in x.entities() for c in e.columns() if feeds(mapping, exports, c)))
+    known = list(
+        dict.fromkeys(
+            c for x in exports for _, e in x.entities() for c in e.columns() if feeds(mapping, exports, c)
+        )
+    )
     return (
         f'hospitals/{mapping.sender}.yml takes no column "{column}" from these files.{nearest(column, known)}'
         f" Its columns: {', '.join(known)}"
@@ -235,7 +295,8 @@ def _column_fault(mapping: Mapping, exports: list[Export], column: str) -> str |
 
 
 def put_records(path: Path, sender: str, records: Sequence[Correction]) -> None:
-    """Write records into a file of corrections, in one rename: in place of those with the same id, else at the end of the list.
+    """Write records into a file of corrections, in one rename: in place of those with the same id, else at
+    the end of the list.
 
     Every other line stays as it was written, comments included.
     """
@@ -256,16 +317,26 @@ def _with_record(text: str, record: Correction) -> str:
         return "\n".join([*lines, "corrections:", *_as_yaml(record, 2)]) + "\n"
     key, listed = entry
     if not listed.value or listed.flow_style:  # `corrections: []`, or a list in one line: laid out anew
-        old = [Correction.model_validate(yaml.SafeLoader("").construct_document(node)) for node in listed.value]
+        old = [
+            Correction.model_validate(yaml.SafeLoader("").construct_document(node)) for node in listed.value
+        ]
         kept = [r for r in old if r.id != record.id]
         end = listed.end_mark.line + (listed.end_mark.column > 0)
         laid_out = [line for r in (*kept, record) for line in _as_yaml(r, 2)]
-        return "\n".join([*lines[:key.start_mark.line], "corrections:", *laid_out, *lines[end:]]) + "\n"
+        return "\n".join([*lines[: key.start_mark.line], "corrections:", *laid_out, *lines[end:]]) + "\n"
     indent = listed.start_mark.column
     for node in listed.value:
         if any(k.value == "id" and v.value == record.id for k, v in node.value):
-            return "\n".join([*lines[:node.start_mark.line], *_as_yaml(record, indent), *lines[_end(node):]]) + "\n"
-    return "\n".join([*lines[:_end(listed.value[-1])], *_as_yaml(record, indent), *lines[_end(listed.value[-1]):]]) + "\n"
+            return (
+                "\n".join([*lines[: node.start_mark.line], *_as_yaml(record, indent), *lines[_end(node) :]])
+                + "\n"
+            )
+    return (
+        "\n".join(
+            [*lines[: _end(listed.value[-1])], *_as_yaml(record, indent), *lines[_end(listed.value[-1]) :]]
+        )
+        + "\n"
+    )
 
 
 def _end(node: yaml.Node) -> int:
@@ -279,10 +350,14 @@ def _end(node: yaml.Node) -> int:
 def _as_yaml(record: Correction, indent: int) -> list[str]:
     """A record in the style of a file written by hand; every text of a cell in quotes."""
     kept = record.model_dump(mode="json", exclude_none=True)
-    value: dict[str, Any] | None = record.value and {"value": dict(record.value)}  # an empty cell is said, not left out
+    value: dict[str, Any] | None = record.value and {
+        "value": dict(record.value)
+    }  # an empty cell is said, not left out
     shown = kept | {"expect": dict(record.expect)} | (value or {})
-    lines = [f"{key}: {text if key in ('id', 'action', 'status', 'reported') else json.dumps(text, ensure_ascii=False)}"
-             for key, text in shown.items()]
+    lines = [
+        f"{key}: {text if key in ('id', 'action', 'status', 'reported') else json.dumps(text, ensure_ascii=False)}"
+        for key, text in shown.items()
+    ]
     return [f"{' ' * indent}{'- ' if number == 0 else '  '}{line}" for number, line in enumerate(lines)]
 
 

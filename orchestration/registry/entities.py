@@ -1,7 +1,8 @@
 """What a mapping file may say of one entity: its fields, ours, and the columns that feed them, theirs.
 
-Belongs here: the pydantic models of patients, visits, observations and the other entities, and of the source of a field.
-Does not belong here: which file feeds an entity (`mapping.py`), the SQL of a source (`cell_sql.py`).
+Belongs here: the pydantic models of patients, visits, observations and the other entities, and of the source
+of a field. Does not belong here: which file feeds an entity (`mapping.py`), the SQL of a source
+(`cell_sql.py`).
 """
 
 from __future__ import annotations
@@ -47,8 +48,10 @@ class Condition(Strict):
 
 _TEXTS = {"anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": ["string", "null"]}}]}
 _CONDITION_SCHEMA = {
-    "anyOf": [*_TEXTS["anyOf"], {"type": "object", "properties": {"not": _TEXTS}, "required": ["not"],
-                                 "additionalProperties": False}]
+    "anyOf": [
+        *_TEXTS["anyOf"],
+        {"type": "object", "properties": {"not": _TEXTS}, "required": ["not"], "additionalProperties": False},
+    ]
 }
 WHERE_SCHEMA = {"type": "object", "additionalProperties": _CONDITION_SCHEMA}
 Where = dict[str, Annotated[Condition, WithJsonSchema(_CONDITION_SCHEMA)]]
@@ -65,7 +68,9 @@ def _date_formats(value: list[str] | None) -> list[str] | None:
             continue
         found = re.findall(r"%-?(.?)", text)
         if unknown := [d for d in found if d not in (*DIRECTIVES, "%")]:
-            raise ValueError(f'"{text}": no %{unknown[0]} in a date format; known: {" ".join("%" + d for d in DIRECTIVES)}')
+            raise ValueError(
+                f'"{text}": no %{unknown[0]} in a date format; known: {" ".join("%" + d for d in DIRECTIVES)}'
+            )
         if not {"Y", "y"} & set(found):
             raise ValueError(
                 f'"{text}" is no date format: it has no year; write it with %Y, %m, %d, for example %d/%m/%Y,'
@@ -90,19 +95,25 @@ Alternative = Annotated[Annotated[str, Tag("str")] | Annotated["ColumnSource", T
 class ColumnSource(Strict):
     """Where one of our fields comes from: a column, the first filled of several, or a constant."""
 
-    column: Annotated[Annotated[str, Tag("str")] | Annotated[list[Alternative], Tag("list")], _CHOICE] | None = Field(
-        None, description="Their column; of a list, the first that is filled."
-    )
+    column: (
+        Annotated[Annotated[str, Tag("str")] | Annotated[list[Alternative], Tag("list")], _CHOICE] | None
+    ) = Field(None, description="Their column; of a list, the first that is filled.")
     constant: str | None = Field(None, description="A text that stands for every row.")
     unit: str | None = Field(None, description="Of a wide value: the unit its column is in.")
     offset_unit: OffsetUnit | None = Field(None, description="Of an offset: what it counts.")
     part: str | None = Field(
-        None, description="A regular expression with one group, which is taken; a text that it does not fit stays whole."
+        None,
+        description="A regular expression with one group, which is taken; a text that it does not fit stays whole.",
     )
-    when: Where = Field(default_factory=dict, description="Only of rows in which these columns hold these texts.")
-    dates: DateFormats | None = Field(None, description="Of a date: its formats, instead of the export's `dates`.")
+    when: Where = Field(
+        default_factory=dict, description="Only of rows in which these columns hold these texts."
+    )
+    dates: DateFormats | None = Field(
+        None, description="Of a date: its formats, instead of the export's `dates`."
+    )
     day_and_month: Literal["as_written", "exchanged"] | None = Field(
-        None, description="Of a date in a column that looks as if a spreadsheet had exchanged day and month: what holds."
+        None,
+        description="Of a date in a column that looks as if a spreadsheet had exchanged day and month: what holds.",
     )
     missing: list[str] = Field(default_factory=list, description="Texts of this column that mean: not known.")
 
@@ -122,8 +133,12 @@ class ColumnSource(Strict):
     def one_source(self) -> ColumnSource:
         if (self.column is None) == (self.constant is None):
             raise ValueError("give either column or constant")
-        if any(not isinstance(a, str) and (a.dates or a.day_and_month or a.missing) for a in self.alternatives):
-            raise ValueError("dates, day_and_month and missing are of the field; write them beside its list of columns, not inside")
+        if any(
+            not isinstance(a, str) and (a.dates or a.day_and_month or a.missing) for a in self.alternatives
+        ):
+            raise ValueError(
+                "dates, day_and_month and missing are of the field; write them beside its list of columns, not inside"
+            )
         return self
 
     @field_validator("part")
@@ -134,7 +149,9 @@ class ColumnSource(Strict):
         except re.error as error:
             raise ValueError(f"not a regular expression: {error}") from None
         if groups != 1 or re.search(r"\(\?<?[=!]|\\[1-9]", value or ""):
-            raise ValueError('give a regular expression with one group in parentheses, as "Patient/([^/]+)", without look-around')
+            raise ValueError(
+                'give a regular expression with one group in parentheses, as "Patient/([^/]+)", without look-around'
+            )
         return value
 
     @property
@@ -161,7 +178,9 @@ def is_named(column: str, names: list[str], columns: Collection[str]) -> bool:
     A name that is the name of a column means that column alone, stars and all.
     """
     return column in names or any(
-        "*" in name and name not in columns and re.fullmatch(re.escape(name).replace(r"\*", ".*"), column, re.DOTALL)
+        "*" in name
+        and name not in columns
+        and re.fullmatch(re.escape(name).replace(r"\*", ".*"), column, re.DOTALL)
         for name in names
     )
 
@@ -175,7 +194,9 @@ class Entity(Strict):
 
     patient_id: ColumnSource | None = None
     visit_id: ColumnSource | None = None
-    hospital_id: ColumnSource | None = Field(None, description="A network's export: the column that names the hospital.")
+    hospital_id: ColumnSource | None = Field(
+        None, description="A network's export: the column that names the hospital."
+    )
 
     @model_validator(mode="after")
     def someone(self) -> Entity:
@@ -188,7 +209,9 @@ class Entity(Strict):
         for name, source in [*self.fields(), *(getattr(self, "values", None) or {}).items()]:
             stated = [key for key in ("dates", "day_and_month") if getattr(source, key) is not None]
             if stated and not is_date(name):
-                raise ValueError(f"{name} is no date; {stated[0]} belongs to fields such as visit_date or observed_on")
+                raise ValueError(
+                    f"{name} is no date; {stated[0]} belongs to fields such as visit_date or observed_on"
+                )
         return self
 
     def fields(self) -> Iterator[tuple[str, ColumnSource]]:
@@ -260,7 +283,8 @@ class Observations(WideEntity):
     unit_2: ColumnSource | None = Field(None, description="A second unit column; a disagreement is flagged.")
     reference_range: ColumnSource | None = None
     reference_high: ColumnSource | None = Field(
-        None, description="The upper reference limit, where it stands in a column of its own; in the unit of the result."
+        None,
+        description="The upper reference limit, where it stands in a column of its own; in the unit of the result.",
     )
 
     @model_validator(mode="after")
@@ -279,14 +303,17 @@ class Antibodies(WideEntity):
     assay: ColumnSource | None = None
     cut_off: ColumnSource | None = None
     scale: Literal["class", "intensity"] | None = Field(
-        None, description="What numbers of a blot are: classes 0 to 4 (0, +, ++, +++), or intensities of its bands."
+        None,
+        description="What numbers of a blot are: classes 0 to 4 (0, +, ++, +++), or intensities of its bands.",
     )
 
     @model_validator(mode="after")
     def long_or_wide(self) -> Antibodies:
         long = self.antibody is not None and self.result is not None
         if long == bool(self.values):
-            raise ValueError("give antibody and result (one row per test), or values (one column per antibody)")
+            raise ValueError(
+                "give antibody and result (one row per test), or values (one column per antibody)"
+            )
         return self
 
 
@@ -333,9 +360,18 @@ ENTITIES: dict[str, type[Entity]] = {
 
 # where the fields lie in schema raw; of a wide row, the name and the content of a cell
 RAW_NAMES = {
-    "concept": "concept_source", "value": "value_text", "unit": "unit_source", "unit_2": "unit_source_2",
-    "antibody": "antibody_source", "result": "result_text", "assay": "assay_source", "event": "event_source",
-    "status": "status_text", "treatment": "treatment_source", "patient_id": "patient_key", "visit_id": "visit_key",
+    "concept": "concept_source",
+    "value": "value_text",
+    "unit": "unit_source",
+    "unit_2": "unit_source_2",
+    "antibody": "antibody_source",
+    "result": "result_text",
+    "assay": "assay_source",
+    "event": "event_source",
+    "status": "status_text",
+    "treatment": "treatment_source",
+    "patient_id": "patient_key",
+    "visit_id": "visit_key",
     "comparator": "comparator_source",
 }
 WIDE_NAMES = {

@@ -1,8 +1,9 @@
-"""Loads and checks a registry folder: `registry.yml`, mappings, corrections, waivers, studies, their printed numbers.
+"""Loads and checks a registry folder: `registry.yml`, mappings, corrections, waivers, studies, their printed
+numbers.
 
-Belongs here: the shape of `registry.yml` and where things lie in a registry folder. Does not belong here: the shape of a
-mapping (`mapping.py`), of corrections (`corrections.py`), of waivers (`expectations/suite.py`), of a study
-(`analytics/study/file.py`) or of printed numbers (`published.py`), and anything that runs.
+Belongs here: the shape of `registry.yml` and where things lie in a registry folder. Does not belong here: the
+shape of a mapping (`mapping.py`), of corrections (`corrections.py`), of waivers (`expectations/suite.py`), of
+a study (`analytics/study/file.py`) or of printed numbers (`published.py`), and anything that runs.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ SUCCESS_MARKER = "_SUCCESS"
 
 
 class VisitWindow(Strict):
-    """One scheduled visit: visits from ``from_day`` to ``to_day`` compete for it, the nearest to nominal wins."""
+    """One scheduled visit: visits from ``from_day`` to ``to_day`` compete for it, the nearest to nominal
+    wins.
+    """
 
     visit: Id
     nominal_month: float = Field(description="Its time in models and figures.")
@@ -66,7 +69,8 @@ class RegistryFile(Strict):
         14, ge=0, description="An observation belongs to the nearest visit at most so many days away."
     )
     pseudonym_key: str = Field(
-        ".keys/pseudonym.key", description="File of the key that makes patient_key; relative to the registry, or absolute."
+        ".keys/pseudonym.key",
+        description="File of the key that makes patient_key; relative to the registry, or absolute.",
     )
     keep_releases: int = Field(5, ge=1)
     quiet_seconds: float = Field(
@@ -74,7 +78,9 @@ class RegistryFile(Strict):
     )
 
     memory_limit: str = Field(
-        "4GB", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$", description="What a build may take; beyond it DuckDB uses the disk beside the warehouse."
+        "4GB",
+        pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
+        description="What a build may take; beyond it DuckDB uses the disk beside the warehouse.",
     )
 
     @field_validator("visit_schedule")
@@ -115,32 +121,50 @@ class Registry:
         return _digest(self.mappings[sender].model_dump(mode="json"))
 
     def rules_digest(self) -> str:
-        """Changes when the schedule, the endpoints or additions to the catalogue change: marts are then built anew."""
-        return _digest({
-            "registry": self.file.model_dump(mode="json", include={"visit_schedule", "observation_window_days"}),
-            "endpoints": {s.study: s.model_dump(mode="json")["endpoints"] for s in self.studies.values()},
-            "additions": self.additions,
-        })
+        """Changes when the schedule, the endpoints or additions to the catalogue change: marts are then built
+        anew.
+        """
+        return _digest(
+            {
+                "registry": self.file.model_dump(
+                    mode="json", include={"visit_schedule", "observation_window_days"}
+                ),
+                "endpoints": {s.study: s.model_dump(mode="json")["endpoints"] for s in self.studies.values()},
+                "additions": self.additions,
+            }
+        )
 
     def corrections_digest(self, sender: str) -> str:
         """Changes when a correction of the sender's rows changes; empty without any that acts or asks."""
         file = self.corrections.get(sender)
-        open_ones = [c.model_dump(mode="json") for c in file.corrections if c.status != "withdrawn"] if file else []
+        open_ones = (
+            [c.model_dump(mode="json") for c in file.corrections if c.status != "withdrawn"] if file else []
+        )
         return _digest(open_ones) if open_ones else ""
 
     def records_digest(self, today: date, sender: str | None = None) -> str:
-        """Changes when anything that people decided about deliveries (of one sender) changes, and when a waiver ends."""
-        return _digest({
-            "corrections": {s: file.model_dump(mode="json") for s, file in self.corrections.items() if sender in (None, s)},
-            "waivers": [str(w) for w in self.waivers if today <= w.expires],
-        })
+        """Changes when anything that people decided about deliveries (of one sender) changes, and when a
+        waiver ends.
+        """
+        return _digest(
+            {
+                "corrections": {
+                    s: file.model_dump(mode="json")
+                    for s, file in self.corrections.items()
+                    if sender in (None, s)
+                },
+                "waivers": [str(w) for w in self.waivers if today <= w.expires],
+            }
+        )
 
     def studies_digest(self) -> str:
         """Changes when a study or the printed numbers beside it change: results are then computed anew."""
-        return _digest({
-            "studies": {name: study.model_dump(mode="json") for name, study in self.studies.items()},
-            "papers": {name: paper.as_data() for name, paper in self.papers.items()},
-        })
+        return _digest(
+            {
+                "studies": {name: study.model_dump(mode="json") for name, study in self.studies.items()},
+                "papers": {name: paper.as_data() for name, paper in self.papers.items()},
+            }
+        )
 
     def withdraws(self, sender: str, delivery: str, content_sha256: str) -> bool:
         """Whether a record takes this content of a delivery out of force."""
@@ -165,7 +189,9 @@ class Registry:
 
     def place_in_mapping(self, sender: str, *location: str | int) -> str:
         """``hospitals/<sender>.yml:line`` of a key, or the file that states it for this sender."""
-        return place_in_mapping(self.folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", location)
+        return place_in_mapping(
+            self.folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", location
+        )
 
     def unit_notes(self) -> Iterator[str]:
         """A sentence for every wide column of numbers whose unit is not stated, or leads nowhere."""
@@ -178,11 +204,15 @@ class Registry:
                     if not catalogue.has_unit(concept):
                         continue
                     if source.unit is None:
-                        finding = (f"no unit is stated, and a number without one has no value in {canonical};"
-                                   " write {column: …, unit: …} unless its cells say it")
+                        finding = (
+                            f"no unit is stated, and a number without one has no value in {canonical};"
+                            " write {column: …, unit: …} unless its cells say it"
+                        )
                     elif not catalogue.converts(concept, mapping.codes.units.get(source.unit, source.unit)):
-                        finding = (f'no rule leads from "{source.unit}" to {canonical}, and its numbers will have no value in it;'
-                                   " write the unit otherwise, or add a rule to concepts/unit_conversions.csv of the registry")
+                        finding = (
+                            f'no rule leads from "{source.unit}" to {canonical}, and its numbers will have no value in it;'
+                            " write the unit otherwise, or add a rule to concepts/unit_conversions.csv of the registry"
+                        )
                     else:
                         continue
                     location = ("exports", i, "observations", "values", name)
@@ -191,7 +221,11 @@ class Registry:
     def deliveries(self, sender: str) -> list[str]:
         """The sender's delivery folders, by name."""
         folder = self.landing / sender
-        return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")) if folder.is_dir() else []
+        return (
+            sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+            if folder.is_dir()
+            else []
+        )
 
 
 def load_registry(folder: Path) -> Registry:
@@ -199,7 +233,9 @@ def load_registry(folder: Path) -> Registry:
     folder = folder.resolve()
     if not (folder / "registry.yml").is_file():
         raise ConfigurationError(
-            [f"{folder}: no registry.yml here; give a registry folder with --registry, or lay one out: myositis init DIR"]
+            [
+                f"{folder}: no registry.yml here; give a registry folder with --registry, or lay one out: myositis init DIR"
+            ]
         )
     faults = _misnamed(folder)
     file = _collect(faults, folder / "registry.yml", RegistryFile, folder)
@@ -236,11 +272,15 @@ def _misnamed(folder: Path) -> list[str]:
     kinds = (".", "hospitals", "studies", "corrections")
     return [
         f"{path.relative_to(folder)}: not read, for its name ends in {path.suffix}; call it {path.stem}.yml"
-        for kind in kinds for path in sorted((folder / kind).glob("*")) if path.suffix.lower() in (".yaml", ".yml") and path.suffix != ".yml"
+        for kind in kinds
+        for path in sorted((folder / kind).glob("*"))
+        if path.suffix.lower() in (".yaml", ".yml") and path.suffix != ".yml"
     ]
 
 
-def _read_folder(faults: list[str], folder: Path, kind: str, model: type[BaseModel], id_key: str) -> dict[str, Any]:
+def _read_folder(
+    faults: list[str], folder: Path, kind: str, model: type[BaseModel], id_key: str
+) -> dict[str, Any]:
     found = {}
     for path in sorted((folder / kind).glob("*.yml")):
         item = _collect(faults, path, model, folder)
@@ -255,7 +295,9 @@ def _read_folder(faults: list[str], folder: Path, kind: str, model: type[BaseMod
             )
         found[identity] = item
     if kind == "hospitals" and not found and not faults:
-        faults.append(f"{kind}/: no mapping file here; write one per sender, or draft one: myositis onboard HOSPITAL PATH")
+        faults.append(
+            f"{kind}/: no mapping file here; write one per sender, or draft one: myositis onboard HOSPITAL PATH"
+        )
     return found
 
 
@@ -298,7 +340,9 @@ def _check_studies(folder: Path, studies: dict[str, Study], file: RegistryFile) 
     return faults
 
 
-def _check_corrections(folder: Path, corrections: dict[str, CorrectionFile], mappings: dict[str, Mapping]) -> list[str]:
+def _check_corrections(
+    folder: Path, corrections: dict[str, CorrectionFile], mappings: dict[str, Mapping]
+) -> list[str]:
     faults: list[str] = []
     for sender, file in corrections.items():
         path = folder / "corrections" / f"{sender}.yml"
@@ -324,10 +368,19 @@ def _read_waivers(faults: list[str], folder: Path, mappings: dict[str, Mapping])
     except ConfigurationError as error:
         faults += error.faults
         return ()
-    known = [h for m in mappings.values() for h in (m.sender, *(f"{m.sender}_{code}" for code in m.hospitals or {}))]
+    known = [
+        h
+        for m in mappings.values()
+        for h in (m.sender, *(f"{m.sender}_{code}" for code in m.hospitals or {}))
+    ]
     networks = tuple(f"{m.sender}_" for m in mappings.values() if m.is_network)
     for number, waiver in enumerate(waivers):
-        if waiver.hospital and mappings and waiver.hospital not in known and not waiver.hospital.startswith(networks):
+        if (
+            waiver.hospital
+            and mappings
+            and waiver.hospital not in known
+            and not waiver.hospital.startswith(networks)
+        ):
             line = line_of(path, ("waivers", number, "hospital"))
             faults.append(
                 f'waivers.yml:{line}: waivers[{number}].hospital: no hospital "{waiver.hospital}" in hospitals/.'

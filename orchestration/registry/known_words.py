@@ -1,8 +1,8 @@
 """Whether a name that a hospital gave (a column's, a sheet's, a file's) is made of known words alone.
 
-Belongs here: the words of the catalogue, of headers and of file names that everybody uses. A name made of them says what a
-table holds; any other may name a person, and is told by a number (`landing/names.py`) or a pattern (`onboarding/draft.py`).
-Does not belong here: what such a name means.
+Belongs here: the words of the catalogue, of headers and of file names that everybody uses. A name made of
+them says what a table holds; any other may name a person, and is told by a number (`landing/names.py`) or a
+pattern (`onboarding/draft.py`). Does not belong here: what such a name means.
 """
 
 from __future__ import annotations
@@ -16,9 +16,15 @@ from orchestration.registry import catalogue
 
 HEADER_NAMES = Path(__file__).parents[1] / "onboarding" / "header_names.csv"
 SEEDS_OF_WORDS = (
-    ("concepts", ("concept_id", "concept_name")), ("concept_synonyms", ("synonym",)), ("antibodies", ("antibody_id",)),
-    ("antibody_synonyms", ("synonym",)), ("event_types", ("event_id", "event_name")), ("event_synonyms", ("synonym",)),
-    ("treatments", ("treatment_id",)), ("treatment_synonyms", ("synonym",)), ("unit_spellings", ("unit_source",)),
+    ("concepts", ("concept_id", "concept_name")),
+    ("concept_synonyms", ("synonym",)),
+    ("antibodies", ("antibody_id",)),
+    ("antibody_synonyms", ("synonym",)),
+    ("event_types", ("event_id", "event_name")),
+    ("event_synonyms", ("synonym",)),
+    ("treatments", ("treatment_id",)),
+    ("treatment_synonyms", ("synonym",)),
+    ("unit_spellings", ("unit_source",)),
 )
 # of file, sheet and column names, in the languages of the catalogue
 USUAL = (
@@ -79,8 +85,15 @@ def header_names() -> tuple[dict[str, str], ...]:
 @cache
 def _words() -> frozenset[str]:
     texts = [row["name"] for row in header_names()]
-    texts += [row.get(column) or "" for table, columns in SEEDS_OF_WORDS for row in catalogue.shipped(table) for column in columns]
-    words = {word for text in texts for word in _WORD.findall(catalogue.half_width(text)) if not word.isdecimal()}
+    texts += [
+        row.get(column) or ""
+        for table, columns in SEEDS_OF_WORDS
+        for row in catalogue.shipped(table)
+        for column in columns
+    ]
+    words = {
+        word for text in texts for word in _WORD.findall(catalogue.half_width(text)) if not word.isdecimal()
+    }
     return frozenset({word.lower() for word in words} | {*USUAL.split(), *USUAL_CHINESE.split()})
 
 
@@ -91,12 +104,19 @@ _CAPITALS = re.compile(r"[A-ZÀ-ÞА-ЯŁŚŻŹĆŃÓ][\w'’-]+")
 
 
 def may_name_a_person(name: str) -> bool:
-    """Whether a name looks as if it told who somebody is: a date or a long number, `Patient: …`, `Mueller, Anna`, two
-    capitalised words that nobody knows, an e-mail address. What is made of known words does not."""
+    """Whether a name looks as if it told who somebody is: a date or a long number, `Patient: …`, `Mueller,
+    Anna`, two capitalised words that nobody knows, an e-mail address. What is made of known words does
+    not.
+    """
     if is_made_of_known_words(name):
         return False
     text = catalogue.half_width(name).strip()
-    if re.search(r"\w@\w", text) or _DATE_OR_NUMBER.search(text) or _LABELLED.search(text) or _SURNAME_FIRST.fullmatch(text):
+    if (
+        re.search(r"\w@\w", text)
+        or _DATE_OR_NUMBER.search(text)
+        or _LABELLED.search(text)
+        or _SURNAME_FIRST.fullmatch(text)
+    ):
         return True
     words = [word for word in re.split(r"[\s_.,-]+", text) if word]
     unknown = [word for word in words if not is_made_of_known_words(word)]

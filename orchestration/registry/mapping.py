@@ -40,9 +40,13 @@ LOOKED_UP = "{code} → {label}"  # what a field is called that a code list fill
 
 
 class CodeList(Strict):
-    """A file of the delivery that says what the codes of other files mean: one row per code, or one per field."""
+    """A file of the delivery that says what the codes of other files mean: one row per code, or one per
+    field.
+    """
 
-    file: str = Field(description="Name or pattern inside the delivery folder; a delivery may come without it.")
+    file: str = Field(
+        description="Name or pattern inside the delivery folder; a delivery may come without it."
+    )
     code: str | None = Field(None, description="One row per code: its column of codes …")
     label: str | None = Field(None, description="… and its column of what they mean,")
     labels: dict[str, str] = Field(
@@ -50,9 +54,12 @@ class CodeList(Strict):
         description="or several of its columns, each with the field of ours that it fills: `{concept: name, unit: unit}`.",
     )
     columns: list[str] = Field(
-        default_factory=list, description="One row per code: the columns that hold such codes; with `labels` one, `code` if absent."
+        default_factory=list,
+        description="One row per code: the columns that hold such codes; with `labels` one, `code` if absent.",
     )
-    field: str | None = Field(None, description="One row per field (REDCap's data dictionary): its column of field names …")
+    field: str | None = Field(
+        None, description="One row per field (REDCap's data dictionary): its column of field names …"
+    )
     choices: str | None = Field(None, description="… and its column of choices, `1, Yes | 2, No`.")
 
     @model_validator(mode="after")
@@ -61,7 +68,9 @@ class CodeList(Strict):
         by_field = (self.field is not None, self.choices is not None)
         several = self.code is not None and bool(self.labels) and self.label is None and not any(by_field)
         if several and len(self.columns) > 1:
-            raise ValueError("with labels, name one column that holds the codes; write a list for each of several")
+            raise ValueError(
+                "with labels, name one column that holds the codes; write a list for each of several"
+            )
         one_label = all(by_code) and not any(by_field)
         per_field = all(by_field) and not any(by_code)
         if not (several or (not self.labels and (one_label or per_field))):
@@ -78,7 +87,11 @@ class CodeList(Strict):
 
     def own_columns(self) -> Iterator[str]:
         """The columns of the list itself."""
-        yield from (c for c in (self.code, self.label, self.field, self.choices, *self.labels.values()) if c is not None)
+        yield from (
+            c
+            for c in (self.code, self.label, self.field, self.choices, *self.labels.values())
+            if c is not None
+        )
 
     def looked_up(self) -> Iterator[tuple[str, str, str]]:
         """(field of ours, what its source is called, column of the list) of each label."""
@@ -87,7 +100,9 @@ class CodeList(Strict):
 
 
 class RejectedRows(Strict):
-    """How many rows of a table may be rejected before the whole delivery is refused: both must be exceeded."""
+    """How many rows of a table may be rejected before the whole delivery is refused: both must be
+    exceeded.
+    """
 
     share: float = Field(0.05, ge=0, le=1, description="Share of the table's rows.")
     rows: int = Field(3, ge=1, description="Fewer rejected rows than these never refuse a delivery.")
@@ -104,10 +119,14 @@ class Export(ReadSpec):
     """One table of a delivery: a file (and sheet) and the entities that its rows feed."""
 
     name: Id | None = Field(None, description="What another mapping calls it: `like: labs`.")
-    like: Id | None = Field(None, description="An export of the mapping that this one is like; what stands here goes before.")
+    like: Id | None = Field(
+        None, description="An export of the mapping that this one is like; what stands here goes before."
+    )
     file: str = Field(description="Name or pattern (`labs_*.csv`) inside the delivery folder.")
     optional: bool = Field(False, description="A delivery may come without it.")
-    where: Annotated[list[Where], WithJsonSchema({"anyOf": [WHERE_SCHEMA, {"type": "array", "items": WHERE_SCHEMA}]})] = Field(
+    where: Annotated[
+        list[Where], WithJsonSchema({"anyOf": [WHERE_SCHEMA, {"type": "array", "items": WHERE_SCHEMA}]})
+    ] = Field(
         default_factory=list,
         description="The rows that it takes: those whose columns hold these texts; of a list of such, any.",
     )
@@ -118,17 +137,26 @@ class Export(ReadSpec):
         default_factory=list, description="Columns that are known and not wanted; `*` stands for any text."
     )
     undecided: list[str] = Field(
-        default_factory=list, description="Columns of a draft that nobody has decided yet; until then no delivery is taken."
+        default_factory=list,
+        description="Columns of a draft that nobody has decided yet; until then no delivery is taken.",
     )
     optional_columns: list[str] = Field(
-        default_factory=list, description="Mapped columns that may be absent, and then count as blank; `*` stands for any text."
+        default_factory=list,
+        description="Mapped columns that may be absent, and then count as blank; `*` stands for any text.",
     )
     code_lists: list[CodeList] = Field(
-        default_factory=list, description="Files that say what codes mean; the meaning takes the code's place."
+        default_factory=list,
+        description="Files that say what codes mean; the meaning takes the code's place.",
     )
-    dates: DateFormats | None = Field(None, description="Date formats of this table, instead of the file's `dates`.")
-    ignore_case: bool | None = Field(None, description="Column names of this table are compared without case, instead of the file's.")
-    person_numbers: PersonNumbers | None = Field(None, description="Numbers of persons in this table's texts, instead of the file's.")
+    dates: DateFormats | None = Field(
+        None, description="Date formats of this table, instead of the file's `dates`."
+    )
+    ignore_case: bool | None = Field(
+        None, description="Column names of this table are compared without case, instead of the file's."
+    )
+    person_numbers: PersonNumbers | None = Field(
+        None, description="Numbers of persons in this table's texts, instead of the file's."
+    )
     patients: Patients | None = None
     visits: Visits | None = None
     observations: Observations | None = None
@@ -159,7 +187,9 @@ class Export(ReadSpec):
     @model_validator(mode="before")
     @classmethod
     def fields_of_code_lists(cls, value: object) -> object:
-        """Each field that a list's `labels` names, taken from there, in every entity that has it and does not say otherwise."""
+        """Each field that a list's `labels` names, taken from there, in every entity that has it and does not
+        say otherwise.
+        """
         if not isinstance(value, dict) or not isinstance(value.get("code_lists"), list):
             return value
         value = dict(value)
@@ -186,7 +216,13 @@ class Export(ReadSpec):
         for i, one in enumerate(self.code_lists):
             for other in self.code_lists[i + 1 :]:
                 both = [c for c in one.columns if c in other.columns]
-                if both and one.label and other.label and one.label != other.label and (one.file, one.code) == (other.file, other.code):
+                if (
+                    both
+                    and one.label
+                    and other.label
+                    and one.label != other.label
+                    and (one.file, one.code) == (other.file, other.code)
+                ):
                     raise ValueError(
                         f'code_lists: "{both[0]}" is explained twice, by {one.label} and by {other.label}; to fill several fields'
                         f" write one list: {{file: {one.file}, code: {one.code}, labels: {{field: {one.label}, other field: {other.label}}}}}"
@@ -201,7 +237,9 @@ class Export(ReadSpec):
     @model_validator(mode="after")
     def accounts(self) -> Export:
         if not any(True for _ in self.entities()) and not self.ignored == ["*"] and not self.undecided:
-            raise ValueError(f"feeds no entity; name at least one of {', '.join(ENTITIES)}, or ignored: ['*']")
+            raise ValueError(
+                f"feeds no entity; name at least one of {', '.join(ENTITIES)}, or ignored: ['*']"
+            )
         mapped = {c for _, e in self.entities() for c in e.columns()}
         both = sorted(c for c in mapped if is_named(c, self.identifiers, mapped))
         allowed = {c for _, e in self.entities() for s in (e.patient_id, e.visit_id) if s for c in s.columns}
@@ -233,7 +271,7 @@ class Codes(Strict):
 
     concepts: dict[str, Id | None] = Field(
         default_factory=dict,
-        description="null: known and not wanted. `\"*\": null`: nor is any other name that the catalogue does not know.",
+        description='null: known and not wanted. `"*": null`: nor is any other name that the catalogue does not know.',
     )
     results: dict[str, dict[str, str]] = Field(
         default_factory=dict,
@@ -241,7 +279,8 @@ class Codes(Strict):
         " a number, a limit such as `<0.5`, a grade such as `2+`, or a code such as `positive`.",
     )
     missing: dict[str, list[str]] = Field(
-        default_factory=dict, description="By test (as under results) the texts that mean: not known, such as -1."
+        default_factory=dict,
+        description="By test (as under results) the texts that mean: not known, such as -1.",
     )
     units: dict[str, str] = Field(default_factory=dict, description="their spelling: UCUM")
     antibodies: dict[str, Id | None] = Field(default_factory=dict)
@@ -264,11 +303,16 @@ class Codes(Strict):
 
 
 class ChangesAllowed(Strict):
-    """How much of what a sender said before a delivery may change: of each test, antibody, event or treatment, and of each
-    other table, a share of the rows known."""
+    """How much of what a sender said before a delivery may change: of each test, antibody, event or
+    treatment, and of each other table, a share of the rows known.
+    """
 
-    changed: float = Field(0.02, ge=0, le=1, description="Share of the known rows that may say something else.")
-    gone: float = Field(0.02, ge=0, le=1, description="Share of the known rows that may be missing, where all are to be sent.")
+    changed: float = Field(
+        0.02, ge=0, le=1, description="Share of the known rows that may say something else."
+    )
+    gone: float = Field(
+        0.02, ge=0, le=1, description="Share of the known rows that may be missing, where all are to be sent."
+    )
     rows: int = Field(5, ge=0, description="So many rows may always change or go.")
 
     def sentence(self, what: Literal["changed", "gone"], known: int) -> str:
@@ -282,14 +326,18 @@ class Mapping(Strict):
     sender: Id
     name: str
     like: Id | None = Field(
-        None, description="Another hospital, or redcap, fhir_r4, fhir_r4_bundle, omop_cdm_5_4: its mapping holds where this one is silent."
+        None,
+        description="Another hospital, or redcap, fhir_r4, fhir_r4_bundle, omop_cdm_5_4: its mapping holds where this one is silent.",
     )
     population: Population = "all"
     hospitals: dict[str, HospitalEntry] | None = Field(
-        None, description="A network's hospitals, by the code in its hospital_id column; others get the code as name."
+        None,
+        description="A network's hospitals, by the code in its hospital_id column; others get the code as name.",
     )
     expected_every: str | None = Field(
-        None, pattern=r"^[1-9]\d* (day|week|month|year)s?$", description="A delivery is due so long after the last one."
+        None,
+        pattern=r"^[1-9]\d* (day|week|month|year)s?$",
+        description="A delivery is due so long after the last one.",
     )
     kind: Literal["incremental", "full"] = Field(
         "incremental", description="full: a delivery replaces all that this sender sent before."
@@ -312,13 +360,16 @@ class Mapping(Strict):
         default_factory=RejectedRows,
         description="How many of a table's rows may be rejected before the delivery is refused: a share, or {share: …, rows: …}.",
     )
-    ignore_case: bool = Field(False, description="Column names are compared without case: PERSON_ID is person_id.")
+    ignore_case: bool = Field(
+        False, description="Column names are compared without case: PERSON_ID is person_id."
+    )
     person_numbers: PersonNumbers = Field(
         "blank_out",
         description="What looks like a number of a person in a mapped text: taken out and told, or the row rejected, or kept.",
     )
     changes_allowed: ChangesAllowed = Field(
-        default_factory=ChangesAllowed, description="How much of what is known a delivery may change before it is refused."
+        default_factory=ChangesAllowed,
+        description="How much of what is known a delivery may change before it is refused.",
     )
     codes: Codes = Field(default_factory=Codes)
     exports: list[Export] = Field(min_length=1)

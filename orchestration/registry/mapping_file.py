@@ -1,14 +1,15 @@
 """Reading a mapping file that may be like another: what the other says holds wherever this one is silent.
 
-Belongs here: finding the other mapping (a hospital's of the same registry, or one that ships in `ready_made/`) and laying
-one over the other, so that every key still knows its file and line. Does not belong here: what the keys mean (`mapping.py`).
+Belongs here: finding the other mapping (a hospital's of the same registry, or one that ships in
+`ready_made/`) and laying one over the other, so that every key still knows its file and line. Does not belong
+here: what the keys mean (`mapping.py`).
 
     like: redcap           keys, words under `codes` and entries of `hospitals` are taken over one by one
     exports:
       - like: records      takes the place of that export, its entities and their fields taken over one by one
 
-A field's source, a list and a `where` are replaced whole; of `identifiers` and `ignored` both lists hold. Exports of the other
-mapping that none here is like stay as they are.
+A field's source, a list and a `where` are replaced whole; of `identifiers` and `ignored` both lists hold.
+Exports of the other mapping that none here is like stay as they are.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ READY_MADE = Path(__file__).parent / "ready_made"
 OWN_KEYS = ("sender", "name")  # whose mapping it is, and what others call an export, are never taken over
 MERGED = {"", "codes", "hospitals", "values", *Codes.model_fields, *ENTITIES}
 SINGULAR = {"concepts": "concept", "antibodies": "antibody", "events": "event", "treatments": "treatment"}
-WIDE_KINDS = {"observations": "concepts", "antibodies": "antibodies", "events": "events"}  # whose names stand under `values`
+WIDE_KINDS = {
+    "observations": "concepts",
+    "antibodies": "antibodies",
+    "events": "events",
+}  # whose names stand under `values`
 ADDED = {"identifiers", "ignored"}
 
 
@@ -45,15 +50,20 @@ def place_in_mapping(path: Path, shown_as: str, location: Location) -> str:
 
 
 def unknown_ids(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
-    """A sentence for every test, antibody, event or treatment that the mapping names and the catalogue does not have."""
+    """A sentence for every test, antibody, event or treatment that the mapping names and the catalogue does
+    not have.
+    """
     named: list[tuple[str, Location, Any]] = [
         (kind, ("exports", i, entity, "values", name), name)
-        for i, export in enumerate(mapping.exports) for entity, kind in WIDE_KINDS.items()
+        for i, export in enumerate(mapping.exports)
+        for entity, kind in WIDE_KINDS.items()
         for name in getattr(getattr(export, entity), "values", None) or {}
     ]
     named += [
         (kind, ("codes", kind, word), name)
-        for kind in catalogue.NAMES for word, name in getattr(mapping.codes, kind).items() if name is not None
+        for kind in catalogue.NAMES
+        for word, name in getattr(mapping.codes, kind).items()
+        if name is not None
     ]
     for kind, location, name in named:
         doubt = catalogue.ambiguous(kind).get(catalogue.normal(name))
@@ -61,7 +71,10 @@ def unknown_ids(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
             place = place_in_mapping(path, shown_as, location)
             yield f'{place}: {dotted(location)}: "{name}" {doubt.sentence}; write the id that is meant'
         elif catalogue.normal(name) not in catalogue.names(kind):
-            place, ids = place_in_mapping(path, shown_as, location), sorted(set(catalogue.names(kind).values()))
+            place, ids = (
+                place_in_mapping(path, shown_as, location),
+                sorted(set(catalogue.names(kind).values())),
+            )
             yield (
                 f'{place}: {dotted(location)}: the catalogue has no {SINGULAR[kind]} "{name}"; name one of {catalogue.NAMES[kind][0]}.csv,'
                 f" or add yours to concepts/{catalogue.NAMES[kind][0]}.csv of the registry.{nearest(name, ids)}"
@@ -69,7 +82,8 @@ def unknown_ids(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
 
 
 def other_forms(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
-    """A sentence for each wide column whose header names another form of a quantity, with another factor, than the mapping.
+    """A sentence for each wide column whose header names another form of a quantity, with another factor,
+    than the mapping.
 
     A column of urea nitrogen in mg/dL that is mapped as urea would be read as 0.47 times what it is.
     """
@@ -87,11 +101,21 @@ def other_forms(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
 
 
 def _other_form(name: str, column: str, unit: str) -> str | None:
-    """The form of the same quantity that a header names, where its factor is another than the one of ``name``."""
+    """The form of the same quantity that a header names, where its factor is another than the one of
+    ``name``.
+    """
     forms = catalogue.forms()
-    headers = (column, re.sub(r"[\s_]*[(（\[【].*$", "", column), re.sub(r"\s+\S+$", "", column))  # without a unit
+    headers = (
+        column,
+        re.sub(r"[\s_]*[(（\[【].*$", "", column),
+        re.sub(r"\s+\S+$", "", column),
+    )  # without a unit
     headed = next((c for h in headers if (c := catalogue.meaning("concepts", h)) is not None), name)
-    if headed == name or name not in catalogue.concepts() or forms.get(headed, headed) != forms.get(name, name):
+    if (
+        headed == name
+        or name not in catalogue.concepts()
+        or forms.get(headed, headed) != forms.get(name, name)
+    ):
         return None
     theirs = catalogue.rule(headed, unit)
     return headed if theirs is not None and theirs != catalogue.rule(name, unit) else None
@@ -103,8 +127,9 @@ def _node(path: Path, shown_as: str, faults: list[str], below: tuple[str, ...] =
     if not isinstance(other, yaml.ScalarNode) or other.tag.endswith(":null"):
         exports = _value(node, "exports")
         faults += [
-            f'{place_of(node, ("exports", i, "like"))}: exports[{i}].like: this mapping is like no other; say which with like: above exports'
-            for i, export in enumerate(exports.value if isinstance(exports, yaml.SequenceNode) else ()) if _text(export, "like")
+            f"{place_of(node, ('exports', i, 'like'))}: exports[{i}].like: this mapping is like no other; say which with like: above exports"
+            for i, export in enumerate(exports.value if isinstance(exports, yaml.SequenceNode) else ())
+            if _text(export, "like")
         ]
         return node
     if other.value in (*below, path.stem):
@@ -122,7 +147,9 @@ def _file_of(name: str, hospitals: Path, node: yaml.Node) -> tuple[Path, str]:
         return shipped, f"ready_made/{shipped.name}"
     known = sorted({p.stem for folder in (hospitals, READY_MADE) for p in folder.glob("*.yml")})
     raise ConfigurationError(
-        [f'{place_of(node, ("like",))}: like: no mapping "{name}"; known are {", ".join(known)}.{nearest(name, known)}']
+        [
+            f'{place_of(node, ("like",))}: like: no mapping "{name}"; known are {", ".join(known)}.{nearest(name, known)}'
+        ]
     )
 
 
@@ -143,7 +170,8 @@ def _exports_over(base: yaml.Node | None, own: yaml.Node | None) -> yaml.Node | 
     liked = [_text(export, "like") for export in own.value]
     faults = [
         _unknown_export(export, like, names)
-        for export, like in zip(own.value, liked) if like is not None and names.count(like) != 1
+        for export, like in zip(own.value, liked)
+        if like is not None and names.count(like) != 1
     ]
     if faults:
         raise ConfigurationError(faults)
@@ -159,7 +187,10 @@ def _exports_over(base: yaml.Node | None, own: yaml.Node | None) -> yaml.Node | 
 def _unknown_export(export: yaml.Node, like: str, names: list[str | None]) -> str:
     known = [n for n in names if n is not None]
     finding = "several exports are" if like in known else "no export is"
-    return f'{place_of(export, ("like",))}: like: {finding} called "{like}" there; its exports: {", ".join(known)}.' + nearest(like, known)
+    return (
+        f'{place_of(export, ("like",))}: like: {finding} called "{like}" there; its exports: {", ".join(known)}.'
+        + nearest(like, known)
+    )
 
 
 def _over(base: yaml.Node, own: yaml.Node, key: str = "") -> yaml.Node:
@@ -170,7 +201,8 @@ def _over(base: yaml.Node, own: yaml.Node, key: str = "") -> yaml.Node:
         return own
     mine = {k.value: (k, v) for k, v in own.value}
     pairs = [
-        (mine[k.value][0], _over(v, mine[k.value][1], k.value)) if k.value in mine else (k, v) for k, v in base.value
+        (mine[k.value][0], _over(v, mine[k.value][1], k.value)) if k.value in mine else (k, v)
+        for k, v in base.value
     ]
     taken = {k.value for k, _ in base.value}
     pairs += [pair for k, pair in mine.items() if k not in taken]
@@ -178,11 +210,19 @@ def _over(base: yaml.Node, own: yaml.Node, key: str = "") -> yaml.Node:
 
 
 def _key(node: yaml.Node, key: str) -> yaml.Node | None:
-    return next((k for k, _ in node.value if k.value == key), None) if isinstance(node, yaml.MappingNode) else None
+    return (
+        next((k for k, _ in node.value if k.value == key), None)
+        if isinstance(node, yaml.MappingNode)
+        else None
+    )
 
 
 def _value(node: yaml.Node, key: str) -> yaml.Node | None:
-    return next((v for k, v in node.value if k.value == key), None) if isinstance(node, yaml.MappingNode) else None
+    return (
+        next((v for k, v in node.value if k.value == key), None)
+        if isinstance(node, yaml.MappingNode)
+        else None
+    )
 
 
 def _text(node: yaml.Node, key: str) -> str | None:

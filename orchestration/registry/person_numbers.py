@@ -1,11 +1,13 @@
-"""Numbers that stand for a person, found in free text: identity numbers, passports, telephones, e-mail addresses.
+"""Numbers that stand for a person, found in free text: identity numbers, passports, telephones, e-mail
+addresses.
 
-Belongs here: what such a number looks like, in all the ways in which it is typed: full-width digits, blanks, hyphens, +86, 15
-and 18 digits. python-stdnum knows the check digits of identity numbers, phonenumbers the number plans of countries; both are
-imported when the first text asks for them. Does not belong here: which columns are looked at, and what becomes of a finding.
+Belongs here: what such a number looks like, in all the ways in which it is typed: full-width digits, blanks,
+hyphens, +86, 15 and 18 digits. python-stdnum knows the check digits of identity numbers, phonenumbers the
+number plans of countries; both are imported when the first text asks for them. Does not belong here: which
+columns are looked at, and what becomes of a finding.
 
-A number without any mark of its kind (nine digits alone) is one in ten by chance; it counts only where its digits hold a date
-of birth, where it is long, or where it is typed as such numbers are.
+A number without any mark of its kind (nine digits alone) is one in ten by chance; it counts only where its
+digits hold a date of birth, where it is long, or where it is typed as such numbers are.
 """
 
 from __future__ import annotations
@@ -19,10 +21,15 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-# What may hold one at all; the database asks this of every text, and only what it lets through is looked at closely.
-CANDIDATE = r"[@＠]|(\p{Nd}[^\p{L}\p{Nd}]{0,2}){6}|\p{L}{4}\p{Nd}{6}|\p{L}{6}\p{Nd}{2}|(?i:pass|护照|旅券|여권)"
+# What may hold one at all; the database asks this of every text, and only what it lets through is looked at
+# closely.
+CANDIDATE = (
+    r"[@＠]|(\p{Nd}[^\p{L}\p{Nd}]{0,2}){6}|\p{L}{4}\p{Nd}{6}|\p{L}{6}\p{Nd}{2}|(?i:pass|护照|旅券|여권)"
+)
 # What cannot: a number with decimals or of few digits, a date with its time.
-NO_CANDIDATE = r"[<>≤≥=~]*\s*[-+]?(\d{1,8}|\d*[.,]\d+([eE][-+]?\d+)?)|\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?"
+NO_CANDIDATE = (
+    r"[<>≤≥=~]*\s*[-+]?(\d{1,8}|\d*[.,]\d+([eE][-+]?\d+)?)|\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?"
+)
 
 _GAP = r"[ \-]{0,2}"
 _NOT_BEFORE, _NOT_AFTER = "(?<![A-Za-z0-9])", "(?![A-Za-z0-9])"
@@ -31,7 +38,9 @@ _DATED = re.compile(
     r"(?<!\d)(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})(?!\d)(?:[ T]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?Z?"
     r"|(?<![\d.,])(?:0|[1-9]\d*)[.,]\d+(?![.,]?\d)(?!/)"  # a number with decimals
 )
-_RUN = re.compile(rf"(?<![A-Za-z0-9.,])\+?\(?\d(?:[ \-./()]{{0,2}}\d){{7,20}}(?:{_GAP}[Xx])?(?![A-Za-z0-9]|[.,]\d)")
+_RUN = re.compile(
+    rf"(?<![A-Za-z0-9.,])\+?\(?\d(?:[ \-./()]{{0,2}}\d){{7,20}}(?:{_GAP}[Xx])?(?![A-Za-z0-9]|[.,]\d)"
+)
 _LETTERED = re.compile(rf"{_NOT_BEFORE}[A-Za-z]{{1,2}}{_GAP}\d{{7,9}}{_NOT_AFTER}")
 _OF_A_FORM = re.compile(  # numbers whose letters tell them: Hong Kong, Taiwan, Britain's national insurance
     rf"{_NOT_BEFORE}(?:[A-Za-z]{{1,2}}\d{{6}}\([0-9A]\)|[A-Za-z][1289]\d{{8}}"
@@ -54,22 +63,75 @@ _SEPARATED_PHONE = re.compile(r"\(?\d{2,5}\)?[ \-/.]\d{2,4}(?:[ \-/.]\d{2,5}){1,
 _AMERICAN = re.compile(r"(?:\+?1[ \-.])?\(?\d{3}\)?[ \-.]\d{3}[ \-.]\d{4}")
 _SOCIAL_SECURITY = re.compile(r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}")
 # number plans in which a number that begins with the national 0, or is typed in groups, is looked up
-REGIONS = ("CN", "DE", "FR", "IT", "ES", "PT", "NL", "BE", "PL", "TR", "JP", "KR", "GB", "CH", "AT", "IN", "BR")
-# stdnum's modules of numbers whose digits hold a date or two check digits: these are told from any other number
+REGIONS = (
+    "CN",
+    "DE",
+    "FR",
+    "IT",
+    "ES",
+    "PT",
+    "NL",
+    "BE",
+    "PL",
+    "TR",
+    "JP",
+    "KR",
+    "GB",
+    "CH",
+    "AT",
+    "IN",
+    "BR",
+)
+# stdnum's modules of numbers whose digits hold a date or two check digits: these are told from any other
+# number
 STRONG = (
-    "cn.ric", "kr.rrn", "fr.nir", "pl.pesel", "tr.tckimlik", "no.fodselsnummer", "ro.cnp", "si.emso", "za.idnr", "be.nn",
-    "ee.ik", "lt.asmens", "gr.amka", "mx.curp", "it.codicefiscale", "es.dni", "es.nie", "fi.hetu", "br.cpf", "in_.aadhaar",
-    "th.pin", "de.idnr", "ch.ssn", "my.nric",
+    "cn.ric",
+    "kr.rrn",
+    "fr.nir",
+    "pl.pesel",
+    "tr.tckimlik",
+    "no.fodselsnummer",
+    "ro.cnp",
+    "si.emso",
+    "za.idnr",
+    "be.nn",
+    "ee.ik",
+    "lt.asmens",
+    "gr.amka",
+    "mx.curp",
+    "it.codicefiscale",
+    "es.dni",
+    "es.nie",
+    "fi.hetu",
+    "br.cpf",
+    "in_.aadhaar",
+    "th.pin",
+    "de.idnr",
+    "ch.ssn",
+    "my.nric",
 )
 # numbers of few digits: only beside other text, or typed in groups
-WEAK = ("gb.nhs", "nl.bsn", "se.personnummer", "dk.cpr", "cz.rc", "bg.egn", "at.vnr", "is_.kennitala", "il.idnr", "ca.sin")
+WEAK = (
+    "gb.nhs",
+    "nl.bsn",
+    "se.personnummer",
+    "dk.cpr",
+    "cz.rc",
+    "bg.egn",
+    "at.vnr",
+    "is_.kennitala",
+    "il.idnr",
+    "ca.sin",
+)
 SHORTEST_ALONE = 11
 TRAILING_ZEROS = 4  # of a count that is rounded, such as 1,700,000,000 copies
 
 
 @dataclass(frozen=True)
 class PersonNumber:
-    """Where in a text one stands, and of which kind it is: `identity_number`, `passport`, `telephone`, `email`."""
+    """Where in a text one stands, and of which kind it is: `identity_number`, `passport`, `telephone`,
+    `email`.
+    """
 
     kind: str
     start: int
@@ -83,10 +145,18 @@ def person_numbers(text: str) -> list[PersonNumber]:
     masked = _masked(plain, _DATED.finditer(plain))
     is_alone = not re.search(r"[^\W\d_]", re.sub(r"[Xx]$", "", masked.strip()))
     for pattern, judge in (
-        (_RUN, lambda token: _run_kind(token, is_alone)), (_TAX_CODE, _lettered_kind), (_SPANISH, _lettered_kind),
-        (_FINNISH, _lettered_kind), (_LETTERED, _passport_kind), (_OF_A_FORM, lambda _: "identity_number"),
+        (_RUN, lambda token: _run_kind(token, is_alone)),
+        (_TAX_CODE, _lettered_kind),
+        (_SPANISH, _lettered_kind),
+        (_FINNISH, _lettered_kind),
+        (_LETTERED, _passport_kind),
+        (_OF_A_FORM, lambda _: "identity_number"),
     ):
-        found += [PersonNumber(kind, m.start(), m.end()) for m in pattern.finditer(masked) if (kind := judge(m.group()))]
+        found += [
+            PersonNumber(kind, m.start(), m.end())
+            for m in pattern.finditer(masked)
+            if (kind := judge(m.group()))
+        ]
     found += [PersonNumber("passport", m.start(1), m.end(1)) for m in _NAMED_PASSPORT.finditer(masked)]
     return _apart(found)
 
@@ -99,7 +169,9 @@ def blanked(text: str) -> str:
 
 
 def _plain(character: str) -> str:
-    """One character for one: any alphabet's digits as 0 to 9, full-width and other signs as the plain ones."""
+    """One character for one: any alphabet's digits as 0 to 9, full-width and other signs as the plain
+    ones.
+    """
     if character.isascii():
         return character
     if character.isdecimal():
@@ -138,7 +210,11 @@ def _run_kind(token: str, is_alone: bool) -> str | None:
         return "telephone"
     if not is_alone and len(digits) >= 9 and any(_is_valid(module, digits) for module in (*STRONG, *WEAK)):
         return "identity_number"
-    if is_grouped and re.fullmatch(r"\d{3}[ -]\d{3}[ -]\d{3,4}", token) and any(_is_valid(m, digits) for m in WEAK):
+    if (
+        is_grouped
+        and re.fullmatch(r"\d{3}[ -]\d{3}[ -]\d{3,4}", token)
+        and any(_is_valid(m, digits) for m in WEAK)
+    ):
         return "identity_number"
     return None
 
@@ -153,7 +229,11 @@ def _is_old_chinese(digits: str) -> bool:
 
 def _lettered_kind(token: str) -> str | None:
     compact = re.sub(r"[\s-]", "", token) if "-" not in token or len(token) < 11 else token
-    return "identity_number" if any(_is_valid(m, compact) for m in ("it.codicefiscale", "mx.curp", "es.dni", "es.nie", "fi.hetu")) else None
+    return (
+        "identity_number"
+        if any(_is_valid(m, compact) for m in ("it.codicefiscale", "mx.curp", "es.dni", "es.nie", "fi.hetu"))
+        else None
+    )
 
 
 def _passport_kind(token: str) -> str | None:

@@ -1,8 +1,9 @@
-"""The private ledger: what hospitals called the files, sheets, members and columns that everything else tells by a number.
+"""The private ledger: what hospitals called the files, sheets, members and columns that everything else tells
+by a number.
 
-Belongs here: the file `private/names.csv` of a registry, readable by its owner alone, and the look-up in it. It is no part of
-the warehouse, a release or git; without it the numbers stay true, and only the hospital's own names are not known.
-Does not belong here: which name gets which number (`landing/names.py`).
+Belongs here: the file `private/names.csv` of a registry, readable by its owner alone, and the look-up in it.
+It is no part of the warehouse, a release or git; without it the numbers stay true, and only the hospital's
+own names are not known. Does not belong here: which name gets which number (`landing/names.py`).
 """
 
 from __future__ import annotations
@@ -84,9 +85,16 @@ class Resolver:
 
     def told_as(self, load_id: str, file: str, sheet: str | None) -> tuple[str, str | None]:
         """What a file and a sheet that are named as the hospital names them are told as."""
-        own = next((told for (load, told), name in self.files.items() if (load, name) == (load_id, file)), file)
+        own = next(
+            (told for (load, told), name in self.files.items() if (load, name) == (load_id, file)), file
+        )
         if sheet is None:
             return own, None
         return own, next(
-            (told for (load, within, told), name in self.sheets.items() if (load, within, name) == (load_id, own, sheet)), sheet
+            (
+                told
+                for (load, within, told), name in self.sheets.items()
+                if (load, within, name) == (load_id, own, sheet)
+            ),
+            sheet,
         )

@@ -210,7 +210,9 @@ def _p_value(line: int, row: dict[str, str], file: PaperFile) -> PrintedP:
 def _term(line: int, row: dict[str, str], table: str) -> PrintedTerm:
     statistic = _parse("chi2", PrintedNumber.parse, row["chi2"])
     response, effect = _names(row, "response", "effect")
-    return PrintedTerm(line, table, response, effect, statistic, _whole(row, "df"), _probability(row, "printed_p"))
+    return PrintedTerm(
+        line, table, response, effect, statistic, _whole(row, "df"), _probability(row, "printed_p")
+    )
 
 
 def _analysis(line: int, row: dict[str, str], analyses: Analyses) -> PrintedAnalysis:
@@ -250,7 +252,15 @@ def _statement(line: int, row: dict[str, str]) -> PrintedStatement:
             wanted = "a variable and an endpoint, as ck;relapse" if kind == "association" else "one variable"
             raise Faulty("variable", f'a statement of kind {kind} names {wanted}; found "{row["variable"]}"')
     return PrintedStatement(
-        line, row["statement_id"], row["where"], row["statement"], variables, groups, visits, kind, contradicts
+        line,
+        row["statement_id"],
+        row["where"],
+        row["statement"],
+        variables,
+        groups,
+        visits,
+        kind,
+        contradicts,
     )
 
 
@@ -265,10 +275,18 @@ def _parts(row: dict[str, str], column: str) -> tuple[str, ...]:
 
 
 def _count(column: str, kind: str, found: tuple[str, ...], wanted: str) -> None:
-    fits = {"none": not found, "1": len(found) == 1, "2": len(found) == 2,
-            "1 or more": len(found) >= 1, "2 or more": len(found) >= 2}[wanted]
+    fits = {
+        "none": not found,
+        "1": len(found) == 1,
+        "2": len(found) == 2,
+        "1 or more": len(found) >= 1,
+        "2 or more": len(found) >= 2,
+    }[wanted]
     if not fits and found != ("all",):
-        raise Faulty(column, f'a statement of kind {kind} names {wanted} here; found {len(found)} ("{";".join(found)}")')
+        raise Faulty(
+            column,
+            f'a statement of kind {kind} names {wanted} here; found {len(found)} ("{";".join(found)}")',
+        )
 
 
 def _names(row: dict[str, str], *columns: str) -> list[str]:
@@ -340,24 +358,34 @@ def _repeated(paper: Paper, prefix: str) -> Iterator[str]:
     for stated in paper.statements:
         if stated.statement_id in of_statement:
             at = of_statement[stated.statement_id]
-            yield (f"{prefix}{stated_in}:{stated.line}: statement_id: {stated.statement_id} stands twice"
-                   f" (first on line {at}); give each statement an id of its own")
+            yield (
+                f"{prefix}{stated_in}:{stated.line}: statement_id: {stated.statement_id} stands twice"
+                f" (first on line {at}); give each statement an id of its own"
+            )
         of_statement.setdefault(stated.statement_id, stated.line)
 
 
 def _unknown_in_statements(paper: Paper, prefix: str) -> Iterator[str]:
     """A statement's groups and variables are ones that the paper prints numbers of, where it prints any."""
-    groups = dict.fromkeys([*(s.group for s in paper.summaries), *(g for p in paper.p_values for g in (p.group_a, p.group_b))])
+    groups = dict.fromkeys(
+        [*(s.group for s in paper.summaries), *(g for p in paper.p_values for g in (p.group_a, p.group_b))]
+    )
     variables = dict.fromkeys(
-        [*(s.variable for s in paper.summaries), *(p.variable for p in paper.p_values), *(t.response for t in paper.terms)]
+        [
+            *(s.variable for s in paper.summaries),
+            *(p.variable for p in paper.p_values),
+            *(t.response for t in paper.terms),
+        ]
     )
     file = paper.file.statements.file if paper.file.statements else ""
     for row in paper.statements:
         for column, names, known in (("variable", row.variables, variables), ("groups", row.groups, groups)):
             for name in names:
                 if known and name not in known and name != "all":
-                    yield (f'{prefix}{file}:{row.line}: {column}: no number is printed of "{name}".{nearest(name, known)}'
-                           f" Known: {', '.join(known)}")
+                    yield (
+                        f'{prefix}{file}:{row.line}: {column}: no number is printed of "{name}".{nearest(name, known)}'
+                        f" Known: {', '.join(known)}"
+                    )
 
 
 def _unknown_names(paper: Paper, folder: Path, prefix: str) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""Layer release: one read-only DuckDB file with the marts and the results made from them, published in one rename.
+"""Layer release: one read-only DuckDB file with the marts and the results made from them, published in one
+rename.
 
-Belongs here: the gate before a release, the candidate file, its identity, publishing, keeping old releases. A release
-exists only if its checks passed; readers never see half of one.
+Belongs here: the gate before a release, the candidate file, its identity, publishing, keeping old releases. A
+release exists only if its checks passed; readers never see half of one.
 """
 
 from collections.abc import Iterator
@@ -26,8 +27,14 @@ def candidate_asset(deps: list[dg.AssetKey], helper: Helper) -> dg.AssetsDefinit
         kinds={"duckdb"},
         pool=POOL,
         description="The marts, copied into a file of their own once the marts suite holds.",
-        check_specs=[dg.AssetCheckSpec("marts_suite", asset=["release", "candidate"], blocking=True,
-                                       description="The Great Expectations suite expectations/marts.yml holds.")],
+        check_specs=[
+            dg.AssetCheckSpec(
+                "marts_suite",
+                asset=["release", "candidate"],
+                blocking=True,
+                description="The Great Expectations suite expectations/marts.yml holds.",
+            )
+        ],
     )
     def candidate(context: dg.AssetExecutionContext) -> Iterator[Any]:
         registry = current_registry()
@@ -36,7 +43,9 @@ def candidate_asset(deps: list[dg.AssetKey], helper: Helper) -> dg.AssetsDefinit
         try:
             identity = make_candidate(registry, helper)
         except ReleaseRefused as refusal:
-            yield dg.AssetCheckResult(check_name="marts_suite", passed=False, metadata={"failed": len(refusal.reasons)})
+            yield dg.AssetCheckResult(
+                check_name="marts_suite", passed=False, metadata={"failed": len(refusal.reasons)}
+            )
             raise GateRefused(BuildRefusal(str(refusal))) from refusal
         yield dg.MaterializeResult(
             metadata={"release_id": identity},
@@ -62,8 +71,13 @@ def release_asset(deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
         forget_loads_out_of_force(registry)
         let_go(write_lock(registry))
         return dg.MaterializeResult(
-            metadata={"release_id": manifest["release_id"], "sha256": manifest["sha256"], "tables": len(manifest["rows"]),
-                      "rows": sum(manifest["rows"].values()), "deliveries": len(manifest["deliveries"])},
+            metadata={
+                "release_id": manifest["release_id"],
+                "sha256": manifest["sha256"],
+                "tables": len(manifest["rows"]),
+                "rows": sum(manifest["rows"].values()),
+                "deliveries": len(manifest["deliveries"]),
+            },
             data_version=dg.DataVersion(manifest["release_id"]),
         )
 

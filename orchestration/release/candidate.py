@@ -15,9 +15,20 @@ from orchestration.running.checks import check_marts
 from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 MARTS = (
-    "dim_hospital", "dim_patient", "dim_concept", "dim_antibody_status", "fct_visit", "fct_observation",
-    "fct_antibody_result", "fct_event", "fct_treatment", "fct_follow_up", "fct_time_to_event",
-    "dim_definition", "fct_definition", "patient_link",
+    "dim_hospital",
+    "dim_patient",
+    "dim_concept",
+    "dim_antibody_status",
+    "fct_visit",
+    "fct_observation",
+    "fct_antibody_result",
+    "fct_event",
+    "fct_treatment",
+    "fct_follow_up",
+    "fct_time_to_event",
+    "dim_definition",
+    "fct_definition",
+    "patient_link",
 )
 RELAPSE = """
 create view release.fct_time_to_relapse as
@@ -30,7 +41,10 @@ class ReleaseRefused(Exception):
 
     def __init__(self, reasons: list[str]) -> None:
         self.reasons = reasons
-        super().__init__("no release: the marts do not pass their gate; a release made before stays\n" + "\n".join(f"  {r}" for r in reasons))
+        super().__init__(
+            "no release: the marts do not pass their gate; a release made before stays\n"
+            + "\n".join(f"  {r}" for r in reasons)
+        )
 
 
 def candidate_file(registry: Registry) -> Path:
@@ -38,7 +52,9 @@ def candidate_file(registry: Registry) -> Path:
 
 
 def make_candidate(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> str:
-    """Gate the marts, then copy them and the quality tables into the candidate file; returns the release_id."""
+    """Gate the marts, then copy them and the quality tables into the candidate file; returns the
+    release_id.
+    """
     from expectations import gate
 
     if failed := gate(helper.submit(check_marts, registry).result()):
@@ -50,7 +66,9 @@ def make_candidate(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> str:
     with warehouse(registry.warehouse) as connection:
         identity = release_id(registry, connection)
         connection.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as candidate")
-        connection.execute("create schema candidate.release; create schema candidate.results; create schema candidate.quality")
+        connection.execute(
+            "create schema candidate.release; create schema candidate.results; create schema candidate.quality"
+        )
         for table in MARTS:
             connection.execute(
                 f"create table candidate.release.{table} as select columns(c -> c <> 'build_number') from marts.{table} order by all"
@@ -59,21 +77,37 @@ def make_candidate(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> str:
         connection.execute(
             "create table candidate.release.release_info as select ? as release_id, ? as registry_name, ? as synthetic,"
             " ? as small_cell_threshold, ? as versions",
-            [identity, registry.file.name, registry.file.synthetic, registry.file.small_cell_threshold, json.dumps(versions())],
+            [
+                identity,
+                registry.file.name,
+                registry.file.synthetic,
+                registry.file.small_cell_threshold,
+                json.dumps(versions()),
+            ],
         )
-        connection.execute("create table candidate.release.event_types as select event_id, category from intermediate.event_types order by 1")
-        connection.execute("create table candidate.release.visit_schedule as select * from raw.registry_visit_window order by nominal_day")
+        connection.execute(
+            "create table candidate.release.event_types as select event_id, category from intermediate.event_types order by 1"
+        )
+        connection.execute(
+            "create table candidate.release.visit_schedule as select * from raw.registry_visit_window order by nominal_day"
+        )
         connection.execute("detach candidate")
-    with duckdb.connect(str(path)) as connection:  # a view names tables of its own file only when it is made there
+    with duckdb.connect(
+        str(path)
+    ) as connection:  # a view names tables of its own file only when it is made there
         connection.execute(RELAPSE)
     return identity
 
 
 def _copy_quality(connection: duckdb.DuckDBPyConnection) -> None:
-    """Deliveries, files, counts of rejected rows and check results; the texts that were rejected stay in the warehouse."""
+    """Deliveries, files, counts of rejected rows and check results; the texts that were rejected stay in the
+    warehouse.
+    """
     for table in ("correction", "delivery", "delivery_change", "delivery_file", "source_table"):
         columns = "* exclude (loaded_at)" if table == "delivery" else "*"
-        connection.execute(f"create table candidate.quality.{table} as select {columns} from quality.{table} order by all")
+        connection.execute(
+            f"create table candidate.quality.{table} as select {columns} from quality.{table} order by all"
+        )
     connection.execute(
         "create table candidate.quality.rejected_summary as"
         " select r.sender_id, r.delivery_id, r.source_file, r.source_sheet, r.entity, r.rule, r.column_name,"

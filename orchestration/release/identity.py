@@ -15,16 +15,36 @@ import duckdb
 from orchestration.registry.folder import Registry
 from orchestration.warehouse import dbt
 
-PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "great-expectations", "pandas", "numpy", "scipy", "statsmodels", "lifelines")
+PACKAGES = (
+    "duckdb",
+    "dbt-core",
+    "dbt-duckdb",
+    "dagster",
+    "great-expectations",
+    "pandas",
+    "numpy",
+    "scipy",
+    "statsmodels",
+    "lifelines",
+)
 CODE = ("analytics/**/*.py", "expectations/**/*.py", "expectations/**/*.yml")
 CURRENT = "current.duckdb"
 
 
 def release_id(registry: Registry, connection: duckdb.DuckDBPyConnection) -> str:
-    """Names what a release is made from: the loads in force, rules, corrections, waivers, studies and code. Equal inputs, equal id."""
+    """Names what a release is made from: the loads in force, rules, corrections, waivers, studies and code.
+    Equal inputs, equal id.
+    """
     loads = connection.execute("select load_id from raw.current_load order by 1").fetchall()
-    parts = [*(load for (load,) in loads), registry.rules_digest(), registry.studies_digest(), registry.file.model_dump_json(),
-             registry.records_digest(date.today()), dbt.project_digest(), _code_digest()]
+    parts = [
+        *(load for (load,) in loads),
+        registry.rules_digest(),
+        registry.studies_digest(),
+        registry.file.model_dump_json(),
+        registry.records_digest(date.today()),
+        dbt.project_digest(),
+        _code_digest(),
+    ]
     return "r" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 

@@ -9,9 +9,11 @@ from orchestration.registry.folder import Registry
 
 
 def needs_build(registry: Registry) -> bool:
-    """Whether the loads, rules, studies or code differ from those of the current release, or its report is missing; never of nothing.
+    """Whether the loads, rules, studies or code differ from those of the current release, or its report is
+    missing; never of nothing.
 
-    A build by other rules that was cut short is one more reason, though the rules be again what they were: it left tables of both.
+    A build by other rules that was cut short is one more reason, though the rules be again what they were: it
+    left tables of both.
     """
     from orchestration.database.raw_tables import BEING_BUILT, BUILT_BY_RULES, state
     from orchestration.database.warehouse_file import warehouse
@@ -19,7 +21,10 @@ def needs_build(registry: Registry) -> bool:
 
     manifest = current_manifest(registry)
     with warehouse(registry.warehouse) as connection:
-        if manifest is None and not connection.execute("select count(*) from raw.current_load").fetchall()[0][0]:
+        if (
+            manifest is None
+            and not connection.execute("select count(*) from raw.current_load").fetchall()[0][0]
+        ):
             return False
         wanted = release_id(registry, connection)
         is_cut_short = (state(connection, BUILT_BY_RULES) or "").startswith(BEING_BUILT)

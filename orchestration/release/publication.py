@@ -1,4 +1,5 @@
-"""Publishing a candidate: checkpoint, fsync, rename, manifest, and last the link in one rename; old releases go.
+"""Publishing a candidate: checkpoint, fsync, rename, manifest, and last the link in one rename; old releases
+go.
 
 A release is visible to readers once the link `release/current.duckdb` points at it.
 """
@@ -21,13 +22,17 @@ from orchestration.release.identity import CURRENT, versions
 
 
 def publish(registry: Registry) -> dict[str, Any]:
-    """Make the candidate the current release: checkpoint, fsync, rename, manifest, and last the link in one rename.
+    """Make the candidate the current release: checkpoint, fsync, rename, manifest, and last the link in one
+    rename.
 
-    Whenever this is killed, a reader finds the release of before or this one, whole. Without a manifest it is made again.
+    Whenever this is killed, a reader finds the release of before or this one, whole. Without a manifest it is
+    made again.
     """
     candidate = candidate_file(registry)
     with duckdb.connect(str(candidate)) as connection:
-        identity, name = connection.execute("select release_id, registry_name from release.release_info").fetchall()[0]
+        identity, name = connection.execute(
+            "select release_id, registry_name from release.release_info"
+        ).fetchall()[0]
         tables = connection.execute(
             "select table_schema || '.' || table_name from information_schema.tables order by 1"
         ).fetchall()
@@ -52,16 +57,32 @@ def publish(registry: Registry) -> dict[str, Any]:
         "checks": dict(zip(("run", "passed", "waived"), checks)),
         "versions": versions(),
         "deliveries": [
-            dict(zip(("sender_id", "delivery_id", "content_sha256", "rows_in", "rows_accepted", "rows_rejected"), d)) for d in deliveries
+            dict(
+                zip(
+                    (
+                        "sender_id",
+                        "delivery_id",
+                        "content_sha256",
+                        "rows_in",
+                        "rows_accepted",
+                        "rows_rejected",
+                    ),
+                    d,
+                )
+            )
+            for d in deliveries
         ],
         "studies": {s: _file_sha256(registry.folder / "studies" / f"{s}.yml") for s in registry.studies},
     }
     target = registry.releases / f"{identity}.duckdb"
     os.chmod(candidate, 0o444)
-    # a release of the same name may stand there: its manifest goes first, so that none ever describes another file
+    # a release of the same name may stand there: its manifest goes first, so that none ever describes another
+    # file
     target.with_suffix(".json").unlink(missing_ok=True)
     put_in_place(candidate, target, durable=True)
-    write_atomically(target.with_suffix(".json"), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", durable=True)
+    write_atomically(
+        target.with_suffix(".json"), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", durable=True
+    )
     swap_link(registry.releases / CURRENT, target.name, durable=True)
     drop_parts(registry.releases)
     _drop_old(registry, keep=identity)
@@ -75,7 +96,7 @@ def _file_sha256(path: Path) -> str:
 
 def _drop_old(registry: Registry, keep: str) -> None:
     files = sorted(registry.releases.glob("r*.duckdb"), key=lambda p: p.stat().st_mtime, reverse=True)
-    for path in files[registry.file.keep_releases:]:
+    for path in files[registry.file.keep_releases :]:
         if path.stem != keep:
             path.with_suffix(".json").unlink(missing_ok=True)
             path.unlink()

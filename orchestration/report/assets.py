@@ -27,11 +27,17 @@ def report_asset(helper: Helper) -> dg.AssetsDefinition:
         page = write_report(current_registry(), helper)
         log.info("report: %s", page)
         figures = sorted((page.parent / "figures").glob("*.svg"))
-        return dg.MaterializeResult(metadata={
-            "report": dg.MetadataValue.path(str(page)),
-            "bytes": page.stat().st_size,
-            **{f.stem: dg.MetadataValue.md(_inline(f.with_suffix(".png"))) for f in figures if f.with_suffix(".png").exists()},
-        })
+        return dg.MaterializeResult(
+            metadata={
+                "report": dg.MetadataValue.path(str(page)),
+                "bytes": page.stat().st_size,
+                **{
+                    f.stem: dg.MetadataValue.md(_inline(f.with_suffix(".png")))
+                    for f in figures
+                    if f.with_suffix(".png").exists()
+                },
+            }
+        )
 
     return study_report
 

@@ -1,8 +1,8 @@
 """The report: one HTML page, the CSV of its tables and the files of its figures, from a release file alone.
 
 Belongs here: reading the release, the order of sections, writing files. Does not belong here: what stands in
-a table or figure (`analytics/printed/tables.py`, `analytics/printed/figures.py`), the asset around it (`write.py`), looks
-and prose (`templates/`).
+a table or figure (`analytics/printed/tables.py`, `analytics/printed/figures.py`), the asset around it
+(`write.py`), looks and prose (`templates/`).
 
 The page holds everything that it shows: style, figures as SVG, tables as CSV to save. A content security
 policy in it forbids every request. The same release gives the same bytes.
@@ -149,7 +149,9 @@ def render_report(
     laid_out = helper.submit(_lay_out, tables)
     figures = {f.name: {kind: f.render(kind) for kind in _formats()} for s in sections for f in s.figures}
     sheets = {t.name: to_csv(t, note).encode("utf-8-sig") for t in tables}
-    out.put("report.html", _page(content, sections, shared, sheets, laid_out.result(), figures).encode("utf-8"))
+    out.put(
+        "report.html", _page(content, sections, shared, sheets, laid_out.result(), figures).encode("utf-8")
+    )
     for name, sheet in sheets.items():
         out.put(f"tables/{name}.csv", sheet)
     for name, files in figures.items():
@@ -262,7 +264,10 @@ def study_sections(study: StudyFrames) -> StudySections:
                 )
             ),
             *_made(model_tables.further_ratio_table(study, e) for e in endpoints),
-            *_made(model_tables.incidence_table(study, m) for m in study.distinct("cumulative_incidence", "model_id")),
+            *_made(
+                model_tables.incidence_table(study, m)
+                for m in study.distinct("cumulative_incidence", "model_id")
+            ),
         ],
         findings=study.rows("finding"),
         methods=method_words.methods(study),

@@ -30,7 +30,15 @@ FRAMES = (
     "fct_visit",
     "visit_schedule",
 )
-REPLAY_FILES = ("replay.R", "patients_*.csv", "visits_*.csv", "times_*.csv", "intervals_*.csv", "ours.csv", "not_replayed.csv")
+REPLAY_FILES = (
+    "replay.R",
+    "patients_*.csv",
+    "visits_*.csv",
+    "times_*.csv",
+    "intervals_*.csv",
+    "ours.csv",
+    "not_replayed.csv",
+)
 
 
 class ReplayError(ValueError):

@@ -13,7 +13,9 @@ from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 
 def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
-    """Render the current release into reports/<release_id>/ and point reports/current at it; returns the HTML file."""
+    """Render the current release into reports/<release_id>/ and point reports/current at it; returns the HTML
+    file.
+    """
     from orchestration.report.page import render_report
     from orchestration.report.replay import write_replay
 
@@ -22,7 +24,8 @@ def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     replays = [
-        helper.submit(write_replay, release, part / "replay" / study.study, study) for study in registry.studies.values()
+        helper.submit(write_replay, release, part / "replay" / study.study, study)
+        for study in registry.studies.values()
     ]
     render_report(release, part, None, helper)
     for written in replays:

@@ -21,8 +21,13 @@ def results_asset(helper: Helper) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="results",
         specs=[
-            dg.AssetSpec(["results", name], deps=[["release", "candidate"]], group_name="results", kinds={"pandas", "duckdb"},
-                         description=text)
+            dg.AssetSpec(
+                ["results", name],
+                deps=[["release", "candidate"]],
+                group_name="results",
+                kinds={"pandas", "duckdb"},
+                description=text,
+            )
             for name, text in TABLES.items()
         ],
         pool=POOL,
@@ -31,7 +36,9 @@ def results_asset(helper: Helper) -> dg.AssetsDefinition:
         written = helper.submit(compute_and_write, current_registry()).result()
         log.info(
             "results: %d tables, %d rows, %d with a remark",
-            len(written), sum(t.rows for t in written), sum(t.remarks for t in written),
+            len(written),
+            sum(t.rows for t in written),
+            sum(t.remarks for t in written),
         )
         for table in written:
             yield dg.MaterializeResult(

@@ -1,7 +1,7 @@
 """Every study's tables, computed from the candidate release and written into it.
 
-Belongs here: reading the candidate, writing schema results. Does not belong here: any statistics (`analytics/`), which
-tables there are (`analytics/study/result_tables.py`).
+Belongs here: reading the candidate, writing schema results. Does not belong here: any statistics
+(`analytics/`), which tables there are (`analytics/study/result_tables.py`).
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,12 @@ def compute_and_write(registry: Registry) -> list[WrittenTable]:
     found = compute(registry)
     write(candidate_file(registry), found)
     return [
-        WrittenTable(name, len(frame), int((frame["status"] != "ok").sum()) if "status" in frame else 0, _preview(frame))
+        WrittenTable(
+            name,
+            len(frame),
+            int((frame["status"] != "ok").sum()) if "status" in frame else 0,
+            _preview(frame),
+        )
         for name, frame in found.items()
     ]
 
@@ -57,7 +62,9 @@ def compute(registry: Registry) -> dict[str, "pd.DataFrame"]:
     for study in registry.studies.values():
         found = study_results.run_study(study, frames)
         paper = registry.papers.get(study.study)
-        judged_by = evidence(paper, build_cohort(study, frames), found) if paper and paper.statements else None
+        judged_by = (
+            evidence(paper, build_cohort(study, frames), found) if paper and paper.statements else None
+        )
         found["reproduction"] = reproduce(paper, found, judged_by)
         if undeclared := sorted(found.keys() - TABLES.keys()):
             raise ValueError(
@@ -66,7 +73,10 @@ def compute(registry: Registry) -> dict[str, "pd.DataFrame"]:
             )
         for name, frame in study_results.stamp(found, study.study, identity).items():
             parts[name].append(frame)
-    return {name: pd.concat(found, ignore_index=True) if found else pd.DataFrame() for name, found in parts.items()}
+    return {
+        name: pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+        for name, found in parts.items()
+    }
 
 
 def write(path: Path, results: dict[str, "pd.DataFrame"]) -> None:
@@ -94,6 +104,8 @@ def _preview(frame: "pd.DataFrame") -> str:
     if frame.empty:
         return "no rows"
     frame = frame.drop(columns=["study_id", "release_id"], errors="ignore").head(PREVIEW_ROWS)
-    shown = frame.map(lambda v: f"{v:.4g}" if isinstance(v, float) else "" if v is None else str(v).replace("|", "/"))
+    shown = frame.map(
+        lambda v: f"{v:.4g}" if isinstance(v, float) else "" if v is None else str(v).replace("|", "/")
+    )
     lines = ["| " + " | ".join(map(str, shown.columns)) + " |", "|" + "---|" * len(shown.columns)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in shown.itertuples(index=False)])

@@ -1,6 +1,7 @@
 """quality.check_result: what every check found, as counts; never a patient's value.
 
-Belongs here: running a suite on the warehouse, and writing its results. Does not belong here: suites (`expectations/`).
+Belongs here: running a suite on the warehouse, and writing its results. Does not belong here: suites
+(`expectations/`).
 """
 
 from __future__ import annotations
@@ -31,11 +32,19 @@ def check_marts(registry: Registry) -> list[CheckResult]:
     return _run(registry, MARTS_SUITE, "marts", {}, "marts")
 
 
-def _run(registry: Registry, suite: Path, schema: str, parameters: Mapping[str, str], scope: str) -> list[CheckResult]:
+def _run(
+    registry: Registry, suite: Path, schema: str, parameters: Mapping[str, str], scope: str
+) -> list[CheckResult]:
     """Run a suite on the registry's warehouse and keep its results under ``scope``; returns them."""
-    with warehouse(registry.warehouse) as connection:  # open throughout: no other process takes the file in between
+    with warehouse(
+        registry.warehouse
+    ) as connection:  # open throughout: no other process takes the file in between
         results = run_suite(
-            registry.warehouse, load_suite(suite), schema=schema, parameters=parameters, waivers=registry.waivers
+            registry.warehouse,
+            load_suite(suite),
+            schema=schema,
+            parameters=parameters,
+            waivers=registry.waivers,
         )
         record_checks(connection, results, scope)
     return results
@@ -45,14 +54,29 @@ def record_checks(connection: duckdb.DuckDBPyConnection, results: Iterable[Check
     """Replace the results of one scope (a load, or the marts) by ``results`` (expectations.CheckResult)."""
     connection.execute(TABLE)
     rows = [
-        (scope, r.suite, r.expectation, r.layer, r.table, r.column, r.hospital_id, r.severity, _text(r.observed),
-         _text(r.threshold), r.passed, r.waived, r.note)
+        (
+            scope,
+            r.suite,
+            r.expectation,
+            r.layer,
+            r.table,
+            r.column,
+            r.hospital_id,
+            r.severity,
+            _text(r.observed),
+            _text(r.threshold),
+            r.passed,
+            r.waived,
+            r.note,
+        )
         for r in results
     ]
     connection.begin()
     connection.execute("delete from quality.check_result where scope = ?", [scope])
     if rows:
-        connection.executemany(f"insert into quality.check_result values ({', '.join('?' for _ in rows[0])})", rows)
+        connection.executemany(
+            f"insert into quality.check_result values ({', '.join('?' for _ in rows[0])})", rows
+        )
     connection.commit()
 
 

@@ -1,8 +1,9 @@
 """Where Dagster keeps runs and events: its own SQLite files, with connections that stay open.
 
-Dagster opens and closes a database for every event, and a build has a thousand of them: a fifth of a run's time. Files,
-tables and statements are Dagster's; only how long a connection lives is ours. The classes below derive from classes that Dagster does
-not call public: `tests/unit/test_event_log.py` names what an upgrade changed of them. Does not belong here: what an event says.
+Dagster opens and closes a database for every event, and a build has a thousand of them: a fifth of a run's
+time. Files, tables and statements are Dagster's; only how long a connection lives is ours. The classes below
+derive from classes that Dagster does not call public: `tests/unit/test_event_log.py` names what an upgrade
+changed of them. Does not belong here: what an event says.
 """
 
 from __future__ import annotations
@@ -49,8 +50,11 @@ class EventLog(SqliteEventLogStorage):
         engine = create_engine(
             self.conn_string_for_shard(shard), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
         )
-        # in WAL mode a killed process loses nothing by this; a power cut may lose the last events, never the file
-        event.listen(engine, "connect", lambda connection, _: connection.execute("pragma synchronous = normal"))
+        # in WAL mode a killed process loses nothing by this; a power cut may lose the last events, never the
+        # file
+        event.listen(
+            engine, "connect", lambda connection, _: connection.execute("pragma synchronous = normal")
+        )
         self._engines[shard] = engine
         self._initdb(engine)
         self._initialized_dbs.add(shard)

@@ -1,4 +1,5 @@
-"""Who does a layer's slow calls: this process, or a second one beside it. A layer is handed a helper, and need not know which.
+"""Who does a layer's slow calls: this process, or a second one beside it. A layer is handed a helper, and
+need not know which.
 
 Does not belong here: the second process (`second_process.py`), what is called (the layers).
 """
@@ -23,15 +24,17 @@ class Pending(Protocol[T_co]):
 class Helper(Protocol):
     """Does calls for a layer, one after the other, in the order in which they were submitted.
 
-    A function that is submitted may run in another process: it and its arguments must be importable and picklable, and no
-    connection on a DuckDB file that it opens may be open here.
+    A function that is submitted may run in another process: it and its arguments must be importable and
+    picklable, and no connection on a DuckDB file that it opens may be open here.
     """
 
     def submit(self, function: Callable[..., T], *arguments: Any) -> Pending[T]:
         """Start ``function(*arguments)``."""
 
     def start_early(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Start what a later step will submit, so that it need not wait; a helper that gains nothing by it does nothing."""
+        """Start what a later step will submit, so that it need not wait; a helper that gains nothing by it
+        does nothing.
+        """
 
 
 @dataclass(frozen=True)

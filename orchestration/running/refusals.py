@@ -1,7 +1,7 @@
 """The records of what a gate refused: a delivery, or a build with its release.
 
-Belongs here: who was refused, and the sentences why. Does not belong here: refusing (the layers), showing (`command/`).
-No Dagster here: who only reads the ledger need not import it.
+Belongs here: who was refused, and the sentences why. Does not belong here: refusing (the layers), showing
+(`command/`). No Dagster here: who only reads the ledger need not import it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ class DeliveryRefusal:
 
 @dataclass(frozen=True)
 class BuildRefusal:
-    """A build that ended at a gate: corrections that no longer hold, a test of the models, the suite of the marts."""
+    """A build that ended at a gate: corrections that no longer hold, a test of the models, the suite of the
+    marts.
+    """
 
     told: str
 

@@ -1,8 +1,8 @@
 """Which runs of the registry's Dagster instance are alive, and what a dead one would leave in the way.
 
-A process that is killed cannot tell Dagster so: its run stays "started" for ever, and with it the place in the pool that
-it held. So every run holds a lock on a file of its own while its process lives, and the operating system lets go of it
-whatever happens. Does not belong here: what a run does.
+A process that is killed cannot tell Dagster so: its run stays "started" for ever, and with it the place in
+the pool that it held. So every run holds a lock on a file of its own while its process lives, and the
+operating system lets go of it whatever happens. Does not belong here: what a run does.
 """
 
 from __future__ import annotations
@@ -51,14 +51,17 @@ def let_go(path: Path) -> None:
 def write_lock(registry: Registry) -> Path:
     """Held while a delivery is taken, and from the models to the publication of what is made from them.
 
-    Dagster's pool keeps only the daemon's runs apart. A person's run beside them would take a delivery between the models and a
-    release that then claims to hold it, or forget, as out of force, the rows of a load that is being taken.
+    Dagster's pool keeps only the daemon's runs apart. A person's run beside them would take a delivery
+    between the models and a release that then claims to hold it, or forget, as out of force, the rows of a
+    load that is being taken.
     """
     return registry.warehouse.with_name(".writer.lock")
 
 
 def wait_for_writers(registry: Registry) -> None:
-    """Be the one process that writes to the registry, or raise WarehouseBusy when another stays busy for WAIT_SECONDS."""
+    """Be the one process that writes to the registry, or raise WarehouseBusy when another stays busy for
+    WAIT_SECONDS.
+    """
     deadline = time.monotonic() + WAIT_SECONDS
     told = False
     while not hold(write_lock(registry)):

@@ -1,8 +1,10 @@
-"""A second process that imports the slow libraries while the first works, and then does the calls that need them.
+"""A second process that imports the slow libraries while the first works, and then does the calls that need
+them.
 
 Great Expectations and statistics take seconds to import, Dagster and dbt take as long, and one Python process
-imports on one core. `myositis run` therefore starts this process once there is something to do, and hands it to the layers
-as their `Helper`. While the first process waits for an answer it prepares what it will need itself.
+imports on one core. `myositis run` therefore starts this process once there is something to do, and hands it
+to the layers as their `Helper`. While the first process waits for an answer it prepares what it will need
+itself.
 
 Does not belong here: what is called (the layers), what is prepared (`command/ahead.py`).
 """
@@ -69,7 +71,9 @@ class SecondProcess:
         return self._ended[number]
 
     def _prepare_until_an_answer_comes(self) -> None:
-        """What cannot be prepared is left to whoever needs it: a fault of dbt's is none of the delivery that is being checked."""
+        """What cannot be prepared is left to whoever needs it: a fault of dbt's is none of the delivery that
+        is being checked.
+        """
         while self._to_prepare and not self._calls.poll():
             with suppress(Exception):
                 prepare(self._to_prepare.popleft())
@@ -107,8 +111,8 @@ def prepare(name: str) -> None:
 def started(ahead: Sequence[str] = (), meanwhile: Sequence[str] = ()) -> Iterator[SecondProcess]:
     """A second process, which ends with the block, and with this process however that ends.
 
-    Until it is asked for something it prepares what is named in ``ahead``; while this process waits for an answer, this one
-    prepares what is named in ``meanwhile``. Both in the order in which a run needs them.
+    Until it is asked for something it prepares what is named in ``ahead``; while this process waits for an
+    answer, this one prepares what is named in ``meanwhile``. Both in the order in which a run needs them.
     """
     spawning = multiprocessing.get_context("spawn")  # a fork would copy DuckDB's and Dagster's threads half
     ours, theirs = spawning.Pipe()
@@ -130,12 +134,16 @@ def _end_with_parent() -> None:
 
 
 def collect_seldom() -> None:
-    """Nearly all that a run makes lives to its end: looking for garbage took a tenth of its time, and found 70 MB."""
+    """Nearly all that a run makes lives to its end: looking for garbage took a tenth of its time, and found
+    70 MB.
+    """
     gc.set_threshold(2_000_000, 20, 100)
 
 
 def _serve(calls: Connection, ahead: list[str]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to handle; this one ends with it
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is the first process's to handle; this one ends with it
     collect_seldom()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asked: SimpleQueue[Call | None] = SimpleQueue()

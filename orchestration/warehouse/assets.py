@@ -1,7 +1,8 @@
-"""Layers staging, intermediate and marts (and schema quality): the dbt project as assets, and the gate behind it.
+"""Layers staging, intermediate and marts (and schema quality): the dbt project as assets, and the gate behind
+it.
 
-Belongs here: one dbt build as one Dagster op, what dbt did as Dagster events, row thresholds per delivery. Does not
-belong here: running dbt (`dbt.py`), the models (`dbt_project/`).
+Belongs here: one dbt build as one Dagster op, what dbt did as Dagster events, row thresholds per delivery.
+Does not belong here: running dbt (`dbt.py`), the models (`dbt_project/`).
 """
 
 import logging
@@ -30,11 +31,15 @@ class Translator(DagsterDbtTranslator):
     """Asset keys and groups by layer; what reads a raw table depends on every sender's raw asset."""
 
     def __init__(self, senders: list[str]) -> None:
-        super().__init__(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_duplicate_source_asset_keys=True))
+        super().__init__(
+            DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_duplicate_source_asset_keys=True)
+        )
         self.senders = senders
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        return dg.AssetKey([_layer(dbt_resource_props), dbt_resource_props.get("alias") or dbt_resource_props["name"]])
+        return dg.AssetKey(
+            [_layer(dbt_resource_props), dbt_resource_props.get("alias") or dbt_resource_props["name"]]
+        )
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         return _layer(dbt_resource_props)
@@ -111,7 +116,11 @@ def _events(
                     metadata={
                         "seconds": round(result.seconds, 3),
                         **({"dagster/row_count": rows} if rows is not None else {}),
-                        **({"dagster/column_lineage": _column_lineage(lineage[table])} if table in lineage else {}),
+                        **(
+                            {"dagster/column_lineage": _column_lineage(lineage[table])}
+                            if table in lineage
+                            else {}
+                        ),
                     },
                 )
         elif result.resource_type == "test":
@@ -121,19 +130,27 @@ def _events(
                     asset_key=check.asset_key,
                     check_name=check.name,
                     passed=result.status == "pass",
-                    severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
+                    severity=dg.AssetCheckSeverity.WARN
+                    if result.status == "warn"
+                    else dg.AssetCheckSeverity.ERROR,
                     metadata={"failures": result.failures or 0},
                 )
 
 
 def _column_lineage(columns: Mapping[str, list[list[str]]]) -> dg.TableColumnLineage:
-    return dg.TableColumnLineage({
-        column: [dg.TableColumnDep(asset_key=table.split("."), column_name=source) for table, source in sources]
-        for column, sources in columns.items()
-    })
+    return dg.TableColumnLineage(
+        {
+            column: [
+                dg.TableColumnDep(asset_key=table.split("."), column_name=source) for table, source in sources
+            ]
+            for column, sources in columns.items()
+        }
+    )
 
 
-def _check_key(manifest: Mapping[str, Any], node: Mapping[str, Any], translator: Translator) -> dg.AssetCheckKey | None:
+def _check_key(
+    manifest: Mapping[str, Any], node: Mapping[str, Any], translator: Translator
+) -> dg.AssetCheckKey | None:
     from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
     return get_asset_check_key_for_test(manifest, translator, node["unique_id"], project=None)

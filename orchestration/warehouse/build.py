@@ -1,4 +1,5 @@
-"""One build of the models: rules laid into the warehouse, dbt, and the threshold of rejected rows of each delivery.
+"""One build of the models: rules laid into the warehouse, dbt, and the threshold of rejected rows of each
+delivery.
 
 Does not belong here: running dbt (`dbt.py`), Dagster (`assets.py`), the models (`dbt_project/`).
 """
@@ -28,12 +29,12 @@ LAYERS = ("staging", "intermediate", "marts", "quality")
 def build(registry: Registry, today: date | None = None) -> tuple[list[dbt.NodeResult], dict[str, int]]:
     """Bring every model up to date with the loads in force; returns what each node did, and rows by table.
 
-    ``today``, the computer's own day unless it is given, is a setting of the build: what is dated after it is rejected. Rows that
-    were rejected so and whose day has come mean a full refresh.
+    ``today``, the computer's own day unless it is given, is a setting of the build: what is dated after it is
+    rejected. Rows that were rejected so and whose day has come mean a full refresh.
 
-    The rules that the tables were built by are kept beside them: other rules, or a build that was cut short while it
-    applied them, mean a full refresh. Corrections are found in the loads first: when one no longer holds, nothing is built. A
-    delivery with more rejected rows than its hospital is allowed is put out of
+    The rules that the tables were built by are kept beside them: other rules, or a build that was cut short
+    while it applied them, mean a full refresh. Corrections are found in the loads first: when one no longer
+    holds, nothing is built. A delivery with more rejected rows than its hospital is allowed is put out of
     force, its predecessor back into force, and the touched patients are built again.
     """
     rules = dbt.project_digest() + registry.rules_digest()
@@ -43,7 +44,9 @@ def build(registry: Registry, today: date | None = None) -> tuple[list[dbt.NodeR
         write_rules(connection, registry, today)
         if not fresh:
             put_state(connection, BUILT_BY_RULES, f"{BEING_BUILT} {rules}")
-    log.info("models: %s", "what the new deliveries touch" if fresh else "all of them, for rules or models are new")
+    log.info(
+        "models: %s", "what the new deliveries touch" if fresh else "all of them, for rules or models are new"
+    )
     _settle(registry)
     results = dbt.build(registry, full_refresh=not fresh, with_seeds=not fresh)
     while all(r.passed for r in results):
@@ -59,12 +62,16 @@ def build(registry: Registry, today: date | None = None) -> tuple[list[dbt.NodeR
 
 
 def _days_have_come(connection: duckdb.DuckDBPyConnection, today: date) -> bool:
-    """Whether a row that was rejected as dated after today no longer is, or the build's day lies before the last build's."""
+    """Whether a row that was rejected as dated after today no longer is, or the build's day lies before the
+    last build's.
+    """
     last = connection.execute("select value from raw.registry_setting where setting = 'today'").fetchone()
     if last is None or today.isoformat() <= last[0]:
         return last is not None and today.isoformat() < last[0]
     return any(
-        connection.execute(f"select count(*) from staging.stg_{entity} where not_before <= ?", [today]).fetchall()[0][0]
+        connection.execute(
+            f"select count(*) from staging.stg_{entity} where not_before <= ?", [today]
+        ).fetchall()[0][0]
         for entity in RAW_FIELDS
     )
 
@@ -78,7 +85,9 @@ def _settle(registry: Registry) -> None:
 
 
 def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Registry) -> int:
-    """Put deliveries out of force whose share of rejected records exceeds what their mapping allows; returns how many."""
+    """Put deliveries out of force whose share of rejected records exceeds what their mapping allows; returns
+    how many.
+    """
     over = connection.execute("""
         select t.sender_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.entity, t.records_counted,
             t.records + t.rows_malformed, s.rejected_rows_allowed, s.rejected_rows_least
@@ -92,16 +101,23 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Regis
         reasons = [
             f"{sender}/{delivery}/{file}{f' [{sheet}]' if sheet else ''}: {counted} of {records} records of {entity} rejected;"
             f" allowed {allowed:.1%}{f', and fewer than {least} of any table' if least > 1 else ''}{_rules_hit(connection, load_id, file, sheet, entity)}"
-            for sender, delivery, load, file, sheet, entity, counted, records, allowed, least in over if load == load_id
+            for sender, delivery, load, file, sheet, entity, counted, records, allowed, least in over
+            if load == load_id
         ]
         sender, delivery = next((r[0], r[1]) for r in over if r[2] == load_id)
-        refuse_for_rows(connection, sender, delivery, load_id, reasons, registry.records_digest(date.today(), sender))
+        refuse_for_rows(
+            connection, sender, delivery, load_id, reasons, registry.records_digest(date.today(), sender)
+        )
         log.warning("refused %s/%s: %s", sender, delivery, reasons[0])
     return len(loads)
 
 
-def _rules_hit(connection: duckdb.DuckDBPyConnection, load_id: str, file: str, sheet: str | None, entity: str) -> str:
-    """What to look for and where, a line per rule and column; no value. The refused rows are in no table afterwards."""
+def _rules_hit(
+    connection: duckdb.DuckDBPyConnection, load_id: str, file: str, sheet: str | None, entity: str
+) -> str:
+    """What to look for and where, a line per rule and column; no value. The refused rows are in no table
+    afterwards.
+    """
     hits = connection.execute(
         """
         select r.rule, r.column_name, count(*), list(distinct r.source_row order by r.source_row), any_value(k.expected), any_value(k.remedy)
@@ -109,14 +125,17 @@ def _rules_hit(connection: duckdb.DuckDBPyConnection, load_id: str, file: str, s
         where r.load_id = ? and r.source_file = ? and r.source_sheet is not distinct from ?
             and coalesce(r.entity, ?) = ? and r.counts_against_threshold
         group by all order by 3 desc, 1, 2 limit ?
-        """, [load_id, file, sheet, entity, entity, RULES_TOLD],
+        """,
+        [load_id, file, sheet, entity, entity, RULES_TOLD],
     ).fetchall()
     lines = []
     for rule, column, n, rows, expected, remedy in hits:
         more = f" and {len(rows) - ROWS_TOLD:,} more" if len(rows) > ROWS_TOLD else ""
         where = f'column "{column}", ' if column else ""
         numbers = ", ".join(str(row) for row in rows[:ROWS_TOLD])
-        lines.append(f"\n  {rule} {n:,}: {where}row{'s' if len(rows) > 1 else ''} {numbers}{more}; expected {expected}; {remedy}")
+        lines.append(
+            f"\n  {rule} {n:,}: {where}row{'s' if len(rows) > 1 else ''} {numbers}{more}; expected {expected}; {remedy}"
+        )
     return "".join(lines)
 
 
@@ -144,6 +163,8 @@ def failure_sentence(failed: list[dbt.NodeResult]) -> str:
 
 
 def _without_values(message: str) -> str:
-    """DuckDB quotes what it could not read, and that is a patient's value: the message up to there, numbers left out."""
+    """DuckDB quotes what it could not read, and that is a patient's value: the message up to there, numbers
+    left out.
+    """
     kept, *cut = re.split(r"['\"]|\n\s*LINE ", message, maxsplit=1)
     return " ".join(re.sub(r"(?<![\w.])\d[\d.]*", "#", kept).split()) + (" …" if cut else "")

@@ -1,8 +1,10 @@
-"""From records of corrections to cells: which rows of schema raw each record meets, what it changes, and whether it still holds.
+"""From records of corrections to cells: which rows of schema raw each record meets, what it changes, and
+whether it still holds.
 
-Every load in force is searched once per state of its sender's records; what is found stands in raw.registry_corrected_cell,
-which staging reads. Belongs here: that search, and the sentences on records that no longer hold. Does not belong here: the
-shape of a record (`corrections.py`), its effect (dbt_project/macros/corrections.sql).
+Every load in force is searched once per state of its sender's records; what is found stands in
+raw.registry_corrected_cell, which staging reads. Belongs here: that search, and the sentences on records that
+no longer hold. Does not belong here: the shape of a record (`corrections.py`), its effect
+(dbt_project/macros/corrections.sql).
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from yaml_files.yaml_file import line_of
 HAS_SOURCE_COLUMN = ("observations", "antibodies", "events")
 HAS_VISIT_KEY = ("visits", *HAS_SOURCE_COLUMN)
 OUR_NAMES = {
-    (entity, RAW_NAMES.get(name, name)): name for entity, model in ENTITIES.items() for name in model.model_fields
+    (entity, RAW_NAMES.get(name, name)): name
+    for entity, model in ENTITIES.items()
+    for name in model.model_fields
 }
 POSITION = "source_file, source_sheet, source_row"
 CELL_COLUMNS = (
@@ -34,12 +38,15 @@ CELL_COLUMNS = (
 
 
 class CorrectionsRefused(Exception):
-    """Records of corrections that no longer hold; nothing is built until they are closed. Holds a sentence for each."""
+    """Records of corrections that no longer hold; nothing is built until they are closed. Holds a sentence
+    for each.
+    """
 
     def __init__(self, reasons: list[str]) -> None:
         self.reasons = reasons
         super().__init__(
-            "no build: these corrections do not hold; a release made before stays\n" + "\n".join(f"  {r}" for r in reasons)
+            "no build: these corrections do not hold; a release made before stays\n"
+            + "\n".join(f"  {r}" for r in reasons)
         )
 
 
@@ -51,8 +58,9 @@ class _Load:
 
 
 def resolve_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[str]:
-    """Bring the corrected cells up to date with records and loads in force, in one transaction, and mark the loads that are
-    to be staged again; returns a sentence for each record that no longer holds."""
+    """Bring the corrected cells up to date with records and loads in force, in one transaction, and mark the
+    loads that are to be staged again; returns a sentence for each record that no longer holds.
+    """
     connection.begin()
     try:
         _resolve(connection, registry)
@@ -76,15 +84,28 @@ def check_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry)
 
 def _resolve(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
     before = _cells_by_load(connection)
-    for table in ("registry_correction_load", "registry_correction_match", "registry_corrected_cell", "registry_asked_cell"):
-        connection.execute(f"delete from raw.{table} where load_id not in (select load_id from raw.current_load)")
+    for table in (
+        "registry_correction_load",
+        "registry_correction_match",
+        "registry_corrected_cell",
+        "registry_asked_cell",
+    ):
+        connection.execute(
+            f"delete from raw.{table} where load_id not in (select load_id from raw.current_load)"
+        )
     _write_records(connection, registry)
-    searched = dict(connection.execute("select load_id, corrections_digest from raw.registry_correction_load").fetchall())
-    for load in (_Load(*row) for row in connection.execute("select * from raw.current_load order by all").fetchall()):
+    searched = dict(
+        connection.execute("select load_id, corrections_digest from raw.registry_correction_load").fetchall()
+    )
+    for load in (
+        _Load(*row) for row in connection.execute("select * from raw.current_load order by all").fetchall()
+    ):
         digest = registry.corrections_digest(load.sender)
         if load.sender in registry.mappings and searched.get(load.load_id, "") != digest:
             _search(connection, registry, load)
-            connection.execute("insert or replace into raw.registry_correction_load values (?, ?)", [load.load_id, digest])
+            connection.execute(
+                "insert or replace into raw.registry_correction_load values (?, ?)", [load.load_id, digest]
+            )
     after = _cells_by_load(connection)
     changed = {load for load in before.keys() | after.keys() if before.get(load) != after.get(load)}
     if changed:
@@ -101,12 +122,25 @@ def _cells_by_load(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[Any
 
 def _write_records(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
     rows = [
-        (correction_id(sender, c), sender, c.match.file, c.match.sheet, c.match.delivery, c.action, c.status, c.reason, c.reported)
-        for sender, file in registry.corrections.items() for c in file.corrections
+        (
+            correction_id(sender, c),
+            sender,
+            c.match.file,
+            c.match.sheet,
+            c.match.delivery,
+            c.action,
+            c.status,
+            c.reason,
+            c.reported,
+        )
+        for sender, file in registry.corrections.items()
+        for c in file.corrections
     ]
     connection.execute("delete from raw.registry_correction")
     if rows:
-        connection.executemany(f"insert into raw.registry_correction values ({', '.join('?' * len(rows[0]))})", rows)
+        connection.executemany(
+            f"insert into raw.registry_correction values ({', '.join('?' * len(rows[0]))})", rows
+        )
 
 
 def correction_id(sender: str, correction: Correction) -> str:
@@ -117,7 +151,9 @@ def correction_id(sender: str, correction: Correction) -> str:
 
 
 def _search(connection: duckdb.DuckDBPyConnection, registry: Registry, load: _Load) -> None:
-    """All records of a sender at once: one pass over a raw table for each of its fields that any record names."""
+    """All records of a sender at once: one pass over a raw table for each of its fields that any record
+    names.
+    """
     for table in ("registry_correction_match", "registry_corrected_cell", "registry_asked_cell"):
         connection.execute(f"delete from raw.{table} where load_id = ?", [load.load_id])
     file, mapping = registry.corrections.get(load.sender), registry.mappings[load.sender]
@@ -125,9 +161,12 @@ def _search(connection: duckdb.DuckDBPyConnection, registry: Registry, load: _Lo
     if not records:
         return
     _lay_out(connection, mapping, load, records, Resolver.of(registry.folder))
-    for entity, field in connection.execute("select distinct entity, field from condition order by all").fetchall():
+    for entity, field in connection.execute(
+        "select distinct entity, field from condition order by all"
+    ).fetchall():
         _meet(connection, load, entity, field)
-    # a row is meant when each condition on it is met, and stands as expected when each cell to be corrected is
+    # a row is meant when each condition on it is met, and stands as expected when each cell to be corrected
+    # is
     connection.execute(f"""
         create or replace temp table meant as
         select correction_id, {POSITION},
@@ -142,13 +181,21 @@ def _search(connection: duckdb.DuckDBPyConnection, registry: Registry, load: _Lo
         [load.sender, load.delivery, load.load_id],
     )
     _keep_asked(connection, mapping, load, records)
-    for entity, field in connection.execute("select distinct entity, field from target order by all").fetchall():
+    for entity, field in connection.execute(
+        "select distinct entity, field from target order by all"
+    ).fetchall():
         _keep_cells(connection, load, entity, field)
-    connection.execute("drop table place; drop table condition; drop table wanted; drop table target; drop table met; drop table meant")
+    connection.execute(
+        "drop table place; drop table condition; drop table wanted; drop table target; drop table met; drop table meant"
+    )
 
 
 def _lay_out(
-    connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: _Load, records: list[Correction], own_names: Resolver
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    load: _Load,
+    records: list[Correction],
+    own_names: Resolver,
 ) -> None:
     """The records as tables: where each may meet, what must stand there, what it changes."""
     tables = connection.execute(
@@ -156,15 +203,24 @@ def _lay_out(
     ).fetchall()
     places, conditions, wanted, targets = [], [], [], []
     for record in records:
-        match, exports, own = record.match, exports_of(mapping, record.match), correction_id(load.sender, record)
+        match, exports, own = (
+            record.match,
+            exports_of(mapping, record.match),
+            correction_id(load.sender, record),
+        )
         if match.delivery not in (None, load.delivery):
             continue
         places += [
-            (own, file, sheet, match.row) for file, sheet in tables
+            (own, file, sheet, match.row)
+            for file, sheet in tables
             if any(fnmatch(name, match.file) for name in (file, own_names.file(load.load_id, file)))
-            and (match.sheet is None or any(
-                fnmatch(name or "", match.sheet) for name in (sheet, own_names.sheet(load.load_id, file, sheet))
-            ))
+            and (
+                match.sheet is None
+                or any(
+                    fnmatch(name or "", match.sheet)
+                    for name in (sheet, own_names.sheet(load.load_id, file, sheet))
+                )
+            )
         ]
         entities = [(mapping.export_id(x), name) for x in exports for name, _ in x.entities()]
         # ordinal 0 is the place itself: any record of a row there meets it
@@ -180,19 +236,49 @@ def _lay_out(
         if len(asked) - len(record.expect) > 1:
             asked = asked[1:]  # something narrower than the place is asked
         for ordinal, (is_expected, _, fed, text) in enumerate(asked):
-            conditions += [(own, ordinal, is_expected, f.entity, f.export_id, f.source_column, f.field, (text or "").strip()) for f in fed]
+            conditions += [
+                (
+                    own,
+                    ordinal,
+                    is_expected,
+                    f.entity,
+                    f.export_id,
+                    f.source_column,
+                    f.field,
+                    (text or "").strip(),
+                )
+                for f in fed
+            ]
         wanted.append((own, len(asked) - len(record.expect), len(record.expect)))
         if record.acts:
-            targets += [(own, record.action, *target) for target in _targets(mapping, exports, record, entities)]
+            targets += [
+                (own, record.action, *target) for target in _targets(mapping, exports, record, entities)
+            ]
     for name, columns, rows in (
-        ("place", "correction_id varchar, source_file varchar, source_sheet varchar, source_row bigint", places),
-        ("condition", "correction_id varchar, ordinal integer, is_expected boolean, entity varchar, export_id varchar,"
-                      " source_column varchar, field varchar, text varchar", conditions),
+        (
+            "place",
+            "correction_id varchar, source_file varchar, source_sheet varchar, source_row bigint",
+            places,
+        ),
+        (
+            "condition",
+            "correction_id varchar, ordinal integer, is_expected boolean, entity varchar, export_id varchar,"
+            " source_column varchar, field varchar, text varchar",
+            conditions,
+        ),
         ("wanted", "correction_id varchar, n_matching integer, n_expected integer", wanted),
-        ("target", "correction_id varchar, action varchar, entity varchar, export_id varchar, source_column varchar, field varchar,"
-                   " value_text varchar", targets),
-        ("met", "correction_id varchar, ordinal integer, is_expected boolean, source_file varchar, source_sheet varchar,"
-                " source_row bigint", []),
+        (
+            "target",
+            "correction_id varchar, action varchar, entity varchar, export_id varchar, source_column varchar, field varchar,"
+            " value_text varchar",
+            targets,
+        ),
+        (
+            "met",
+            "correction_id varchar, ordinal integer, is_expected boolean, source_file varchar, source_sheet varchar,"
+            " source_row bigint",
+            [],
+        ),
     ):
         connection.execute(f"create or replace temp table {name} ({columns})")
         if rows:
@@ -202,20 +288,31 @@ def _lay_out(
 def _targets(
     mapping: Mapping, exports: list[Export], record: Correction, entities: list[tuple[str, str]]
 ) -> Iterable[tuple[str, str, str | None, str, str | None]]:
-    """(entity, export, source column, field, value) of what a record changes; field '' stands for the record as a whole."""
+    """(entity, export, source column, field, value) of what a record changes; field '' stands for the record
+    as a whole.
+    """
     if record.action == "drop":
         return [(entity, export, None, "", None) for export, entity in entities]
     if record.action == "reject":
-        return dict.fromkeys((f.entity, f.export_id, f.source_column, "", None) for c in record.expect for f in feeds(mapping, exports, c))
+        return dict.fromkeys(
+            (f.entity, f.export_id, f.source_column, "", None)
+            for c in record.expect
+            for f in feeds(mapping, exports, c)
+        )
     return [
         (f.entity, f.export_id, f.source_column, f.field, text)
-        for column, text in (record.value or {}).items() for f in feeds(mapping, exports, column)
+        for column, text in (record.value or {}).items()
+        for f in feeds(mapping, exports, column)
     ]
 
 
 def _meet(connection: duckdb.DuckDBPyConnection, load: _Load, entity: str, field: str) -> None:
     """Rows of one load in which a field of an entity holds what a record asks."""
-    own = " and (c.source_column is null or c.source_column = r.source_column)" if entity in HAS_SOURCE_COLUMN else ""
+    own = (
+        " and (c.source_column is null or c.source_column = r.source_column)"
+        if entity in HAS_SOURCE_COLUMN
+        else ""
+    )
     holds = f"and c.text = coalesce(trim(r.{field}), '')" if field else ""
     connection.execute(
         f"""
@@ -236,7 +333,11 @@ def _meet(connection: duckdb.DuckDBPyConnection, load: _Load, entity: str, field
 def _keep_cells(connection: duckdb.DuckDBPyConnection, load: _Load, entity: str, field: str) -> None:
     """What the records change in one field of an entity, with the text sent."""
     column = "r.source_column" if entity in HAS_SOURCE_COLUMN else "null"
-    own = " and (t.source_column is null or t.source_column = r.source_column)" if entity in HAS_SOURCE_COLUMN else ""
+    own = (
+        " and (t.source_column is null or t.source_column = r.source_column)"
+        if entity in HAS_SOURCE_COLUMN
+        else ""
+    )
     visit = "r.visit_key" if entity in HAS_VISIT_KEY else "null"
     connection.execute(
         f"""
@@ -255,7 +356,9 @@ def _keep_cells(connection: duckdb.DuckDBPyConnection, load: _Load, entity: str,
     )
 
 
-def _keep_asked(connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: _Load, records: list[Correction]) -> None:
+def _keep_asked(
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: _Load, records: list[Correction]
+) -> None:
     """The cells of records that wait for an answer, for the query list."""
     for record in (r for r in records if r.status == "open"):
         fed = feeds(mapping, exports_of(mapping, record.match), next(iter(record.expect)))
@@ -263,8 +366,14 @@ def _keep_asked(connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: _
             connection.execute(
                 "insert into raw.registry_asked_cell select correction_id, ?, ?, source_file, source_sheet, source_row, ?, ?, ?"
                 " from meant where correction_id = ? and is_as_expected",
-                [load.load_id, load.delivery, fed[0].entity, OUR_NAMES[fed[0].entity, fed[0].field], fed[0].source_column,
-                 correction_id(load.sender, record)],
+                [
+                    load.load_id,
+                    load.delivery,
+                    fed[0].entity,
+                    OUR_NAMES[fed[0].entity, fed[0].field],
+                    fed[0].source_column,
+                    correction_id(load.sender, record),
+                ],
             )
 
 
@@ -272,10 +381,11 @@ def _keep_asked(connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: _
 
 
 def stale_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[str]:
-    """A sentence for each record that matches nothing, whose error is mended or has come back, or that contradicts another.
+    """A sentence for each record that matches nothing, whose error is mended or has come back, or that
+    contradicts another.
 
-    While a delivery of the sender waits or stands refused, its rows may be those that a record means: then nothing is said of
-    records that match nothing.
+    While a delivery of the sender waits or stands refused, its rows may be those that a record means: then
+    nothing is said of records that match nothing.
     """
     found = {
         own: (matched, latest, expected)
@@ -301,27 +411,44 @@ def stale_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry)
                 faults.append(
                     f"{place}: {columns} of delivery {latest} no longer holds what the record expects: the hospital has mended it, or"
                     " expect is written otherwise than it was sent; close the record with status: "
-                    + ("mended (earlier deliveries stay corrected)" if record.status == "applied" else "withdrawn")
+                    + (
+                        "mended (earlier deliveries stay corrected)"
+                        if record.status == "applied"
+                        else "withdrawn"
+                    )
                 )
-            elif record.status == "mended" and matched and expected and _was_mended_before(connection, sender, record, latest):
+            elif (
+                record.status == "mended"
+                and matched
+                and expected
+                and _was_mended_before(connection, sender, record, latest)
+            ):
                 faults.append(
                     f"{place}: the error is back in delivery {latest}; tell the hospital, and write status: applied"
                 )
     return faults + _contradictions(connection, registry)
 
 
-def _was_mended_before(connection: duckdb.DuckDBPyConnection, sender: str, record: Correction, latest: str) -> bool:
-    """Whether an earlier delivery held the row mended; if none did, the mended delivery is simply no longer there."""
-    return connection.execute(
-        "select count(*) from raw.registry_correction_match"
-        " where correction_id = ? and delivery_id < ? and rows_as_expected = 0",
-        [correction_id(sender, record), latest],
-    ).fetchall()[0][0] > 0
+def _was_mended_before(
+    connection: duckdb.DuckDBPyConnection, sender: str, record: Correction, latest: str
+) -> bool:
+    """Whether an earlier delivery held the row mended; if none did, the mended delivery is simply no longer
+    there.
+    """
+    return (
+        connection.execute(
+            "select count(*) from raw.registry_correction_match"
+            " where correction_id = ? and delivery_id < ? and rows_as_expected = 0",
+            [correction_id(sender, record), latest],
+        ).fetchall()[0][0]
+        > 0
+    )
 
 
 def _waits(connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str) -> bool:
     accepted = {
-        d for (d,) in connection.execute(
+        d
+        for (d,) in connection.execute(
             "select delivery_id from raw.delivery where sender_id = ? and state <> 'replaced' group by 1"
             " having arg_max(state, loaded_at) = 'accepted'",
             [sender],
@@ -342,10 +469,15 @@ def _contradictions(connection: duckdb.DuckDBPyConnection, registry: Registry) -
             and one.value_text is distinct from other.value_text
         group by all order by all
     """).fetchall()
-    lines = {
-        correction_id(s, c): f"corrections/{s}.yml:{_line(registry, s, n)}"
-        for s, f in registry.corrections.items() for n, c in enumerate(f.corrections)
-    } if pairs else {}
+    lines = (
+        {
+            correction_id(s, c): f"corrections/{s}.yml:{_line(registry, s, n)}"
+            for s, f in registry.corrections.items()
+            for n, c in enumerate(f.corrections)
+        }
+        if pairs
+        else {}
+    )
     return [
         f"{lines[one]}: {one.split('/')[1]}: sets the same cell as {other.split('/')[1]} ({lines[other]}) to another text, in"
         f" {cells} {'cell' if cells == 1 else 'cells'}; withdraw one of the two"

@@ -27,7 +27,15 @@ log = logging.getLogger("myositis")
 
 MANIFEST, PARSED = "manifest.json", "partial_parse.msgpack"
 _ahead: list[Any] = []  # the project as dbt parsed it, for one build
-SOURCES = ("models/**/*.sql", "models/**/*.yml", "macros/**/*.sql", "seeds/*.csv", "seeds/*.yml", "tests/**/*.sql", "dbt_project.yml")
+SOURCES = (
+    "models/**/*.sql",
+    "models/**/*.yml",
+    "macros/**/*.sql",
+    "seeds/*.csv",
+    "seeds/*.yml",
+    "tests/**/*.sql",
+    "dbt_project.yml",
+)
 
 
 class DbtFailed(Exception):
@@ -65,7 +73,9 @@ def project_digest() -> str:
 
 
 def prepare_manifest() -> Path:
-    """manifest.json of the dbt project in target/, made when the project changed; it is the same for every registry."""
+    """manifest.json of the dbt project in target/, made when the project changed; it is the same for every
+    registry.
+    """
     folder = DBT_PROJECT / "target"
     stamp = folder / "parsed_from"
     wanted = f"{project_digest()} {version('dbt-core')} {version('dbt-duckdb')}"
@@ -98,7 +108,9 @@ def read_ahead() -> None:
 
 
 def _parsed_project() -> Any:
-    """The project as dbt parsed it; a run given it does not read the files again. Not shared: dbt writes into it."""
+    """The project as dbt parsed it; a run given it does not read the files again. Not shared: dbt writes into
+    it.
+    """
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 
@@ -111,13 +123,21 @@ def build(registry: Registry, *, full_refresh: bool, with_seeds: bool) -> list[N
 
     Seeds and unit tests are the same in every warehouse: the project's own tests test them, a build does not.
     """
-    arguments = ["build", "--exclude-resource-type", "unit_test", "--exclude", "path:seeds,resource_type:test",
-                 "--no-write-json"]
+    arguments = [
+        "build",
+        "--exclude-resource-type",
+        "unit_test",
+        "--exclude",
+        "path:seeds,resource_type:test",
+        "--no-write-json",
+    ]
     if not with_seeds:
         arguments += ["--exclude-resource-type", "seed"]
     if full_refresh:
         arguments.append("--full-refresh")
-    return _results(_invoke(arguments, target(registry), _ahead.pop() if _ahead else _parsed_project(), _tell))
+    return _results(
+        _invoke(arguments, target(registry), _ahead.pop() if _ahead else _parsed_project(), _tell)
+    )
 
 
 def test(registry: Registry, select: str) -> list[NodeResult]:
@@ -138,12 +158,24 @@ def _invoke(
     runner = dbtRunner(manifest=parsed, callbacks=[on_event] if on_event else [])
     try:
         with _ctrl_c_as_usual():
-            outcome = runner.invoke([
-                *arguments, "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT),
-                "--target-path", str(target), "--log-path", str(target / "logs"),
-                "--log-level", "none", "--log-level-file", "none",  # its errors quote cells; results hold what is needed
-                "--no-version-check",
-            ])
+            outcome = runner.invoke(
+                [
+                    *arguments,
+                    "--project-dir",
+                    str(DBT_PROJECT),
+                    "--profiles-dir",
+                    str(DBT_PROJECT),
+                    "--target-path",
+                    str(target),
+                    "--log-path",
+                    str(target / "logs"),
+                    "--log-level",
+                    "none",
+                    "--log-level-file",
+                    "none",  # its errors quote cells; results hold what is needed
+                    "--no-version-check",
+                ]
+            )
     finally:
         _close_connections()
     if isinstance(outcome.exception, KeyboardInterrupt):
@@ -155,7 +187,9 @@ def _invoke(
 
 @contextmanager
 def _ctrl_c_as_usual() -> Iterator[None]:
-    """Dagster answers Ctrl-C with an exception of its own, which dbt takes for a fault of a model; KeyboardInterrupt it knows."""
+    """Dagster answers Ctrl-C with an exception of its own, which dbt takes for a fault of a model;
+    KeyboardInterrupt it knows.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -167,7 +201,9 @@ def _ctrl_c_as_usual() -> Iterator[None]:
 
 
 def _close_connections() -> None:
-    """dbt's adapter keeps its DuckDB handle; while it does, the file cannot be opened with another configuration."""
+    """dbt's adapter keeps its DuckDB handle; while it does, the file cannot be opened with another
+    configuration.
+    """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.adapters.factory import cleanup_connections
 

@@ -31,7 +31,9 @@ def trace_models(registry: Registry, manifest: dict[str, Any]) -> Lineage:
             schema.setdefault(layer, {}).setdefault(table, {})[column] = kind
     compiled = target(registry) / "compiled" / manifest["metadata"]["project_name"]
     return {
-        f"{node['schema']}.{node['alias']}": _trace((compiled / node["original_file_path"]).read_text(), schema)
+        f"{node['schema']}.{node['alias']}": _trace(
+            (compiled / node["original_file_path"]).read_text(), schema
+        )
         for _, node in sorted(manifest["nodes"].items())
         if node["resource_type"] == "model" and node["name"] not in NOT_TRACED
     }
@@ -47,7 +49,9 @@ def _trace(sql: str, schema: Schema) -> dict[str, list[list[str]]]:
     tree = parse_one(sql, dialect="duckdb")
     for named in tree.find_all(exp.Table):
         named.set("catalog", None)
-    tree = qualify(tree, schema=dict(schema), dialect="duckdb", validate_qualify_columns=False, identify=False)
+    tree = qualify(
+        tree, schema=dict(schema), dialect="duckdb", validate_qualify_columns=False, identify=False
+    )
     assert isinstance(tree, exp.Query)  # a model is one
     scope = build_scope(tree)
     traced = {}
@@ -71,7 +75,9 @@ def main(folder: Path) -> None:
     registry = load_registry(folder)
     point_at(registry)
     build(registry)
-    text = json.dumps(trace_models(registry, dbt.read_manifest()), indent=1, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(
+        trace_models(registry, dbt.read_manifest()), indent=1, sort_keys=True, ensure_ascii=False
+    )
     FILE.write_text(text + "\n", encoding="utf-8")
 
 

@@ -245,7 +245,9 @@ MADE["percentage.ods"] = lambda: ods(
     '<table:table-cell office:value-type="percentage" office:value="0.457"><text:p>46%</text:p></table:table-cell>'
     '<table:table-cell office:value-type="float" office:value="7"><text:p>007</text:p></table:table-cell>'
     '<table:table-cell office:value-type="string" calcext:value-type="error"><text:p>#DIV/0!</text:p></table:table-cell>',
-    "CD4", "ward", "CRP",
+    "CD4",
+    "ward",
+    "CRP",
 )
 raw(
     "percentage_2003.xml",
@@ -285,7 +287,9 @@ def xlsb(number: float, style: int = 0) -> bytes:
         + record(146)
         + record(130)
     )
-    styles = record(615, struct.pack("<I", 1)) + record(44, struct.pack("<H", 164) + wide("0.0%")) + record(616)
+    styles = (
+        record(615, struct.pack("<I", 1)) + record(44, struct.pack("<H", 164) + wide("0.0%")) + record(616)
+    )
     styles += record(617, struct.pack("<I", 2))
     styles += b"".join(record(47, struct.pack("<HH12x", 0, code)) for code in (0, 164)) + record(618)
     link = (

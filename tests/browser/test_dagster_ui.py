@@ -1,4 +1,6 @@
-"""The Dagster UI of a registry in headless Chromium: every layer in the graph, no page error, no outside request."""
+"""The Dagster UI of a registry in headless Chromium: every layer in the graph, no page error, no outside
+request.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,24 @@ import pytest
 from orchestration.warehouse import dbt
 from tests.registries import shipped
 
-CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome", "chrome") if (p := shutil.which(n))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
+CHROMIUM = next(
+    (p for n in ("chromium", "chromium-browser", "google-chrome", "chrome") if (p := shutil.which(n))), None
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 LAYERS = ("landing", "raw", "staging", "intermediate", "marts", "release", "results", "report")
 START_SECONDS = 180
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine, and none could be installed")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium on this machine, and none could be installed"
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +50,17 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = probe.getsockname()[1]
     log = (registry.folder / "ui.log").open("w")
     process = subprocess.Popen(
-        [str(Path(sys.executable).parent / "myositis"), "ui", "--port", str(port), "--registry", str(registry.folder)],
-        stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        [
+            str(Path(sys.executable).parent / "myositis"),
+            "ui",
+            "--port",
+            str(port),
+            "--registry",
+            str(registry.folder),
+        ],
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
     address = f"http://127.0.0.1:{port}"
     try:
@@ -70,7 +92,14 @@ def test_the_graph_shows_every_layer_without_error_or_outside_request(ui: str) -
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda r: outside.append(r.url) if not r.url.startswith((ui, "data:", "blob:", ui.replace("http", "ws"))) else None)
+        page.on(
+            "request",
+            lambda r: (
+                outside.append(r.url)
+                if not r.url.startswith((ui, "data:", "blob:", ui.replace("http", "ws")))
+                else None
+            ),
+        )
         page.goto(f"{ui}/asset-groups", wait_until="domcontentloaded")
         for layer in LAYERS:
             page.get_by_text(layer, exact=True).first.wait_for(timeout=90_000)

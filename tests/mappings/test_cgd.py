@@ -22,13 +22,18 @@ def test_every_interval_is_taken_and_patients_are_counted_once(cgd: Registry) ->
 
 def test_first_infections_by_treatment(cgd: Registry) -> None:
     assert release_query(cgd, "select group_id, n, events from results.survival_median order by 1") == [
-        ("interferon", 63, 14), ("placebo", 65, 30),
+        ("interferon", 63, 14),
+        ("placebo", 65, 30),
     ]
 
 
 def test_the_log_rank_test_is_that_of_r(cgd: Registry) -> None:
-    """R: survdiff(Surv(tstop, status) ~ treat, cgd, subset = enum == 1) prints chisq 11.7 on 1 df, p = 6e-04."""
-    ((statistic, df, p),) = release_query(cgd, "select statistic, df, p_value from results.log_rank where scope = 'overall'")
+    """R: survdiff(Surv(tstop, status) ~ treat, cgd, subset = enum == 1) prints chisq 11.7 on 1 df, p =
+    6e-04.
+    """
+    ((statistic, df, p),) = release_query(
+        cgd, "select statistic, df, p_value from results.log_rank where scope = 'overall'"
+    )
     assert round(statistic, 1) == 11.7
     assert df == 1
     assert round(p, 4) == 0.0006

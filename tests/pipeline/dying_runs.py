@@ -1,15 +1,17 @@
-"""Runs of the flow that are killed (SIGKILL) at a boundary of their choice: whatever changes what is on the disk.
+"""Runs of the flow that are killed (SIGKILL) at a boundary of their choice: whatever changes what is on the
+disk.
 
-    python -m tests.pipeline.dying_runs NOTES      # then, a line each: {"registry": DIR, "die_at": N or null, "goes_on": false}
+    python -m tests.pipeline.dying_runs NOTES   # then lines of: {"registry": DIR, "die_at": N or null, "goes_on": false}
 
-Each line is answered by one: {"status": exit status, or -9 when it was killed, "boundaries": [[what, where], …]}.
-The libraries are imported once; every run is a fork of that process, and ends with itself, so nothing of one reaches the next. A
-run dies just before its boundary number ``die_at``: what the boundaries before it left on the disk is all that the next run finds.
-With ``goes_on`` it takes up a copy of a run that died as it began to publish, and so need not build the models to come there.
+Each line is answered by one: {"status": exit status, or -9 when it was killed, "boundaries": [[what, where],
+…]}. The libraries are imported once; every run is a fork of that process, and ends with itself, so nothing of
+one reaches the next. A run dies just before its boundary number ``die_at``: what the boundaries before it
+left on the disk is all that the next run finds. With ``goes_on`` it takes up a copy of a run that died as it
+began to publish, and so need not build the models to come there.
 
-A run makes the calls that the assets make, in their order, without Dagster, whose events are most of a small run's time; the suites and
-dbt's own tests, which read only, are left out for the same reason. Belongs here: how a run is watched and killed. Does not belong
-here: any expectation. The product knows nothing of it.
+A run makes the calls that the assets make, in their order, without Dagster, whose events are most of a small
+run's time; the suites and dbt's own tests, which read only, are left out for the same reason. Belongs here:
+how a run is watched and killed. Does not belong here: any expectation. The product knows nothing of it.
 """
 
 from __future__ import annotations
@@ -27,18 +29,25 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPORARY = re.compile(r"\s*create\s+(or\s+replace\s+)?temp\b", re.IGNORECASE)  # in memory
-CHANGES = re.compile(r"\s*(insert|update|delete|create|drop|alter|truncate|copy|attach|checkpoint|commit|merge)\b", re.IGNORECASE)
+CHANGES = re.compile(
+    r"\s*(insert|update|delete|create|drop|alter|truncate|copy|attach|checkpoint|commit|merge)\b",
+    re.IGNORECASE,
+)
 BEGINS, ENDS = re.compile(r"\s*begin\b", re.IGNORECASE), re.compile(r"\s*(commit|rollback)\b", re.IGNORECASE)
 FILE_CALLS = ("replace", "symlink", "link", "unlink", "rmdir", "mkdir", "chmod")
 
 
 @dataclass
 class Boundaries:
-    """Each boundary of a run as it is reached: noted in ``notes``, and the end of the run when it is number ``die_at``."""
+    """Each boundary of a run as it is reached: noted in ``notes``, and the end of the run when it is number
+    ``die_at``.
+    """
 
     notes: Path
     die_at: int | None
-    inside: set[int] = field(default_factory=set)  # connections with a transaction open: what they change is not on the disk yet
+    inside: set[int] = field(
+        default_factory=set
+    )  # connections with a transaction open: what they change is not on the disk yet
     reached: int = 0
 
     def reach(self, what: str) -> None:
@@ -49,7 +58,9 @@ class Boundaries:
         self.reached += 1
 
     def statement(self, connection: Any, sql: Any) -> None:
-        text = sql if isinstance(sql, str) else "commit"  # a prepared statement: taken for one that changes something
+        text = (
+            sql if isinstance(sql, str) else "commit"
+        )  # a prepared statement: taken for one that changes something
         if BEGINS.match(text):
             self.inside.add(id(connection))
         elif ENDS.match(text):
@@ -71,14 +82,18 @@ def _where() -> str:
 
 
 def watch(boundaries: Boundaries) -> None:
-    """Put a watch on what changes the disk: statements outside a transaction, its end, and calls that name files."""
+    """Put a watch on what changes the disk: statements outside a transaction, its end, and calls that name
+    files.
+    """
     import duckdb
 
     kind: Any = duckdb.DuckDBPyConnection
     for name in ("execute", "executemany", "sql", "query"):
         setattr(kind, name, _before(getattr(kind, name), lambda c, sql="", *_: boundaries.statement(c, sql)))
     for name in ("begin", "commit", "rollback"):
-        setattr(kind, name, _before(getattr(kind, name), lambda c, *_, word=name: boundaries.statement(c, word)))
+        setattr(
+            kind, name, _before(getattr(kind, name), lambda c, *_, word=name: boundaries.statement(c, word))
+        )
     for name in FILE_CALLS:
         setattr(os, name, _before(getattr(os, name), lambda *_, word=name: boundaries.reach(word)))
 
@@ -92,7 +107,9 @@ def _before(call: Callable[..., Any], watching: Callable[..., None]) -> Callable
 
 
 def run(folder: Path, boundaries: Boundaries, goes_on: bool) -> None:
-    """What `myositis run` does, from landing to the report; with ``goes_on`` from the candidate, which is made, to the report."""
+    """What `myositis run` does, from landing to the report; with ``goes_on`` from the candidate, which is
+    made, to the report.
+    """
     from orchestration.raw.ingestion import ingest
     from orchestration.raw.outstanding import outstanding
     from orchestration.registry.folder import load_registry
@@ -155,7 +172,9 @@ def prepare() -> None:
     invoke: Any = dbt._invoke
 
     def without_tests(arguments: list[str], *rest: Any) -> Any:
-        return invoke([*arguments, "--exclude-resource-type", "test"] if arguments[0] == "build" else arguments, *rest)
+        return invoke(
+            [*arguments, "--exclude-resource-type", "test"] if arguments[0] == "build" else arguments, *rest
+        )
 
     dbt.__dict__["_invoke"] = without_tests
     checks.__dict__["run_suite"] = lambda *_, **__: []

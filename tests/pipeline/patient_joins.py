@@ -1,7 +1,8 @@
 """Which places of a query match patients without naming their hospital or sender.
 
-A patient is `(hospital_id, patient_key)`, or `(sender_id, patient_key)`: the same key at another hospital is somebody
-else. Belongs here: finding the places in SQL, however a join is spelled. Does not belong here: which queries are looked at.
+A patient is `(hospital_id, patient_key)`, or `(sender_id, patient_key)`: the same key at another hospital is
+somebody else. Belongs here: finding the places in SQL, however a join is spelled. Does not belong here: which
+queries are looked at.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ PATIENT, HOUSE = "patient_key", {"hospital_id", "sender_id"}
 
 
 def unguarded(sql: str) -> list[str]:
-    """The joins, comparisons, groups and windows of ``sql`` that name `patient_key` and neither hospital nor sender."""
+    """The joins, comparisons, groups and windows of ``sql`` that name `patient_key` and neither hospital nor
+    sender.
+    """
     tree = parse_one(sql, dialect="duckdb")
-    return [node.sql(dialect="duckdb") for node, names in _places(tree) if PATIENT in names and not names & HOUSE]
+    return [
+        node.sql(dialect="duckdb") for node, names in _places(tree) if PATIENT in names and not names & HOUSE
+    ]
 
 
 def _places(tree: exp.Expression) -> Iterator[tuple[exp.Expression, set[str]]]:
@@ -32,7 +37,10 @@ def _places(tree: exp.Expression) -> Iterator[tuple[exp.Expression, set[str]]]:
         if found.args.get("query") is not None:
             yield found, {c.name for c in found.this.find_all(exp.Column)}
     for window in tree.find_all(exp.Window):
-        yield window, {c.name for part in window.args.get("partition_by") or () for c in part.find_all(exp.Column)}
+        yield (
+            window,
+            {c.name for part in window.args.get("partition_by") or () for c in part.find_all(exp.Column)},
+        )
     for distinct in tree.find_all(exp.Distinct):
         if distinct.args.get("on") is not None:
             yield distinct, {c.name for c in distinct.args["on"].find_all(exp.Column)}
@@ -41,7 +49,9 @@ def _places(tree: exp.Expression) -> Iterator[tuple[exp.Expression, set[str]]]:
 
 
 def _compared(condition: exp.Expression) -> set[str]:
-    """Names of the columns that stand on both sides of an equality of this condition, not of one inside a subquery."""
+    """Names of the columns that stand on both sides of an equality of this condition, not of one inside a
+    subquery.
+    """
     names = set()
     for equal in condition.find_all(exp.EQ, exp.NullSafeEQ):
         left, right = _columns(equal.left), _columns(equal.right)

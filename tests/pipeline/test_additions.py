@@ -61,14 +61,19 @@ exports:
     assert ingest(registry, "north", "first").is_accepted
     assert [r.unique_id for r in build(registry)[0] if not r.passed] == []
     assert query(
-        registry, "select concept_id, value_canonical, unit_canonical, conversion_rule from marts.fct_observation order by 1, 2"
+        registry,
+        "select concept_id, value_canonical, unit_canonical, conversion_rule from marts.fct_observation order by 1, 2",
     ) == [
         ("ck", 100.0, "U/L", "identity"),
         ("siglec_1", 512.0, "pg/mL", "siglec_1_ng_per_l_to_pg_per_ml"),
         ("siglec_1", 600.0, "pg/mL", "identity"),
     ]
-    assert query(registry, "select rule, value_text from quality.rejected_row") == [("concept_unknown", "Sig-2")]
-    assert query(registry, "select concept_name from marts.dim_concept where concept_id = 'siglec_1'") == [("Siglec-1",)]
+    assert query(registry, "select rule, value_text from quality.rejected_row") == [
+        ("concept_unknown", "Sig-2")
+    ]
+    assert query(registry, "select concept_name from marts.dim_concept where concept_id = 'siglec_1'") == [
+        ("Siglec-1",)
+    ]
 
 
 def test_an_added_name_may_stand_in_a_mapping(tmp_path: Path) -> None:
@@ -89,13 +94,16 @@ exports:
 
 
 def test_faults_of_additions_name_file_line_and_remedy(tmp_path: Path) -> None:
-    folder = written(tmp_path, {
-        "concepts": "concept_id,concept_name,physical_low\nck,Mine,0\nsiglec_1,Siglec-1,low\nsiglec_1,Siglec-1,0\n",
-        "concept_synonyms": "concept_id,synonym\nsiglec_2,Sig-2\nck,Creatine Kinase\n",
-        "concept_sinonyms": "concept_id,synonym\nck,x\n",
-        "unit_spellings": "unit_source,unit\nfoo,U/L\n",
-        "antibodies": "antibody_id,antibody_name,antibody_group,msa_label,family_id\nly,Anti-Ly,msa,LY,arz\n",
-    })
+    folder = written(
+        tmp_path,
+        {
+            "concepts": "concept_id,concept_name,physical_low\nck,Mine,0\nsiglec_1,Siglec-1,low\nsiglec_1,Siglec-1,0\n",
+            "concept_synonyms": "concept_id,synonym\nsiglec_2,Sig-2\nck,Creatine Kinase\n",
+            "concept_sinonyms": "concept_id,synonym\nck,x\n",
+            "unit_spellings": "unit_source,unit\nfoo,U/L\n",
+            "antibodies": "antibody_id,antibody_name,antibody_group,msa_label,family_id\nly,Anti-Ly,msa,LY,arz\n",
+        },
+    )
     assert read_additions(folder)[1] == [
         "concepts/concept_sinonyms.csv: no table of the catalogue that a registry adds to. Its tables: concepts, concept_synonyms,"
         " concept_ranges, unit_spellings, unit_conversions, antibodies, antibody_synonyms, event_types, event_synonyms, treatments,"

@@ -53,13 +53,23 @@ def test_a_delivery_is_launched_once_it_is_complete(north: Registry) -> None:
     assert launched(north) == {"sensor": [first], "nightly": [first], "partitions": ["first"]}
     (north.landing / "north" / "second" / "_SUCCESS").touch()
     second = ("ingest_north", "second")
-    assert launched(north) == {"sensor": [first, second], "nightly": [first, second], "partitions": ["first", "second"]}
+    assert launched(north) == {
+        "sensor": [first, second],
+        "nightly": [first, second],
+        "partitions": ["first", "second"],
+    }
 
 
 def test_a_delivery_is_taken_by_the_assets_and_checks_that_the_ui_shows(north: Registry) -> None:
     point_at(north)
-    jobs = [definitions.resolve_job_def("ingest_north") for definitions in (build_definitions(north), ingestion_definitions(north))]
-    whole, alone = ({*job.asset_layer.executable_asset_keys, *job.asset_layer.asset_graph.asset_check_keys} for job in jobs)
+    jobs = [
+        definitions.resolve_job_def("ingest_north")
+        for definitions in (build_definitions(north), ingestion_definitions(north))
+    ]
+    whole, alone = (
+        {*job.asset_layer.executable_asset_keys, *job.asset_layer.asset_graph.asset_check_keys}
+        for job in jobs
+    )
     assert alone == whole
     assert len(alone) == 4
 
@@ -81,6 +91,8 @@ def test_the_night_makes_a_release_that_a_cut_short_build_left_outstanding(north
         assert isinstance(night(dg.build_schedule_context(instance=instance)), dg.RunRequest)
 
 
-def test_a_link_to_nothing_or_a_file_that_vanishes_means_that_a_delivery_is_still_arriving(north: Registry) -> None:
+def test_a_link_to_nothing_or_a_file_that_vanishes_means_that_a_delivery_is_still_arriving(
+    north: Registry,
+) -> None:
     (north.landing / "north" / "second" / "labs.csv").symlink_to(north.folder / "nowhere")
     assert not is_complete(north, "north", "second", now=time.time() + 7200)

@@ -1,4 +1,6 @@
-"""What cannot be understood in a row is rejected with its place, what was found, what was expected and what to do."""
+"""What cannot be understood in a row is rejected with its place, what was found, what was expected and what
+to do.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,10 @@ def north(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 def test_each_defect_has_its_rule_place_and_finding(north: Registry) -> None:
-    found = query(north, "select source_file, source_row, rule, column_name, value_text from quality.rejected_row order by all")
+    found = query(
+        north,
+        "select source_file, source_row, rule, column_name, value_text from quality.rejected_row order by all",
+    )
     assert found == [
         ("antibodies.csv", 3, "antibody_unknown", "antibody", "anti-unobtainium"),
         ("antibodies.csv", 4, "assay_unknown", "assay", "crystal ball"),
@@ -94,7 +99,13 @@ def test_each_defect_has_its_rule_place_and_finding(north: Registry) -> None:
         ("labs.csv", 12, "date_missing", "date", None),
         ("labs.csv", 13, "patient_unknown", "id", None),
         ("labs.csv", 14, "patient_id_missing", "id", None),
-        ("labs.csv", 16, "concept_ambiguous", "test", "MMT8"),  # of one side or of both: /80 or /150 would tell
+        (
+            "labs.csv",
+            16,
+            "concept_ambiguous",
+            "test",
+            "MMT8",
+        ),  # of one side or of both: /80 or /150 would tell
         ("patients.csv", 2, "date_unreadable", "born", "2012-02-30"),
         ("patients.csv", 3, "sex_unknown_word", "sex", "X!"),
         ("patients.csv", 4, "patient_id_missing", "id", None),
@@ -104,28 +115,51 @@ def test_each_defect_has_its_rule_place_and_finding(north: Registry) -> None:
 
 
 def test_a_reason_says_what_was_found_expected_and_what_to_do(north: Registry) -> None:
-    assert query(north, "select sender_id, delivery_id, reason from quality.rejected_row where rule = 'unit_unknown'") == [(
-        "north", "first",
-        'found "bushels"; expected a spelling of a unit that the catalogue or the mapping knows; add the spelling under codes.units',
-    )]
+    assert query(
+        north, "select sender_id, delivery_id, reason from quality.rejected_row where rule = 'unit_unknown'"
+    ) == [
+        (
+            "north",
+            "first",
+            'found "bushels"; expected a spelling of a unit that the catalogue or the mapping knows; add the spelling under codes.units',
+        )
+    ]
     assert query(north, "select count(*) from quality.rejected_row where reason is null") == [(0,)]
 
 
 def test_a_faulty_cell_does_not_cost_the_patient(north: Registry) -> None:
-    assert query(north, "select sex, birth_year from marts.dim_patient order by birth_year nulls first") == [("female", None), (None, 2010)]
+    assert query(north, "select sex, birth_year from marts.dim_patient order by birth_year nulls first") == [
+        ("female", None),
+        (None, 2010),
+    ]
 
 
 def test_what_was_understood_is_in_marts_and_the_account_balances(north: Registry) -> None:
-    assert query(north, "select concept_id, comparator, value_canonical, upper_limit from marts.fct_observation order by 1") == [
-        ("ana_titre", None, 320.0, None), ("ast", "<", None, 5.0), ("ck", None, 100.0, None), ("cmas", None, 45.0, None),
+    assert query(
+        north,
+        "select concept_id, comparator, value_canonical, upper_limit from marts.fct_observation order by 1",
+    ) == [
+        ("ana_titre", None, 320.0, None),
+        ("ast", "<", None, 5.0),
+        ("ck", None, 100.0, None),
+        ("cmas", None, 45.0, None),
         ("ldh", None, 100.0, None),
     ]
-    assert query(north, "select entity, records, records_accepted, records_rejected from quality.source_table order by 1") == [
-        ("antibodies", 4, 1, 3), ("events", 3, 1, 2), ("observations", 17, 5, 12), ("patients", 3, 2, 1), ("visits", 4, 2, 2),
+    assert query(
+        north,
+        "select entity, records, records_accepted, records_rejected from quality.source_table order by 1",
+    ) == [
+        ("antibodies", 4, 1, 3),
+        ("events", 3, 1, 2),
+        ("observations", 17, 5, 12),
+        ("patients", 3, 2, 1),
+        ("visits", 4, 2, 2),
     ]
 
 
 def test_an_unreadable_antibody_test_leaves_no_false_negative(north: Registry) -> None:
-    assert query(north, "select distinct msa, decided_by from marts.dim_antibody_status where msa is not null") == [
+    assert query(
+        north, "select distinct msa, decided_by from marts.dim_antibody_status where msa is not null"
+    ) == [
         ("NXP2", "positive in one test"),
     ]

@@ -1,4 +1,6 @@
-"""Every broken file of `understood.yml`, delivered together by one hospital: its outcome is exactly the one stated there."""
+"""Every broken file of `understood.yml`, delivered together by one hospital: its outcome is exactly the one
+stated there.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,23 @@ from orchestration.warehouse.build import build
 from tests.registries import query
 from tests.unit.test_loading import REGISTRY
 
-CORPUS = yaml.safe_load((Path(__file__).parents[1] / "broken_exports" / "understood.yml").read_text(encoding="utf-8"))
+CORPUS = yaml.safe_load(
+    (Path(__file__).parents[1] / "broken_exports" / "understood.yml").read_text(encoding="utf-8")
+)
 CASES = CORPUS["cases"]
-BLANKS = {"\\u00a0": "\u00a0", "\\u3000": "\u3000"}  # no editor shows these blanks, so that the file writes them out
-USUAL = {"observations": {"patient_id": "id", "observed_on": "date", "concept": "test", "value": "result", "unit": "unit"}}
+BLANKS = {
+    "\\u00a0": "\u00a0",
+    "\\u3000": "\u3000",
+}  # no editor shows these blanks, so that the file writes them out
+USUAL = {
+    "observations": {
+        "patient_id": "id",
+        "observed_on": "date",
+        "concept": "test",
+        "value": "result",
+        "unit": "unit",
+    }
+}
 ENTITIES = ("visits", "observations", "antibodies", "events")
 PATIENTS = "id,sex,admitted\n1,F,2021-01-01\n2,M,2021-01-01\n3,F,2021-01-01\n"
 
@@ -44,7 +59,9 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     folder = tmp_path_factory.mktemp("broken") / "registry"
     delivery = folder / "landing" / "north" / "first"
     delivery.mkdir(parents=True)
-    exports = [{"file": "patients.csv", "patients": {"patient_id": "id", "sex": "sex", "origin_date": "admitted"}}]
+    exports = [
+        {"file": "patients.csv", "patients": {"patient_id": "id", "sex": "sex", "origin_date": "admitted"}}
+    ]
     (delivery / "patients.csv").write_text(PATIENTS)
     for case in CASES:
         text = case["text"]
@@ -56,7 +73,9 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     (folder / "hospitals").mkdir()
     (folder / "registry.yml").write_text(REGISTRY)
     mapping = {**CORPUS["sender"], "exports": exports}
-    (folder / "hospitals" / "north.yml").write_text(yaml.safe_dump(mapping, allow_unicode=True, sort_keys=False))
+    (folder / "hospitals" / "north.yml").write_text(
+        yaml.safe_dump(mapping, allow_unicode=True, sort_keys=False)
+    )
     registry = load_registry(folder)
     point_at(registry)
     assert ingest(registry, "north", "first").is_accepted
@@ -70,7 +89,9 @@ def outcome(broken: Registry) -> dict[str, dict[str, list]]:
     """By file: accepted rows, rejected, noted and superseded ones."""
     found: dict[str, dict[str, list]] = {case["file"]: {} for case in CASES}
     with duckdb.connect(str(broken.warehouse), read_only=True) as connection:
-        accepted = connection.execute(f"select * from ({ACCEPTED}) order by source_file, source_row, concept").df()
+        accepted = connection.execute(
+            f"select * from ({ACCEPTED}) order by source_file, source_row, concept"
+        ).df()
         told = connection.execute(
             "select source_file, source_row, rule, value_text, is_row or rule not like '%by_order' from quality.rejected_row order by all"
         ).fetchall()
@@ -79,7 +100,9 @@ def outcome(broken: Registry) -> dict[str, dict[str, list]]:
         ).fetchall()
     for row in accepted.to_dict("records"):
         values = {k: v for k, v in row.items() if v is not None and v == v}
-        found[values.pop("source_file")].setdefault("accepted", []).append({"row": values.pop("source_row"), **values})
+        found[values.pop("source_file")].setdefault("accepted", []).append(
+            {"row": values.pop("source_row"), **values}
+        )
     for file, row, rule, text, is_rejected in told:
         found[file].setdefault("rejected" if is_rejected else "noted", []).append([row, rule, text])
     for file, row, rule in again:

@@ -1,7 +1,8 @@
-"""CONTRIBUTING.md names every file to touch: an invented test, concept, table and format work once these files are edited.
+"""CONTRIBUTING.md names every file to touch: an invented test, concept, table and format work once these
+files are edited.
 
-Each test copies the project, edits exactly the files that the numbered steps name, and runs the copy in a process of its
-own, which also runs the laws that hold for all of their kind.
+Each test copies the project, edits exactly the files that the numbered steps name, and runs the copy in a
+process of its own, which also runs the laws that hold for all of their kind.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ COPIED = (
     "tests/unit", "yaml_files",
 )  # fmt: skip
 
-Edit = tuple[str, str] | str  # a text and what takes its place (its end for an empty one); or a whole new file
+Edit = (
+    tuple[str, str] | str
+)  # a text and what takes its place (its end for an empty one); or a whole new file
 
 
 def files_of(heading: str) -> list[str]:
@@ -71,7 +74,13 @@ def run(project: Path, *arguments: str) -> str:
     """What Python prints in the copy, whose own modules it imports."""
     environment = {**os.environ, "PYTHONPATH": str(project)}
     found = subprocess.run(
-        [sys.executable, *arguments], cwd=project, env=environment, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, *arguments],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert found.returncode == 0, found.stdout[-4000:] + found.stderr[-4000:]
     return found.stdout
@@ -119,14 +128,14 @@ mood_answer <- function(a, b) {
   list(statistic = found$statistic, df = found$parameter, p_value = found$p.value, effect = mean(a > middle) - mean(b > middle))
 }
 """
-MEDIAN_DECLARED = '''TESTS = (
+MEDIAN_DECLARED = """TESTS = (
     StatisticalTest(
         "mood_median", MEASUREMENT, TWO, "groups.two_groups:mood_median", "Mood's median", "Mood",
         "who lies above the common median",
         effect="share_above_difference",
         in_r=InR("mood_answer(a, b)", ("statistic", "df", "p_value", "effect")),
     ),
-'''
+"""
 MEDIAN_USED = """
 from analytics import mood_median
 from analytics.printed.method_words import methods
@@ -157,13 +166,17 @@ def test_a_statistical_test_is_added_by_the_files_that_the_guide_names(tmp_path:
             "analytics/groups/two_groups.py": [("", MEDIAN_TEST)],
             "analytics/replay_r/tables.R": [("", MEDIAN_IN_R)],
             "analytics/declared_tests.py": [("TESTS = (\n", MEDIAN_DECLARED)],
-            "registry/studies/README.md": [("`kolmogorov_smirnov` |", "`kolmogorov_smirnov`, `mood_median` |")],
+            "registry/studies/README.md": [
+                ("`kolmogorov_smirnov` |", "`kolmogorov_smirnov`, `mood_median` |")
+            ],
         },
     )
     answer, in_script, compared, words = run(project, "-c", MEDIAN_USED).splitlines()
     assert answer == "mood_median 8.0 1.0 ok"  # the four young have 30 to 50, the four old 18 to 25
     assert in_script == "True"
-    assert compared == str(sorted(["df", "effect", "n", "n_a", "n_b", "n_missing", "p_adjusted", "p_value", "statistic"]))
+    assert compared == str(
+        sorted(["df", "effect", "n", "n_a", "n_b", "n_missing", "p_adjusted", "p_value", "statistic"])
+    )
     assert words == "Mood | Mood's median test"
     laws(project, "tests/unit/test_declared_tests.py", "tests/unit/test_analytics_names.py")
 
@@ -213,7 +226,10 @@ def test_a_concept_is_added_by_the_files_that_the_guide_names(tmp_path: Path) ->
         "Add a concept",
         {
             "dbt_project/seeds/concepts.csv": [
-                ("", "moonstone_index,Moonstone index,muscle_enzyme,numeric,,U/L,false,0,100000,1,5000,higher_is_worse,,project_limits\n")
+                (
+                    "",
+                    "moonstone_index,Moonstone index,muscle_enzyme,numeric,,U/L,false,0,100000,1,5000,higher_is_worse,,project_limits\n",
+                )
             ],
             "dbt_project/seeds/concept_synonyms.csv": [
                 ("", "moonstone_index,Moonstone index,en,the id; the name\nmoonstone_index,月光石指数,zh,\n")
@@ -309,7 +325,10 @@ def test_a_table_of_results_is_added_by_the_files_that_the_guide_names(tmp_path:
 def test_a_table_that_nobody_declared_is_told_by_name(tmp_path: Path) -> None:
     project = copy_of_the_project(tmp_path / "project")
     _apply(project / "analytics/study/results.py", ("STEPS = (\n", STEP))
-    with pytest.raises(AssertionError, match=r"study small made people_by_sex, which analytics/study/result_tables\.py does not"):
+    with pytest.raises(
+        AssertionError,
+        match=r"study small made people_by_sex, which analytics/study/result_tables\.py does not",
+    ):
         run(project, "-c", TABLE_USED, str(tmp_path / "releases"))
 
 
@@ -378,7 +397,9 @@ def test_a_reader_of_a_format_is_added_by_the_files_that_the_guide_names(tmp_pat
         {
             "orchestration/exports/card.py": [READER],
             "orchestration/exports/formats.py": [("FORMATS = (\n", DECLARED)],
-            "orchestration/exports/README.md": [("| Parquet |", "| Cards (`card`) | the standard library | a row per card |\n| Parquet |")],
+            "orchestration/exports/README.md": [
+                ("| Parquet |", "| Cards (`card`) | the standard library | a row per card |\n| Parquet |")
+            ],
             "docs/mapping.md": [("| `format` | `csv`", "| `format` | `card` `csv`")],
         },
         format="card",

@@ -1,4 +1,6 @@
-"""Corrections as records: applied between raw and staging, shown in the marts, and refused once they no longer hold."""
+"""Corrections as records: applied between raw and staging, shown in the marts, and refused once they no
+longer hold.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ FILES = {
     "patients": "id,name,sex,admitted\n1,Anna Example,F,2024-01-01\n2,Bert Example,M,2024-01-01\n",
     "visits": "id,date,CK,CMAS,remark\n1,2024-01-02,100,40,\n2,2024-01-02,200,41,\n2,2042-01-03,300,42,\n",
     "labs_1": "id,date,test,result,unit\n1,2024-01-02,AST,1O,U/L\n1,2024-01-02,ALT,20,bushels\n2,2024-01-02,ALT,30,bushels\n"
-              "2,2024-01-02,LDH,9,U/L\n",
+    "2,2024-01-02,LDH,9,U/L\n",
     "antibodies": "id,date,antibody,assay,result\n1,2024-01-02,NXP2,line blot,plus\n",
 }
 CORRECTIONS = """\
@@ -121,7 +123,9 @@ def corrected(registry: Registry, text: str = CORRECTIONS) -> Registry:
     return opened(registry.folder)
 
 
-def test_a_mart_shows_the_text_sent_the_number_read_and_the_record_between_them(corrected_north: Registry) -> None:
+def test_a_mart_shows_the_text_sent_the_number_read_and_the_record_between_them(
+    corrected_north: Registry,
+) -> None:
     north = corrected_north
     assert query(north, MARTS) == [
         ("alt", "2024-01-02", "20", 20.0, 20.0, "bushels", "north/bushels"),
@@ -133,20 +137,36 @@ def test_a_mart_shows_the_text_sent_the_number_read_and_the_record_between_them(
         ("cmas", "2024-01-02", "40", 40.0, 40.0, None, None),
         ("cmas", "2024-01-03", "42", 42.0, 42.0, None, "north/year"),
     ]
-    assert query(north, "select result_text, grade, result, correction_id from marts.fct_antibody_result") == [
+    assert query(
+        north, "select result_text, grade, result, correction_id from marts.fct_antibody_result"
+    ) == [
         ("plus", 1, "positive", "north/plus"),
     ]
-    assert query(north, "select visit_date::varchar, correction_id from marts.fct_visit where correction_id is not null") == [
+    assert query(
+        north,
+        "select visit_date::varchar, correction_id from marts.fct_visit where correction_id is not null",
+    ) == [
         ("2024-01-03", "north/year"),
     ]
-    assert query(north, "select value_text, unit_source from raw.observations where source_file = 'labs_#1.csv' order by source_row") == [
-        ("1O", "U/L"), ("20", "bushels"), ("30", "bushels"), ("9", "U/L"),
+    assert query(
+        north,
+        "select value_text, unit_source from raw.observations where source_file = 'labs_#1.csv' order by source_row",
+    ) == [
+        ("1O", "U/L"),
+        ("20", "bushels"),
+        ("30", "bushels"),
+        ("9", "U/L"),
     ]
 
 
-def test_what_each_record_does_is_in_quality_and_every_row_is_accounted_for(corrected_north: Registry) -> None:
+def test_what_each_record_does_is_in_quality_and_every_row_is_accounted_for(
+    corrected_north: Registry,
+) -> None:
     north = corrected_north
-    assert query(north, "select correction_id, action, status, rows_matched, rows_as_expected, cells_changed from quality.correction order by 1") == [
+    assert query(
+        north,
+        "select correction_id, action, status, rows_matched, rows_as_expected, cells_changed from quality.correction order by 1",
+    ) == [
         ("north/bushels", "set", "applied", 2, 2, 2),
         ("north/cmas_wrong", "reject", "applied", 1, 1, 1),
         ("north/letter_o", "set", "applied", 1, 1, 1),
@@ -154,25 +174,36 @@ def test_what_each_record_does_is_in_quality_and_every_row_is_accounted_for(corr
         ("north/plus", "set", "applied", 1, 1, 1),
         ("north/year", "set", "applied", 1, 1, 3),
     ]
-    assert query(north, "select source_file, source_row, source_column, field, value_sent, value_text from quality.corrected_cell"
-                        " where correction_id = 'north/year' order by entity, source_column") == [
+    assert query(
+        north,
+        "select source_file, source_row, source_column, field, value_sent, value_text from quality.corrected_cell"
+        " where correction_id = 'north/year' order by entity, source_column",
+    ) == [
         ("visits.csv", 4, "CK", "observed_on", "2042-01-03", "2024-01-03"),
         ("visits.csv", 4, "CMAS", "observed_on", "2042-01-03", "2024-01-03"),
         ("visits.csv", 4, None, "visit_date", "2042-01-03", "2024-01-03"),
     ]
-    assert query(north, "select source_row, rule, value_text, counts_against_threshold from quality.rejected_row order by all") == [
-        (3, "rejected_by_correction", "north/cmas_wrong", False), (5, "dropped_by_correction", "north/not_this_patient", False),
+    assert query(
+        north,
+        "select source_row, rule, value_text, counts_against_threshold from quality.rejected_row order by all",
+    ) == [
+        (3, "rejected_by_correction", "north/cmas_wrong", False),
+        (5, "dropped_by_correction", "north/not_this_patient", False),
     ]
-    assert query(north, "select bool_and(rows_in = rows_accepted + rows_rejected) from quality.delivery") == [(True,)]
+    assert query(north, "select bool_and(rows_in = rows_accepted + rows_rejected) from quality.delivery") == [
+        (True,)
+    ]
 
 
 def test_a_record_that_no_longer_holds_stops_the_build_with_file_and_line(corrected_north: Registry) -> None:
     north = corrected_north
     before = warehouse_digest(north, ("staging", "intermediate", "marts"))
     stale = (
-        CORRECTIONS.replace("cells: {test: LDH}", "cells: {test: GGT}").replace('expect: {CMAS: "41"}', 'expect: {CMAS: "14"}')
-        + "  - id: other_unit\n    match: {file: labs_1.csv, cells: {result: \"20\"}}\n    expect: {unit: bushels}\n"
-          "    value: {unit: ukat/L}\n    reason: doubt\n    status: applied\n"
+        CORRECTIONS.replace("cells: {test: LDH}", "cells: {test: GGT}").replace(
+            'expect: {CMAS: "41"}', 'expect: {CMAS: "14"}'
+        )
+        + '  - id: other_unit\n    match: {file: labs_1.csv, cells: {result: "20"}}\n    expect: {unit: bushels}\n'
+        "    value: {unit: ukat/L}\n    reason: doubt\n    status: applied\n"
     )
     registry = corrected(north, stale)
     expected = [
@@ -190,31 +221,43 @@ def test_a_record_that_no_longer_holds_stops_the_build_with_file_and_line(correc
     assert warehouse_digest(north, ("staging", "intermediate", "marts")) == before
 
 
-def test_a_withdrawn_correction_leaves_what_was_there_before_it(corrected_north: Registry, uncorrected: dict[str, str]) -> None:
+def test_a_withdrawn_correction_leaves_what_was_there_before_it(
+    corrected_north: Registry, uncorrected: dict[str, str]
+) -> None:
     made(corrected(corrected_north, CORRECTIONS.replace("status: applied", "status: withdrawn")))
     assert warehouse_digest(corrected_north, ("staging", "marts")) == uncorrected
 
 
-def test_an_error_that_a_later_delivery_mends_is_told_then_kept_for_the_earlier_one_and_told_when_it_returns(corrected_north: Registry) -> None:
+def test_an_error_that_a_later_delivery_mends_is_told_then_kept_for_the_earlier_one_and_told_when_it_returns(
+    corrected_north: Registry,
+) -> None:
     north = corrected(corrected_north)
     labs = FILES["labs_1"].replace("bushels", "U/L")
     for name, text in (FILES | {"labs_1": labs}).items():
         _deliver(north, "second", name, text)
     assert ingest(north, "north", "second").is_accepted
-    with pytest.raises(CorrectionsRefused, match=r'bushels: "unit" of delivery second no longer holds') as refused:
+    with pytest.raises(
+        CorrectionsRefused, match=r'bushels: "unit" of delivery second no longer holds'
+    ) as refused:
         build(north)
     assert len(refused.value.reasons) == 1
     closed = CORRECTIONS.replace("there\n    status: applied", "there\n    status: mended")
     north = corrected(north, closed)
     made(north)
-    assert query(north, "select distinct delivery_id, unit_source, correction_id from marts.fct_observation where concept_id = 'alt'") == [
+    assert query(
+        north,
+        "select distinct delivery_id, unit_source, correction_id from marts.fct_observation where concept_id = 'alt'",
+    ) == [
         ("second", "U/L", None),
     ]
     _deliver(north, "third", "labs_1", FILES["labs_1"])
     for name in ("patients", "visits"):
         _deliver(north, "third", name, FILES[name])
     assert ingest(north, "north", "third").is_accepted
-    with pytest.raises(CorrectionsRefused, match=r"bushels: the error is back in delivery third; tell the hospital, and write status: applied"):
+    with pytest.raises(
+        CorrectionsRefused,
+        match=r"bushels: the error is back in delivery third; tell the hospital, and write status: applied",
+    ):
         build(north)
 
 
@@ -226,7 +269,11 @@ def _deliver(registry: Registry, delivery: str, name: str, text: str) -> None:
 
 def test_every_field_of_raw_can_be_corrected_but_pseudonyms() -> None:
     named: list[list[str]] = []
-    macros = jinja2.Environment().from_string((DBT_PROJECT / "macros" / "corrections.sql").read_text()).make_module({"return": named.append})
+    macros = (
+        jinja2.Environment()
+        .from_string((DBT_PROJECT / "macros" / "corrections.sql").read_text())
+        .make_module({"return": named.append})
+    )
     for entity in RAW_FIELDS:
         macros.correctable_fields(entity)
     not_correctable = ("patient_key", "visit_key", "source_column")

@@ -1,4 +1,6 @@
-"""What a delivery changes of what is known, counted by natural key; a surprising change is refused until it is taken on purpose."""
+"""What a delivery changes of what is known, counted by natural key; a surprising change is refused until it
+is taken on purpose.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def reasons_to_refuse(verdict: Verdict) -> tuple[str, ...]:
 
 @pytest.fixture
 def north(tmp_path: Path) -> Registry:
-    registry = make_registry(tmp_path, MAPPING, patients=PATIENTS, visits="", labs=labs(GLUCOSE, "2,2024-01-01,CK,9,U/L"))
+    registry = make_registry(
+        tmp_path, MAPPING, patients=PATIENTS, visits="", labs=labs(GLUCOSE, "2,2024-01-01,CK,9,U/L")
+    )
     assert ingest(registry, "north", "first").is_accepted
     return registry
 
@@ -62,7 +66,15 @@ CHANGES = (
 
 
 def test_added_changed_and_filled_rows_are_counted_by_test_and_column(north: Registry) -> None:
-    assert sent(north, "second", labs(GLUCOSE | {"2024-01-01": "101", "2024-02-01": "90"}, "2,2024-01-01,CK,9,U/L", "2,2024-01-01,CK,9,U/L")).is_accepted
+    assert sent(
+        north,
+        "second",
+        labs(
+            GLUCOSE | {"2024-01-01": "101", "2024-02-01": "90"},
+            "2,2024-01-01,CK,9,U/L",
+            "2,2024-01-01,CK,9,U/L",
+        ),
+    ).is_accepted
     assert query(north, CHANGES) == [
         ("earlier deliveries", "observations", "CK", None, 1, 0, 0, 0, 0),
         ("earlier deliveries", "observations", "glucose", "value_text", 20, None, None, 1, 0),
@@ -80,7 +92,10 @@ def test_many_values_silently_different_under_the_same_ids_refuse_the_delivery(n
         "Ask the hospital why. When the change is right, take it on purpose: in corrections/north.yml write, under accepted_changes,"
         f' {{delivery: "second", content: "{content[:12]}", owner: …, reason: …}} and run again',
     )
-    assert query(north, "select delivery_id, state from raw.delivery order by 1") == [("first", "accepted"), ("second", "refused")]
+    assert query(north, "select delivery_id, state from raw.delivery order by 1") == [
+        ("first", "accepted"),
+        ("second", "refused"),
+    ]
     assert query(north, "select count(*) from raw.observations where delivery_id = 'second'") == [(0,)]
     assert query(north, CHANGES)[1][-2:] == (8, 0)
 
@@ -93,8 +108,11 @@ def test_a_change_is_taken_on_purpose_by_a_record_of_that_very_content(north: Re
     again = sent(accepting, "second", labs(dict.fromkeys(GLUCOSE, "102")))
     assert "20 of 20 known rows are not what the replaced files said" in "\n".join(reasons_to_refuse(again))
     assert ingest(accept(accepting, "second"), "north", "second").is_accepted  # files that replace files, too
-    assert query(north, "select distinct value_text from raw.observations semi join raw.current_load using (load_id)"
-                        " where delivery_id = 'second'") == [("102",)]
+    assert query(
+        north,
+        "select distinct value_text from raw.observations semi join raw.current_load using (load_id)"
+        " where delivery_id = 'second'",
+    ) == [("102",)]
 
 
 def test_the_same_files_read_otherwise_are_the_mappings_doing(north: Registry) -> None:
@@ -121,29 +139,41 @@ def test_a_corrected_file_that_loses_rows_is_refused_and_what_it_would_replace_s
         'north/first: observations "glucose": 8 of 20 rows that the replaced files had are gone; allowed 2 (10.0% of the known rows, or 1'
         " rows where that is more)"
     )
-    assert query(north, "select count(*) from raw.observations as o semi join raw.current_load using (load_id)") == [(21,)]
+    assert query(
+        north, "select count(*) from raw.observations as o semi join raw.current_load using (load_id)"
+    ) == [(21,)]
 
 
 def test_a_full_delivery_must_hold_what_was_known_an_incremental_one_need_not(north: Registry) -> None:
     short = labs({"2024-01-01": "100"}, "2,2024-01-01,CK,9,U/L")
     assert sent(north, "second", short).is_accepted
-    full = make_registry(north.folder, MAPPING.replace("incremental", "full"), patients=PATIENTS, visits="", labs=labs(GLUCOSE))
+    full = make_registry(
+        north.folder, MAPPING.replace("incremental", "full"), patients=PATIENTS, visits="", labs=labs(GLUCOSE)
+    )
     assert ingest(full, "north", "first").is_accepted
     refused = ingest(full, "north", "second")
-    assert 'observations "glucose": 19 of 20 rows that earlier deliveries had are gone' in "\n".join(reasons_to_refuse(refused))
+    assert 'observations "glucose": 19 of 20 rows that earlier deliveries had are gone' in "\n".join(
+        reasons_to_refuse(refused)
+    )
 
 
 @pytest.mark.parametrize("as_an_older_version_left_it", [False, True])
-def test_of_earlier_deliveries_those_are_read_that_mention_a_patient_of_this_one(north: Registry, as_an_older_version_left_it: bool) -> None:
+def test_of_earlier_deliveries_those_are_read_that_mention_a_patient_of_this_one(
+    north: Registry, as_an_older_version_left_it: bool
+) -> None:
     of_three = "id,date,test,result,unit\n3,2024-01-01,CK,5,U/L\n"
     assert sent(north, "second", of_three, patients="id,sex\n3,F\n").is_accepted
-    assert sent(north, "third", labs({"2024-01-01": "99"}) + ",2024-01-01,CK,7,U/L\n", patients="id,sex\n1,F\n").is_accepted
+    assert sent(
+        north, "third", labs({"2024-01-01": "99"}) + ",2024-01-01,CK,7,U/L\n", patients="id,sex\n1,F\n"
+    ).is_accepted
     if as_an_older_version_left_it:
         with warehouse(north.warehouse) as connection:
             connection.execute("delete from raw.load_subject")
     changed = of_three.replace(",5,", ",6,") + ",2024-01-01,CK,8,U/L\n1,2024-01-01,glucose,98,mg/dL\n"
     assert sent(north, "third, again", changed, patients="id,sex\n3,F\n").decision is Decision.REFUSED
-    assert query(north, CHANGES.replace("where", "where delivery_id = 'third, again' and column_name is null and")) == [
+    assert query(
+        north, CHANGES.replace("where", "where delivery_id = 'third, again' and column_name is null and")
+    ) == [
         ("earlier deliveries", "observations", "CK", None, 2, 0, 0, 2, 0),
         ("earlier deliveries", "observations", "glucose", None, 1, 0, 0, 1, 0),
     ]
@@ -160,16 +190,26 @@ def test_rows_that_name_a_visit_alone_are_compared_with_those_of_the_visit(tmp_p
 
 
 def test_an_earlier_delivery_that_comes_late_puts_a_later_one_in_question(north: Registry) -> None:
-    """The order of arrival does not matter: in the order of names the second delivery would have been refused."""
-    assert sent(north, "third", labs(dict.fromkeys((f"2023-01-{d:02}" for d in range(1, 11)), "80"))).is_accepted
-    assert sent(north, "second", labs(dict.fromkeys((f"2023-01-{d:02}" for d in range(1, 11)), "90"))).is_accepted
+    """The order of arrival does not matter: in the order of names the second delivery would have been
+    refused.
+    """
+    assert sent(
+        north, "third", labs(dict.fromkeys((f"2023-01-{d:02}" for d in range(1, 11)), "80"))
+    ).is_accepted
+    assert sent(
+        north, "second", labs(dict.fromkeys((f"2023-01-{d:02}" for d in range(1, 11)), "90"))
+    ).is_accepted
     assert query(north, "select delivery_id, state from raw.delivery order by 1") == [
-        ("first", "accepted"), ("second", "accepted"), ("third", "refused"),
+        ("first", "accepted"),
+        ("second", "accepted"),
+        ("third", "refused"),
     ]
 
 
 def test_a_word_that_no_catalogue_knows_is_not_repeated(tmp_path: Path) -> None:
-    registry = make_registry(tmp_path, MAPPING, patients=PATIENTS, visits="", labs=labs(GLUCOSE).replace("glucose", "Anna Example"))
+    registry = make_registry(
+        tmp_path, MAPPING, patients=PATIENTS, visits="", labs=labs(GLUCOSE).replace("glucose", "Anna Example")
+    )
     assert ingest(registry, "north", "first").is_accepted
     refused = sent(registry, "second", labs(dict.fromkeys(GLUCOSE, "7")).replace("glucose", "Anna Example"))
     assert "(one of concepts that the catalogue does not know): 20 of 20" in reasons_to_refuse(refused)[0]

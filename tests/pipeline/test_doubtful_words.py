@@ -1,4 +1,6 @@
-"""Words of two meanings on their way through the models: the name decides, the unit decides, the mapping decides, or the row is rejected."""
+"""Words of two meanings on their way through the models: the name decides, the unit decides, the mapping
+decides, or the row is rejected.
+"""
 
 from __future__ import annotations
 
@@ -116,7 +118,9 @@ def stated(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 def results(registry: Registry) -> dict[tuple[str, int], tuple[str, float | None, str | None]]:
-    """(name as sent, row) to concept, canonical value and code, of the laboratory's rows that were accepted."""
+    """(name as sent, row) to concept, canonical value and code, of the laboratory's rows that were
+    accepted.
+    """
     rows = query(
         registry,
         "select s.concept_source, s.source_row, o.concept_id, round(o.value_canonical, 4), o.value_code from marts.fct_observation as o"

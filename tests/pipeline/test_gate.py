@@ -1,4 +1,6 @@
-"""A release that fails its gate is not published: what is then not made, what stays, what the command says."""
+"""A release that fails its gate is not published: what is then not made, what stays, what the command
+says.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,14 @@ MADE_BEHIND_THE_GATE = ("release", "results", "report")
 
 @pytest.fixture
 def damaged(shipped_run: Registry, tmp_path: Path) -> Registry:
-    """The shipped registry after its run, a value in its marts spoilt, and a study that asks for a new release."""
+    """The shipped registry after its run, a value in its marts spoilt, and a study that asks for a new
+    release.
+    """
     shutil.copytree(shipped_run.folder, tmp_path / "registry", symlinks=True)
     study = tmp_path / "registry" / "studies" / "nxp2.yml"
-    study.write_text(study.read_text(encoding="utf-8").replace("{label: CMAS}", "{label: Muscle score}"), encoding="utf-8")
+    study.write_text(
+        study.read_text(encoding="utf-8").replace("{label: CMAS}", "{label: Muscle score}"), encoding="utf-8"
+    )
     registry = opened(tmp_path / "registry")
     with warehouse(registry.warehouse) as connection:
         connection.execute(
@@ -45,7 +51,8 @@ def test_marts_that_break_a_law_are_not_released_and_the_last_good_release_stays
     assert sorted(p.name for p in damaged.reports.iterdir()) == reports
     assert _made_in_the_last_run(damaged).isdisjoint(MADE_BEHIND_THE_GATE)
     failed = query(
-        damaged, "select distinct layer, severity from quality.check_result where not passed and scope = 'marts' and severity = 'blocking'"
+        damaged,
+        "select distinct layer, severity from quality.check_result where not passed and scope = 'marts' and severity = 'blocking'",
     )
     assert failed == [("marts", "blocking")]
 

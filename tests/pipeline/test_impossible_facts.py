@@ -1,4 +1,6 @@
-"""What cannot be is rejected with the range that holds, and no table counts it; what is only unlikely stands, and is asked."""
+"""What cannot be is rejected with the range that holds, and no table counts it; what is only unlikely stands,
+and is asked.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ FILES = {
 @pytest.fixture(scope="module")
 def north(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     registry = make_registry(
-        tmp_path_factory.mktemp("impossible") / "registry", MAPPING.replace("exports:", 'dates: ["%Y-%m-%d", "%Y-%m"]\nexports:'), **FILES
+        tmp_path_factory.mktemp("impossible") / "registry",
+        MAPPING.replace("exports:", 'dates: ["%Y-%m-%d", "%Y-%m"]\nexports:'),
+        **FILES,
     )
     point_at(registry)
     assert ingest(registry, "north", "first") is not None
@@ -74,7 +78,10 @@ def north(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 def test_each_impossible_fact_has_its_rule(north: Registry) -> None:
-    found = query(north, "select source_file, source_row, rule, column_name, value_text, is_row from quality.rejected_row order by all")
+    found = query(
+        north,
+        "select source_file, source_row, rule, column_name, value_text, is_row from quality.rejected_row order by all",
+    )
     assert found == [
         ("drugs.csv", 3, "end_before_start", "to", "2019-06-02", True),
         ("drugs.csv", 4, "date_before_birth", "from", "2001-06-02", True),
@@ -101,14 +108,33 @@ def test_each_impossible_fact_has_its_rule(north: Registry) -> None:
 def test_no_table_counts_it(north: Registry) -> None:
     rows = "select source_row, birth_year, round(age_at_onset_years) from marts.dim_patient order by 1"
     assert query(north, rows) == [
-        (2, 2012, 7), *((row, None, None) for row in range(3, 10)), (10, 2012, None), (11, None, None), (12, 2010, 9),
+        (2, 2012, 7),
+        *((row, None, None) for row in range(3, 10)),
+        (10, 2012, None),
+        (11, None, None),
+        (12, 2010, 9),
     ]
     assert query(north, "select visit_date::varchar from marts.fct_visit order by 1") == [
-        (day,) for day in ("2016-01-05", "2017-01-05", "2019-01-05", "2019-06-01", "2020-01-05", "2021-01-05", "2022-01-05")
+        (day,)
+        for day in (
+            "2016-01-05",
+            "2017-01-05",
+            "2019-01-05",
+            "2019-06-01",
+            "2020-01-05",
+            "2021-01-05",
+            "2022-01-05",
+        )
     ]
-    assert query(north, "select event_date::varchar from marts.fct_event where status = 'present' order by 1") == [("2018-01-05",), ("2020-01-05",)]
-    assert query(north, "select start_date::varchar, stop_date::varchar from marts.fct_treatment") == [("2019-06-02", "2025-01-01")]
-    assert query(north, "select observed_date::varchar from marts.fct_observation where not is_derived") == [("2019-01-05",)]
+    assert query(
+        north, "select event_date::varchar from marts.fct_event where status = 'present' order by 1"
+    ) == [("2018-01-05",), ("2020-01-05",)]
+    assert query(north, "select start_date::varchar, stop_date::varchar from marts.fct_treatment") == [
+        ("2019-06-02", "2025-01-01")
+    ]
+    assert query(north, "select observed_date::varchar from marts.fct_observation where not is_derived") == [
+        ("2019-01-05",)
+    ]
 
 
 def test_the_account_balances(north: Registry) -> None:
@@ -121,8 +147,11 @@ def test_what_is_unlikely_is_asked_and_so_is_what_cannot_be(north: Registry) -> 
         queries, _ = find_queries(connection, north, "north", "north")
     kinds = {(q.kind, q.file, q.row) for q in queries}
     assert {
-        ("relapse_before_onset", "events.csv", 2), ("date_after_today", "patients.csv", 3), ("birth_after_other_dates", "patients.csv", 8),
-        ("date_before_birth", "visits.csv", 7), ("end_before_start", "visits.csv", 4),
+        ("relapse_before_onset", "events.csv", 2),
+        ("date_after_today", "patients.csv", 3),
+        ("birth_after_other_dates", "patients.csv", 8),
+        ("date_before_birth", "visits.csv", 7),
+        ("end_before_start", "visits.csv", 4),
     } <= kinds
 
 
@@ -132,5 +161,7 @@ def test_a_build_of_a_later_day_reads_what_lay_in_the_future(north: Registry) ->
     for today, n in ((date(2024, 7, 14), 1), (date(2024, 7, 15), 0), (TODAY, 1)):
         results, _ = build(north, today)
         assert all(r.passed for r in results)
-        assert query(north, "select count(*) from quality.rejected_row where value_text = '2024-07-15'") == [(n,)]
+        assert query(north, "select count(*) from quality.rejected_row where value_text = '2024-07-15'") == [
+            (n,)
+        ]
     assert query(north, "select * exclude (reason) from quality.rejected_row order by all") == before

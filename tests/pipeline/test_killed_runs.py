@@ -1,8 +1,10 @@
-"""A run that is killed at any step: running again ends in the same state, and no reader sees half of a release.
+"""A run that is killed at any step: running again ends in the same state, and no reader sees half of a
+release.
 
-What is on the disk changes at a boundary alone: the end of a transaction, a statement outside one, a rename, a link, a removed file.
-A small registry that has a release gets a second delivery; its run is killed before one boundary after the other
-(`dying_runs.py`). The shipped registry is killed as the command runs it, with its second process.
+What is on the disk changes at a boundary alone: the end of a transaction, a statement outside one, a rename,
+a link, a removed file. A small registry that has a release gets a second delivery; its run is killed before
+one boundary after the other (`dying_runs.py`). The shipped registry is killed as the command runs it, with
+its second process.
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ class Runs:
 
     def run(self, registry: Path, die_at: int | None = None, *, goes_on: bool = False) -> dict[str, Any]:
         assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"registry": str(registry), "die_at": die_at, "goes_on": goes_on}) + "\n")
+        self.process.stdin.write(
+            json.dumps({"registry": str(registry), "die_at": die_at, "goes_on": goes_on}) + "\n"
+        )
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
@@ -76,7 +80,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbe
     folder = tmp_path_factory.mktemp("dying")
     with subprocess.Popen(
         [sys.executable, "-m", "tests.pipeline.dying_runs", str(folder / "notes")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     ) as process:
         runs, before, after = Runs(process), folder / "before", folder / "after"
         make_registry(before)
@@ -91,9 +98,19 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbe
         assert told["status"] == 0
         about_to_publish = folder / "about_to_publish"
         shutil.copytree(before, about_to_publish, symlinks=True)
-        assert runs.run(about_to_publish, die_at=chosen(told["boundaries"], "publishing")[0])["status"] == -signal.SIGKILL
-        yield Undisturbed(runs, before, about_to_publish, told["boundaries"], release_digest(after), marts_digest(after),
-                          (first, current(after)))
+        assert (
+            runs.run(about_to_publish, die_at=chosen(told["boundaries"], "publishing")[0])["status"]
+            == -signal.SIGKILL
+        )
+        yield Undisturbed(
+            runs,
+            before,
+            about_to_publish,
+            told["boundaries"],
+            release_digest(after),
+            marts_digest(after),
+            (first, current(after)),
+        )
         assert process.stdin is not None
         process.stdin.close()
 
@@ -114,7 +131,9 @@ def marts_digest(registry: Path) -> dict[str, str]:
 
 
 def chosen(boundaries: list[list[str]], part: str) -> list[int]:
-    """Numbers of the boundaries of a part, evenly spread where they are too many; the first and the last are always there."""
+    """Numbers of the boundaries of a part, evenly spread where they are too many; the first and the last are
+    always there.
+    """
     places, most = PARTS[part]
     found = [number for number, (_, where) in enumerate(boundaries) if where.startswith(places)]
     if most is None or len(found) <= most:
@@ -130,20 +149,40 @@ def reader_sees_a_whole_release(registry: Path) -> str:
     with duckdb.connect(str(path), read_only=True) as connection:
         rows = {t: connection.execute(f"select count(*) from {t}").fetchone()[0] for t in manifest["rows"]}
         assert rows == manifest["rows"]
-        assert connection.execute("select release_id from release.release_info").fetchall() == [(manifest["release_id"],)]
+        assert connection.execute("select release_id from release.release_info").fetchall() == [
+            (manifest["release_id"],)
+        ]
     return path.name
 
 
 def test_the_boundaries_of_a_run_are_seen_from_landing_to_report(undisturbed: Undisturbed) -> None:
     """Else the tests below would kill nothing, or not where they say."""
-    seen = {part: [what for what, where in undisturbed.boundaries if where.startswith(PARTS[part][0])] for part in PARTS}
-    beside = {where for _, where in undisturbed.boundaries} - {w for _, w in undisturbed.boundaries if w.startswith(_all_places())}
-    assert beside <= {"raw/outstanding:outstanding", "release/needs_build:needs_build"}  # these only read; they make the folder
+    seen = {
+        part: [what for what, where in undisturbed.boundaries if where.startswith(PARTS[part][0])]
+        for part in PARTS
+    }
+    beside = {where for _, where in undisturbed.boundaries} - {
+        w for _, w in undisturbed.boundaries if w.startswith(_all_places())
+    }
+    assert beside <= {
+        "raw/outstanding:outstanding",
+        "release/needs_build:needs_build",
+    }  # these only read; they make the folder
     assert seen["taking"].count("insert") > 5 and "commit" in seen["taking"]
     assert seen["models"].count("commit") > 20
     assert "create" in seen["candidate"] and "commit" in seen["candidate"]
     # candidate and manifest renamed; the link made, and renamed; then the raw rows out of force forgotten
-    assert seen["publishing"] == ["checkpoint", "chmod", "unlink", "replace", "replace", "symlink", "replace", "mkdir", "commit"]
+    assert seen["publishing"] == [
+        "checkpoint",
+        "chmod",
+        "unlink",
+        "replace",
+        "replace",
+        "symlink",
+        "replace",
+        "mkdir",
+        "commit",
+    ]
     assert seen["report"].count("replace") >= 3
 
 
@@ -179,7 +218,9 @@ def _kill(undisturbed: Undisturbed, registry: Path, number: int) -> None:
     publishing = chosen(undisturbed.boundaries, "publishing")[0]
     goes_on = number >= publishing
     shutil.copytree(undisturbed.about_to_publish if goes_on else undisturbed.before, registry, symlinks=True)
-    killed = undisturbed.runs.run(registry, die_at=number - publishing if goes_on else number, goes_on=goes_on)
+    killed = undisturbed.runs.run(
+        registry, die_at=number - publishing if goes_on else number, goes_on=goes_on
+    )
     assert killed["status"] == -signal.SIGKILL, (number, undisturbed.boundaries[number])
     assert killed["boundaries"][-1] == undisturbed.boundaries[number]
 
@@ -190,10 +231,22 @@ def _swap(boundaries: list[list[str]]) -> int:
 
 
 def kill_when_it_says(registry: Registry, mark: str) -> str:
-    """Run the command in a process of its own and kill it (SIGKILL) right after the line that holds ``mark``."""
+    """Run the command in a process of its own and kill it (SIGKILL) right after the line that holds
+    ``mark``.
+    """
     process = subprocess.Popen(
-        [str(Path(sys.executable).parent / "python"), "-m", "orchestration.command.cli", "run", "--registry", str(registry.folder)],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
+        [
+            str(Path(sys.executable).parent / "python"),
+            "-m",
+            "orchestration.command.cli",
+            "run",
+            "--registry",
+            str(registry.folder),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
     )
     told = ""
     assert process.stdout is not None
@@ -207,7 +260,9 @@ def kill_when_it_says(registry: Registry, mark: str) -> str:
     return told
 
 
-def test_a_run_killed_again_and_again_ends_where_an_undisturbed_run_does(shipped_run: Registry, tmp_path: Path) -> None:
+def test_a_run_killed_again_and_again_ends_where_an_undisturbed_run_does(
+    shipped_run: Registry, tmp_path: Path
+) -> None:
     """The command itself, with Dagster and its second process, killed at three lines that it says."""
     registry = shipped(tmp_path / "registry")
     shutil.copytree(shipped_run.folder / ".keys", registry.folder / ".keys")

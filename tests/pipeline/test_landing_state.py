@@ -1,4 +1,6 @@
-"""Deliveries that wait for another, that are not in landing any more, and that a record takes out of force."""
+"""Deliveries that wait for another, that are not in landing any more, and that a record takes out of
+force.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,9 @@ def test_what_waited_for_another_delivery_is_judged_again_in_the_run_that_takes_
     assert in_force(north) == ["2024-01", "2024-02"]
 
 
-def test_the_sensor_launches_a_refused_delivery_again_once_what_it_waited_for_is_there(north: Registry) -> None:
+def test_the_sensor_launches_a_refused_delivery_again_once_what_it_waited_for_is_there(
+    north: Registry,
+) -> None:
     with dg.DagsterInstance.get() as instance:
         [first] = requests(north, instance)
         take(north)
@@ -94,7 +98,9 @@ def test_the_sensor_launches_a_refused_delivery_again_once_what_it_waited_for_is
 def test_a_file_that_is_copied_again_while_it_is_read_is_left_for_the_next_run(
     north: Registry, monkeypatch: pytest.MonkeyPatch, half: str
 ) -> None:
-    """Else the half of it that was there stands in the ledger as the whole, or as refused, under the hash of the whole."""
+    """Else the half of it that was there stands in the ledger as the whole, or as refused, under the hash of
+    the whole.
+    """
     deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
 
     def read(*given):
@@ -108,7 +114,10 @@ def test_a_file_that_is_copied_again_while_it_is_read_is_left_for_the_next_run(
         patched.setattr(raw_ingestion, "load_delivery", read)
         [told] = take(north).refusals
     assert told == DeliveryRefusal(
-        "north", "2024-01", ("landing/north/2024-01: a file was written while it was read; left for the next run",), is_left=True
+        "north",
+        "2024-01",
+        ("landing/north/2024-01: a file was written while it was read; left for the next run",),
+        is_left=True,
     )
     assert query(north, "select count(*) from raw.observations") == [(0,)]
     assert take(north).taken == ("north/2024-01",)
@@ -116,7 +125,9 @@ def test_a_file_that_is_copied_again_while_it_is_read_is_left_for_the_next_run(
 
 
 def test_a_release_counts_the_checks_of_the_loads_in_force(north: Registry) -> None:
-    """Those of replaced and refused loads were counted too: equal content, and another number of checks after every redelivery."""
+    """Those of replaced and refused loads were counted too: equal content, and another number of checks after
+    every redelivery.
+    """
     landing = north.landing / "north"
     deliver(landing / "2024-01", "patients", PATIENTS)
     assert take(north).taken == ("north/2024-01",)
@@ -168,21 +179,36 @@ def test_a_delivery_whose_folder_is_gone_stays_in_force_until_a_record_withdraws
     build(north)
     assert query(north, whole) == [(120, 2)]
     [told] = [fault for fault in flow.check(north, read_situation(north)) if "2024-02" in fault]
-    assert told.startswith("landing/north/2024-02: not there any more, and still in force. Put the folder back; or")
+    assert told.startswith(
+        "landing/north/2024-02: not there any more, and still in force. Put the folder back; or"
+    )
     closing.show_status(north)
-    assert "landing/north/2024-02: not there any more, and still in force" in capsys.readouterr().out.replace("\n", " ")
+    assert "landing/north/2024-02: not there any more, and still in force" in capsys.readouterr().out.replace(
+        "\n", " "
+    )
 
-    record = told[told.index("{"):told.index("}") + 1].replace("owner: …", "owner: A. Keeper").replace("reason: …", "reason: sent by mistake")
+    record = (
+        told[told.index("{") : told.index("}") + 1]
+        .replace("owner: …", "owner: A. Keeper")
+        .replace("reason: …", "reason: sent by mistake")
+    )
     (north.folder / "corrections").mkdir()
-    (north.folder / "corrections" / "north.yml").write_text(f"sender: north\nwithdrawn_deliveries:\n  - {record}\n")
+    (north.folder / "corrections" / "north.yml").write_text(
+        f"sender: north\nwithdrawn_deliveries:\n  - {record}\n"
+    )
     north = opened(north.folder)
     assert needs_build(north)
     assert all(r.passed for r in build(north)[0])
     assert query(north, whole) == [(60, 1)]
-    assert query(north, "select delivery_id, state from quality.delivery order by 1") == [("2024-01", "accepted"), ("2024-02", "withdrawn")]
+    assert query(north, "select delivery_id, state from quality.delivery order by 1") == [
+        ("2024-01", "accepted"),
+        ("2024-02", "withdrawn"),
+    ]
     assert [fault for fault in flow.check(north, read_situation(north)) if "2024-02" in fault] == []
 
-    shutil.move(north.folder / "elsewhere", landing / "2024-02")  # withdrawn it is, also when the folder is back
+    shutil.move(
+        north.folder / "elsewhere", landing / "2024-02"
+    )  # withdrawn it is, also when the folder is back
     assert (outstanding(north), take(north).taken) == ([], ())
     (north.folder / "corrections" / "north.yml").unlink()
     north = opened(north.folder)
@@ -207,7 +233,9 @@ def test_a_run_without_an_accepted_delivery_builds_nothing_and_says_what_is_miss
     assert "nothing changed" not in shown
 
 
-def test_what_is_taken_and_not_yet_built_is_told_how_to_become_a_release(north: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_taken_and_not_yet_built_is_told_how_to_become_a_release(
+    north: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
     deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
     closing.show(north, take(north))
     shown = " ".join(capsys.readouterr().out.split())
@@ -216,16 +244,24 @@ def test_what_is_taken_and_not_yet_built_is_told_how_to_become_a_release(north: 
 
 
 def test_what_a_broken_build_made_of_a_delivery_goes_with_the_delivery(north: Registry) -> None:
-    """Else the patient's versions are what they were when last built, and nobody looks at the half-made rows again."""
+    """Else the patient's versions are what they were when last built, and nobody looks at the half-made rows
+    again.
+    """
     deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
     take(north)
     assert all(r.passed for r in build(north)[0])
     before = warehouse_digest(north, ("staging", "intermediate", "marts"))
-    deliver(north.landing / "north" / "2024-02", "labs", "id,date,test,result,unit\n1,2024-03-05,CK,999,U/L\n")
+    deliver(
+        north.landing / "north" / "2024-02", "labs", "id,date,test,result,unit\n1,2024-03-05,CK,999,U/L\n"
+    )
     assert take(north).taken == ("north/2024-02",)
     with warehouse(north.warehouse) as connection:
-        connection.execute("update raw.registry_setting set value = 'no number' where setting = 'observation_window_days'")
-    broken = [r.unique_id for r in dbt.build(north, full_refresh=False, with_seeds=False) if r.status == "error"]
+        connection.execute(
+            "update raw.registry_setting set value = 'no number' where setting = 'observation_window_days'"
+        )
+    broken = [
+        r.unique_id for r in dbt.build(north, full_refresh=False, with_seeds=False) if r.status == "error"
+    ]
     assert broken == ["model.myositis.int_observations_at_visits"]
     with warehouse(north.warehouse) as connection:
         connection.execute("update raw.delivery set state = 'refused' where delivery_id = '2024-02'")
@@ -234,10 +270,16 @@ def test_what_a_broken_build_made_of_a_delivery_goes_with_the_delivery(north: Re
 
 
 def test_a_build_that_no_longer_knows_what_was_built_makes_every_row_once(north: Registry) -> None:
-    """Rows keep the number of the build that made them; without the patients' numbers they are found all the same."""
+    """Rows keep the number of the build that made them; without the patients' numbers they are found all the
+    same.
+    """
     deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
     for delivery, value in (("2024-02", 100), ("2024-03", 200)):
-        deliver(north.landing / "north" / delivery, "labs", f"id,date,test,result,unit\n1,{delivery}-05,CK,{value},U/L\n")
+        deliver(
+            north.landing / "north" / delivery,
+            "labs",
+            f"id,date,test,result,unit\n1,{delivery}-05,CK,{value},U/L\n",
+        )
         take(north)
         assert all(r.passed for r in build(north)[0])
     before = warehouse_digest(north, ("staging", "intermediate", "marts"))
@@ -255,25 +297,37 @@ def another_process_writes(registry: Registry) -> Iterator[None]:
         yield
 
 
-def test_a_delivery_and_a_build_wait_while_another_process_writes(north: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_delivery_and_a_build_wait_while_another_process_writes(
+    north: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(runs, "WAIT_SECONDS", 0.0)
     deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
     found = outstanding(north)
-    with another_process_writes(north), pytest.raises(WarehouseBusy, match=r"^another process has been busy") as busy:
+    with (
+        another_process_writes(north),
+        pytest.raises(WarehouseBusy, match=r"^another process has been busy") as busy,
+    ):
         take(north)
     assert busy.value.__notes__ == ["north/2024-01"]
     assert outstanding(north) == found
     assert take(north).taken == ("north/2024-01",)
-    with another_process_writes(north), pytest.raises(WarehouseBusy, match=r"^another process has been busy") as busy:
+    with (
+        another_process_writes(north),
+        pytest.raises(WarehouseBusy, match=r"^another process has been busy") as busy,
+    ):
         flow.build(north, with_report=False)
     assert busy.value.__notes__ == ["build"]
-    assert query(north, "select count(*) from information_schema.tables where table_schema = 'marts'") == [(0,)]
+    assert query(north, "select count(*) from information_schema.tables where table_schema = 'marts'") == [
+        (0,)
+    ]
 
 
 def test_no_delivery_is_taken_between_the_models_and_the_release_that_names_them(
     north: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A release names the loads in force when it is made: one that came after the models would be named, and be nowhere."""
+    """A release names the loads in force when it is made: one that came after the models would be named, and
+    be nowhere.
+    """
     deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
     take(north)
 

@@ -16,7 +16,12 @@ from tests.pipeline.patient_joins import unguarded
 ROOT = Path(__file__).parents[2]
 MAY_READ = {
     "staging": {"raw", "staging", "seed"},
-    "intermediate": {"raw", "staging", "intermediate", "seed"},  # raw: the registry's rules, never entity rows
+    "intermediate": {
+        "raw",
+        "staging",
+        "intermediate",
+        "seed",
+    },  # raw: the registry's rules, never entity rows
     "marts": {"raw", "intermediate", "marts", "seed"},
     "quality": {"raw", "staging", "intermediate", "quality", "seed"},
 }
@@ -37,7 +42,10 @@ def test_models_read_the_layer_before_or_their_own(shipped_run: Registry) -> Non
             if layer == "raw" and node["schema"] != "staging":
                 allowed = name.startswith(RULES) or (node["schema"] == "quality" and name in LEDGER)
             if node["name"] == "int_built_patient":
-                allowed = layer in ("marts", "intermediate")  # the mark that marts stand: it must come after them
+                allowed = layer in (
+                    "marts",
+                    "intermediate",
+                )  # the mark that marts stand: it must come after them
             if not allowed:
                 breaks.append((node["name"], parent))
     assert breaks == []
@@ -88,7 +96,9 @@ def test_a_join_on_the_patient_alone_is_seen_however_it_is_spelled(clause: str) 
     assert unguarded(f"select a.x {with_hospital}") == []
 
 
-@pytest.mark.parametrize("clause", ["count(*) from a group by patient_key", "distinct on (patient_key) x from a"])
+@pytest.mark.parametrize(
+    "clause", ["count(*) from a group by patient_key", "distinct on (patient_key) x from a"]
+)
 def test_rows_that_are_gathered_by_the_patient_alone_are_seen(clause: str) -> None:
     assert len(unguarded(f"select {clause}")) == 1
     assert unguarded(f"select {clause.replace('patient_key', 'sender_id, patient_key')}") == []
@@ -99,15 +109,20 @@ def test_analytics_imports_nothing_of_the_flow() -> None:
     forbidden = {"orchestration", "dagster", "duckdb", "os", "expectations", "dbt"}
     for path in (ROOT / "analytics").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else (
-                [node.module or ""] if isinstance(node, ast.ImportFrom) else [])
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else ([node.module or ""] if isinstance(node, ast.ImportFrom) else [])
+            )
             assert not [n for n in names if n.split(".")[0] in forbidden], f"{path.name}: {names}"
 
 
 def test_only_resources_reads_the_environment() -> None:
     readers = set()
     for path in (ROOT / "orchestration").rglob("*.py"):
-        if "os.environ" in path.read_text(encoding="utf-8") or "os.getenv" in path.read_text(encoding="utf-8"):
+        if "os.environ" in path.read_text(encoding="utf-8") or "os.getenv" in path.read_text(
+            encoding="utf-8"
+        ):
             readers.add(path.name)
     assert readers <= {"resources.py"}
 

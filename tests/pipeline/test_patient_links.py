@@ -70,7 +70,9 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 def rows_of_north(registry: Registry) -> list[list[tuple]]:
     tables = ("dim_hospital", "dim_patient", "dim_antibody_status", "fct_definition")
-    return [query(registry, f"select * from marts.{t} where hospital_id = 'north' order by all") for t in tables]
+    return [
+        query(registry, f"select * from marts.{t} where hospital_id = 'north' order by all") for t in tables
+    ]
 
 
 def people(registry: Registry) -> dict[str, str]:
@@ -85,7 +87,8 @@ def test_one_person_is_linked_and_every_doubtful_pair_is_shown(linked: Registry)
     columns = "hospital_id, patient_key, link_rule, count(distinct person_key) over ()"
     links = query(linked, f"select {columns} from marts.patient_link order by hospital_id")
     assert [(h, who[p], rule, people) for h, p, rule, people in links] == [
-        ("north", "both", "national_id", 1), ("south", "both", "national_id", 1),
+        ("north", "both", "national_id", 1),
+        ("south", "both", "national_id", 1),
     ]
     columns = "hospital_id, patient_key, other_hospital_id, other_patient_key, reason"
     refused = query(linked, f"select {columns} from quality.refused_link")

@@ -37,8 +37,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     return registry
 
 
-def test_order_of_deliveries_does_not_matter_and_increments_equal_a_full_build(built: Registry, shipped_run: Registry) -> None:
-    """Keys differ between two registries, so counts and sums of values are compared, and then a rebuild cell by cell."""
+def test_order_of_deliveries_does_not_matter_and_increments_equal_a_full_build(
+    built: Registry, shipped_run: Registry
+) -> None:
+    """Keys differ between two registries, so counts and sums of values are compared, and then a rebuild cell
+    by cell.
+    """
     for table in ("marts.fct_observation", "marts.fct_event", "marts.fct_antibody_result", "marts.fct_visit"):
         counted = f"select count(*), sum(source_row), count(distinct source_file) from {table}"
         assert query(built, counted) == query(shipped_run, counted), table
@@ -56,7 +60,9 @@ def test_the_same_delivery_again_is_not_read_again(built: Registry) -> None:
 
 
 def test_a_load_that_was_cut_short_leaves_no_trace_once_it_is_run_again(built: Registry) -> None:
-    """Killed between loading and accepting: rows lie in raw, dbt does not see them, the next attempt replaces them."""
+    """Killed between loading and accepting: rows lie in raw, dbt does not see them, the next attempt replaces
+    them.
+    """
     point_at(built)
     folder = built.landing / "zjfah" / "2026-01-31"
     shutil.copytree(built.landing / "zjfah" / "2024-06-30", folder)
@@ -86,10 +92,13 @@ def test_a_refused_delivery_leaves_the_warehouse_as_it_was(built: Registry) -> N
     assert verdict.decision is Decision.REFUSED and 'no column "CK' in "\n".join(verdict.reasons)
     after = warehouse_digest(built, ("raw", *CONTENT))
     assert {table for table in after if after[table] != before[table]} == {
-        "raw.delivery", "raw.delivery_decision", "quality.delivery",
+        "raw.delivery",
+        "raw.delivery_decision",
+        "quality.delivery",
     }
     ((state, in_force),) = query(
-        built, "select state, load_id_in_force is not null from quality.delivery where sender_id = 'zjfah' and delivery_id = '2024-06-30'"
+        built,
+        "select state, load_id_in_force is not null from quality.delivery where sender_id = 'zjfah' and delivery_id = '2024-06-30'",
     )
     assert (state, in_force) == ("refused", True)
     with warehouse(built.warehouse) as connection:
@@ -110,7 +119,13 @@ def test_a_corrected_file_replaces_what_it_said_before(built: Registry) -> None:
         assert all(r.passed for r in build(built)[0])
         corrected = query(built, _CK)[0]
         assert corrected[0] == first[0]
-        assert 6000 in [v for (v,) in query(built, "select value_canonical from marts.fct_observation where concept_id = 'ck' and hospital_id = 'zjfah'")]
+        assert 6000 in [
+            v
+            for (v,) in query(
+                built,
+                "select value_canonical from marts.fct_observation where concept_id = 'ck' and hospital_id = 'zjfah'",
+            )
+        ]
         assert corrected[1] != first[1]
     finally:
         file.write_bytes(original)
@@ -122,7 +137,9 @@ def test_a_corrected_file_replaces_what_it_said_before(built: Registry) -> None:
 _CK = "select count(*), round(sum(value_canonical), 6) from marts.fct_observation where concept_id = 'ck' and hospital_id = 'zjfah'"
 
 
-def test_one_changed_value_in_an_export_makes_the_printed_values_that_rest_on_it_differ(built: Registry) -> None:
+def test_one_changed_value_in_an_export_makes_the_printed_values_that_rest_on_it_differ(
+    built: Registry,
+) -> None:
     """And no other: the mean ± SD of the adults' white cells, and the p value against them."""
     point_at(built)
     before = _reproduced(built)
@@ -149,15 +166,21 @@ def _reproduced(registry: Registry) -> dict[str, tuple]:
     """What Tables I and II print from the marts as they stand, by cell: computed, and whether it agrees."""
     with duckdb.connect(str(registry.warehouse), read_only=True) as connection:
         frames = read_frames(connection, "marts")
-        frames["visit_schedule"] = connection.execute("select * from raw.registry_visit_window order by nominal_day").df()
-        frames["event_types"] = connection.execute("select event_id, category from intermediate.event_types").df()
+        frames["visit_schedule"] = connection.execute(
+            "select * from raw.registry_visit_window order by nominal_day"
+        ).df()
+        frames["event_types"] = connection.execute(
+            "select event_id, category from intermediate.event_types"
+        ).df()
     found = compare_groups(build_cohort(registry.studies["nxp2"], frames))
     rows = reproduce(registry.papers["nxp2"], found)
     return {r.cell: (str(r.computed), r.agrees) for r in rows.itertuples() if r.table_id in ("I", "II")}
 
 
 def test_a_delivery_with_too_many_rejected_rows_is_put_out_of_force(built: Registry) -> None:
-    """Its predecessor comes back into force, and marts are what they were. (That so many tests change is accepted on purpose.)"""
+    """Its predecessor comes back into force, and marts are what they were. (That so many tests change is
+    accepted on purpose.)
+    """
     point_at(built)
     before = warehouse_digest(built, ("intermediate", "marts"))
     file = built.landing / "zjfah" / "2024-06-30" / "synthetic_antibodies.csv"
@@ -175,9 +198,15 @@ def test_a_delivery_with_too_many_rejected_rows_is_put_out_of_force(built: Regis
         assert all(r.passed for r in results)
     finally:
         file.write_text(original, encoding="utf-8-sig", newline="")
-    ((state, reason),) = query(built, "select state, reason from quality.delivery where sender_id = 'zjfah' and delivery_id = '2024-06-30'")
+    ((state, reason),) = query(
+        built,
+        "select state, reason from quality.delivery where sender_id = 'zjfah' and delivery_id = '2024-06-30'",
+    )
     assert state == "refused"
-    assert "synthetic_antibodies.csv: 14 of 132 records of antibodies rejected; allowed 2.0%, and fewer than 3 of any table\n  antibody_unknown 14: column " in reason
+    assert (
+        "synthetic_antibodies.csv: 14 of 132 records of antibodies rejected; allowed 2.0%, and fewer than 3 of any table\n  antibody_unknown 14: column "
+        in reason
+    )
     assert ", rows " in reason and " and 4 more; expected " in reason and "no such antibody" not in reason
     assert warehouse_digest(built, ("intermediate", "marts")) == before
 

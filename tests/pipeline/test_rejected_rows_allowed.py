@@ -1,4 +1,6 @@
-"""How many rejected rows refuse a delivery: more than a share of a table's rows, and no fewer than a count."""
+"""How many rejected rows refuse a delivery: more than a share of a table's rows, and no fewer than a
+count.
+"""
 
 from __future__ import annotations
 
@@ -49,4 +51,7 @@ def test_a_few_bad_rows_of_a_small_table_refuse_nothing(registry: Registry) -> N
     states = query(registry, "select sender_id, state from raw.delivery order by sender_id")
     assert states == [("one", "accepted"), ("three", "refused"), ("two", "accepted")]
     [(reason,)] = query(registry, "select reason from raw.delivery where sender_id = 'three'")
-    assert "labs.csv: 3 of 12 records of observations rejected; allowed 5.0%, and fewer than 3 of any table" in reason
+    assert (
+        "labs.csv: 3 of 12 records of observations rejected; allowed 5.0%, and fewer than 3 of any table"
+        in reason
+    )

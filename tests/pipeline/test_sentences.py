@@ -1,7 +1,9 @@
-"""Each sentence of "What the study could have said" and "What the numbers can say", derived again from the release.
+"""Each sentence of "What the study could have said" and "What the numbers can say", derived again from the
+release.
 
-The derivations read the marts with pandas and use scipy, numpy or counting by hand; nothing of `analytics` takes part.
-Where a sentence speaks of rows of results (p values of models, which R replays), it is derived from these rows.
+The derivations read the marts with pandas and use scipy, numpy or counting by hand; nothing of `analytics`
+takes part. Where a sentence speaks of rows of results (p values of models, which R replays), it is derived
+from these rows.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ class Release:
 
     @cached_property
     def members(self) -> pd.DataFrame:
-        patients = self.table("release.dim_patient").merge(self.table("release.dim_antibody_status")[[*KEY, "msa"]], on=KEY)
+        patients = self.table("release.dim_patient").merge(
+            self.table("release.dim_antibody_status")[[*KEY, "msa"]], on=KEY
+        )
         patients["group"] = None
         for group, spec in self.study["groups"].items():
             fits = np.logical_and.reduce([patients[c] == v for c, v in spec["where"].items()])
@@ -50,7 +54,9 @@ class Release:
 
     def observed(self, concept: str, visit: str) -> pd.DataFrame:
         rows = self.table("release.fct_observation")
-        rows = rows[(rows["concept_id"] == concept) & (rows["scheduled_visit"] == visit) & rows["is_visit_value"]]
+        rows = rows[
+            (rows["concept_id"] == concept) & (rows["scheduled_visit"] == visit) & rows["is_visit_value"]
+        ]
         return self.members.merge(rows[[*KEY, "value_canonical", "comparator"]], on=KEY, how="left")
 
     def answer(self, analysis: str) -> str:
@@ -131,7 +137,10 @@ def test_cmas_for_age(release: Release) -> None:
     at = at[at["group"].isin(asked["groups"])]
     age = at["age_at_onset_years"] + at["disease_duration_months"] / 12
     below = (age >= norm["from_age"]) & (at["value_canonical"] < lowest)
-    said = [f"{release.label[g]} {below[at['group'] == g].sum()} of {(at['group'] == g).sum()}" for g in asked["groups"]]
+    said = [
+        f"{release.label[g]} {below[at['group'] == g].sum()} of {(at['group'] == g).sum()}"
+        for g in asked["groups"]
+    ]
     in_band = int(((age >= norm["from_age"]) & (age < norm["below_age"])).sum())
     assert release.answer("cmas_for_age") == (
         f"Healthy people from 4 to under 5 years average 46.6 of 52; CMAS below {lowest:.1f} is below their norm. At baseline below"
@@ -149,7 +158,10 @@ def test_cmas_adjusted_for_age(release: Release) -> None:
     is_other = np.column_stack([(data["group"] == g).to_numpy(float) for g in others])
     said = [str(len(data))]
     fits = []
-    for x in (np.column_stack([np.ones(len(y)), is_other]), np.column_stack([np.ones(len(y)), is_other, data["age_at_onset_years"]])):
+    for x in (
+        np.column_stack([np.ones(len(y)), is_other]),
+        np.column_stack([np.ones(len(y)), is_other, data["age_at_onset_years"]]),
+    ):
         beta, squares, *_ = np.linalg.lstsq(x, y, rcond=None)
         df = len(y) - x.shape[1]
         error = np.sqrt(np.diag(np.linalg.inv(x.T @ x)) * squares[0] / df)
@@ -157,7 +169,9 @@ def test_cmas_adjusted_for_age(release: Release) -> None:
     for i, g in enumerate(others, start=1):
         (plain, _), (adjusted, reach) = fits
         ends = f"({-adjusted[i] - reach[i]:.1f} to {-adjusted[i] + reach[i]:.1f})"
-        said.append(f"{release.label[asked['reference']]} vs {release.label[g]} {-plain[i]:.1f} unadjusted, {-adjusted[i]:.1f} {ends}")
+        said.append(
+            f"{release.label[asked['reference']]} vs {release.label[g]} {-plain[i]:.1f} unadjusted, {-adjusted[i]:.1f} {ends}"
+        )
     text = release.answer("cmas_adjusted_for_age").replace("−", "-")
     assert [part in text for part in said] == [True] * len(said)
 
@@ -176,7 +190,10 @@ def test_models_side_by_side(release: Release, analysis: str) -> None:
         assert f"p {found[t].min():.3f} to {found[t].max():.3f}" in text
     for _, part in ratios.groupby("term"):
         low, high = part["ci_low"].min(), part["ci_high"].max()
-        assert f"{part['hazard_ratio'].min():.2f} to {part['hazard_ratio'].max():.2f} ({low:.2g} to {high:.2g})" in text
+        assert (
+            f"{part['hazard_ratio'].min():.2f} to {part['hazard_ratio'].max():.2f} ({low:.2g} to {high:.2g})"
+            in text
+        )
     status = release.table("results.model").loc[lambda d: d["model_id"].isin(models), "status"]
     assert ("Read with care" in text) == bool((status != "ok").any())
 
@@ -204,7 +221,11 @@ def test_hidden_cytokines(release: Release) -> None:
     tests = rows[rows["variant"].isin(["as_printed", "peto_prentice", "gehan"])]
     changed = [k for k, part in tests.groupby(["part", "label"]) if _sides(part["p_value"])]
     compared = len(tests[["part", "label"]].drop_duplicates())
-    assert (f"in {len(changed)} of {compared} comparisons" in text) if changed else (f"None of {compared} comparison" in text)
+    assert (
+        (f"in {len(changed)} of {compared} comparisons" in text)
+        if changed
+        else (f"None of {compared} comparison" in text)
+    )
 
 
 def _measured(rows: pd.DataFrame) -> pd.Series:
@@ -213,11 +234,19 @@ def _measured(rows: pd.DataFrame) -> pd.Series:
 
 def test_relapse_tests(release: Release) -> None:
     events = release.times.groupby("group")["is_event"].sum()
-    few = [f"{release.label[g]} {events[g]} event{'' if events[g] == 1 else 's'}" for g in sorted(events.index) if events[g] < 5]
+    few = [
+        f"{release.label[g]} {events[g]} event{'' if events[g] == 1 else 's'}"
+        for g in sorted(events.index)
+        if events[g] < 5
+    ]
     text = release.answer("relapse_tests")
     assert text.startswith(f"{events.sum()} events in {release.times['time_months'].notna().sum()} patients")
     assert not few or f"few of them: {_listed(few)}. " in text
-    changed = [label for label, part in release.rows("relapse_tests").groupby("label", sort=False) if _sides(part["p_value"])]
+    changed = [
+        label
+        for label, part in release.rows("relapse_tests").groupby("label", sort=False)
+        if _sides(part["p_value"])
+    ]
     same = "Every comparison stays on the same side of p = 0.05 whichever way it is tested."
     assert text.endswith(same if not changed else f"depends on the test for {_listed(changed)}.")
 
@@ -226,7 +255,9 @@ def test_relapse_free_time(release: Release) -> None:
     means = {g: _area(part, 36.0) for g, part in release.times.groupby("group")}
     values = [m for m, _ in means.values()]
     text = release.answer("relapse_free_time").replace("−", "-")
-    assert text.startswith(f"Of the first 36 months the groups spend on average {min(values):.1f} to {max(values):.1f} free of the event.")
+    assert text.startswith(
+        f"Of the first 36 months the groups spend on average {min(values):.1f} to {max(values):.1f} free of the event."
+    )
     groups = list(release.label)
     for i, a in enumerate(groups):
         for b in groups[i + 1 :]:
@@ -241,7 +272,10 @@ def _area(part: pd.DataFrame, tau: float) -> tuple[float, float]:
     at = sorted(part.loc[part["is_event"] & (part["time_months"] <= tau), "time_months"].unique())
     survival, area, before, steps = 1.0, 0.0, 0.0, []
     for t in at:
-        n, d = int((part["time_months"] >= t).sum()), int(((part["time_months"] == t) & part["is_event"]).sum())
+        n, d = (
+            int((part["time_months"] >= t).sum()),
+            int(((part["time_months"] == t) & part["is_event"]).sum()),
+        )
         area, before = area + survival * (t - before), t
         survival *= 1 - d / n
         steps.append((area, n, d))
@@ -268,7 +302,9 @@ def test_lost(release: Release) -> None:
         y, m, j = arms[g]
         ways = list(product(range(k + 1), range(j + 1)))
         differences = [(x + a) / n - (y + b) / m for a, b in ways]
-        below = sum(stats.fisher_exact([[x + a, n - x - a], [y + b, m - y - b]]).pvalue < 0.05 for a, b in ways)
+        below = sum(
+            stats.fisher_exact([[x + a, n - x - a], [y + b, m - y - b]]).pvalue < 0.05 for a, b in ways
+        )
         verdict = (
             "at or above 0.05 in every way" if not below else "below 0.05 in every way" if below == len(ways)
             else f"below 0.05 in {below} of {len(ways)} ways"
@@ -277,7 +313,10 @@ def test_lost(release: Release) -> None:
         assert said in text.replace("−", "-"), said
     for g in (g for g in asked["groups"] if g != asked["reference"]):
         counts = []
-        for months in (30, 36):  # the table counts who was seen for 30 months, the analysis who was followed for 36
+        for months in (
+            30,
+            36,
+        ):  # the table counts who was seen for 30 months, the analysis who was followed for 36
             pair = []
             for h in (asked["reference"], g):
                 part = times[times["group"] == h]
@@ -293,13 +332,22 @@ def test_missing(release: Release) -> None:
     models = {m["model_id"]: m for m in release.study["mixed_models"]}
     for model_id in ("table_iii_cmas", "table_iii_ck"):
         model = models[model_id]
-        wide = pd.DataFrame({v: release.observed(model["response"], v).set_index(KEY)["value_canonical"] for v in model["visits"]})
+        wide = pd.DataFrame(
+            {
+                v: release.observed(model["response"], v).set_index(KEY)["value_canonical"]
+                for v in model["visits"]
+            }
+        )
         wide = wide[release.members.set_index(KEY)["group"].isin(model["groups"])]
         gone, complete = int(wide.isna().sum().sum()), int(wide.notna().all(axis=1).sum())
         said = f"{model['title']}: {gone} of {wide.size} values are missing, {complete} of {len(wide)} patients have every visit"
         assert (said if gone else f"{model['title']}: nothing is missing") in text
     for table in release.study["tables"]:
-        gaps = release.table("results.baseline_summary").query(f"table_id == '{table['table_id']}' and n_missing > 0")["variable"].nunique()
+        gaps = (
+            release.table("results.baseline_summary")
+            .query(f"table_id == '{table['table_id']}' and n_missing > 0")["variable"]
+            .nunique()
+        )
         assert f"Table {table['table_id']}: {gaps} of {len(table['rows'])} variables lack a value" in text
 
 
@@ -307,7 +355,9 @@ def test_cmas_imputed(release: Release) -> None:
     asked, rows = release.asked["cmas_imputed"], release.rows("cmas_imputed")
     last = release.observed("cmas", asked["visits"][-1])
     last = last[last["group"].isin(asked["groups"])]
-    seen = [last.loc[last["group"] == g, "value_canonical"].dropna() for g in (asked["reference"], "mda5_jdm")]
+    seen = [
+        last.loc[last["group"] == g, "value_canonical"].dropna() for g in (asked["reference"], "mda5_jdm")
+    ]
     then = rows[rows["variant"] == "seen_then"].iloc[0]
     assert then["estimate"] == pytest.approx(seen[0].mean() - seen[1].mean())
     assert then["p_value"] == pytest.approx(stats.ttest_ind(*seen).pvalue)
@@ -316,12 +366,18 @@ def test_cmas_imputed(release: Release) -> None:
     assert text.startswith(
         f"CMAS at month 24 is missing for {last['value_canonical'].isna().sum()} of {len(last)} patients. In the {len(tried)} ways"
     )
-    assert _numbers(text.split("lies between ")[1])[:2] == pytest.approx([tried["estimate"].min(), tried["estimate"].max()], abs=0.051)
+    assert _numbers(text.split("lies between ")[1])[:2] == pytest.approx(
+        [tried["estimate"].min(), tried["estimate"].max()], abs=0.051
+    )
     assert ("its verdict at 0.05 stays the same" in text) != _sides(tried["p_value"])
 
 
 def test_every_analysis_of_the_study_has_a_derivation_here(release: Release) -> None:
-    derived = {name.removeprefix("test_") for name in globals() if name.startswith("test_")} | {"ck_models", "cmas_models", "relapse_models"}
+    derived = {name.removeprefix("test_") for name in globals() if name.startswith("test_")} | {
+        "ck_models",
+        "cmas_models",
+        "relapse_models",
+    }
     assert set(release.asked) <= derived
 
 
@@ -330,7 +386,12 @@ def test_every_analysis_of_the_study_has_a_derivation_here(release: Release) -> 
 
 def test_confounding_is_found_where_groups_share_no_hospital(release: Release) -> None:
     at = release.members.groupby("group")["hospital_id"].agg(set)
-    expected = sum(not at[t["reference"]] & at[g] for t in release.study["tables"] for g in t["groups"] if g != t["reference"])
+    expected = sum(
+        not at[t["reference"]] & at[g]
+        for t in release.study["tables"]
+        for g in t["groups"]
+        if g != t["reference"]
+    )
     assert len(release.findings("confounding")) == expected
 
 
@@ -368,10 +429,18 @@ def test_wide_spreads_are_counted(release: Release) -> None:
     for model in release.study["mixed_models"]:
         if model.get("transform", "none") != "none" or model["response"] == "il_10_ifn_gamma_ratio":
             continue
-        cells = [release.observed(model["response"], v).query(f"group == '{g}'")["value_canonical"] for g in model["groups"] for v in model["visits"]]
+        cells = [
+            release.observed(model["response"], v).query(f"group == '{g}'")["value_canonical"]
+            for g in model["groups"]
+            for v in model["visits"]
+        ]
         wide = sum(c.std() > c.mean() for c in cells)
         expected += [f"{model['title']}: in {wide} of {len(cells)} groups' visits"] if wide else []
-    found = [text.split(" the standard deviation")[0] for text in release.findings("scale") if not text.startswith("IL-10")]
+    found = [
+        text.split(" the standard deviation")[0]
+        for text in release.findings("scale")
+        if not text.startswith("IL-10")
+    ]
     assert found == expected
 
 
@@ -389,4 +458,6 @@ def test_models_limits_and_missing_values_are_counted(release: Release) -> None:
         assert (int(n), int(of)) == (hidden.sum(), (hidden | seen["value_canonical"].notna()).sum())
     summary = release.table("results.baseline_summary").query("n_missing > 0")
     (missing,) = release.findings("missing values")
-    assert missing.startswith(f"{len(summary[['table_id', 'variable']].drop_duplicates())} rows of the tables rest on fewer patients")
+    assert missing.startswith(
+        f"{len(summary[['table_id', 'variable']].drop_duplicates())} rows of the tables rest on fewer patients"
+    )

@@ -22,32 +22,100 @@ from tests.registries import query, release_query, run, warehouse_digest
 
 SENDERS = ("zjch", "zjfah")
 MODELS = {
-    "staging": {"stg_antibodies", "stg_events", "stg_follow_up", "stg_observations", "stg_patient_links",
-                "stg_patients", "stg_treatments", "stg_visits"},
+    "staging": {
+        "stg_antibodies",
+        "stg_events",
+        "stg_follow_up",
+        "stg_observations",
+        "stg_patient_links",
+        "stg_patients",
+        "stg_treatments",
+        "stg_visits",
+    },
     "intermediate": {
-        "int_antibody_results", "int_antibody_status", "int_bohan_peter_1975", "int_built_patient",
-        "int_definition_criteria", "int_derived_observations", "int_eular_acr_2017", "int_events",
+        "int_antibody_results",
+        "int_antibody_status",
+        "int_bohan_peter_1975",
+        "int_built_patient",
+        "int_definition_criteria",
+        "int_derived_observations",
+        "int_eular_acr_2017",
+        "int_events",
         "int_mas_2016",
-        "int_follow_up", "int_observations", "int_observations_at_visits", "int_patient_links",
+        "int_follow_up",
+        "int_observations",
+        "int_observations_at_visits",
+        "int_patient_links",
         "int_patient_load",
-        "int_patient_origin", "int_patient_version", "int_patients", "int_touched_patient", "int_treatments",
-        "int_visit_patient", "int_visits",
+        "int_patient_origin",
+        "int_patient_version",
+        "int_patients",
+        "int_touched_patient",
+        "int_treatments",
+        "int_visit_patient",
+        "int_visits",
     },
     "marts": {
-        "dim_antibody_status", "dim_concept", "dim_definition", "dim_hospital", "dim_patient",
-        "fct_antibody_result", "fct_definition", "fct_event",
-        "fct_follow_up", "fct_observation", "fct_time_to_event", "fct_time_to_relapse", "fct_treatment", "fct_visit",
+        "dim_antibody_status",
+        "dim_concept",
+        "dim_definition",
+        "dim_hospital",
+        "dim_patient",
+        "fct_antibody_result",
+        "fct_definition",
+        "fct_event",
+        "fct_follow_up",
+        "fct_observation",
+        "fct_time_to_event",
+        "fct_time_to_relapse",
+        "fct_treatment",
+        "fct_visit",
         "patient_link",
     },
-    "quality": {"corrected_cell", "correction", "delivery", "delivery_change", "delivery_file", "finding", "refused_link", "rejected_row",
-                "source_table", "unit_spelling",
-                "superseded_row"},
+    "quality": {
+        "corrected_cell",
+        "correction",
+        "delivery",
+        "delivery_change",
+        "delivery_file",
+        "finding",
+        "refused_link",
+        "rejected_row",
+        "source_table",
+        "unit_spelling",
+        "superseded_row",
+    },
     "release": {"candidate", "current"},
     "results": {
-        "baseline_summary", "cohort_flow", "cox_term", "cumulative_incidence", "finding", "gray_test", "group_comparison", "log_rank",
-        "marginal_mean", "mixed_model_parameter", "mixed_model_term", "model", "norm_band", "norm_patient", "reproduction",
-        "restricted_mean", "sensitivity", "sensitivity_question", "study", "study_endpoint", "study_group", "study_table",
-        "study_variable", "survival_at_risk", "survival_by_stratum", "survival_curve", "survival_median", "trajectory_mean", "trajectory_patient",
+        "baseline_summary",
+        "cohort_flow",
+        "cox_term",
+        "cumulative_incidence",
+        "finding",
+        "gray_test",
+        "group_comparison",
+        "log_rank",
+        "marginal_mean",
+        "mixed_model_parameter",
+        "mixed_model_term",
+        "model",
+        "norm_band",
+        "norm_patient",
+        "reproduction",
+        "restricted_mean",
+        "sensitivity",
+        "sensitivity_question",
+        "study",
+        "study_endpoint",
+        "study_group",
+        "study_table",
+        "study_variable",
+        "survival_at_risk",
+        "survival_by_stratum",
+        "survival_curve",
+        "survival_median",
+        "trajectory_mean",
+        "trajectory_patient",
         "visit_contrast",
     },
     "report": {"study_report"},
@@ -57,7 +125,11 @@ MODELS = {
 def test_every_asset_of_every_layer_is_made(shipped_run: Registry) -> None:
     point_at(shipped_run)
     with dg.DagsterInstance.get() as instance:
-        made = {tuple(key.path) for key in instance.all_asset_keys() if instance.get_latest_materialization_event(key)}
+        made = {
+            tuple(key.path)
+            for key in instance.all_asset_keys()
+            if instance.get_latest_materialization_event(key)
+        }
     expected = {(layer, name) for layer, names in MODELS.items() for name in names}
     expected |= {(layer, sender) for layer in ("landing", "raw") for sender in SENDERS}
     assert {key for key in made if key[0] != "catalogue"} == expected
@@ -67,13 +139,20 @@ def test_checks_of_every_gate_ran_and_passed(shipped_run: Registry) -> None:
     point_at(shipped_run)
     with dg.DagsterInstance.get() as instance:
         records = [
-            e for run_record in instance.get_run_records()
-            for e in instance.all_logs(run_record.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+            e
+            for run_record in instance.get_run_records()
+            for e in instance.all_logs(
+                run_record.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+            )
         ]
     evaluations = [r.dagster_event.asset_check_evaluation_data for r in records]
     assert all(e.passed or e.severity == dg.AssetCheckSeverity.WARN for e in evaluations)
     names = {(e.asset_key.to_user_string(), e.check_name) for e in evaluations}
-    assert {("raw/zjch", "taken_whole"), ("raw/zjfah", "raw_suite"), ("release/candidate", "marts_suite")} <= names
+    assert {
+        ("raw/zjch", "taken_whole"),
+        ("raw/zjfah", "raw_suite"),
+        ("release/candidate", "marts_suite"),
+    } <= names
     assert any(asset == "marts/fct_observation" for asset, _ in names)
 
 
@@ -87,10 +166,16 @@ def test_runs_of_the_command_are_seen_in_the_registrys_instance(shipped_run: Reg
 
 
 def test_every_row_of_every_delivery_is_accounted_for(shipped_run: Registry) -> None:
-    rows = query(shipped_run, "select sender_id, delivery_id, rows_in, rows_accepted, rows_rejected from quality.delivery order by 1, 2")
+    rows = query(
+        shipped_run,
+        "select sender_id, delivery_id, rows_in, rows_accepted, rows_rejected from quality.delivery order by 1, 2",
+    )
     assert [r[:2] for r in rows] == [("zjch", "2023-06-30"), ("zjch", "2025-06-30"), ("zjfah", "2024-06-30")]
     assert all(rows_in == accepted + rejected and rows_in > 0 for _, _, rows_in, accepted, rejected in rows)
-    tables = query(shipped_run, "select records, records_staged, records_accepted, records_rejected from quality.source_table")
+    tables = query(
+        shipped_run,
+        "select records, records_staged, records_accepted, records_rejected from quality.source_table",
+    )
     assert all(records == staged == accepted + rejected for records, staged, accepted, rejected in tables)
 
 
@@ -98,28 +183,42 @@ def test_the_cohort_is_that_of_the_study(shipped_run: Registry) -> None:
     groups = release_query(shipped_run, "select group_id, n from results.study_group order by position")
     assert groups == [("nxp2_jdm", 18), ("mda5_jdm", 12), ("tif1g_jdm", 12), ("nxp2_adult_dm", 20)]
     lost = release_query(
-        shipped_run, "select group_id, n from results.cohort_flow where analysis = 'relapse' and reason = 'lost'"
+        shipped_run,
+        "select group_id, n from results.cohort_flow where analysis = 'relapse' and reason = 'lost'",
     )
     assert lost == [("nxp2_jdm", 3)]
 
 
 def test_results_name_their_study_and_release(shipped_run: Registry) -> None:
     ((release,),) = release_query(shipped_run, "select release_id from release.release_info")
-    named = {t: release_query(shipped_run, f"select distinct study_id, release_id from results.{t}") for t in MODELS["results"]}
+    named = {
+        t: release_query(shipped_run, f"select distinct study_id, release_id from results.{t}")
+        for t in MODELS["results"]
+    }
     assert named.pop("survival_by_stratum") == []  # the study asks for no strata
     assert set(map(tuple, named.values())) == {(("nxp2", release),)}
 
 
 def test_the_tables_hold_every_variable_of_the_published_ones(shipped_run: Registry) -> None:
     summaries = release_query(shipped_run, "select count(*), count(display) from results.baseline_summary")
-    comparisons = release_query(shipped_run, "select count(*), count(p_value), count(p_adjusted) from results.group_comparison")
+    comparisons = release_query(
+        shipped_run, "select count(*), count(p_value), count(p_adjusted) from results.group_comparison"
+    )
     assert summaries == [(233, 233)]
     assert comparisons == [(140, 140, 140)]
 
 
 def test_every_value_that_the_publication_printed_stands_beside_a_computed_one(shipped_run: Registry) -> None:
-    counts = release_query(shipped_run, "select quantity, count(*) from results.reproduction group by 1 order by 1")
-    assert counts == [("analysis", 5), ("chi_square", 12), ("p_value", 152), ("statement", 16), ("summary", 233)]
+    counts = release_query(
+        shipped_run, "select quantity, count(*) from results.reproduction group by 1 order by 1"
+    )
+    assert counts == [
+        ("analysis", 5),
+        ("chi_square", 12),
+        ("p_value", 152),
+        ("statement", 16),
+        ("summary", 233),
+    ]
     unreasoned = "select cell from results.reproduction where not agrees and coalesce(reason, '') = ''"
     assert release_query(shipped_run, unreasoned) == []
     displayed_alike = release_query(
@@ -131,18 +230,31 @@ def test_every_value_that_the_publication_printed_stands_beside_a_computed_one(s
 
 
 def test_the_exports_print_the_published_study_but_for_what_no_data_can(shipped_run: Registry) -> None:
-    differ = release_query(shipped_run, "select cell from results.reproduction where not agrees and quantity <> 'statement' order by cell")
+    differ = release_query(
+        shipped_run,
+        "select cell from results.reproduction where not agrees and quantity <> 'statement' order by cell",
+    )
     assert differ == [
-        ("II/female/nxp2_jdm:nxp2_adult_dm",), ("text/main_effect_ck/nxp2_jdm:mda5_jdm",), ("text/main_effect_cmas/nxp2_jdm:mda5_jdm",),
+        ("II/female/nxp2_jdm:nxp2_adult_dm",),
+        ("text/main_effect_ck/nxp2_jdm:mda5_jdm",),
+        ("text/main_effect_cmas/nxp2_jdm:mda5_jdm",),
     ]
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     assert "nxp2: 399 of 402 printed values agree; 3 differ, 0 of them not explained\n" in readme
     denied = release_query(
-        shipped_run, "select cell, agreement from results.reproduction where quantity = 'statement' and not agrees order by cell")
-    assert denied == [(f"Results/{s}", "contradicted by the study's own tables") for s in ("s11", "s13")], "all others hold"
+        shipped_run,
+        "select cell, agreement from results.reproduction where quantity = 'statement' and not agrees order by cell",
+    )
+    assert denied == [(f"Results/{s}", "contradicted by the study's own tables") for s in ("s11", "s13")], (
+        "all others hold"
+    )
     assert "nxp2: 14 of 16 statements hold; 2 contradicted by the study's own tables\n" in readme
-    assert {cell for (cell,) in differ} == set(shipped_run.papers["nxp2"].file.known), "each has its reason, and no reason is stale"
-    status = release_query(shipped_run, "select distinct status from results.mixed_model_term where test = 'wald_chi_square'")
+    assert {cell for (cell,) in differ} == set(shipped_run.papers["nxp2"].file.known), (
+        "each has its reason, and no reason is stale"
+    )
+    status = release_query(
+        shipped_run, "select distinct status from results.mixed_model_term where test = 'wald_chi_square'"
+    )
     assert status == [("ok",)]
 
 
@@ -170,7 +282,12 @@ def test_the_command_and_the_report_end_with_the_count_of_values_that_agree(
     assert cli.guarded(lambda: cli.app([*call, "--csv"], standalone_mode=False) or 0) == 0
     sheet = capsys.readouterr().out
     assert '"Sex, F, NXP2⁺ JDM vs NXP2⁺ adult DM, p",0.307,0.489,no,"7 of 18 against 5 of 20' in sheet
-    assert cli.guarded(lambda: cli.app(["reproduce", "--strict", "--registry", folder], standalone_mode=False) or 0) == 1
+    assert (
+        cli.guarded(
+            lambda: cli.app(["reproduce", "--strict", "--registry", folder], standalone_mode=False) or 0
+        )
+        == 1
+    )
     page = (shipped_run.reports / "current" / "report.html").read_text(encoding="utf-8")
     assert f"{agree} of 402 printed values agree" in page
     assert said in page.replace("&#39;", "'")
@@ -188,7 +305,9 @@ def test_every_question_beside_the_printed_numbers_is_answered_with_numbers(ship
     assert answers == [(a, True, True, True) for a in asked]
 
 
-def test_every_comparison_has_an_effect_with_an_interval_and_an_adjusted_p_value(shipped_run: Registry) -> None:
+def test_every_comparison_has_an_effect_with_an_interval_and_an_adjusted_p_value(
+    shipped_run: Registry,
+) -> None:
     without = release_query(
         shipped_run,
         "select table_id, variable from results.group_comparison where status = 'ok'"
@@ -204,8 +323,10 @@ def test_age_group_and_hospital_are_shown_to_be_one_variable(shipped_run: Regist
         " and (label like 'Hospital: %' or (variant = 'adjusted' and label like '%hospital%')) order by label, variant",
     )
     assert rows == [
-        ("Hospital: zjch", "nxp2_adult_dm", 0, "ok"), ("Hospital: zjch", "nxp2_jdm", 18, "ok"),
-        ("Hospital: zjfah", "nxp2_adult_dm", 20, "ok"), ("Hospital: zjfah", "nxp2_jdm", 0, "ok"),
+        ("Hospital: zjch", "nxp2_adult_dm", 0, "ok"),
+        ("Hospital: zjch", "nxp2_jdm", 18, "ok"),
+        ("Hospital: zjfah", "nxp2_adult_dm", 20, "ok"),
+        ("Hospital: zjfah", "nxp2_jdm", 0, "ok"),
         ("LDH with hospital: NXP2⁺ JDM vs NXP2⁺ adult DM", "adjusted", None, "not_estimable"),
     ]
 
@@ -236,7 +357,11 @@ def test_no_identifier_passes_ingestion(shipped_run: Registry) -> None:
     """Names, identity numbers and telephones of the exports stand in no file that the run made."""
     identifiers = _identifiers(shipped_run.landing)
     assert len(identifiers) > 180
-    made = [p for p in shipped_run.folder.rglob("*") if p.is_file() and "landing" not in p.relative_to(shipped_run.folder).parts]
+    made = [
+        p
+        for p in shipped_run.folder.rglob("*")
+        if p.is_file() and "landing" not in p.relative_to(shipped_run.folder).parts
+    ]
     assert len(made) > 20
     values = _texts(shipped_run.warehouse)
     for column, texts in values.items():
@@ -244,7 +369,9 @@ def test_no_identifier_passes_ingestion(shipped_run: Registry) -> None:
     hashes = {v for texts in values.values() for v in texts if re.fullmatch("[0-9a-f]{16,64}", v)}
     for path in made:
         content = path.read_bytes()
-        if found := [i for i in identifiers if i.encode() in content]:  # eight digits stand in one hash of a million by chance
+        if found := [
+            i for i in identifiers if i.encode() in content
+        ]:  # eight digits stand in one hash of a million by chance
             for known in hashes:
                 content = content.replace(known.encode(), b"")
             assert not [i for i in found if i.encode() in content], path.name
@@ -257,7 +384,9 @@ def _texts(warehouse: Path) -> dict[str, set[str]]:
             "select table_schema || '.' || table_name, column_name from information_schema.columns where data_type = 'VARCHAR'"
         ).fetchall()
         return {
-            f"{table}.{column}": {v for (v,) in connection.execute(f'select distinct "{column}" from {table}').fetchall() if v}
+            f"{table}.{column}": {
+                v for (v,) in connection.execute(f'select distinct "{column}" from {table}').fetchall() if v
+            }
             for table, column in columns
         }
 
@@ -299,7 +428,9 @@ def test_the_manifest_of_a_release_names_its_deliveries_and_versions(shipped_run
     manifest = json.loads(release.with_suffix(".json").read_text())
     assert manifest["release_id"] == release.stem
     assert [(d["sender_id"], d["delivery_id"]) for d in manifest["deliveries"]] == [
-        ("zjch", "2023-06-30"), ("zjch", "2025-06-30"), ("zjfah", "2024-06-30"),
+        ("zjch", "2023-06-30"),
+        ("zjch", "2025-06-30"),
+        ("zjfah", "2024-06-30"),
     ]
     assert manifest["synthetic"] is True
     assert {"duckdb", "dbt-core", "great-expectations"} <= set(manifest["versions"])
@@ -310,14 +441,18 @@ def test_the_manifest_of_a_release_names_its_deliveries_and_versions(shipped_run
 def test_the_report_says_that_the_data_are_synthetic(shipped_run: Registry) -> None:
     page = (shipped_run.reports / "current" / "report.html").read_text(encoding="utf-8")
     assert "synthetic" in page.lower()
-    assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page.replace("https://www.w3.org", "")
+    assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page.replace(
+        "https://www.w3.org", ""
+    )
     folder = shipped_run.reports / "current"
     assert len(list((folder / "tables").glob("*.csv"))) >= 4
     assert {p.suffix for p in (folder / "figures").iterdir()} == {".svg", ".png", ".pdf"}
 
 
 def test_readers_keep_reading_while_a_run_writes(shipped_run: Registry) -> None:
-    """A reader that opens the current release again and again sees whole releases only, and is never locked out."""
+    """A reader that opens the current release again and again sees whole releases only, and is never locked
+    out.
+    """
     link = shipped_run.releases / "current.duckdb"
     stop, seen, faults = threading.Event(), set(), []
 
@@ -325,9 +460,11 @@ def test_readers_keep_reading_while_a_run_writes(shipped_run: Registry) -> None:
         while not stop.is_set():
             try:
                 with duckdb.connect(str(link.resolve()), read_only=True) as connection:
-                    seen.add(connection.execute(
-                        "select count(*), (select count(*) from results.baseline_summary) from release.dim_patient"
-                    ).fetchone())
+                    seen.add(
+                        connection.execute(
+                            "select count(*), (select count(*) from results.baseline_summary) from release.dim_patient"
+                        ).fetchone()
+                    )
             except duckdb.Error as error:
                 faults.append(str(error))
 
@@ -361,7 +498,9 @@ def test_check_results_hold_counts_and_no_values(shipped_run: Registry) -> None:
 
 def test_the_table_in_the_readme_is_that_of_the_release(shipped_run: Registry) -> None:
     text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    shown = [tuple(c.strip() for c in line.strip("|").split("|")) for line in text.splitlines() if "_jdm |" in line]
+    shown = [
+        tuple(c.strip() for c in line.strip("|").split("|")) for line in text.splitlines() if "_jdm |" in line
+    ]
     rows = release_query(
         shipped_run,
         "select variable, group_id, n::varchar, display from results.baseline_summary"

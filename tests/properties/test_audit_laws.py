@@ -34,7 +34,9 @@ def printed(values: list[float], kind: str, group: str, decimals: int, table: st
 
 
 def doubts(paper: Paper) -> list[str]:
-    return [f"{f.check}: {f.printed}: {f.text}" for f in audit(paper) if f.verdict in ("contradicts", "holds_if")]
+    return [
+        f"{f.check}: {f.printed}: {f.text}" for f in audit(paper) if f.verdict in ("contradicts", "holds_if")
+    ]
 
 
 def compared(a: list[float], b: list[float], kind: str, decimals: int, p_value: float) -> Paper:
@@ -49,7 +51,9 @@ def frame(a: list[float], b: list[float]) -> pd.DataFrame:
 
 @settings(max_examples=60, deadline=None)
 @given(SCORES, SCORES, DECIMALS, st.sampled_from(sorted(MEASUREMENT_TESTS)), st.integers(0, 1))
-def test_a_test_of_real_values_holds(a: list[int], b: list[int], decimals: int, kind: str, which: int) -> None:
+def test_a_test_of_real_values_holds(
+    a: list[int], b: list[int], decimals: int, kind: str, which: int
+) -> None:
     test = MEASUREMENT_TESTS[kind][which](frame(a, b), value="x", group="g", groups=("a", "b"))
     assume(test.p_value is not None)
     assert doubts(compared(a, b, kind, decimals, test.p_value)) == []
@@ -64,7 +68,11 @@ def test_an_exact_rank_test_of_real_values_holds(order: list[int], n: int, decim
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.booleans(), min_size=1, max_size=20), st.lists(st.booleans(), min_size=1, max_size=20), DECIMALS)
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=20),
+    st.lists(st.booleans(), min_size=1, max_size=20),
+    DECIMALS,
+)
 def test_counts_of_real_values_hold(a: list[bool], b: list[bool], decimals: int) -> None:
     p = fisher(frame(a, b), value="x", group="g", groups=("a", "b"), level=1).p_value
     assume(p is not None)

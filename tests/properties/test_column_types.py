@@ -1,8 +1,9 @@
 """Law: what a function of `analytics` answers does not depend on how pandas stores the columns.
 
-Every public function that takes a frame is called on the same values as numpy's, pandas' nullable, categorical,
-sparse, object and pyarrow-backed columns, with and without missing values; all answers equal those of float64, int64,
-bool and object. pyarrow is no dependency of this project: its types are tried where it is installed.
+Every public function that takes a frame is called on the same values as numpy's, pandas' nullable,
+categorical, sparse, object and pyarrow-backed columns, with and without missing values; all answers equal
+those of float64, int64, bool and object. pyarrow is no dependency of this project: its types are tried where
+it is installed.
 """
 
 from __future__ import annotations
@@ -88,13 +89,15 @@ def _wide(missing: bool) -> pd.DataFrame:
     if missing:
         for i, column in enumerate(c for c in frame if c not in ("patient", "start", "time")):
             frame[column] = frame[column].astype(object if frame[column].dtype in (bool, object) else float)
-            frame.loc[frame.index[i :: 11], column] = None
+            frame.loc[frame.index[i::11], column] = None
     return frame
 
 
 def _long(missing: bool) -> pd.DataFrame:
     rng = np.random.default_rng(18)
-    rows = [(p, GROUPS[p % 3], v, float(rng.integers(-8, 40) / 4)) for p in range(24) for v in ("v1", "v2", "v3")]
+    rows = [
+        (p, GROUPS[p % 3], v, float(rng.integers(-8, 40) / 4)) for p in range(24) for v in ("v1", "v2", "v3")
+    ]
     frame = pd.DataFrame(rows, columns=["patient", "group", "visit", "value"])
     if missing:
         frame.loc[[5, 40], "value"] = np.nan
@@ -102,7 +105,16 @@ def _long(missing: bool) -> pd.DataFrame:
 
 
 FRAMES = {"wide": _wide, "long": _long}
-KINDS = {"value": "f", "low": "f", "high": "f", "yes": "b", "event": "b", "group": "t", "stage": "t", "visit": "t"}  # else "i"
+KINDS = {
+    "value": "f",
+    "low": "f",
+    "high": "f",
+    "yes": "b",
+    "event": "b",
+    "group": "t",
+    "stage": "t",
+    "visit": "t",
+}  # else "i"
 
 
 def _dtypes(f: Any, i: str, b: str, t: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
@@ -127,7 +139,10 @@ def _sparse(d: pd.DataFrame) -> pd.DataFrame:
     return d.astype({c: pd.SparseDtype(d[c].dtype) for c in d if d[c].dtype.kind in "if"})
 
 
-COMPLETE_ONLY = {"narrow numpy": _dtypes("float32", "int16", "bool", "object"), "float16": _dtypes("float16", "uint8", "bool", "str")}
+COMPLETE_ONLY = {
+    "narrow numpy": _dtypes("float32", "int16", "bool", "object"),
+    "float16": _dtypes("float16", "uint8", "bool", "str"),
+}
 STYLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "nullable": _dtypes("Float64", "Int64", "boolean", "string"),
     "narrow nullable": _dtypes("Float32", "UInt8", "boolean", "string"),
@@ -144,8 +159,12 @@ if importlib.util.find_spec("pyarrow"):
 
     STYLES |= {
         "pyarrow": _dtypes("double[pyarrow]", "int64[pyarrow]", "bool[pyarrow]", "string[pyarrow]"),
-        "narrow pyarrow": _dtypes("float[pyarrow]", "int16[pyarrow]", "bool[pyarrow]", "large_string[pyarrow]"),
-        "pyarrow decimal": _dtypes(pd.ArrowDtype(pyarrow.decimal128(9, 2)), "uint32[pyarrow]", "bool[pyarrow]", "string[pyarrow]"),
+        "narrow pyarrow": _dtypes(
+            "float[pyarrow]", "int16[pyarrow]", "bool[pyarrow]", "large_string[pyarrow]"
+        ),
+        "pyarrow decimal": _dtypes(
+            pd.ArrowDtype(pyarrow.decimal128(9, 2)), "uint32[pyarrow]", "bool[pyarrow]", "string[pyarrow]"
+        ),
         "pyarrow's convert_dtypes": lambda d: d.convert_dtypes(dtype_backend="pyarrow"),
     }
 
@@ -157,7 +176,9 @@ def _parts(result: Any) -> list[pd.DataFrame]:
     if isinstance(result, tuple):
         return [part for item in result for part in _parts(item)]
     fields = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
-    words = {n: str(v) for n, v in fields.items() if isinstance(v, (str, int)) and n not in ("groups", "coding")}
+    words = {
+        n: str(v) for n, v in fields.items() if isinstance(v, (str, int)) and n not in ("groups", "coding")
+    }
     frames = [v for n, v in fields.items() if isinstance(v, pd.DataFrame) and n != "data"]
     summary = getattr(result, "summary", None)
     return [*frames, *([summary] if isinstance(summary, pd.DataFrame) else []), pd.DataFrame([words])]
@@ -165,11 +186,18 @@ def _parts(result: Any) -> list[pd.DataFrame]:
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Objects; the coefficient of a yes/no is called as that of a number, which 1 and 0 make of it."""
-    return frame.astype(object).where(frame.notna(), None).replace({"yesTRUE": "yes", "yesTrue": "yes"}).reset_index(drop=True)
+    return (
+        frame.astype(object)
+        .where(frame.notna(), None)
+        .replace({"yesTRUE": "yes", "yesTrue": "yes"})
+        .reset_index(drop=True)
+    )
 
 
 def _same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(_plain(found), _plain(expected), check_dtype=False, rtol=1e-9, atol=1e-12, check_column_type=False)
+    pd.testing.assert_frame_equal(
+        _plain(found), _plain(expected), check_dtype=False, rtol=1e-9, atol=1e-12, check_column_type=False
+    )
 
 
 def _takes_a_frame(name: str) -> bool:
@@ -188,7 +216,9 @@ def test_an_answer_does_not_depend_on_the_types_of_columns(name: str, missing: b
     kind, call = CALLS[name]
     plain = FRAMES[kind](missing)
     if missing and style in COMPLETE_ONLY:
-        plain = plain.dropna().astype({c: t for c, t in FRAMES[kind](False).dtypes.items()})  # such types cannot lack a value
+        plain = plain.dropna().astype(
+            {c: t for c, t in FRAMES[kind](False).dtypes.items()}
+        )  # such types cannot lack a value
     other = (STYLES | COMPLETE_ONLY)[style](plain)
     before = other.copy()
     found, expected = (_parts(call(getattr(analytics, name), d)) for d in (other, plain))
@@ -201,7 +231,9 @@ def test_an_answer_does_not_depend_on_the_types_of_columns(name: str, missing: b
 @pytest.mark.parametrize("name", CALLS)
 def test_what_is_no_frame_is_refused_in_one_sentence(name: str):
     call = CALLS[name][1]
-    with pytest.raises(ValueError, match="data: expected a pandas data frame, one row per observation; found list"):
+    with pytest.raises(
+        ValueError, match="data: expected a pandas data frame, one row per observation; found list"
+    ):
         call(getattr(analytics, name), [1, 2, 3])
 
 
@@ -215,7 +247,10 @@ def test_two_columns_alike_are_refused_by_name(name: str):
 
 
 @pytest.mark.parametrize("name", ["adjust_p_values", "adjust_within_families"])
-@pytest.mark.parametrize("dtype", ["Float64", "float32", "object", *(["double[pyarrow]"] if importlib.util.find_spec("pyarrow") else [])])
+@pytest.mark.parametrize(
+    "dtype",
+    ["Float64", "float32", "object", *(["double[pyarrow]"] if importlib.util.find_spec("pyarrow") else [])],
+)
 def test_adjusted_p_values_do_not_depend_on_the_type_either(name: str, dtype: str):
     p = pd.Series([0.25, None, 0.5, 0.125])
     more = [] if name == "adjust_p_values" else [pd.Series(["x", "x", pd.NA, "x"], dtype="string")]

@@ -53,8 +53,12 @@ def read(content: bytes, name: str = "labs.csv", piece: int = 4096, **spec) -> t
 
 
 def kept(rows: list[list[str]], first_row: int = 2) -> list[tuple]:
-    """What must arrive: rows with any text that is seen, numbered as they lie in the file, blank cells as None."""
-    return [(first_row + i, *(cell or None for cell in row)) for i, row in enumerate(rows) if not is_blank(row)]
+    """What must arrive: rows with any text that is seen, numbered as they lie in the file, blank cells as
+    None.
+    """
+    return [
+        (first_row + i, *(cell or None for cell in row)) for i, row in enumerate(rows) if not is_blank(row)
+    ]
 
 
 @QUICK
@@ -175,7 +179,9 @@ BLANK = st.text(" \u00a0\u3000\u200b\t", max_size=3)
 @given(rows=tables(st.one_of(BLANK, st.sampled_from(["CK", "<0.10"]))))
 @example([["\u00a0"], ["CK"]])
 def test_a_row_of_blanks_alone_is_no_record_in_any_format(rows):
-    """Blank, non-breaking and wide: the rows that arrive are the same from CSV, a workbook, a page, Parquet and NDJSON."""
+    """Blank, non-breaking and wide: the rows that arrive are the same from CSV, a workbook, a page, Parquet
+    and NDJSON.
+    """
     wanted = [i for i, row in enumerate(rows) if not is_blank(row)]
     names = [f"h{i}" for i in range(len(rows[0]))]
     book = openpyxl.Workbook()
@@ -187,8 +193,11 @@ def test_a_row_of_blanks_alone_is_no_record_in_any_format(rows):
     page = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in [names, *rows])
     lines = "\n".join(json.dumps(dict(zip(names, row))) for row in rows)
     files = {
-        "labs.csv": text.getvalue().encode(), "labs.xlsx": saved.getvalue(), "labs.xls": f"<table>{page}</table>".encode(),
-        "labs.ndjson": lines.encode(), "labs.parquet": _parquet(names, rows),
+        "labs.csv": text.getvalue().encode(),
+        "labs.xlsx": saved.getvalue(),
+        "labs.xls": f"<table>{page}</table>".encode(),
+        "labs.ndjson": lines.encode(),
+        "labs.parquet": _parquet(names, rows),
     }
     for name, content in files.items():
         first = 1 if name.endswith(("ndjson", "parquet")) else 2
@@ -203,6 +212,10 @@ def test_a_row_of_blanks_alone_is_no_record_in_any_format(rows):
 def _parquet(names: list[str], rows: list[list[str]]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labs.parquet"
-        values = ", ".join("(" + ", ".join("'" + cell.replace("'", "''") + "'" for cell in row) + ")" for row in rows)
-        CONNECTION.execute(f"copy (select * from (values {values}) as t({', '.join(names)})) to '{path}' (format parquet)")
+        values = ", ".join(
+            "(" + ", ".join("'" + cell.replace("'", "''") + "'" for cell in row) + ")" for row in rows
+        )
+        CONNECTION.execute(
+            f"copy (select * from (values {values}) as t({', '.join(names)})) to '{path}' (format parquet)"
+        )
         return path.read_bytes()

@@ -1,5 +1,6 @@
-"""Laws of a delivery: what hypothesis writes as a hospital's file is in raw with equal content, through its mapping, or refused with
-its place; every row is accounted for."""
+"""Laws of a delivery: what hypothesis writes as a hospital's file is in raw with equal content, through its
+mapping, or refused with its place; every row is accounted for.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +37,14 @@ exports:
 HEADER = ["id", "date", "CK", "note", "LDH"]
 ROWS = st.lists(
     st.tuples(
-        st.sampled_from(["1", "2", "007", ""]), st.sampled_from(["2024-01-05", "05.01.24", ""]), CELL, CELL, CELL
+        st.sampled_from(["1", "2", "007", ""]),
+        st.sampled_from(["2024-01-05", "05.01.24", ""]),
+        CELL,
+        CELL,
+        CELL,
     ),
-    min_size=1, max_size=8,
+    min_size=1,
+    max_size=8,
 )
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -54,7 +60,9 @@ def connection(north: Registry):
         yield opened
 
 
-def deliver(north: Registry, connection: duckdb.DuckDBPyConnection, name: str, content: bytes) -> dict[str, list] | list[str]:
+def deliver(
+    north: Registry, connection: duckdb.DuckDBPyConnection, name: str, content: bytes
+) -> dict[str, list] | list[str]:
     """What is in raw after a delivery of one file, or the reasons for which it was refused."""
     folder: Path = north.landing / "north" / "first"
     for old in folder.iterdir():
@@ -77,10 +85,15 @@ def deliver(north: Registry, connection: duckdb.DuckDBPyConnection, name: str, c
 
 
 def holds(outcome: dict[str, list] | list[str], rows: list[tuple], name: str) -> None:
-    """Every filled cell of every row that was not rejected is a result with its text, row and test; nothing else is."""
+    """Every filled cell of every row that was not rejected is a result with its text, row and test; nothing
+    else is.
+    """
     if isinstance(outcome, list):
         assert outcome
-        assert all(reason.startswith((f"north/first/{name}", "north/first: the delivery is empty")) for reason in outcome)
+        assert all(
+            reason.startswith((f"north/first/{name}", "north/first: the delivery is empty"))
+            for reason in outcome
+        )
         return
     lost = {row for (row,) in outcome["rejected"]}
     sent = [(i, dict(zip(HEADER, row, strict=True))) for i, row in enumerate(rows, start=2) if any(row)]
@@ -96,8 +109,14 @@ def holds(outcome: dict[str, list] | list[str], rows: list[tuple], name: str) ->
 
 
 @QUICK
-@given(rows=ROWS, delimiter=st.sampled_from([",", ";", "\t", "|"]), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
-def test_a_delivery_of_text_is_in_raw_as_it_was_or_refused_with_its_place(north, connection, rows, delimiter, encoding) -> None:
+@given(
+    rows=ROWS,
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+def test_a_delivery_of_text_is_in_raw_as_it_was_or_refused_with_its_place(
+    north, connection, rows, delimiter, encoding
+) -> None:
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=delimiter).writerows([HEADER, *rows])
     holds(deliver(north, connection, "labs.csv", out.getvalue().encode(encoding)), rows, "labs.csv")
@@ -105,7 +124,9 @@ def test_a_delivery_of_text_is_in_raw_as_it_was_or_refused_with_its_place(north,
 
 @settings(QUICK, max_examples=8, phases=[Phase.generate])  # a process an example: no search for the smallest
 @given(rows=ROWS)
-def test_a_delivery_of_a_workbook_is_in_raw_as_it_was_or_refused_with_its_place(north, connection, rows) -> None:
+def test_a_delivery_of_a_workbook_is_in_raw_as_it_was_or_refused_with_its_place(
+    north, connection, rows
+) -> None:
     book = openpyxl.Workbook()
     # XML turns a carriage return into a line feed
     kept = [tuple("" if cell.isspace() else cell.replace("\r", "\n") for cell in row) for row in rows]

@@ -1,8 +1,8 @@
 """Baseline values, variable by variable, that print Tables I and II: summaries and p values.
 
-Belongs here: what one variable must satisfy in every group, and the order of the search: first means and SDs on which
-the t tests agree, then the NXP2+ children, then each other group against them; a dead end starts again.
-Does not belong here: derived ratios (``ratios.py``), follow-up (``trajectories.py``).
+Belongs here: what one variable must satisfy in every group, and the order of the search: first means and SDs
+on which the t tests agree, then the NXP2+ children, then each other group against them; a dead end starts
+again. Does not belong here: derived ratios (``ratios.py``), follow-up (``trajectories.py``).
 """
 
 from __future__ import annotations
@@ -33,12 +33,18 @@ REFERENCE = "nxp2_jdm"
 SEED = 20260
 FINE = Grid(0.0001, 0.0, 1000.0)
 MARGIN = 0.012  # of a shape's bounds
-HEATS = (0.001, 0.004, 0.015)  # of successive attempts: which serves depends on how many ties the p values need
+HEATS = (
+    0.001,
+    0.004,
+    0.015,
+)  # of successive attempts: which serves depends on how many ties the p values need
 
 
 @dataclass(frozen=True)
 class GroupProblem:
-    """What one variable must be in one group; ``test`` and ``p`` are of its comparison with the NXP2+ children."""
+    """What one variable must be in one group; ``test`` and ``p`` are of its comparison with the NXP2+
+    children.
+    """
 
     group: str
     n: int
@@ -60,7 +66,9 @@ def seed(part: str) -> int:
 
 
 def problem(variable: str, fine: bool = False) -> dict[str, GroupProblem]:
-    """The constraints on ``variable`` by group, the NXP2+ children first; ``fine``: not exported, hence no grid."""
+    """The constraints on ``variable`` by group, the NXP2+ children first; ``fine``: not exported, hence no
+    grid.
+    """
     cells = {(s.group, s.kind): s.numbers for s in published.summaries() if s.variable == variable}
     p_values = {(c.table, c.group_b): c.p for c in published.comparisons() if c.variable == variable}
     found: dict[str, GroupProblem] = {}
@@ -71,11 +79,18 @@ def problem(variable: str, fine: bool = False) -> dict[str, GroupProblem]:
             other = group == row["group_b"]
             if group not in found:
                 found[group] = GroupProblem(
-                    group, n, FINE if fine else grid(variable, group),
-                    cells.get((group, MEAN_SD)), cells.get((group, MEDIAN_IQR)),
-                    row["test"] if other else None, p_values[row["table"], group] if other else None)
+                    group,
+                    n,
+                    FINE if fine else grid(variable, group),
+                    cells.get((group, MEAN_SD)),
+                    cells.get((group, MEDIAN_IQR)),
+                    row["test"] if other else None,
+                    p_values[row["table"], group] if other else None,
+                )
             elif found[group].n != n:
-                raise ValueError(f"tests.csv: {variable}, {group}: n is {found[group].n} in one row and {n} in another")
+                raise ValueError(
+                    f"tests.csv: {variable}, {group}: n is {found[group].n} in one row and {n} in another"
+                )
     return found
 
 
@@ -93,10 +108,13 @@ def text(variable: str, group: str, canonical: float) -> str:
     adult = groups()[group]["hospital"] == "zjfah"
     decimals = int(row["decimals_adult" if adult else "decimals"])
     written = f"{canonical / factor(group, variable):.{decimals}f}"
-    return "<0.10" if adult and row["limit_adult"] and float(written) <= float(row["limit_adult"]) else written
+    return (
+        "<0.10" if adult and row["limit_adult"] and float(written) <= float(row["limit_adult"]) else written
+    )
 
 
 # ---------------------------------------------------------------- search
+
 
 def solve(variable: str, attempts: int = 60, steps: int = 12000) -> dict[str, np.ndarray]:
     """Ordered canonical values of ``variable`` by group, printing every summary and p value."""
@@ -105,7 +123,9 @@ def solve(variable: str, attempts: int = 60, steps: int = 12000) -> dict[str, np
     for attempt in range(attempts):
         targets = agree_on_moments(rng, groups_of[REFERENCE], groups_of)
         if targets is None:
-            raise ValueError(f"{variable}: no means and SDs that print as published give the printed p values")
+            raise ValueError(
+                f"{variable}: no means and SDs that print as published give the printed p values"
+            )
         samples = {name: draw(rng, of, targets.get(name)) for name, of in groups_of.items()}
         if None in samples.values():
             continue
@@ -117,8 +137,9 @@ def solve(variable: str, attempts: int = 60, steps: int = 12000) -> dict[str, np
     raise ValueError(f"{variable}: no values found in {attempts} attempts; see the constraints of its groups")
 
 
-def agree_on_moments(rng: np.random.Generator, reference: GroupProblem, groups_of: dict[str, GroupProblem],
-                     draws: int = 20000) -> dict[str, Moments] | None:
+def agree_on_moments(
+    rng: np.random.Generator, reference: GroupProblem, groups_of: dict[str, GroupProblem], draws: int = 20000
+) -> dict[str, Moments] | None:
     """Sums and sums of squares that print as published and on which every t test prints as published."""
     needed = {name: of for name, of in groups_of.items() if of.moments}
     for _ in range(draws):
@@ -138,8 +159,9 @@ def agree_on_moments(rng: np.random.Generator, reference: GroupProblem, groups_o
     return None
 
 
-def _moments_that_agree(rng: np.random.Generator, of: GroupProblem, own: Moments | None,
-                        reference: GroupProblem) -> Moments | None:
+def _moments_that_agree(
+    rng: np.random.Generator, of: GroupProblem, own: Moments | None, reference: GroupProblem
+) -> Moments | None:
     for _ in range(40):
         moments = _draw_moments(rng, of)
         if moments is None:
@@ -169,7 +191,9 @@ def draw(rng: np.random.Generator, of: GroupProblem, target: Moments | None) -> 
         return None if k is None else Sample(k, (), (), of.grid)
     sample = draw_quartiles(rng, of.n, of.quartiles, of.grid)
     if sample is None:
-        raise ValueError(f"{of.group}: no {of.n} exported values have quartiles {[q.text for q in of.quartiles]}")
+        raise ValueError(
+            f"{of.group}: no {of.n} exported values have quartiles {[q.text for q in of.quartiles]}"
+        )
     return sample
 
 
@@ -183,7 +207,8 @@ def _losses(
 ) -> tuple[dict[str, Callable[[dict[str, np.ndarray]], float]], dict[str, tuple[str, ...]]]:
     """What is left to reach: means and SDs of samples drawn by quartiles, Mann-Whitney p values, shapes.
 
-    ``margin`` is the share of a shape's bounds that the search keeps free, so that ties can be parted afterwards.
+    ``margin`` is the share of a shape's bounds that the search keeps free, so that ties can be parted
+    afterwards.
     """
     losses, reads = {}, {}
     shapes = [row for row in read_rows(CONSTRAINTS / "shapes.csv") if row["variable"] == variable]

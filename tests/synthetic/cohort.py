@@ -1,9 +1,9 @@
 """The people: who they are, when they came, what was seen, besides the searched values.
 
-Belongs here: identities that cannot be real, dates, visits, signs, complications, antibody tests, treatments and
-contacts, each drawn from its own seed so that a change of one leaves the others as they are; counts of signs and
-complications are the published ones.
-Does not belong here: laboratory values and relapse days (``solution.py``), file formats (``zjch.py``, ``zjfah.py``).
+Belongs here: identities that cannot be real, dates, visits, signs, complications, antibody tests, treatments
+and contacts, each drawn from its own seed so that a change of one leaves the others as they are; counts of
+signs and complications are the published ones. Does not belong here: laboratory values and relapse days
+(``solution.py``), file formats (``zjch.py``, ``zjfah.py``).
 """
 
 from __future__ import annotations
@@ -89,8 +89,11 @@ class Person:
 
 def build(solution: Solution) -> list[Person]:
     """Every patient of the cohort, in the order of groups and numbers."""
-    counts = {(s.group, s.variable): int(s.numbers[0].value)
-              for s in published.summaries() if s.kind == published.COUNT_PERCENT}
+    counts = {
+        (s.group, s.variable): int(s.numbers[0].value)
+        for s in published.summaries()
+        if s.kind == published.COUNT_PERCENT
+    }
     people = []
     serial = {"zjch": 0, "zjfah": 0}
     for group, row in groups().items():
@@ -99,8 +102,11 @@ def build(solution: Solution) -> list[Person]:
         for number in range(1, size + 1):
             serial[row["hospital"]] += 1
             has = frozenset(name for name, members in present.items() if number in members)
-            people.append(_person(solution, group, number, row["hospital"], row["antibody"],
-                                  serial[row["hospital"]], has))
+            people.append(
+                _person(
+                    solution, group, number, row["hospital"], row["antibody"], serial[row["hospital"]], has
+                )
+            )
     return people
 
 
@@ -108,9 +114,12 @@ def _random(*topic: object) -> random.Random:
     return random.Random("/".join(map(str, (SEED, *topic))))
 
 
-def _who_has(group: str, size: int, counts: dict[tuple[str, str], int],
-             solution: Solution) -> dict[str, set[int]]:
-    """Members of a group with each sign or complication; macrophage activation goes to the highest ferritins."""
+def _who_has(
+    group: str, size: int, counts: dict[tuple[str, str], int], solution: Solution
+) -> dict[str, set[int]]:
+    """Members of a group with each sign or complication; macrophage activation goes to the highest
+    ferritins.
+    """
     present = {}
     for (of, variable), count in counts.items():
         if of != group or variable == "relapse":
@@ -125,8 +134,16 @@ def _who_has(group: str, size: int, counts: dict[tuple[str, str], int],
 
 # ---------------------------------------------------------------- one person
 
-def _person(solution: Solution, group: str, number: int, hospital: str, antibody: str, serial: int,
-            has: frozenset[str]) -> Person:
+
+def _person(
+    solution: Solution,
+    group: str,
+    number: int,
+    hospital: str,
+    antibody: str,
+    serial: int,
+    has: frozenset[str],
+) -> Person:
     seen = solution.follow_up[group, number]
     baseline = _baseline_date(group, number, hospital)
     age, duration = (solution.values[group, number, 0, name] for name in ("age_at_onset", "disease_duration"))
@@ -134,14 +151,21 @@ def _person(solution: Solution, group: str, number: int, hospital: str, antibody
     birth = onset - timedelta(days=round(float(age) * 12 * DAYS_PER_MONTH))
     adult = hospital == "zjfah"
     return Person(
-        group=group, number=number, hospital=hospital,
+        group=group,
+        number=number,
+        hospital=hospital,
         hospital_number=f"A{70000 + 37 * serial}" if adult else f"00{412000 + 53 * serial}",
         name=f"合成成人{serial:03d}" if adult else f"合成患儿{serial:03d}",
         identity_number=f"000000{birth:%Y%m%d}{900 + serial if adult else 100 + serial:03d}X",
         telephone=f"000{2 if adult else 1}{serial:07d}",
         address=f"虚构省虚构市合成路{serial}号",
-        is_female="female" in has, birth_date=birth, onset_date=onset, baseline=baseline, follow_up=seen,
-        age_at_onset=age, disease_duration=duration,
+        is_female="female" in has,
+        birth_date=birth,
+        onset_date=onset,
+        baseline=baseline,
+        follow_up=seen,
+        age_at_onset=age,
+        disease_duration=duration,
         complications=_complications(group, number, has),
         relapse_days=_relapse_days(group, number, seen),
         visits=_visits(solution, group, number, seen, has),
@@ -162,14 +186,19 @@ def _baseline_date(group: str, number: int, hospital: str) -> date:
 
 
 def _special_visits(group: str, number: int) -> list[dict[str, str]]:
-    return [row for row in read_rows(CONSTRAINTS / "extra_visits.csv")
-            if row["group"] == group and int(row["patient"]) == number]
+    return [
+        row
+        for row in read_rows(CONSTRAINTS / "extra_visits.csv")
+        if row["group"] == group and int(row["patient"]) == number
+    ]
 
 
 def _complications(group: str, number: int, has: frozenset[str]) -> tuple[tuple[str, int, str], ...]:
     draw = _random(group, number, "complications")
-    details = {"other_complications": ("肺部感染", "高血压", "肝功能异常", "电解质紊乱"),
-               "malignancy": ("ovarian", "lung", "nasopharyngeal")}
+    details = {
+        "other_complications": ("肺部感染", "高血压", "肝功能异常", "电解质紊乱"),
+        "malignancy": ("ovarian", "lung", "nasopharyngeal"),
+    }
     found = []
     for row in read_rows(CONSTRAINTS / "signs.csv"):
         day, pick = draw.randrange(0, 21), draw.random()
@@ -185,12 +214,19 @@ def _relapse_days(group: str, number: int, seen: FollowUp) -> tuple[int, ...]:
         return ()
     draw = _random(group, number, "relapse")
     second = seen.relapse_day + draw.randrange(150, 300)
-    return (seen.relapse_day, second) if draw.random() < 0.25 and second < seen.last_seen_day else (seen.relapse_day,)
+    return (
+        (seen.relapse_day, second)
+        if draw.random() < 0.25 and second < seen.last_seen_day
+        else (seen.relapse_day,)
+    )
 
 
 # ---------------------------------------------------------------- visits
 
-def _visits(solution: Solution, group: str, number: int, seen: FollowUp, has: frozenset[str]) -> tuple[Visit, ...]:
+
+def _visits(
+    solution: Solution, group: str, number: int, seen: FollowUp, has: frozenset[str]
+) -> tuple[Visit, ...]:
     by_month: dict[int, dict[str, str]] = {}
     kinds = {name: row["kind"] for name, row in variables().items()}
     for (of, patient, month, variable), written in solution.values.items():
@@ -199,19 +235,37 @@ def _visits(solution: Solution, group: str, number: int, seen: FollowUp, has: fr
     special = {int(row["month"]): row for row in _special_visits(group, number)}
     visits = []
     for month in sorted(by_month):
-        day = int(special[month]["day"]) if month in special else _visit_day(group, number, month, seen, by_month)
+        day = (
+            int(special[month]["day"])
+            if month in special
+            else _visit_day(group, number, month, seen, by_month)
+        )
         values = by_month[month] | _unpublished_values(solution, group, number, month)
-        visits.append(Visit(day, month, "inpatient" if month == 0 else "outpatient", values,
-                            _signs_at(group, number, month, has)))
+        visits.append(
+            Visit(
+                day,
+                month,
+                "inpatient" if month == 0 else "outpatient",
+                values,
+                _signs_at(group, number, month, has),
+            )
+        )
     visits += _off_schedule(group, number, seen, by_month, special)
-    visits = [visit for visit in visits if visit.day not in _relapse_days(group, number, seen)
-              or visit.month is not None]
+    visits = [
+        visit
+        for visit in visits
+        if visit.day not in _relapse_days(group, number, seen) or visit.month is not None
+    ]
     visits += _relapse_visits(group, number, seen, visits, has)
     return tuple(sorted(visits, key=lambda visit: visit.day))
 
 
-def _visit_day(group: str, number: int, month: int, seen: FollowUp, by_month: dict[int, dict[str, str]]) -> int:
-    """Near the nominal day. Where a relapse shows, the child comes with it; no relapse comes nearer than the visit."""
+def _visit_day(
+    group: str, number: int, month: int, seen: FollowUp, by_month: dict[int, dict[str, str]]
+) -> int:
+    """Near the nominal day. Where a relapse shows, the child comes with it; no relapse comes nearer than the
+    visit.
+    """
     row = next(row for row in read_rows(CONSTRAINTS / "visits.csv") if int(row["month"]) == month)
     jitter, nominal = int(row["jitter_days"]), int(row["nominal_day"])
     day = nominal + _random(group, number, "visit", month).randrange(-jitter, jitter + 1)
@@ -231,8 +285,9 @@ def _is_flare(month: int, by_month: dict[int, dict[str, str]]) -> bool:
     return now is not None and then is not None and float(now) > 1.5 * float(then)
 
 
-def _relapse_visits(group: str, number: int, seen: FollowUp, visits: list[Visit],
-                    has: frozenset[str]) -> list[Visit]:
+def _relapse_visits(
+    group: str, number: int, seen: FollowUp, visits: list[Visit], has: frozenset[str]
+) -> list[Visit]:
     """A visit on the day of each relapse, unless a scheduled one falls on it, at which the relapse shows.
 
     Muscle strength: CK and CMAS; skin: rash; systemic: all three.
@@ -245,23 +300,39 @@ def _relapse_visits(group: str, number: int, seen: FollowUp, visits: list[Visit]
         scheduled = sorted((v for v in visits if v.month is not None), key=lambda v: v.day)
         before = [v for v in scheduled if v.day < day]
         after = [v for v in scheduled if day < v.day <= day + SHOWS_DAYS]
-        in_muscle, in_skin = (seen.relapse_kind in kinds for kinds in (("muscle", "systemic"), ("rash", "systemic")))
+        in_muscle, in_skin = (
+            seen.relapse_kind in kinds for kinds in (("muscle", "systemic"), ("rash", "systemic"))
+        )
         values = {"ck": _ck_at_relapse(draw, group, before, after, in_muscle)}
         if group != "nxp2_adult_dm":
             values["cmas"] = _cmas_at_relapse(draw, before, after, in_muscle)
         skin = frozenset(name for name in SKIN_SIGNS if name in has) or frozenset({"heliotrope_rash"})
-        found.append(Visit(day, None, "inpatient" if in_muscle else "outpatient", values, skin if in_skin else frozenset()))
+        found.append(
+            Visit(
+                day,
+                None,
+                "inpatient" if in_muscle else "outpatient",
+                values,
+                skin if in_skin else frozenset(),
+            )
+        )
     return found
 
 
-def _ck_at_relapse(draw: random.Random, group: str, before: list[Visit], after: list[Visit], in_muscle: bool) -> str:
+def _ck_at_relapse(
+    draw: random.Random, group: str, before: list[Visit], after: list[Visit], in_muscle: bool
+) -> str:
     def of(visits: list[Visit], at: int) -> float:
         known = [float(v.values["ck"].lstrip("<")) * factor(group, "ck") for v in visits if "ck" in v.values]
         return known[at] if known else 100.0
 
     last = of(before, -1)
     if not in_muscle:
-        return text("ck", group, last * draw.uniform(0.9, 1.1) if last < NORMAL_CK else draw.uniform(0.6, 0.9) * NORMAL_CK)
+        return text(
+            "ck",
+            group,
+            last * draw.uniform(0.9, 1.1) if last < NORMAL_CK else draw.uniform(0.6, 0.9) * NORMAL_CK,
+        )
     least = max(2.0 * last, of(after, 0) if after else 0.0, 2.0 * NORMAL_CK)
     return text("ck", group, least * draw.uniform(1.05, 2.2))
 
@@ -294,9 +365,14 @@ def _unpublished_values(solution: Solution, group: str, number: int, month: int)
         return {}
     draw = _random(group, number, "drift", month)
     found = {}
-    for variable, normal, spread, decimals in (("wbc", 7.1, 1.6, 2), ("haemoglobin", 126, 9, 0),
-                                               ("platelets", 275, 45, 0), ("alt", 24, 8, 0), ("ast", 30, 8, 0),
-                                               ("ldh", 240, 40, 0)):
+    for variable, normal, spread, decimals in (
+        ("wbc", 7.1, 1.6, 2),
+        ("haemoglobin", 126, 9, 0),
+        ("platelets", 275, 45, 0),
+        ("alt", 24, 8, 0),
+        ("ast", 30, 8, 0),
+        ("ldh", 240, 40, 0),
+    ):
         start = solution.values.get((group, number, 0, variable))
         if start is not None and draw.random() < 0.9:
             share = 0.55 ** (month / 3)
@@ -305,8 +381,13 @@ def _unpublished_values(solution: Solution, group: str, number: int, month: int)
     return found
 
 
-def _off_schedule(group: str, number: int, seen: FollowUp, by_month: dict[int, dict[str, str]],
-                  special: dict[int, dict[str, str]]) -> list[Visit]:
+def _off_schedule(
+    group: str,
+    number: int,
+    seen: FollowUp,
+    by_month: dict[int, dict[str, str]],
+    special: dict[int, dict[str, str]],
+) -> list[Visit]:
     """Visits outside every window, and those that lose a window to a nearer one."""
     draw = _random(group, number, "off schedule")
     visits = []
@@ -316,12 +397,16 @@ def _off_schedule(group: str, number: int, seen: FollowUp, by_month: dict[int, d
         if luck < chance and day <= seen.last_seen_day:
             visits.append(Visit(day, None, "outpatient", _perturbed(draw, nearest), None))
     for month, row in special.items():
-        visits.append(Visit(int(row["competing_day"]), None, "outpatient", _perturbed(draw, by_month[month]), None))
+        visits.append(
+            Visit(int(row["competing_day"]), None, "outpatient", _perturbed(draw, by_month[month]), None)
+        )
     return visits
 
 
 def _perturbed(draw: random.Random, values: dict[str, str]) -> dict[str, str]:
-    """Other values of the followed variables, far enough that taking the wrong visit changes what is printed."""
+    """Other values of the followed variables, far enough that taking the wrong visit changes what is
+    printed.
+    """
     found = {}
     for variable in ("cmas", "ck", "il_10", "ifn_gamma"):
         text = values.get(variable)
@@ -336,6 +421,7 @@ def _perturbed(draw: random.Random, values: dict[str, str]) -> dict[str, str]:
 
 
 # ---------------------------------------------------------------- antibodies, treatments, contacts
+
 
 def _antibody_tests(group: str, number: int, own: str, seen: FollowUp) -> tuple[AntibodyTest, ...]:
     draw = _random(group, number, "antibodies")
@@ -368,17 +454,31 @@ def _treatments(group: str, number: int, seen: FollowUp) -> tuple[Treatment, ...
     draw = _random(group, number, "treatments")
     adult = group == "nxp2_adult_dm"
     end = min(draw.randrange(420, 900), seen.last_seen_day)
-    found = [Treatment("glucocorticoid", draw.randrange(0, 5), end, "40" if adult else f"{draw.choice((1, 1.5, 2)):g}",
-                       "mg" if adult else "mg/kg", "oral")]
-    options = (("methotrexate", 0.7, "10" if adult else "15", "mg" if adult else "mg/m2", "oral"),
-               ("ivig", 0.45, "2", "g/kg", "intravenous"), ("hydroxychloroquine", 0.4, "5", "mg/kg", "oral"),
-               ("cyclosporine", 0.3, "3", "mg/kg", "oral"), ("mycophenolate", 0.2, "600", "mg/m2", "oral"),
-               ("tofacitinib", 0.12, "5", "mg", "oral"))
+    found = [
+        Treatment(
+            "glucocorticoid",
+            draw.randrange(0, 5),
+            end,
+            "40" if adult else f"{draw.choice((1, 1.5, 2)):g}",
+            "mg" if adult else "mg/kg",
+            "oral",
+        )
+    ]
+    options = (
+        ("methotrexate", 0.7, "10" if adult else "15", "mg" if adult else "mg/m2", "oral"),
+        ("ivig", 0.45, "2", "g/kg", "intravenous"),
+        ("hydroxychloroquine", 0.4, "5", "mg/kg", "oral"),
+        ("cyclosporine", 0.3, "3", "mg/kg", "oral"),
+        ("mycophenolate", 0.2, "600", "mg/m2", "oral"),
+        ("tofacitinib", 0.12, "5", "mg", "oral"),
+    )
     for drug, chance, dose, unit, route in options:
         start, length, luck = draw.randrange(2, 60), draw.randrange(90, 700), draw.random()
         if luck < chance:
             stop = start + (2 if drug == "ivig" else length)
-            found.append(Treatment(drug, start, stop if stop <= seen.last_seen_day else None, dose, unit, route))
+            found.append(
+                Treatment(drug, start, stop if stop <= seen.last_seen_day else None, dose, unit, route)
+            )
     return tuple(found)
 
 

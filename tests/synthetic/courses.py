@@ -1,8 +1,8 @@
 """Follow-up values of the groups that Table III does not compare: TIF1-gamma+ children and adults.
 
-Belongs here: plausible courses from the patient's own baseline; for the children such that the study's statements on
-them hold (s04 to s07, s09, s10): CMAS rises to nearly full score, CK is low and stable from month 3 on.
-Does not belong here: the groups of Table III (``trajectories.py``).
+Belongs here: plausible courses from the patient's own baseline; for the children such that the study's
+statements on them hold (s04 to s07, s09, s10): CMAS rises to nearly full score, CK is low and stable from
+month 3 on. Does not belong here: the groups of Table III (``trajectories.py``).
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def draw(solution: Solution, cells: list[Cell]) -> dict[Key, str]:
         for name, usual, floor in (("il_10", 3.2, 0.4), ("ifn_gamma", 1.8, 0.1)):
             start = solution.number((group, number, 0, name)) or usual
             settled = usual * math.exp(chance.gauss(0, 0.5))
-            found[group, number, month, name] = text(name, group, max(start * left + settled * (1 - left), floor))
+            found[group, number, month, name] = text(
+                name, group, max(start * left + settled * (1 - left), floor)
+            )
     return found
 
 

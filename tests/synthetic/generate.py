@@ -51,7 +51,9 @@ def generate(out: Path, of: solution.Solution) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="landing folder, for example registry/landing")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="landing folder, for example registry/landing"
+    )
     arguments = parser.parse_args()
     generate(arguments.out, solution.read())
 

@@ -1,16 +1,17 @@
 """Exported whole numbers on which a refit prints Table III.
 
-Belongs here: rounding a course to what a hospital exports, and moving a few last digits until the statistics of a
-refit by ``analytics`` round to the printed ones.
-Does not belong here: making the course (``trajectories.py``).
+Belongs here: rounding a course to what a hospital exports, and moving a few last digits until the statistics
+of a refit by ``analytics`` round to the printed ones. Does not belong here: making the course
+(``trajectories.py``).
 
 For steps s (whole numbers, few not 0) a statistic changes by about
 
     J s + s' M s + sum_i (H_ii / 2 - M_ii) s_i^2,
 
-J and H the first and second differences by single steps, from refits made once; M the statistic's quadratic form at
-fixed covariance (``steering.py``). What M leaves of H comes through the covariance parameters, whose equations are
-sums over patients: between cells of different patients it nearly vanishes. The best proposals are judged by refits.
+J and H the first and second differences by single steps, from refits made once; M the statistic's quadratic
+form at fixed covariance (``steering.py``). What M leaves of H comes through the covariance parameters, whose
+equations are sums over patients: between cells of different patients it nearly vanishes. The best proposals
+are judged by refits.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ WHOLE_NUMBERS = "cmas"
 ROUNDINGS = 60
 PATIENCE = 60  # refits without progress before the expansion is made anew
 LOOSE = 0.045  # for statistics of a whole-number response whose p prints as <0.001
-FINE = 0.009  # for its other statistics: whole numbers that hit the last digit need not exist (paper.yml allows 0.05)
+# for its other statistics: whole numbers that hit the last digit need not exist (paper.yml allows 0.05)
+FINE = 0.009
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,9 @@ class Digits:
 
 @dataclass(frozen=True)
 class _Expansion:
-    """Statistics around exported numbers, in tolerances: first differences, bend, and form at fixed covariance."""
+    """Statistics around exported numbers, in tolerances: first differences, bend, and form at fixed
+    covariance.
+    """
 
     slopes: np.ndarray  # cells x 4
     bend: np.ndarray  # cells x 4
@@ -56,7 +60,9 @@ class _Expansion:
 
     def effect(self, moves: np.ndarray) -> np.ndarray:
         """Predicted change of the four statistics by each row of ``moves``."""
-        quadratic = np.stack([np.einsum("ni,ij,nj->n", moves, form, moves, optimize=True) for form in self.forms], 1)
+        quadratic = np.stack(
+            [np.einsum("ni,ij,nj->n", moves, form, moves, optimize=True) for form in self.forms], 1
+        )
         return moves @ self.slopes + quadratic + (moves**2) @ self.bend
 
     def after(self, steps: np.ndarray) -> _Expansion:
@@ -103,18 +109,23 @@ class _Search:
         forms = Equations(rows_of(cells), self.targets, at).statistic_forms(at.free())
         where = [cells.index(cell) for cell in self.digits.cells]
         scale = np.outer(self.digits.unit, self.digits.unit)
-        return np.array([form[np.ix_(where, where)] * scale / t for form, t in zip(forms, self.tolerance, strict=True)])
+        return np.array(
+            [form[np.ix_(where, where)] * scale / t for form, t in zip(forms, self.tolerance, strict=True)]
+        )
 
 
 def tolerance(of: Model, name: str) -> float:
-    """Nine tenths of half a printed digit; more for a whole-number response, most where p prints as <0.001."""
+    """Nine tenths of half a printed digit; more for a whole-number response, most where p prints as
+    <0.001.
+    """
     if of.response == WHOLE_NUMBERS:
         return LOOSE if of.p_values[name].low == 0.0 else FINE
     return 0.9 * of.statistics[name].half_width
 
 
-def tune(response: str, start: np.ndarray, digits: Digits, baseline: dict[Cell, float],
-         rounds: int = 600) -> np.ndarray:
+def tune(
+    response: str, start: np.ndarray, digits: Digits, baseline: dict[Cell, float], rounds: int = 600
+) -> np.ndarray:
     """Exported numbers near ``start`` (not rounded yet) on which a fit prints Table III."""
     search = _Search(response, digits, baseline)
     rng = np.random.default_rng([SEED, *response.encode(), 5 + seed(f"{response} last digits")])
@@ -142,7 +153,8 @@ def tune(response: str, start: np.ndarray, digits: Digits, baseline: dict[Cell, 
 def _rounded(rng: np.random.Generator, search: _Search, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of the nearest whole numbers and some rounded up or down by chance: those with the least gap.
 
-    The nearest alone can have no inner optimum: rounding takes away what little the patients' courses leave over.
+    The nearest alone can have no inner optimum: rounding takes away what little the patients' courses leave
+    over.
     """
     least, most = search.digits.low + 1, search.digits.high - 1  # the expansion steps both ways
     candidates = [np.rint(start), *(np.floor(start + rng.random(len(start))) for _ in range(ROUNDINGS))]
@@ -179,8 +191,9 @@ def _two_steps(rng: np.random.Generator, digits: Digits, k: np.ndarray) -> np.nd
     return moves[rng.choice(len(moves), size=2, replace=False)].sum(axis=0)
 
 
-def _four_steps(rng: np.random.Generator, around: _Expansion, digits: Digits, k: np.ndarray,
-                gap: np.ndarray) -> list[np.ndarray]:
+def _four_steps(
+    rng: np.random.Generator, around: _Expansion, digits: Digits, k: np.ndarray, gap: np.ndarray
+) -> list[np.ndarray]:
     """Proposals, best first: two pairs of moves in four patients; the second closes what the first leaves."""
     moves = _moves(digits, k)
     effect = around.effect(moves)

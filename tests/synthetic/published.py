@@ -31,7 +31,9 @@ class Printed:
         return cls(text, float(text), 0.5 * 10.0**-decimals)
 
     def admits(self, value: float, share: float = 1.0) -> bool:
-        """Whether ``value`` prints as this number; ``share`` < 1 asks for a margin before the rounding edge."""
+        """Whether ``value`` prints as this number; ``share`` < 1 asks for a margin before the rounding
+        edge.
+        """
         return abs(value - self.value) <= share * self.half_width
 
 
@@ -60,10 +62,14 @@ class PValue:
         if text.startswith("<"):
             return cls(text, 0.0, float(text[1:]))
         number = Printed.parse(text)
-        return cls(text, max(number.value - number.half_width, 0.0), min(number.value + number.half_width, 1.0))
+        return cls(
+            text, max(number.value - number.half_width, 0.0), min(number.value + number.half_width, 1.0)
+        )
 
     def distance(self, p: float, margin: float = 0.02) -> float:
-        """How far ``p`` lies outside the interval (0 inside); the interval is narrowed by ``margin`` of its width."""
+        """How far ``p`` lies outside the interval (0 inside); the interval is narrowed by ``margin`` of its
+        width.
+        """
         edge = margin * (self.high - self.low)
         low = self.low + edge if self.low > 0 else 0.0
         high = self.high - edge if self.high < 1 else 1.0
@@ -94,14 +100,19 @@ def summaries(folder: Path = PUBLISHED) -> list[Summary]:
     found = []
     for row in read_rows(folder / "summaries.csv"):
         numbers = tuple(Printed.parse(text) for text in re.findall(r"\d+(?:\.\d+)?", row["printed"]))
-        found.append(Summary(row["table"], row["variable"], row["group"], int(row["group_size"]),
-                             row["summary"], numbers))
+        found.append(
+            Summary(
+                row["table"], row["variable"], row["group"], int(row["group_size"]), row["summary"], numbers
+            )
+        )
     return found
 
 
 def comparisons(folder: Path = PUBLISHED) -> list[Comparison]:
     """The 140 printed p values, in print order."""
     return [
-        Comparison(row["table"], row["variable"], row["group_a"], row["group_b"], PValue.parse(row["printed_p"]))
+        Comparison(
+            row["table"], row["variable"], row["group_a"], row["group_b"], PValue.parse(row["printed_p"])
+        )
         for row in read_rows(folder / "p_values.csv")
     ]

@@ -48,11 +48,13 @@ class Pairing:
         both = self.by_patient(TOP) / self.by_patient(BOTTOM)
         return np.sort(both[~np.isnan(both)])
 
-    def moved(self, rng: np.random.Generator, swap_chance: float, other: Pairing) -> tuple[Pairing, tuple[int, ...]]:
+    def moved(
+        self, rng: np.random.Generator, swap_chance: float, other: Pairing
+    ) -> tuple[Pairing, tuple[int, ...]]:
         """A neighbour and which of top, bottom and ratio it changes: a swap leaves both samples as they are.
 
-        Samples without anchors were drawn with their mean and SD, and only swap. ``other`` is a group whose values
-        may be taken over, for ties.
+        Samples without anchors were drawn with their mean and SD, and only swap. ``other`` is a group whose
+        values may be taken over, for ties.
         """
         movable = [part for part in (TOP, BOTTOM) if self.samples[part].anchors]
         if not movable or rng.random() < swap_chance:
@@ -63,7 +65,9 @@ class Pairing:
         part = movable[int(rng.integers(len(movable)))]
         samples = list(self.samples)
         same_grid = samples[part].grid.step == other.samples[part].grid.step
-        samples[part] = samples[part].moved(rng, other.samples[part].k if same_grid and rng.random() < 0.3 else None)
+        samples[part] = samples[part].moved(
+            rng, other.samples[part].k if same_grid and rng.random() < 0.3 else None
+        )
         return Pairing((samples[0], samples[1]), self.positions, self.size), (part, RATIO)
 
 
@@ -77,24 +81,34 @@ def solve(ratio: str, attempts: int = 400, steps: int = 60000) -> dict[str, Pair
         pairings = {group: _first(rng, group, problems, targets) for group in problems[RATIO]}
         if None not in pairings.values() and _anneal(rng, pairings, _losses(problems), steps):
             return pairings
-    raise ValueError(f"{ratio}: nothing found in {attempts} attempts; see the constraints of {', '.join(names)}")
+    raise ValueError(
+        f"{ratio}: nothing found in {attempts} attempts; see the constraints of {', '.join(names)}"
+    )
 
 
-def _first(rng: np.random.Generator, group: str, problems: list[dict[str, GroupProblem]],
-           targets: list[dict[str, Moments]]) -> Pairing | None:
+def _first(
+    rng: np.random.Generator,
+    group: str,
+    problems: list[dict[str, GroupProblem]],
+    targets: list[dict[str, Moments]],
+) -> Pairing | None:
     size = int(groups()[group]["size"])
     samples = [draw(rng, problems[part][group], targets[part].get(group)) for part in (TOP, BOTTOM)]
     if None in samples:
         return None
     at = [rng.permutation(x) for x in who_was_measured(size, *(of[group].n for of in problems))]
-    if problems[RATIO][group].moments and not _can_spread(samples[TOP], samples[BOTTOM], problems[RATIO][group]):
+    if problems[RATIO][group].moments and not _can_spread(
+        samples[TOP], samples[BOTTOM], problems[RATIO][group]
+    ):
         return None
     return Pairing((samples[0], samples[1]), (at[0], at[1]), size)
 
 
 def _can_spread(top: Sample, bottom: Sample, of: GroupProblem) -> bool:
-    """Whether the ratio's SD is within reach: no pairing has more than the highest over the lowest, and so on."""
-    widest = np.sort(top.values)[-of.n:] / np.sort(bottom.values)[:of.n][::-1]
+    """Whether the ratio's SD is within reach: no pairing has more than the highest over the lowest, and so
+    on.
+    """
+    widest = np.sort(top.values)[-of.n :] / np.sort(bottom.values)[: of.n][::-1]
     return _moments(widest)[1] > 1.1 * of.moments[1].value
 
 
@@ -110,13 +124,18 @@ def who_was_measured(size: int, n_top: int, n_bottom: int, n_both: int) -> tuple
 
 # ---------------------------------------------------------------- annealing
 
-def _anneal(rng: np.random.Generator, pairings: dict[str, Pairing], losses: list[tuple[set[Part], Loss]],
-            steps: int) -> bool:
+
+def _anneal(
+    rng: np.random.Generator, pairings: dict[str, Pairing], losses: list[tuple[set[Part], Loss]], steps: int
+) -> bool:
     """Change ``pairings`` in place until every loss is 0; whether that was reached."""
     values: dict[Part, np.ndarray] = {}
     for group, pairing in pairings.items():
-        values |= {(group, TOP): pairing.samples[TOP].values, (group, BOTTOM): pairing.samples[BOTTOM].values,
-                   (group, RATIO): pairing.ratio()}
+        values |= {
+            (group, TOP): pairing.samples[TOP].values,
+            (group, BOTTOM): pairing.samples[BOTTOM].values,
+            (group, RATIO): pairing.ratio(),
+        }
     now = [loss(values) for _, loss in losses]
     names = list(pairings)
     for step in range(steps):
@@ -142,7 +161,9 @@ def _anneal(rng: np.random.Generator, pairings: dict[str, Pairing], losses: list
 
 
 def _losses(problems: list[dict[str, GroupProblem]]) -> list[tuple[set[Part], Loss]]:
-    """What moves and swaps can change: the ratio's summaries, and p values but those that drawn moments fix."""
+    """What moves and swaps can change: the ratio's summaries, and p values but those that drawn moments
+    fix.
+    """
     losses: list[tuple[set[Part], Loss]] = []
     for part, of_groups in enumerate(problems):
         for group, of in of_groups.items():
@@ -160,13 +181,17 @@ def _losses(problems: list[dict[str, GroupProblem]]) -> list[tuple[set[Part], Lo
 
 
 def _quartile_loss(own: Part, of: GroupProblem, values: dict[Part, np.ndarray]) -> float:
-    return sum(max(abs(type7(values[own], q) - number.value) - 0.004, 0.0) / number.value
-               for q, number in zip(QUANTILES, of.quartiles, strict=True))
+    return sum(
+        max(abs(type7(values[own], q) - number.value) - 0.004, 0.0) / number.value
+        for q, number in zip(QUANTILES, of.quartiles, strict=True)
+    )
 
 
 def _moment_loss(own: Part, of: GroupProblem, values: dict[Part, np.ndarray]) -> float:
-    return sum(max(abs(value - number.value) - 0.9 * number.half_width, 0.0)
-               for value, number in zip(_moments(values[own]), of.moments, strict=False))
+    return sum(
+        max(abs(value - number.value) - 0.9 * number.half_width, 0.0)
+        for value, number in zip(_moments(values[own]), of.moments, strict=False)
+    )
 
 
 def _moments(x: np.ndarray) -> tuple[float, float, int]:

@@ -1,10 +1,10 @@
 """Days to relapse and to the last contact such that the log-rank tests print as published.
 
-Belongs here: the search over event and censoring days, and what each relapse was of. Counts are the published ones
-(9 of 15 with three lost, 1 of 12, 6 of 12, 1 of 20). With everybody but the three lost followed for all of 36 months
-the three printed p values cannot hold together (``relapse_bounds.py``); so some patients are seen for 30 to 36 months
-only. The search weighs how many against how evenly the relapses of a group lie over the follow-up.
-Does not belong here: dates, further relapses, visits (``cohort.py``).
+Belongs here: the search over event and censoring days, and what each relapse was of. Counts are the published
+ones (9 of 15 with three lost, 1 of 12, 6 of 12, 1 of 20). With everybody but the three lost followed for all
+of 36 months the three printed p values cannot hold together (``relapse_bounds.py``); so some patients are
+seen for 30 to 36 months only. The search weighs how many against how evenly the relapses of a group lie over
+the follow-up. Does not belong here: dates, further relapses, visits (``cohort.py``).
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def solve() -> dict[tuple[str, int], FollowUp]:
 
 
 def shows_at(relapse_day: int) -> int | None:
-    """The month of the scheduled visit at which a relapse shows: the child comes with it, or it lasts till then."""
+    """The month of the scheduled visit at which a relapse shows: the child comes with it, or it lasts till
+    then.
+    """
     for row in read_rows(CONSTRAINTS / "visits.csv")[1:]:
         nominal, jitter = int(row["nominal_day"]), int(row["jitter_days"])
         if nominal - SHOWS_DAYS <= relapse_day <= nominal + jitter:
@@ -71,12 +73,18 @@ def printed_p_values() -> list[tuple[list[str], PValue]]:
 
 def check(follow_up: dict[tuple[str, int], FollowUp]) -> None:
     """Raise unless the log-rank p values print."""
-    horizon = next(int(row["value"]) for row in read_rows(CONSTRAINTS / "relapse.csv") if row["key"] == "horizon_days")
+    horizon = next(
+        int(row["value"]) for row in read_rows(CONSTRAINTS / "relapse.csv") if row["key"] == "horizon_days"
+    )
     names = list(groups())
     group = np.array([names.index(name) for name, _ in follow_up])
     relapsed = np.array([seen.relapse_day is not None for seen in follow_up.values()])
-    days = np.array([seen.relapse_day if seen.relapse_day is not None else min(seen.last_seen_day, horizon + 0.001 * i)
-                     for i, seen in enumerate(follow_up.values())])
+    days = np.array(
+        [
+            seen.relapse_day if seen.relapse_day is not None else min(seen.last_seen_day, horizon + 0.001 * i)
+            for i, seen in enumerate(follow_up.values())
+        ]
+    )
     for compared, p in printed_p_values():
         among = np.isin(group, [names.index(name) for name in compared])
         value = log_rank_p(days[among], relapsed[among], group[among])
@@ -91,19 +99,22 @@ def _cohort(rng: np.random.Generator) -> _Cohort:
         size, n_lost = int(row["size"]), int(row["lost_to_follow_up"])
         order = rng.permutation(size)
         group += [code] * size
-        relapsed += [bool(i in order[:counts[name]]) for i in range(size)]
-        lost += [bool(i in order[counts[name]:counts[name] + n_lost]) for i in range(size)]
+        relapsed += [bool(i in order[: counts[name]]) for i in range(size)]
+        lost += [bool(i in order[counts[name] : counts[name] + n_lost]) for i in range(size)]
     return _Cohort(np.array(group), np.array(relapsed), np.array(lost))
 
 
 # ---------------------------------------------------------------- search
 
+
 def _anneal(rng: np.random.Generator, cohort: _Cohort, limits: dict[str, int]) -> np.ndarray:
     wanted = printed_p_values()
     complete = limits["horizon_days"] + 0.001 * np.arange(len(cohort.group))
     days = complete.copy()
-    for who, low, high in ((cohort.relapsed, "least_relapse_days", "most_relapse_days"),
-                           (cohort.lost, "least_lost_days", "most_lost_days")):
+    for who, low, high in (
+        (cohort.relapsed, "least_relapse_days", "most_relapse_days"),
+        (cohort.lost, "least_lost_days", "most_lost_days"),
+    ):
         days[who] = rng.uniform(limits[low], limits[high], int(who.sum()))
     now = _aims(days, cohort, limits, wanted)
     for step in range(STEPS):
@@ -123,11 +134,15 @@ def _anneal(rng: np.random.Generator, cohort: _Cohort, limits: dict[str, int]) -
     return days
 
 
-def _aims(days: np.ndarray, cohort: _Cohort, limits: dict[str, int],
-          wanted: list[tuple[list[str], PValue]]) -> float:
+def _aims(
+    days: np.ndarray, cohort: _Cohort, limits: dict[str, int], wanted: list[tuple[list[str], PValue]]
+) -> float:
     """What the search makes small: missed p values, crowded relapses, patients with incomplete follow-up."""
-    return (WEIGHT * _loss(days, cohort, wanted) + _crowding(days, cohort, limits)
-            + PRICE * _incomplete(days, cohort, limits))
+    return (
+        WEIGHT * _loss(days, cohort, wanted)
+        + _crowding(days, cohort, limits)
+        + PRICE * _incomplete(days, cohort, limits)
+    )
 
 
 def _crowding(days: np.ndarray, cohort: _Cohort, limits: dict[str, int]) -> float:
@@ -172,12 +187,14 @@ def _distinct(days: np.ndarray, cohort: _Cohort, limits: dict[str, int]) -> np.n
     for i in within[np.argsort(days[within], kind="stable")]:
         last = whole[i] = max(whole[i], last + 2)
     whole[days >= limits["horizon_days"]] = limits["horizon_days"] + 0.001 * np.flatnonzero(
-        days >= limits["horizon_days"])
+        days >= limits["horizon_days"]
+    )
     return whole
 
 
-def _follow_up(rng: np.random.Generator, cohort: _Cohort, days: np.ndarray,
-               limits: dict[str, int]) -> dict[tuple[str, int], FollowUp]:
+def _follow_up(
+    rng: np.random.Generator, cohort: _Cohort, days: np.ndarray, limits: dict[str, int]
+) -> dict[tuple[str, int], FollowUp]:
     """Relapsers and completers are seen until some time after the horizon."""
     found = {}
     names = list(groups())
@@ -196,7 +213,9 @@ def _follow_up(rng: np.random.Generator, cohort: _Cohort, days: np.ndarray,
 
 
 def _kinds(rng: np.random.Generator, cohort: _Cohort, days: np.ndarray) -> dict[int, str]:
-    """What each relapse was of; those that fall on a scheduled visit are the first to be of muscle strength."""
+    """What each relapse was of; those that fall on a scheduled visit are the first to be of muscle
+    strength.
+    """
     rows = read_rows(CONSTRAINTS / "relapse_kinds.csv")
     found = {}
     for code, name in enumerate(groups()):

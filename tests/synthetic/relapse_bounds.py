@@ -1,9 +1,10 @@
-"""``python -m tests.synthetic.relapse_bounds``: what the log-rank tests can print if nobody but the three lost is censored.
+"""``python -m tests.synthetic.relapse_bounds``: what the log-rank tests can print if nobody but the three
+lost is censored.
 
-Belongs here: the enumeration. A log-rank test sees the order of relapses and losses only, so with the published
-counts (9 of 15 with three lost, 1 of 12, 6 of 12, 1 of 20) and everybody else followed for 36 months every order can
-be tried, two relapses on one day left out. Its outcome is ``solution/relapse_bounds.csv``.
-Does not belong here: the days that the cohort has (``relapse.py``).
+Belongs here: the enumeration. A log-rank test sees the order of relapses and losses only, so with the
+published counts (9 of 15 with three lost, 1 of 12, 6 of 12, 1 of 20) and everybody else followed for 36
+months every order can be tried, two relapses on one day left out. Its outcome is
+``solution/relapse_bounds.csv``. Does not belong here: the days that the cohort has (``relapse.py``).
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ def main() -> None:
 
 def pairs() -> list[tuple[str, ...]]:
     """NXP2+ children against each group that a p value is printed for, over all orders."""
-    return [_row(f"nxp2_jdm : {name}", "", p_values(_orders(other), (NXP2, other)))
-            for name, other in (("mda5_jdm", MDA5), ("nxp2_adult_dm", ADULT))]
+    return [
+        _row(f"nxp2_jdm : {name}", "", p_values(_orders(other), (NXP2, other)))
+        for name, other in (("mda5_jdm", MDA5), ("nxp2_adult_dm", ADULT))
+    ]
 
 
 def overall() -> tuple[str, ...]:
@@ -42,7 +45,9 @@ def overall() -> tuple[str, ...]:
     p = p_values(among, (NXP2, MDA5))
     held = among[[PValue.parse(text).admits(value) for value in p]]
     between, rest = _places(among.shape[1])
-    found = np.concatenate([p_values(np.where(rest < 0, between, order[rest]), (NXP2, MDA5, TIF1G, ADULT)) for order in held])
+    found = np.concatenate(
+        [p_values(np.where(rest < 0, between, order[rest]), (NXP2, MDA5, TIF1G, ADULT)) for order in held]
+    )
     return _row("overall", f"nxp2_jdm : mda5_jdm prints {text}", found)
 
 
@@ -74,22 +79,28 @@ def _orders(other: int) -> np.ndarray:
     """Every order of the relapses and losses of the NXP2+ children and the relapses of another group."""
     relapses, lost, others = _relapses(NXP2), int(groups()["nxp2_jdm"]["lost_to_follow_up"]), _relapses(other)
     length = relapses + lost + others
-    return np.array([
-        [LOST if i in losses else other if i in theirs else NXP2 for i in range(length)]
-        for losses in combinations(range(length), lost)
-        for theirs in combinations([i for i in range(length) if i not in losses], others)
-    ])
+    return np.array(
+        [
+            [LOST if i in losses else other if i in theirs else NXP2 for i in range(length)]
+            for losses in combinations(range(length), lost)
+            for theirs in combinations([i for i in range(length) if i not in losses], others)
+        ]
+    )
 
 
 def _places(before: int) -> tuple[np.ndarray, np.ndarray]:
     """Every way to put the relapses of TIF1-gamma+ children and adults between ``before`` others.
 
-    A row of the first array holds their codes at their places; of the second, which other stands there, -1 at theirs.
+    A row of the first array holds their codes at their places; of the second, which other stands there, -1 at
+    theirs.
     """
     theirs, adults = _relapses(TIF1G), _relapses(ADULT)
     length = before + theirs + adults
-    taken = [(at, of_adults) for at in combinations(range(length), theirs)
-             for of_adults in combinations([i for i in range(length) if i not in at], adults)]
+    taken = [
+        (at, of_adults)
+        for at in combinations(range(length), theirs)
+        for of_adults in combinations([i for i in range(length) if i not in at], adults)
+    ]
     between = np.full((len(taken), length), LOST)
     rows = np.arange(len(taken))[:, None]
     between[rows, np.array([at for at, _ in taken])] = TIF1G
@@ -100,7 +111,9 @@ def _places(before: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _relapses(code: int) -> int:
     name = list(groups())[code]
-    return next(int(s.numbers[0].value) for s in published.summaries() if s.variable == "relapse" and s.group == name)
+    return next(
+        int(s.numbers[0].value) for s in published.summaries() if s.variable == "relapse" and s.group == name
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Samples of one variable in one group that print a given summary.
 
-Belongs here: drawing values on the decimal grid of an export so that their mean and SD, or their quartiles, are what
-is wanted; drawing again under a further loss (a p value) without losing them.
-Does not belong here: knowing which variable or group it is.
+Belongs here: drawing values on the decimal grid of an export so that their mean and SD, or their quartiles,
+are what is wanted; drawing again under a further loss (a p value) without losing them. Does not belong here:
+knowing which variable or group it is.
 
-Mean and SD: with values k*step (k whole), sum K and sum of squares Q fix both, and Q has the parity of K; a shaped
-draw is moved to (K, Q) by steps that keep the sum. Quartiles are R's type 7: with h = (n - 1) q, the quantile is
-(1 - f) x[i] + f x[i+1], i = floor(h), f = h - i; the one or two order statistics that enter are drawn first
-("anchors"), the others are free between them.
+Mean and SD: with values k*step (k whole), sum K and sum of squares Q fix both, and Q has the parity of K; a
+shaped draw is moved to (K, Q) by steps that keep the sum. Quartiles are R's type 7: with h = (n - 1) q, the
+quantile is (1 - f) x[i] + f x[i+1], i = floor(h), f = h - i; the one or two order statistics that enter are
+drawn first ("anchors"), the others are free between them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ QUANTILES = (0.5, 0.25, 0.75)  # the order in which a median (IQR) cell prints t
 
 @dataclass(frozen=True)
 class Grid:
-    """The values an export can hold: whole multiples of ``step`` (canonical units) from ``low`` to ``high``."""
+    """The values an export can hold: whole multiples of ``step`` (canonical units) from ``low`` to
+    ``high``.
+    """
 
     step: float
     low: float
@@ -54,6 +56,7 @@ def type7(ordered: np.ndarray, q: float) -> float:
 
 # ---------------------------------------------------------------- mean and SD
 
+
 @dataclass(frozen=True)
 class Moments:
     """Whole-number sum and sum of squares of the grid indices of n values."""
@@ -69,9 +72,11 @@ class Moments:
         return step * math.sqrt(max(self.squares - self.total**2 / self.n, 0.0) / (self.n - 1))
 
 
-def draw_moments(rng: np.random.Generator, n: int, mean: Printed, sd: Printed, step: float,
-                 spare: float = 0.03) -> Moments | None:
-    """One (sum, sum of squares) that prints as ``mean`` ± ``sd``, or None where n and the grid allow none (GRIM).
+def draw_moments(
+    rng: np.random.Generator, n: int, mean: Printed, sd: Printed, step: float, spare: float = 0.03
+) -> Moments | None:
+    """One (sum, sum of squares) that prints as ``mean`` ± ``sd``, or None where n and the grid allow none
+    (GRIM).
 
     ``spare`` is the share of each printed number's width that stays free where many values lie in it.
     """
@@ -95,15 +100,20 @@ def _reach(spacing: float, number: Printed, spare: float) -> float:
     return number.half_width * (0.97 if spacing > 0.2 * number.half_width else 1.0 - spare)
 
 
-def draw_with_moments(rng: np.random.Generator, target: Moments, grid: Grid, tolerance: int = 0,
-                      attempts: int = 60) -> np.ndarray | None:
-    """Grid indices with the target's sum, and its sum of squares to within ``tolerance``; None if none is found."""
+def draw_with_moments(
+    rng: np.random.Generator, target: Moments, grid: Grid, tolerance: int = 0, attempts: int = 60
+) -> np.ndarray | None:
+    """Grid indices with the target's sum, and its sum of squares to within ``tolerance``; None if none is
+    found.
+    """
     mean = target.total / target.n
     sd = math.sqrt((target.squares - target.total**2 / target.n) / (target.n - 1))
     for _ in range(attempts):
         k = np.rint(shaped(rng, target.n, mean, sd, grid)).astype(np.int64)
         values = list(map(int, np.clip(k, grid.first, grid.last)))
-        if _fix_sum(rng, values, target.total, grid) and _fix_squares(rng, values, target.squares, grid, tolerance):
+        if _fix_sum(rng, values, target.total, grid) and _fix_squares(
+            rng, values, target.squares, grid, tolerance
+        ):
             return np.array(sorted(values), dtype=np.int64)
     return None
 
@@ -132,7 +142,9 @@ def _fix_sum(rng: np.random.Generator, values: list[int], total: int, grid: Grid
     return False
 
 
-def _fix_squares(rng: np.random.Generator, values: list[int], squares: int, grid: Grid, tolerance: int) -> bool:
+def _fix_squares(
+    rng: np.random.Generator, values: list[int], squares: int, grid: Grid, tolerance: int
+) -> bool:
     """Move value pairs apart or together, sum kept: (x + d)^2 + (y - d)^2 changes Q by 2 d (x - y + d)."""
     n = len(values)
     gap = squares - sum(v * v for v in values)
@@ -154,6 +166,7 @@ def _fix_squares(rng: np.random.Generator, values: list[int], squares: int, grid
 
 
 # ---------------------------------------------------------------- median and quartiles
+
 
 @dataclass
 class Sample:
@@ -177,7 +190,9 @@ class Sample:
         return low, high
 
     def moved(self, rng: np.random.Generator, copy_from: np.ndarray | None = None) -> Sample:
-        """A neighbour: a free value redrawn, nudged, or set to one of ``copy_from`` (a tie); or two moved apart."""
+        """A neighbour: a free value redrawn, nudged, or set to one of ``copy_from`` (a tie); or two moved
+        apart.
+        """
         free = [i for i in range(len(self.k)) if i not in self.anchors]
         i = free[int(rng.integers(len(free)))]
         low, high = self.neighbours(i)
@@ -201,13 +216,16 @@ class Sample:
             k[j] = min(max(value, low), high)
         edges = [0, *(a + 1 for a in self.anchors), len(k)]
         for start, stop in itertools.pairwise(edges):
-            k[start:stop - 1 if stop < len(k) else stop].sort()
+            k[start : stop - 1 if stop < len(k) else stop].sort()
         return Sample(k, self.anchors, self.wanted, self.grid)
 
 
-def draw_quartiles(rng: np.random.Generator, n: int, wanted: tuple[Printed, ...], grid: Grid,
-                   attempts: int = 400) -> Sample | None:
-    """n grid indices whose type 7 median and quartiles print as ``wanted`` (median, q1, q3), to two decimals."""
+def draw_quartiles(
+    rng: np.random.Generator, n: int, wanted: tuple[Printed, ...], grid: Grid, attempts: int = 400
+) -> Sample | None:
+    """n grid indices whose type 7 median and quartiles print as ``wanted`` (median, q1, q3), to two
+    decimals.
+    """
     by_q = sorted(zip(QUANTILES, wanted, strict=True))
     iqr = (by_q[2][1].value - by_q[0][1].value) / grid.step
     for _ in range(attempts):
@@ -247,8 +265,9 @@ def _complete(placed: dict[int, int], n: int) -> bool:
     return needed == set(placed)
 
 
-def _anchor_pair(rng: np.random.Generator, n: int, q: float, number: Printed, iqr: float,
-                 grid: Grid) -> dict[int, int] | None:
+def _anchor_pair(
+    rng: np.random.Generator, n: int, q: float, number: Printed, iqr: float, grid: Grid
+) -> dict[int, int] | None:
     """Order statistics around quantile ``q`` that give it exactly; the gap between them is drawn."""
     h = (n - 1) * q
     i = math.floor(h + 1e-9)
@@ -272,11 +291,13 @@ def _fill_all(rng: np.random.Generator, sample: Sample) -> None:
         for i in range(before + 1, after):
             low, high = sample.neighbours(i)
             sample.k[i] = _fill(rng, sample, i, low, high)
-        sample.k[before + 1:after] = np.sort(sample.k[before + 1:after])
+        sample.k[before + 1 : after] = np.sort(sample.k[before + 1 : after])
 
 
 def _fill(rng: np.random.Generator, sample: Sample, i: int, low: int, high: int) -> int:
-    """A value for position ``i``: uniform between anchors, with a fading tail beyond the last, a short one below."""
+    """A value for position ``i``: uniform between anchors, with a fading tail beyond the last, a short one
+    below.
+    """
     median, _, q3 = (number.value / sample.grid.step for number in sample.wanted)
     if i > sample.anchors[-1]:
         return min(round(low + rng.exponential(scale=max(q3 - median, median * 0.1))), high)
@@ -286,6 +307,7 @@ def _fill(rng: np.random.Generator, sample: Sample, i: int, low: int, high: int)
 
 
 # ---------------------------------------------------------------- search
+
 
 def descend(
     rng: np.random.Generator,
@@ -298,8 +320,8 @@ def descend(
 ) -> tuple[dict[str, Sample], float]:
     """Move one group's values at a time until the sum of ``losses`` is 0: annealing, ``heat`` fading to none.
 
-    ``reads`` says which groups' values each loss looks at, so that a move costs only the losses it can change.
-    ``with_copies`` lets a value be set to another group's: p values of few digits can need ties.
+    ``reads`` says which groups' values each loss looks at, so that a move costs only the losses it can
+    change. ``with_copies`` lets a value be set to another group's: p values of few digits can need ties.
     """
     samples = dict(samples)
     values = {name: sample.values for name, sample in samples.items()}
@@ -357,7 +379,7 @@ def part_ties(
         new = k.copy()
         new[i] = min(max(round(float(k[i] + rng.normal(scale=reach))), low), high)
         for start, stop in itertools.pairwise([-1, *anchors, len(k)]):
-            new[start + 1:stop].sort()
+            new[start + 1 : stop].sort()
         tried = samples | {group: Sample(new, anchors, samples[group].wanted, samples[group].grid)}
         fewer = len(np.unique(new)) > len(np.unique(k))
         if fewer and all(loss({g: s.values for g, s in tried.items()}) <= 0 for loss in losses.values()):

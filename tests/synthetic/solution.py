@@ -1,8 +1,8 @@
 """The solution: the searched values, as exported, that make the cohort print the published numbers.
 
-Belongs here: reading and writing ``solution/values.csv`` (one row per patient, month and variable, the text that the
-hospital exports) and ``solution/relapse.csv`` (days from the baseline visit), and their meaning in canonical units.
-Does not belong here: finding them (``solve.py``).
+Belongs here: reading and writing ``solution/values.csv`` (one row per patient, month and variable, the text
+that the hospital exports) and ``solution/relapse.csv`` (days from the baseline visit), and their meaning in
+canonical units. Does not belong here: finding them (``solve.py``).
 """
 
 from __future__ import annotations
@@ -59,8 +59,10 @@ def read(folder: Path = SOLUTION) -> Solution:
     for row in read_rows(folder / "relapse.csv"):
         solution.follow_up[row["group"], int(row["patient"])] = FollowUp(
             int(row["relapse_day"]) if row["relapse_day"] else None,
-            int(row["last_seen_day"]), row["lost_to_follow_up"] == "yes",
-            row["relapse_kind"])
+            int(row["last_seen_day"]),
+            row["lost_to_follow_up"] == "yes",
+            row["relapse_kind"],
+        )
     return solution
 
 
@@ -73,10 +75,22 @@ def write(solution: Solution, folder: Path = SOLUTION) -> None:
             writer.writerow([*key, solution.values[key]])
     with (folder / "relapse.csv").open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["group", "patient", "relapse_day", "last_seen_day", "lost_to_follow_up", "relapse_kind"])
-        for (group, patient), seen in sorted(solution.follow_up.items(), key=lambda item: _order((*item[0], 0, ""))):
-            writer.writerow([group, patient, "" if seen.relapse_day is None else seen.relapse_day,
-                             seen.last_seen_day, "yes" if seen.is_lost else "no", seen.relapse_kind])
+        writer.writerow(
+            ["group", "patient", "relapse_day", "last_seen_day", "lost_to_follow_up", "relapse_kind"]
+        )
+        for (group, patient), seen in sorted(
+            solution.follow_up.items(), key=lambda item: _order((*item[0], 0, ""))
+        ):
+            writer.writerow(
+                [
+                    group,
+                    patient,
+                    "" if seen.relapse_day is None else seen.relapse_day,
+                    seen.last_seen_day,
+                    "yes" if seen.is_lost else "no",
+                    seen.relapse_kind,
+                ]
+            )
 
 
 def variables() -> dict[str, dict[str, str]]:

@@ -1,7 +1,8 @@
 """``python -m tests.synthetic.solve``: the whole search, constraints and a seed in, ``solution/`` out.
 
 Belongs here: the order of the parts, who has which value, and who came to which visit.
-Does not belong here: the parts themselves (``relapse``, ``baseline``, ``ratios``, ``trajectories``, ``last_digits``).
+Does not belong here: the parts themselves (``relapse``, ``baseline``, ``ratios``, ``trajectories``,
+``last_digits``).
 """
 
 from __future__ import annotations
@@ -26,9 +27,20 @@ from tests.synthetic.solution import CONSTRAINTS, SOLUTION, FollowUp, Solution, 
 from tests.synthetic.trajectories import GROUPS, MONTHS, Cell
 
 PANELS = {  # tests that one sample answers: who lacks one of them mostly lacks the others
-    "cd19": "flow", "cd3": "flow", "cd4": "flow", "cd8": "flow", "nk": "flow",
-    "il_2": "cytokines", "il_4": "cytokines", "il_6": "cytokines", "il_10": "cytokines",
-    "tnf_alpha": "cytokines", "ifn_gamma": "cytokines", "igg": "proteins", "iga": "proteins", "igm": "proteins",
+    "cd19": "flow",
+    "cd3": "flow",
+    "cd4": "flow",
+    "cd8": "flow",
+    "nk": "flow",
+    "il_2": "cytokines",
+    "il_4": "cytokines",
+    "il_6": "cytokines",
+    "il_10": "cytokines",
+    "tnf_alpha": "cytokines",
+    "ifn_gamma": "cytokines",
+    "igg": "proteins",
+    "iga": "proteins",
+    "igm": "proteins",
 }
 PAIRED = {name: ratio for ratio, names in RATIOS.items() for name in names}
 
@@ -56,8 +68,10 @@ def solve(progress: Callable[[str], None] = print) -> Solution:
         _give_unpublished_ages(solution)
         _arrange_relapses(solution)
         cells = attended(solution.follow_up)
-        steered = [pool.submit(_steer, response, *_inputs(solution, response, cells), solution.follow_up)
-                   for response in ("ck", "cmas", trajectories.RATIO)]
+        steered = [
+            pool.submit(_steer, response, *_inputs(solution, response, cells), solution.follow_up)
+            for response in ("ck", "cmas", trajectories.RATIO)
+        ]
         for future in steered:
             solution.values |= future.result()
             progress(f"Table III: {len(solution.values)} values")
@@ -67,13 +81,21 @@ def solve(progress: Callable[[str], None] = print) -> Solution:
 
 def attended(follow_up: dict[tuple[str, int], FollowUp]) -> list[Cell]:
     """Visits that took place: none after the last contact, none that ``missing_visits.csv`` lists."""
-    missing = {(r["group"], int(r["patient"]), int(r["month"])) for r in read_rows(CONSTRAINTS / "missing_visits.csv")}
+    missing = {
+        (r["group"], int(r["patient"]), int(r["month"]))
+        for r in read_rows(CONSTRAINTS / "missing_visits.csv")
+    }
     nominal = {int(r["month"]): int(r["nominal_day"]) for r in read_rows(CONSTRAINTS / "visits.csv")}
-    return [(*patient, month) for patient, seen in follow_up.items() for month in MONTHS
-            if nominal[month] <= seen.last_seen_day and (*patient, month) not in missing]
+    return [
+        (*patient, month)
+        for patient, seen in follow_up.items()
+        for month in MONTHS
+        if nominal[month] <= seen.last_seen_day and (*patient, month) not in missing
+    ]
 
 
 # ---------------------------------------------------------------- baseline values to patients
+
 
 def _members(group: str, variable: str, n: int) -> list[int]:
     """Patient numbers with a value, in an order of their own for each panel of tests."""
@@ -106,7 +128,9 @@ def _give_pairs(solution: Solution, group: str, ratio: str, pairing: ratios.Pair
 
 
 def _arrange_lymphocytes(solution: Solution, group: str) -> None:
-    """Exchange CD3, CD19 and NK between patients until CD3 covers CD4 + CD8 and all stay within 100 % if they can."""
+    """Exchange CD3, CD19 and NK between patients until CD3 covers CD4 + CD8 and all stay within 100 % if they
+    can.
+    """
     draw = random.Random(f"{baseline.SEED}/{group}/lymphocytes")
     size = int(groups()[group]["size"])
 
@@ -156,15 +180,22 @@ def _arrange_relapses(solution: Solution) -> None:
     for number, of in zip(by_ck, ordered, strict=True):
         solution.follow_up[group, number] = of
     scores = sorted((solution.values[group, number, 0, "cmas"] for number in numbers), key=int)
-    by_place = sorted(numbers, key=lambda n: 9.0 * (solution.follow_up[group, n].relapse_day is None) + draw.gauss(0, 3))
+    by_place = sorted(
+        numbers, key=lambda n: 9.0 * (solution.follow_up[group, n].relapse_day is None) + draw.gauss(0, 3)
+    )
     for number, score in zip(by_place, scores, strict=True):
         solution.values[group, number, 0, "cmas"] = score
     _leave_missed_visits(solution)
 
 
 def _leave_missed_visits(solution: Solution) -> None:
-    """A relapse in the window of a visit that did not take place goes before the window: its values are no visit's."""
-    visits = {r["month"]: (int(r["nominal_day"]), int(r["window_days"])) for r in read_rows(CONSTRAINTS / "visits.csv")}
+    """A relapse in the window of a visit that did not take place goes before the window: its values are no
+    visit's.
+    """
+    visits = {
+        r["month"]: (int(r["nominal_day"]), int(r["window_days"]))
+        for r in read_rows(CONSTRAINTS / "visits.csv")
+    }
     taken = {seen.relapse_day for seen in solution.follow_up.values()}
     for row in read_rows(CONSTRAINTS / "missing_visits.csv"):
         patient = row["group"], int(row["patient"])
@@ -182,37 +213,49 @@ def _leave_missed_visits(solution: Solution) -> None:
 def _rank(solution: Solution, group: str, number: int, variable: str) -> int:
     """How many of the group have a lower value at the first visit."""
     own = solution.number((group, number, 0, variable))
-    values = (v for key in solution.values if key[0] == group and key[2:] == (0, variable)
-              if (v := solution.number(key)) is not None)
+    values = (
+        v
+        for key in solution.values
+        if key[0] == group and key[2:] == (0, variable)
+        if (v := solution.number(key)) is not None
+    )
     return 0 if own is None else sum(v < own for v in values)
 
 
 # ---------------------------------------------------------------- Table III
 
+
 def _inputs(solution: Solution, response: str, cells: list[Cell]) -> tuple[dict[Cell, float], list[Cell]]:
     """Baseline values of the response, and the cells that the model compares."""
+
     def value(cell: Cell) -> float | None:
         if response in RATIOS:
             top, bottom = (solution.number((*cell, name)) for name in RATIOS[response])
             return None if top is None or bottom is None else top / bottom
         return solution.number((*cell, response))
 
-    unscored = {(r["group"], int(r["patient"])) for r in read_rows(CONSTRAINTS / "not_scored.csv")
-                if r["variable"] == response}
+    unscored = {
+        (r["group"], int(r["patient"]))
+        for r in read_rows(CONSTRAINTS / "not_scored.csv")
+        if r["variable"] == response
+    }
     compared = [cell for cell in cells if cell[0] in GROUPS and (cell[2] == 0 or cell[:2] not in unscored)]
     first = {cell: value(cell) for cell in compared if cell[2] == 0}
     known = {cell: v for cell, v in first.items() if v is not None}
     return known, [cell for cell in compared if cell[2] > 0 or cell in known]
 
 
-def _steer(response: str, known: dict[Cell, float], cells: list[Cell],
-           follow_up: dict[tuple[str, int], FollowUp]) -> dict[tuple[str, int, int, str], str]:
+def _steer(
+    response: str, known: dict[Cell, float], cells: list[Cell], follow_up: dict[tuple[str, int], FollowUp]
+) -> dict[tuple[str, int, int, str], str]:
     """Exported follow-up values of the response in the two groups that Table III compares."""
     course = trajectories.solve(response, known, cells, follow_up)
     follow = [cell for cell in trajectories.ordered(cells) if cell[2] > 0]
     limits = trajectories.model(response).limits
     if response not in RATIOS:
-        low, high = (np.array([int(getattr(limits[cell[0]], name)) for cell in follow]) for name in ("low", "high"))
+        low, high = (
+            np.array([int(getattr(limits[cell[0]], name)) for cell in follow]) for name in ("low", "high")
+        )
         digits = last_digits.Digits(follow, np.ones(len(follow)), low, high)
         k = last_digits.tune(response, np.array([course[cell] for cell in follow]), digits, known)
         return {(*cell, response): str(v) for cell, v in zip(follow, k.tolist(), strict=True)}
@@ -222,8 +265,9 @@ def _steer(response: str, known: dict[Cell, float], cells: list[Cell],
     digits = last_digits.Digits(follow, unit, np.full(len(follow), 30), np.full(len(follow), 9000))
     start = np.array([course[cell] for cell in follow]) / unit
     k = last_digits.tune(response, start, digits, known)
-    return ({(*cell, top): f"{v / 100:.2f}" for cell, v in zip(follow, k.tolist(), strict=True)}
-            | {(*cell, bottom): f"{below[cell]:.2f}" for cell in follow})
+    return {(*cell, top): f"{v / 100:.2f}" for cell, v in zip(follow, k.tolist(), strict=True)} | {
+        (*cell, bottom): f"{below[cell]:.2f}" for cell in follow
+    }
 
 
 def _plausible_bottom(cell: Cell, ratio: float) -> float:
@@ -234,7 +278,12 @@ def _plausible_bottom(cell: Cell, ratio: float) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=SOLUTION, help="folder of values.csv and relapse.csv (default: %(default)s)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=SOLUTION,
+        help="folder of values.csv and relapse.csv (default: %(default)s)",
+    )
     write(solve(), parser.parse_args().out)
 
 

@@ -1,10 +1,12 @@
-"""Responses on which a mixed model's tests come out as wanted, as near as they can be to what one would expect.
+"""Responses on which a mixed model's tests come out as wanted, as near as they can be to what one would
+expect.
 
 Belongs here: the equations that say so, and the search that meets them. Does not belong here: fitting
-(``analytics.mixed_model`` does, and says whether it worked), what the rows mean, what a course should look like
-(``wishes.py``).
+(``analytics.mixed_model`` does, and says whether it worked), what the rows mean, what a course should look
+like (``wishes.py``).
 
-With V = V(theta), C = (X'V^-1 X)^-1, B = C X'V^-1 and P = V^-1 - V^-1 X B, the REML score of theta_k vanishes where
+With V = V(theta), C = (X'V^-1 X)^-1, B = C X'V^-1 and P = V^-1 - V^-1 X B, the REML score of theta_k vanishes
+where
 
     y' P V_k P y = tr(P V_k)                                   (five equations: D11, D12, D22, sigma^2, phi)
 
@@ -13,9 +15,10 @@ and the Wald statistic of the coefficients in set T is
     (B y)_T' C_TT^-1 (B y)_T                                   (four equations).
 
 Source: Harville (1977), JASA 72:320, for the score. The covariance parameters theta are unknowns beside the
-responses: which values they take is the courses' affair, and only few of them go with courses that a patient could
-have. The search is Levenberg and Marquardt's on a sum of squares: distances from the start, wishes that are not
-met, and the nine equations under a weight that grows; last, the shortest steps that meet the equations alone.
+responses: which values they take is the courses' affair, and only few of them go with courses that a patient
+could have. The search is Levenberg and Marquardt's on a sum of squares: distances from the start, wishes that
+are not met, and the nine equations under a weight that grows; last, the shortest steps that meet the
+equations alone.
 """
 
 from __future__ import annotations
@@ -30,7 +33,9 @@ TERMS = ("intercept", "group", "time", "group_by_time")
 WEIGHTS = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)  # of the equations, in turn
 ITERATIONS = 80  # under each weight
 PATIENCE = 6
-NEAR = np.array([0.3, 0.5, 0.3, 0.3, 0.2])  # a transformed parameter lies so far from its begin at the price of 1
+NEAR = np.array(
+    [0.3, 0.5, 0.3, 0.3, 0.2]
+)  # a transformed parameter lies so far from its begin at the price of 1
 FURTHEST = np.array([20.0, 20.0, 4.0, 20.0, 1.3])  # of a transformed parameter: correlations stay inside
 
 
@@ -45,9 +50,18 @@ class Covariance:
     phi: float
 
     def free(self) -> np.ndarray:
-        """The parameters on scales without bounds: logarithms of SDs, inverse hyperbolic tangents of correlations."""
-        return np.array([np.log(self.sd_intercept), np.log(self.sd_slope), np.arctanh(self.correlation),
-                         np.log(self.sd_residual), np.arctanh(self.phi)])
+        """The parameters on scales without bounds: logarithms of SDs, inverse hyperbolic tangents of
+        correlations.
+        """
+        return np.array(
+            [
+                np.log(self.sd_intercept),
+                np.log(self.sd_slope),
+                np.arctanh(self.correlation),
+                np.log(self.sd_residual),
+                np.arctanh(self.phi),
+            ]
+        )
 
     @classmethod
     def of_free(cls, theta: np.ndarray) -> Covariance:
@@ -108,29 +122,47 @@ class Equations:
         """Misfits, their slopes by ``y``, and by ``theta`` (central differences)."""
         at = self._matrices(theta)
         step = 1e-5
-        by_theta = [(self.misfit(y, theta + d) - self.misfit(y, theta - d)) / (2 * step)
-                    for d in step * np.eye(len(theta))]
+        by_theta = [
+            (self.misfit(y, theta + d) - self.misfit(y, theta - d)) / (2 * step)
+            for d in step * np.eye(len(theta))
+        ]
         return self._misfit(y, at), self._by_response(y, at), np.array(by_theta).T
 
     def statistic_forms(self, theta: np.ndarray) -> list[np.ndarray]:
         """The quadratic forms of the four Wald statistics at fixed ``theta``."""
         at = self._matrices(theta)
-        return [at.b[columns].T @ np.linalg.solve(at.c[np.ix_(columns, columns)], at.b[columns])
-                for columns in self._terms]
+        return [
+            at.b[columns].T @ np.linalg.solve(at.c[np.ix_(columns, columns)], at.b[columns])
+            for columns in self._terms
+        ]
 
     def _misfit(self, y: np.ndarray, at: _Matrices) -> np.ndarray:
         r, coefficients = at.p @ y, at.b @ y
-        scores = [(r @ d @ r - float((at.p * d).sum())) / scale
-                  for d, scale in zip(at.derivatives, self._scales, strict=True)]
-        walds = [coefficients[columns] @ np.linalg.solve(at.c[np.ix_(columns, columns)], coefficients[columns]) / value
-                 - 1.0 for columns, value in zip(self._terms, self._statistics, strict=True)]
+        scores = [
+            (r @ d @ r - float((at.p * d).sum())) / scale
+            for d, scale in zip(at.derivatives, self._scales, strict=True)
+        ]
+        walds = [
+            coefficients[columns]
+            @ np.linalg.solve(at.c[np.ix_(columns, columns)], coefficients[columns])
+            / value
+            - 1.0
+            for columns, value in zip(self._terms, self._statistics, strict=True)
+        ]
         return np.array(scores + walds)
 
     def _by_response(self, y: np.ndarray, at: _Matrices) -> np.ndarray:
         r, coefficients = at.p @ y, at.b @ y
-        scores = [2.0 * (at.p @ (d @ r)) / scale for d, scale in zip(at.derivatives, self._scales, strict=True)]
-        walds = [2.0 * at.b[columns].T @ np.linalg.solve(at.c[np.ix_(columns, columns)], coefficients[columns]) / value
-                 for columns, value in zip(self._terms, self._statistics, strict=True)]
+        scores = [
+            2.0 * (at.p @ (d @ r)) / scale for d, scale in zip(at.derivatives, self._scales, strict=True)
+        ]
+        walds = [
+            2.0
+            * at.b[columns].T
+            @ np.linalg.solve(at.c[np.ix_(columns, columns)], coefficients[columns])
+            / value
+            for columns, value in zip(self._terms, self._statistics, strict=True)
+        ]
         return np.array(scores + walds)
 
     def _matrices(self, theta: np.ndarray) -> _Matrices:
@@ -164,8 +196,8 @@ class Wish(Protocol):
 class Course:
     """Where a search starts, and how far each response may go.
 
-    ``free`` are the rows that may change; ``spread`` says how far a response lies from its start at the price of 1,
-    as a difference or, of a course that ``is_log``, as a difference of logarithms.
+    ``free`` are the rows that may change; ``spread`` says how far a response lies from its start at the price
+    of 1, as a difference or, of a course that ``is_log``, as a difference of logarithms.
     """
 
     start: np.ndarray
@@ -176,8 +208,9 @@ class Course:
     is_log: bool
 
 
-def steer(equations: Equations, course: Course, wishes: Sequence[Wish], begin: Covariance,
-          freedom: float = 1.0) -> tuple[np.ndarray, float]:
+def steer(
+    equations: Equations, course: Course, wishes: Sequence[Wish], begin: Covariance, freedom: float = 1.0
+) -> tuple[np.ndarray, float]:
     """Responses that meet the equations, near the start and the wishes; and the largest misfit that is left.
 
     The covariance parameters stay near ``begin``; ``freedom`` multiplies how far they go.
@@ -192,8 +225,14 @@ def steer(equations: Equations, course: Course, wishes: Sequence[Wish], begin: C
 class _Search:
     """Unknowns are distances from the start in units of ``spread``, then theta."""
 
-    def __init__(self, equations: Equations, course: Course, wishes: Sequence[Wish], begin: Covariance,
-                 near: np.ndarray) -> None:
+    def __init__(
+        self,
+        equations: Equations,
+        course: Course,
+        wishes: Sequence[Wish],
+        begin: Covariance,
+        near: np.ndarray,
+    ) -> None:
         self.equations, self.course, self.wishes = equations, course, wishes
         self.begin, self.near = begin.free(), near
         free = course.free
@@ -215,18 +254,26 @@ class _Search:
     def residuals(self, point: np.ndarray, weight: float) -> np.ndarray:
         n = len(self.course.free)
         y, _ = self.responses(point)
-        return np.concatenate([point[:n], (point[n:] - self.begin) / self.near, *(wish(y)[0] for wish in self.wishes),
-                               weight * self.equations.misfit(y, point[n:])])
+        return np.concatenate(
+            [
+                point[:n],
+                (point[n:] - self.begin) / self.near,
+                *(wish(y)[0] for wish in self.wishes),
+                weight * self.equations.misfit(y, point[n:]),
+            ]
+        )
 
     def slopes(self, point: np.ndarray, weight: float) -> np.ndarray:
         n = len(self.course.free)
         y, own = self.responses(point)
         _, by_y, by_theta = self.equations.with_slopes(y, point[n:])
         of_wishes = [wish(y)[1][:, self.course.free] * own for wish in self.wishes]
-        left = np.vstack([np.eye(n), np.zeros((len(self.near), n)), *of_wishes, weight * by_y[:, self.course.free] * own])
+        left = np.vstack(
+            [np.eye(n), np.zeros((len(self.near), n)), *of_wishes, weight * by_y[:, self.course.free] * own]
+        )
         right = np.zeros((len(left), len(self.near)))
-        right[n:n + len(self.near)] = np.diag(1.0 / self.near)
-        right[-len(by_theta):] = weight * by_theta
+        right[n : n + len(self.near)] = np.diag(1.0 / self.near)
+        right[-len(by_theta) :] = weight * by_theta
         return np.hstack([left, right])
 
     def descend(self, point: np.ndarray, weight: float) -> np.ndarray:
@@ -240,7 +287,9 @@ class _Search:
             before = float(now @ now)
             moves = np.flatnonzero(~self._is_held(point, gradient))
             for _ in range(12):
-                step = np.linalg.solve(normal[np.ix_(moves, moves)] + damping * np.diag(scale[moves]), gradient[moves])
+                step = np.linalg.solve(
+                    normal[np.ix_(moves, moves)] + damping * np.diag(scale[moves]), gradient[moves]
+                )
                 tried = point.copy()
                 tried[moves] -= step
                 tried = self._within(tried)
@@ -258,7 +307,9 @@ class _Search:
         return point
 
     def meet(self, point: np.ndarray, steps: int = 40) -> tuple[np.ndarray, float]:
-        """The shortest steps, Newton's, that meet the equations alone; a step that does not help is halved."""
+        """The shortest steps, Newton's, that meet the equations alone; a step that does not help is
+        halved.
+        """
         n = len(self.course.free)
 
         def left(at: np.ndarray) -> float:
@@ -292,12 +343,16 @@ class _Search:
     def _is_held(self, point: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Which responses stand at a bound and would have to pass it."""
         n = len(self.course.free)
-        held = ((point[:n] <= self._low) & (gradient[:n] > 0)) | ((point[:n] >= self._high) & (gradient[:n] < 0))
+        held = ((point[:n] <= self._low) & (gradient[:n] > 0)) | (
+            (point[:n] >= self._high) & (gradient[:n] < 0)
+        )
         return np.concatenate([held, np.zeros(len(point) - n, dtype=bool)])
 
     def _within(self, point: np.ndarray) -> np.ndarray:
         n = len(self.course.free)
-        return np.concatenate([np.clip(point[:n], self._low, self._high), np.clip(point[n:], -FURTHEST, FURTHEST)])
+        return np.concatenate(
+            [np.clip(point[:n], self._low, self._high), np.clip(point[n:], -FURTHEST, FURTHEST)]
+        )
 
 
 def _covariance_matrices(rows: Rows, of: Covariance) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -1,13 +1,13 @@
 """Courses of CK, CMAS and IL-10/IFN-gamma over five visits that give Table III.
 
-Belongs here: the course that one would expect of each patient, and the limits within which it may be moved until
-Table III's model gives the printed chi-squares (``steering.py``). The baseline visit keeps Table I's values.
-Does not belong here: the model itself, whole numbers and last digits (``last_digits.py``), and the groups that Table
-III does not compare (``courses.py``).
+Belongs here: the course that one would expect of each patient, and the limits within which it may be moved
+until Table III's model gives the printed chi-squares (``steering.py``). The baseline visit keeps Table I's
+values. Does not belong here: the model itself, whole numbers and last digits (``last_digits.py``), and the
+groups that Table III does not compare (``courses.py``).
 
-What is expected: CK falls with a half-life of months from the first visit, faster in who does not relapse; CMAS rises
-towards full score in who does not relapse and hardly in who does. A relapse of muscle strength or a systemic one shows
-at a visit up to three months later (``relapse.shows_at``).
+What is expected: CK falls with a half-life of months from the first visit, faster in who does not relapse;
+CMAS rises towards full score in who does not relapse and hardly in who does. A relapse of muscle strength or
+a systemic one shows at a visit up to three months later (``relapse.shows_at``).
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ Cell = tuple[str, int, int]  # group, patient number, month
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one response in one group: bounds of a follow-up value, and what the group's mean does between visits."""
+    """Of one response in one group: bounds of a follow-up value, and what the group's mean does between
+    visits.
+    """
 
     low: float
     high: float
@@ -49,7 +51,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Model:
-    """What Table III prints of one response, where the search of its covariance begins, and limits by group."""
+    """What Table III prints of one response, where the search of its covariance begins, and limits by
+    group.
+    """
 
     response: str
     statistics: dict[str, Printed]
@@ -61,26 +65,48 @@ class Model:
 
 def model(response: str) -> Model:
     """Constraints on ``response``: Table III, ``covariance.csv`` and ``courses.csv``."""
-    printed = {r["effect"]: r for r in read_rows(published.PUBLISHED / "table3.csv") if r["response"] == response}
+    printed = {
+        r["effect"]: r for r in read_rows(published.PUBLISHED / "table3.csv") if r["response"] == response
+    }
     row = next(r for r in read_rows(CONSTRAINTS / "covariance.csv") if r["response"] == response)
     names = ("sd_intercept", "sd_slope", "correlation", "sd_residual", "phi")
-    limits = {r["group"]: Limits(float(r["low"]), float(r["high"]), float(r["mean_step"]) if r["mean_step"] else None)
-              for r in read_rows(CONSTRAINTS / "courses.csv") if r["response"] == response}
+    limits = {
+        r["group"]: Limits(
+            float(r["low"]), float(r["high"]), float(r["mean_step"]) if r["mean_step"] else None
+        )
+        for r in read_rows(CONSTRAINTS / "courses.csv")
+        if r["response"] == response
+    }
     return Model(
         response,
         {name: Printed.parse(printed[name]["chi2"]) for name in TERMS},
         {name: PValue.parse(printed[name]["printed_p"]) for name in TERMS},
-        Covariance(*(float(row[name]) for name in names)), float(row["freedom"]), limits)
+        Covariance(*(float(row[name]) for name in names)),
+        float(row["freedom"]),
+        limits,
+    )
 
 
 def fit(values: dict[Cell, float]) -> MixedModelFit:
-    """The model of Table III: group by visit with sum contrasts, random intercept and slope over months, AR(1)."""
-    rows = [(f"{group} {number}", group, month, float(month), MONTHS.index(month), values[group, number, month])
-            for group, number, month in ordered(list(values))]
+    """The model of Table III: group by visit with sum contrasts, random intercept and slope over months,
+    AR(1).
+    """
+    rows = [
+        (f"{group} {number}", group, month, float(month), MONTHS.index(month), values[group, number, month])
+        for group, number, month in ordered(list(values))
+    ]
     frame = pd.DataFrame(rows, columns=["patient", "group", "visit", "months", "visit_index", "y"])
-    return fit_mixed_model(frame, response="y", fixed="group * visit", patient="patient", slope="months",
-                           serial="ar1", serial_time="visit_index", contrasts="sum",
-                           factors={"group": list(GROUPS), "visit": list(MONTHS)})
+    return fit_mixed_model(
+        frame,
+        response="y",
+        fixed="group * visit",
+        patient="patient",
+        slope="months",
+        serial="ar1",
+        serial_time="visit_index",
+        contrasts="sum",
+        factors={"group": list(GROUPS), "visit": list(MONTHS)},
+    )
 
 
 def statistics(fitted: MixedModelFit) -> np.ndarray:
@@ -95,9 +121,17 @@ def ordered(cells: list[Cell]) -> list[Cell]:
 
 # ---------------------------------------------------------------- courses
 
-def solve(response: str, baseline: dict[Cell, float], cells: list[Cell],
-          follow_up: dict[tuple[str, int], FollowUp], draws: int = 8) -> dict[Cell, float]:
-    """Values of ``cells`` (baseline kept) on which a fit gives Table III's chi-squares; of several draws the first."""
+
+def solve(
+    response: str,
+    baseline: dict[Cell, float],
+    cells: list[Cell],
+    follow_up: dict[tuple[str, int], FollowUp],
+    draws: int = 8,
+) -> dict[Cell, float]:
+    """Values of ``cells`` (baseline kept) on which a fit gives Table III's chi-squares; of several draws the
+    first.
+    """
     of = model(response)
     rng = np.random.default_rng([SEED, *response.encode(), 3 + seed(f"{response} course")])
     cells = ordered(cells)
@@ -112,15 +146,20 @@ def solve(response: str, baseline: dict[Cell, float], cells: list[Cell],
         fitted = fit(values)
         if fitted.status == "ok" and np.allclose(statistics(fitted), list(targets.values()), rtol=1e-4):
             return values
-    raise ValueError(f"{response}: none of {draws} courses gives Table III with an inner optimum; see covariance.csv")
+    raise ValueError(
+        f"{response}: none of {draws} courses gives Table III with an inner optimum; see covariance.csv"
+    )
 
 
 def rows_of(cells: list[Cell]) -> Rows:
     """The rows of the design, in the order of ``cells``."""
     patients = {patient: i for i, patient in enumerate(dict.fromkeys(cell[:2] for cell in cells))}
     return Rows(
-        np.array([patients[cell[:2]] for cell in cells]), np.array([GROUPS.index(cell[0]) for cell in cells]),
-        np.array([cell[2] for cell in cells]), np.array([MONTHS.index(cell[2]) for cell in cells]))
+        np.array([patients[cell[:2]] for cell in cells]),
+        np.array([GROUPS.index(cell[0]) for cell in cells]),
+        np.array([cell[2] for cell in cells]),
+        np.array([MONTHS.index(cell[2]) for cell in cells]),
+    )
 
 
 def flares(cell: Cell, follow_up: dict[tuple[str, int], FollowUp]) -> bool:
@@ -129,8 +168,13 @@ def flares(cell: Cell, follow_up: dict[tuple[str, int], FollowUp]) -> bool:
     return seen.relapse_kind in ("muscle", "systemic") and shows_at(seen.relapse_day) == cell[2]
 
 
-def _expected(rng: np.random.Generator, of: Model, baseline: dict[Cell, float], cells: list[Cell],
-              follow_up: dict[tuple[str, int], FollowUp]) -> Course:
+def _expected(
+    rng: np.random.Generator,
+    of: Model,
+    baseline: dict[Cell, float],
+    cells: list[Cell],
+    follow_up: dict[tuple[str, int], FollowUp],
+) -> Course:
     """The course that one would expect, and how freely each value may leave it."""
     draw = {"ck": _expected_ck, "cmas": _expected_cmas, RATIO: _expected_ratio}[of.response]
     own = {cell[:2]: rng.normal(size=2) for cell in cells}
@@ -148,7 +192,9 @@ def _expected(rng: np.random.Generator, of: Model, baseline: dict[Cell, float], 
 
 
 def _least(of: Model, cell: Cell, first: float | None, own: np.ndarray) -> float:
-    """The lowest value of a follow-up visit: a child with a low CMAS gains a little from each visit to the next."""
+    """The lowest value of a follow-up visit: a child with a low CMAS gains a little from each visit to the
+    next.
+    """
     limits = of.limits[cell[0]]
     if of.response != "cmas" or cell[2] == 0:
         return limits.low
@@ -157,8 +203,13 @@ def _least(of: Model, cell: Cell, first: float | None, own: np.ndarray) -> float
     return limits.low + 2.0 * (MONTHS.index(cell[2]) - 1) + float(np.clip(1.3 * own[0], -2.0, 3.0))
 
 
-def _expected_ck(cell: Cell, first: float | None, own: np.ndarray, rng: np.random.Generator,
-                 follow_up: dict[tuple[str, int], FollowUp]) -> tuple[float, float]:
+def _expected_ck(
+    cell: Cell,
+    first: float | None,
+    own: np.ndarray,
+    rng: np.random.Generator,
+    follow_up: dict[tuple[str, int], FollowUp],
+) -> tuple[float, float]:
     group, _, month = cell
     settled = 140.0 * np.exp(0.3 * own[0] + 0.1 * rng.normal())
     if group == "mda5_jdm":
@@ -171,8 +222,13 @@ def _expected_ck(cell: Cell, first: float | None, own: np.ndarray, rng: np.rando
     return min(left + settled, 0.95 * first), 0.6 if month == 3 else 0.5
 
 
-def _expected_cmas(cell: Cell, first: float | None, own: np.ndarray, rng: np.random.Generator,
-                   follow_up: dict[tuple[str, int], FollowUp]) -> tuple[float, float]:
+def _expected_cmas(
+    cell: Cell,
+    first: float | None,
+    own: np.ndarray,
+    rng: np.random.Generator,
+    follow_up: dict[tuple[str, int], FollowUp],
+) -> tuple[float, float]:
     group, _, month = cell
     seen = follow_up[cell[:2]]
     first = 43.0 if first is None else first
@@ -186,8 +242,13 @@ def _expected_cmas(cell: Cell, first: float | None, own: np.ndarray, rng: np.ran
     return value - (7.0 if flares(cell, follow_up) else 0.0), 6.0
 
 
-def _expected_ratio(cell: Cell, first: float | None, own: np.ndarray, rng: np.random.Generator,
-                    follow_up: dict[tuple[str, int], FollowUp]) -> tuple[float, float]:
+def _expected_ratio(
+    cell: Cell,
+    first: float | None,
+    own: np.ndarray,
+    rng: np.random.Generator,
+    follow_up: dict[tuple[str, int], FollowUp],
+) -> tuple[float, float]:
     mean = 1.5 if cell[0] == "nxp2_jdm" else 2.0
     far = 1.0 if own[1] > 0.84 else 0.0  # one in five is far above the rest
     sigma = np.sqrt(np.log(1 + 0.75**2))
@@ -195,6 +256,7 @@ def _expected_ratio(cell: Cell, first: float | None, own: np.ndarray, rng: np.ra
 
 
 # ---------------------------------------------------------------- wishes
+
 
 def _wishes(of: Model, cells: list[Cell], follow_up: dict[tuple[str, int], FollowUp]) -> list[Wish]:
     """No jump that treatment could not make, and means that move as the study states."""
@@ -217,10 +279,13 @@ def _wishes(of: Model, cells: list[Cell], follow_up: dict[tuple[str, int], Follo
         if limits.mean_step is None:
             continue
         for first, second in pairwise(MONTHS):
-            seen_at_both = np.array([i for i in before if (cells[i][0], cells[i][2], cells[i + 1][2])
-                                     == (group, first, second)])
+            seen_at_both = np.array(
+                [i for i in before if (cells[i][0], cells[i][2], cells[i + 1][2]) == (group, first, second)]
+            )
             if of.response == "ck":
-                wishes.append(MeanFallsByFactor(seen_at_both, seen_at_both + 1, limits.mean_step, weight=40.0))
+                wishes.append(
+                    MeanFallsByFactor(seen_at_both, seen_at_both + 1, limits.mean_step, weight=40.0)
+                )
             else:
                 wishes.append(MeanRisesBy(seen_at_both, seen_at_both + 1, limits.mean_step, weight=30.0))
     return wishes

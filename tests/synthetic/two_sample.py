@@ -1,7 +1,8 @@
 """The p values of the tests that the constraints declare, fast enough for a search.
 
 Belongs here: Mann-Whitney (normal approximation, continuity and tie correction: scipy's "asymptotic", R's
-``wilcox.test(exact = FALSE)``), t tests from moments, log-rank. Does not belong here: what is tested (``tests.csv``).
+``wilcox.test(exact = FALSE)``), t tests from moments, log-rank. Does not belong here: what is tested
+(``tests.csv``).
 """
 
 from __future__ import annotations

@@ -68,7 +68,9 @@ class MeanFallsByFactor:
         slopes[0, self.after] = 1.0 / second / len(self.after)
         slopes[0, self.before] = -1.0 / first / len(self.before)
         is_met = excess <= 0
-        return self.weight * np.array([0.0 if is_met else excess]), self.weight * (0.0 if is_met else 1.0) * slopes
+        return self.weight * np.array([0.0 if is_met else excess]), self.weight * (
+            0.0 if is_met else 1.0
+        ) * slopes
 
 
 @dataclass(frozen=True)
@@ -86,4 +88,6 @@ class MeanRisesBy:
         slopes[0, self.after] = -1.0 / len(self.after)
         slopes[0, self.before] = 1.0 / len(self.before)
         is_met = lacks <= 0
-        return self.weight * np.array([0.0 if is_met else lacks]), self.weight * (0.0 if is_met else 1.0) * slopes
+        return self.weight * np.array([0.0 if is_met else lacks]), self.weight * (
+            0.0 if is_met else 1.0
+        ) * slopes

@@ -1,5 +1,6 @@
-"""Exchanged dates that the order of the rows does not settle refuse the delivery, in `check`, `run` and `onboard` alike, until the mapping says
-what holds; the order of deliveries changes nothing."""
+"""Exchanged dates that the order of the rows does not settle refuse the delivery, in `check`, `run` and
+`onboard` alike, until the mapping says what holds; the order of deliveries changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ def unordered(tmp_path: Path) -> Registry:
     registry = copy_registry(CASES / CASE, tmp_path / "registry")
     folder = registry.landing / "h" / "2024-06-30"
     header, *rows = (folder / "cmas.csv").read_text().splitlines()
-    (folder / "cmas.csv").write_text("\n".join([header, *(row.replace("P1", f"P{i}") for i, row in enumerate(rows))]) + "\n")
+    (folder / "cmas.csv").write_text(
+        "\n".join([header, *(row.replace("P1", f"P{i}") for i, row in enumerate(rows))]) + "\n"
+    )
     (folder / "patients.csv").write_text("patient_id,sex\n" + "".join(f"P{i},f\n" for i in range(len(rows))))
     return registry
 
@@ -38,14 +41,20 @@ def unordered(tmp_path: Path) -> Registry:
 def stating(registry: Registry, reading: str) -> Registry:
     mapping = registry.folder / "hospitals" / "h.yml"
     stated = f"{{column: visit_date, day_and_month: {reading}}}"
-    mapping.write_text(mapping.read_text().replace("visit_date: visit_date", f"visit_date: {stated}").replace(OBSERVED, f"observed_on: {stated}"))
+    mapping.write_text(
+        mapping.read_text()
+        .replace("visit_date: visit_date", f"visit_date: {stated}")
+        .replace(OBSERVED, f"observed_on: {stated}")
+    )
     return opened(registry.folder)
 
 
 def test_check_and_run_tell_the_sign_the_counts_and_both_readings(tmp_path: Path) -> None:
     registry = unordered(tmp_path)
     (reason,) = ingest(registry, "h", "2024-06-30").reasons
-    assert reason.startswith('h/2024-06-30/cmas.csv: column "visit_date": 15 dates written YYYY-NN-NN never show a day above 12, and 20 dates')
+    assert reason.startswith(
+        'h/2024-06-30/cmas.csv: column "visit_date": 15 dates written YYYY-NN-NN never show a day above 12, and 20 dates'
+    )
     assert "exchanged they are year, day, month" in reason and "day_and_month: exchanged" in reason
     assert not any(year in reason.replace("2024-06-30", "") for year in ("2017", "2018", "2019", "2020"))
     again = unordered(tmp_path / "again")
@@ -71,7 +80,9 @@ def test_a_column_that_is_not_exchanged_may_not_be_called_so(tmp_path: Path) -> 
 def test_onboard_leaves_the_column_undecided_with_the_sign(tmp_path: Path) -> None:
     tables, _ = profile_sample(unordered(tmp_path).landing / "h" / "2024-06-30")
     text = draft("h", [guess_table(table) for table in tables], [])
-    assert "15 dates written YYYY-NN-NN never show a day above 12" in text and "day_and_month: exchanged" in text
+    assert (
+        "15 dates written YYYY-NN-NN never show a day above 12" in text and "day_and_month: exchanged" in text
+    )
     assert "undecided: [visit_date]" in text
 
 
@@ -81,18 +92,28 @@ def test_date_cells_beside_texts_are_seen_too(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     rows = [line.split(",") for line in (folder / "cmas.csv").read_text().splitlines()]
     for patient, day, cmas in rows:
-        book.active.append([patient, date.fromisoformat(day) if day[:4].isdigit() else day.replace("-", "/"), cmas])
+        book.active.append(
+            [patient, date.fromisoformat(day) if day[:4].isdigit() else day.replace("-", "/"), cmas]
+        )
     book.save(folder / "cmas.xlsx")
     (folder / "cmas.csv").unlink()
     mapping = registry.folder / "hospitals" / "h.yml"
-    mapping.write_text(mapping.read_text().replace("cmas.csv", "cmas.xlsx").replace('["%d-%m-%Y", "%Y-%m-%d"]', '["%d/%m/%Y"]'))
+    mapping.write_text(
+        mapping.read_text()
+        .replace("cmas.csv", "cmas.xlsx")
+        .replace('["%d-%m-%Y", "%Y-%m-%d"]', '["%d/%m/%Y"]')
+    )
     (reason,) = ingest(opened(registry.folder), "h", "2024-06-30").reasons
     assert "15 date cells never show a day above 12, and 20 dates written NN/NN/YYYY always do" in reason
     exchanged = stating(registry, "exchanged")
     ingest(exchanged, "h", "2024-06-30")
     assert all(r.passed for r in build(exchanged, date(2024, 7, 1))[0])
-    assert query(exchanged, "select visit_date_iso from staging.stg_visits where source_row in (2, 6) order by source_row") == [
-        ("2020-08-24",), ("2020-04-03",),
+    assert query(
+        exchanged,
+        "select visit_date_iso from staging.stg_visits where source_row in (2, 6) order by source_row",
+    ) == [
+        ("2020-08-24",),
+        ("2020-04-03",),
     ]
 
 
@@ -103,14 +124,27 @@ def test_the_order_in_which_deliveries_come_changes_no_date(tmp_path: Path) -> N
         registry = copy_registry(CASES / CASE, tmp_path / order[0])
         second = registry.landing / "h" / "2024-07-01"
         shutil.copytree(registry.landing / "h" / "2024-06-30", second)
-        (second / "cmas.csv").write_text("patient_id,visit_date,cmas\nP1,13-01-2021,30\nP1,05-02-2021,31\nP1,25-02-2021,32\nP1,03-04-2021,31\n")
+        (second / "cmas.csv").write_text(
+            "patient_id,visit_date,cmas\nP1,13-01-2021,30\nP1,05-02-2021,31\nP1,25-02-2021,32\nP1,03-04-2021,31\n"
+        )
         mapping = registry.folder / "hospitals" / "h.yml"
-        mapping.write_text(mapping.read_text().replace('["%d-%m-%Y",', 'rejected_rows_allowed: 1\nchanges_allowed: {gone: 1, changed: 1}\ndates: ["%d-%m-%Y", "%m-%d-%Y",')
-                           .replace("dates: rejected", "rejected"))
+        mapping.write_text(
+            mapping.read_text()
+            .replace(
+                '["%d-%m-%Y",',
+                'rejected_rows_allowed: 1\nchanges_allowed: {gone: 1, changed: 1}\ndates: ["%d-%m-%Y", "%m-%d-%Y",',
+            )
+            .replace("dates: rejected", "rejected")
+        )
         registry = opened(registry.folder)
         for delivery in order:
             ingest(registry, "h", delivery)
             assert all(r.passed for r in build(registry, date(2024, 7, 2))[0])
-        outcomes.append(query(registry, "select delivery_id, source_row, visit_date_iso, faults from staging.stg_visits order by all"))
+        outcomes.append(
+            query(
+                registry,
+                "select delivery_id, source_row, visit_date_iso, faults from staging.stg_visits order by all",
+            )
+        )
     assert outcomes[0] == outcomes[1] and len(outcomes[0]) == 39
     assert ("2024-07-01", 3, "2021-02-05") in [row[:3] for row in outcomes[0]]

@@ -10,15 +10,21 @@ from tests.trouble.case import run_case
 
 def test_comparators_and_units_of_number_formats_reach_the_results(tmp_path: Path) -> None:
     registry = run_case("03-number-format-shows-less-than", tmp_path)
-    rows = query(registry, """
+    rows = query(
+        registry,
+        """
         select source_row, comparator, value_canonical, lower_limit, upper_limit, unit_source, is_rejected
         from intermediate.int_observations order by source_row
-    """)
+    """,
+    )
     assert rows == [
         (2, "<", None, 0.0, 0.1, "mg/L", False),
         (3, ">", None, 300.0, None, "mg/L", False),
         (4, None, 5.5, None, None, "mg/L", True),
         (5, None, 5.5, None, None, "mg/L", False),
     ]
-    rejected = query(registry, "select source_row, rule, value_text from quality.rejected_row where counts_against_threshold")
+    rejected = query(
+        registry,
+        "select source_row, rule, value_text from quality.rejected_row where counts_against_threshold",
+    )
     assert rejected == [(4, "units_disagree", "mg/L | mg/dL")]

@@ -19,13 +19,24 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 def test_a_number_stands_for_the_name_of_a_sheet_in_the_release(registry: Registry) -> None:
-    rows = release_query(registry, "select source_file, source_sheet, value from release.fct_observation order by 2")
+    rows = release_query(
+        registry, "select source_file, source_sheet, value from release.fct_observation order by 2"
+    )
     assert rows == [("Verlauf.xlsx", "#1", 320.0), ("Verlauf.xlsx", "#2", 120.0)]
 
 
 def test_no_file_that_a_run_makes_holds_a_sheets_name_but_the_private_ledger(registry: Registry) -> None:
-    made = [p for p in registry.folder.rglob("*") if p.is_file() and not p.is_relative_to(registry.landing) and p.suffix != ".md"]
-    holding = {p.relative_to(registry.folder).as_posix() for p in made for name in NAMES if name.encode() in p.read_bytes()}
+    made = [
+        p
+        for p in registry.folder.rglob("*")
+        if p.is_file() and not p.is_relative_to(registry.landing) and p.suffix != ".md"
+    ]
+    holding = {
+        p.relative_to(registry.folder).as_posix()
+        for p in made
+        for name in NAMES
+        if name.encode() in p.read_bytes()
+    }
     assert holding == {"private/names.csv"}
 
 
@@ -35,5 +46,6 @@ def test_the_private_ledger_tells_its_owner_alone_which_sheet_a_number_is(regist
     with ledger.open(encoding="utf-8", newline="") as file:
         found = {(row["kind"], row["within"], row["told_as"]): row["name"] for row in csv.DictReader(file)}
     assert found == {
-        ("sheet", "Verlauf.xlsx", "#1"): "Mueller Anna 05.05.2010", ("sheet", "Verlauf.xlsx", "#2"): "Schmidt Ben 06.06.2011",
+        ("sheet", "Verlauf.xlsx", "#1"): "Mueller Anna 05.05.2010",
+        ("sheet", "Verlauf.xlsx", "#2"): "Schmidt Ben 06.06.2011",
     }

@@ -31,7 +31,8 @@ def test_without_a_stated_scale_the_status_stays_open_and_the_hospital_is_asked(
         (3, None, "open: a test of a specific antibody could not be read"),
     ]
     assert query(case, "select source_row, rule, value_text from quality.rejected_row order by 1") == [
-        (2, "antibody_scale_unknown", "3"), (4, "antibody_scale_unknown", "2"),
+        (2, "antibody_scale_unknown", "3"),
+        (4, "antibody_scale_unknown", "2"),
     ]
 
 

@@ -15,8 +15,15 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 def test_a_limit_is_no_age_and_units_in_the_cell_are_read(case: Registry) -> None:
-    assert query(case, "select source_row, age_at_onset_years, disease_duration_months from marts.dim_patient order by 1") == [
-        (2, 7.5, 6), (3, None, 12), (4, None, None), (5, 7.25, 6), (6, 1.5, 3),
+    assert query(
+        case,
+        "select source_row, age_at_onset_years, disease_duration_months from marts.dim_patient order by 1",
+    ) == [
+        (2, 7.5, 6),
+        (3, None, 12),
+        (4, None, None),
+        (5, 7.25, 6),
+        (6, 1.5, 3),
     ]
 
 
@@ -30,6 +37,6 @@ def test_each_text_that_is_no_number_is_a_finding(case: Registry) -> None:
 
 
 def test_the_sentence_states_the_range(case: Registry) -> None:
-    assert query(case, "select reason from quality.rejected_row where rule = 'age_impossible'")[0][0].startswith(
-        'found "-1"; expected an age from 0 to 125 years'
-    )
+    assert query(case, "select reason from quality.rejected_row where rule = 'age_impossible'")[0][
+        0
+    ].startswith('found "-1"; expected an age from 0 to 125 years')

@@ -12,6 +12,8 @@ from tests.trouble.case import run_case
 def test_true_date_cells_are_read_beside_texts(tmp_path: Path) -> None:
     case = run_case("10-true-date-cells-refused", tmp_path)
     assert query(case, "select source_row, observed_at from intermediate.int_observations order by 1") == [
-        (2, datetime(2021, 3, 24)), (3, datetime(2021, 3, 25)), (4, datetime(2021, 3, 26, 13, 30)),
+        (2, datetime(2021, 3, 24)),
+        (3, datetime(2021, 3, 25)),
+        (4, datetime(2021, 3, 26, 13, 30)),
     ]
     assert query(case, "select count(*) from quality.rejected_row") == [(0,)]

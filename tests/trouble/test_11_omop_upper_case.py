@@ -11,6 +11,7 @@ from tests.trouble.case import run_case
 def test_column_names_in_capitals_are_those_of_the_ready_made_mapping(tmp_path: Path) -> None:
     registry = run_case("11-omop-upper-case", tmp_path)
     assert query(registry, "select state, reason from raw.delivery") == [("accepted", "")]
-    assert release_query(registry, "select concept_id, comparator, upper_limit, unit_canonical, source_file from release.fct_observation") == [
-        ("ck", "<", 10.0, "U/L", "measurement.csv")
-    ]
+    assert release_query(
+        registry,
+        "select concept_id, comparator, upper_limit, unit_canonical, source_file from release.fct_observation",
+    ) == [("ck", "<", 10.0, "U/L", "measurement.csv")]

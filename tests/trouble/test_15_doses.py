@@ -27,7 +27,9 @@ def test_number_and_unit_are_read_from_the_cell(case: Registry) -> None:
 
 
 def test_what_is_no_number_and_no_date_is_a_finding(case: Registry) -> None:
-    assert query(case, "select source_row, rule, field, value_text, is_row from quality.rejected_row order by 1, 3") == [
+    assert query(
+        case, "select source_row, rule, field, value_text, is_row from quality.rejected_row order by 1, 3"
+    ) == [
         (4, "not_a_number", "dose", "1,5", False),
         (4, "date_is_a_mark", "stop_date", "9999-12-31", False),
         (5, "not_a_number", "dose", "10-0-5", False),

@@ -10,10 +10,16 @@ from tests.trouble.case import run_case
 
 def test_one_list_fills_the_patient_the_test_and_the_unit_of_each_result(tmp_path: Path) -> None:
     registry = run_case("17-name-and-unit-in-a-second-table", tmp_path)
-    rows = release_query(registry, """
+    rows = release_query(
+        registry,
+        """
         select source_row, concept_id, value, unit_source, value_canonical is not null as is_understood
         from release.fct_observation where not is_derived order by source_row
-    """)
+    """,
+    )
     assert rows == [(2, "sodium", 141.0, "mmol/L", True), (3, "creatinine", 29.0, "µmol/L", True)]
     assert query(registry, "select count(*) from quality.rejected_row") == [(0,)]
-    assert query(registry, "select count(distinct patient_key) from raw.observations join raw.patients using (patient_key)") == [(1,)]
+    assert query(
+        registry,
+        "select count(distinct patient_key) from raw.observations join raw.patients using (patient_key)",
+    ) == [(1,)]

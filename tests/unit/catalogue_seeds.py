@@ -1,6 +1,8 @@
-"""What tests of the catalogue are tried against, and the lookups of `orchestration/registry/catalogue.py` by the seeds alone.
+"""What tests of the catalogue are tried against, and the lookups of `orchestration/registry/catalogue.py` by
+the seeds alone.
 
-Belongs here: reading the fixtures, names without LOINC codes, a value in the canonical unit. Does not belong here: any test.
+Belongs here: reading the fixtures, names without LOINC codes, a value in the canonical unit. Does not belong
+here: any test.
 """
 
 from __future__ import annotations
@@ -22,7 +24,20 @@ from orchestration.registry.catalogue import (
     unit,
 )
 
-__all__ = ["NAMES", "SEEDS", "canonical", "concepts", "fixture", "half_width", "named", "names", "normal", "rule", "seed", "unit"]
+__all__ = [
+    "NAMES",
+    "SEEDS",
+    "canonical",
+    "concepts",
+    "fixture",
+    "half_width",
+    "named",
+    "names",
+    "normal",
+    "rule",
+    "seed",
+    "unit",
+]
 
 FIXTURES = Path(__file__).parent / "catalogue"
 NAMES = {  # kind of name: table of ids, id column, display name, table of synonyms

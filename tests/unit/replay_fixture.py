@@ -27,7 +27,12 @@ RELEASE = ReleaseIdentity("r0123456789ab", "Registry of invented patients", True
 VISITS = {"baseline": 0.0, "month_3": 3.0, "month_6": 6.0, "month_12": 12.0}
 GROUPS = ("young_a", "young_b", "old_a")
 WEIGHTS = ("peto", "gehan_breslow", "fleming_harrington_early", "fleming_harrington_late")
-ANALYSES = ("relapse", "flare", "admission", *WEIGHTS)  # endpoints of the same times, one for each test of curves
+ANALYSES = (
+    "relapse",
+    "flare",
+    "admission",
+    *WEIGHTS,
+)  # endpoints of the same times, one for each test of curves
 
 STUDY = {
     "study": "invented",
@@ -46,7 +51,13 @@ STUDY = {
         "ck": {"label": "CK", "unit": "U/L"},
         "il_6": {"label": "IL-6", "censored": "limit"},
         "il_6_bounds": {"label": "IL-6", "of": "il_6", "censored": "bounds"},
-        "il_6_by_ck": {"label": "R", "source": "ratio", "numerator": "ck", "denominator": "il_6", "censored": "bounds"},
+        "il_6_by_ck": {
+            "label": "R",
+            "source": "ratio",
+            "numerator": "ck",
+            "denominator": "il_6",
+            "censored": "bounds",
+        },
         "ratio": {"label": "CK/CMAS", "source": "ratio", "numerator": "ck", "denominator": "cmas"},
         "ferritin": {"label": "Ferritin"},
         "constant": {"label": "Constant"},
@@ -114,13 +125,33 @@ STUDY = {
             "rows": [
                 {"variable": "cmas", "summary": "mean_sd", "test": "levene", "overall": "anova"},
                 {"variable": "age", "summary": "mean_sd", "test": "brown_forsythe", "overall": "welch_anova"},
-                {"variable": "ck", "summary": "median_iqr", "test": "kolmogorov_smirnov", "overall": "kruskal_wallis"},
-                {"variable": "il_6", "summary": "median_iqr", "test": "kolmogorov_smirnov", "overall": "levene_k"},
+                {
+                    "variable": "ck",
+                    "summary": "median_iqr",
+                    "test": "kolmogorov_smirnov",
+                    "overall": "kruskal_wallis",
+                },
+                {
+                    "variable": "il_6",
+                    "summary": "median_iqr",
+                    "test": "kolmogorov_smirnov",
+                    "overall": "levene_k",
+                },
                 {"variable": "ratio", "summary": "mean_sd", "test": "none", "overall": "brown_forsythe_k"},
-                {"variable": "ferritin", "summary": "median_iqr", "test": "levene", "overall": "kruskal_wallis"},
+                {
+                    "variable": "ferritin",
+                    "summary": "median_iqr",
+                    "test": "levene",
+                    "overall": "kruskal_wallis",
+                },
                 {"variable": "constant", "summary": "mean_sd", "test": "brown_forsythe", "overall": "anova"},
                 {"variable": "female", "summary": "count_percent", "test": "none", "overall": "fisher_k"},
-                {"variable": "dysphagia", "summary": "count_percent", "test": "none", "overall": "chi_square_k"},
+                {
+                    "variable": "dysphagia",
+                    "summary": "count_percent",
+                    "test": "none",
+                    "overall": "chi_square_k",
+                },
                 {"variable": "rash", "summary": "count_percent", "test": "fisher", "overall": "fisher_k"},
             ],
         },
@@ -296,7 +327,9 @@ def release_frames() -> Frames:
         "fct_time_to_event": pd.DataFrame(rows["time"]),
         "fct_follow_up": pd.DataFrame(rows["follow_up"]),
         "fct_treatment": pd.DataFrame({"hospital_id": [], "patient_key": [], "treatment_id": []}, dtype=str),
-        "event_types": pd.DataFrame({"event_id": ["dysphagia", "rash", "relapse"], "category": ["sign", "sign", "relapse"]}),
+        "event_types": pd.DataFrame(
+            {"event_id": ["dysphagia", "rash", "relapse"], "category": ["sign", "sign", "relapse"]}
+        ),
         "visit_schedule": schedule,
     }
 

@@ -1,4 +1,6 @@
-"""`from analytics import …` gives every public estimate, and importing the package alone imports no library."""
+"""`from analytics import …` gives every public estimate, and importing the package alone imports no
+library.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,11 @@ def test_the_package_alone_is_cheap() -> None:
 def test_two_lines_from_a_frame_to_a_table() -> None:
     frame = pd.DataFrame({"group": list("aaabbb"), "ck": [1.0, 2, 3, 4, 5, 6]})
     summary, comparison = analytics.table1(
-        frame, [analytics.VariableSpec("ck", "mean_sd", "welch_t")], group="group", groups=["a", "b"], comparisons=[("a", "b")]
+        frame,
+        [analytics.VariableSpec("ck", "mean_sd", "welch_t")],
+        group="group",
+        groups=["a", "b"],
+        comparisons=[("a", "b")],
     )
     assert list(summary["display"]) == ["2.00 ± 1.00", "5.00 ± 1.00"]
     assert comparison["status"].tolist() == ["ok"]

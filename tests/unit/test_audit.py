@@ -1,4 +1,6 @@
-"""The audit of printed numbers: each check finds one wrong number in a small paper, and passes a right one."""
+"""The audit of printed numbers: each check finds one wrong number in a small paper, and passes a right
+one.
+"""
 
 from __future__ import annotations
 
@@ -297,7 +299,9 @@ def test_the_ordered_values_behind_quartiles() -> None:
 
 
 def test_the_bounds_of_p_are_those_of_groups_apart() -> None:
-    """Every value of one group below every value of the other: one p, with and without correction, and exact."""
+    """Every value of one group below every value of the other: one p, with and without correction, and
+    exact.
+    """
     apart = [
         order_bounds(summary(text, 5), 5, PrintedVariable(low=low, high=high))
         for text, low, high in (("2 (1, 3)", 0, 4), ("12 (11, 13)", 10, 14))

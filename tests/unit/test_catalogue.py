@@ -37,12 +37,24 @@ def number(text: str) -> float | None:
 
 # ---------------------------------------------------------------- names
 
-@pytest.mark.parametrize(("text", "form"), [
-    ("IL-10/γ-IFN", "il10gammaifn"), ("il10 gamma IFN", "il10gammaifn"), (" CD3+ ", "cd3+"),
-    ("ＣＫ－ＭＢ", "ckmb"), ("淋巴细胞(%)", "淋巴细胞%"), ("淋巴细胞（＃）", "淋巴细胞#"), ("µ", "mu"),
-    ("μ", "mu"), ("TNF-Α", "tnfalpha"), ("Gottron's papules", "gottronspapules"), ("10⁹", "10⁹"),
-    ("Hämoglobin", "hämoglobin"),
-])
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("IL-10/γ-IFN", "il10gammaifn"),
+        ("il10 gamma IFN", "il10gammaifn"),
+        (" CD3+ ", "cd3+"),
+        ("ＣＫ－ＭＢ", "ckmb"),
+        ("淋巴细胞(%)", "淋巴细胞%"),
+        ("淋巴细胞（＃）", "淋巴细胞#"),
+        ("µ", "mu"),
+        ("μ", "mu"),
+        ("TNF-Α", "tnfalpha"),
+        ("Gottron's papules", "gottronspapules"),
+        ("10⁹", "10⁹"),
+        ("Hämoglobin", "hämoglobin"),
+    ],
+)
 def test_the_normal_form_is_the_one_that_the_readme_states(text: str, form: str) -> None:
     assert normal(text) == form
 
@@ -60,19 +72,35 @@ def test_every_id_and_every_display_name_is_a_name(kind: str) -> None:
     rows = seed(table)
     assert [r[id_column] for r in rows if not re.fullmatch(r"[a-z][a-z0-9_]*", r[id_column])] == []
     known = names(kind)
-    wrong = [r[id_column] for r in rows
-             if {known.get(normal(r[id_column])), known.get(normal(r[name_column]))} != {r[id_column]}]
+    wrong = [
+        r[id_column]
+        for r in rows
+        if {known.get(normal(r[id_column])), known.get(normal(r[name_column]))} != {r[id_column]}
+    ]
     assert wrong == []
     asked = {r[name_column] for r in rows if named(kind, r[name_column]) is None}
-    assert asked == ({"Neutrophils", "Lymphocytes", "Monocytes", "Eosinophils", "Basophils", "Reticulocytes"} if kind == "concept" else set())
+    assert asked == (
+        {"Neutrophils", "Lymphocytes", "Monocytes", "Eosinophils", "Basophils", "Reticulocytes"}
+        if kind == "concept"
+        else set()
+    )
 
 
 def test_every_concept_of_the_study_and_of_rheumatology_has_a_chinese_name() -> None:
     chinese = {r["concept_id"] for r in seed("concept_synonyms") if r["language"] == "zh"}
     without = {c for c in concepts() if c not in chinese}
     assert without == {  # scales and assays that Chinese reports name in Latin letters
-        "cat_activity", "cat_bm_activity", "cat_bm_damage", "cat_damage", "cxcl10", "cxcl9",
-        "eular_acr_2017_score", "gentamicin_level", "t3_uptake", "tobramycin_level_peak"}
+        "cat_activity",
+        "cat_bm_activity",
+        "cat_bm_damage",
+        "cat_damage",
+        "cxcl10",
+        "cxcl9",
+        "eular_acr_2017_score",
+        "gentamicin_level",
+        "t3_uptake",
+        "tobramycin_level_peak",
+    }
 
 
 @pytest.mark.parametrize("text", ["PCT", "FBG", "ALD", "CD4+/CD8+", "CD4+CD8+"])
@@ -107,9 +135,13 @@ def test_every_label_and_unit_that_the_study_prints_is_understood() -> None:
 
 
 def test_every_test_of_the_eicu_export_is_a_concept_of_its_own() -> None:
-    found = {row["labname"]: named("concept", row["labname"], _unit_of(row)) for row in fixture("eicu_lab_units")}
+    found = {
+        row["labname"]: named("concept", row["labname"], _unit_of(row)) for row in fixture("eicu_lab_units")
+    }
     assert (len(found), len(set(found.values()))) == (123, 123)
-    assert [name for name, concept_id in found.items() if concept_id is None] == ["serum ketones"]  # all of them, or one
+    assert [name for name, concept_id in found.items() if concept_id is None] == [
+        "serum ketones"
+    ]  # all of them, or one
 
 
 def _unit_of(row: dict[str, str]) -> str:
@@ -126,9 +158,16 @@ def test_every_header_of_the_tongji_export_is_a_concept_of_its_own() -> None:
 
 def test_every_covariate_of_the_cgd_export_is_known() -> None:
     assert [named("concept", c) for c in ("height", "weight", "inherit")] == [
-        "height", "weight", "inheritance_pattern"]
+        "height",
+        "weight",
+        "inheritance_pattern",
+    ]
     assert [named("treatment", t) for t in ("rIFN-g", "placebo", "steroids", "propylac")] == [
-        "interferon_gamma", "placebo", "glucocorticoid", "prophylactic_antibiotics"]
+        "interferon_gamma",
+        "placebo",
+        "glucocorticoid",
+        "prophylactic_antibiotics",
+    ]
     assert named("event", "infection") == "infection"
 
 
@@ -139,7 +178,9 @@ def _synthetic(name: str) -> list[dict[str, str]]:
 
 def test_every_name_of_the_shipped_hospitals_is_understood() -> None:
     tests = _synthetic("names")
-    assert [r["variable"] for r in tests if named("concept", r["zjch_name"], r["zjch_unit"]) != r["variable"]] == []
+    assert [
+        r["variable"] for r in tests if named("concept", r["zjch_name"], r["zjch_unit"]) != r["variable"]
+    ] == []
     assert [r["variable"] for r in tests if rule(r["variable"], unit(r["zjch_unit"]) or "") != (1, 0)] == []
     label = {r["antibody_id"]: r["msa_label"] or r["antibody_id"].upper() for r in seed("antibodies")}
     antibodies = _synthetic("antibody_names")
@@ -148,8 +189,11 @@ def test_every_name_of_the_shipped_hospitals_is_understood() -> None:
     antibodies = [r for r in antibodies if r["name"] != "p140"]
     assert found == {r["name"]: r["antibody"] for r in antibodies}
     signs = _synthetic("signs")
-    assert [r["variable"] for r in signs
-            if {named("event", r["zjch_name"]), named("event", r["zjfah_name"])} != {r["variable"]}] == []
+    assert [
+        r["variable"]
+        for r in signs
+        if {named("event", r["zjch_name"]), named("event", r["zjfah_name"])} != {r["variable"]}
+    ] == []
 
 
 ASKED_FOR = {  # what a registry asks of every hospital: concepts, and those of them without a LOINC code
@@ -157,8 +201,10 @@ ASKED_FOR = {  # what a registry asks of every hospital: concepts, and those of 
     "inflammation": ("ferritin crp esr triglycerides fibrinogen", ""),
     "blood": ("wbc rbc haemoglobin haematocrit platelets neutrophils lymphocytes monocytes eosinophils", ""),
     "subsets": ("cd3 cd4 cd8 cd19 nk cd4_cd8_ratio cd3_count cd4_count cd8_count cd19_count nk_count", ""),
-    "cytokines": ("il_2 il_4 il_6 il_10 tnf_alpha ifn_gamma il_17a il_10_ifn_gamma_ratio",
-                  "il_4 il_17a il_10_ifn_gamma_ratio"),
+    "cytokines": (
+        "il_2 il_4 il_6 il_10 tnf_alpha ifn_gamma il_17a il_10_ifn_gamma_ratio",
+        "il_4 il_17a il_10_ifn_gamma_ratio",
+    ),
     "humoral": ("c3 c4 ch50 igg iga igm", ""),
     "kidney and heart": ("urea creatinine troponin_i troponin_i_hs troponin_t troponin_t_hs", ""),
 }
@@ -179,6 +225,7 @@ def test_what_is_asked_of_every_hospital_has_code_unit_ranges_direction_and_name
 
 # ---------------------------------------------------------------- ranges
 
+
 def test_plausible_lies_within_physical_and_words_have_no_range() -> None:
     for row in seed("concepts"):
         ends = "physical_low", "plausible_low", "plausible_high", "physical_high"
@@ -191,15 +238,29 @@ def test_plausible_lies_within_physical_and_words_have_no_range() -> None:
         assert detection is None or limits[0] <= detection < limits[2], row["concept_id"]
 
 
-@pytest.mark.parametrize(("concept_id", "low", "high", "is_whole"), [
-    ("cmas", 0, 52, "true"), ("mmt8", 0, 80, "false"), ("mmt26", 0, 260, "false"), ("chaq", 0, 3, "false"),
-    ("cdasi_activity", 0, 100, "true"), ("cdasi_damage", 0, 32, "true"), ("das_jdm", 0, 20, "true"),
-    ("das_jdm_skin", 0, 9, "true"), ("das_jdm_muscle", 0, 11, "true"),
-    ("physician_global_activity", 0, 10, "false"), ("sledai_2k", 0, 105, "true"), ("dlqi", 0, 30, "true"),
-    ("cd4", 0, 100, "false"),
-])
+@pytest.mark.parametrize(
+    ("concept_id", "low", "high", "is_whole"),
+    [
+        ("cmas", 0, 52, "true"),
+        ("mmt8", 0, 80, "false"),
+        ("mmt26", 0, 260, "false"),
+        ("chaq", 0, 3, "false"),
+        ("cdasi_activity", 0, 100, "true"),
+        ("cdasi_damage", 0, 32, "true"),
+        ("das_jdm", 0, 20, "true"),
+        ("das_jdm_skin", 0, 9, "true"),
+        ("das_jdm_muscle", 0, 11, "true"),
+        ("physician_global_activity", 0, 10, "false"),
+        ("sledai_2k", 0, 105, "true"),
+        ("dlqi", 0, 30, "true"),
+        ("cd4", 0, 100, "false"),
+    ],
+)
 def test_a_score_has_the_limits_of_its_definition(
-    concept_id: str, low: float, high: float, is_whole: str,
+    concept_id: str,
+    low: float,
+    high: float,
+    is_whole: str,
 ) -> None:
     row = concepts()[concept_id]
     assert (float(row["physical_low"]), float(row["physical_high"])) == (low, high)
@@ -228,8 +289,11 @@ def test_age_bands_are_within_the_concepts_physical_range_and_do_not_overlap() -
 @pytest.mark.parametrize(("age", "high"), [(3, 51), (4.9, 51), (5, 52), (12, 52)])
 def test_a_full_cmas_is_asked_back_below_the_age_of_five(age: float, high: float) -> None:
     bands = [r for r in seed("concept_ranges") if r["concept_id"] == "cmas"]
-    assert [float(r["plausible_high"]) for r in bands
-            if float(r["age_low_years"]) <= age < float(r["age_high_years"])] == [high]
+    assert [
+        float(r["plausible_high"])
+        for r in bands
+        if float(r["age_low_years"]) <= age < float(r["age_high_years"])
+    ] == [high]
 
 
 def _outside(concept_id: str, values: list[float | None], kind: str) -> bool:
@@ -248,15 +312,23 @@ def test_in_the_eicu_export_physical_limits_refuse_wrong_units_and_nothing_else(
         if _outside(concept_id, ends, "physical"):
             refused.add((row["labname"], row["unit_system"], row["unit_interface"]))
     assert refused == {
-        ("FiO2", "%", ""), ("FiO2", "%", "%"), ("FiO2", "%", "lpm"),               # fractions, and per mille
-        ("Temperature", "&#176;C", ""), ("Temperature", "&#176;C", "C."),          # Fahrenheit under Celsius
-        ("CRP", "mg/dL", "mg/L"),                                                  # mg/L under mg/dL
-        ("ionized calcium", "mg/dL", "mmol/L"), ("ionized calcium", "mg/dL", "MMOL/L")}  # mmol/L under mg/dL
+        ("FiO2", "%", ""),
+        ("FiO2", "%", "%"),
+        ("FiO2", "%", "lpm"),  # fractions, and per mille
+        ("Temperature", "&#176;C", ""),
+        ("Temperature", "&#176;C", "C."),  # Fahrenheit under Celsius
+        ("CRP", "mg/dL", "mg/L"),  # mg/L under mg/dL
+        ("ionized calcium", "mg/dL", "mmol/L"),
+        ("ionized calcium", "mg/dL", "MMOL/L"),
+    }  # mmol/L under mg/dL
 
 
 def test_in_the_tongji_export_physical_limits_refuse_marks_and_cells_of_urine() -> None:
-    rows = {r["header"]: r for r in fixture("tongji_lab_headers")
-            if concepts()[named("concept", r["header"]) or ""]["kind"] not in WORDS}
+    rows = {
+        r["header"]: r
+        for r in fixture("tongji_lab_headers")
+        if concepts()[named("concept", r["header"]) or ""]["kind"] not in WORDS
+    }
     ends = {h: [float(r["lowest"]), float(r["highest"])] for h, r in rows.items()}
     middle = {h: [float(r["percentile_2"]), float(r["percentile_98"])] for h, r in rows.items()}
     refused = {h for h, values in ends.items() if _outside(named("concept", h) or "", values, "physical")}
@@ -266,6 +338,7 @@ def test_in_the_tongji_export_physical_limits_refuse_marks_and_cells_of_urine() 
 
 
 # ---------------------------------------------------------------- codes and sources
+
 
 def _check_digit(code: str) -> str:
     digits = [int(d) for d in reversed(code)]
@@ -291,14 +364,25 @@ def test_a_further_loinc_code_names_one_concept_and_its_check_digit_holds() -> N
 
 
 PROPERTY = {  # what the name says is measured: the canonical units that measure it
-    "[Mass/volume]": r"[mnpu]?g(\{FEU\})?/m?L", "[Moles/volume]": r"[mnpu]?mol/L",
+    "[Mass/volume]": r"[mnpu]?g(\{FEU\})?/m?L",
+    "[Moles/volume]": r"[mnpu]?mol/L",
     "[#/volume]": r"10\*\d+/L|/uL",
-    "[Enzymatic activity/volume]": r"U/L", "[Units/volume]": r"U/mL|(m?\[IU\])/m?L",
+    "[Enzymatic activity/volume]": r"U/L",
+    "[Units/volume]": r"U/mL|(m?\[IU\])/m?L",
     "[#/area]": r"/\[HPF\]",
-    "[Volume Fraction]": "%", "[Mass Fraction]": "%", "/100 ": "%", "[Entitic volume]": "fL",
+    "[Volume Fraction]": "%",
+    "[Mass Fraction]": "%",
+    "/100 ": "%",
+    "[Entitic volume]": "fL",
     "[Entitic mass]": "pg",
-    "[Partial pressure]": r"mm\[Hg\]", "[Mass/time]": "mg/d", "Hemoglobin.total": "%", "[Mass Ratio]": "1",
-    "[# Ratio]": "1", "actual/Normal": "%", "[Presence]": r"\{grade\}|\{result\}", "[Volume]": "L",
+    "[Partial pressure]": r"mm\[Hg\]",
+    "[Mass/time]": "mg/d",
+    "Hemoglobin.total": "%",
+    "[Mass Ratio]": "1",
+    "[# Ratio]": "1",
+    "actual/Normal": "%",
+    "[Presence]": r"\{grade\}|\{result\}",
+    "[Volume]": "L",
     "[Titer]": r"\{titer\}",
 }
 
@@ -316,9 +400,21 @@ def test_a_loinc_code_measures_in_the_canonical_unit() -> None:
 
 def test_every_source_that_a_row_names_is_listed_and_every_listed_one_is_used() -> None:
     listed = {r["source_id"] for r in seed("catalogue_sources")}
-    citing = ("concepts", "concept_ranges", "unit_conversions", "antibodies", "antibody_rules", "definitions",
-              "definition_levels", "reference_limits", "ambiguous_words", "concept_forms", "unit_exceptions", "grade_readings",
-              "definition_constants")
+    citing = (
+        "concepts",
+        "concept_ranges",
+        "unit_conversions",
+        "antibodies",
+        "antibody_rules",
+        "definitions",
+        "definition_levels",
+        "reference_limits",
+        "ambiguous_words",
+        "concept_forms",
+        "unit_exceptions",
+        "grade_readings",
+        "definition_constants",
+    )
     used = {r["source"] for table in citing for r in seed(table)}
     assert used == listed
 
@@ -333,15 +429,43 @@ def test_a_ratio_is_of_two_concepts_in_one_unit() -> None:
 
 # ---------------------------------------------------------------- antibodies
 
-@pytest.mark.parametrize(("text", "antibody_id"), [
-    ("anti-MJ", "nxp2"), ("MORC3", "nxp2"), ("p140/NXP2", "nxp2"), ("抗NXP2抗体", "nxp2"),
-    ("抗NXP-2抗体IgG", "nxp2"), ("CADM-140", "mda5"), ("IFIH1", "mda5"), ("抗MDA5抗体", "mda5"),
-    ("TRIM33", "tif1g"), ("p155/140", "tif1g"), ("TIF1-γ", "tif1g"), ("TIF-1 gamma", "tif1g"),
-    ("Mi-2", "mi2"), ("Mi-2β", "mi2b"), ("SAE1", "sae"), ("SRP", "srp"), ("HMGCR", "hmgcr"),
-    ("Jo-1", "jo1"), ("PL-7", "pl7"), ("PL-12", "pl12"), ("EJ", "ej"), ("OJ", "oj"), ("KS", "ks"),
-    ("Zo", "zo"), ("Ha", "ha"), ("Ro-52", "ro52"), ("SSA/Ro52", "ro52"), ("PM-Scl75", "pm_scl75"),
-    ("Ku", "ku"), ("U1RNP", "u1rnp"), ("抗核抗体", "ana"),
-])
+
+@pytest.mark.parametrize(
+    ("text", "antibody_id"),
+    [
+        ("anti-MJ", "nxp2"),
+        ("MORC3", "nxp2"),
+        ("p140/NXP2", "nxp2"),
+        ("抗NXP2抗体", "nxp2"),
+        ("抗NXP-2抗体IgG", "nxp2"),
+        ("CADM-140", "mda5"),
+        ("IFIH1", "mda5"),
+        ("抗MDA5抗体", "mda5"),
+        ("TRIM33", "tif1g"),
+        ("p155/140", "tif1g"),
+        ("TIF1-γ", "tif1g"),
+        ("TIF-1 gamma", "tif1g"),
+        ("Mi-2", "mi2"),
+        ("Mi-2β", "mi2b"),
+        ("SAE1", "sae"),
+        ("SRP", "srp"),
+        ("HMGCR", "hmgcr"),
+        ("Jo-1", "jo1"),
+        ("PL-7", "pl7"),
+        ("PL-12", "pl12"),
+        ("EJ", "ej"),
+        ("OJ", "oj"),
+        ("KS", "ks"),
+        ("Zo", "zo"),
+        ("Ha", "ha"),
+        ("Ro-52", "ro52"),
+        ("SSA/Ro52", "ro52"),
+        ("PM-Scl75", "pm_scl75"),
+        ("Ku", "ku"),
+        ("U1RNP", "u1rnp"),
+        ("抗核抗体", "ana"),
+    ],
+)
 def test_an_antibody_goes_by_many_names(text: str, antibody_id: str) -> None:
     assert named("antibody", text) == antibody_id
 
@@ -354,15 +478,34 @@ def test_only_specific_antibodies_carry_a_label_and_only_mi2_shares_one() -> Non
     assert Counter(r["antibody_group"] for r in rows) == {"msa": 18, "maa": 11, "other": 10}
 
 
-@pytest.mark.parametrize(("text", "grade", "result"), [
-    ("+++", "3", "positive"), ("(++)", "2", "positive"), ("1+", "1", "positive"), ("+", "1", "positive"),
-    ("阳性", "", "positive"), ("阳性(++)", "2", "positive"), ("强阳性(+++)", "3", "positive"),
-    ("弱阳性", "1", "positive"), ("Weak positive", "1", "positive"), ("Positive (2+)", "2", "positive"),
-    ("POS", "", "positive"), ("±", "", "borderline"), ("弱阳性(±)", "", "borderline"),
-    ("borderline", "", "borderline"), ("grenzwertig", "", "borderline"), ("schwach positiv", "1", "positive"), ("无", "0", "negative"), ("Negative", "0", "negative"),
-    ("neg", "0", "negative"), ("阴性", "0", "negative"), ("阴性（－）", "0", "negative"),
-    ("-", "0", "negative"), ("未检测", "", "not_done"),
-])
+@pytest.mark.parametrize(
+    ("text", "grade", "result"),
+    [
+        ("+++", "3", "positive"),
+        ("(++)", "2", "positive"),
+        ("1+", "1", "positive"),
+        ("+", "1", "positive"),
+        ("阳性", "", "positive"),
+        ("阳性(++)", "2", "positive"),
+        ("强阳性(+++)", "3", "positive"),
+        ("弱阳性", "1", "positive"),
+        ("Weak positive", "1", "positive"),
+        ("Positive (2+)", "2", "positive"),
+        ("POS", "", "positive"),
+        ("±", "", "borderline"),
+        ("弱阳性(±)", "", "borderline"),
+        ("borderline", "", "borderline"),
+        ("grenzwertig", "", "borderline"),
+        ("schwach positiv", "1", "positive"),
+        ("无", "0", "negative"),
+        ("Negative", "0", "negative"),
+        ("neg", "0", "negative"),
+        ("阴性", "0", "negative"),
+        ("阴性（－）", "0", "negative"),
+        ("-", "0", "negative"),
+        ("未检测", "", "not_done"),
+    ],
+)
 def test_a_graded_text_has_its_grade_and_result(text: str, grade: str, result: str) -> None:
     rows = {r["grade_text"]: (r["grade"], r["result"]) for r in seed("antibody_grades")}
     assert rows.get(half_width(text).strip().lower()) == (grade, result)
@@ -378,24 +521,44 @@ def test_an_assay_has_one_rule_and_each_of_its_names_is_its_own() -> None:
     rows = seed("antibody_rules")
     forms = Counter(normal(name) for row in rows for name in row["assay_synonyms"].split("|"))
     assert [form for form, times in forms.items() if times > 1 or not form] == []
-    assert [r["assay_id"] for r in rows if r["borderline_low"]
-            and float(r["borderline_low"]) >= float(r["threshold"])] == []
+    assert [
+        r["assay_id"]
+        for r in rows
+        if r["borderline_low"] and float(r["borderline_low"]) >= float(r["threshold"])
+    ] == []
     assert "unstated" in {r["assay_id"] for r in rows}
 
 
-@pytest.mark.parametrize(("assay_id", "intensity", "result"), [
-    ("line_blot", 5, "negative"), ("line_blot", 6, "borderline"), ("line_blot", 10, "borderline"),
-    ("line_blot", 11, "positive"), ("elisa_mda5", 31.9, "negative"), ("elisa_mda5", 32, "positive"),
-    ("dot_blot", 4.9, "negative"), ("dot_blot", 5, "borderline"), ("dot_blot", 10, "borderline"), ("dot_blot", 10.1, "positive"),
-])
+@pytest.mark.parametrize(
+    ("assay_id", "intensity", "result"),
+    [
+        ("line_blot", 5, "negative"),
+        ("line_blot", 6, "borderline"),
+        ("line_blot", 10, "borderline"),
+        ("line_blot", 11, "positive"),
+        ("elisa_mda5", 31.9, "negative"),
+        ("elisa_mda5", 32, "positive"),
+        ("dot_blot", 4.9, "negative"),
+        ("dot_blot", 5, "borderline"),
+        ("dot_blot", 10, "borderline"),
+        ("dot_blot", 10.1, "positive"),
+    ],
+)
 def test_a_number_is_positive_by_the_rule_of_its_assay(assay_id: str, intensity: float, result: str) -> None:
     row = next(r for r in seed("antibody_rules") if r["assay_id"] == assay_id)
     threshold, borderline = float(row["threshold"]), number(row["borderline_low"])
-    got = "positive" if intensity > threshold else row["result_at_threshold"] if intensity == threshold else "negative"
+    got = (
+        "positive"
+        if intensity > threshold
+        else row["result_at_threshold"]
+        if intensity == threshold
+        else "negative"
+    )
     assert ("borderline" if borderline is not None and borderline <= intensity < threshold else got) == result
 
 
 # ---------------------------------------------------------------- words
+
 
 def test_words_are_small_letters_half_width_and_listed_once() -> None:
     tables = (("antibody_grades", "grade_text"), ("event_status", "status_text"), ("sex_codes", "sex_text"))
@@ -422,6 +585,7 @@ def test_a_missing_mark_is_listed_once_and_is_no_answer_of_its_entity() -> None:
 
 # ---------------------------------------------------------------- documents
 
+
 def test_the_readme_counts_the_rows_of_every_seed() -> None:
     counted: dict[str, int] = {}
     for line in (SEEDS / "README.md").read_text(encoding="utf-8").splitlines():
@@ -433,7 +597,9 @@ def test_the_readme_counts_the_rows_of_every_seed() -> None:
 
 
 def test_every_column_of_every_seed_is_described_and_typed() -> None:
-    written = [s for path in SEEDS.glob("_*.yml") for s in yaml.safe_load(path.read_text(encoding="utf-8"))["seeds"]]
+    written = [
+        s for path in SEEDS.glob("_*.yml") for s in yaml.safe_load(path.read_text(encoding="utf-8"))["seeds"]
+    ]
     described = {s["name"]: s for s in written}
     assert set(described) == ALL
     for name in ALL:

@@ -12,36 +12,83 @@ from ucumvert import PintUcumRegistry, get_ucum_parser, parse_ucum
 
 from tests.unit.catalogue_seeds import canonical, concepts, fixture, named, rule, seed, unit
 
-ATOMIC = {"H": 1.008, "C": 12.011, "N": 14.007, "O": 15.999, "P": 30.974, "S": 32.06, "Cl": 35.45,
+ATOMIC = {
+    "H": 1.008,
+    "C": 12.011,
+    "N": 14.007,
+    "O": 15.999,
+    "P": 30.974,
+    "S": 32.06,
+    "Cl": 35.45,
     "Ca": 40.078,
-          "Mg": 24.305, "Fe": 55.845, "I": 126.904, "Co": 58.933}
+    "Mg": 24.305,
+    "Fe": 55.845,
+    "I": 126.904,
+    "Co": 58.933,
+}
 # What one mole of each analyte weighs: by formula; a salt's ion or an element where laboratories report that.
 FORMULA = {
-    "creatinine": "C4H7N3O", "urine_creatinine": "C4H7N3O", "uric_acid": "C5H4N4O3",
-    "glucose": "C6H12O6", "glucose_capillary": "C6H12O6", "csf_glucose": "C6H12O6",
-    "bilirubin_total": "C33H36N4O6", "bilirubin_direct": "C33H36N4O6", "bilirubin_indirect": "C33H36N4O6",
-    "triglycerides": "C57H104O6", "cholesterol_total": "C27H46O", "cholesterol_hdl": "C27H46O",
+    "creatinine": "C4H7N3O",
+    "urine_creatinine": "C4H7N3O",
+    "uric_acid": "C5H4N4O3",
+    "glucose": "C6H12O6",
+    "glucose_capillary": "C6H12O6",
+    "csf_glucose": "C6H12O6",
+    "bilirubin_total": "C33H36N4O6",
+    "bilirubin_direct": "C33H36N4O6",
+    "bilirubin_indirect": "C33H36N4O6",
+    "triglycerides": "C57H104O6",
+    "cholesterol_total": "C27H46O",
+    "cholesterol_hdl": "C27H46O",
     "cholesterol_ldl": "C27H46O",
-    "calcium": "Ca", "calcium_corrected": "Ca", "calcium_ionized": "Ca", "magnesium": "Mg",
+    "calcium": "Ca",
+    "calcium_corrected": "Ca",
+    "calcium_ionized": "Ca",
+    "magnesium": "Mg",
     "phosphate": "P",
-    "iron": "Fe", "tibc": "Fe", "lactate": "C3H6O3", "ketones": "C4H8O3", "ammonia": "NH3",
+    "iron": "Fe",
+    "tibc": "Fe",
+    "lactate": "C3H6O3",
+    "ketones": "C4H8O3",
+    "ammonia": "NH3",
     "homocysteine": "C4H9NO2S",
-    "cortisol": "C21H30O5", "t4_total": "C15H11I4NO4", "t4_free": "C15H11I4NO4", "t3_total": "C15H12I3NO4",
-    "t3_free": "C15H12I3NO4", "vitamin_b12": "C63H88CoN14O14P", "folate": "C19H19N7O6",
+    "cortisol": "C21H30O5",
+    "t4_total": "C15H11I4NO4",
+    "t4_free": "C15H11I4NO4",
+    "t3_total": "C15H12I3NO4",
+    "t3_free": "C15H12I3NO4",
+    "vitamin_b12": "C63H88CoN14O14P",
+    "folate": "C19H19N7O6",
     "vitamin_d_25oh": "C27H44O2",
-    "digoxin_level": "C41H64O14", "phenytoin_level": "C15H12N2O2", "salicylate_level": "C7H6O3",
+    "digoxin_level": "C41H64O14",
+    "phenytoin_level": "C15H12N2O2",
+    "salicylate_level": "C7H6O3",
     "ethanol_level": "C2H6O",
-    "acetaminophen_level": "C8H9NO2", "vancomycin_level": "C66H75Cl2N9O24",
+    "acetaminophen_level": "C8H9NO2",
+    "vancomycin_level": "C66H75Cl2N9O24",
     "vancomycin_level_trough": "C66H75Cl2N9O24",
-    "tacrolimus_level": "C44H69NO12", "ciclosporin_level": "C62H111N11O12", "neopterin": "C9H11N5O4",
-    "bile_acids": "C24H40O5", "urine_protein_creatinine_ratio": "C4H7N3O",
-    "urine_albumin_creatinine_ratio": "C4H7N3O", "vitamin_d_1_25oh": "C27H44O3",
-    "urea_nitrogen": "N2", "ammonia_nitrogen": "N",
+    "tacrolimus_level": "C44H69NO12",
+    "ciclosporin_level": "C62H111N11O12",
+    "neopterin": "C9H11N5O4",
+    "bile_acids": "C24H40O5",
+    "urine_protein_creatinine_ratio": "C4H7N3O",
+    "urine_albumin_creatinine_ratio": "C4H7N3O",
+    "vitamin_d_1_25oh": "C27H44O3",
+    "urea_nitrogen": "N2",
+    "ammonia_nitrogen": "N",
 }
 # Proteins by the mass that laboratories agreed on, g/mol; haemoglobin per haem.
-MASS = {"ferritin": 445_000, "fibrinogen": 340_000, "albumin": 66_500, "haemoglobin": 16_114,
-    "mchc": 16_114, "mch": 16_114,
-        "pth": 9_430, "bnp": 3_464, "nt_probnp": 8_457}
+MASS = {
+    "ferritin": 445_000,
+    "fibrinogen": 340_000,
+    "albumin": 66_500,
+    "haemoglobin": 16_114,
+    "mchc": 16_114,
+    "mch": 16_114,
+    "pth": 9_430,
+    "bnp": 3_464,
+    "nt_probnp": 8_457,
+}
 # Urea by its nitrogen or as a whole.
 UREA = {"mg{urea_n}/dL": "N2"}
 CHARGE = {"calcium": 2, "calcium_corrected": 2, "calcium_ionized": 2, "magnesium": 2}
@@ -80,14 +127,39 @@ def test_a_spelling_is_listed_once_without_outer_blanks_and_every_code_spells_it
     assert [c for c in codes if unit(c) != c] == []
 
 
-@pytest.mark.parametrize(("sent", "code"), [
-    ("×10^9/L", "10*9/L"), ("x10⁹/L", "10*9/L"), ("Gpt/l", "10*9/L"), ("K/mcL", "10*3/uL"),
-    ("THOU/UL", "10*3/uL"), ("K/MM3", "10*3/uL"), ("M/mcL", "10*6/uL"), ("×10¹²/L", "10*12/L"),
-    ("μmol/L", "umol/L"), ("µmol/L", "umol/L"), ("µkat/L", "ukat/L"), ("mg/dl", "mg/dL"), ("MG/L", "mg/L"),
-    ("IU/L", "[IU]/L"), ("Units/L", "U/L"), ("mm/1h", "mm/h"), ("毫米/小时", "mm/h"), ("℃", "Cel"),
-    ("&#176;C", "Cel"), ("％", "%"), ("pg／ml", "pg/mL"), ("个/μl", "/uL"), ("MM/L", "mmol/L"), ("U3", "um3"),
-    ("uug", "pg"), ("10", "{truncated}"), ("G/L", "{g_or_giga}/L"), ("furlong", None),
-])
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ("×10^9/L", "10*9/L"),
+        ("x10⁹/L", "10*9/L"),
+        ("Gpt/l", "10*9/L"),
+        ("K/mcL", "10*3/uL"),
+        ("THOU/UL", "10*3/uL"),
+        ("K/MM3", "10*3/uL"),
+        ("M/mcL", "10*6/uL"),
+        ("×10¹²/L", "10*12/L"),
+        ("μmol/L", "umol/L"),
+        ("µmol/L", "umol/L"),
+        ("µkat/L", "ukat/L"),
+        ("mg/dl", "mg/dL"),
+        ("MG/L", "mg/L"),
+        ("IU/L", "[IU]/L"),
+        ("Units/L", "U/L"),
+        ("mm/1h", "mm/h"),
+        ("毫米/小时", "mm/h"),
+        ("℃", "Cel"),
+        ("&#176;C", "Cel"),
+        ("％", "%"),
+        ("pg／ml", "pg/mL"),
+        ("个/μl", "/uL"),
+        ("MM/L", "mmol/L"),
+        ("U3", "um3"),
+        ("uug", "pg"),
+        ("10", "{truncated}"),
+        ("G/L", "{g_or_giga}/L"),
+        ("furlong", None),
+    ],
+)
 def test_a_spelling_means_its_code(sent: str, code: str | None) -> None:
     assert unit(sent) == code
 
@@ -99,8 +171,9 @@ def test_a_conversion_leads_to_the_canonical_unit_once_from_another_unit() -> No
     owned = [r for r in rules if r["concept_id"] != "*"]
     assert [r["rule_id"] for r in rules if r["unit_from"] == r["unit_to"] or float(r["factor"]) <= 0] == []
     assert [r["rule_id"] for r in anyones if r["unit_to"] not in canonical_units] == []
-    assert [r["rule_id"] for r in owned
-            if r["unit_to"] != concepts()[r["concept_id"]]["unit_canonical"]] == []
+    assert [
+        r["rule_id"] for r in owned if r["unit_to"] != concepts()[r["concept_id"]]["unit_canonical"]
+    ] == []
     keys = Counter((r["concept_id"], r["unit_from"], r["unit_to"]) for r in rules)
     assert [k for k, n in keys.items() if n > 1] == []
     assert len({r["rule_id"] for r in rules}) == len(rules)
@@ -141,67 +214,89 @@ def test_conversions_between_mass_and_amount_agree_with_atomic_weights() -> None
 def test_equivalents_of_an_ion_are_divided_by_its_charge() -> None:
     rows = [r for r in seed("unit_conversions") if r["unit_from"] == "meq/L"]
     assert {r["concept_id"]: float(r["factor"]) for r in rows} == {
-        r["concept_id"]: 1 / CHARGE.get(r["concept_id"], 1) for r in rows}
+        r["concept_id"]: 1 / CHARGE.get(r["concept_id"], 1) for r in rows
+    }
     assert len(rows) == 15
 
 
-@pytest.mark.parametrize(("concept_id", "value", "sent", "expected"), [
-    ("creatinine", 1, "mg/dL", 88.42),            # the adult hospital's units: these three to the last digit
-    ("ck", 1, "µkat/L", 60),
-    ("ferritin", 1, "ng/mL", 1),
-    ("ck", 180, "IU/L", 180),
-    ("crp", 1.2, "mg/dL", 12),
-    ("urea_nitrogen", 20, "mg/dL", 7.14),
-    ("urea", 20, "mg/dL", 3.33),
-    ("urea", 20, "mg/dL urea", 3.33),
-    ("haemoglobin", 12.5, "g/dL", 125),
-    ("haemoglobin", 7.5, "mmol/L", 120.855),
-    ("wbc", 7.2, "K/mcL", 7.2),
-    ("platelets", 181000, "/mm3", 181),
-    ("rbc", 4.5, "M/uL", 4.5),
-    ("lymphocytes", 1200, "cells/uL", 1.2),
-    ("cd4_count", 0.35, "10^9/L", 350),
-    ("triglycerides", 156, "mg/dL", 1.76124),     # the limits of the 2016 criteria for MAS
-    ("fibrinogen", 360, "mg/dL", 3.6),
-    ("troponin_i", 0.04, "ng/mL", 40),
-    ("igg", 1200, "mg/dL", 12),
-    ("d_dimer", 500, "ng/mL DDU", 1),
-    ("hba1c", 48, "mmol/mol", 6.54304),
-    ("temperature", 98.6, "F", 37),
-    ("il_6", 12, "ng/L", 12),
-    ("cd4", 0.35, "fraction", 35),
-    ("haemoglobin", 120, "G/L", 120),             # gram
-    ("wbc", 7, "G/L", 7),                         # giga
-    ("cmas", 45, "/52", 45),
-    ("mmt8", 72, "/52", None),                    # out of another score's maximum: refused
-    ("physician_global_activity", 7, "/10", 7),
-    ("wbc", 7, "10", None),                       # cut off: refused
-    ("crp", 5, "nmol/L", None),                   # no rule: refused
-])
+@pytest.mark.parametrize(
+    ("concept_id", "value", "sent", "expected"),
+    [
+        ("creatinine", 1, "mg/dL", 88.42),  # the adult hospital's units: these three to the last digit
+        ("ck", 1, "µkat/L", 60),
+        ("ferritin", 1, "ng/mL", 1),
+        ("ck", 180, "IU/L", 180),
+        ("crp", 1.2, "mg/dL", 12),
+        ("urea_nitrogen", 20, "mg/dL", 7.14),
+        ("urea", 20, "mg/dL", 3.33),
+        ("urea", 20, "mg/dL urea", 3.33),
+        ("haemoglobin", 12.5, "g/dL", 125),
+        ("haemoglobin", 7.5, "mmol/L", 120.855),
+        ("wbc", 7.2, "K/mcL", 7.2),
+        ("platelets", 181000, "/mm3", 181),
+        ("rbc", 4.5, "M/uL", 4.5),
+        ("lymphocytes", 1200, "cells/uL", 1.2),
+        ("cd4_count", 0.35, "10^9/L", 350),
+        ("triglycerides", 156, "mg/dL", 1.76124),  # the limits of the 2016 criteria for MAS
+        ("fibrinogen", 360, "mg/dL", 3.6),
+        ("troponin_i", 0.04, "ng/mL", 40),
+        ("igg", 1200, "mg/dL", 12),
+        ("d_dimer", 500, "ng/mL DDU", 1),
+        ("hba1c", 48, "mmol/mol", 6.54304),
+        ("temperature", 98.6, "F", 37),
+        ("il_6", 12, "ng/L", 12),
+        ("cd4", 0.35, "fraction", 35),
+        ("haemoglobin", 120, "G/L", 120),  # gram
+        ("wbc", 7, "G/L", 7),  # giga
+        ("cmas", 45, "/52", 45),
+        ("mmt8", 72, "/52", None),  # out of another score's maximum: refused
+        ("physician_global_activity", 7, "/10", 7),
+        ("wbc", 7, "10", None),  # cut off: refused
+        ("crp", 5, "nmol/L", None),  # no rule: refused
+    ],
+)
 def test_a_value_in_a_unit_becomes_the_canonical_value(
-    concept_id: str, value: float, sent: str, expected: float | None,
+    concept_id: str,
+    value: float,
+    sent: str,
+    expected: float | None,
 ) -> None:
     got = canonical(concept_id, value, sent)
     assert got == (None if expected is None else pytest.approx(expected, rel=1e-12))
 
 
 def _concept(labname: str, unit_text: str) -> str:
-    """By name and unit; the one name of two meanings that its unit does not tell apart is judged by one of them."""
-    return named("concept", labname, unit_text) or {"serum ketones": "ketones", "reticulocyte count": "reticulocytes_percent"}[labname]
+    """By name and unit; the one name of two meanings that its unit does not tell apart is judged by one of
+    them.
+    """
+    return (
+        named("concept", labname, unit_text)
+        or {"serum ketones": "ketones", "reticulocyte count": "reticulocytes_percent"}[labname]
+    )
 
 
 def test_every_unit_of_the_eicu_export_is_known_and_eight_cannot_be_of_their_test() -> None:
-    sent = [(row["labname"], text, int(row["results"])) for row in fixture("eicu_lab_units")
-            for text in (row["unit_system"], row["unit_interface"]) if text.strip()]
+    sent = [
+        (row["labname"], text, int(row["results"]))
+        for row in fixture("eicu_lab_units")
+        for text in (row["unit_system"], row["unit_interface"])
+        if text.strip()
+    ]
     assert {text for _, text, _ in sent if unit(text) is None} == set()
     impossible: Counter[tuple[str, str]] = Counter()
     for labname, text, results in sent:
         if rule(_concept(labname, text), unit(text) or "") is None:
             impossible[labname, text] += results
     assert impossible == {
-        ("-basos", "ug/L"): 24, ("24 h urine protein", "mg/dL"): 1, ("FiO2", "lpm"): 2, ("RBC", "%"): 2,
+        ("-basos", "ug/L"): 24,
+        ("24 h urine protein", "mg/dL"): 1,
+        ("FiO2", "lpm"): 2,
+        ("RBC", "%"): 2,
         ("RBC", "10"): 2,
-        ("T4", "mcg/mL"): 1, ("WBC x 1000", "10"): 2, ("platelets x 1000", "10"): 2}
+        ("T4", "mcg/mL"): 1,
+        ("WBC x 1000", "10"): 2,
+        ("platelets x 1000", "10"): 2,
+    }
 
 
 def test_the_spellings_of_the_white_cell_unit_in_eicu_are_one_quantity() -> None:
@@ -222,7 +317,19 @@ def test_units_that_differ_in_name_only_convert_alike_and_those_that_truly_diffe
     # Units/L and IU/L, mmol/L and mEq/L, g/dL and % are no disagreement
     assert truly["ALT (SGPT)"] == truly["potassium"] == truly["MCHC"] == 0
     assert truly == {
-        "-basos": 24, "24 h urine protein": 1, "CRP": 3, "FiO2": 2, "RBC": 4, "T3": 1, "T4": 1, "TV": 2,
+        "-basos": 24,
+        "24 h urine protein": 1,
+        "CRP": 3,
+        "FiO2": 2,
+        "RBC": 4,
+        "T3": 1,
+        "T4": 1,
+        "TV": 2,
         "WBC x 1000": 2,
-        "ammonia": 17, "ethanol": 1, "ionized calcium": 75, "magnesium": 18, "platelets x 1000": 2,
-        "salicylate": 1}
+        "ammonia": 17,
+        "ethanol": 1,
+        "ionized calcium": 75,
+        "magnesium": 18,
+        "platelets x 1000": 2,
+        "salicylate": 1,
+    }

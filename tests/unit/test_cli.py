@@ -13,7 +13,20 @@ from orchestration.command import cli
 from tests.unit.test_loading import MAPPING, make_registry
 
 COMMANDS = (
-    "run", "ingest", "check", "release", "report", "ui", "sql", "status", "queries", "schema", "init", "onboard", "reproduce", "audit",
+    "run",
+    "ingest",
+    "check",
+    "release",
+    "report",
+    "ui",
+    "sql",
+    "status",
+    "queries",
+    "schema",
+    "init",
+    "onboard",
+    "reproduce",
+    "audit",
 )
 
 
@@ -36,9 +49,13 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert (code, out.strip()) == (0, f"myositis {declared['project']['version']}")
 
 
-def test_a_bad_configuration_is_exit_2_with_all_faults_and_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_configuration_is_exit_2_with_all_faults_and_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_registry(tmp_path)
-    (tmp_path / "hospitals" / "north.yml").write_text(MAPPING.replace("dates:", "date:").replace("visit_date:", "visit_day:"))
+    (tmp_path / "hospitals" / "north.yml").write_text(
+        MAPPING.replace("dates:", "date:").replace("visit_date:", "visit_day:")
+    )
     code, _, err = call("status", "--registry", str(tmp_path), capsys=capsys)
     assert code == 2
     assert 'unknown key "date"' in err and 'unknown key "visit_day"' in err
@@ -55,7 +72,9 @@ def test_wrong_usage_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("schema", "recipe", capsys=capsys)[0] == 2
 
 
-def test_sql_without_a_release_says_how_to_make_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sql_without_a_release_says_how_to_make_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_registry(tmp_path)
     code, _, err = call("sql", "select 1", "--registry", str(tmp_path), capsys=capsys)
     assert code == 1 and "make one with: myositis run" in err
@@ -67,11 +86,15 @@ def test_questions_to_an_unknown_hospital_or_from_a_missing_file_are_wrong_usage
     make_registry(tmp_path)
     code, _, err = call("queries", "nort", "--registry", str(tmp_path), capsys=capsys)
     assert code == 2 and 'Did you mean "north"?' in " ".join(err.replace("│", " ").split())
-    code, _, err = call("queries", "north", "--read", str(tmp_path / "none.xlsx"), "--registry", str(tmp_path), capsys=capsys)
+    code, _, err = call(
+        "queries", "north", "--read", str(tmp_path / "none.xlsx"), "--registry", str(tmp_path), capsys=capsys
+    )
     assert code == 2 and "does not exist" in " ".join(err.replace("│", " ").split())
 
 
-def test_a_warehouse_that_does_not_open_is_exit_2_with_its_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_warehouse_that_does_not_open_is_exit_2_with_its_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     registry = make_registry(tmp_path)
     registry.warehouse.parent.mkdir()
     registry.warehouse.write_text("no database")
@@ -88,7 +111,12 @@ def test_a_lost_key_stops_ingestion_as_what_it_is(tmp_path: Path, capsys: pytest
     (second / "patients.csv").write_text("id,name,sex\n3,Cora Example,F\n")
     (second / "visits.csv").write_text("id,date,CK,ALT,remark\n3,2024-01-05,100,20,\n")
     code, _, err = call("ingest", "--registry", str(tmp_path), capsys=capsys)
-    assert code == 2 and err.startswith("north/second: ") and "no key here" in err and "internal error" not in err
+    assert (
+        code == 2
+        and err.startswith("north/second: ")
+        and "no key here" in err
+        and "internal error" not in err
+    )
 
 
 def test_a_folder_that_may_not_be_read_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,16 +124,35 @@ def test_a_folder_that_may_not_be_read_is_named(capsys: pytest.CaptureFixture[st
         raise PermissionError(13, "Permission denied", "landing/north/first")
 
     assert cli.guarded(closed) == 2
-    assert capsys.readouterr().err == "landing/north/first: this user may not read or write it; change its permissions and run again\n"
+    assert (
+        capsys.readouterr().err
+        == "landing/north/first: this user may not read or write it; change its permissions and run again\n"
+    )
 
 
-@pytest.mark.parametrize(("error", "code", "told"), [
-    (PermissionError(13, "Permission denied", "landing/north/first"), 2, "landing/north/first: this user may not read or write it"),
-    (ZeroDivisionError("division by zero"), 3, "internal error: ZeroDivisionError: north/first: division by zero\n"),
-    (KeyboardInterrupt(), 130, "stopped; run the command again"),
-])
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (
+            PermissionError(13, "Permission denied", "landing/north/first"),
+            2,
+            "landing/north/first: this user may not read or write it",
+        ),
+        (
+            ZeroDivisionError("division by zero"),
+            3,
+            "internal error: ZeroDivisionError: north/first: division by zero\n",
+        ),
+        (KeyboardInterrupt(), 130, "stopped; run the command again"),
+    ],
+)
 def test_an_error_of_a_step_reaches_the_command_as_what_it_is(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, told: str
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    told: str,
 ) -> None:
     def broken(*_: object) -> None:
         raise error
@@ -113,19 +160,28 @@ def test_an_error_of_a_step_reaches_the_command_as_what_it_is(
     make_registry(tmp_path)
     monkeypatch.setattr("orchestration.raw.assets.ingest", broken)
     found, _, err = call("ingest", "--registry", str(tmp_path), capsys=capsys)
-    assert (found, err[:len(told)]) == (code, told)
+    assert (found, err[: len(told)]) == (code, told)
 
 
 def test_sql_reads_the_warehouse_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_registry(tmp_path)
-    query = ("sql", "select count(*) as n from raw.visits", "--warehouse", "--csv", "--registry", str(tmp_path))
+    query = (
+        "sql",
+        "select count(*) as n from raw.visits",
+        "--warehouse",
+        "--csv",
+        "--registry",
+        str(tmp_path),
+    )
     assert call(*query, capsys=capsys)[2] == "there is no warehouse yet; make one with: myositis run\n"
     call("ingest", "--registry", str(tmp_path), capsys=capsys)
     assert call(*query, capsys=capsys)[:2] == (0, "n\n3\n")
     assert call("sql", "create table x (a int)", *query[2:], capsys=capsys)[0] == 2
 
 
-def test_a_registry_may_be_laid_out_in_a_folder_of_any_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_registry_may_be_laid_out_in_a_folder_of_any_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, out, _ = call("init", str(tmp_path / "a: [b"), capsys=capsys)
     assert code == 0 and "YAML" not in out
 
@@ -150,8 +206,12 @@ def test_check_tells_every_fault_of_an_outstanding_delivery_and_loads_nothing(
     assert not list(registry.landing.glob("**/*.duckdb"))
 
 
-def test_check_tells_of_wide_columns_whose_values_will_have_no_canonical_unit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    mapping = MAPPING.replace("ck: {column: CK, unit: U/L}", "ck: CK").replace("alt: {column: ALT, unit: U/L}", "cmas: ALT")
+def test_check_tells_of_wide_columns_whose_values_will_have_no_canonical_unit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mapping = MAPPING.replace("ck: {column: CK, unit: U/L}", "ck: CK").replace(
+        "alt: {column: ALT, unit: U/L}", "cmas: ALT"
+    )
     make_registry(tmp_path, mapping)
     code, out, _ = call("check", "--registry", str(tmp_path), capsys=capsys)
     assert code == 0
@@ -162,7 +222,10 @@ def test_check_tells_of_wide_columns_whose_values_will_have_no_canonical_unit(tm
     assert "cmas" not in out
     mapping = MAPPING.replace("column: ALT, unit: U/L", "column: ALT, unit: furlong")
     make_registry(tmp_path, mapping)
-    assert 'observations.values.alt: no rule leads from "furlong" to U/L' in call("check", "--registry", str(tmp_path), capsys=capsys)[1]
+    assert (
+        'observations.values.alt: no rule leads from "furlong" to U/L'
+        in call("check", "--registry", str(tmp_path), capsys=capsys)[1]
+    )
 
 
 def test_help_does_not_load_the_flow() -> None:
@@ -170,7 +233,9 @@ def test_help_does_not_load_the_flow() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 

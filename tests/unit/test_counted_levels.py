@@ -18,7 +18,9 @@ def _frame(yes: object, no: object, dtype: object = object) -> pd.DataFrame:
 
 
 def _printed(data: pd.DataFrame, **spec: object) -> list[str]:
-    summary, _ = table1(data, [VariableSpec("answer", "count_percent", "fisher", **spec)], comparisons=[("a", "b")], **GROUPS)
+    summary, _ = table1(
+        data, [VariableSpec("answer", "count_percent", "fisher", **spec)], comparisons=[("a", "b")], **GROUPS
+    )
     return summary["display"].tolist()
 
 
@@ -84,16 +86,22 @@ def test_a_value_outside_declared_levels_is_named():
 
 
 def test_a_row_without_a_group_counts_as_missing_in_tests_and_in_no_group_of_a_table():
-    data = pd.DataFrame({"group": ["a", "a", "b", "b", None], "x": [1.0, 2.0, 3.0, 4.0, 5.0], "answer": [1, 0, 1, 0, 1]})
+    data = pd.DataFrame(
+        {"group": ["a", "a", "b", "b", None], "x": [1.0, 2.0, 3.0, 4.0, 5.0], "answer": [1, 0, 1, 0, 1]}
+    )
     for test in (mann_whitney, welch_t):
         assert test(data, value="x", **GROUPS).n_missing == 1
     assert fisher(data, value="answer", **GROUPS).n_missing == 1
-    summary, _ = table1(data, [VariableSpec("x", "mean_sd"), VariableSpec("answer", "count_percent")], **GROUPS)
+    summary, _ = table1(
+        data, [VariableSpec("x", "mean_sd"), VariableSpec("answer", "count_percent")], **GROUPS
+    )
     assert summary["n_missing"].tolist() == [0, 0, 0, 0]
 
 
 def test_mann_whitney_is_exact_where_r_is():
-    """R 4.2.2: wilcox.test(c(1, 2, 3, 4), c(5, 6, 7, 8.5))$p.value is 2/70; with a tie it is the approximation."""
+    """R 4.2.2: wilcox.test(c(1, 2, 3, 4), c(5, 6, 7, 8.5))$p.value is 2/70; with a tie it is the
+    approximation.
+    """
     data = pd.DataFrame({"group": list("aaaabbbb"), "x": [1, 2, 3, 4, 5, 6, 7, 8.5]})
     found = mann_whitney(data, value="x", **GROUPS)
     assert (found.test, found.p_value) == ("mann_whitney_exact", pytest.approx(2 / 70))
@@ -105,15 +113,23 @@ def test_mann_whitney_is_exact_where_r_is():
 
 def test_a_study_that_names_mann_whitney_gets_the_approximation_at_every_size():
     data = pd.DataFrame({"group": list("aaaabbbb"), "x": [1, 2, 3, 4, 5, 6, 7, 8.5]})
-    _, compared = table1(data, [VariableSpec("x", "median_iqr", "mann_whitney")], comparisons=[("a", "b")], **GROUPS)
+    _, compared = table1(
+        data, [VariableSpec("x", "median_iqr", "mann_whitney")], comparisons=[("a", "b")], **GROUPS
+    )
     assert compared["test"].tolist() == ["mann_whitney"]
 
 
 def test_a_p_value_beside_an_interval_that_says_otherwise_has_a_note():
-    """R 4.2.2: fisher.test(matrix(c(2, 7, 3, 0), 2)) gives p 0.0454545454545455, interval 0 to 1.3826 (its root search stops there)."""
+    """R 4.2.2: fisher.test(matrix(c(2, 7, 3, 0), 2)) gives p 0.0454545454545455, interval 0 to 1.3826 (its
+    root search stops there).
+    """
     data = pd.DataFrame({"group": ["a"] * 5 + ["b"] * 7, "yes": [True] * 2 + [False] * 3 + [True] * 7})
     found = fisher(data, value="yes", level=True, **GROUPS)
-    assert (found.p_value, found.ci_low, found.ci_high) == (pytest.approx(1 / 22), 0, pytest.approx(1.3825973, abs=1e-6))
+    assert (found.p_value, found.ci_low, found.ci_high) == (
+        pytest.approx(1 / 22),
+        0,
+        pytest.approx(1.3825973, abs=1e-6),
+    )
     assert found.note == (
         "p is below 0.05 and the interval holds 1: they are made by different rules, which part this near the limit"
     )

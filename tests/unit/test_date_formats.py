@@ -17,16 +17,43 @@ from tests.unit.test_parse_macros import MACROS
 
 DAY = datetime(2021, 3, 24)
 TEXTS = {
-    "2021-03-24": DAY, "2021/3/24": DAY, "2021.03.24": DAY, "2021年3月24日": DAY, "2021년 3월 24일": DAY, "24/03/2021": DAY, "3/24/2021": DAY,
-    "24.03.2021": DAY, "24. 3. 2021": DAY, "24-Mar-2021": DAY, "24 Mar 2021": DAY, "March 24, 2021": DAY, "24. März 2021": DAY,
-    "24 mars 2021": DAY, "24 de marzo de 2021": DAY, "24 marzo 2021": DAY, "24 de março de 2021": DAY, "24 maart 2021": DAY,
-    "24 marca 2021": DAY, "24 Mart 2021": DAY, "24 mrt. 2021": DAY, "20210324": DAY, "2021-24-03": DAY, "２０２１-０３-２４": DAY,
-    "2021-03-24 13:30": datetime(2021, 3, 24, 13, 30), "2021-03-24T13:30:05": datetime(2021, 3, 24, 13, 30, 5),
-    "2021-03-24T13:30:05Z": datetime(2021, 3, 24, 13, 30, 5), "2021-03-24 13:30:05+01": datetime(2021, 3, 24, 13, 30, 5),
+    "2021-03-24": DAY,
+    "2021/3/24": DAY,
+    "2021.03.24": DAY,
+    "2021年3月24日": DAY,
+    "2021년 3월 24일": DAY,
+    "24/03/2021": DAY,
+    "3/24/2021": DAY,
+    "24.03.2021": DAY,
+    "24. 3. 2021": DAY,
+    "24-Mar-2021": DAY,
+    "24 Mar 2021": DAY,
+    "March 24, 2021": DAY,
+    "24. März 2021": DAY,
+    "24 mars 2021": DAY,
+    "24 de marzo de 2021": DAY,
+    "24 marzo 2021": DAY,
+    "24 de março de 2021": DAY,
+    "24 maart 2021": DAY,
+    "24 marca 2021": DAY,
+    "24 Mart 2021": DAY,
+    "24 mrt. 2021": DAY,
+    "20210324": DAY,
+    "2021-24-03": DAY,
+    "２０２１-０３-２４": DAY,
+    "2021-03-24 13:30": datetime(2021, 3, 24, 13, 30),
+    "2021-03-24T13:30:05": datetime(2021, 3, 24, 13, 30, 5),
+    "2021-03-24T13:30:05Z": datetime(2021, 3, 24, 13, 30, 5),
+    "2021-03-24 13:30:05+01": datetime(2021, 3, 24, 13, 30, 5),
     "2021-03-24T13:30:05.123+01:00": datetime(2021, 3, 24, 13, 30, 5, 123000),
-    "2021-03-24 13:30:05.1234567": datetime(2021, 3, 24, 13, 30, 5, 123456), "03/24/2021 1:30 PM": datetime(2021, 3, 24, 13, 30),
-    "03/24/2021 01:30:05PM": datetime(2021, 3, 24, 13, 30, 5), "24 ağu 2021": datetime(2021, 8, 24), "24 sept. 2021": datetime(2021, 9, 24),
-    "24 ŞUBAT 2021": datetime(2021, 2, 24), "24 października 2021": datetime(2021, 10, 24), "24 août 2021": datetime(2021, 8, 24),
+    "2021-03-24 13:30:05.1234567": datetime(2021, 3, 24, 13, 30, 5, 123456),
+    "03/24/2021 1:30 PM": datetime(2021, 3, 24, 13, 30),
+    "03/24/2021 01:30:05PM": datetime(2021, 3, 24, 13, 30, 5),
+    "24 ağu 2021": datetime(2021, 8, 24),
+    "24 sept. 2021": datetime(2021, 9, 24),
+    "24 ŞUBAT 2021": datetime(2021, 2, 24),
+    "24 października 2021": datetime(2021, 10, 24),
+    "24 août 2021": datetime(2021, 8, 24),
 }
 
 
@@ -35,7 +62,9 @@ def in_the_build(text: str, format: str) -> datetime | None:
     environment = jinja2.Environment(extensions=["jinja2.ext.do"])
     rows = [(row["month_name"], row["month"]) for row in seed("month_names")]
     environment.globals |= {
-        "dbt": SimpleNamespace(escape_single_quotes=lambda t: t.replace("'", "''")), "execute": True, "ref": lambda name: name,
+        "dbt": SimpleNamespace(escape_single_quotes=lambda t: t.replace("'", "''")),
+        "execute": True,
+        "ref": lambda name: name,
         "run_query": lambda sql: SimpleNamespace(rows=rows),
     }
     english = "{{ in_english('t') }}" if "%b" in format else "t"
@@ -58,10 +87,15 @@ def test_every_name_of_a_month_is_read(row: dict[str, str]) -> None:
 
 def test_a_month_s_names_are_read_alike_by_the_build() -> None:
     names = [row for row in seed("month_names") if row["month"] == "8"]
-    assert {in_the_build(f"24 {row['month_name']} 2021", "%d %b %Y") for row in names} == {datetime(2021, 8, 24)}
+    assert {in_the_build(f"24 {row['month_name']} 2021", "%d %b %Y") for row in names} == {
+        datetime(2021, 8, 24)
+    }
 
 
-@pytest.mark.parametrize("text", ["12.5", "2021", "1:320", "12-34", "99/99/2021", "P-2021-1", "maybe", "13 Foo 2021", "10-0-5", "阴性"])
+@pytest.mark.parametrize(
+    "text",
+    ["12.5", "2021", "1:320", "12-34", "99/99/2021", "P-2021-1", "maybe", "13 Foo 2021", "10-0-5", "阴性"],
+)
 def test_what_is_no_date_has_no_format_that_reads_it(text: str) -> None:
     assert [f for f in formats_of(text) if reads(f, text)] == []
 
@@ -73,10 +107,16 @@ def test_day_and_month_that_nobody_can_tell_are_a_doubt() -> None:
 
 def column(name: str, *texts: str) -> ColumnProfile:
     values = {text: 3 for text in texts}
-    return ColumnProfile(name, 3 * len(texts), len(texts), "date", formats=date_formats(values, True), values=values)
+    return ColumnProfile(
+        name, 3 * len(texts), len(texts), "date", formats=date_formats(values, True), values=values
+    )
 
 
 @pytest.mark.parametrize("header", ["CK", "CMAS", "ferritin", "urine_protein", "MDA5", "dysphagia"])
 def test_a_column_of_dates_is_never_taken_for_a_test_an_antibody_or_an_event(header: str) -> None:
-    table = TableProfile("t.csv", None, "csv", "utf-8", 6, 0, (column(header, "24. März 2021", "25. März 2021"),))
-    assert [g for g in guess_table(table).guesses if g.place[0] in ("observations", "antibodies", "events")] == []
+    table = TableProfile(
+        "t.csv", None, "csv", "utf-8", 6, 0, (column(header, "24. März 2021", "25. März 2021"),)
+    )
+    assert [
+        g for g in guess_table(table).guesses if g.place[0] in ("observations", "antibodies", "events")
+    ] == []

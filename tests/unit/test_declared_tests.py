@@ -1,4 +1,6 @@
-"""Each statistical test is declared once: it can be named in a study, and its row is what its function answers."""
+"""Each statistical test is declared once: it can be named in a study, and its row is what its function
+answers.
+"""
 
 from __future__ import annotations
 
@@ -77,10 +79,14 @@ def number(value: Any) -> float | None:
 @pytest.mark.parametrize("name", names(statistical_tests(MEASUREMENT, COUNT, BOUNDED, groups=TWO)))
 def test_a_test_of_two_groups_named_in_a_study_gives_the_row_of_its_function(name: str) -> None:
     test = declared(name)
-    asked = {MEASUREMENT: {"value": "value"}, COUNT: {"value": "value", "level": 1.0}, BOUNDED: {}}[test.response]
+    asked = {MEASUREMENT: {"value": "value"}, COUNT: {"value": "value", "level": 1.0}, BOUNDED: {}}[
+        test.response
+    ]
     found = small_study.results(**study_of(test.response, test=name))["group_comparison"]
     direct = test(frame_of(test.response), group="group_id", groups=("young", "old"), **asked)
-    assert found[["test", "group_a", "group_b", "status"]].values.tolist() == [[name, "young", "old", direct.status]]
+    assert found[["test", "group_a", "group_b", "status"]].values.tolist() == [
+        [name, "young", "old", direct.status]
+    ]
     assert {c: number(found[c].iloc[0]) for c in NUMBERS} == {c: number(getattr(direct, c)) for c in NUMBERS}
     assert found["method"].iloc[0] == direct.method
     assert direct.effect_kind == test.effect
@@ -136,7 +142,14 @@ def test_a_test_of_a_models_terms_can_stand_beside_the_first(name: str) -> None:
 
 @pytest.mark.parametrize("name", names(statistical_tests(COMPLETE_COURSES)))
 def test_a_test_of_complete_courses_is_written_under_its_id_in_results(name: str) -> None:
-    spec = {"model_id": "a", "title": "A", "response": "score", "groups": GROUPS, "visits": VISITS, "test": name}
+    spec = {
+        "model_id": "a",
+        "title": "A",
+        "response": "score",
+        "groups": GROUPS,
+        "visits": VISITS,
+        "test": name,
+    }
     terms = small_study.results(repeated_measures=[spec])["mixed_model_term"]
     assert set(terms["test"]) == {declared(f"anova_{name}").result_id}
 
@@ -151,9 +164,23 @@ def test_a_gamma_frailty_named_in_a_study_gives_ratios_and_the_variance_of_its_f
     data = with_terms(cohort, event_intervals(cohort, "relapse", GROUPS), ["group"])
     direct = gamma_frailty(data, "stop", "event", "patient", ["group"], {"group": GROUPS}, entry="start")
     term = found["cox_term"].iloc[0]
-    columns = ["term", "coefficient", "std_error", "hazard_ratio", "ci_low", "ci_high", "statistic", "p_value"]
+    columns = [
+        "term",
+        "coefficient",
+        "std_error",
+        "hazard_ratio",
+        "ci_low",
+        "ci_high",
+        "statistic",
+        "p_value",
+    ]
     assert term[columns].tolist() == direct.terms.iloc[0][columns].tolist()
-    assert term[["model_id", "endpoint", "reference", "status"]].tolist() == ["own_risk", "relapse", "young", "ok"]
+    assert term[["model_id", "endpoint", "reference", "status"]].tolist() == [
+        "own_risk",
+        "relapse",
+        "young",
+        "ok",
+    ]
     variance = found["mixed_model_parameter"].iloc[0]
     assert variance[["model_id", "response", "kind", "parameter", "estimate", "p_value"]].tolist() == [
         "own_risk", "relapse", "variance", "frailty", direct.frailty_variance, direct.variance_test["p_value"],
@@ -175,7 +202,9 @@ def test_tests_of_all_groups_change_no_p_value_of_a_pair() -> None:
     before = small_study.results()["group_comparison"]
     after = small_study.results(tables=[table])["group_comparison"]
     pairs = after[after["group_a"].notna()][before.columns].reset_index(drop=True)
-    pd.testing.assert_frame_equal(pairs.dropna(axis=1, how="all"), before.dropna(axis=1, how="all"), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        pairs.dropna(axis=1, how="all"), before.dropna(axis=1, how="all"), check_dtype=False
+    )
     assert after["group_a"].isna().sum() == len(rows)
 
 
@@ -230,7 +259,9 @@ def test_every_id_is_declared_once() -> None:
     assert len({test.short for test in of_tables}) == len({test.name for test in of_tables}) == len(of_tables)
 
 
-@pytest.mark.parametrize("module", ["groups.two_groups", "groups.k_groups", "groups.counts", "censored.groups"])
+@pytest.mark.parametrize(
+    "module", ["groups.two_groups", "groups.k_groups", "groups.counts", "censored.groups"]
+)
 def test_every_function_that_compares_groups_is_declared(module: str) -> None:
     found = import_module(f"analytics.{module}")
     public = {
@@ -244,7 +275,9 @@ def test_every_function_that_compares_groups_is_declared(module: str) -> None:
 
 
 def test_every_weight_of_the_log_rank_test_is_declared() -> None:
-    assert {t.options.get("weights", "log_rank") for t in statistical_tests(TIME_TO_EVENT).values()} == set(WEIGHTS)
+    assert {t.options.get("weights", "log_rank") for t in statistical_tests(TIME_TO_EVENT).values()} == set(
+        WEIGHTS
+    )
 
 
 @pytest.mark.parametrize("test", TESTS, ids=lambda t: t.result_id)
@@ -304,7 +337,10 @@ def test_a_test_of_all_groups_needs_two() -> None:
     ("more", "sentence"),
     [
         ({"method": "exact", "weights": "peto"}, "method: exact is of weights: log_rank alone; found peto"),
-        ({"groups": ["young"], "trend": True}, "trend: a trend needs two groups or more, in their order; found one"),
+        (
+            {"groups": ["young"], "trend": True},
+            "trend: a trend needs two groups or more, in their order; found one",
+        ),
     ],
 )
 def test_a_test_of_curves_that_cannot_be_made_is_refused(more: dict[str, Any], sentence: str) -> None:

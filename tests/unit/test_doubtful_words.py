@@ -1,6 +1,7 @@
 """Words of two meanings, and names of two quantities: the name or the unit decides, or the word is asked.
 
-Each pair of quantities has a value that only one of them gives; each error of the audit of 2026 has the value that was wrong.
+Each pair of quantities has a value that only one of them gives; each error of the audit of 2026 has the value
+that was wrong.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ KINDS = {"concepts": "concept", "antibodies": "antibody", "events": "event", "tr
 
 
 def read(name: str, value: float, unit_text: str = "") -> tuple[str, float] | None:
-    """(concept under which it is stored, value in its unit) of a result, as int_observations has it; None where it is not decided."""
+    """(concept under which it is stored, value in its unit) of a result, as int_observations has it; None
+    where it is not decided.
+    """
     concept_id = name if name in concepts() else named("concept", name, unit_text)
     code = catalogue.unit(unit_text)
     if concept_id is None or code is None or (rule := catalogue.rule(concept_id, code)) is None:
@@ -212,7 +215,8 @@ def test_each_factor_of_a_pair_names_its_source() -> None:
     assert all(len(cited[source]) > 20 for source in sources.values())
 
 
-# ---------------------------------------------------------------- the errors of the audit, by the value that was wrong
+# ---------------------------------------------------------------- the errors of the audit, by the value that
+# was wrong
 
 
 @pytest.mark.parametrize(

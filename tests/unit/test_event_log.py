@@ -1,4 +1,6 @@
-"""Dagster's store with connections that stay open: others see what is written, it may be wiped, and an upgrade tells what to compare."""
+"""Dagster's store with connections that stay open: others see what is written, it may be wiped, and an
+upgrade tells what to compare.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,10 @@ def materialized(instance: dg.DagsterInstance) -> list[str]:
 
 
 def test_events_of_one_process_are_seen_by_another_while_both_are_open(home: Path) -> None:
-    with dg.DagsterInstance.from_config(str(home)) as writer, dg.DagsterInstance.from_config(str(home)) as reader:
+    with (
+        dg.DagsterInstance.from_config(str(home)) as writer,
+        dg.DagsterInstance.from_config(str(home)) as reader,
+    ):
         assert isinstance(writer.event_log_storage, event_log.EventLog)
         first, second = materialize(writer), materialize(reader)
         assert materialized(writer) == materialized(reader) == [second, first]
@@ -53,7 +58,9 @@ def test_a_wiped_instance_is_written_to_again(home: Path) -> None:
         assert materialized(instance) == [run]
 
 
-def test_only_so_many_runs_databases_are_open_and_closed_ones_open_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_runs_databases_are_open_and_closed_ones_open_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(event_log, "OPEN_AT_MOST", 2)
     with dg.DagsterInstance.from_config(str(home)) as instance:
         runs = [materialize(instance) for _ in range(3)]
@@ -100,9 +107,13 @@ RESTS_ON = {
 
 @pytest.mark.parametrize("name", RESTS_ON)
 def test_what_the_store_rests_on_in_dagster_is_what_it_was(name: str) -> None:
-    """Fails on an upgrade that changed one: read Dagster's new text beside ours, mend ours, and write the new digest here."""
+    """Fails on an upgrade that changed one: read Dagster's new text beside ours, mend ours, and write the new
+    digest here.
+    """
     owner, method = name.split(".")
-    text = inspect.getsource(getattr({c.__name__: c for c in (SqliteEventLogStorage, DagsterSqliteStorage)}[owner], method))
+    text = inspect.getsource(
+        getattr({c.__name__: c for c in (SqliteEventLogStorage, DagsterSqliteStorage)}[owner], method)
+    )
     assert hashlib.sha256(text.encode()).hexdigest()[:12] == RESTS_ON[name], (
         f"Dagster {dg.__version__} has another {name}: compare it with orchestration/running/event_log.py"
     )

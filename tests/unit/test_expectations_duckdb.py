@@ -221,7 +221,11 @@ def test_great_expectations_knows_every_expectation_that_a_suite_may_name_and_it
 @pytest.mark.parametrize("name", COLUMN_EXPECTATIONS)
 def test_a_column_expectation_counts_the_same_per_group_as_over_the_whole(tmp_path, name):
     arguments = {
-        "value_set": "[a, bb]", "min_value": "2", "max_value": "2", "value": "2", "strict_min": "false",
+        "value_set": "[a, bb]",
+        "min_value": "2",
+        "max_value": "2",
+        "value": "2",
+        "strict_min": "false",
         "strict_max": "false",
     }
     column = "number" if name == "expect_column_values_to_be_between" else "word"

@@ -12,15 +12,23 @@ from expectations.suite import Rule, Suite, Waiver
 
 TODAY = date(2024, 6, 1)
 SUITE = {
-    "suite": "marts", "layer": "marts", "schema": "marts", "description": "", "tables": ["dim_patient"],
+    "suite": "marts",
+    "layer": "marts",
+    "schema": "marts",
+    "description": "",
+    "tables": ["dim_patient"],
 }
 
 
 def rule(**changes) -> Rule:
     stated = {
-        "id": "sex_complete", "table": "dim_patient", "column": "sex",
-        "expectation": "expect_column_values_to_not_be_null", "severity": "blocking",
-        "means": "Sex is known.", "note": "one in ten.",
+        "id": "sex_complete",
+        "table": "dim_patient",
+        "column": "sex",
+        "expectation": "expect_column_values_to_not_be_null",
+        "severity": "blocking",
+        "means": "Sex is known.",
+        "note": "one in ten.",
     }
     return Rule(**stated | changes)
 
@@ -32,26 +40,32 @@ def judged(finding: Finding, *waivers: Waiver, **changes):
 
 def counted(*groups: tuple) -> Finding:
     """Groups as (hospital, concept, examined, unexpected), names that are None left out."""
-    return Finding(groups=tuple(
-        {
-            "names": {k: v for k, v in (("hospital_id", hospital), ("concept_id", concept)) if v},
-            "examined": examined, "unexpected": unexpected,
-        }
-        for hospital, concept, examined, unexpected in groups
-    ))
+    return Finding(
+        groups=tuple(
+            {
+                "names": {k: v for k, v in (("hospital_id", hospital), ("concept_id", concept)) if v},
+                "examined": examined,
+                "unexpected": unexpected,
+            }
+            for hospital, concept, examined, unexpected in groups
+        )
+    )
 
 
 def waiver(expires: str = "2024-12-31", **where) -> Waiver:
     return Waiver("sex_complete", "A. Keeper", "known gap", date.fromisoformat(expires), **where)
 
 
-@pytest.mark.parametrize(("examined", "unexpected", "passed", "observed"), [
-    (20, 2, True, "2 of 20 (10.0 %)"),
-    (20, 3, False, "3 of 20 (15.0 %)"),
-    (10, 1, True, "1 of 10 (10.0 %)"),  # 0.9 * 10 is 9.000000000000002 in floating point
-    (4, 4, True, "4 of 4, too few to judge"),
-    (0, 0, True, "0 of 0"),
-])
+@pytest.mark.parametrize(
+    ("examined", "unexpected", "passed", "observed"),
+    [
+        (20, 2, True, "2 of 20 (10.0 %)"),
+        (20, 3, False, "3 of 20 (15.0 %)"),
+        (10, 1, True, "1 of 10 (10.0 %)"),  # 0.9 * 10 is 9.000000000000002 in floating point
+        (4, 4, True, "4 of 4, too few to judge"),
+        (0, 0, True, "0 of 0"),
+    ],
+)
 def test_a_share_is_held_against_its_threshold_where_enough_was_examined(
     examined, unexpected, passed, observed
 ):
@@ -85,7 +99,9 @@ def test_the_items_of_a_hospital_are_judged_each_and_the_worst_are_named():
 def test_a_count_of_rows_is_a_number():
     [result] = judged(
         Finding(number=0, holds=False),
-        expectation="expect_table_row_count_to_be_between", column=None, kwargs={"min_value": 1},
+        expectation="expect_table_row_count_to_be_between",
+        column=None,
+        kwargs={"min_value": 1},
     )
 
     assert (result.observed, result.threshold, result.passed) == (0, "at least 1 rows", False)
@@ -98,14 +114,17 @@ def test_what_was_not_computed_fails_and_no_waiver_helps():
     assert "Could not be computed: Catalog Error: no table." in result.note
 
 
-@pytest.mark.parametrize(("given", "waived", "said"), [
-    (waiver(), True, "Waived by A. Keeper until 2024-12-31: known gap."),
-    (waiver(hospital="north"), True, "Waived by A. Keeper until 2024-12-31: known gap."),
-    (waiver(expires="2024-06-01"), True, "Waived by A. Keeper until 2024-06-01: known gap."),
-    (waiver(expires="2024-05-31"), False, "The waiver of A. Keeper expired on 2024-05-31."),
-    (waiver(hospital="south"), False, ""),
-    (Waiver("other_rule", "A. Keeper", "known gap", date(2024, 12, 31)), False, ""),
-])
+@pytest.mark.parametrize(
+    ("given", "waived", "said"),
+    [
+        (waiver(), True, "Waived by A. Keeper until 2024-12-31: known gap."),
+        (waiver(hospital="north"), True, "Waived by A. Keeper until 2024-12-31: known gap."),
+        (waiver(expires="2024-06-01"), True, "Waived by A. Keeper until 2024-06-01: known gap."),
+        (waiver(expires="2024-05-31"), False, "The waiver of A. Keeper expired on 2024-05-31."),
+        (waiver(hospital="south"), False, ""),
+        (Waiver("other_rule", "A. Keeper", "known gap", date(2024, 12, 31)), False, ""),
+    ],
+)
 def test_a_waiver_holds_for_its_rule_and_hospital_until_its_last_day(given, waived, said):
     [result] = judged(counted(("north", None, 10, 5)), given, per="hospital", mostly=0.9)
 

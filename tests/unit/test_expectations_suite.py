@@ -49,48 +49,90 @@ def test_a_suite_without_fault_is_read(tmp_path):
     assert (rule.tables, rule.columns, rule.mostly, rule.severity) == (["patients"], ["sex"], 1.0, "blocking")
 
 
-@pytest.mark.parametrize(("wrong", "said"), [
-    ("severety: blocking", [
-        'small.yml:12: rules[0].severety: unknown key "severety". Did you mean "severity"?',
-        "small.yml:8: rules[0].severity: this key is required and missing",
-    ]),
-    ("severity: fatal", [
-        "small.yml:12: rules[0].severity: expected 'blocking' or 'warning' (found 'fatal')",
-    ]),
-])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (
+            "severety: blocking",
+            [
+                'small.yml:12: rules[0].severety: unknown key "severety". Did you mean "severity"?',
+                "small.yml:8: rules[0].severity: this key is required and missing",
+            ],
+        ),
+        (
+            "severity: fatal",
+            [
+                "small.yml:12: rules[0].severity: expected 'blocking' or 'warning' (found 'fatal')",
+            ],
+        ),
+    ],
+)
 def test_a_wrong_key_or_word_is_named_with_its_line(tmp_path, wrong, said):
     faults = faults_of(tmp_path, GOOD.replace("severity: blocking", wrong))
 
     assert [any(fault.startswith(s) for fault in faults) for s in said] == [True] * len(said), faults
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [
-    ("expect_column_values_to_not_be_null", "expect_column_value_to_not_be_null",
-     'small.yml:11: rules[0].expectation: no expectation'
-     ' "expect_column_value_to_not_be_null" that answers in counts.'
-     ' Did you mean "expect_column_values_to_not_be_null"?'),
-    ("expect_column_values_to_not_be_null", "expect_column_max_to_be_between",
-     'small.yml:11: rules[0].expectation: no expectation "expect_column_max_to_be_between"'
-     ' that answers in counts.'),
-    ("table: patients", "table: patient",
-     'small.yml:9: rules[0].table: no table "patient" here. Did you mean "patients"? Its'
-     ' tables: patients, visits'),
-    ("    column: sex\n", "",
-     "small.yml:8: rules[0]: expect_column_values_to_not_be_null takes 1 column; found 0"),
-    ("severity: blocking", "severity: blocking\n    kwargs: {valueset: [f]}",
-     'small.yml:8: rules[0]: expect_column_values_to_not_be_null has no argument'
-     ' "valueset". Its arguments: none'),
-    ("severity: blocking", "severity: blocking\n    mostly: 0.9",
-     "small.yml:8: rules[0]: a threshold has a note that says where it comes from; add note"),
-    ("severity: blocking", "severity: blocking\n    rows: select 1 as is_unexpected",
-     "small.yml:8: rules[0]: rows and unexpected_rows_expectation go together: give both or neither"),
-    ("severity: blocking", "severity: blocking\n    each: value_text",
-     'small.yml:13: rules[0].each: "value_text" may hold what a hospital wrote.'),
-    ("severity: blocking", "severity: blocking\n    where: load_id = {load}",
-     "small.yml:13: rules[0].where: no table or parameter {load} here. Did you mean \"load_id\"?"),
-    ("id: sex_known", "id: Sex known",
-     "small.yml:8: rules[0].id: expected an id in lower snake case (found 'Sex known')"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "expect_column_values_to_not_be_null",
+            "expect_column_value_to_not_be_null",
+            "small.yml:11: rules[0].expectation: no expectation"
+            ' "expect_column_value_to_not_be_null" that answers in counts.'
+            ' Did you mean "expect_column_values_to_not_be_null"?',
+        ),
+        (
+            "expect_column_values_to_not_be_null",
+            "expect_column_max_to_be_between",
+            'small.yml:11: rules[0].expectation: no expectation "expect_column_max_to_be_between"'
+            " that answers in counts.",
+        ),
+        (
+            "table: patients",
+            "table: patient",
+            'small.yml:9: rules[0].table: no table "patient" here. Did you mean "patients"? Its'
+            " tables: patients, visits",
+        ),
+        (
+            "    column: sex\n",
+            "",
+            "small.yml:8: rules[0]: expect_column_values_to_not_be_null takes 1 column; found 0",
+        ),
+        (
+            "severity: blocking",
+            "severity: blocking\n    kwargs: {valueset: [f]}",
+            "small.yml:8: rules[0]: expect_column_values_to_not_be_null has no argument"
+            ' "valueset". Its arguments: none',
+        ),
+        (
+            "severity: blocking",
+            "severity: blocking\n    mostly: 0.9",
+            "small.yml:8: rules[0]: a threshold has a note that says where it comes from; add note",
+        ),
+        (
+            "severity: blocking",
+            "severity: blocking\n    rows: select 1 as is_unexpected",
+            "small.yml:8: rules[0]: rows and unexpected_rows_expectation go together: give both or neither",
+        ),
+        (
+            "severity: blocking",
+            "severity: blocking\n    each: value_text",
+            'small.yml:13: rules[0].each: "value_text" may hold what a hospital wrote.',
+        ),
+        (
+            "severity: blocking",
+            "severity: blocking\n    where: load_id = {load}",
+            'small.yml:13: rules[0].where: no table or parameter {load} here. Did you mean "load_id"?',
+        ),
+        (
+            "id: sex_known",
+            "id: Sex known",
+            "small.yml:8: rules[0].id: expected an id in lower snake case (found 'Sex known')",
+        ),
+    ],
+)
 def test_what_a_rule_cannot_mean_is_refused_with_the_remedy(tmp_path, old, new, said):
     [fault] = faults_of(tmp_path, GOOD.replace(old, new))
 
@@ -98,20 +140,25 @@ def test_what_a_rule_cannot_mean_is_refused_with_the_remedy(tmp_path, old, new, 
 
 
 def test_a_query_rule_must_say_what_is_unexpected(tmp_path):
-    [fault] = faults_of(tmp_path, """\
+    [fault] = faults_of(
+        tmp_path,
+        """\
   - id: sex_known
     table: patients
     expectation: unexpected_rows_expectation
     rows: select 1
     severity: blocking
     means: Sex is known.
-""")
+""",
+    )
 
     assert "rows must give is_unexpected: true, false, or null where it does not apply" in fault
 
 
 def test_whole_tables_are_not_judged_per_hospital(tmp_path):
-    [fault] = faults_of(tmp_path, """\
+    [fault] = faults_of(
+        tmp_path,
+        """\
   - id: patient_unique
     table: patients
     column: patient_key
@@ -119,7 +166,8 @@ def test_whole_tables_are_not_judged_per_hospital(tmp_path):
     per: hospital
     severity: blocking
     means: A patient stands once.
-""")
+""",
+    )
 
     assert "expect_column_values_to_be_unique judges a whole table; per, each, at_least do not apply" in fault
 
@@ -171,16 +219,24 @@ waivers:
     )
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [
-    ("sex_complete", "sex_compleet",
-     'waivers.yml:2: waivers[0].expectation: no expectation "sex_compleet" in any suite.'
-     ' Did you mean "sex_complete"?'),
-    ("owner: A. Keeper", "owner: ''",
-     "waivers.yml:3: waivers[0].owner: String should have at least 1 character"),
-    ("expires: 2025-06-30", "expires: never",
-     "waivers.yml:5: waivers[0].expires: expected a valid date"),
-    ("    reason: late\n", "", "waivers.yml:2: waivers[0].reason: this key is required and missing"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "sex_complete",
+            "sex_compleet",
+            'waivers.yml:2: waivers[0].expectation: no expectation "sex_compleet" in any suite.'
+            ' Did you mean "sex_complete"?',
+        ),
+        (
+            "owner: A. Keeper",
+            "owner: ''",
+            "waivers.yml:3: waivers[0].owner: String should have at least 1 character",
+        ),
+        ("expires: 2025-06-30", "expires: never", "waivers.yml:5: waivers[0].expires: expected a valid date"),
+        ("    reason: late\n", "", "waivers.yml:2: waivers[0].reason: this key is required and missing"),
+    ],
+)
 def test_a_waiver_without_what_it_needs_is_refused(tmp_path, old, new, said):
     path = tmp_path / "waivers.yml"
     text = """\

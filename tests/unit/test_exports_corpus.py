@@ -89,7 +89,12 @@ def test_every_file_has_an_outcome_and_every_outcome_a_file():
 
 
 def test_every_rule_that_rejects_a_line_says_what_was_expected_and_what_to_do():
-    used = {rule for case in EXPECTED for table in case.get("tables", []) for _, rule in table.get("malformed", [])}
+    used = {
+        rule
+        for case in EXPECTED
+        for table in case.get("tables", [])
+        for _, rule in table.get("malformed", [])
+    }
     with (CORPUS.parents[1] / "dbt_project" / "seeds" / "rejection_rules.csv").open(encoding="utf-8") as file:
         known = {row["rule"] for row in csv.DictReader(file) if row["expected"] and row["remedy"]}
     assert used - known == set()

@@ -130,7 +130,17 @@ def test_a_nameless_first_column_alone_is_the_row_numbers_that_r_and_pandas_writ
         (",column_1,CK\n1,2,3\n", "duplicate_header", 1),
         ("id,CK\n1,2\n2,\0\n", "nul_bytes", 3),
     ],
-    ids=["empty", "blank", "header only", "two alike", "nameless", "nameless with cells", "two nameless", "named as row numbers", "NUL"],
+    ids=[
+        "empty",
+        "blank",
+        "header only",
+        "two alike",
+        "nameless",
+        "nameless with cells",
+        "two nameless",
+        "named as row numbers",
+        "NUL",
+    ],
 )
 def test_what_is_no_table_is_refused_with_its_place(read, content, rule, row):
     with pytest.raises(ExportFault) as refused:

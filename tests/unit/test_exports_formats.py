@@ -150,7 +150,9 @@ def test_an_array_of_objects_is_a_table(tmp_path, indent):
 @pytest.mark.parametrize("indent", [None, 1])
 def test_a_bundle_is_its_resources_whether_on_one_line_or_many(tmp_path, indent):
     path = tmp_path / "bundle.json"
-    entries = [{"fullUrl": f"urn:uuid:{i}", "resource": {"resourceType": "Patient", "gender": "male"}} for i in "ab"]
+    entries = [
+        {"fullUrl": f"urn:uuid:{i}", "resource": {"resourceType": "Patient", "gender": "male"}} for i in "ab"
+    ]
     path.write_text(json.dumps({"resourceType": "Bundle", "entry": entries}, indent=indent))
     table, rows = read(path)
     assert table.columns == ("resourceType", "gender", "id")
@@ -214,11 +216,16 @@ def test_each_element_of_an_array_is_a_row_beside_what_its_object_says(tmp_path)
     path = tmp_path / "labs.ndjson"
     path.write_text(
         '{"id": "a", "part": [{"v": 1, "of": [5, 6]}, {"v": 2}]}\n{"id": "b", "part": []}\n{"id": "c", "part": ["x"]}\n'
-        + '{"id": "d", "part": [' + ", ".join(["{}"] * 100) + "]}\n"
+        + '{"id": "d", "part": ['
+        + ", ".join(["{}"] * 100)
+        + "]}\n"
     )
     table, rows = read(path, each="part")
     assert table.columns == ("id", "part[]", "part.v", "part.of[0]", "part.of[1]", "part")
     assert sorted(rows[:4], key=str) == [
-        (1, "a", "1", "1", "5", "6", None), (1, "a", "2", "2", None, None, None), (2, "b", *[None] * 5), (3, "c", "1", *[None] * 3, "x")
+        (1, "a", "1", "1", "5", "6", None),
+        (1, "a", "2", "2", None, None, None),
+        (2, "b", *[None] * 5),
+        (3, "c", "1", *[None] * 3, "x"),
     ]
     assert {int(row[2]) for row in rows[4:]} == set(range(1, 101))

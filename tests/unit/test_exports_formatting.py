@@ -1,4 +1,6 @@
-"""What only a cell's format shows: comparators and units out of number formats, raised text, cells that are struck out."""
+"""What only a cell's format shows: comparators and units out of number formats, raised text, cells that are
+struck out.
+"""
 
 from __future__ import annotations
 
@@ -21,23 +23,50 @@ CONNECTION = duckdb.connect()
 SAMPLES = Path(__file__).parent / "exports_samples"
 # id, result, unit as a person reads them in every one of the workbooks below
 SEEN = [
-    ("1", "<0.10", "mg/L"), ("2", ">300", "mg/L"), ("3", "5.5 mg/dL", "mg/L"), ("4", "5.5", "mg/L"), ("5", "<0.1", "mg/L"),
-    ("6", "5.2", "10⁹/L"), ("7", "77", "mg/L"), ("8", "8", "mg/L"),
+    ("1", "<0.10", "mg/L"),
+    ("2", ">300", "mg/L"),
+    ("3", "5.5 mg/dL", "mg/L"),
+    ("4", "5.5", "mg/L"),
+    ("5", "<0.1", "mg/L"),
+    ("6", "5.2", "10⁹/L"),
+    ("7", "77", "mg/L"),
+    ("8", "8", "mg/L"),
 ]
 CODES = {1: '"<"0.00', 2: '">"0', 3: '0.0" mg/dL"', 4: "0.0", 5: '[<0.1]"<0.1";0.0'}
 NUMBERS = {1: 0.1, 2: 300.0, 3: 5.5, 4: 5.5, 5: 0.04, 6: 5.2, 7: 77.0, 8: 8.0}
 
 
-@pytest.mark.parametrize(("code", "number", "seen"), [
-    ('"<"0.00', 0.1, "<0.10"), ("<0.00", 0.1, "<0.10"), ("\\<0.0", 0.1, "<0.1"), ('"≥ "0', 3.0, "≥ 3"),
-    ('[<0.1]"<0.1";0.0', 0.05, "<0.1"), ('[<0.1]"<0.1";0.0', 0.5, None), ('[<0.1]"<"0.1;0.0', 0.04, "<0.1"),
-    ('[>300]">300";General', 400.0, ">300"), ('0.00;-0.00;"n.d."', 0.0, "n.d."), ("0;-0;;@", 0.0, None),
-    ('0.0" mg/dL"', 5.5, "5.5 mg/dL"), ('0.0"mg";-0.0"mg"', -2.0, "-2.0mg"), ('#,##0.0\\ "mg/L"', 1234.5, "1234.5 mg/L"),
-    ('General" U/L"', 12.0, "12 U/L"), ("[$mg/dL] 0", 4.0, "mg/dL 4"), ('0,"K"', 5000.0, "5K"), ('"P"0000', 12.0, "P0012"),
-    ("0%", 0.45, "45%"), ('"<"0%', 0.45, "<45%"), ('_-* #,##0.00\\ "€"_-', 5.0, None), ("0.0_ ;[Red]\\-0.0\\ ", -5.0, None),
-    ("yyyy-mm-dd", 44000.0, None), ("[$-409]d\\-mmm\\-yy", 44000.0, None), ("[h]:mm", 1.5, None), ("0.00E+00", 12.0, None),
-    ("000-000", 123456.0, None),
-])
+@pytest.mark.parametrize(
+    ("code", "number", "seen"),
+    [
+        ('"<"0.00', 0.1, "<0.10"),
+        ("<0.00", 0.1, "<0.10"),
+        ("\\<0.0", 0.1, "<0.1"),
+        ('"≥ "0', 3.0, "≥ 3"),
+        ('[<0.1]"<0.1";0.0', 0.05, "<0.1"),
+        ('[<0.1]"<0.1";0.0', 0.5, None),
+        ('[<0.1]"<"0.1;0.0', 0.04, "<0.1"),
+        ('[>300]">300";General', 400.0, ">300"),
+        ('0.00;-0.00;"n.d."', 0.0, "n.d."),
+        ("0;-0;;@", 0.0, None),
+        ('0.0" mg/dL"', 5.5, "5.5 mg/dL"),
+        ('0.0"mg";-0.0"mg"', -2.0, "-2.0mg"),
+        ('#,##0.0\\ "mg/L"', 1234.5, "1234.5 mg/L"),
+        ('General" U/L"', 12.0, "12 U/L"),
+        ("[$mg/dL] 0", 4.0, "mg/dL 4"),
+        ('0,"K"', 5000.0, "5K"),
+        ('"P"0000', 12.0, "P0012"),
+        ("0%", 0.45, "45%"),
+        ('"<"0%', 0.45, "<45%"),
+        ('_-* #,##0.00\\ "€"_-', 5.0, None),
+        ("0.0_ ;[Red]\\-0.0\\ ", -5.0, None),
+        ("yyyy-mm-dd", 44000.0, None),
+        ("[$-409]d\\-mmm\\-yy", 44000.0, None),
+        ("[h]:mm", 1.5, None),
+        ("0.00E+00", 12.0, None),
+        ("000-000", 123456.0, None),
+    ],
+)
 def test_a_number_format_is_read_as_a_person_reads_it(code, number, seen):
     assert Format.of(code).text(number) == seen
 
@@ -78,7 +107,8 @@ def xlsx_of_shared_strings(path: Path) -> None:
                 target.writestr(name, content)
         items = "".join(f"<si>{runs}</si>" for runs in rich.values())
         target.writestr(
-            "xl/sharedStrings.xml", f'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">{items}</sst>'
+            "xl/sharedStrings.xml",
+            f'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">{items}</sst>',
         )
 
 
@@ -90,7 +120,8 @@ def ods(path: Path, with_styles: bool = True) -> None:
     """With styles as LibreOffice writes them; without, the text beside the value is all that tells."""
     names = ["office", "table", "text", "style", "number"]
     spaces = " ".join(
-        f'xmlns:{n}="urn:oasis:names:tc:opendocument:xmlns:{"datastyle" if n == "number" else n}:1.0"' for n in names
+        f'xmlns:{n}="urn:oasis:names:tc:opendocument:xmlns:{"datastyle" if n == "number" else n}:1.0"'
+        for n in names
     )
     literal = {1: ("&lt;", ""), 2: ("&gt;", ""), 3: ("", " mg/dL")}
     styles = "".join(
@@ -122,7 +153,7 @@ def ods(path: Path, with_styles: bool = True) -> None:
         unit = '10<text:span text:style-name="T1">9</text:span>/L' if i == 6 else "mg/L"
         note = cell('valid <text:span text:style-name="T2">void</text:span>') if i == 8 else ""
         body += (
-            f"<table:table-row>{cell(str(i))}<table:table-cell{style} office:value-type=\"float\" office:value=\"{number}\">"
+            f'<table:table-row>{cell(str(i))}<table:table-cell{style} office:value-type="float" office:value="{number}">'
             f"{text}</table:table-cell>{cell(unit)}{note}</table:table-row>"
         )
     content = (
@@ -132,10 +163,13 @@ def ods(path: Path, with_styles: bool = True) -> None:
     )
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
-        archive.writestr("META-INF/manifest.xml", (
-            '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"><manifest:file-entry'
-            ' manifest:full-path="/" manifest:media-type="application/vnd.oasis.opendocument.spreadsheet"/></manifest:manifest>'
-        ))
+        archive.writestr(
+            "META-INF/manifest.xml",
+            (
+                '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"><manifest:file-entry'
+                ' manifest:full-path="/" manifest:media-type="application/vnd.oasis.opendocument.spreadsheet"/></manifest:manifest>'
+            ),
+        )
         archive.writestr("content.xml", content)
 
 
@@ -161,15 +195,29 @@ def xlsb(path: Path) -> None:
     """The records of MS-XLSB that a reader needs, and no more."""
     codes = [CODES.get(i, "General") for i in range(9)]
     fonts = [(0, 0), (8, 0), (0, 1)]  # plain, struck out, raised
-    styles = b"".join([
-        record(278), record(615, struct.pack("<I", 9)),
-        *(record(44, struct.pack("<H", 170 + i) + wide(code)) for i, code in enumerate(codes)), record(616),
-        record(611, struct.pack("<I", 3)),
-        *(record(43, struct.pack("<HHHH", 220, flags, 400, script) + bytes(13) + wide("Calibri")) for flags, script in fonts),
-        record(612), record(617, struct.pack("<I", 10)),
-        *(record(47, struct.pack("<HHH", 0, 170 + i if i in CODES else 0, 1 if i == 7 else 0) + bytes(10)) for i in range(10)),
-        record(618), record(279),
-    ])
+    styles = b"".join(
+        [
+            record(278),
+            record(615, struct.pack("<I", 9)),
+            *(record(44, struct.pack("<H", 170 + i) + wide(code)) for i, code in enumerate(codes)),
+            record(616),
+            record(611, struct.pack("<I", 3)),
+            *(
+                record(43, struct.pack("<HHHH", 220, flags, 400, script) + bytes(13) + wide("Calibri"))
+                for flags, script in fonts
+            ),
+            record(612),
+            record(617, struct.pack("<I", 10)),
+            *(
+                record(
+                    47, struct.pack("<HHH", 0, 170 + i if i in CODES else 0, 1 if i == 7 else 0) + bytes(10)
+                )
+                for i in range(10)
+            ),
+            record(618),
+            record(279),
+        ]
+    )
     strings = ["id", "result", "unit", "note", "mg/L", "109/L", "valid void"]
     runs = {"109/L": [(2, 2), (3, 0)], "valid void": [(6, 1)]}
     shared = record(159, struct.pack("<II", len(strings), len(strings)))
@@ -196,19 +244,34 @@ def xlsb(path: Path) -> None:
     sheet += [record(146), record(130)]
     kinds = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("[Content_Types].xml", (
-            '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
-            '<Default Extension="bin" ContentType="application/vnd.ms-excel.sheet.binary.macroEnabled.main"/></Types>'
-        ))
-        archive.writestr("xl/workbook.bin", b"".join([
-            record(131), record(143), record(156, struct.pack("<II", 0, 1) + wide("rId1") + wide("labs")), record(144), record(132),
-        ]))
-        archive.writestr("xl/_rels/workbook.bin.rels", (
-            '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-            f'<Relationship Id="rId1" Type="{kinds}/worksheet" Target="worksheets/sheet1.bin"/>'
-            f'<Relationship Id="rId2" Type="{kinds}/styles" Target="styles.bin"/>'
-            f'<Relationship Id="rId3" Type="{kinds}/sharedStrings" Target="sharedStrings.bin"/></Relationships>'
-        ))
+        archive.writestr(
+            "[Content_Types].xml",
+            (
+                '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+                '<Default Extension="bin" ContentType="application/vnd.ms-excel.sheet.binary.macroEnabled.main"/></Types>'
+            ),
+        )
+        archive.writestr(
+            "xl/workbook.bin",
+            b"".join(
+                [
+                    record(131),
+                    record(143),
+                    record(156, struct.pack("<II", 0, 1) + wide("rId1") + wide("labs")),
+                    record(144),
+                    record(132),
+                ]
+            ),
+        )
+        archive.writestr(
+            "xl/_rels/workbook.bin.rels",
+            (
+                '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+                f'<Relationship Id="rId1" Type="{kinds}/worksheet" Target="worksheets/sheet1.bin"/>'
+                f'<Relationship Id="rId2" Type="{kinds}/styles" Target="styles.bin"/>'
+                f'<Relationship Id="rId3" Type="{kinds}/sharedStrings" Target="sharedStrings.bin"/></Relationships>'
+            ),
+        )
         archive.writestr("xl/worksheets/sheet1.bin", b"".join(sheet))
         archive.writestr("xl/styles.bin", styles)
         archive.writestr("xl/sharedStrings.bin", shared)
@@ -228,7 +291,9 @@ def test_every_kind_of_workbook_gives_what_a_person_reads_and_counts_what_is_str
 
 def test_strings_of_an_old_workbook_that_go_on_in_a_second_record_keep_their_raised_text(tmp_path):
     [table] = open_tables(SAMPLES / "formatted.xls", ReadSpec(), tmp_path, CONNECTION)
-    assert CONNECTION.sql(f"select c2 from ({table.relation}) where source_row = 40").fetchone() == ("10¹²/L",)
+    assert CONNECTION.sql(f"select c2 from ({table.relation}) where source_row = 40").fetchone() == (
+        "10¹²/L",
+    )
 
 
 PAGE = "<tr><td>test</td><td>unit</td></tr><tr><td><s>WBC</s></td><td>10<sup>9</sup>/L</td></tr>"

@@ -56,7 +56,9 @@ def test_a_cell_is_the_text_that_a_person_sees(value, text):
 
 
 def test_a_number_is_written_with_the_decimal_mark_of_its_table_and_a_text_as_it_is(tmp_path):
-    """Else 1.234, a number and a quarter, would be read as a text of 1234 where the mapping says `decimal: ","`."""
+    """Else 1.234, a number and a quarter, would be read as a text of 1234 where the mapping says `decimal:
+    ","`.
+    """
     book = openpyxl.Workbook()
     for row in (["CK", "share", "text"], [1.234, 0.385, "1.234"], [1234, 1, "0,5"]):
         book.active.append(row)
@@ -191,7 +193,9 @@ def test_tongji_gives_every_row_to_its_patient(tmp_path):
 
 
 def test_a_number_is_the_text_that_its_format_shows(tmp_path):
-    """With its leading zeros, and as a percentage with all of its digits; a word under such a format stays one."""
+    """With its leading zeros, and as a percentage with all of its digits; a word under such a format stays
+    one.
+    """
     book = openpyxl.Workbook()
     book.active.append(["hospital number", "CK", "percent", "share", "note"])
     book.active.append([412053, 10, 0.45, 0.4567, "none"])
@@ -247,7 +251,9 @@ def test_sheets_that_no_table_came_from_are_told_hidden_ones_too(tmp_path, packe
     tables = open_tables(path, ReadSpec(sheet="Patients"), tmp_path, CONNECTION)
     within = ' of "of 2024/registry [1].xlsx"' if packed else ""
     assert [str(part) for part in left_unread(path, tables, tmp_path)] == [
-        f'"Labs"{within}', f'the hidden sheet "lists"{within}', f'the hidden sheet "settings"{within}'
+        f'"Labs"{within}',
+        f'the hidden sheet "lists"{within}',
+        f'the hidden sheet "settings"{within}',
     ]
 
 

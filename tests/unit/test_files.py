@@ -13,7 +13,18 @@ from orchestration import files
 from orchestration.files import create_atomically, drop_parts, put_in_place, swap_link, write_atomically
 
 ROOT = Path(__file__).parents[2]
-RENAMES = {"replace", "rename", "renames", "link", "symlink", "symlink_to", "hardlink_to", "mkstemp", "NamedTemporaryFile", "fsync"}
+RENAMES = {
+    "replace",
+    "rename",
+    "renames",
+    "link",
+    "symlink",
+    "symlink_to",
+    "hardlink_to",
+    "mkstemp",
+    "NamedTemporaryFile",
+    "fsync",
+}
 
 
 def names_in(folder: Path) -> list[str]:
@@ -30,7 +41,9 @@ def test_a_file_is_replaced_whole_and_leaves_no_part(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", ["fsync", "replace"])
-def test_a_write_that_breaks_leaves_what_stood_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+def test_a_write_that_breaks_leaves_what_stood_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
     path = tmp_path / "manifest.json"
     path.write_text("whole")
 
@@ -59,10 +72,16 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path: Path, monkeypatch: pytest.
     assert names_in(tmp_path) == ["hashes.json"]
 
 
-def test_the_mode_is_that_asked_for_from_the_first_byte_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mode_is_that_asked_for_from_the_first_byte_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[int] = []
     renamed = os.replace
-    monkeypatch.setattr(os, "replace", lambda part, path: (seen.append(stat.S_IMODE(part.stat().st_mode)), renamed(part, path)))
+    monkeypatch.setattr(
+        os,
+        "replace",
+        lambda part, path: (seen.append(stat.S_IMODE(part.stat().st_mode)), renamed(part, path)),
+    )
     old = os.umask(0o022)
     try:
         write_atomically(tmp_path / "open", "a")
@@ -85,7 +104,9 @@ def test_a_link_is_never_absent_while_it_is_swapped(tmp_path: Path, monkeypatch:
     swap_link(link, "one")
     seen: list[str] = []
     renamed = os.replace
-    monkeypatch.setattr(os, "replace", lambda part, path: (seen.append(os.readlink(link)), renamed(part, path)))
+    monkeypatch.setattr(
+        os, "replace", lambda part, path: (seen.append(os.readlink(link)), renamed(part, path))
+    )
     swap_link(link, "two", durable=True)
     assert (seen, os.readlink(link)) == (["one"], "two")
     assert names_in(tmp_path) == ["current"]
@@ -112,7 +133,11 @@ def test_no_other_module_renames_links_or_syncs() -> None:
     for folder in ("orchestration", "analytics", "expectations", "yaml_files"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Attribute) and node.attr in RENAMES and not _is_of_texts_or_frames(node):
+                if (
+                    isinstance(node, ast.Attribute)
+                    and node.attr in RENAMES
+                    and not _is_of_texts_or_frames(node)
+                ):
                     found.add((path.relative_to(ROOT).as_posix(), node.attr))
     here = Path(files.__file__).relative_to(ROOT).as_posix()
     assert {f for f in found if f[0] != here} == {
@@ -123,7 +148,9 @@ def test_no_other_module_renames_links_or_syncs() -> None:
 
 
 def _is_of_texts_or_frames(node: ast.Attribute) -> bool:
-    """`replace` and `rename` of a text, a date, a record or a data frame; those of files are asked of os, shutil or a path."""
+    """`replace` and `rename` of a text, a date, a record or a data frame; those of files are asked of os,
+    shutil or a path.
+    """
     if node.attr not in ("replace", "rename"):
         return False
     owner = ast.unparse(node.value)

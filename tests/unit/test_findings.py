@@ -25,7 +25,9 @@ def _comparisons(p_values: list[float | None], adjusted: list[float | None]) -> 
 
 
 def test_failing_adjustment_is_not_called_chance():
-    results = {"group_comparison": _comparisons([0.001, 0.03, 0.04, 0.5, None], [0.004, 0.06, 0.06, 0.5, None])}
+    results = {
+        "group_comparison": _comparisons([0.001, 0.03, 0.04, 0.5, None], [0.004, 0.06, 0.06, 0.5, None])
+    }
     (said,) = _texts(results, "multiplicity")
     assert said == (
         "Table I: 3 of 4 p values are below 0.05, where about 0.2 would be if no group differed; 1 remains below it after"
@@ -38,11 +40,15 @@ def test_every_adjustment_that_a_study_can_name_says_what_it_controls():
     assert set(CONTROLS) | {"none"} == set(Adjustment.__args__)  # without one, as many remain as there were
 
 
-@pytest.mark.parametrize(("sd", "said"), [([2.0, 0.5, 3.0], "in 2 of 3 groups' visits"), ([0.5, 0.5, 0.5], "")])
+@pytest.mark.parametrize(
+    ("sd", "said"), [([2.0, 0.5, 3.0], "in 2 of 3 groups' visits"), ([0.5, 0.5, 0.5], "")]
+)
 def test_a_wide_spread_is_counted_and_not_called_many(sd: list[float], said: str):
     means = pd.DataFrame({"response": "score", "group_id": ["young", "young", "old"], "mean": 1.0, "sd": sd})
     elsewhere = pd.DataFrame({"response": ["score"], "group_id": ["another"], "mean": [1.0], "sd": [9.0]})
-    found = _texts({"group_comparison": _comparisons([], []), "trajectory_mean": pd.concat([means, elsewhere])}, "scale")
+    found = _texts(
+        {"group_comparison": _comparisons([], []), "trajectory_mean": pd.concat([means, elsewhere])}, "scale"
+    )
     assert [said in text for text in found] == ([True] if said else [])
 
 

@@ -14,7 +14,11 @@ def imports(package: str, folder: Path = REPOSITORY) -> dict[str, set[str]]:
     paths = {_name(path.relative_to(folder)): path for path in (folder / package).rglob("*.py")}
     found: dict[str, set[str]] = {}
     for name, path in paths.items():
-        nodes = [n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.ImportFrom) and n.module]
+        nodes = [
+            n
+            for n in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(n, ast.ImportFrom) and n.module
+        ]
         named = {f"{n.module}.{alias.name}" for n in nodes for alias in n.names} | {n.module for n in nodes}
         found[name] = {m for m in named if m in paths and m != name and not name.startswith(f"{m}.")}
     return found

@@ -24,7 +24,9 @@ def content(registry: Registry) -> str:
     return take_inventory(registry, "north", "first").content_sha256
 
 
-def test_a_file_that_has_not_changed_is_not_read_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_has_not_changed_is_not_read_again(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = content(registry)
 
     def refuse(*_: object) -> None:
@@ -44,7 +46,9 @@ def test_other_content_of_the_same_size_and_time_is_seen(registry: Registry) -> 
     assert content(registry) != first
 
 
-def test_a_file_that_changed_a_moment_ago_is_not_kept(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changed_a_moment_ago_is_not_kept(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(inventory, "SETTLED_SECONDS", 3600.0)
     content(registry)
     assert not registry.warehouse.with_name(HASHES).exists()

@@ -1,4 +1,6 @@
-"""The life of a load: every allowed transition happens here, every other one raises, and one module writes the ledger."""
+"""The life of a load: every allowed transition happens here, every other one raises, and one module writes
+the ledger.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,15 @@ import pytest
 from orchestration.database.warehouse_file import warehouse
 from orchestration.landing.inventory import Inventory
 from orchestration.raw import ledger
-from orchestration.raw.ledger import TRANSITIONS, Event, Load, NoSuchTransition, State, Transition, state_after
+from orchestration.raw.ledger import (
+    TRANSITIONS,
+    Event,
+    Load,
+    NoSuchTransition,
+    State,
+    Transition,
+    state_after,
+)
 from orchestration.raw.verdict import LoadSummary, Verdict, accepted, left, refused, unchanged
 
 ROOT = Path(__file__).parents[2]
@@ -31,13 +41,20 @@ def inventory(content: str = IN_FORCE) -> Inventory:
 
 
 def load_of(content: str = IN_FORCE) -> Load:
-    return Load("north", "2024-01", inventory(content).load_id, "incremental", inventory(content).content_sha256)
+    return Load(
+        "north", "2024-01", inventory(content).load_id, "incremental", inventory(content).content_sha256
+    )
 
 
-def decide(connection: duckdb.DuckDBPyConnection, verdict: Callable[..., Verdict], content: str = IN_FORCE) -> None:
+def decide(
+    connection: duckdb.DuckDBPyConnection, verdict: Callable[..., Verdict], content: str = IN_FORCE
+) -> None:
     """A verdict on a load whose rows lie in raw."""
     load_id = inventory(content).load_id
-    connection.execute("insert into raw.source_table (sender_id, delivery_id, load_id) values ('north', '2024-01', ?)", [load_id])
+    connection.execute(
+        "insert into raw.source_table (sender_id, delivery_id, load_id) values ('north', '2024-01', ?)",
+        [load_id],
+    )
     given = LoadSummary(load_id) if verdict is accepted else ["a reason"]
     ledger.record(connection, inventory(content), "incremental", verdict("north", "2024-01", given))
 
@@ -47,7 +64,9 @@ def withdraw(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def refuse_for_rows(connection: duckdb.DuckDBPyConnection, content: str = IN_FORCE) -> None:
-    ledger.refuse_for_rows(connection, "north", "2024-01", inventory(content).load_id, ["too many rows"], "records")
+    ledger.refuse_for_rows(
+        connection, "north", "2024-01", inventory(content).load_id, ["too many rows"], "records"
+    )
 
 
 BRING_ABOUT: dict[State | None, Callable[[duckdb.DuckDBPyConnection], object]] = {
@@ -71,11 +90,15 @@ OF_ANOTHER_LOAD = {Event.REPLACE, Event.RESTORE}
 
 
 def states(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    return dict(connection.execute("select left(content_sha256, 1), state from raw.delivery order by 1").fetchall())
+    return dict(
+        connection.execute("select left(content_sha256, 1), state from raw.delivery order by 1").fetchall()
+    )
 
 
 @pytest.mark.parametrize("transition", TRANSITIONS, ids=lambda t: f"{t.before}-{t.event.name}")
-def test_every_allowed_transition_happens(connection: duckdb.DuckDBPyConnection, transition: Transition) -> None:
+def test_every_allowed_transition_happens(
+    connection: duckdb.DuckDBPyConnection, transition: Transition
+) -> None:
     BRING_ABOUT[transition.before](connection)
     assert states(connection).get(IN_FORCE) == transition.before
     HAPPENS[transition.event](connection)
@@ -90,7 +113,10 @@ EVERY = list(itertools.product([None, *State], Event))
 def test_every_other_transition_raises_and_changes_nothing(
     connection: duckdb.DuckDBPyConnection, before: State | None, event: Event
 ) -> None:
-    with pytest.raises(NoSuchTransition, match=re.escape(f"a load that is {before or 'not decided on'} cannot be moved because {event}")):
+    with pytest.raises(
+        NoSuchTransition,
+        match=re.escape(f"a load that is {before or 'not decided on'} cannot be moved because {event}"),
+    ):
         state_after(before, event)
     if event in OF_ANOTHER_LOAD:
         return
@@ -137,13 +163,17 @@ def test_a_load_whose_rows_are_gone_is_not_restored(connection: duckdb.DuckDBPyC
 
 def test_a_refused_delivery_leaves_its_reason_and_no_row(connection: duckdb.DuckDBPyConnection) -> None:
     decide(connection, refused)
-    assert connection.execute("select state, reason from raw.delivery").fetchall() == [("refused", "a reason")]
+    assert connection.execute("select state, reason from raw.delivery").fetchall() == [
+        ("refused", "a reason")
+    ]
     assert connection.execute("select count(*) from raw.source_table").fetchone() == (0,)
     assert ledger.is_settled(connection, inventory())
     assert ledger.was_refused(connection, inventory())
 
 
-@pytest.mark.parametrize(("verdict", "rows"), [(left("north", "2024-01"), 0), (unchanged("north", "2024-01"), 1)])
+@pytest.mark.parametrize(
+    ("verdict", "rows"), [(left("north", "2024-01"), 0), (unchanged("north", "2024-01"), 1)]
+)
 def test_a_delivery_that_is_left_or_known_already_is_not_written_down(
     connection: duckdb.DuckDBPyConnection, verdict: Verdict, rows: int
 ) -> None:
@@ -154,22 +184,30 @@ def test_a_delivery_that_is_left_or_known_already_is_not_written_down(
     assert connection.execute("select count(*) from raw.source_table").fetchone() == (rows,)
 
 
-def test_a_load_that_changes_too_much_is_judged_again_in_the_next_run(connection: duckdb.DuckDBPyConnection) -> None:
+def test_a_load_that_changes_too_much_is_judged_again_in_the_next_run(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     decide(connection, accepted)
     assert ledger.is_settled(connection, inventory())
     earlier = Inventory("north", "2023-12", [], NO_LOAD_YET * 64, "mapping", "records")
-    ledger.record(connection, earlier, "incremental", accepted("north", "2023-12", LoadSummary(earlier.load_id)))
+    ledger.record(
+        connection, earlier, "incremental", accepted("north", "2023-12", LoadSummary(earlier.load_id))
+    )
     ledger.refuse_for_change(connection, load_of(), ["too much is other"])
     assert not ledger.is_settled(connection, inventory())
 
 
-WRITES = re.compile(r"(insert\s+(or\s+\w+\s+)?into|update|delete\s+from|truncate|drop\s+table(\s+if\s+exists)?)\s+raw\.(delivery|delivery_decision)\b(?!_)", re.I)
+WRITES = re.compile(
+    r"(insert\s+(or\s+\w+\s+)?into|update|delete\s+from|truncate|drop\s+table(\s+if\s+exists)?)\s+raw\.(delivery|delivery_decision)\b(?!_)",
+    re.I,
+)
 
 
 def test_no_other_module_writes_the_ledger() -> None:
     writers = {
         path.relative_to(ROOT).as_posix()
-        for folder in ("orchestration", "expectations", "analytics", "yaml_files") for path in (ROOT / folder).rglob("*.py")
+        for folder in ("orchestration", "expectations", "analytics", "yaml_files")
+        for path in (ROOT / folder).rglob("*.py")
         if WRITES.search(_without_joins(path.read_text(encoding="utf-8")))
     }
     assert writers == {"orchestration/raw/ledger.py"}

@@ -70,7 +70,10 @@ def refusal(registry: Registry) -> str:
     with pytest.raises(DeliveryRefused) as refused:
         load(registry)
     with warehouse(registry.warehouse) as connection:
-        left = [connection.execute(f"select count(*) from raw.{t}").fetchone()[0] for t in ("patients", "visits", "observations")]
+        left = [
+            connection.execute(f"select count(*) from raw.{t}").fetchone()[0]
+            for t in ("patients", "visits", "observations")
+        ]
     assert left == [0, 0, 0]
     return "\n".join(refused.value.reasons)
 
@@ -103,16 +106,26 @@ def test_one_patient_has_one_key_in_all_tables_and_ids_and_names_are_nowhere(tmp
     load(registry)
     with duckdb.connect(str(registry.warehouse)) as connection:
         keys = connection.execute("select list_sort(list(distinct patient_key)) from raw.patients").fetchone()
-        assert connection.execute("select list_sort(list(distinct patient_key)) from raw.visits").fetchone() == keys
+        assert (
+            connection.execute("select list_sort(list(distinct patient_key)) from raw.visits").fetchone()
+            == keys
+        )
         assert [len(k) for k in keys[0]] == [32, 32]
-        columns = {c for (c,) in connection.execute("select column_name from information_schema.columns where table_schema = 'raw'").fetchall()}
+        columns = {
+            c
+            for (c,) in connection.execute(
+                "select column_name from information_schema.columns where table_schema = 'raw'"
+            ).fetchall()
+        }
     assert "name" not in columns and "patient_id" not in columns
     assert b"Anna" not in registry.warehouse.read_bytes()
 
 
 def test_an_unmapped_column_refuses_the_delivery_and_is_named(tmp_path: Path) -> None:
     text = refusal(make_registry(tmp_path, visits=VISITS.replace("remark", "LDH")))
-    assert 'north/first/visits.csv: hospitals/north.yml neither maps nor ignores column "LDH"; map each' in text
+    assert (
+        'north/first/visits.csv: hospitals/north.yml neither maps nor ignores column "LDH"; map each' in text
+    )
 
 
 def test_a_mapped_column_that_is_missing_names_mapping_line_and_the_nearest_column(tmp_path: Path) -> None:
@@ -124,7 +137,11 @@ def test_a_mapped_column_that_is_missing_names_mapping_line_and_the_nearest_colu
 
 
 def test_all_faults_of_a_delivery_are_told_together(tmp_path: Path) -> None:
-    text = refusal(make_registry(tmp_path, visits=VISITS.replace(",ALT,", ",ALAT,").replace("remark", "LDH"), patients=""))
+    text = refusal(
+        make_registry(
+            tmp_path, visits=VISITS.replace(",ALT,", ",ALAT,").replace("remark", "LDH"), patients=""
+        )
+    )
     assert 'no file "patients.csv" in north/first. Its files: visits.csv' in text
     assert 'no column "ALT"' in text
     assert '"ALAT", "LDH"' in text
@@ -137,7 +154,7 @@ def test_a_file_that_no_export_reads_is_not_lost_in_silence(tmp_path: Path) -> N
 
 def test_two_headers_alike_are_refused(tmp_path: Path) -> None:
     text = refusal(make_registry(tmp_path, visits=VISITS.replace("remark", "CK")))
-    assert "north/first/visits.csv" in text and 'two headers alike' in text and '"CK"' in text
+    assert "north/first/visits.csv" in text and "two headers alike" in text and '"CK"' in text
 
 
 def test_an_empty_delivery_is_refused(tmp_path: Path) -> None:
@@ -159,16 +176,18 @@ def test_the_same_content_is_settled_and_a_changed_mapping_makes_it_new(tmp_path
     inventory = take_inventory(registry, "north", "first")
     with warehouse(registry.warehouse) as connection:
         assert not is_settled(connection, inventory)
-        record(connection, inventory, "incremental", accepted("north", "first", LoadSummary(inventory.load_id)))
+        record(
+            connection, inventory, "incremental", accepted("north", "first", LoadSummary(inventory.load_id))
+        )
         assert is_settled(connection, inventory)
         changed = make_registry(tmp_path, MAPPING.replace("name: North Hospital", "name: The North Hospital"))
         assert not is_settled(connection, take_inventory(changed, "north", "first"))
 
 
 def test_a_network_names_the_hospital_of_each_row(tmp_path: Path) -> None:
-    mapping = MAPPING.replace("{patient_id: id, sex: sex}", "{patient_id: id, sex: sex, hospital_id: name}").replace(
-        "identifiers: [id, name]", "identifiers: [id]"
-    )
+    mapping = MAPPING.replace(
+        "{patient_id: id, sex: sex}", "{patient_id: id, sex: sex, hospital_id: name}"
+    ).replace("identifiers: [id, name]", "identifiers: [id]")
     registry = make_registry(tmp_path, mapping)
     load(registry)
     with duckdb.connect(str(registry.warehouse)) as connection:
@@ -179,7 +198,10 @@ def test_a_network_names_the_hospital_of_each_row(tmp_path: Path) -> None:
 
 
 def test_ids_that_a_spreadsheet_has_rounded_refuse_the_delivery(tmp_path: Path) -> None:
-    registry = make_registry(tmp_path, patients="id,name,sex\n1,Anna Example,F\n3.20102E+17,Bert Example,M\n3.20102E+17,Carl Example,M\n")
+    registry = make_registry(
+        tmp_path,
+        patients="id,name,sex\n1,Anna Example,F\n3.20102E+17,Bert Example,M\n3.20102E+17,Carl Example,M\n",
+    )
     assert (
         'north/first/patients.csv: column "id": 2 ids have lost digits, the first in row 3: a spreadsheet keeps 15;'
         " expected ids as they are" in refusal(registry)
@@ -194,7 +216,8 @@ def make_registry_of_sheets(folder: Path, mapping: str) -> Registry:
     workbook = Workbook()
     workbook.active.title = "people"
     for name, *rows in (
-        ("people", ("id", "name", "sex"), (1, "Anna Example", "F")), ("notes", ("id", "note"), (1, "something")),
+        ("people", ("id", "name", "sex"), (1, "Anna Example", "F")),
+        ("notes", ("id", "note"), (1, "something")),
         ("lists", ("F", "F"), ("M", None)),
     ):
         for row in rows:
@@ -210,28 +233,40 @@ SHEETS = MAPPING.replace("file: patients.csv", "file: patients.xlsx\n    sheet: 
 def test_a_sheet_that_no_export_reads_is_not_lost_in_silence(tmp_path: Path) -> None:
     reasons = refusal(make_registry_of_sheets(tmp_path, SHEETS))
     assert 'north/first/patients.xlsx: no export of hospitals/north.yml reads "#2"; map it' in reasons
-    assert 'north/first/patients.xlsx: no export of hospitals/north.yml reads the hidden sheet "#3"; map it' in reasons
+    assert (
+        'north/first/patients.xlsx: no export of hospitals/north.yml reads the hidden sheet "#3"; map it'
+        in reasons
+    )
 
 
 def test_a_sheet_that_is_not_wanted_is_named_and_need_not_be_a_table(tmp_path: Path) -> None:
     unwanted = '  - {file: patients.xlsx, sheet: notes, ignored: ["*"]}\n  - {file: patients.xlsx, sheet: li*, ignored: ["*"]}\n'
-    load(make_registry_of_sheets(tmp_path, SHEETS.replace("  - file: visits.csv", unwanted + "  - file: visits.csv")))
+    load(
+        make_registry_of_sheets(
+            tmp_path, SHEETS.replace("  - file: visits.csv", unwanted + "  - file: visits.csv")
+        )
+    )
 
 
 def test_a_malformed_line_of_a_table_with_identifiers_is_kept_without_its_text(tmp_path: Path) -> None:
     registry = make_registry(tmp_path, patients=PATIENTS + "3,Carl Example,M,too,many\n")
     load(registry)
     with duckdb.connect(str(registry.warehouse)) as connection:
-        lines = connection.execute("select source_file, source_row, value_text from raw.rejected_line").fetchall()
+        lines = connection.execute(
+            "select source_file, source_row, value_text from raw.rejected_line"
+        ).fetchall()
     assert lines == [("patients.csv", 4, None)]
 
 
 def test_two_tables_on_one_sheet_refuse_the_delivery(tmp_path: Path) -> None:
     """A second header above other names: its rows would be read under the first one's."""
-    mapping = MAPPING.split("  - file: visits.csv")[0] + """\
+    mapping = (
+        MAPPING.split("  - file: visits.csv")[0]
+        + """\
   - file: labs.csv
     observations: {patient_id: id, observed_on: date, values: {ck: {column: CK, unit: U/L}}}
 """
+    )
     registry = make_registry(
         tmp_path, mapping, visits="", labs="id,date,CK\n1,2024-01-05,100\n\nid,date,LDH\n1,2024-01-05,700\n"
     )
@@ -239,17 +274,40 @@ def test_two_tables_on_one_sheet_refuse_the_delivery(tmp_path: Path) -> None:
         load(registry)
     with warehouse(registry.warehouse) as connection:
         found_by_check = find_faults(connection, registry, take_inventory(registry, "north", "first"))
-    assert found_by_check == refused.value.reasons == [
-        "north/first/labs.csv: row 4 repeats a column's name above other names: two tables on one sheet; expected one; ask for"
-        " each as a sheet or a file of its own"
-    ]
+    assert (
+        found_by_check
+        == refused.value.reasons
+        == [
+            "north/first/labs.csv: row 4 repeats a column's name above other names: two tables on one sheet; expected one; ask for"
+            " each as a sheet or a file of its own"
+        ]
+    )
 
 
 def test_every_footer_begins_as_the_quick_look_at_ids_expects() -> None:
     """One of each kind: a footer that begins otherwise would pass for a patient."""
     footers = [
-        "grand total", "subtotal: 3", "total", "end of report", "end", "eof", "---", "***", "===", "___", "sum: 3", "count=3", "mean: 1",
-        "average: 1", "rows: 3", "records = 3", "number of patients: 3", "合计", "总计：3", "小计", "共计",
+        "grand total",
+        "subtotal: 3",
+        "total",
+        "end of report",
+        "end",
+        "eof",
+        "---",
+        "***",
+        "===",
+        "___",
+        "sum: 3",
+        "count=3",
+        "mean: 1",
+        "average: 1",
+        "rows: 3",
+        "records = 3",
+        "number of patients: 3",
+        "合计",
+        "总计：3",
+        "小计",
+        "共计",
     ]
     assert [f for f in footers if not re.fullmatch(FOOTER, f) or f[0] not in FOOTER_BEGINS] == []
 
@@ -281,9 +339,15 @@ def test_a_sheet_that_cannot_be_read_is_not_called_unmapped_too(tmp_path: Path) 
         book["when"].append(row)
     book.save(registry.landing / "north" / "first" / "book.xlsx")
     text = refusal(registry)
-    assert 'sheet "when", row 2, column "B": a formula that was never calculated' in text and "no export of" not in text
+    assert (
+        'sheet "when", row 2, column "B": a formula that was never calculated' in text
+        and "no export of" not in text
+    )
 
 
 def test_a_missing_file_names_a_remedy_and_no_file_that_another_export_reads(tmp_path: Path) -> None:
     text = refusal(make_registry(tmp_path, MAPPING.replace("visits.csv", "patient.csv"), visits=""))
-    assert 'no file "patient.csv" in north/first. Its files: patients.csv. Ask for the file, correct `file`, or' in text
+    assert (
+        'no file "patient.csv" in north/first. Its files: patients.csv. Ask for the file, correct `file`, or'
+        in text
+    )

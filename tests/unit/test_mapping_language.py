@@ -1,4 +1,6 @@
-"""The mapping language: a mapping like another, rows by what they hold, parts of texts, code lists, columns by pattern."""
+"""The mapping language: a mapping like another, rows by what they hold, parts of texts, code lists, columns
+by pattern.
+"""
 
 from __future__ import annotations
 
@@ -77,17 +79,27 @@ def test_a_mapping_holds_what_it_is_like_wherever_it_is_silent(tmp_path: Path) -
     assert patients.patients is not None and patients.file == "patients.csv"
     assert (visits.file, visits.name, visits.ignored) == ("laboratory.csv", "visits", ["remark", "ward"])
     values = visits.observations.values
-    assert {k: (v.columns, v.unit) for k, v in values.items()} == {"ck": (("CPK",), "µkat/L"), "alt": (("ALT",), "U/L")}
+    assert {k: (v.columns, v.unit) for k, v in values.items()} == {
+        "ck": (("CPK",), "µkat/L"),
+        "alt": (("ALT",), "U/L"),
+    }
     assert deaths.events.event.constant == "death"
 
 
 def test_an_export_cannot_be_like_one_of_a_mapping_that_is_not_named(tmp_path: Path) -> None:
-    (fault,) = faults(mapping(tmp_path, north=NORTH.replace("  - name: visits", "  - like: visits")) / "north.yml")
-    assert fault == "hospitals/north.yml:11: exports[1].like: this mapping is like no other; say which with like: above exports"
+    (fault,) = faults(
+        mapping(tmp_path, north=NORTH.replace("  - name: visits", "  - like: visits")) / "north.yml"
+    )
+    assert (
+        fault
+        == "hospitals/north.yml:11: exports[1].like: this mapping is like no other; say which with like: above exports"
+    )
 
 
 def test_a_source_that_is_none_is_told_with_its_place_and_the_nearest_key(tmp_path: Path) -> None:
-    wrong = NORTH.replace("observed_on: date", "observed_on: [1, {colum: date}]").replace("alt: {column: ALT, unit: U/L}", "alt: 7")
+    wrong = NORTH.replace("observed_on: date", "observed_on: [1, {colum: date}]").replace(
+        "alt: {column: ALT, unit: U/L}", "alt: 7"
+    )
     assert faults(mapping(tmp_path, north=wrong) / "north.yml") == [
         "hospitals/north.yml:18: exports[1].observations.values.alt: give a column's name (a number in quotes), a list of columns, or"
         " {column: …, …} (found 7)",
@@ -99,20 +111,30 @@ def test_a_source_that_is_none_is_told_with_its_place_and_the_nearest_key(tmp_pa
 
 
 def test_several_exports_may_be_like_one(tmp_path: Path) -> None:
-    twice = SOUTH.replace("  - file: deaths.csv\n", "  - like: visits\n    file: more.csv\n  - file: deaths.csv\n")
+    twice = SOUTH.replace(
+        "  - file: deaths.csv\n", "  - like: visits\n    file: more.csv\n  - file: deaths.csv\n"
+    )
     south = read_mapping(mapping(tmp_path, north=NORTH, south=twice) / "south.yml", "hospitals/south.yml")
     assert [x.file for x in south.exports] == ["patients.csv", "laboratory.csv", "more.csv", "deaths.csv"]
 
 
 def test_a_fault_names_the_file_that_states_it(tmp_path: Path) -> None:
-    folder = mapping(tmp_path, north=NORTH.replace("observed_on:", "observed_day:"), south=SOUTH.replace("ward]", "ward]\n    colour: red"))
+    folder = mapping(
+        tmp_path,
+        north=NORTH.replace("observed_on:", "observed_day:"),
+        south=SOUTH.replace("ward]", "ward]\n    colour: red"),
+    )
     first, second = faults(folder / "south.yml")
-    assert first.startswith('hospitals/north.yml:15: exports[1].observations.observed_day: unknown key "observed_day". Did you mean')
+    assert first.startswith(
+        'hospitals/north.yml:15: exports[1].observations.observed_day: unknown key "observed_day". Did you mean'
+    )
     assert second.startswith('hospitals/south.yml:13: exports[1].colour: unknown key "colour".')
 
 
 def test_a_mapping_or_export_that_it_is_like_must_be_there(tmp_path: Path) -> None:
-    (no_mapping,) = faults(mapping(tmp_path, north=NORTH, south=SOUTH.replace("like: north", "like: nort")) / "south.yml")
+    (no_mapping,) = faults(
+        mapping(tmp_path, north=NORTH, south=SOUTH.replace("like: north", "like: nort")) / "south.yml"
+    )
     assert no_mapping == (
         'hospitals/south.yml:3: like: no mapping "nort"; known are fhir_r4, fhir_r4_bundle, north, omop_cdm_5_4, redcap, south. Did you mean "north"?'
     )
@@ -120,7 +142,9 @@ def test_a_mapping_or_export_that_it_is_like_must_be_there(tmp_path: Path) -> No
     assert no_export == (
         'hospitals/south.yml:7: like: no export is called "visit" there; its exports: patients, visits. Did you mean "visits"?'
     )
-    (circle,) = faults(mapping(tmp_path, north=NORTH.replace("dates:", "like: south\ndates:"), south=SOUTH) / "south.yml")
+    (circle,) = faults(
+        mapping(tmp_path, north=NORTH.replace("dates:", "like: south\ndates:"), south=SOUTH) / "south.yml"
+    )
     assert circle == "hospitals/north.yml:3: like: goes in a circle: south -> north -> south"
 
 
@@ -192,15 +216,25 @@ def refusal(registry: Registry) -> list[str]:
 
 def test_each_export_takes_the_rows_that_its_where_names_and_the_rest_is_told(tmp_path: Path) -> None:
     registry = delivery(tmp_path, LONG, all=ALL)
-    rows = raw(registry, "select source_row, concept_source, source_column, value_text, comparator_source, unit_source from raw.observations order by 1")
+    rows = raw(
+        registry,
+        "select source_row, concept_source, source_column, value_text, comparator_source, unit_source from raw.observations order by 1",
+    )
     assert rows == [
-        (3, "2157-6", "value", "100", "<", "U/L"), (4, "ck", "value", "200", None, "U/L"), (6, "ck", "value", "400", None, "U/L"),
+        (3, "2157-6", "value", "100", "<", "U/L"),
+        (4, "ck", "value", "200", None, "U/L"),
+        (6, "ck", "value", "400", None, "U/L"),
     ]
     assert raw(registry, "select source_row, rule, column_name from raw.rejected_line order by 1") == [
-        (5, "row_not_wanted", "form | status"), (7, "row_not_expected", "form | status"),
+        (5, "row_not_wanted", "form | status"),
+        (7, "row_not_expected", "form | status"),
     ]
-    assert raw(registry, "select entity, rows_read, rows_malformed, rows_blank, records from raw.source_table order by 1") == [
-        ("observations", 6, 1, 0, 3), ("patients", 6, 1, 0, 1),
+    assert raw(
+        registry,
+        "select entity, rows_read, rows_malformed, rows_blank, records from raw.source_table order by 1",
+    ) == [
+        ("observations", 6, 1, 0, 3),
+        ("patients", 6, 1, 0, 1),
     ]
 
 
@@ -215,17 +249,28 @@ def test_a_pattern_names_many_columns_and_a_columns_own_name_only_itself(tmp_pat
     assert refusal(registry) == [
         'north/first/all.csv: hospitals/north.yml neither maps nor ignores column "remark"; map each, or list it under ignored or identifiers'
     ]
-    registry = delivery(tmp_path, LONG.replace('"contact*"', '"contact*", "CK*"'), all=ALL.replace("contact_mail", "CK*").replace("status,", "CK2,", 1))
+    registry = delivery(
+        tmp_path,
+        LONG.replace('"contact*"', '"contact*", "CK*"'),
+        all=ALL.replace("contact_mail", "CK*").replace("status,", "CK2,", 1),
+    )
     assert 'neither maps nor ignores column "CK2"' in " ".join(refusal(registry))
 
 
 def test_a_data_dictionary_puts_the_label_in_the_codes_place(tmp_path: Path) -> None:
-    text = LONG.replace("    identifiers: [id,", (
-        "    code_lists:\n"
-        "      - {file: dictionary.csv, field: Field, choices: Choices}\n"
-        "      - {file: units.csv, code: code, label: ucum, columns: [unit]}\n    identifiers: [id,"))
+    text = LONG.replace(
+        "    identifiers: [id,",
+        (
+            "    code_lists:\n"
+            "      - {file: dictionary.csv, field: Field, choices: Choices}\n"
+            "      - {file: units.csv, code: code, label: ucum, columns: [unit]}\n    identifiers: [id,"
+        ),
+    )
     registry = delivery(
-        tmp_path, text, all=ALL.replace(",F,", ",2,").replace("U/L", "8645"), units="code,ucum\n8645,U/L\n",
+        tmp_path,
+        text,
+        all=ALL.replace(",F,", ",2,").replace("U/L", "8645"),
+        units="code,ucum\n8645,U/L\n",
         dictionary='Field,Choices\nsex,"1, Male | 2, Female, as registered"\nscore,"sum([a],[b])"\n',
     )
     assert raw(registry, "select sex from raw.patients") == [("Female, as registered",)]
@@ -233,25 +278,49 @@ def test_a_data_dictionary_puts_the_label_in_the_codes_place(tmp_path: Path) -> 
 
 
 def test_a_code_list_that_gives_two_meanings_refuses_the_delivery(tmp_path: Path) -> None:
-    text = LONG.replace("    identifiers: [id,", "    code_lists: [{file: units.csv, code: code, label: ucum, columns: [unit]}]\n    identifiers: [id,")
+    text = LONG.replace(
+        "    identifiers: [id,",
+        "    code_lists: [{file: units.csv, code: code, label: ucum, columns: [unit]}]\n    identifiers: [id,",
+    )
     registry = delivery(tmp_path, text, all=ALL, units="code,ucum\n8645,U/L\n8645,mg/L\n")
-    assert refusal(registry) == ['north/first: the code lists give two meanings to 1 codes of "unit"; ask the hospital which holds']
+    assert refusal(registry) == [
+        'north/first: the code lists give two meanings to 1 codes of "unit"; ask the hospital which holds'
+    ]
 
 
 def test_columns_that_nobody_decided_refuse_the_delivery(tmp_path: Path) -> None:
-    registry = delivery(tmp_path, LONG.replace('"contact*"]', '"contact*"]\n    undecided: [remark]'), all=ALL.replace("contact_mail", "remark"))
+    registry = delivery(
+        tmp_path,
+        LONG.replace('"contact*"]', '"contact*"]\n    undecided: [remark]'),
+        all=ALL.replace("contact_mail", "remark"),
+    )
     assert refusal(registry) == [
         "hospitals/north.yml:8: exports[0].undecided: map each of remark, or list it under ignored or identifiers;"
         " until then no delivery is taken"
     ]
 
 
-@pytest.mark.parametrize(("wrong", "right", "sentence"), [
-    ("where: {form: extra}", "where: {form: 1}", "give a text, null for a blank cell, a list of these, or {not: …}"),
-    ("part: \"Patient/(.+)\"", "part: \"Patient/.+\"", "give a regular expression with one group in parentheses"),
-    ("part: \"Patient/(.+)\"", "part: \"Patient/(.+\"", "not a regular expression"),
-])
-def test_what_is_written_wrongly_is_told_in_one_sentence(tmp_path: Path, wrong: str, right: str, sentence: str) -> None:
-    text = LONG.replace("{form: extra}]", "{form: extra}]").replace("where: [{form: labs, status: {not: [withdrawn, null]}}, {form: extra}]", "where: {form: extra}")
+@pytest.mark.parametrize(
+    ("wrong", "right", "sentence"),
+    [
+        (
+            "where: {form: extra}",
+            "where: {form: 1}",
+            "give a text, null for a blank cell, a list of these, or {not: …}",
+        ),
+        (
+            'part: "Patient/(.+)"',
+            'part: "Patient/.+"',
+            "give a regular expression with one group in parentheses",
+        ),
+        ('part: "Patient/(.+)"', 'part: "Patient/(.+"', "not a regular expression"),
+    ],
+)
+def test_what_is_written_wrongly_is_told_in_one_sentence(
+    tmp_path: Path, wrong: str, right: str, sentence: str
+) -> None:
+    text = LONG.replace("{form: extra}]", "{form: extra}]").replace(
+        "where: [{form: labs, status: {not: [withdrawn, null]}}, {form: extra}]", "where: {form: extra}"
+    )
     (fault,) = faults(mapping(tmp_path, north=text.replace(wrong, right)) / "north.yml")
     assert sentence in fault and fault.startswith("hospitals/north.yml:")

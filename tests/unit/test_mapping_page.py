@@ -1,4 +1,6 @@
-"""docs/mapping.md is what a new user works from: every key stands in an example there, and every example is valid."""
+"""docs/mapping.md is what a new user works from: every key stands in an example there, and every example is
+valid.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def whole(example: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_of_the_page_is_valid(tmp_path: Path, example: str) -> None:
     (tmp_path / "north.yml").write_text(NORTH, encoding="utf-8")
-    (tmp_path / "example.yml").write_text(yaml.safe_dump(whole(yaml.safe_load(example)), allow_unicode=True), encoding="utf-8")
+    (tmp_path / "example.yml").write_text(
+        yaml.safe_dump(whole(yaml.safe_load(example)), allow_unicode=True), encoding="utf-8"
+    )
     read_mapping(tmp_path / "example.yml", "example.yml")
 
 
@@ -65,14 +69,29 @@ def models_within(kind: Any, seen: frozenset[type] = frozenset()) -> set[type[Ba
 
 def test_every_key_of_the_language_stands_in_an_example() -> None:
     models = models_within(Mapping) - {Condition}  # of which people write the short form
-    assert {Mapping, ChangesAllowed, HospitalEntry, Codes, Export, CodeList, ColumnSource, *ENTITIES.values()} <= models
+    assert {
+        Mapping,
+        ChangesAllowed,
+        HospitalEntry,
+        Codes,
+        Export,
+        CodeList,
+        ColumnSource,
+        *ENTITIES.values(),
+    } <= models
     shown = {key for example in EXAMPLES for key in keys(yaml.safe_load(example))}
     assert {key for model in models for key in model.model_fields} - shown == set()
     assert "not" in shown
 
 
 def test_the_words_of_ours_that_are_few_stand_on_the_page() -> None:
-    words = {w for f in Codes.model_fields.values() for part in get_args(f.annotation) for w in get_args(part) if isinstance(w, str)}
+    words = {
+        w
+        for f in Codes.model_fields.values()
+        for part in get_args(f.annotation)
+        for w in get_args(part)
+        if isinstance(w, str)
+    }
     assert {"female", "lost", "<="} <= words and {w for w in words if f"`{w}`" not in TEXT} == set()
 
 

@@ -1,4 +1,6 @@
-"""A new registry and a new hospital: laid out, profiled, drafted; every guess is right, or left to a person."""
+"""A new registry and a new hospital: laid out, profiled, drafted; every guess is right, or left to a
+person.
+"""
 
 from __future__ import annotations
 
@@ -45,30 +47,47 @@ def places(exports: list[Export], table: tuple[str, str | None]) -> dict[str, se
 
 
 def compared(folder: Path, sender: str) -> dict[str, set[str]]:
-    """The columns that a draft guesses right, wrong, or leaves open, against the mapping that a person wrote."""
+    """The columns that a draft guesses right, wrong, or leaves open, against the mapping that a person
+    wrote.
+    """
     by_hand = load_registry(folder).mappings[sender]
     delivery = sorted((folder / "landing" / sender).iterdir())[0]
     _, guessed = drafted(delivery, sender)
     outcome: dict[str, set[str]] = {"right": set(), "wrong": set(), "open": set()}
     for export in guessed.exports:
         theirs = places(guessed.exports, (export.file.replace("*", ""), export.sheet))
-        hand = [x for x in by_hand.exports if x.sheet == export.sheet and (Path(export.file).match(x.file) or fnmatch(x.file, export.file))]
+        hand = [
+            x
+            for x in by_hand.exports
+            if x.sheet == export.sheet and (Path(export.file).match(x.file) or fnmatch(x.file, export.file))
+        ]
         if hand and hand[0].ignored == ["*"]:
             continue
         wanted = places(hand, (hand[0].file.replace("*", ""), export.sheet))
         for column, guess in theirs.items():
-            fewer = guess - {"identifiers"} <= wanted[column]  # it may feed fewer entities, or be held back as an identifier too
+            fewer = (
+                guess - {"identifiers"} <= wanted[column]
+            )  # it may feed fewer entities, or be held back as an identifier too
             verdict = "open" if "undecided" in guess else "right" if fewer else "wrong"
             outcome[verdict].add(f"{export.sheet or export.file}: {column}")
     return outcome
 
 
-@pytest.mark.parametrize(("folder", "sender", "right", "open_columns", "wrong"), [
-    (SHIPPED_REGISTRY, "zjch", 58, 0, set()),
-    (SHIPPED_REGISTRY, "zjfah", 76, 0, set()),
-    (MAPPINGS / "cgd", "cgd", 7, 8, {"*.csv: inherit"}),  # a concept of the catalogue that this registry does not want
-    (MAPPINGS / "eicu", "eicu", 10, 29, set()),
-])
+@pytest.mark.parametrize(
+    ("folder", "sender", "right", "open_columns", "wrong"),
+    [
+        (SHIPPED_REGISTRY, "zjch", 58, 0, set()),
+        (SHIPPED_REGISTRY, "zjfah", 76, 0, set()),
+        (
+            MAPPINGS / "cgd",
+            "cgd",
+            7,
+            8,
+            {"*.csv: inherit"},
+        ),  # a concept of the catalogue that this registry does not want
+        (MAPPINGS / "eicu", "eicu", 10, 29, set()),
+    ],
+)
 def test_a_draft_is_as_the_mapping_that_a_person_wrote_or_leaves_the_column_open(
     folder: Path, sender: str, right: int, open_columns: int, wrong: set[str]
 ) -> None:
@@ -91,19 +110,34 @@ def test_doubts_are_comments_and_their_columns_undecided(tmp_path: Path) -> None
     (export,) = mapping.exports
     assert (mapping.dates, mapping.decimal, export.file) == (["%d.%m.%Y"], ",", "besuche_*.csv")
     assert places([export], (export.file.replace("*", ""), None)) == {
-        "Patientennummer": {"patients.patient_id", "visits.patient_id", "observations.patient_id", "identifiers"},
-        "Nachname": {"identifiers"}, "Geburtsdatum": {"patients.birth_date"}, "Geschlecht": {"patients.sex"},
-        "Besuchsdatum": {"visits.visit_date", "observations.observed_on"}, "CK (U/l)": {"observations.values.ck"},
-        "CRP (mg/l)": {"observations.values.crp"}, "Rasierwasser": {"undecided"}, "Kreatinkinase": {"undecided"},
+        "Patientennummer": {
+            "patients.patient_id",
+            "visits.patient_id",
+            "observations.patient_id",
+            "identifiers",
+        },
+        "Nachname": {"identifiers"},
+        "Geburtsdatum": {"patients.birth_date"},
+        "Geschlecht": {"patients.sex"},
+        "Besuchsdatum": {"visits.visit_date", "observations.observed_on"},
+        "CK (U/l)": {"observations.values.ck"},
+        "CRP (mg/l)": {"observations.values.crp"},
+        "Rasierwasser": {"undecided"},
+        "Kreatinkinase": {"undecided"},
     }
-    assert '#? observations.values.ck: Kreatinkinase' in text.replace("  ", " ")
+    assert "#? observations.values.ck: Kreatinkinase" in text.replace("  ", " ")
     assert "Muster" not in text and "4711" not in text
 
 
 def test_a_visit_that_is_a_date_dates_its_rows(tmp_path: Path) -> None:
-    (tmp_path / "v.csv").write_text("patient_id,visit,CK (U/L)\n1,2024-03-05,100\n2,2024-03-06,200\n", encoding="utf-8")
+    (tmp_path / "v.csv").write_text(
+        "patient_id,visit,CK (U/L)\n1,2024-03-05,100\n2,2024-03-06,200\n", encoding="utf-8"
+    )
     (export,) = drafted(tmp_path)[1].exports
-    assert (export.visits.visit_date.columns, export.observations.observed_on.columns) == (("visit",), ("visit",))
+    assert (export.visits.visit_date.columns, export.observations.observed_on.columns) == (
+        ("visit",),
+        ("visit",),
+    )
 
 
 CHINESE = """\
@@ -113,10 +147,14 @@ CHINESE = """\
 """
 
 
-def test_where_no_header_names_the_patient_the_draft_asks_and_check_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_no_header_names_the_patient_the_draft_asks_and_check_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     call("init", str(tmp_path / "new"), capsys=capsys)
     (tmp_path / "zh.csv").write_text(CHINESE, encoding="utf-8")
-    _, out, _ = call("onboard", "zh", str(tmp_path / "zh.csv"), "--registry", str(tmp_path / "new"), capsys=capsys)
+    _, out, _ = call(
+        "onboard", "zh", str(tmp_path / "zh.csv"), "--registry", str(tmp_path / "new"), capsys=capsys
+    )
     assert "no header names the patient: write the column in place of ?" in out and "张三丰" not in out
     registry = load_registry(tmp_path / "new")
     assert [s.split(": ", 1)[1] for s in registry.undecided()] == [
@@ -125,25 +163,42 @@ def test_where_no_header_names_the_patient_the_draft_asks_and_check_says_so(tmp_
     ]
     observations = registry.mappings["zh"].exports[0].observations.values
     assert {k: (v.columns, v.unit) for k, v in observations.items()} == {
-        "ck": (("肌酸激酶(U/L)",), "U/L"), "ferritin": (("铁蛋白ng/ml",), "ng/ml")}
+        "ck": (("肌酸激酶(U/L)",), "U/L"),
+        "ferritin": (("铁蛋白ng/ml",), "ng/ml"),
+    }
 
 
 def test_a_day_that_could_be_a_month_is_asked(tmp_path: Path) -> None:
-    (tmp_path / "v.csv").write_text("patient_id,sex,visit date\n1,F,03/04/2024\n2,M,05/06/2024\n", encoding="utf-8")
+    (tmp_path / "v.csv").write_text(
+        "patient_id,sex,visit date\n1,F,03/04/2024\n2,M,05/06/2024\n", encoding="utf-8"
+    )
     text, mapping = drafted(tmp_path)
     assert mapping.dates == ["%d/%m/%Y", "%m/%d/%Y"]  # such rows are rejected until one is taken out
     assert "visit date: day or month first? Every date can be read as %d/%m/%Y and as %m/%d/%Y" in text
-    (tmp_path / "v.csv").write_text("patient_id,sex,visit date\n1,F,03/04/2024\n2,M,05/16/2024\n", encoding="utf-8")
+    (tmp_path / "v.csv").write_text(
+        "patient_id,sex,visit date\n1,F,03/04/2024\n2,M,05/16/2024\n", encoding="utf-8"
+    )
     text, mapping = drafted(tmp_path)
     assert mapping.dates == ["%m/%d/%Y"] and "day or month first" not in text
 
 
-@pytest.mark.parametrize(("numbers", "decimal"), [
-    (("1,5", "12,25"), ","), (("1.204,5", "99"), ","), (("1,234.5", "3"), "."), (("1.5", "2"), None), (("1,234", "2"), None),
-    (("1,5", "2.5"), None),
-])
-def test_a_decimal_mark_is_stated_only_where_the_numbers_show_it(tmp_path: Path, numbers: tuple[str, ...], decimal: str | None) -> None:
-    (tmp_path / "v.csv").write_text("MRN;sex;CK (U/L)\n" + "".join(f"1;F;{n}\n" for n in numbers), encoding="utf-8")
+@pytest.mark.parametrize(
+    ("numbers", "decimal"),
+    [
+        (("1,5", "12,25"), ","),
+        (("1.204,5", "99"), ","),
+        (("1,234.5", "3"), "."),
+        (("1.5", "2"), None),
+        (("1,234", "2"), None),
+        (("1,5", "2.5"), None),
+    ],
+)
+def test_a_decimal_mark_is_stated_only_where_the_numbers_show_it(
+    tmp_path: Path, numbers: tuple[str, ...], decimal: str | None
+) -> None:
+    (tmp_path / "v.csv").write_text(
+        "MRN;sex;CK (U/L)\n" + "".join(f"1;F;{n}\n" for n in numbers), encoding="utf-8"
+    )
     assert drafted(tmp_path)[1].decimal == decimal
 
 
@@ -154,11 +209,15 @@ def test_two_digit_years_are_drafted_with_a_pivot_to_check(tmp_path: Path) -> No
 
 
 def test_words_that_the_catalogue_does_not_know_are_told_with_the_nearest_name(tmp_path: Path) -> None:
-    rows = "".join(f"P1,2024-01-0{1 + i % 9},{name},1,U/L\n" for i in range(10) for name in ("CK", "ALT", "AST", "Creatin kinase tot"))
+    rows = "".join(
+        f"P1,2024-01-0{1 + i % 9},{name},1,U/L\n"
+        for i in range(10)
+        for name in ("CK", "ALT", "AST", "Creatin kinase tot")
+    )
     (tmp_path / "lab.csv").write_text("MRN,date,test,result,unit\n" + rows, encoding="utf-8")
     text, mapping = drafted(tmp_path)
     assert mapping.exports[0].observations.concept.column == "test"
-    assert '#     Creatin kinase tot: ck   # 0.' in text
+    assert "#     Creatin kinase tot: ck   # 0." in text
 
 
 SDTM = """\
@@ -175,16 +234,26 @@ def test_sdtm_headers_are_known_and_a_column_of_one_value_is_no_patients(tmp_pat
     text, mapping = drafted(tmp_path)
     assert mapping.dates == ["%Y-%m-%dT%H:%M"]
     assert places(mapping.exports, ("lb.csv", None)) == {
-        "STUDYID": {"identifiers"}, "USUBJID": {"identifiers", "observations.patient_id"}, "LBTEST": {"observations.concept"},
-        "LBORRES": {"observations.value"}, "LBORRESU": {"observations.unit"}, "LBDTC": {"observations.observed_on"},
-        "DOMAIN": {"ignored"}, "LBSEQ": {"ignored"}, "LBDY": {"undecided"},
+        "STUDYID": {"identifiers"},
+        "USUBJID": {"identifiers", "observations.patient_id"},
+        "LBTEST": {"observations.concept"},
+        "LBORRES": {"observations.value"},
+        "LBORRESU": {"observations.unit"},
+        "LBDTC": {"observations.observed_on"},
+        "DOMAIN": {"ignored"},
+        "LBSEQ": {"ignored"},
+        "LBDY": {"undecided"},
     }
     assert "#? observed_offset: LBDY" in text
 
 
-def test_a_column_headed_as_a_test_beside_one_headed_as_a_result_names_tests_whether_known_or_not(tmp_path: Path) -> None:
+def test_a_column_headed_as_a_test_beside_one_headed_as_a_result_names_tests_whether_known_or_not(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "u.csv").write_text(
-        "MRN,date,test,result\n" + "".join(f"P1,2024-01-0{i},Dipstick {i},{i}\n" for i in range(1, 9)), encoding="utf-8")
+        "MRN,date,test,result\n" + "".join(f"P1,2024-01-0{i},Dipstick {i},{i}\n" for i in range(1, 9)),
+        encoding="utf-8",
+    )
     _, mapping = drafted(tmp_path)
     assert mapping.exports[0].observations.concept.column == "test" and not mapping.exports[0].undecided
 
@@ -194,7 +263,9 @@ def test_partial_dates_are_dates_where_whole_ones_stand_beside_them(tmp_path: Pa
     (tmp_path / "drugs.csv").write_text("MRN,drug,start date\n" + rows, encoding="utf-8")
     text, mapping = drafted(tmp_path)
     assert mapping.dates == ["%Y-%m-%d", "%Y-%m", "%Y"] and "day or month first" not in text
-    (tmp_path / "drugs.csv").write_text("MRN,drug,dose\n" + "P1,Prednisone,2000\n" * 9 + "P1,Prednisone,2010\n", encoding="utf-8")
+    (tmp_path / "drugs.csv").write_text(
+        "MRN,drug,dose\n" + "P1,Prednisone,2000\n" * 9 + "P1,Prednisone,2010\n", encoding="utf-8"
+    )
     assert "no column of dates was found" in drafted(tmp_path)[0]
 
 
@@ -206,15 +277,25 @@ WIDE = """\
 """
 
 
-def test_row_numbers_are_ignored_days_offered_as_an_offset_and_no_name_is_taken_for_another_of_three_letters(tmp_path: Path) -> None:
+def test_row_numbers_are_ignored_days_offered_as_an_offset_and_no_name_is_taken_for_another_of_three_letters(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "r.csv").write_text(WIDE, encoding="utf-8")
     text, mapping = drafted(tmp_path)
     assert places(mapping.exports, ("r.csv", None)) == {
-        "column_1": {"ignored"}, "id": {"identifiers", "patients.patient_id", "observations.patient_id"}, "sex": {"patients.sex"},
-        "bilirubin (mg/dL)": {"observations.values.bilirubin_total"}, "day": {"undecided"}, "stage": {"undecided"},
-        "status": {"undecided"}, "remark on the patient": {"undecided"},
+        "column_1": {"ignored"},
+        "id": {"identifiers", "patients.patient_id", "observations.patient_id"},
+        "sex": {"patients.sex"},
+        "bilirubin (mg/dL)": {"observations.values.bilirubin_total"},
+        "day": {"undecided"},
+        "stage": {"undecided"},
+        "status": {"undecided"},
+        "remark on the patient": {"undecided"},
     }
-    assert "#? observed_offset: day   # 0.70 days from the patient's day 0? Then {column: day, offset_unit: days}" in text
+    assert (
+        "#? observed_offset: day   # 0.70 days from the patient's day 0? Then {column: day, offset_unit: days}"
+        in text
+    )
     assert "triglycerides" not in text  # which a laboratory calls TAG
 
 
@@ -231,9 +312,31 @@ def test_the_codes_of_a_column_of_few_numbers_are_shown_with_their_counts(tmp_pa
 
 
 def test_headers_that_yaml_could_misread_are_drafted_as_they_are(tmp_path: Path) -> None:
-    headers = ["MRN", "sex", "a: b", "#x", "'q'", "- x", "{x}", "yes", "1", "null", "*x", "x, y", "[u/l]", "back\\slash", "@x", "!x", "%x", "x #y", "?"]
+    headers = [
+        "MRN",
+        "sex",
+        "a: b",
+        "#x",
+        "'q'",
+        "- x",
+        "{x}",
+        "yes",
+        "1",
+        "null",
+        "*x",
+        "x, y",
+        "[u/l]",
+        "back\\slash",
+        "@x",
+        "!x",
+        "%x",
+        "x #y",
+        "?",
+    ]
     rows = [[str(row), "F", *(f"{row}{i} w" for i in range(len(headers) - 2))] for row in range(30)]
-    (tmp_path / "odd.tsv").write_text("\n".join("\t".join(r) for r in [headers, *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "odd.tsv").write_text(
+        "\n".join("\t".join(r) for r in [headers, *rows]) + "\n", encoding="utf-8"
+    )
     _, mapping = drafted(tmp_path)
     assert set(places(mapping.exports, (".tsv", None))) == set(headers)
 
@@ -244,30 +347,61 @@ def test_a_table_that_feeds_nothing_is_left_to_a_person_whole(tmp_path: Path) ->
     assert places(mapping.exports, ("notes.csv", None)) == {"MRN": {"identifiers"}, "note": {"undecided"}}
 
 
-@pytest.mark.parametrize(("files", "like"), [
-    ({"Patient.ndjson": '{"resourceType": "Patient", "id": "1"}\n'}, "fhir_r4"),
-    ({"measurement.csv": "person_id,measurement_concept_id\n1,2\n"}, "omop_cdm_5_4"),
-])
-def test_a_standard_format_is_recognised_and_its_ready_made_mapping_named(tmp_path: Path, files: dict[str, str], like: str) -> None:
+@pytest.mark.parametrize(
+    ("files", "like"),
+    [
+        ({"Patient.ndjson": '{"resourceType": "Patient", "id": "1"}\n'}, "fhir_r4"),
+        ({"measurement.csv": "person_id,measurement_concept_id\n1,2\n"}, "omop_cdm_5_4"),
+    ],
+)
+def test_a_standard_format_is_recognised_and_its_ready_made_mapping_named(
+    tmp_path: Path, files: dict[str, str], like: str
+) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     tables, faults = profile_sample(tmp_path)
-    assert yaml.safe_load(draft("north", [guess_table(t) for t in tables], faults)) == {"sender": "north", "name": "north", "like": like}
+    assert yaml.safe_load(draft("north", [guess_table(t) for t in tables], faults)) == {
+        "sender": "north",
+        "name": "north",
+        "like": like,
+    }
 
 
-def test_a_redcap_export_is_drafted_by_its_dictionary_one_export_for_events_alike_and_for_each_instrument() -> None:
+def test_a_redcap_export_is_drafted_by_its_dictionary_one_export_for_events_alike_and_for_each_instrument() -> (
+    None
+):
     text, _ = drafted(MAPPINGS / "ready_made" / "landing" / "redcap_clinic", "redcap_clinic")
     draft = yaml.safe_load(text)
     assert draft["like"] == "redcap"
     visits, later, labs = draft["exports"]
-    assert (visits["like"], visits["where"]) == ("records", {"redcap_event_name": "baseline_arm_1", "redcap_repeat_instrument": None})
-    assert later["where"] == {"redcap_event_name": ["month_6_arm_1", "unscheduled_arm_1"], "redcap_repeat_instrument": None}
-    assert [key for key in later if key in ENTITIES] == ["visits", "observations"]  # no second, blank row of a patient
-    assert visits["patients"] == {"patient_id": "record_id", "sex": "sex", "birth_date": "dob", "onset_date": "onset"}
-    assert visits["events"]["values"] == {"dysphagia": "symptoms___1", "heliotrope_rash": "symptoms___2"}  # by the choices' labels
+    assert (visits["like"], visits["where"]) == (
+        "records",
+        {"redcap_event_name": "baseline_arm_1", "redcap_repeat_instrument": None},
+    )
+    assert later["where"] == {
+        "redcap_event_name": ["month_6_arm_1", "unscheduled_arm_1"],
+        "redcap_repeat_instrument": None,
+    }
+    assert [key for key in later if key in ENTITIES] == [
+        "visits",
+        "observations",
+    ]  # no second, blank row of a patient
+    assert visits["patients"] == {
+        "patient_id": "record_id",
+        "sex": "sex",
+        "birth_date": "dob",
+        "onset_date": "onset",
+    }
+    assert visits["events"]["values"] == {
+        "dysphagia": "symptoms___1",
+        "heliotrope_rash": "symptoms___2",
+    }  # by the choices' labels
     assert visits["antibodies"]["values"] == {"nxp2": "ab_nxp2"}
     assert visits["identifiers"] == ["record_id", "patient_name"]  # by the dictionary's flag
-    assert (labs["where"], labs["observations"]["concept"]) == ({"redcap_repeat_instrument": "labs"}, "lab_test")
+    assert (labs["where"], labs["observations"]["concept"]) == (
+        {"redcap_repeat_instrument": "labs"},
+        "lab_test",
+    )
 
 
 def test_the_draft_of_a_redcap_export_takes_its_delivery_once_patients_are_there(tmp_path: Path) -> None:
@@ -280,10 +414,13 @@ def test_the_draft_of_a_redcap_export_takes_its_delivery_once_patients_are_there
     with warehouse(registry.warehouse) as connection:
         load_delivery(connection, registry, inventory)
         assert connection.execute("select rule from raw.rejected_line").fetchall() == []
-        assert connection.execute("select count(*), count(distinct patient_key), count(sex) from raw.patients").fetchone() == (2, 2, 2)
+        assert connection.execute(
+            "select count(*), count(distinct patient_key), count(sex) from raw.patients"
+        ).fetchone() == (2, 2, 2)
 
 
 # the commands
+
 
 def call(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
     code = cli.guarded(lambda: cli.app(list(arguments), standalone_mode=False) or 0)
@@ -291,20 +428,36 @@ def call(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str,
     return code, seen.out, seen.err
 
 
-def test_a_new_registry_is_laid_out_once_and_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_registry_is_laid_out_once_and_nothing_is_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, out, _ = call("init", str(tmp_path / "new"), capsys=capsys)
     assert code == 0
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == [
-        ".gitignore", "concepts", "corrections", "hospitals", "landing", "registry.yml", "studies"]
+        ".gitignore",
+        "concepts",
+        "corrections",
+        "hospitals",
+        "landing",
+        "registry.yml",
+        "studies",
+    ]
     assert "hospitals/: no mapping file here" in out and "next: edit" in out
     example = (tmp_path / "new" / "studies" / "example.yml.txt").read_text().split("#\n", 1)[1]
-    assert Study.model_validate(yaml.safe_load("\n".join(line.removeprefix("# ") for line in example.splitlines()))).study == "first"
+    assert (
+        Study.model_validate(
+            yaml.safe_load("\n".join(line.removeprefix("# ") for line in example.splitlines()))
+        ).study
+        == "first"
+    )
     (tmp_path / "new" / "registry.yml").write_text("mine")
     code, out, _ = call("init", str(tmp_path / "new"), capsys=capsys)
     assert code == 0 and "kept" in out and (tmp_path / "new" / "registry.yml").read_text() == "mine"
 
 
-def test_onboarding_profiles_drafts_and_says_what_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_onboarding_profiles_drafts_and_says_what_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     call("init", str(tmp_path / "new"), capsys=capsys)
     sample = tmp_path / "besuche.csv"
     sample.write_text(GERMAN, encoding="utf-8")
@@ -313,12 +466,23 @@ def test_onboarding_profiles_drafts_and_says_what_is_left(tmp_path: Path, capsys
     assert "7 of 9 columns are decided; left to decide: 2" in out
     assert "Muster" not in out and "4711" not in out
     (sentence,) = load_registry(tmp_path / "new").undecided()
-    assert "exports[0].undecided: map each of Rasierwasser, Kreatinkinase, or list it under ignored or identifiers" in sentence
+    assert (
+        "exports[0].undecided: map each of Rasierwasser, Kreatinkinase, or list it under ignored or identifiers"
+        in sentence
+    )
     code, _, err = call("onboard", "north", str(sample), "--registry", str(tmp_path / "new"), capsys=capsys)
     assert code == 2 and "is there already and is never overwritten" in err
 
 
-def test_wrong_input_to_onboarding_is_told_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = call("onboard", "North-1", str(tmp_path / "no.csv"), "--registry", str(tmp_path), capsys=capsys)
+def test_wrong_input_to_onboarding_is_told_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = call(
+        "onboard", "North-1", str(tmp_path / "no.csv"), "--registry", str(tmp_path), capsys=capsys
+    )
     assert code == 2
-    assert [w in err for w in ('HOSPITAL is "North-1"', "there is no", "no registry.yml here")] == [True, True, True]
+    assert [w in err for w in ('HOSPITAL is "North-1"', "there is no", "no registry.yml here")] == [
+        True,
+        True,
+        True,
+    ]

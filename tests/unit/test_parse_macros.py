@@ -1,4 +1,6 @@
-"""From text to numbers and dates: the macros of `parse.sql`, each on a table of texts as hospitals write them."""
+"""From text to numbers and dates: the macros of `parse.sql`, each on a table of texts as hospitals write
+them.
+"""
 
 from __future__ import annotations
 
@@ -66,16 +68,34 @@ def result(macro: str, text: str, *arguments: str) -> object:
         ("'12", None, None, None),
     ],
 )
-def test_a_number_is_read_by_the_decimal_mark_stated_and_never_guessed(text, without_mark, point, comma) -> None:
-    assert (result("number", text), result("number", text, "'.'"), result("number", text, "','")) == (without_mark, point, comma)
+def test_a_number_is_read_by_the_decimal_mark_stated_and_never_guessed(
+    text, without_mark, point, comma
+) -> None:
+    assert (result("number", text), result("number", text, "'.'"), result("number", text, "','")) == (
+        without_mark,
+        point,
+        comma,
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "number", "comparator"),
     [
-        ("<0.10", 0.1, "<"), ("< 0.10", 0.1, "<"), ("＜0.10", 0.1, "<"), ("<=5", 5, "<="), ("=<5", 5, "<="), ("≤5", 5, "<="),
-        ("≦5", 5, "<="), (">20.50", 20.5, ">"), ("=>7", 7, ">="), ("≥7", 7, ">="), ("> 89", 89, ">"), ("5", 5, None),
-        ("<", None, "<"), ("<<5", None, "<"), ("<abc", None, "<"),
+        ("<0.10", 0.1, "<"),
+        ("< 0.10", 0.1, "<"),
+        ("＜0.10", 0.1, "<"),
+        ("<=5", 5, "<="),
+        ("=<5", 5, "<="),
+        ("≤5", 5, "<="),
+        ("≦5", 5, "<="),
+        (">20.50", 20.5, ">"),
+        ("=>7", 7, ">="),
+        ("≥7", 7, ">="),
+        ("> 89", 89, ">"),
+        ("5", 5, None),
+        ("<", None, "<"),
+        ("<<5", None, "<"),
+        ("<abc", None, "<"),
     ],
 )
 def test_a_comparator_is_kept_apart_from_its_limit(text, number, comparator) -> None:
@@ -85,11 +105,35 @@ def test_a_comparator_is_kept_apart_from_its_limit(text, number, comparator) -> 
 @pytest.mark.parametrize(
     ("text", "number"),
     [
-        ("295.30/Pos", 295.3), ("295.30/Positive", 295.3), ("12/neg", 12), ("12.3 H", 12.3), ("12.3H", 12.3), ("12.3↑", 12.3),
-        ("12.3 ↓↓", 12.3), ("12.3*", 12.3), ("12.3 (H)", 12.3), ("12.3 [LL]", 12.3), ("12.3 偏高", 12.3), ("12.3 高", 12.3),
-        ("<0.5 L", 0.5), ("12.3 maybe", None), ("12.3 HL7", None), ("12/50", None), ("12.3 mg/L", None),
-        ("↑12.3", 12.3), ("↓ 12.3", 12.3), ("↑↑12.3", 12.3), ("→12.3", None), ("↓<12.3", None), ("<↓12.3", None),
-        ("12.3L", 12.3), ("12.3 l", 12.3), ("12.3 (l)", 12.3), ("1l", None), ("1ll", None), ("12 ", 12),
+        ("295.30/Pos", 295.3),
+        ("295.30/Positive", 295.3),
+        ("12/neg", 12),
+        ("12.3 H", 12.3),
+        ("12.3H", 12.3),
+        ("12.3↑", 12.3),
+        ("12.3 ↓↓", 12.3),
+        ("12.3*", 12.3),
+        ("12.3 (H)", 12.3),
+        ("12.3 [LL]", 12.3),
+        ("12.3 偏高", 12.3),
+        ("12.3 高", 12.3),
+        ("<0.5 L", 0.5),
+        ("12.3 maybe", None),
+        ("12.3 HL7", None),
+        ("12/50", None),
+        ("12.3 mg/L", None),
+        ("↑12.3", 12.3),
+        ("↓ 12.3", 12.3),
+        ("↑↑12.3", 12.3),
+        ("→12.3", None),
+        ("↓<12.3", None),
+        ("<↓12.3", None),
+        ("12.3L", 12.3),
+        ("12.3 l", 12.3),
+        ("12.3 (l)", 12.3),
+        ("1l", None),
+        ("1ll", None),
+        ("12 ", 12),
     ],
 )
 def test_a_flag_behind_a_number_is_left_out_and_nothing_else(text, number) -> None:
@@ -128,11 +172,27 @@ def test_a_text_of_several_ranges_is_read_by_the_patients_sex_or_not_at_all(text
 @pytest.mark.parametrize(
     ("text", "unit", "before"),
     [
-        ("5.2 g/L", "g/L", "5.2"), ("45%", "%", "45"), ("<0.10 mg/dL", "mg/dL", "<0.10"), ("38.5°C", "°C", "38.5"),
-        ("5.4 10*9/L", "10*9/L", "5.4"), ("5.4 x10^9/L", "x10^9/L", "5.4"), ("3/HPF", "/HPF", "3"), ("12", None, ""),
-        ("abc", None, ""), ("1:320", None, ""), ("10 to 20", None, ""),
-        ("1OO", None, None), ("1O", None, None), ("1o5", None, None), ("2I.5", None, None), ("<1OO", None, None), ("2l3", None, None),
-        ("2.5l", "l", "2.5"), ("5IU/L", "IU/L", "5"), ("5l/min", "l/min", "5"), ("5oC", "oC", "5"),
+        ("5.2 g/L", "g/L", "5.2"),
+        ("45%", "%", "45"),
+        ("<0.10 mg/dL", "mg/dL", "<0.10"),
+        ("38.5°C", "°C", "38.5"),
+        ("5.4 10*9/L", "10*9/L", "5.4"),
+        ("5.4 x10^9/L", "x10^9/L", "5.4"),
+        ("3/HPF", "/HPF", "3"),
+        ("12", None, ""),
+        ("abc", None, ""),
+        ("1:320", None, ""),
+        ("10 to 20", None, ""),
+        ("1OO", None, None),
+        ("1O", None, None),
+        ("1o5", None, None),
+        ("2I.5", None, None),
+        ("<1OO", None, None),
+        ("2l3", None, None),
+        ("2.5l", "l", "2.5"),
+        ("5IU/L", "IU/L", "5"),
+        ("5l/min", "l/min", "5"),
+        ("5oC", "oC", "5"),
     ],
 )
 def test_a_unit_behind_a_number_in_one_cell_is_told_apart(text, unit, before) -> None:
@@ -142,10 +202,20 @@ def test_a_unit_behind_a_number_in_one_cell_is_told_apart(text, unit, before) ->
 @pytest.mark.parametrize(
     ("text", "titre", "comparator"),
     [
-        ("1:320", 320, None), ("1：320", 320, None), ("1/80", 80, None), ("<1:80", 80, "<"), ("≥1:1280", 1280, ">="),
-        ("阳性(1:320)", 320, None), ("弱阳性（1：100）", 100, None), ("Positive (1:160)", 160, None), ("++(1:1000)", 1000, None),
-        ("阴性(1:320)", None, None), ("阳性(320)", None, None), ("1:320)", None, None),
-        ("320", None, None), ("2:320", None, None),
+        ("1:320", 320, None),
+        ("1：320", 320, None),
+        ("1/80", 80, None),
+        ("<1:80", 80, "<"),
+        ("≥1:1280", 1280, ">="),
+        ("阳性(1:320)", 320, None),
+        ("弱阳性（1：100）", 100, None),
+        ("Positive (1:160)", 160, None),
+        ("++(1:1000)", 1000, None),
+        ("阴性(1:320)", None, None),
+        ("阳性(320)", None, None),
+        ("1:320)", None, None),
+        ("320", None, None),
+        ("2:320", None, None),
     ],
 )
 def test_a_titre_is_its_denominator(text, titre, comparator) -> None:
@@ -155,8 +225,15 @@ def test_a_titre_is_its_denominator(text, titre, comparator) -> None:
 @pytest.mark.parametrize(
     ("text", "grade"),
     [
-        ("阳性（1：320）", "阳性"), ("++ (32)", "++"), ("Positive (1:160)", "positive"), ("弱阳性(45.5)", "弱阳性"), ("阴性(-)", "阴性(-)"),
-        ("阳性(2+)", "阳性(2+)"), ("(32)", ""), ("阳性", "阳性"), ("1:320", "1:320"),
+        ("阳性（1：320）", "阳性"),
+        ("++ (32)", "++"),
+        ("Positive (1:160)", "positive"),
+        ("弱阳性(45.5)", "弱阳性"),
+        ("阴性(-)", "阴性(-)"),
+        ("阳性(2+)", "阳性(2+)"),
+        ("(32)", ""),
+        ("阳性", "阳性"),
+        ("1:320", "1:320"),
     ],
 )
 def test_a_number_in_brackets_behind_a_grade_is_no_part_of_it(text, grade) -> None:
@@ -165,7 +242,8 @@ def test_a_number_in_brackets_behind_a_grade_is_no_part_of_it(text, grade) -> No
 
 def date(text: str, form: str, pivot: int | str = "null") -> tuple[str | None, str | None]:
     at, precision = duckdb.execute(
-        f"select d.at::varchar, d.precision from (select {sql('_time_in', form, str(pivot))} as d from (select ? as t))", [text]
+        f"select d.at::varchar, d.precision from (select {sql('_time_in', form, str(pivot))} as d from (select ? as t))",
+        [text],
     ).fetchone()
     return (at.removesuffix(" 00:00:00"), precision) if at else (None, None)
 
@@ -206,8 +284,14 @@ def test_a_date_is_read_by_its_format_to_the_precision_that_it_has(form, text, r
 @pytest.mark.parametrize(
     ("text", "pivot", "day"),
     [
-        ("04/03/21", 30, "2021-03-04"), ("04/03/30", 30, "2030-03-04"), ("04/03/31", 30, "1931-03-04"), ("04/03/99", 30, "1999-03-04"),
-        ("04/03/70", 80, "2070-03-04"), ("04/03/00", 0, "2000-03-04"), ("29/02/68", 30, "1968-02-29"), ("04/03/2021", 30, None),
+        ("04/03/21", 30, "2021-03-04"),
+        ("04/03/30", 30, "2030-03-04"),
+        ("04/03/31", 30, "1931-03-04"),
+        ("04/03/99", 30, "1999-03-04"),
+        ("04/03/70", 80, "2070-03-04"),
+        ("04/03/00", 0, "2000-03-04"),
+        ("29/02/68", 30, "1968-02-29"),
+        ("04/03/2021", 30, None),
     ],
 )
 def test_the_century_of_a_year_of_two_digits_is_that_of_the_pivot(text, pivot, day) -> None:
@@ -217,12 +301,26 @@ def test_the_century_of_a_year_of_two_digits_is_that_of_the_pivot(text, pivot, d
 @pytest.mark.parametrize(
     ("text", "read"),
     [
-        ("令和3年3月4日", ("2021-03-04", "day")), ("R3.3.4", ("2021-03-04", "day")), ("r03/03/04", ("2021-03-04", "day")),
-        ("平成元年1月8日", ("1989-01-08", "day")), ("H31.4.30", ("2019-04-30", "day")), ("昭和64年1月7日", ("1989-01-07", "day")),
-        ("大正15年12月24日", ("1926-12-24", "day")), ("明治45年7月29日", ("1912-07-29", "day")), ("㋿2年12月31日", ("2020-12-31", "day")),
-        ("令和3年3月", ("2021-03-01", "month")), ("平成30年", ("2018-01-01", "year")), ("令和元年", ("2019-01-01", "year")),
-        ("H31.5.1", (None, None)), ("平成32年1月1日", (None, None)), ("昭和64年1月8日", (None, None)), ("R1.4.30", (None, None)),
-        ("R3.2.29", (None, None)), ("R3.13.1", (None, None)), ("X3.3.4", (None, None)), ("2021-03-04", (None, None)),
+        ("令和3年3月4日", ("2021-03-04", "day")),
+        ("R3.3.4", ("2021-03-04", "day")),
+        ("r03/03/04", ("2021-03-04", "day")),
+        ("平成元年1月8日", ("1989-01-08", "day")),
+        ("H31.4.30", ("2019-04-30", "day")),
+        ("昭和64年1月7日", ("1989-01-07", "day")),
+        ("大正15年12月24日", ("1926-12-24", "day")),
+        ("明治45年7月29日", ("1912-07-29", "day")),
+        ("㋿2年12月31日", ("2020-12-31", "day")),
+        ("令和3年3月", ("2021-03-01", "month")),
+        ("平成30年", ("2018-01-01", "year")),
+        ("令和元年", ("2019-01-01", "year")),
+        ("H31.5.1", (None, None)),
+        ("平成32年1月1日", (None, None)),
+        ("昭和64年1月8日", (None, None)),
+        ("R1.4.30", (None, None)),
+        ("R3.2.29", (None, None)),
+        ("R3.13.1", (None, None)),
+        ("X3.3.4", (None, None)),
+        ("2021-03-04", (None, None)),
     ],
 )
 def test_a_japanese_date_lies_in_its_era(text, read) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from orchestration.registry.private_names import PrivateName, Resolver, keep_names, ledger_of, read_names
 
 NAMES = [
-    PrivateName("north", "first", "load", "file", "", "labs_#1.csv", "labs_Mueller, \"Anna\".csv"),
+    PrivateName("north", "first", "load", "file", "", "labs_#1.csv", 'labs_Mueller, "Anna".csv'),
     PrivateName("north", "first", "load", "sheet", "#1.xlsx", "#2", "Mueller Anna"),
     PrivateName("north", "first", "load", "file", "", "#1.xlsx", "Mueller.xlsx"),
 ]

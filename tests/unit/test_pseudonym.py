@@ -38,8 +38,13 @@ def test_a_key_is_made_once_and_closed_to_others(tmp_path: Path) -> None:
     assert read_or_make_key(tmp_path / "other.key") != first
 
 
-def test_a_process_that_dies_while_it_makes_the_key_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else an empty file stands where the key belongs, and every later run asks for a backup that nobody has."""
+def test_a_process_that_dies_while_it_makes_the_key_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an empty file stands where the key belongs, and every later run asks for a backup that nobody
+    has.
+    """
+
     def dies(*_: object) -> None:
         raise KeyboardInterrupt
 

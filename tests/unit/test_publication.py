@@ -1,4 +1,6 @@
-"""Publishing a release: whenever it is cut short, the link leads to a whole file, and a manifest describes the file beside it."""
+"""Publishing a release: whenever it is cut short, the link leads to a whole file, and a manifest describes
+the file beside it.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +38,17 @@ def make_candidate(registry: Registry, rows: int) -> None:
 
 
 def seen(registry: Registry) -> tuple[int, bool]:
-    """Rows that a reader of the current release finds, and whether it has a manifest; one that is there describes that file."""
+    """Rows that a reader of the current release finds, and whether it has a manifest; one that is there
+    describes that file.
+    """
     path = (registry.releases / "current.duckdb").resolve(strict=True)
     manifest = path.with_suffix(".json")
     if manifest.exists():
         assert json.loads(manifest.read_text())["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     with duckdb.connect(str(path), read_only=True) as connection:
-        return connection.execute("select count(*) from release.fct_visit").fetchall()[0][0], manifest.exists()
+        return connection.execute("select count(*) from release.fct_visit").fetchall()[0][
+            0
+        ], manifest.exists()
 
 
 def test_a_release_made_again_under_its_name_is_the_old_one_or_the_new_one_wherever_it_is_cut_short(
@@ -59,14 +65,18 @@ def test_a_release_made_again_under_its_name_is_the_old_one_or_the_new_one_where
         assert found[-1][:2] == (1, True)
         rows, has_manifest = seen(registry)
         assert rows in (1, 2)
-        assert has_manifest or current_manifest(registry) is None  # and so the next run makes the release again
+        assert (
+            has_manifest or current_manifest(registry) is None
+        )  # and so the next run makes the release again
         number += 1
     assert number > 8
     assert seen(registry) == (2, True)
 
 
 def _publish_until(registry: Registry, number: int, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Publish, and stop before the call to the file system that has this number; returns whether it came to its end."""
+    """Publish, and stop before the call to the file system that has this number; returns whether it came to
+    its end.
+    """
     left = iter(range(number))
 
     def watched(call):
@@ -74,6 +84,7 @@ def _publish_until(registry: Registry, number: int, monkeypatch: pytest.MonkeyPa
             if next(left, None) is None:
                 raise KeyboardInterrupt
             return call(*arguments, **named)
+
         return before
 
     with monkeypatch.context() as patched:

@@ -83,7 +83,9 @@ s1,Results,age rises,age,a,baseline;month_3,rises
 s2,Discussion,the older relapse,age;relapse,a,,association
 s3,Results,they differ,age,a;b,all,contradicts Table I (0.004)
 """
-STATED = "title: T\nstatements: {measures: {s2: {measure: level, visits: [month_3], with_endpoint: higher}}}\n"
+STATED = (
+    "title: T\nstatements: {measures: {s2: {measure: level, visits: [month_3], with_endpoint: higher}}}\n"
+)
 
 
 def test_statements_are_read_with_their_kind_and_what_they_contradict(tmp_path: Path) -> None:
@@ -100,22 +102,42 @@ def test_statements_are_read_with_their_kind_and_what_they_contradict(tmp_path: 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (",rises", ",rise", 'statements.csv:2: kind: expected one of rises, falls, '),
+        (",rises", ",rise", "statements.csv:2: kind: expected one of rises, falls, "),
         (",rises", ",rise", 'found "rise". Did you mean "rises"?'),
-        ("baseline;month_3", "baseline", "statements.csv:2: visits: a statement of kind rises names 2 or more here; found 1"),
-        ("baseline;month_3", "baseline;;month_3", 'statements.csv:2: visits: "baseline;;month_3" has an empty part'),
-        ("age;relapse", "age", "statements.csv:3: variable: a statement of kind association names a variable and an"),
-        ("age,a;b", "agee,a;b", 'statements.csv:4: variable: no number is printed of "agee". Did you mean "age"?'),
+        (
+            "baseline;month_3",
+            "baseline",
+            "statements.csv:2: visits: a statement of kind rises names 2 or more here; found 1",
+        ),
+        (
+            "baseline;month_3",
+            "baseline;;month_3",
+            'statements.csv:2: visits: "baseline;;month_3" has an empty part',
+        ),
+        (
+            "age;relapse",
+            "age",
+            "statements.csv:3: variable: a statement of kind association names a variable and an",
+        ),
+        (
+            "age,a;b",
+            "agee,a;b",
+            'statements.csv:4: variable: no number is printed of "agee". Did you mean "age"?',
+        ),
         ("age,a;b", "age,a;c", 'statements.csv:4: groups: no number is printed of "c".'),
         ("s2,", "s1,", "statements.csv:3: statement_id: s1 stands twice (first on line 2)"),
         ("age rises", "", "statements.csv:2: statement: empty; every statement has one"),
         ("groups,visits", "groups,visit", 'statements.csv:1: no column "visits". Did you mean "visit"?'),
     ],
 )
-def test_a_faulty_statement_names_line_column_and_remedy(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_a_faulty_statement_names_line_column_and_remedy(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
     summaries = SUMMARIES + "I,relapse,a,10,count_percent,5 (50.00)\n"
     statements = changed(STATEMENTS, old, new)
-    found = faults(tmp_path, summaries_csv=summaries, paper_yml="title: T\nstatements: {}\n", statements_csv=statements)
+    found = faults(
+        tmp_path, summaries_csv=summaries, paper_yml="title: T\nstatements: {}\n", statements_csv=statements
+    )
     assert any(said in fault for fault in found), found
 
 

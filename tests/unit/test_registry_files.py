@@ -1,4 +1,6 @@
-"""A registry's files: every fault with file, line, key, the nearest known key and the remedy, all of them together."""
+"""A registry's files: every fault with file, line, key, the nearest known key and the remedy, all of them
+together.
+"""
 
 from __future__ import annotations
 
@@ -48,17 +50,24 @@ def test_the_shipped_registry_is_in_order() -> None:
 
 def test_an_unknown_key_names_file_line_key_and_the_nearest(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, MAPPING.replace("dates:", "date:"))
-    assert fault.startswith('hospitals/north.yml:3: date: unknown key "date". Did you mean "dates"? Known keys: sender, name')
+    assert fault.startswith(
+        'hospitals/north.yml:3: date: unknown key "date". Did you mean "dates"? Known keys: sender, name'
+    )
 
 
 def test_an_unknown_field_of_an_entity_is_told_with_those_it_has(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, MAPPING.replace("visit_date: date", "visit_day: date"))
-    assert 'hospitals/north.yml:9: exports[1].visits.visit_day: unknown key "visit_day". Did you mean "visit_date"?' in fault
+    assert (
+        'hospitals/north.yml:9: exports[1].visits.visit_day: unknown key "visit_day". Did you mean "visit_date"?'
+        in fault
+    )
 
 
 def test_faults_of_all_files_are_told_together(tmp_path: Path) -> None:
     found = faults(
-        tmp_path, MAPPING.replace("dates:", "date:"), STUDY.replace("test: mann_whitney", "test: mann_withney"),
+        tmp_path,
+        MAPPING.replace("dates:", "date:"),
+        STUDY.replace("test: mann_whitney", "test: mann_withney"),
         REGISTRY + "colour: blue\n",
     )
     assert [f.split(":")[0] for f in found] == ["registry.yml", "hospitals/north.yml", "studies/one.yml"]
@@ -67,7 +76,10 @@ def test_faults_of_all_files_are_told_together(tmp_path: Path) -> None:
 
 def test_a_key_that_stands_twice_is_a_fault(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, MAPPING + 'name: "again"\n')
-    assert fault == f'hospitals/north.yml:{MAPPING.count(chr(10)) + 1}: "name" stands twice (first on line 2); keep one'
+    assert (
+        fault
+        == f'hospitals/north.yml:{MAPPING.count(chr(10)) + 1}: "name" stands twice (first on line 2); keep one'
+    )
 
 
 def test_a_definition_that_is_not_in_the_catalogue_or_has_no_levels_is_a_fault(tmp_path: Path) -> None:
@@ -107,14 +119,25 @@ def test_a_mapping_that_is_no_yaml_names_the_line(tmp_path: Path) -> None:
 
 def test_a_quotation_mark_that_is_not_closed_is_told_with_its_line(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, registry=REGISTRY.replace("name: small", 'name: "small'))
-    assert fault.startswith("registry.yml:") and fault.endswith("while scanning a quoted scalar, begun in line 1")
+    assert fault.startswith("registry.yml:") and fault.endswith(
+        "while scanning a quoted scalar, begun in line 1"
+    )
 
 
-@pytest.mark.parametrize(("registry", "told"), [
-    ("- a\n", "registry.yml:1: the file: expected keys and values, key: value"),
-    (REGISTRY.replace("quiet_seconds: 0", "quiet_seconds: soon"), "registry.yml:3: quiet_seconds: expected a number (found 'soon')"),
-    (REGISTRY + "keep_releases: five\n", "registry.yml:4: keep_releases: expected a whole number (found 'five')"),
-])
+@pytest.mark.parametrize(
+    ("registry", "told"),
+    [
+        ("- a\n", "registry.yml:1: the file: expected keys and values, key: value"),
+        (
+            REGISTRY.replace("quiet_seconds: 0", "quiet_seconds: soon"),
+            "registry.yml:3: quiet_seconds: expected a number (found 'soon')",
+        ),
+        (
+            REGISTRY + "keep_releases: five\n",
+            "registry.yml:4: keep_releases: expected a whole number (found 'five')",
+        ),
+    ],
+)
 def test_a_wrong_shape_is_told_in_a_data_managers_words(tmp_path: Path, registry: str, told: str) -> None:
     assert faults(tmp_path, registry=registry) == [told]
 
@@ -144,7 +167,9 @@ def test_identifiers_may_feed_nothing_but_ids(tmp_path: Path) -> None:
 
 
 def test_a_mapping_may_name_only_what_the_catalogue_has(tmp_path: Path) -> None:
-    wide, word = faults(tmp_path, MAPPING.replace("ck: {", "kc: {") + "codes: {treatments: {Pred: predisone, Pill: null}}\n")
+    wide, word = faults(
+        tmp_path, MAPPING.replace("ck: {", "kc: {") + "codes: {treatments: {Pred: predisone, Pill: null}}\n"
+    )
     assert wide == (
         'hospitals/north.yml:14: exports[1].observations.values.kc: the catalogue has no concept "kc"; name one of concepts.csv,'
         " or add yours to concepts/concepts.csv of the registry."
@@ -156,7 +181,9 @@ def test_a_mapping_may_name_only_what_the_catalogue_has(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_registry_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"no registry.yml here; give a registry folder with --registry"):
+    with pytest.raises(
+        ConfigurationError, match=r"no registry.yml here; give a registry folder with --registry"
+    ):
         load_registry(tmp_path)
 
 

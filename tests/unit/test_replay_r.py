@@ -35,7 +35,13 @@ from orchestration.report.replay import FRAMES, ReplayError, write_replay
 from tests.unit import replay_fixture as fixture
 
 SHIPPED = Path(__file__).parents[2] / "registry" / "studies" / "nxp2.yml"
-STATED = {"position", "confidence", "nominal_month", "time_months", "tau_months"}  # what a study or release states
+STATED = {
+    "position",
+    "confidence",
+    "nominal_month",
+    "time_months",
+    "tau_months",
+}  # what a study or release states
 NO_FILES = Files({}, {}, {}, {})
 
 
@@ -302,7 +308,9 @@ def files_of(study: Study) -> Files:
 
 
 def test_a_study_asks_only_for_the_packages_that_it_needs() -> None:
-    raw = {k: v for k, v in fixture.STUDY.items() if k in ("study", "title", "groups", "endpoints", "variables")}
+    raw = {
+        k: v for k, v in fixture.STUDY.items() if k in ("study", "title", "groups", "endpoints", "variables")
+    }
     without_bounds = fixture.STUDY["tables"][1:]
     text = script(Study.model_validate(raw | {"tables": without_bounds}), fixture.RELEASE,
                   files_of(fixture.study()))  # fmt: skip

@@ -275,7 +275,9 @@ def test_a_statement_is_a_row_with_its_verdict_and_counts_apart_from_the_values(
     ]
     printed = paper(p_value(), *said, statements={})
     rows = records(reproduce(printed, results(group_comparison=COMPARISON), held_against))
-    assert [(r["cell"], r["quantity"], r["printed"], r["agrees"], r["agreement"], r["reason"]) for r in rows] == [
+    assert [
+        (r["cell"], r["quantity"], r["printed"], r["agrees"], r["agreement"], r["reason"]) for r in rows
+    ] == [
         ("I/age/a:b", "p_value", "0.004", True, "as printed", ""),
         ("Results/s1", "statement", "age rises", True, "holds", ""),
         ("Results/s2", "statement", "age falls", False, "does not hold", "does not hold"),

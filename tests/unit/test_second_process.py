@@ -1,4 +1,6 @@
-"""The helper of a layer: plain calls in this process, or a second process, and what a call raises comes back from either."""
+"""The helper of a layer: plain calls in this process, or a second process, and what a call raises comes back
+from either.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ def test_calls_that_are_submitted_end_in_their_order_whatever_is_asked_first(sec
         failed.result()
 
 
-def test_what_is_started_early_is_done_once_and_asked_for_later(second: SecondProcess, tmp_path: Path) -> None:
+def test_what_is_started_early_is_done_once_and_asked_for_later(
+    second: SecondProcess, tmp_path: Path
+) -> None:
     done = tmp_path / "done"
     IN_THIS_PROCESS.start_early(note, str(done))
     assert not done.exists()
@@ -142,7 +146,9 @@ def test_only_the_command_knows_that_there_may_be_a_second_process() -> None:
 
 def test_no_module_of_running_rebinds_a_global() -> None:
     changed = {
-        (path.name, node.names[0]) for path in (ROOT / "orchestration" / "running").glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Global)
+        (path.name, node.names[0])
+        for path in (ROOT / "orchestration" / "running").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Global)
     }
     assert changed == set()

@@ -102,7 +102,9 @@ def test_a_score_is_judged_by_the_norm_of_the_age_it_was_measured_at() -> None:
         ("baseline", "younger", 1.0, 4), ("month_12", "below", 2.0, 3), ("month_12", "within", 0.0, 3),
         ("month_12", "open", 1.0, 3), ("month_12", "younger", 0.0, 3),
     ]  # fmt: skip
-    assert shown(found["norm_band"], "from_age below_age lower upper full_score") == [(4.0, 5.0, 42.092, 51.108, 52.0)]
+    assert shown(found["norm_band"], "from_age below_age lower upper full_score") == [
+        (4.0, 5.0, 42.092, 51.108, 52.0)
+    ]
     assert question["answer"].startswith(
         "Healthy people from 4 to under 5 years average 46.6 of 52; Score below 42.1 is below their norm. At"
         " baseline below"
@@ -124,7 +126,9 @@ def test_from_the_age_of_the_full_score_less_is_below_the_norm() -> None:
 
 
 def test_a_difference_is_given_without_and_with_the_covariate() -> None:
-    rows, question, _ = ask("adjusted_difference", variable="score", groups=GROUPS, reference="young", covariates=["female"])
+    rows, question, _ = ask(
+        "adjusted_difference", variable="score", groups=GROUPS, reference="young", covariates=["female"]
+    )
     assert shown(rows, "label variant estimate df status beside") == [
         ("Young vs Old", "unadjusted", 18.5, 6.0, "ok", "group_comparison I score young old"),
         ("Young vs Old", "adjusted", 18.5, 5.0, "ok", "group_comparison I score young old"),
@@ -153,7 +157,9 @@ def test_hidden_values_are_shown_as_counted_and_as_bounds() -> None:
 
 
 def test_the_exact_log_rank_test_stands_beside_the_approximate_one() -> None:
-    rows, question, _ = ask("log_rank_variants", endpoint="relapse", groups=GROUPS, variants=["exact", "peto"])
+    rows, question, _ = ask(
+        "log_rank_variants", endpoint="relapse", groups=GROUPS, variants=["exact", "peto"]
+    )
     assert shown(rows.tail(3), "label variant p_value count n method") == [
         ("Young vs Old", "as_printed", 0.32, 3.0, 8, "log-rank"),
         ("Young vs Old", "exact", 0.371, 3.0, 8, "log-rank, exact permutation"),
@@ -291,11 +297,15 @@ def test_imputed_differences_stand_beside_those_of_whom_was_seen() -> None:
     assert seen == pytest.approx(43 - 30.75)  # 40, 47, 42 against 30, 33, 29, 31
     assert shifted == pytest.approx(imputed - 10 / 4)  # one of four imputed values, ten lower
     assert rows["n"].tolist()[:4] == [7, 23, 8, 8]
-    assert question["answer"].startswith("Score at month 12 is missing for 1 of 8 patients. In the 4 ways tried the difference")
+    assert question["answer"].startswith(
+        "Score at month 12 is missing for 1 of 8 patients. In the 4 ways tried the difference"
+    )
 
 
 def test_the_tipping_point_is_the_smallest_shift_that_changes_the_verdict() -> None:
-    """Each shift that a row calls a tipping point is on the other side of 0.05, and the step before it is not."""
+    """Each shift that a row calls a tipping point is on the other side of 0.05, and the step before it is
+    not.
+    """
     keys = {"variable": "score", "groups": GROUPS, "reference": "young", "visits": VISITS, "imputations": 5}
     rows, question, _ = ask("multiple_imputation", **keys)
     at_zero = rows.loc[rows["variant"] == "imputed", "p_value"].iloc[0] < 0.05
@@ -303,9 +313,13 @@ def test_the_tipping_point_is_the_smallest_shift_that_changes_the_verdict() -> N
     assert len(tips) == 2
     for variant, p_value in zip(tips["variant"], tips["p_value"]):
         shift = float(variant.partition(":")[2])
-        before, _, _ = ask("multiple_imputation", **keys, shifts=[round(shift - 0.1 * (1 if shift > 0 else -1), 10)])
+        before, _, _ = ask(
+            "multiple_imputation", **keys, shifts=[round(shift - 0.1 * (1 if shift > 0 else -1), 10)]
+        )
         assert (p_value < 0.05) != at_zero
-        assert (before.loc[before["variant"].str.startswith("imputed_shifted"), "p_value"].iloc[0] < 0.05) == at_zero
+        assert (
+            before.loc[before["variant"].str.startswith("imputed_shifted"), "p_value"].iloc[0] < 0.05
+        ) == at_zero
         assert f"{shift:+g}".replace("-", "−") in question["answer"]
 
 

@@ -40,7 +40,9 @@ ASKED = [
 
 @cache
 def study(threshold: int = 0) -> StudyFrames:
-    found = small_study.results(survival=[SURVIVAL], cox=[COX], recurrent_events=[RECURRENT], sensitivity=ASKED)
+    found = small_study.results(
+        survival=[SURVIVAL], cox=[COX], recurrent_events=[RECURRENT], sensitivity=ASKED
+    )
     return StudyFrames("small", stamp(found, "small", "r1"), Disclosure(threshold))
 
 
@@ -142,8 +144,12 @@ def test_the_readme_of_studies_names_every_key_and_kind() -> None:
 
 def test_of_counts_that_make_up_a_group_no_single_one_is_masked() -> None:
     rows = {"label": "Young", "variant": ["below", "within", "open"], "count": [2, 9, 7], "n": 18}
-    table = pd.DataFrame(rows).assign(analysis_id="n", kind="norm_for_age", part="baseline", position=range(3))
-    asked = pd.DataFrame([{"analysis_id": "n", "kind": "norm_for_age", "position": 0, "question": "?", "answer": "!"}])
+    table = pd.DataFrame(rows).assign(
+        analysis_id="n", kind="norm_for_age", part="baseline", position=range(3)
+    )
+    asked = pd.DataFrame(
+        [{"analysis_id": "n", "kind": "norm_for_age", "position": 0, "question": "?", "answer": "!"}]
+    )
     frames = {"sensitivity": table, "sensitivity_question": asked.assign(cannot_say="")}
     (plain,) = questions(StudyFrames("s", frames))[0].tables
     (masked,) = questions(StudyFrames("s", frames, Disclosure(5)))[0].tables

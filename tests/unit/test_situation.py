@@ -29,16 +29,25 @@ def north(tmp_path: Path) -> Registry:
 
 def record(registry: Registry, verdict: Verdict) -> None:
     with warehouse(registry.warehouse) as connection:
-        ledger.record(connection, take_inventory(registry, verdict.sender, verdict.delivery), "incremental", verdict)
+        ledger.record(
+            connection, take_inventory(registry, verdict.sender, verdict.delivery), "incremental", verdict
+        )
 
 
 def publish(registry: Registry, name: str, made_at: str) -> None:
     """A release that readers see, and its manifest."""
     registry.releases.mkdir(exist_ok=True)
     (registry.releases / f"{name}.duckdb").touch()
-    (registry.releases / f"{name}.json").write_text(json.dumps(
-        {"release_id": name, "made_at": made_at, "synthetic": False, "checks": {"run": 3, "passed": 2, "waived": 0}}
-    ))
+    (registry.releases / f"{name}.json").write_text(
+        json.dumps(
+            {
+                "release_id": name,
+                "made_at": made_at,
+                "synthetic": False,
+                "checks": {"run": 3, "passed": 2, "waived": 0},
+            }
+        )
+    )
     (registry.releases / "current.duckdb").unlink(missing_ok=True)
     (registry.releases / "current.duckdb").symlink_to(f"{name}.duckdb")
 
@@ -52,18 +61,29 @@ def test_a_new_registry_has_a_delivery_outstanding_and_nothing_else(north: Regis
     assert situation.current_release is None and not situation.has_accepted
 
 
-def test_a_refused_delivery_is_no_longer_outstanding_and_stands_refused_with_every_reason(north: Registry) -> None:
+def test_a_refused_delivery_is_no_longer_outstanding_and_stands_refused_with_every_reason(
+    north: Registry,
+) -> None:
     record(north, refused("north", "first", ["one reason", "another, with lines\n  of its own"]))
     situation = read_situation(north)
     assert situation.outstanding == ()
-    assert situation.deliveries == (Delivery("north", "first", State.REFUSED, reason="one reason\nanother, with lines\n  of its own"),)
+    assert situation.deliveries == (
+        Delivery("north", "first", State.REFUSED, reason="one reason\nanother, with lines\n  of its own"),
+    )
     [refusal] = situation.refusals
     assert refusal.key == ("north", "first")
-    assert refusal.sentence() == "north/first stands refused:\n  one reason\n  another, with lines\n    of its own"
-    assert DeliveryRefusal("north", "first", ("one reason",)).sentence() == "north/first refused:\n  one reason"
+    assert (
+        refusal.sentence()
+        == "north/first stands refused:\n  one reason\n  another, with lines\n    of its own"
+    )
+    assert (
+        DeliveryRefusal("north", "first", ("one reason",)).sentence() == "north/first refused:\n  one reason"
+    )
 
 
-def test_an_accepted_delivery_whose_folder_is_gone_is_missing_and_a_folder_of_nobody_is_a_stray(north: Registry) -> None:
+def test_an_accepted_delivery_whose_folder_is_gone_is_missing_and_a_folder_of_nobody_is_a_stray(
+    north: Registry,
+) -> None:
     record(north, accepted("north", "first", LoadSummary("a load")))
     (north.landing / "north" / "first").rename(north.landing / "nobody")
     situation = read_situation(north)
@@ -83,16 +103,29 @@ def test_releases_are_told_from_the_newest_and_only_those_that_are_whole(north: 
 
 
 def test_waivers_to_renew_are_those_that_end_within_a_month_the_first_to_end_first(north: Registry) -> None:
-    (north.folder / "waivers.yml").write_text("".join(["waivers:\n", *(
-        f"  - {{expectation: sex_complete, hospital: north, owner: A. Keeper, reason: {reason}, expires: {day}}}\n"
-        for reason, day in (("later", "2025-08-01"), ("soon", "2025-06-30"), ("ended", "2025-05-01"))
-    )]))
+    (north.folder / "waivers.yml").write_text(
+        "".join(
+            [
+                "waivers:\n",
+                *(
+                    f"  - {{expectation: sex_complete, hospital: north, owner: A. Keeper, reason: {reason}, expires: {day}}}\n"
+                    for reason, day in (
+                        ("later", "2025-08-01"),
+                        ("soon", "2025-06-30"),
+                        ("ended", "2025-05-01"),
+                    )
+                ),
+            ]
+        )
+    )
     situation = read_situation(load_registry(north.folder))
     assert len(situation.waivers) == 3
     assert [w.reason for w in situation.waivers_to_renew(date(2025, 6, 1))] == ["ended", "soon"]
 
 
-def test_a_situation_is_read_without_dagster_and_prints_nothing(north: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_situation_is_read_without_dagster_and_prints_nothing(
+    north: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
     read_situation(north)
     assert capsys.readouterr() == ("", "")
     code = "import orchestration.situation, sys; sys.exit(any(m in sys.modules for m in ('dagster', 'dbt', 'pandas', 'rich')))"

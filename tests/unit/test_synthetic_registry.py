@@ -21,7 +21,10 @@ LANDING = Path(__file__).parents[2] / "registry" / "landing"
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("synthetic") / "landing"
     subprocess.run(
-        [sys.executable, "-m", "tests.synthetic.generate", "--out", str(out)], check=True, cwd=LANDING.parents[1], capture_output=True
+        [sys.executable, "-m", "tests.synthetic.generate", "--out", str(out)],
+        check=True,
+        cwd=LANDING.parents[1],
+        capture_output=True,
     )
     return out
 
@@ -47,9 +50,14 @@ def test_the_generator_makes_the_committed_exports_cell_by_cell(made: Path) -> N
 def test_every_export_says_that_it_is_synthetic() -> None:
     for path in LANDING.rglob("*"):
         if path.suffix in (".csv", ".xlsx"):
-            text = " ".join(str(c) for sheet in cells(path).values() for row in sheet[:3] for c in row) + path.name
+            text = (
+                " ".join(str(c) for sheet in cells(path).values() for row in sheet[:3] for c in row)
+                + path.name
+            )
             assert "synthetic" in text.lower() or "合成" in text, path.name
-    assert "Nothing below this folder is about a real person" in (LANDING / "SYNTHETIC.md").read_text(encoding="utf-8")
+    assert "Nothing below this folder is about a real person" in (LANDING / "SYNTHETIC.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_the_bounds_of_the_log_rank_tests_are_those_of_every_order() -> None:
@@ -63,7 +71,9 @@ def test_the_bounds_of_the_log_rank_tests_are_those_of_every_order() -> None:
 
 
 def test_no_course_makes_a_jump_that_treatment_could_not() -> None:
-    """CK rises only where it is normal, by little to month 3, or where a relapse shows; CMAS moves by limited steps."""
+    """CK rises only where it is normal, by little to month 3, or where a relapse shows; CMAS moves by limited
+    steps.
+    """
     of = solution.read()
     for group in trajectories.GROUPS:
         values: dict[str, dict[int, list[tuple[int, float]]]] = {"ck": {}, "cmas": {}}
@@ -73,7 +83,11 @@ def test_no_course_makes_a_jump_that_treatment_could_not() -> None:
         for patient, course in values["ck"].items():
             for (_, before), (month, after) in pairwise(course):
                 shows = trajectories.flares((group, patient, month), of.follow_up)
-                assert shows or after <= max((1.51 if month == 3 else 1.0) * before, 200), (group, patient, month)
+                assert shows or after <= max((1.51 if month == 3 else 1.0) * before, 200), (
+                    group,
+                    patient,
+                    month,
+                )
         for patient, course in values["cmas"].items():
             assert all(score >= 12 for month, score in course if month > 0), (group, patient)
             for (_, before), (month, after) in pairwise(course):
@@ -83,8 +97,11 @@ def test_no_course_makes_a_jump_that_treatment_could_not() -> None:
 
 def test_relapses_are_spread_over_the_follow_up() -> None:
     """No half year holds more than three of the nine relapses of the NXP2+ children."""
-    days = sorted(seen.relapse_day for (group, _), seen in solution.read().follow_up.items()
-                  if group == "nxp2_jdm" and seen.relapse_day is not None)
+    days = sorted(
+        seen.relapse_day
+        for (group, _), seen in solution.read().follow_up.items()
+        if group == "nxp2_jdm" and seen.relapse_day is not None
+    )
     assert len(days) == 9
     assert max(sum(first <= day < first + 183 for day in days) for first in days) <= 3
 

@@ -492,8 +492,20 @@ def test_reproduction_counts_by_table_and_lists_what_differs() -> None:
 
 def test_a_value_that_agrees_within_a_tolerance_says_so_and_a_masked_one_hides_what_counts_patients() -> None:
     row = {"table_id": "III", "quantity": "chi_square", "variable": "ck", "term": "group", "printed": "3.64"}
-    within = {"computed": "3.66", "agrees": True, "agreement": "within 0.05", "reason": "whole numbers", "note": ""}
-    differs = {"computed": "9.99", "agrees": False, "agreement": "differs", "reason": "not explained", "note": "3 of 4"}
+    within = {
+        "computed": "3.66",
+        "agrees": True,
+        "agreement": "within 0.05",
+        "reason": "whole numbers",
+        "note": "",
+    }
+    differs = {
+        "computed": "9.99",
+        "agrees": False,
+        "agreement": "differs",
+        "reason": "not explained",
+        "note": "3 of 4",
+    }
     rows = [row | within, row | differs]
     agreeing = reproduction_table(study(reproduction=rows), agrees=True)
     open_, masked = (reproduction_table(study(t, reproduction=rows), agrees=False) for t in (0, 5))
@@ -505,12 +517,22 @@ def test_a_value_that_agrees_within_a_tolerance_says_so_and_a_masked_one_hides_w
 
 def test_statements_have_a_table_of_their_own_and_masked_they_keep_the_verdict_alone() -> None:
     value = {"table_id": "I", "quantity": "summary", "variable": "ck", "cell": "I/ck/a"} | {
-        "printed": "180", "computed": "180", "agrees": True, "reason": ""}
+        "printed": "180",
+        "computed": "180",
+        "agrees": True,
+        "reason": "",
+    }
     said = {"table_id": "statements", "quantity": "statement", "variable": "ck", "printed": "CK falls"}
     rows = [
         value,
         said | {"cell": "Results/s1", "computed": "3 of 4 fall.", "agrees": True, "agreement": "holds"},
-        said | {"cell": "Discussion/s2", "computed": "1 of 4 falls.", "agrees": False, "agreement": "does not hold"},
+        said
+        | {
+            "cell": "Discussion/s2",
+            "computed": "1 of 4 falls.",
+            "agrees": False,
+            "agreement": "does not hold",
+        },
     ]
     open_, masked = (statement_table(study(t, reproduction=rows)) for t in (0, 5))
     assert open_ is not None and masked is not None
@@ -522,7 +544,10 @@ def test_statements_have_a_table_of_their_own_and_masked_they_keep_the_verdict_a
     assert texts(masked, "verdict") == [["holds"], ["does not hold"]]
     denied = statement_table(study(reproduction=rows), holds=False)
     assert denied is not None and texts(denied, "verdict") == [["does not hold"]]
-    counts, values = reproduction_summary(study(reproduction=rows)), reproduction_table(study(reproduction=rows))
+    counts, values = (
+        reproduction_summary(study(reproduction=rows)),
+        reproduction_table(study(reproduction=rows)),
+    )
     assert counts is not None and values is not None
     assert texts(counts, "table", "values") == [["Table I", "1"], ["All", "1"]]
     assert len(values.rows) == 1

@@ -28,7 +28,9 @@ ARMS = [
 
 @pytest.mark.parametrize(("a", "b"), ARMS)
 def test_every_way_lies_between_the_opposite_extremes_and_they_are_reached(a: Arm, b: Arm):
-    differences = [(a.events + i) / a.n - (b.events + j) / b.n for i, j in product(range(a.lost + 1), range(b.lost + 1))]
+    differences = [
+        (a.events + i) / a.n - (b.events + j) / b.n for i, j in product(range(a.lost + 1), range(b.lost + 1))
+    ]
     assert extremes(a, b) == pytest.approx((min(differences), max(differences)))
 
 
@@ -36,7 +38,10 @@ def test_every_way_lies_between_the_opposite_extremes_and_they_are_reached(a: Ar
 def test_each_p_value_of_the_table_is_fishers(a: Arm, b: Arm):
     found = ways(a, b)
     expected = [
-        [fisher_exact([[a.events + i, a.n - a.events - i], [b.events + j, b.n - b.events - j]]).pvalue for j in range(b.lost + 1)]
+        [
+            fisher_exact([[a.events + i, a.n - a.events - i], [b.events + j, b.n - b.events - j]]).pvalue
+            for j in range(b.lost + 1)
+        ]
         for i in range(a.lost + 1)
     ]
     np.testing.assert_allclose(found.p, expected, rtol=1e-10)
@@ -46,7 +51,9 @@ def test_each_p_value_of_the_table_is_fishers(a: Arm, b: Arm):
 
 
 def test_both_extremes_of_one_kind_do_not_bound_the_difference():
-    """All or none of both groups moves both the same way: the observed difference lay outside these "bounds"."""
+    """All or none of both groups moves both the same way: the observed difference lay outside these
+    "bounds".
+    """
     a, b = ARMS[0]
     same_way = sorted((a.events + k * a.lost) / a.n - (b.events + k * b.lost) / b.n for k in (0, 1))
     observed = a.events / a.known - b.events / b.known
@@ -62,7 +69,10 @@ def test_the_sentence_says_where_p_crosses_the_level():
         f"A vs B: between 0.17 and 0.69, with p below 0.05 in {below} of 24 ways"
         " (so if 0 of 3 lost B had it, whatever the lost A had; so if at least 5 of 5 lost A and 3 of 3 lost B had it)"
     ), ways(a, b).p
-    assert tipping_sentence(*ARMS[2], ways(*ARMS[2])) == "A vs B: between 0.00 and 0.00, with p at or above 0.05 in every way"
+    assert (
+        tipping_sentence(*ARMS[2], ways(*ARMS[2]))
+        == "A vs B: between 0.00 and 0.00, with p at or above 0.05 in every way"
+    )
 
 
 def test_a_large_table_is_printed_at_steps_and_counted_whole():
@@ -74,8 +84,13 @@ def test_a_large_table_is_printed_at_steps_and_counted_whole():
 
 
 def test_arms_are_counted_from_patients():
-    times = pd.DataFrame({"group_id": list("aaab"), "is_event": [True, False, False, True], "lost": [False, False, True, True]})
-    assert lost_arms(times, ["a", "b"], {"a": "A", "b": "B"}) == {"a": Arm("A", 2, 1, 1), "b": Arm("B", 0, 0, 1)}
+    times = pd.DataFrame(
+        {"group_id": list("aaab"), "is_event": [True, False, False, True], "lost": [False, False, True, True]}
+    )
+    assert lost_arms(times, ["a", "b"], {"a": "A", "b": "B"}) == {
+        "a": Arm("A", 2, 1, 1),
+        "b": Arm("B", 0, 0, 1),
+    }
 
 
 @pytest.mark.parametrize(("edge", "expected"), [(-3.14, -3.2), (-9.99, -10.0), (-11.0, None)])

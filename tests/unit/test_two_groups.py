@@ -207,7 +207,9 @@ def test_infinite_values_are_an_error_of_the_caller():
 
 
 def test_text_is_an_error_of_the_caller():
-    with pytest.raises(ValueError, match='ck: expected numbers; found 4 other values ("<0.10"'.replace("(", "[(]")):
+    with pytest.raises(
+        ValueError, match='ck: expected numbers; found 4 other values ("<0.10"'.replace("(", "[(]")
+    ):
         mann_whitney(frame(["<0.10", "1"], ["2", "3"]), **PAIR)
 
 

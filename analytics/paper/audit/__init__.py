@@ -1,7 +1,8 @@
 """An audit of a paper's printed numbers, without its data: which of them can stand together.
 
 Belongs here: the list of checks. Does not belong here: any check (one module each), the shape of a paper
-(``analytics/paper/published.py``), reading it and showing findings (``orchestration/``). docs/audit.md is the guide.
+(``analytics/paper/published.py``), reading it and showing findings (``orchestration/``). docs/audit.md is the
+guide.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How many p values there are, and what is left of the nominal ones when all are counted.
 
-Belongs here: counts over the whole paper. Does not belong here: the adjustments (``analytics/multiplicity.py``).
+Belongs here: counts over the whole paper. Does not belong here: the adjustments
+(``analytics/multiplicity.py``).
 """
 
 from __future__ import annotations

@@ -37,7 +37,9 @@ class OrderBounds:
 
 
 def order_bounds(summary: PrintedSummary, n: int, variable: PrintedVariable = FREE) -> OrderBounds:
-    """Bounds of the ``n`` ordered values behind a printed median and quartiles, within the variable's range."""
+    """Bounds of the ``n`` ordered values behind a printed median and quartiles, within the variable's
+    range.
+    """
     low = np.full(n, -math.inf if variable.low is None else float(variable.low))
     high = np.full(n, math.inf if variable.high is None else float(variable.high))
     for q, number in zip(QUARTILES, summary.numbers, strict=True):

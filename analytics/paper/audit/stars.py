@@ -17,7 +17,9 @@ def check_stars(paper: Paper) -> list[Finding]:
 
 
 def marks_of(p: PrintedP, legend: dict[str, float]) -> set[str]:
-    """The marks that the printed p may bear: the one of the lowest bound above it, at each end of its rounding."""
+    """The marks that the printed p may bear: the one of the lowest bound above it, at each end of its
+    rounding.
+    """
     low, high = p.number.interval
     ends = (
         (max(low, 0.0), p.number.value, high) if not p.number.comparator else (p.number.value * (1 - 1e-12),)

@@ -197,7 +197,9 @@ def _at_full(comparison: Comparison) -> str:
 
 
 def _row(paper: Paper, cell: str, of_row: Sequence[Fits]) -> Iterator[Finding]:
-    """A group has one n in all its comparisons, and whole numbers allow some n only: the sizes that suit all."""
+    """A group has one n in all its comparisons, and whole numbers allow some n only: the sizes that suit
+    all.
+    """
     if all(fits.grid[-1, -1] for fits in of_row) or not all(fits.grid.any() for fits in of_row):
         return
     groups = {s.group: s for fits in of_row for s in (fits.comparison.a, fits.comparison.b)}

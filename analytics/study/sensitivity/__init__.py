@@ -97,7 +97,8 @@ def answer(cohort: Any, results: Mapping[str, pd.DataFrame]) -> dict[str, pd.Dat
         "sensitivity": frame,
         "sensitivity_question": pd.DataFrame(questions, columns=list(QUESTION_COLUMNS)),
         **{
-            name: pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(shapes[name])) for name, parts in more.items()
+            name: pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(shapes[name]))
+            for name, parts in more.items()
         },
     }
 

@@ -79,7 +79,12 @@ def multiplicity(asked: Multiplicity, cohort: Cohort, results: Results) -> Answe
                 method=found["method"],
             )
         )
-        second = [found["second_effect"], found["second_effect_kind"], found["second_ci_low"], found["second_ci_high"]]
+        second = [
+            found["second_effect"],
+            found["second_effect_kind"],
+            found["second_ci_low"],
+            found["second_ci_high"],
+        ]
         if not is_pair:  # an effect of all groups has no unit: it is standardised already
             second = [found["effect"], found["effect_kind"], found["ci_low"], found["ci_high"]]
         rows.append(
@@ -133,7 +138,9 @@ def compare_models(asked: CompareModels, cohort: Cohort, results: Results) -> An
         rows += [make(cohort, model, r) for r in found]
     rows = _by_label(rows)
     if not rows:
-        return Answer([], "None of these models has terms in the results.", "", status=NOT_ESTIMABLE, note="no terms")
+        return Answer(
+            [], "None of these models has terms in the results.", "", status=NOT_ESTIMABLE, note="no terms"
+        )
     by_label = _grouped(rows)
     changed = [label for label, found in by_label.items() if sides_changed(r["p_value"] for r in found)]
     if changed:
@@ -142,7 +149,10 @@ def compare_models(asked: CompareModels, cohort: Cohort, results: Results) -> An
         )
     else:
         text = f"No term changes sides of p = {NOMINAL:g} between these models and tests"
-    ratios = {label: [r for r in found if r.get("estimate_kind") and known(r["estimate"])] for label, found in by_label.items()}
+    ratios = {
+        label: [r for r in found if r.get("estimate_kind") and known(r["estimate"])]
+        for label, found in by_label.items()
+    }
     if any(ratios.values()):
         text += ". Ratios, with the outermost ends of their intervals: " + listed(
             f"{label} {_span([r['estimate'] for r in found], 2)}"
@@ -152,13 +162,19 @@ def compare_models(asked: CompareModels, cohort: Cohort, results: Results) -> An
             if found
         )
     text += "."
-    doubtful = [f"{m['title']} ({m['status'].replace('_', ' ')})" for m in models.values() if (m.get("status") or OK) != OK]
+    doubtful = [
+        f"{m['title']} ({m['status'].replace('_', ' ')})"
+        for m in models.values()
+        if (m.get("status") or OK) != OK
+    ]
     if doubtful:
         text += f" Read with care: {listed(doubtful)}."
     return Answer(
         rows,
         text,
-        ("Agreement between models says that the answer does not hang on the choice among them, not that one of them is right."),
+        (
+            "Agreement between models says that the answer does not hang on the choice among them, not that one of them is right."
+        ),
     )
 
 
@@ -169,9 +185,15 @@ def _span(values: list[float | None], decimals: int) -> str:
 
 
 def _test_row(cohort: Cohort, model: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    degrees = [format_number(found[c], 1, keep_zeros=False) for c in ("df_num", "df_den") if known(found.get(c))]
+    degrees = [
+        format_number(found[c], 1, keep_zeros=False) for c in ("df_num", "df_den") if known(found.get(c))
+    ]
     sign = "χ²" if found["test"] == "wald_chi_square" else "F"
-    display = f"{sign} {format_number(found['statistic'], 2)}, df {', '.join(degrees)}" if known(found["statistic"]) else ""
+    display = (
+        f"{sign} {format_number(found['statistic'], 2)}, df {', '.join(degrees)}"
+        if known(found["statistic"])
+        else ""
+    )
     return row(
         term_words(found["term"]),
         f"{model['model_id']}:{found['test']}",
@@ -247,11 +269,15 @@ def log_rank_variants(asked: LogRankVariants, cohort: Cohort, results: Results) 
     tests, strata = statistical_tests(TIME_TO_EVENT), strata_of(cohort, asked.endpoint)
     found = {"as_printed": log_rank(data, "time", "event", "group_id", **options, strata=strata).summary}
     for variant in asked.variants:
-        how: dict[str, Any] = {"method": "exact"} if variant == "exact" else {**tests[variant].options, "strata": strata}
+        how: dict[str, Any] = (
+            {"method": "exact"} if variant == "exact" else {**tests[variant].options, "strata": strata}
+        )
         found[variant] = log_rank(data, "time", "event", "group_id", **options, **how).summary
     if "exact" in found and len(asked.groups) > 2:
         codes = data["group_id"].map({g: i for i, g in enumerate(asked.groups)}).to_numpy()
-        drawn = permutation_log_rank_k(data["time"].to_numpy(), data["event"].to_numpy(), codes, asked.draws, asked.seed)
+        drawn = permutation_log_rank_k(
+            data["time"].to_numpy(), data["event"].to_numpy(), codes, asked.draws, asked.seed
+        )
         first = found["exact"].index[0]
         found["exact"].loc[first, ["statistic", "p_value", "status", "note"]] = [
             drawn.statistic,
@@ -289,7 +315,11 @@ def log_rank_variants(asked: LogRankVariants, cohort: Cohort, results: Results) 
                 r["note"] = f"{r['note']} Without the strata, which the exact test does not know.".strip()
     changed = [label for label, part in _grouped(rows).items() if sides_changed(r["p_value"] for r in part)]
     events = int(data["event"].sum())
-    few = [f"{cohort.study.groups[g].label} {plural(int(n), 'event')}" for g, n in data.groupby("group_id")["event"].sum().items() if n < 5]
+    few = [
+        f"{cohort.study.groups[g].label} {plural(int(n), 'event')}"
+        for g, n in data.groupby("group_id")["event"].sum().items()
+        if n < 5
+    ]
     text = (
         f"{plural(events, 'event')} in {plural(len(data), 'patient')}"
         + (f"; few of them: {listed(few)}. " if few else ". ")
@@ -320,7 +350,10 @@ def restricted_mean(asked: RestrictedMeans, cohort: Cohort, results: Results) ->
     rows, said = [], []
     for r in found:
         shared = {"subject": asked.endpoint, "group_a": r["group_a"], "n": r["n"], "count": r["events"]}
-        numbers = {k: r[k] for k in ("estimate", "ci_low", "ci_high", "statistic", "p_value", "p_adjusted", "status", "note")}
+        numbers = {
+            k: r[k]
+            for k in ("estimate", "ci_low", "ci_high", "statistic", "p_value", "p_adjusted", "status", "note")
+        }
         if r["scope"] == "group":
             rows.append(
                 row(
@@ -356,7 +389,10 @@ def restricted_mean(asked: RestrictedMeans, cohort: Cohort, results: Results) ->
                     part="differences",
                     group_b=r["group_b"],
                     **shared,
-                    **{k: test[k] for k in ("statistic", "df", "p_value", "p_adjusted", "method", "status", "note")},
+                    **{
+                        k: test[k]
+                        for k in ("statistic", "df", "p_value", "p_adjusted", "method", "status", "note")
+                    },
                 )
             )
         if known(r["p_value"]) and (r["ci_low"] > 0 or r["ci_high"] < 0):
@@ -367,7 +403,11 @@ def restricted_mean(asked: RestrictedMeans, cohort: Cohort, results: Results) ->
         (
             f"Of the first {tau:g} months the groups spend on average {min(spread):.1f} to {max(spread):.1f}"
             " free of the event. "
-            + (f"Differences in months whose interval leaves out 0: {listed(said)}." if said else "Every interval of a difference holds 0.")
+            + (
+                f"Differences in months whose interval leaves out 0: {listed(said)}."
+                if said
+                else "Every interval of a difference holds 0."
+            )
         )
         if spread
         else "No group could be followed."

@@ -49,11 +49,15 @@ SCENARIOS: dict[str, tuple[bool, bool] | None] = {
 
 def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -> Answer:
     times = cohort.time_to(asked.endpoint)
-    times = times[times["group_id"].isin(asked.groups)].assign(lost=lambda d: ~d["outcome_known"].astype(bool))
+    times = times[times["group_id"].isin(asked.groups)].assign(
+        lost=lambda d: ~d["outcome_known"].astype(bool)
+    )
     endpoint = cohort.study.endpoints[asked.endpoint]
     n_lost = int(times["lost"].sum())
     if not n_lost:
-        return Answer([], f"Nobody was lost before {endpoint.horizon_months:g} months or had an unknown outcome.", "")
+        return Answer(
+            [], f"Nobody was lost before {endpoint.horizon_months:g} months or had an unknown outcome.", ""
+        )
     rows = [*_lost_against_retained(asked, cohort, times), *_bounds(asked, cohort, times, results)]
     labels = {g: spec.label for g, spec in cohort.study.groups.items()}
     arms = lost_arms(times.assign(is_event=times["is_event"].astype(bool)), asked.groups, labels)
@@ -74,11 +78,19 @@ def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -
     for r in rows:
         if r["part"] == "bounds" and r["variant"] in SCENARIOS:
             tested.setdefault(r["label"], []).append(r)
-    changed = [f"{label} ({_p_range(part)})" for label, part in tested.items() if sides_changed(r.get("p_value") for r in part)]
+    changed = [
+        f"{label} ({_p_range(part)})"
+        for label, part in tested.items()
+        if sides_changed(r.get("p_value") for r in part)
+    ]
     text = (
         f"Lost before {endpoint.horizon_months:g} months: {listed(by_group)}. As observed, and if all of them had"
         " the event when last seen, none within the horizon, or only those of one side of each comparison, "
-        + (f"the verdict at 0.05 changes for {listed(changed)}." if changed else "no comparison changes sides of p = 0.05.")
+        + (
+            f"the verdict at 0.05 changes for {listed(changed)}."
+            if changed
+            else "no comparison changes sides of p = 0.05."
+        )
         + f" Whoever of the lost had it, the difference of proportions lies so: {'; '.join(tips)}."
         + _why_denominators_differ(asked, cohort, times, rows)
     )
@@ -99,7 +111,9 @@ def _p_range(rows: list[dict[str, Any]]) -> str:
     return f"p from {format_p(min(found))} to {format_p(max(found))}"
 
 
-def _lost_against_retained(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame) -> list[dict[str, Any]]:
+def _lost_against_retained(
+    asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame
+) -> list[dict[str, Any]]:
     """Within the groups that lost anybody."""
     from analytics.groups.counts import fisher
     from analytics.groups.two_groups import mann_whitney
@@ -144,16 +158,23 @@ def _median_iqr(values: pd.Series) -> str:
     return format_median_iqr(median, q1, q3, keep_zeros=False)
 
 
-def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, results: Results) -> list[dict[str, Any]]:
+def _bounds(
+    asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, results: Results
+) -> list[dict[str, Any]]:
     """Fisher's test and the log-rank test with the lost as they are, and in the four extremes.
 
-    Where a table prints the endpoint, its own count stands first: it may count patients whom the horizon leaves open.
+    Where a table prints the endpoint, its own count stands first: it may count patients whom the horizon
+    leaves open.
     """
     from analytics.groups.counts import fisher
     from analytics.survival.log_rank import log_rank
 
     horizon = cohort.study.endpoints[asked.endpoint].horizon_months
-    counted = [n for n, v in cohort.study.variables.items() if v.source == "endpoint" and (v.of or n) == asked.endpoint]
+    counted = [
+        n
+        for n, v in cohort.study.variables.items()
+        if v.source == "endpoint" and (v.of or n) == asked.endpoint
+    ]
     rows = []
     strata = strata_of(cohort, asked.endpoint)
     for name in counted[:1]:
@@ -167,11 +188,15 @@ def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, results:
             data.loc[data["lost"], "event"] = with_it
             data.loc[data["lost"], "outcome"] = with_it.astype(float)
             data.loc[data["lost"] & ~with_it, "time"] = horizon
-        tests = log_rank(data, "time", "event", "group_id", levels=asked.groups, pairwise=True, strata=strata).summary
+        tests = log_rank(
+            data, "time", "event", "group_id", levels=asked.groups, pairwise=True, strata=strata
+        ).summary
         for other in others(asked.groups, asked.reference):
             label = pair_label(cohort, asked.reference, other)
             pair = {"part": "bounds", "subject": asked.endpoint, "group_a": asked.reference, "group_b": other}
-            found = fisher(data, value="outcome", group="group_id", groups=(asked.reference, other), level=1.0)
+            found = fisher(
+                data, value="outcome", group="group_id", groups=(asked.reference, other), level=1.0
+            )
             risk = next((e for e in found.more_effects if e.kind == "risk_difference"), None)
             keys = (printed_comparison(results, name, asked.reference, other) for name in counted)
             numbers = from_test(found, beside=next(filter(None, keys), None))
@@ -197,13 +222,21 @@ def _bounds(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, results:
     return sorted(rows, key=lambda r: (not r["label"].startswith("Proportion"), order.index(r["label"])))
 
 
-def _as_the_table_counts(asked: LostToFollowUp, cohort: Cohort, results: Results, name: str) -> list[dict[str, Any]]:
+def _as_the_table_counts(
+    asked: LostToFollowUp, cohort: Cohort, results: Results, name: str
+) -> list[dict[str, Any]]:
     """The printed comparisons of the endpoint, with the counts that they rest on."""
-    values = cohort.value(name, asked.visit).merge(cohort.of(asked.groups)[["patient", "group_id"]], on="patient")
+    values = cohort.value(name, asked.visit).merge(
+        cohort.of(asked.groups)[["patient", "group_id"]], on="patient"
+    )
     rows = []
     for found in records(results.get("group_comparison")):
         pair = (asked.reference, found["group_b"])
-        if found["variable"] != name or found["group_a"] != asked.reference or found["group_b"] not in asked.groups:
+        if (
+            found["variable"] != name
+            or found["group_a"] != asked.reference
+            or found["group_b"] not in asked.groups
+        ):
             continue
         counts = [values.loc[values["group_id"] == g, "value"].dropna() for g in pair]
         rows.append(
@@ -222,8 +255,12 @@ def _as_the_table_counts(asked: LostToFollowUp, cohort: Cohort, results: Results
     return rows
 
 
-def _why_denominators_differ(asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, rows: list[dict[str, Any]]) -> str:
-    """Why a table counts the endpoint among more patients than this analysis does; empty where it does not."""
+def _why_denominators_differ(
+    asked: LostToFollowUp, cohort: Cohort, times: pd.DataFrame, rows: list[dict[str, Any]]
+) -> str:
+    """Why a table counts the endpoint among more patients than this analysis does; empty where it does
+    not.
+    """
     endpoint = cohort.study.endpoints[asked.endpoint]
     here = {r["label"]: r for r in rows if r["variant"] == "observed" and r["part"] == "bounds"}
     said = []
@@ -294,10 +331,16 @@ def missing_values(asked: MissingValues, cohort: Cohort, results: Results) -> An
         gone = long["value"].isna() & ~long["is_censored"]
         for visit in model.visits:
             at = long["visit"] == visit
-            rows += _missing_rows(model.title, opened(visit), model.response, visit, model.groups, long[at], gone[at])
+            rows += _missing_rows(
+                model.title, opened(visit), model.response, visit, model.groups, long[at], gone[at]
+            )
         wide = long.pivot(index="patient", columns="visit", values="value")
         pattern = missing_patterns(wide.reset_index(), model.visits)
-        leaves = "who misses a visit does not come back" if pattern.is_monotone else "some miss a visit and come back"
+        leaves = (
+            "who misses a visit does not come back"
+            if pattern.is_monotone
+            else "some miss a visit and come back"
+        )
         said.append(
             f"{model.title}: {of_n(gone.sum(), len(long))} values are missing,"
             f" {of_n(pattern.n_complete, pattern.n)} patients have every"
@@ -347,7 +390,9 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
             on="patient",
         )
     for name in asked.covariates:
-        wide = wide.merge(cohort.value(name, first)[["patient", "value"]].rename(columns={"value": name}), on="patient")
+        wide = wide.merge(
+            cohort.value(name, first)[["patient", "value"]].rename(columns={"value": name}), on="patient"
+        )
     columns = [*asked.visits, *asked.covariates]
     other = others(asked.groups, asked.reference)[0]
     pair = pair_label(cohort, asked.reference, other)
@@ -369,7 +414,8 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
         (
             r
             for r in records(results.get("visit_contrast"))
-            if (r["response"], r["visit"], r["group_a"], r["group_b"]) == (asked.variable, last, asked.reference, other)
+            if (r["response"], r["visit"], r["group_a"], r["group_b"])
+            == (asked.variable, last, asked.reference, other)
         ),
         None,
     )
@@ -398,7 +444,9 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
             )
         )
     if not n_missing and not wide[columns].isna().any(axis=None):
-        return Answer(rows, f"Nothing is missing of {variable.label} at these visits: there is nothing to impute.", "")
+        return Answer(
+            rows, f"Nothing is missing of {variable.label} at these visits: there is nothing to impute.", ""
+        )
     lacking = [c for c in columns if wide[c].isna().any()]
     shifts = [0.0, *(s for s in asked.shifts if s)]
     table = _shifted(asked, wide, columns, lacking, formula, levels, *shifts) if n_missing else pd.DataFrame()
@@ -447,7 +495,11 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
             f"{variable.label} at {last.replace('_', ' ')} is missing for {of_n(n_missing, len(wide))}"
             f" patients. In the {len(ok)} ways tried the difference lies between {format_number(low, digits)} and"
             f" {format_number(high, digits)}, "
-            + ("and whether its interval leaves out 0 depends on the way." if changed else "and its verdict at 0.05 stays the same.")
+            + (
+                "and whether its interval leaves out 0 depends on the way."
+                if changed
+                else "and its verdict at 0.05 stays the same."
+            )
             + _tipping_words(asked, cohort, tips, reach)
         )
         if ok
@@ -506,7 +558,9 @@ def _tipping_points(
     levels: dict[str, list[str]],
     rows: list[dict[str, Any]],
 ) -> dict[str, float | None]:
-    """The smallest shift up and down, within the range seen, at which the verdict changes; none without missing values."""
+    """The smallest shift up and down, within the range seen, at which the verdict changes; none without
+    missing values.
+    """
     if wide.loc[wide["group_id"] == asked.reference, asked.visits[-1]].notna().all():
         return {}
     at_zero = next(r["p_value"] for r in rows if r["variant"] == "imputed")
@@ -521,13 +575,19 @@ def _tipping_points(
     return {word: tipping_shift(p_value, reach, sign, at_zero) for word, sign in (("down", -1), ("up", 1))}
 
 
-def _tipping_words(asked: MultipleImputation, cohort: Cohort, tips: dict[str, float | None], reach: float) -> str:
+def _tipping_words(
+    asked: MultipleImputation, cohort: Cohort, tips: dict[str, float | None], reach: float
+) -> str:
     if not tips:
         return ""
     label = cohort.study.groups[asked.reference].label
     found = [f"{shift:+g}".replace("-", "−") for shift in tips.values() if shift is not None]
     none = [word for word, shift in tips.items() if shift is None]
-    said = f" The verdict of the imputed values changes once those of {label} are shifted by {' or '.join(found)}" if found else ""
+    said = (
+        f" The verdict of the imputed values changes once those of {label} are shifted by {' or '.join(found)}"
+        if found
+        else ""
+    )
     if found and none:
         return f"{said}; no shift {none[0]} within {reach:g}, the range of the values seen, changes it."
     if found:
@@ -535,7 +595,9 @@ def _tipping_words(asked: MultipleImputation, cohort: Cohort, tips: dict[str, fl
     return f" No shift of the imputed values of {label} within {reach:g} up or down, the range of the values seen, changes it."
 
 
-def _model_row(label: str, variant: str, summary: pd.DataFrame, fit: Any, shared: dict[str, Any]) -> dict[str, Any]:
+def _model_row(
+    label: str, variant: str, summary: pd.DataFrame, fit: Any, shared: dict[str, Any]
+) -> dict[str, Any]:
     return row(
         label,
         variant,

@@ -79,7 +79,9 @@ def confounding(asked: Confounding, cohort: Cohort, results: Results) -> Answer:
     for factor in asked.factors:
         column = members[factor].map(lambda v: ", ".join(v) if isinstance(v, tuple) else v)
         is_number = pd.api.types.is_numeric_dtype(column)
-        said, separate = (_ranges if is_number else _cross_table)(cohort, asked, factor, members.assign(factor=column))
+        said, separate = (_ranges if is_number else _cross_table)(
+            cohort, asked, factor, members.assign(factor=column)
+        )
         rows += said
         rows += _adjusted(cohort, asked, factor, members.assign(factor=column), separate)
         (apart if separate else overlapping).append(FACTOR_WORDS[factor])
@@ -100,9 +102,13 @@ def confounding(asked: Confounding, cohort: Cohort, results: Results) -> Answer:
     )
 
 
-def _cross_table(cohort: Cohort, asked: Confounding, factor: str, members: pd.DataFrame) -> tuple[list[dict[str, Any]], bool]:
+def _cross_table(
+    cohort: Cohort, asked: Confounding, factor: str, members: pd.DataFrame
+) -> tuple[list[dict[str, Any]], bool]:
     known_rows = members[members["factor"].notna()]
-    table = pd.crosstab(known_rows["factor"], known_rows["group_id"]).reindex(columns=asked.groups, fill_value=0)
+    table = pd.crosstab(known_rows["factor"], known_rows["group_id"]).reindex(
+        columns=asked.groups, fill_value=0
+    )
     sizes = table.sum()
     rows = [
         row(
@@ -121,11 +127,15 @@ def _cross_table(cohort: Cohort, asked: Confounding, factor: str, members: pd.Da
     return rows, bool(((table > 0).sum(axis=1) <= 1).all()) and len(table) > 1
 
 
-def _ranges(cohort: Cohort, asked: Confounding, factor: str, members: pd.DataFrame) -> tuple[list[dict[str, Any]], bool]:
+def _ranges(
+    cohort: Cohort, asked: Confounding, factor: str, members: pd.DataFrame
+) -> tuple[list[dict[str, Any]], bool]:
     rows, ends = [], []
     for g in asked.groups:
         values = members.loc[members["group_id"] == g, "factor"].dropna().astype(float)
-        display = f"{format_number(values.min(), 1)} to {format_number(values.max(), 1)}" if len(values) else ""
+        display = (
+            f"{format_number(values.min(), 1)} to {format_number(values.max(), 1)}" if len(values) else ""
+        )
         rows.append(
             row(
                 f"{FACTOR_WORDS[factor].capitalize()}, range",
@@ -144,7 +154,9 @@ def _ranges(cohort: Cohort, asked: Confounding, factor: str, members: pd.DataFra
     return rows, len(ends) > 1 and all(a[1] < b[0] for a, b in pairwise(ends))
 
 
-def _adjusted(cohort: Cohort, asked: Confounding, factor: str, members: pd.DataFrame, separate: bool) -> list[dict[str, Any]]:
+def _adjusted(
+    cohort: Cohort, asked: Confounding, factor: str, members: pd.DataFrame, separate: bool
+) -> list[dict[str, Any]]:
     """The outcome's difference between the groups without the factor and with it."""
     from analytics.regression.linear_models import linear_model
 
@@ -209,7 +221,9 @@ def adjusted_difference(asked: AdjustedDifference, cohort: Cohort, results: Resu
     levels = {"group_id": [asked.reference, *others(asked.groups, asked.reference)]}
     fits = {
         "unadjusted": linear_model(data, f"`{asked.variable}` ~ group_id", levels),
-        "adjusted": linear_model(data, f"`{asked.variable}` ~ {' + '.join(f'`{c}`' for c in asked.covariates)} + group_id", levels),
+        "adjusted": linear_model(
+            data, f"`{asked.variable}` ~ {' + '.join(f'`{c}`' for c in asked.covariates)} + group_id", levels
+        ),
     }
     variable = cohort.study.variables[asked.variable]
     names = listed(cohort.study.variables[c].label.lower() for c in asked.covariates)
@@ -267,11 +281,19 @@ def adjusted_difference(asked: AdjustedDifference, cohort: Cohort, results: Resu
 def _coefficient(fit: Any, term: str, turn: bool = False) -> dict[str, Any]:
     """A coefficient of a linear model; ``turn`` makes it first group minus second."""
     found = coefficient(fit.summary, term)
-    base = {"df": fit.df, "n": fit.n, "method": f"{fit.method}: {fit.formula.replace('`', '')}", "note": fit.note}
+    base = {
+        "df": fit.df,
+        "n": fit.n,
+        "method": f"{fit.method}: {fit.formula.replace('`', '')}",
+        "note": fit.note,
+    }
     if found["estimate"] is None:
         return base | found | {"status": fit.status if fit.status != OK else NOT_ESTIMABLE}
     if turn:
-        found = {name: -value if value is not None and name != "p_value" else value for name, value in found.items()}
+        found = {
+            name: -value if value is not None and name != "p_value" else value
+            for name, value in found.items()
+        }
         found |= {"ci_low": found["ci_high"], "ci_high": found["ci_low"]}
     return base | found | {"status": OK}
 
@@ -283,7 +305,9 @@ def norm_for_age(asked: NormForAge, cohort: Cohort, results: Results) -> Answer:
     parts = []
     for visit in asked.visits:
         at = members.merge(cohort.value(asked.variable, visit)[["patient", "value"]], on="patient")
-        parts.append(at.merge(cohort.age_at(visit), on="patient").dropna(subset=["value"]).assign(visit=visit))
+        parts.append(
+            at.merge(cohort.age_at(visit), on="patient").dropna(subset=["value"]).assign(visit=visit)
+        )
     data = pd.concat(parts, ignore_index=True)
     data["place"] = [_place(asked, age, value) for age, value in zip(data["age_years"], data["value"])]
     rows = []
@@ -339,13 +363,18 @@ def norm_for_age(asked: NormForAge, cohort: Cohort, results: Results) -> Answer:
             for b in asked.norms
         ]
     )
-    points = data.assign(line=data["patient"].map(line))[["line", "group_id", "visit", "age_years", "value", "place"]]
+    points = data.assign(line=data["patient"].map(line))[
+        ["line", "group_id", "visit", "age_years", "value", "place"]
+    ]
     return Answer(
         rows,
         text,
         (
             "Norms rest on few healthy people ("
-            + "; ".join(f"{b.n or 'number not stated'} from {b.from_age:g} to {b.below_age:g} years: {b.source}" for b in asked.norms)
+            + "; ".join(
+                f"{b.n or 'number not stated'} from {b.from_age:g} to {b.below_age:g} years: {b.source}"
+                for b in asked.norms
+            )
             + "). Beyond their ages somebody older counts as below the norm only below what the last norm"
             " allows, for healthy people score no lower as they grow; above that no norm given here decides."
         ),

@@ -22,7 +22,9 @@ class Asked(Strict):
     """What every analysis has: its id, and its question where the usual one does not fit."""
 
     analysis_id: Id
-    question: str = Field("", description="Heading in the report; empty takes the usual question of the kind.")
+    question: str = Field(
+        "", description="Heading in the report; empty takes the usual question of the kind."
+    )
 
 
 class Multiplicity(Asked):
@@ -48,7 +50,9 @@ class LogRankVariants(Asked):
     endpoint: Id
     groups: list[Id] = Field(min_length=2)
     variants: list[WeightedTest] = Field(default_factory=lambda: ["exact"], min_length=1)
-    draws: int = Field(20_000, ge=999, description="Permutations of the overall test of three groups or more.")
+    draws: int = Field(
+        20_000, ge=999, description="Permutations of the overall test of three groups or more."
+    )
     seed: int = 1
 
 
@@ -100,7 +104,9 @@ class Norm(Strict):
     @model_validator(mode="after")
     def ordered(self) -> Norm:
         if self.below_age <= self.from_age:
-            raise ValueError(f"below_age: expected more than from_age {self.from_age:g}; found {self.below_age:g}")
+            raise ValueError(
+                f"below_age: expected more than from_age {self.from_age:g}; found {self.below_age:g}"
+            )
         return self
 
 
@@ -117,7 +123,9 @@ class NormForAge(Asked):
         None,
         description="From this age on healthy people reach the full score; without it only the bands decide.",
     )
-    reference_z: float = Field(1.96, gt=0, description="Below mean - z SD is below the norm; 1.96 leaves out 2.5 %.")
+    reference_z: float = Field(
+        1.96, gt=0, description="Below mean - z SD is below the norm; 1.96 leaves out 2.5 %."
+    )
 
     @model_validator(mode="after")
     def bands_follow(self) -> NormForAge:
@@ -147,7 +155,9 @@ class MissingValues(Asked):
 
     kind: Literal["missing_values"]
     tables: list[str] = Field(default_factory=list)
-    models: list[Id] = Field(default_factory=list, description="Mixed models, whose response is counted by visit.")
+    models: list[Id] = Field(
+        default_factory=list, description="Mixed models, whose response is counted by visit."
+    )
 
     @model_validator(mode="after")
     def something(self) -> MissingValues:
@@ -169,7 +179,9 @@ class MultipleImputation(Asked):
     groups: list[Id] = Field(min_length=2, max_length=2)
     reference: Id
     visits: list[Id] = Field(min_length=2, description="The last is compared, the others help to impute it.")
-    covariates: list[Id] = Field(default_factory=list, description="They help to impute; complete or imputed too.")
+    covariates: list[Id] = Field(
+        default_factory=list, description="They help to impute; complete or imputed too."
+    )
     shifts: list[float] = Field(default_factory=list)
     imputations: int = Field(20, ge=2, le=500)
     iterations: int = Field(10, ge=1, le=100)

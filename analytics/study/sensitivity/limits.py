@@ -38,8 +38,13 @@ COUNTED_AS = {"limit": "the limit", "half_limit": "half the limit", "exclude": "
 
 
 def detection_limits(asked: DetectionLimits, cohort: Cohort, results: Mapping[str, pd.DataFrame]) -> Answer:
-    printed = {(r["table_id"], r["variable"], r["group_a"], r["group_b"]): r for r in records(results.get("group_comparison"))}
-    summaries = {(r["table_id"], r["variable"], r["group_id"]): r for r in records(results.get("baseline_summary"))}
+    printed = {
+        (r["table_id"], r["variable"], r["group_a"], r["group_b"]): r
+        for r in records(results.get("group_comparison"))
+    }
+    summaries = {
+        (r["table_id"], r["variable"], r["group_id"]): r for r in records(results.get("baseline_summary"))
+    }
     rows: list[dict[str, Any]] = []
     most, changed, compared = [], [], 0
     sides: Counter[str] = Counter()
@@ -105,7 +110,9 @@ def _censored_rows(cohort: Cohort, table: BaselineTable) -> list[tuple[str, pd.D
         if not values["is_censored"].any():
             continue
         data = members.merge(cohort.bounds(table_row.variable, table.visit), on="patient")
-        data = data.merge(values[["patient", "is_censored"]], on="patient").rename(columns={"is_censored": "hidden"})
+        data = data.merge(values[["patient", "is_censored"]], on="patient").rename(
+            columns={"is_censored": "hidden"}
+        )
         data = data[data["lower"].notna() | data["upper"].notna() | data["hidden"]]
         if data["hidden"].any():
             found.append((table_row.variable, data.reset_index(drop=True)))
@@ -113,11 +120,15 @@ def _censored_rows(cohort: Cohort, table: BaselineTable) -> list[tuple[str, pd.D
 
 
 def _sides(data: pd.DataFrame) -> Counter[str]:
-    """On which side of a limit the hidden values lie; a value is 0 or more, so that a lower bound of 0 says nothing."""
+    """On which side of a limit the hidden values lie; a value is 0 or more, so that a lower bound of 0 says
+    nothing.
+    """
     hidden = data[data["hidden"]]
     is_above = hidden["upper"].isna() & (hidden["lower"] > 0)
     is_below = hidden["upper"].notna()
-    return Counter(below=int(is_below.sum()), above=int(is_above.sum()), open=int((~is_above & ~is_below).sum()))
+    return Counter(
+        below=int(is_below.sum()), above=int(is_above.sum()), open=int((~is_above & ~is_below).sum())
+    )
 
 
 def _three_ways(

@@ -90,7 +90,9 @@ def from_test(found: Any, **values: Any) -> dict[str, Any]:
 
 
 def coefficient(summary: pd.DataFrame, term: str) -> dict[str, float | None]:
-    """The numbers of one term of a linear model; all missing where the model has no such term, or no number for it."""
+    """The numbers of one term of a linear model; all missing where the model has no such term, or no number
+    for it.
+    """
     found = summary[summary["term"].astype(str).str.replace("`", "") == term]
     if found.empty or not known(found.iloc[0]["estimate"]):
         return dict.fromkeys(COEFFICIENT)

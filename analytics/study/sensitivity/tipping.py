@@ -1,11 +1,12 @@
 """Tipping points: what would have to be true of those not seen for a verdict to change.
 
-Belongs here: an endpoint with every share of events among the lost, and the shift of imputed values at which a verdict
-changes. Does not belong here: who was lost, the imputation (`follow_up.py`).
+Belongs here: an endpoint with every share of events among the lost, and the shift of imputed values at which
+a verdict changes. Does not belong here: who was lost, the imputation (`follow_up.py`).
 
-With a_0 events and n_a patients in the first group, of whom l_a are lost, and i of the lost with the event, the
-proportion is (a_0 + i) / n_a. The difference of two such proportions rises with i and falls with j of the other
-group, so that the opposite extremes (i = l_a, j = 0) and (i = 0, j = l_b) bound it. A p value has no such order.
+With a_0 events and n_a patients in the first group, of whom l_a are lost, and i of the lost with the event,
+the proportion is (a_0 + i) / n_a. The difference of two such proportions rises with i and falls with j of the
+other group, so that the opposite extremes (i = l_a, j = 0) and (i = 0, j = l_b) bound it. A p value has no
+such order.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Arm:
 
 @dataclass(frozen=True)
 class Ways:
-    """Fisher's p of each share: ``p[i, j]`` with ``first[i]`` of the first group's lost and ``second[j]`` of the other's."""
+    """Fisher's p of each share: ``p[i, j]`` with ``first[i]`` of the first group's lost and ``second[j]`` of
+    the other's.
+    """
 
     first: tuple[int, ...]
     second: tuple[int, ...]
@@ -84,7 +87,9 @@ def extremes(a: Arm, b: Arm) -> tuple[float, float]:
 
 
 def tipping_rows(a: Arm, b: Arm, found: Ways, shared: dict[str, Any]) -> list[dict[str, Any]]:
-    """The table: a row per number of the first group's lost with the event, a column per number of the other's."""
+    """The table: a row per number of the first group's lost with the event, a column per number of the
+    other's.
+    """
     first, second = set(steps(a.lost)), set(steps(b.lost))
     rows = []
     for i, at_first in enumerate(found.first):
@@ -120,7 +125,9 @@ def tipping_sentence(a: Arm, b: Arm, found: Ways) -> str:
 
 
 def _tips_at(a: Arm, b: Arm, found: Ways) -> str:
-    """The fewest of the first group's lost with the event from which on p is below the level, for both ends of the other's."""
+    """The fewest of the first group's lost with the event from which on p is below the level, for both ends
+    of the other's.
+    """
     parts = []
     for j in dict.fromkeys((0, len(found.second) - 1)):
         below = found.p[:, j] < NOMINAL
@@ -141,9 +148,11 @@ def _tips_at(a: Arm, b: Arm, found: Ways) -> str:
 def tipping_shift(
     p_value: Callable[[float], float | None], reach: float, sign: int, at_zero: float
 ) -> float | None:
-    """The smallest shift tried in one direction at which p lies on the other side of the level; None within ``reach``.
+    """The smallest shift tried in one direction at which p lies on the other side of the level; None within
+    ``reach``.
 
-    A coarse scan finds the first change, halving finds its multiple of ``unit``; the shift returned was itself tried.
+    A coarse scan finds the first change, halving finds its multiple of ``unit``; the shift returned was
+    itself tried.
     """
     unit = _unit(reach)
     last = int(reach / unit)

@@ -34,7 +34,7 @@ from analytics.study.parts import (
     TermTest,
     TwoGroupTest,
 )
-from analytics.study.sensitivity.keys import MissingValues, RestrictedMeans, Sensitivity
+from analytics.study.sensitivity_keys import MissingValues, RestrictedMeans, Sensitivity
 from yaml_files.strict import Fault, Id, PlacedFaults, Strict
 
 

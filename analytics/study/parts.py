@@ -1,6 +1,6 @@
 """What every part of a study file shares: strict models, ids, names of adjustments.
 
-Belongs here: the base of the models of `file.py` and `sensitivity/keys.py`. Does not belong here: any key,
+Belongs here: the base of the models of `file.py` and `sensitivity_keys.py`. Does not belong here: any key,
 any test (`analytics/declared_tests.py`: the choices of a key that names a test are read from there).
 """
 

@@ -1,7 +1,9 @@
 """Runs of the flow that are killed (SIGKILL) at a boundary of their choice: whatever changes what is on the
 disk.
 
-    python -m tests.pipeline.dying_runs NOTES   # then lines of: {"registry": DIR, "die_at": N or null, "goes_on": false}
+    python -m tests.pipeline.dying_runs NOTES # then lines of {"registry": DIR, "die_at": N, "goes_on": false}
+
+die_at may be null: the run is not killed.
 
 Each line is answered by one: {"status": exit status, or -9 when it was killed, "boundaries": [[what, where],
 …]}. The libraries are imported once; every run is a fork of that process, and ends with itself, so nothing of

@@ -334,7 +334,7 @@ def test_a_study_that_asks_nothing_has_empty_tables_of_the_same_shape() -> None:
 def test_every_kind_has_a_question() -> None:
     from typing import get_args
 
-    from analytics.study.sensitivity.keys import Sensitivity
+    from analytics.study.sensitivity_keys import Sensitivity
 
     kinds = {get_args(m.model_fields["kind"].annotation)[0] for m in get_args(get_args(Sensitivity)[0])}
     assert kinds == set(QUESTIONS)

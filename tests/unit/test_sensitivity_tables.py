@@ -17,7 +17,7 @@ from analytics.study.file import Study
 from analytics.study.frames import StudyFrames
 from analytics.study.results import stamp
 from analytics.study.sensitivity import QUESTIONS
-from analytics.study.sensitivity.keys import Sensitivity
+from analytics.study.sensitivity_keys import Sensitivity
 from analytics.words.disclosure import Disclosure
 from tests.unit import small_study
 from tests.unit.test_sensitivity import COX, GROUPS, NORM, RECURRENT, SURVIVAL

@@ -5,7 +5,7 @@ Does not belong here: an analysis, how the report shows it (`analytics/printed/s
 
 | module | kinds |
 |---|---|
-| `keys.py` | what a study file may ask |
+| `../sensitivity_keys.py` | what a study file may ask |
 | `compared.py` | multiplicity, compare_models, log_rank_variants, restricted_mean |
 | `limits.py` | detection_limits |
 | `groups.py` | confounding, adjusted_difference, norm_for_age |

@@ -16,7 +16,6 @@ from analytics.status import NOT_ESTIMABLE, OK
 from analytics.study.cohort import Cohort
 from analytics.study.events import strata_of, times
 from analytics.study.frames import records
-from analytics.study.sensitivity.keys import CompareModels, LogRankVariants, Multiplicity, RestrictedMeans
 from analytics.study.sensitivity.rows import (
     NOMINAL,
     Answer,
@@ -28,6 +27,7 @@ from analytics.study.sensitivity.rows import (
     row,
     sides_changed,
 )
+from analytics.study.sensitivity_keys import CompareModels, LogRankVariants, Multiplicity, RestrictedMeans
 from analytics.words.disclosure import known
 from analytics.words.formatting import format_number
 from analytics.words.wording import adjustment_words, term_words, test_words

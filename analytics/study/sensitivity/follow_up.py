@@ -15,7 +15,6 @@ import pandas as pd
 from analytics.study.cohort import Cohort
 from analytics.study.events import strata_of
 from analytics.study.frames import records
-from analytics.study.sensitivity.keys import LostToFollowUp, MissingValues, MultipleImputation
 from analytics.study.sensitivity.rows import (
     Answer,
     coefficient,
@@ -32,6 +31,7 @@ from analytics.study.sensitivity.rows import (
     sides_changed,
 )
 from analytics.study.sensitivity.tipping import lost_arms, tipping_rows, tipping_sentence, tipping_shift, ways
+from analytics.study.sensitivity_keys import LostToFollowUp, MissingValues, MultipleImputation
 from analytics.words.disclosure import known
 from analytics.words.formatting import decimals_for, format_median_iqr, format_number, format_p
 from analytics.words.wording import opened

@@ -15,7 +15,6 @@ import pandas as pd
 
 from analytics.status import NOT_ESTIMABLE, OK
 from analytics.study.cohort import Cohort
-from analytics.study.sensitivity.keys import AdjustedDifference, Confounding, NormForAge
 from analytics.study.sensitivity.rows import (
     Answer,
     coefficient,
@@ -27,6 +26,7 @@ from analytics.study.sensitivity.rows import (
     printed_comparison,
     row,
 )
+from analytics.study.sensitivity_keys import AdjustedDifference, Confounding, NormForAge
 from analytics.words.disclosure import known
 from analytics.words.formatting import format_number
 

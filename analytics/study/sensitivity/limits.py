@@ -16,7 +16,6 @@ from analytics.status import NOT_ESTIMABLE
 from analytics.study.cohort import Cohort
 from analytics.study.file import BaselineTable
 from analytics.study.frames import records
-from analytics.study.sensitivity.keys import DetectionLimits
 from analytics.study.sensitivity.rows import (
     Answer,
     from_test,
@@ -28,6 +27,7 @@ from analytics.study.sensitivity.rows import (
     row,
     sides_changed,
 )
+from analytics.study.sensitivity_keys import DetectionLimits
 
 SIDES = {
     "below": "below one",

@@ -1,7 +1,7 @@
 """Statistics of the registry: pure functions from data frames to estimates. See README.md.
 
-Each name is imported when it is first asked for: scipy alone costs more than most questions. The names of
-tests come from `declared_tests.py`.
+Each name is imported when it is first used, because importing scipy alone takes longer than most questions.
+The names of tests come from `declared_tests.py`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MODULE_OF = (
     {name: (module, name) for module, names in _HOMES.items() for name in names}
     | public_functions()
     | {
-        # a module is called as these two functions, and a package attribute can be but one of them
+        # modules are called `cox` and `table_one`, and a package attribute is either a module or a function
         "cox_regression": ("cox", "cox"),
         "table1": ("baseline.table_one", "table_one"),
     }

@@ -130,7 +130,8 @@ def _one_row(result: Any, without: Sequence[str]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Samples:
-    """The values of each group, missing ones dropped and counted; what is wrong with them, if anything is.
+    """The values of each group, with missing ones dropped and counted, and what is wrong with the values, if
+    anything.
 
     ``n_missing`` counts rows of these groups without a value, and ``n_without_group`` rows that may belong to
     any.
@@ -184,8 +185,9 @@ NULLS = {"odds_ratio": 1.0, "hodges_lehmann_shift": 0.0}  # effects whose interv
 def with_disagreement(found: TwoGroupTest) -> TwoGroupTest:
     """``found``, with a note where its p value and its interval are on different sides of the level.
 
-    Fisher's p adds up tables by their probability, the interval of the odds ratio inverts two one-sided
-    tests; the interval of a shift moves the values, which changes the ties. Near the level the two can part.
+    Fisher's p adds up tables by their probability, but the interval of the odds ratio inverts two one-sided
+    tests. The interval of a shift moves the values, which changes the ties. So near the level, p value and
+    interval can disagree.
     """
     null = NULLS.get(str(found.effect_kind))
     if null is None or found.p_value is None or found.ci_low is None or found.ci_high is None:
@@ -210,8 +212,8 @@ def count_ties(values: np.ndarray) -> int:
 def samples(data: pd.DataFrame, value: str, group: str, groups: Sequence[Any], minimum: int = 1) -> Samples:
     """The numbers of ``value`` in each of ``groups``.
 
-    ``minimum`` is the least number of observations that each group needs; fewer is a status. Rows of
-    other groups are not looked at; rows without a group count as missing. Raises ValueError for an unknown
+    ``minimum`` is the least number of observations that each group needs; with fewer the result has a status.
+    Rows of other groups are ignored; rows without a group count as missing. Raises ValueError for an unknown
     column, repeated groups, text, and infinite values.
     """
     check_groups(groups)
@@ -273,7 +275,9 @@ def counted_level(column: pd.Series, level: Any, name: str) -> frozenset[Any]:
 
 
 def numeric(column: pd.Series, name: str) -> np.ndarray:
-    """A column as floats, NaN where missing. Text is an error, infinity too: it is nobody's measurement."""
+    """A column as floats, NaN where missing. Text is an error, and so is infinity, because nobody measures
+    it.
+    """
     found = as_numbers(column)
     if found is None or is_yes_no(column):
         raise ValueError(

@@ -1,9 +1,9 @@
 """Every statistical test, declared once: its names, the function that answers it, and how R answers it again.
 
-Belongs here: one ``StatisticalTest`` per test. The choices of a study file, the words of the report, the
-public names of `analytics`, the tests of a table and their replay in R are read from here. Does not belong
-here: any computing. A function is named by its module and imported when the test is run, because `analytics`
-itself imports this module.
+Belongs here: one ``StatisticalTest`` per test. What reads these declarations: the choices of a study file,
+the words of the report, the public names of `analytics`, the tests of a table and their replay in R. Does not
+belong here: any computing. A function is named by its module and imported when the test is run, because
+`analytics` itself imports this module.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ EVERY_NUMBER = ("statistic", "df", "p_value", "effect", "interval")
 class InR:
     """How the replay answers a test.
 
-    ``call`` is an expression of R. Of a table it gives a list, of curves the statistic and its df. It may use
-    ``a`` and ``b`` (two groups: their known values, 1 for yes), ``x`` and ``group`` (many groups: all known
-    values and a factor), ``x`` (bounds: a frame with lower, upper and group) or ``data`` (curves:
+    ``call`` is an expression of R. For a table it returns a list, for curves the statistic and its df. It may
+    use ``a`` and ``b`` (two groups: their known values, 1 for yes), ``x`` and ``group`` (many groups: all
+    known values and a factor), ``x`` (bounds: a frame with lower, upper and group) or ``data`` (curves:
     time_months, event, group). ``numbers`` says which numbers of the list are compared, ``packages`` what R
     needs beside its own.
     """
@@ -54,8 +54,8 @@ class StatisticalTest:
     """One test. ``function`` is ``module:name`` below `analytics`; ``options`` go to it with every call.
 
     ``name`` stands in sentences and footnotes, ``short`` in a narrow column; ``sentence`` says what is
-    compared and how. ``written_as`` is the id in results where that is not ``id``. A test without ``in_r``
-    says why in ``not_in_r``.
+    compared and how. ``written_as`` is the id in results, if it differs from ``id``. A test without ``in_r``
+    gives the reason in ``not_in_r``.
     """
 
     id: str
@@ -345,7 +345,7 @@ def statistical_tests(*responses: str, groups: str | None = None) -> dict[str, S
 
 
 def declared(result_id: object) -> StatisticalTest | None:
-    """The test that results call so."""
+    """The test with this id in results."""
     return _BY_RESULT.get(str(result_id))
 
 

@@ -1,4 +1,4 @@
-"""The door of `analytics`: whatever column types a caller's frame has, the functions see plain ones.
+"""The door of `analytics`: a caller's frame may have any column types; the functions see plain ones.
 
 Belongs here: turning nullable, pyarrow-backed, sparse, narrow and categorical columns into the few types that
 the functions read, and refusing what is no data frame. Does not belong here: which columns a function needs

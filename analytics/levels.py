@@ -23,12 +23,12 @@ MOST_NAMED = 12
 def counted_values(
     seen: Iterable[Any], level: Any, variable: str, declared: Sequence[Any] = ()
 ) -> frozenset[Any]:
-    """The values of a column that are ``level``; empty where a column that could hold it does not.
+    """The values of a column that are ``level``; empty if the column could hold the level but does not.
 
     ``seen`` are the known values of the whole column, ``declared`` those that it may have (a categorical's).
-    A boolean level, and 1 or 0, is also the yes or the no of a usual pair, where all values seen belong to
-    that one pair. Raises ValueError, which lists the values seen, where the level never occurs and is nothing
-    that the column could hold.
+    A boolean level, or 1 or 0, also means the yes or the no of a usual pair, if all values seen belong to
+    that one pair. If the level never occurs, and the column could not hold it, the function raises
+    ValueError, which lists the values seen.
     """
     values = list(dict.fromkeys(seen))
     equal = frozenset(v for v in values if _equal(v, level))

@@ -4,12 +4,12 @@ warehouse.
     python -m benchmarks.delivery                          # needs about 20 GB of disk and over an hour
     python -m benchmarks.delivery --warehouse 0 1000000
 
-One warehouse grows from size to size through the real path: deliveries of at most ten million rows, each
-built when it has come; patients have 200 results each. The delivery that is measured adds 200 results to each
-of 500 patients who are known already (the first of those who came since the size before; new ones in the
-empty warehouse). Its ingestion (raw suite included) and its build (staging to marts, dbt's tests included)
-are the delivery's cost. The release behind it is a full copy by design, gated by suites on all of it, and
-stands apart.
+One warehouse grows from size to size through the real path: deliveries of at most ten million rows arrive,
+and each is built before the next. Every patient has 200 results. The measured delivery adds 200 results to
+each of 500 known patients, the first of those who came since the previous size; in the empty warehouse the
+patients are new. The delivery's cost is its ingestion (raw suite included) and its build (staging to marts,
+dbt's tests included). The release that follows is measured separately, because it is a full copy by design,
+gated by suites on all of it.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@ marts.
 
     python -m benchmarks.ingest 10000000
 
-The bare read is `create table as select * from read_csv(all_varchar = true)` into a fresh database file,
-before and after ours, in the same run.
+The bare read is `create table as select * from read_csv(all_varchar = true)` into a fresh database file. It
+is measured before and after our own reading, in the same run.
 """
 
 from __future__ import annotations

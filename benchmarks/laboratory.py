@@ -1,7 +1,7 @@
 """What the benchmarks of the flow share: a registry of one laboratory, its deliveries, and steps that are
 measured.
 
-Each step runs in a process of its own, so that peak memory and processor seconds are its own too.
+Each step runs in its own process, so peak memory and processor seconds are those of the step alone.
 """
 
 from __future__ import annotations

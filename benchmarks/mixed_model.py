@@ -8,10 +8,10 @@ The data: two groups, five visits with 15 % missing, log-like response. Two mode
     slope + AR(1)   group * visit, random intercept and slope, AR(1) over the visit: the published model
     slope           the same without AR(1), which is all that lmer and statsmodels can fit
 
-Time is that of the fit function alone, formula and design included: here `fit_mixed_model`, in R `lme` or
-`lmer` between two `proc.time()` calls inside R, so that start-up and reading of data do not count; the best
-of several runs where a run is short. The log-likelihood shows that the programs fitted the same model.
-Rscript is used where it is installed.
+The time is that of the fit function alone, formula and design included. Here the function is
+`fit_mixed_model`; in R it is `lme` or `lmer` between two `proc.time()` calls, so start-up and reading of data
+do not count. If a run is short, the best of several runs counts. The log-likelihood shows that the programs
+fitted the same model. Rscript is used where it is installed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Wall seconds of `myositis run` on a copy of the shipped registry: the first run, then again with nothing
 new.
 
-Beside them, in the same minutes, what no run can do without: importing the libraries that it is made of, and
-dbt's own command on the same models, seeds and tests, in a copy of the warehouse that the run made.
+Beside them, in the same minutes, it measures what no run can do without: importing the libraries, and dbt's
+own command on the same models, seeds and tests, in a copy of the warehouse that the run made.
 """
 
 from __future__ import annotations

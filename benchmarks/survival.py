@@ -10,9 +10,9 @@ The data: three groups, four more covariates, days as whole numbers (so with tie
     log-rank        three groups
     curves          Kaplan-Meier with standard errors and log-log limits in each group
 
-Time is that of the call, design included; in R between two `proc.time()` calls, so that start-up and
-reading of data do not count; the best of several runs. The last column, a log-likelihood or statistic, shows
-that the programs computed the same. Rscript is used where it is installed.
+The time is that of the call, design included. R measures it between two `proc.time()` calls, so start-up and
+reading of data do not count. The best of several runs counts. The last column, a log-likelihood or statistic,
+shows that the programs computed the same. Rscript is used where it is installed.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Belongs here: what to summarise and test, variable by variable, and the two long frames that come out.
 Does not belong here: the tests (``group_tests.py``), and how the table looks (``tables.py``).
 
-The kind of a variable and its test are declared, never guessed from the data: a choice that depends on
-the data changes with the next delivery, and the p value after it is not the one that it says it is.
+The kind of a variable and its test are declared, never guessed from the data. A choice that depends on the
+data changes with the next delivery, and its p value is then no longer a valid p value.
 """
 
 from __future__ import annotations
@@ -118,13 +118,14 @@ COMPARISON_COLUMNS = (
 class VariableSpec:
     """One variable of the table.
 
-    ``name`` is its column, ``kind`` one of ``KINDS``, ``test`` a name of ``group_tests.py`` or
-    ``none``; ``tests`` names another test against single groups (by the second group of the pair),
-    ``overall`` a test of all groups together. ``level`` is the value that a count counts (``True`` fits 1 and
-    the yes of a usual pair such as ``yes``/``no`` too); one that never occurs is an error; ``levels`` lists
-    all of a category instead, each summarised as ``name:level`` and tested together. ``decimals`` of what is
-    printed: without it 2, more where a small scale needs them for two significant digits, and a median or
-    quartile drops trailing zeros. ``family`` is the multiplicity family when families are declared.
+    ``name`` is its column, ``kind`` one of ``KINDS``, ``test`` a name of ``group_tests.py`` or ``none``;
+    ``tests`` names another test against single groups (by the second group of the pair), ``overall`` a test
+    of all groups together. ``level`` is the value that a count counts (``True`` also fits 1 and the yes of a
+    usual pair such as ``yes``/``no``); a level that never occurs is an error. ``levels`` lists all values of
+    a category instead; each is summarised as ``name:level``, and all are tested together. ``decimals`` says
+    how many are printed. Without it there are 2, or more where a small scale needs them for two significant
+    digits, and a median or quartile drops trailing zeros. ``family`` is the multiplicity family when families
+    are declared.
     """
 
     name: str
@@ -191,13 +192,13 @@ def table_one(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Summaries by group, and the declared tests of every variable: of each pair, and of all groups together.
 
-    ``data`` has one row per patient. ``adjust`` corrects p values within each family: the whole
-    ``table``, each ``pair`` of groups, each ``variable``, or the family that each variable has
-    ``declared``. Returns two frames, one row per variable and group, one row per variable and pair,
-    columns ``SUMMARY_COLUMNS`` and ``COMPARISON_COLUMNS``; a comparison that the data cannot answer is
-    a row with its status. A test of all ``groups`` has a row without a pair; these rows are a family of
-    their own (``overall``), so that they change no p value of a pair. Raises ValueError for an unknown
-    column, kind, test or group of a comparison, text where numbers belong, and infinite values.
+    ``data`` has one row per patient. ``adjust`` corrects p values within each family: the whole ``table``,
+    each ``pair`` of groups, each ``variable``, or the family that each variable has ``declared``. Returns two
+    frames, one row per variable and group, one row per variable and pair, columns ``SUMMARY_COLUMNS`` and
+    ``COMPARISON_COLUMNS``; a comparison that the data cannot answer is a row with its status. A test of all
+    ``groups`` has a row without a pair. These rows are a family of their own (``overall``), so they change no
+    p value of a pair. Raises ValueError for an unknown column, kind, test or group of a comparison, text
+    where numbers belong, and infinite values.
     """
     _check(data, variables, group, groups, comparisons, adjust, family, confidence)
     summaries = [row for spec in variables for row in _summaries(data, spec, group, groups, table_id)]
@@ -379,7 +380,7 @@ def _overall(
     table_id: str,
     confidence: float,
 ) -> dict[str, Any]:
-    """One test of all groups; a yes/no is counted as its level against everything else."""
+    """One test of all groups. For a yes/no, the level is counted against everything else."""
     options: dict[str, Any] = {"value": spec.name, "group": group, "groups": groups, "confidence": confidence}
     if spec.kind == COUNT_PERCENT and spec.levels is None:
         known = data[spec.name].notna()

@@ -3,15 +3,15 @@
 Belongs here: rank tests that use exactly what the limits leave known. Does not belong here: regression
 (``regression.py``), summaries (``summary.py``), times to an event (``survival``).
 
-- ``peto_prentice``: the log-rank test of the values turned round, weighted by the estimated
-distribution (Prentice
-  1978; Harrington & Fleming's rho = 1, as R's survdiff and NADA2). Limits on one side only.
+- ``peto_prentice``: the log-rank test of the values turned round, weighted by the estimated distribution
+  (Prentice 1978; Harrington & Fleming's rho = 1, as R's survdiff and NADA2). Limits on one side only.
 - ``gehan``: each pair counts as greater, smaller or not known (Gehan 1965, Biometrika 52:203-223), with the
   permutation variance (Mantel 1967); limits on any side. Without limits it is Mann-Whitney.
-- ``gehan_exact``: its exact permutation distribution, for groups whose limits do not depend on the group.
+- ``gehan_exact``: Gehan's test with its exact permutation distribution. The limits must not depend on the
+  group.
 
-The effect is the ratio of geometric means by log-normal regression; beside it the probability that the
-first group's value is the greater, as the bounds that the limits leave.
+The effect is the ratio of geometric means by log-normal regression. Beside it stands the probability that
+the first group's value is the greater, as bounds, because the limits hide some values.
 """
 
 from __future__ import annotations

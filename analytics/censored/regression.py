@@ -61,7 +61,7 @@ DISTRIBUTIONS: Mapping[str, _Law] = {
     "exponential": _Law(SMALLEST_EXTREME, True, 1.0),
     "rayleigh": _Law(SMALLEST_EXTREME, True, 0.5),
 }
-RUNAWAY = 1e5  # an information this much flatter in one direction than in the others: it runs to infinity
+RUNAWAY = 1e5  # information flatter by this factor in one direction: the coefficient runs to infinity
 
 
 @dataclass(frozen=True)

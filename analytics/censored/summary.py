@@ -6,14 +6,12 @@ regression (``regression.py``) and comparisons (``groups.py``).
 
 Three answers, from least assumed to most:
 
-- The sample's median and quartiles themselves. Each lies between the quantile of the lower bounds and
-that of the
-  upper bounds, whatever the hidden values are; where both agree it is known, else it prints as a bound
-  (``<0.10``).
+- The sample's median and quartiles themselves. Each lies between the quantile of the lower bounds and that
+  of the upper bounds, whatever the hidden values are. If both agree, the quantile is known; otherwise it
+  prints as a bound (``<0.10``).
 - The Kaplan-Meier quantiles with intervals (log-log), for limits on one side. A left-censored sample is
-turned round
-  (Helsel 2012, Statistics for Censored Environmental Data, ch. 6); survfit's quantiles of the turned
-  values agree.
+  turned round (Helsel 2012, Statistics for Censored Environmental Data, ch. 6); survfit's quantiles of the
+  turned values agree.
 - Geometric and arithmetic mean of a log-normal distribution by maximum likelihood (``censored_regression``).
 """
 

@@ -49,8 +49,9 @@ def read_causes(
 ) -> Causes:
     """Read ``event``, a column with ``censored`` or the cause of the event; ``causes`` in their order.
 
-    Without ``causes`` they are the sorted codes found. ValueError: a code that is neither; ``censored`` never
-    occurs where the codes are text that it cannot be, or one of them says that it means censored.
+    Without ``causes``, the causes are the sorted codes found. ValueError: a code that is neither ``censored``
+    nor a cause; or ``censored`` never occurs, and the codes are text while ``censored`` is not, or one of the
+    codes says that it means censored.
     """
     require_columns(data, [time, event])
     codes = data[event]

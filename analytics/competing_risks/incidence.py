@@ -93,7 +93,7 @@ def cumulative_incidence(
     """Estimate the incidence of every cause in every group.
 
     ``event`` holds ``censored`` or the code of the cause. One minus a Kaplan-Meier curve that censors the
-    other causes would overstate each of these.
+    other causes would overstate the incidence of each cause.
     """
     quantile = confidence_quantile(confidence)
     read = read_causes(data, time, event, censored, causes, entry, [group] if group else [])

@@ -3,11 +3,10 @@
 Belongs here: the iteration, aliased columns, coefficients that run to infinity.
 Does not belong here: any particular likelihood.
 
-The columns are expected to be centred and scaled to a range of about 1. The step s solves
-information s = score; score's is twice the gain that the quadratic model promises. It ends the iteration:
-at 1e-14 the next step changes no printed digit. Where the likelihood is monotone the gain dies away while
-the step does not: each one adds about 1 to the linear predictor of those who separate. That is how it is
-recognised.
+The columns are expected to be centred and scaled to a range of about 1. The step s solves information s =
+score; score's is twice the gain that the quadratic model promises. The iteration ends when this gain is
+small: at 1e-14 the next step changes no printed digit. A monotone likelihood is recognised because the gain
+dies away while the step does not: each step adds about 1 to the linear predictor of those who separate.
 """
 
 from __future__ import annotations
@@ -46,7 +45,8 @@ def maximise(
     """Newton's method from zero, halving steps that lose.
 
     ``relative_change`` asks for survival::coxph's rule instead: stop when the log likelihood changes by less
-    than this share of itself, which on a monotone likelihood leaves the coefficient where it then is.
+    than this share of itself. On a monotone likelihood, the coefficient then stays where the iteration
+    stopped.
     """
     beta, current = np.zeros(p), evaluate(np.zeros(p))
     start = current

@@ -3,11 +3,11 @@
 Belongs here: the language of terms, treatment coding, names of columns.
 Does not belong here: any fit. An expression is parsed, never evaluated as code.
 
-A term is one or more expressions joined by ":". An expression is a column, a number, arithmetic
-(+ - * / ^), a comparison, or a call of one of FUNCTIONS. A column named in ``factors`` is coded by
-indicators of its levels but the first, its reference; so are booleans, with reference false, and
-``factor(x)``, with its lowest value as reference. In an interaction, an expression that the rest of the term
-does not appear without (its margin is not in the model) gets an indicator for every level, as in R.
+A term is one or more expressions joined by ":". An expression is a column, a number, arithmetic (+ - * / ^),
+a comparison, or a call of one of FUNCTIONS. A column named in ``factors`` is coded by indicators of its
+levels but the first, its reference; so are booleans, with reference false, and ``factor(x)``, with its lowest
+value as reference. In an interaction, if the model does not contain the rest of the term without an
+expression (the margin), that expression gets an indicator for every level, as in R.
 """
 
 from __future__ import annotations

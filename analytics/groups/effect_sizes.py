@@ -63,8 +63,8 @@ def noncentral_t_interval(t: float, df: float, confidence: float) -> tuple[float
 
     def cdf(delta: float) -> float:
         found = float(special.nctdtr(df, delta, t))
-        # the library gives NaN in far tails whose sign is not delta's, where the value is 0 or 1 to all
-        # digits
+        # in far tails where the signs of t and delta differ, the library gives NaN; the value is 0 or 1 to
+        # all digits
         return float(delta < t) if math.isnan(found) else found
 
     def crossing(probability: float) -> float:
@@ -93,7 +93,7 @@ def probability_greater_interval(theta: float, n: int, m: int, confidence: float
         variance = t * (1 - t) * (1 + others * ((1 - t) / (2 - t) + t / (1 + t))) / (n * m)
         return (theta - t) ** 2 - z**2 * variance
 
-    edge = 1e-12  # the excess is 0 at 0 and 1 as well, where theta is; the end wanted is the other root
+    edge = 1e-12  # if theta is 0 or 1, the excess is 0 there too; the other root is the end wanted
     low = optimize.brentq(excess, 0.0, min(theta, 1 - edge), xtol=1e-14) if theta > 0 else 0.0
     high = optimize.brentq(excess, max(theta, edge), 1.0, xtol=1e-14) if theta < 1 else 1.0
     return float(low), float(high)

@@ -2,11 +2,11 @@
 
 Belongs here: the network algorithm. Does not belong here: frames and statuses (``counts.py``).
 
-The p value is the chance, given the margins, of all tables that are no likelier than the one observed
-(Mehta & Patel 1983, JASA 78:427-434). Tables are filled column by column. A node is what is left of each row
-when a column is done; a path to it is known by the log weight, the sum of -log(cell!), that it has used.
-Paths that used the same at the same node are one. Bounds of what the rest can still add tell of a path that
-it is
+The p value is the chance, given the margins, of all tables that are no likelier than the one observed (Mehta
+& Patel 1983, JASA 78:427-434). Tables are filled column by column. A node states what is left of each row
+when a column is done. A path to a node is known by the log weight that it has used, the sum of -log(cell!).
+Paths that used the same weight at the same node are one path. Bounds of what the rest can still add decide
+what happens to a path. It is
 
 - counted whole, with all its completions, when even the heaviest rest leaves it no likelier than the
   observed table;
@@ -14,8 +14,8 @@ it is
 - carried on otherwise, and at the last two columns each path looks up how much of what completes it is
   light enough.
 
-Work grows with the number of fillings of a column and of paths; beyond the limit below there is no answer,
-and the caller is told so.
+Work grows with the number of fillings of a column and of paths. Beyond the limit below there is no answer,
+and ``TooLarge`` tells the caller so.
 """
 
 from __future__ import annotations
@@ -158,8 +158,8 @@ def _fillings(
     """The nodes that filling a column leads to, the log weight it uses, and how many fillings do so."""
     cells = _compositions(left, column)
     weights = -log_factorials[cells].sum(axis=0)
-    # rows left with the same numbers in another order have the same completions: keep the ascending one; what
-    # is left, sorted, fits under the row totals, sorted, so the node exists
+    # what is left of the rows has the same completions in any order, so keep the ascending order; sorted, it
+    # fits under the sorted row totals, so the node exists
     after = np.sort(left[:, None] - cells, axis=0)
     merged = _merge(Paths(margins.strides @ after[:-1], weights, np.ones(len(weights))))
     return merged.nodes, merged.used, merged.ways

@@ -3,10 +3,10 @@
 Belongs here: array kernels of Mann-Whitney and Hodges-Lehmann.
 Does not belong here: frames, statuses and results (``two_groups.py``).
 
-U counts the pairs in which the first group's value is the greater, ties half. Given the pooled values,
-every split of them into groups of these sizes is equally likely under the null hypothesis; the exact
-distribution of the rank sum follows from Streitberg & Röhmel's shift algorithm (1986, Statistical
-Software Newsletter 12:10-17) on doubled midranks, which are integers with ties too.
+U counts the pairs in which the first group's value is the greater; a tie counts half. Given the pooled
+values, every split of them into groups of these sizes is equally likely under the null hypothesis; the exact
+distribution of the rank sum follows from Streitberg & Röhmel's shift algorithm (1986, Statistical Software
+Newsletter 12:10-17) on doubled midranks, which are integers with ties too.
 """
 
 from __future__ import annotations

@@ -4,22 +4,20 @@ many times.
 Belongs here: the draws. Does not belong here: pooling (``rubin.py``), patterns and sensitivity
 (``missing_data.py``).
 
-One pass imputes every incomplete variable from the current values of the others; after ``iterations``
-passes the values are one imputation, and ``m`` independent chains make m of them (van Buuren &
+One pass imputes every incomplete variable from the current values of the others. After ``iterations``
+passes the values are one imputation; ``m`` independent chains make m imputations (van Buuren &
 Groothuis-Oudshoorn 2011, J Stat Softw 45(3)). Methods:
 
-- ``pmm``: predictive mean matching, type 1. Coefficients are drawn from their posterior; a missing
-value takes the
-  observed value of one of the ``donors`` patients whose prediction is nearest (Little 1988; donors 5 by
-  Morris et al. 2014). Values stay inside what was ever seen.
+- ``pmm``: predictive mean matching, type 1. Coefficients are drawn from their posterior; a missing value
+  takes the observed value of one of the ``donors`` patients whose prediction is nearest (Little 1988; donors
+  5 by Morris et al. 2014). No imputed value lies outside the observed range.
 - ``norm``: Bayesian linear regression (Rubin 1987, p. 167).
-- ``logistic``: yes/no or several unordered categories by multinomial logistic regression, coefficients
-drawn from their
-  normal approximation; a few weighted extra rows keep separation finite (White, Daniel & Royston 2010, CSDA
-  54:2267-2275).
+- ``logistic``: yes/no or several unordered categories by multinomial logistic regression. Coefficients are
+  drawn from their normal approximation; a few weighted extra rows keep separation finite (White, Daniel &
+  Royston 2010, CSDA 54:2267-2275).
 
-The same seed and the same rows in the same order give the same values. Differences between chains of
-``trace`` that do not settle say that more iterations are needed.
+The same seed and the same rows in the same order give the same values. If the chains of ``trace`` keep
+differing, more iterations are needed.
 """
 
 from __future__ import annotations
@@ -89,9 +87,9 @@ def impute(
     """Impute the columns of ``methods``, each by its method, from each other and from the complete
     columns ``also``.
 
-    Columns in neither stay as they are and predict nothing. A variable that was never seen, or never
-    varies, cannot be imputed: its values stay missing and the status says so. Raises ValueError for an
-    unknown column or method, a missing value in ``also``, text under ``pmm`` or ``norm``, and a shift
+    Columns in neither list stay as they are and predict nothing. A variable without any known value, or whose
+    values never vary, cannot be imputed: its values stay missing, and the status says so. Raises ValueError
+    for an unknown column or method, a missing value in ``also``, text under ``pmm`` or ``norm``, and a shift
     of a column that is not imputed.
     """
     _check(data, methods, also, m, iterations, donors, shifts)

@@ -3,9 +3,9 @@
 Belongs here: the pattern table, and the sensitivity analysis over assumptions about the missing values.
 Does not belong here: the imputation itself (``imputation.py``), pooling (``rubin.py``), models.
 
-Multiple imputation assumes that, given what was seen, missing values are like seen ones (missing at
-random). That cannot be checked from the data; ``delta_sensitivity`` says how different they would have
-to be before the answer changes (Rubin 1977; van Buuren 2018, Flexible Imputation of Missing Data,
+Multiple imputation assumes that, given what was seen, missing values are like seen ones (missing at random).
+The data cannot show whether this holds. ``delta_sensitivity`` says how different the missing values would
+have to be before the answer changes (Rubin 1977; van Buuren 2018, Flexible Imputation of Missing Data,
 section 9.2; Cro et al. 2020, Stat Med 39:2815-2842).
 """
 
@@ -110,10 +110,10 @@ def delta_sensitivity(
 
     ``fit`` takes a completed frame and returns a model such as ``linear_model``'s. ``only_group`` (column,
     value) shifts the imputed values of that group alone. Every shift uses the same random numbers, so rows
-    differ by the shift and nothing else; a shift of 0 is the missing-at-random analysis. Returns one row per
-    shift and term: ``shift``, the columns of ``Pooled.summary``, ``conclusion_changes`` (the interval lies on
-    the other side of 0, or now holds it, or no longer does, against shift 0 or else the first), ``status``,
-    ``note``. A yes/no column shifts on the log-odds scale.
+    differ only by the shift. A shift of 0 is the missing-at-random analysis. Returns one row per shift and
+    term: ``shift``, the columns of ``Pooled.summary``, ``conclusion_changes`` (the interval lies on the other
+    side of 0, or now holds it, or no longer does, against shift 0 or else the first), ``status``, ``note``. A
+    yes/no column shifts on the log-odds scale.
     """
     parts = []
     for shift in shifts:

@@ -169,7 +169,7 @@ def _failed(fit: MixedModelEstimates, values: dict[str, object]) -> pd.DataFrame
 
 def _grid(fit: MixedModelEstimates, over: Sequence[str], at: At) -> _Grid:
     fitted = fit.fitted
-    assert fitted is not None  # who asks for a grid has looked
+    assert fitted is not None  # every caller has checked
     design = fitted.design
     factors = {v.source: v for v in design.variables.values() if isinstance(v, FactorVariable)}
     predictors = [c for v in design.variables for c in _sources(fit, v)]

@@ -49,8 +49,8 @@ class _Path:
 def maximise(problem: Problem) -> tuple[Problem, Optimum] | None:
     """Fit the covariance; None where the likelihood cannot be evaluated at any start.
 
-    The problem returned is the one given, but for a continuous correlation that vanishes: its maximum is that
-    of the model without serial correlation, which is then returned.
+    The problem returned is the one given, with one exception: if a continuous correlation vanishes, the
+    maximum is that of the model without serial correlation, and this model is returned.
     """
     optimum = _maximise(problem)
     if optimum is None or problem.structure.serial != "car1":
@@ -68,9 +68,9 @@ def maximise(problem: Problem) -> tuple[Problem, Optimum] | None:
 def _maximise(problem: Problem) -> Optimum | None:
     """The best of several searches.
 
-    Two starts that agree suffice. Where they do not, and in small data, where there may be several maxima,
-    more starts follow, and the maxima of the models without slope and without serial correlation: the richer
-    model is then no less likely than those.
+    Two starts that agree suffice. If they disagree, or if the data are small and may have several maxima,
+    more starts follow. Among these are the maxima of the models without slope and without serial correlation,
+    so the richer model is no less likely than those.
     """
     structure = problem.structure
     starts: tuple[tuple[float, float, float], ...] = _STARTS_SERIAL if structure.has_serial else _STARTS_NONE

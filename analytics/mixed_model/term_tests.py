@@ -92,7 +92,7 @@ def _test_term(fit: MixedModelEstimates, number: int, test: str, basis: str) -> 
 
 def _compute(fit: MixedModelEstimates, rows: np.ndarray, number: int, test: str) -> _Test:
     fitted = fit.fitted
-    assert fitted is not None  # _test_term has looked
+    assert fitted is not None  # _test_term has checked
     beta = fitted.kept_beta()
     if test == "satterthwaite_f":
         f, q, df = fit.information.satterthwaite_f(rows, beta)

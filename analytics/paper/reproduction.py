@@ -2,8 +2,8 @@
 
 Belongs here: which result answers which printed value, and why one that differs does; a row for each
 statement too. Does not belong here: the rule of agreement (``printed_numbers.py``), what a statement means
-(``statements.py``), what a paper may state (``published.py``), how it looks (``provenance_tables.py``).
-Results are made without printed numbers: beside this comparison and the audit nothing reads them.
+(``statements.py``), what a paper may state (``published.py``), how it looks (``provenance_tables.py``). No
+result is made from printed numbers: only this comparison and the audit read them.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ def reproduce(
     paper.
 
     ``results`` are a study's, by table; ``evidence`` is what statements are judged by. A value that differs
-    has its reason: the results have no such row, its method gave no answer, what the paper states as known,
-    or that it is not explained. Of a statement, ``agreement`` is the verdict and ``computed`` the sentence
-    that says what was found.
+    has a reason: the results have no such row, its method gave no answer, ``paper.yml`` states a known cause,
+    or the difference is not explained. For a statement, ``agreement`` is the verdict and ``computed`` the
+    sentence that says what was found.
     """
     frames = StudyFrames("", results)
     rows = [_row(paper, *item) for item in _compared(paper, frames)] if paper else []
@@ -274,7 +274,7 @@ def _chi_square(printed: PrintedTerm, row: Record, within: Within | None) -> Fou
 
 
 def _term_p(printed: PrintedTerm, row: Record, within: Within | None) -> Found:
-    """With a tolerance of the chi-square, p may lie anywhere that the chi-squares within it lead to."""
+    """With a tolerance of the chi-square, p may be the p value of any chi-square within the tolerance."""
     from scipy import special
 
     found = _number(printed.p, row, row["p_value"])

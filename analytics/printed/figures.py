@@ -174,7 +174,7 @@ def styles_for(study: StudyFrames, groups: Sequence[str]) -> dict[str, GroupStyl
 
 
 def say(figure: Figure, note: str) -> None:
-    """A figure leaves its report: what must be known of its data goes with it."""
+    """A figure may be copied out of its report, so what a reader must know of its data goes with it."""
     if note:
         figure.text(
             1 - 0.06 / figure.get_figwidth(),

@@ -356,7 +356,9 @@ def _gray(study: StudyFrames, row: Record | None) -> str:
 
 
 def _of_models(study: StudyFrames, rows: Sequence[Record]) -> list[Record]:
-    """Rows whose own status is ok take over that of a model that is not: its numbers carry its doubt."""
+    """If the status of a model is not ok, its rows with status ok take over that status, because a doubt
+    about the model is a doubt about its numbers.
+    """
     models = {m["model_id"]: m for m in study.rows("model")}
     doubtful = {k: {"status": m["status"], "note": m.get("note")} for k, m in models.items() if not is_ok(m)}
     return [r | doubtful.get(r["model_id"], {}) if is_ok(r) else r for r in rows]

@@ -4,8 +4,8 @@ Belongs here: the shape of a printed table, footnote marks, escaping. Does not b
 table (`tables.py`, `provenance_tables.py`) and how it looks (the report's stylesheet: great-tables' own CSS,
 10 kB a table and partly unscoped, is left out).
 
-Footnotes are set here, not by great-tables: theirs are rows of the table, which a phone scrolls out of sight
-with it.
+Footnotes are set here and not by great-tables, whose footnotes are rows of the table: on a phone they scroll
+out of sight with it.
 """
 
 from __future__ import annotations
@@ -213,8 +213,8 @@ def _joined(cell: Cell) -> str:
 
 
 def _csv_text(text: str) -> str:
-    """Text of a source may begin like a formula; a spreadsheet must read it as text, and a count as a
-    number.
+    """Text of a source may begin like a formula: a spreadsheet must read it as text. A count must be read as
+    a number.
     """
     if _SET_APART.fullmatch(text):
         return text.replace(",", "")

@@ -186,7 +186,9 @@ def reproduction_summary(study: StudyFrames) -> PrintedTable | None:
 
 
 def reproduction_table(study: StudyFrames, agrees: bool | None = None) -> PrintedTable | None:
-    """One row per printed value, or those that agree or do not; masked, no computed value that differs."""
+    """One row per printed value, or only those that agree, or only those that differ; if masked, without
+    computed values that differ.
+    """
     rows = [
         r
         for r in study.rows("reproduction")
@@ -223,9 +225,10 @@ def reproduction_table(study: StudyFrames, agrees: bool | None = None) -> Printe
 
 
 def statement_table(study: StudyFrames, holds: bool | None = None) -> PrintedTable | None:
-    """One row per statement of the text, or those that hold or do not: its verdict and what was found.
+    """One row per statement of the text, or only those that hold, or only those that do not: the verdict and
+    what was found.
 
-    Masked, no sentence of what was found: it counts patients.
+    If masked, without the sentence of what was found, because it counts patients.
     """
     rows = [
         r

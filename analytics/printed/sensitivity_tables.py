@@ -1,7 +1,7 @@
 """The analyses beside the printed ones, as a reader meets them: a question, a sentence, tables side by side.
 
 Belongs here: which number of `results.sensitivity` stands where. Does not belong here: any estimate or
-sentence (`analytics/sensitivity/` has made them), figures (`norm_figure.py`, `ratio_figure.py`).
+sentence (`analytics/study/sensitivity/` has made them), figures (`norm_figure.py`, `ratio_figure.py`).
 
 Rows of a table are what is compared, columns the variants: two ways to count, two models, two groups.
 """

@@ -3,10 +3,11 @@
 Belongs here: ``firth_cox`` and ``firth_logistic``.
 Does not belong here: the penalised maximum and its profile (jeffreys.py), ordinary Cox (analytics.cox).
 
-Where a covariate separates those with events from those without, the likelihood rises for ever and ordinary
-estimates run to infinity; with few events per parameter they are finite and biased. Jeffreys' prior removes
-the leading term of the bias and always leaves a maximum. Intervals and tests come from the penalised profile
-likelihood, for Wald's are misleading exactly here (Heinze and Schemper 2001, 2002).
+If a covariate separates those with events from those without, the likelihood rises for ever and ordinary
+estimates run to infinity. With few events per parameter, ordinary estimates are finite and biased. Jeffreys'
+prior removes the leading term of the bias and always leaves a maximum. Intervals and tests come from the
+penalised profile likelihood, because Wald's are misleading in exactly these cases (Heinze and Schemper 2001,
+2002).
 
 Cox uses Breslow's ties. With means m and the covariance V of covariates in each risk set of d events, the
 derivative of the information sum d V by b_l is sum d kappa_l, kappa_l the third central moments with x_l;

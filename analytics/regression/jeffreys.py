@@ -4,10 +4,10 @@ Belongs here: the maximum, profile-likelihood intervals and penalised likelihood
 that gives its penalised value, score and information.
 Does not belong here: any particular model (firth.py).
 
-l*(b) = l(b) + log det I(b) / 2. Its score is in closed form in firth.py; its second derivative is not worth
-one, so Newton's method takes it by central differences of the score. The test of b_j = 0 compares the maximum
-with the maximum under b_j = 0; the interval of b_j holds the values at which that statistic stays below the
-chi-square quantile (Heinze and Schemper 2001, 2002).
+l*(b) = l(b) + log det I(b) / 2. firth.py has its score in closed form. A closed form of its second derivative
+is not worth the effort, so Newton's method uses central differences of the score. The test of b_j = 0
+compares the maximum with the maximum under b_j = 0; the interval of b_j holds the values at which that
+statistic stays below the chi-square quantile (Heinze and Schemper 2001, 2002).
 """
 
 from __future__ import annotations
@@ -140,8 +140,8 @@ def _end(
     outwards.
 
     Newton's method, for the slope of the profile is the score of ``j`` where the others are at their maximum.
-    It begins at the end of Wald's interval, takes at most four strides at a time, and halves what it knows to
-    hold the end where a step would leave that.
+    The search begins at the end of Wald's interval and takes at most four strides at a time. If a step would
+    leave the bracket that holds the end, the bracket is halved instead.
     """
     best = float(maximum.beta[j])
     inside, outside = best, np.nan

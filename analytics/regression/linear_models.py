@@ -110,9 +110,10 @@ def logistic_model(
     factors: Factors | None = None,
     confidence: float = CONFIDENCE,
 ) -> LinearModel:
-    """Maximum likelihood logistic regression (Newton); z tests and Wald intervals. The outcome is 0/1
-    or yes/no of two levels, the second counting as the event. Separation is named, not hidden in huge
-    standard errors."""
+    """Maximum likelihood logistic regression (Newton); z tests and Wald intervals. The outcome is 0/1 or
+    yes/no of two levels, the second counting as the event. If the outcome is separated, the status says so;
+    huge standard errors do not hide it.
+    """
     check_confidence(confidence)
     rows, y = _read(data, formula, factors)
     n, kept = len(y), rows.kept

@@ -162,7 +162,7 @@ class _Accounts:
 
 
 def _compared_nevertheless(result: str, row: Record, quantities: Quantities) -> Quantities:
-    """Of a model that R does not repeat: who was counted; of a singular one its log-likelihood too."""
+    """For a model that R does not repeat: who was counted; for a singular model its log-likelihood too."""
     if result != "model":
         return {}
     kept = {c: quantities[c] for c in COUNTS}

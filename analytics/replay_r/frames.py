@@ -3,9 +3,9 @@
 Belongs here: one frame per baseline table, mixed model, endpoint and model of recurrent events, from the
 cohort. Does not belong here: any estimate, our numbers (`claims.py`).
 
-A patient has the same running number in every frame of a study; it is the place in the cohort and carries no
-key. Columns are named by the study's variables. Nothing is left out that the analysis saw: a missing value
-stays missing, and R decides anew which rows are complete.
+A patient has the same running number in every frame of a study. The number is the patient's place in the
+cohort and is not made from a key. Columns are named by the study's variables. The frames hold everything that
+the analysis saw: a missing value stays missing, and R decides again which rows are complete.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Belongs here: the names of rows, the quantities of a row, tolerances with their 
 what is left out and why (`claims.py`), R (`*.R`).
 
 Two numbers agree when they differ by at most tolerance x scale. The scale is the number itself, or what its
-error is measured by: a standard deviation or error, the ends of an interval of a difference, for a p value
-p (1 - log p), which is what a relative error of its statistic does to it.
+error is measured by: a standard deviation or error, or the ends of an interval of a difference. For a p value
+it is p (1 - log p), because a relative error of the statistic changes p by so much.
 """
 
 from __future__ import annotations
@@ -188,8 +188,8 @@ def _mixed_model_parameter(row: Record) -> Quantities:
 
 def _on_log_scale(column: str) -> Scale:
     """The end of an interval made on the log scale, estimate x exp(z x error): a relative error e of the
-    error moves it by e x |log(end / estimate)| of itself. Where an SD is hardly determined, that is several
-    times the end.
+    error moves the end by e x |log(end / estimate)| of itself. If the data hardly determine an SD, the scale
+    is several times the end.
     """
     ends = largest("estimate", "ci_low", "ci_high")
 

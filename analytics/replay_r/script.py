@@ -3,8 +3,8 @@
 Belongs here: the text of the script. Does not belong here: R's functions (`*.R`, one file per part), frames,
 numbers.
 
-The script holds only the parts that the study needs, so that a study without a mixed model does not ask for
-nlme. Everything from the study file enters as an R literal or as a comment.
+The script holds only the parts that the study needs, so a study without a mixed model does not require nlme.
+Everything from the study file enters as an R literal or as a comment.
 """
 
 from __future__ import annotations
@@ -318,7 +318,7 @@ def _recurrent(model: RecurrentEvents, file: str) -> list[str]:
 
 
 def _text(value: str) -> str:
-    """A string literal; what is not printable ASCII becomes an escape, so that no locale changes it."""
+    """A string literal. Characters other than printable ASCII become escapes, so no locale changes them."""
     escaped = "".join(
         f"\\{c}" if c in '\\"' else c if " " <= c <= "~" else f"\\U{{{ord(c):x}}}" for c in value
     )

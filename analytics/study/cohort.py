@@ -207,7 +207,7 @@ class Cohort:
         absent = rows["status"].eq("absent").groupby(rows["patient"]).any()
         value = pd.Series(np.nan, index=self.members["patient"])
         value[self.members.loc[self._unlisted_means_absent(event, explicit), "patient"]] = 0.0
-        value[unsure] = np.nan  # something is listed; what, is said next
+        value[unsure] = np.nan  # something is listed; the next two lines set what
         value[absent.index[absent]] = 0.0
         value[present.index[present]] = 1.0
         return value.rename("value").rename_axis("patient").reset_index().assign(is_censored=False)
@@ -215,8 +215,8 @@ class Cohort:
     def _unlisted_means_absent(self, event: str, explicit: set[str]) -> pd.Series:
         """Members whose hospital lists only what happened, and never says of this event that it did not.
 
-        A sign is absent only where somebody looked for it and says so: no hospital lists the signs that it
-        did not look for.
+        A sign is absent only if somebody looked for it and says so, because no hospital lists the signs that
+        it did not look for.
         """
         hospitals = self.frames["dim_hospital"]
         silent = set(hospitals.loc[hospitals["unlisted_events"] == "absent", "hospital_id"]) - explicit
@@ -232,7 +232,7 @@ class Cohort:
         return pd.DataFrame({"patient": rows["patient"], "value": value, "is_censored": False})
 
     def _definition(self, definition: str, variable: Variable) -> pd.DataFrame:
-        """Met or not, or the number; missing where an input that is not known could change it."""
+        """Whether the definition is met, or its number; missing if an unknown input could change it."""
         rows = self.frames["fct_definition"]
         rows = rows[rows["definition_id"] == definition].merge(self.members[[*KEY, "patient"]], on=KEY)
         if variable.source == "definition.value":
@@ -264,7 +264,9 @@ class Cohort:
 
 
 def build_cohort(study: Study, frames: Frames) -> Cohort:
-    """Assign every registered patient to the one group whose conditions all hold, or say why none."""
+    """Assign every registered patient to the one group whose conditions all hold, or say why there is no such
+    group.
+    """
     frames = plain_frames(frames)
     patients = _described(frames)
     matches = pd.DataFrame(
@@ -322,7 +324,9 @@ def people(patients: pd.DataFrame, links: pd.DataFrame) -> pd.Series:
 
 
 def _counted_elsewhere(patients: pd.DataFrame, frames: Frames) -> pd.Index:
-    """Of each person's rows in a group, all but that of the earliest baseline; of two the first's."""
+    """Each person's rows in a group except the one with the earliest baseline; if two are equal, except the
+    first.
+    """
     members = patients[patients["group_id"].notna()]
     members = members.assign(person=people(patients, frames["patient_link"]).loc[members.index])
     ordered = members.sort_values(["person", "baseline_date", "patient"], na_position="last")
@@ -331,7 +335,7 @@ def _counted_elsewhere(patients: pd.DataFrame, frames: Frames) -> pd.Index:
 
 def _both_of(variable: Variable) -> tuple[str, str]:
     """Numerator and denominator of a ratio."""
-    # the reader of a study file asks for both
+    # reading a study file makes sure of both
     assert variable.numerator is not None and variable.denominator is not None
     return variable.numerator, variable.denominator
 

@@ -1,4 +1,5 @@
-"""Parts of a study file about times to events beyond curves and Cox: the rows of `results` that they become.
+"""The parts of a study file about times to events, other than curves and Cox models, and the rows of
+`results` that they become.
 
 Belongs here: restricted means, competing risks, recurrent events, and the frames of times that they read.
 Does not belong here: formulas (`survival/`, `competing_risks/`, `recurrent.py`), the other parts
@@ -68,7 +69,7 @@ def restricted_means(spec: SurvivalAnalysis, data: pd.DataFrame) -> pd.DataFrame
     """restricted_mean: a row per group, then per pair (first minus second)."""
     from analytics.survival.rmst import restricted_mean
 
-    assert spec.restricted_mean_months is not None  # who asks for the means has looked
+    assert spec.restricted_mean_months is not None  # every caller has checked
     found = restricted_mean(
         data, "time", "event", spec.restricted_mean_months, "group_id", levels=spec.groups, adjust=spec.adjust
     )
@@ -237,8 +238,8 @@ def event_intervals(cohort: Cohort, endpoint: str, groups: list[str]) -> pd.Data
     event.
 
     Everybody is at risk from baseline to the last contact, a competing event or the horizon, whichever is
-    first; events of one day are one. The last contact is the latest of follow-up, visits and the time to the
-    endpoint.
+    first. Several events on one day count as one. The last contact is the latest of follow-up, visits and the
+    time to the endpoint.
     """
     spec = cohort.study.endpoints[endpoint]
     members = cohort.of(groups)

@@ -1,4 +1,4 @@
-"""A study file and a release's tables in, the tables of schema `results` out.
+"""From a study file and a release's tables to the tables of schema `results`.
 
 Belongs here: which estimate of `analytics` answers which part of a study file, and the rows it becomes. Does
 not belong here: which tables there are (`result_tables.py`), a formula, reading or writing files, what a
@@ -237,7 +237,7 @@ STEPS = (
 )
 
 
-# one model each
+# one function per kind of model
 
 
 def _mixed_model(spec: MixedModel, cohort: Cohort) -> Results:
@@ -367,7 +367,7 @@ def _anova_terms(fit: RepeatedMeasuresAnova, test: str) -> pd.DataFrame:
     }.get(test, (None, "p_value"))
     terms = fit.terms
     shrink = terms[epsilon].clip(upper=1).fillna(1.0) if epsilon else 1.0
-    # without a correction that was asked for there is no p value; between patients none is needed
+    # if a correction that was asked for is lacking, there is no p value; terms between patients need none
     lacking = terms["term"].str.contains("visit") & (
         epsilon is not None and fit.status == TOO_FEW_OBSERVATIONS
     )
@@ -389,7 +389,7 @@ def _anova_terms(fit: RepeatedMeasuresAnova, test: str) -> pd.DataFrame:
 
 
 def _transform(name: str) -> Callable[[pd.Series], pd.Series]:
-    """The scale of the response; a value that the scale has no place for is missing, not infinite."""
+    """The response on its scale. A value that the scale cannot represent is missing, not infinite."""
     return {
         "none": lambda v: v,
         "log": lambda v: np.log(v.where(v > 0)),

@@ -2,7 +2,8 @@
 `studies/<study>.yml`.
 
 Belongs here: one pydantic model per kind of analysis, its keys and the question that it answers. Does not
-belong here: computing (the modules beside), the other parts of a study file (`analytics/study/file.py`).
+belong here: computing (the modules of `sensitivity/`), the other parts of a study file
+(`analytics/study/file.py`).
 """
 
 from __future__ import annotations

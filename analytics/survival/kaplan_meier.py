@@ -172,7 +172,8 @@ def _part(outcome: Outcome, chosen: BoolArray) -> Outcome:
 def count_at_risk(outcome: Outcome, times: FloatArray) -> FloatArray:
     """How many are at risk just before each time: entry < t <= time.
 
-    Up to the first entry there is nobody by that rule; a risk table means those about to enter, who count.
+    By that rule nobody is at risk up to the first entry. A risk table means those who are about to enter, so
+    they count.
     """
     leaving = outcome.n - np.searchsorted(np.sort(outcome.time), times, side="left")
     if outcome.entry is None:
@@ -188,7 +189,7 @@ def emptied_early(outcome: Outcome) -> tuple[float, int] | None:
     """The first event time at which everybody at risk had the event while others enter later, and how many
     they were.
 
-    From there on the curve is 0, or an incidence 1, whatever those who enter later did.
+    From there on a survival curve is 0 and an incidence is 1, whatever happens to those who enter later.
     """
     if outcome.entry is None or not outcome.n_events:
         return None

@@ -140,8 +140,8 @@ def log_rank(
     """Compare the groups overall and, with ``pairwise``, in every pair.
 
     ``levels`` gives the groups and their order; rows of others take no part. ``rho`` and ``gamma`` belong to
-    fleming_harrington. ``method`` "exact" is the permutation test of two groups (permutation.py); it knows
-    neither strata, late entry nor weights. Each pair is tested in its own rows alone, as R's users do;
+    fleming_harrington. ``method`` "exact" is the permutation test of two groups (permutation.py); that test
+    allows no strata, late entry or weights. Each pair is tested on its own rows only, as R's users do;
     ``p_adjusted`` adjusts over the pairs.
     """
     require_choice(weights, WEIGHTS, "weights")

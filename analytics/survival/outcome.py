@@ -4,8 +4,8 @@ Belongs here: turning columns of a frame into checked arrays (time, event, entry
 missing, which times are the same time.
 Does not belong here: any estimate.
 
-A subject is at risk at time t when ``entry < t <= time``: who enters at t is not yet at risk at t, who leaves
-at t still is.
+A subject is at risk at time t when ``entry < t <= time``: a subject who enters at t is not yet at risk at t;
+a subject who leaves at t still is.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def stratum_codes(data: pd.DataFrame, columns: str | Sequence[str] | None) -> tu
 def align_times(time: FloatArray, entry: FloatArray | None) -> tuple[FloatArray, FloatArray | None]:
     """Give times that differ by less than SAME_TIME (absolutely, or relative to their mean) one value.
 
-    0.1 + 0.2 and 0.3 are the same day of follow-up; taken as two, they break a tie.
+    0.1 + 0.2 and 0.3 are the same day of follow-up. If they counted as two days, a tie would be lost.
     """
     both = time if entry is None else np.concatenate([entry, time])
     values, where = np.unique(both, return_inverse=True)

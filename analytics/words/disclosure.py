@@ -7,9 +7,9 @@ With a threshold k a count below k, zero included, prints as ``<k``. In a row "4
 too, so a count above n - k prints as ``>n-k``. Where a row shows its total, one masked count would follow
 from the others, so the smallest of the others is masked as well (complementary suppression; Hundepool et al.
 2012, Statistical Disclosure Control, section 4.3). A percentage, an effect or an exact p value of a masked
-count would give it back: percentages and effects are not printed, p values by their class alone. A summary
-of fewer than k patients, a line of a single patient and a curve beyond the last k at risk are not printed.
-Times of events on a curve remain: no threshold on counts hides them.
+count would reveal the count, so percentages and effects are not printed, and p values print only by their
+class. A summary of fewer than k patients, a line of a single patient and a curve beyond the last k at risk
+are not printed. Times of events on a curve remain: no threshold on counts hides them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Disclosure:
         return self.masks and known(count) and count < self.threshold
 
     def is_small_of(self, count: float | None, n: float | None) -> bool:
-        """The count, or what is left of the ``n`` that it is of, is below the threshold."""
+        """Whether the count, or the rest of its ``n``, is below the threshold."""
         return self.is_small(count) or (known(count) and known(n) and self.is_small(n - count))
 
     def count(self, count: float | None) -> str:
@@ -58,8 +58,8 @@ class Disclosure:
         return self.count(count)
 
     def counts(self, counts: Sequence[float | None], sums: Sequence[Sequence[int]] = ()) -> list[str]:
-        """Counts printed together. ``sums`` are places whose total a reader knows: of none of them may
-        exactly one count be masked, or it would follow from the others.
+        """Counts printed together. ``sums`` are places whose total a reader knows. In none of them may
+        exactly one count be masked, because the reader could compute it from the others.
         """
         hidden = [self.is_small(c) for c in counts]
         changed = self.masks

@@ -27,7 +27,7 @@ STATUS_WORDS = {
     status.MONOTONE_LIKELIHOOD: "monotone likelihood",
 }
 
-_NO_TEST = {NO_TEST: "", "fisher_exact": "Fisher's exact"}  # the second as publications' own files call it
+_NO_TEST = {NO_TEST: "", "fisher_exact": "Fisher's exact"}  # files of publications use the second
 TEST_WORDS = {test.result_id: test.name for test in TESTS} | _NO_TEST
 SHORT_TESTS = {test.result_id: test.short for test in TESTS} | _NO_TEST | {"fisher_exact": "Fisher"}
 

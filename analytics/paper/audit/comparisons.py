@@ -43,7 +43,7 @@ def comparisons(paper: Paper, kind: str) -> Iterator[Comparison]:
 
 
 def without_summaries(paper: Paper) -> list[Finding]:
-    """p values that nothing printed can be held against."""
+    """p values that no other printed number can check."""
     summaries = {(s.table, s.variable, s.group): s for s in paper.summaries}
     found = []
     for p in paper.p_values:

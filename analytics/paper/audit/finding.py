@@ -24,7 +24,9 @@ A_P_VALUE = (
 
 @dataclass(frozen=True)
 class Finding:
-    """``cell`` is what it is about; ``tried`` how many possibilities were looked at until this was said."""
+    """``cell`` is what the finding is about; ``tried`` is how many possibilities were examined before it was
+    stated.
+    """
 
     check: str
     cell: str

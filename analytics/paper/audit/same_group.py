@@ -1,4 +1,4 @@
-"""The same group printed twice: do the two tables tell of one set of values?
+"""The same group printed twice: can the two tables describe one set of values?
 
 Belongs here: summaries of one variable and group in more than one table.
 """

@@ -1,4 +1,4 @@
-"""Stars beside p values: does each say what its p says?
+"""Stars beside p values: does each star agree with its p value?
 
 Belongs here: the paper's legend of marks against printed p values.
 """

@@ -54,7 +54,7 @@ HOMES = {
 
 def answer(cohort: Any, results: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """sensitivity, sensitivity_question, and what the figures draw: norm_band and norm_patient."""
-    import pandas as pd  # every command reads study files, few of them compute
+    import pandas as pd  # every command reads study files, but few compute
 
     from analytics.study.sensitivity.groups import BAND_COLUMNS, PATIENT_COLUMNS
     from analytics.study.sensitivity.rows import COLUMNS, QUESTION_COLUMNS

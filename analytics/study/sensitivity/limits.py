@@ -120,7 +120,7 @@ def _censored_rows(cohort: Cohort, table: BaselineTable) -> list[tuple[str, pd.D
 
 
 def _sides(data: pd.DataFrame) -> Counter[str]:
-    """On which side of a limit the hidden values lie; a value is 0 or more, so that a lower bound of 0 says
+    """On which side of a limit the hidden values lie. No value is below 0, so a lower bound of 0 says
     nothing.
     """
     hidden = data[data["hidden"]]

@@ -1,4 +1,4 @@
-"""Tipping points: what would have to be true of those not seen for a verdict to change.
+"""Tipping points: what would have to be true of the patients not seen, for a verdict to change.
 
 Belongs here: an endpoint with every share of events among the lost, and the shift of imputed values at which
 a verdict changes. Does not belong here: who was lost, the imputation (`follow_up.py`).
@@ -113,7 +113,7 @@ def tipping_rows(a: Arm, b: Arm, found: Ways, shared: dict[str, Any]) -> list[di
 
 
 def tipping_sentence(a: Arm, b: Arm, found: Ways) -> str:
-    """Between what the difference lies, and where p crosses the level."""
+    """The bounds of the difference, and where p crosses the level."""
     low, high = extremes(a, b)
     pair = f"{a.label} vs {b.label}"
     said = f"{pair}: between {format_number(low)} and {format_number(high)}"
@@ -125,8 +125,8 @@ def tipping_sentence(a: Arm, b: Arm, found: Ways) -> str:
 
 
 def _tips_at(a: Arm, b: Arm, found: Ways) -> str:
-    """The fewest of the first group's lost with the event from which on p is below the level, for both ends
-    of the other's.
+    """The smallest number of the first group's lost with the event from which on p is below the level, at
+    both extremes of the other group's lost.
     """
     parts = []
     for j in dict.fromkeys((0, len(found.second) - 1)):

@@ -1,16 +1,15 @@
 """Expectations of Great Expectations, answered in counts per group, inside the database.
 
-Great Expectations judges a table as a whole. A registry asks the same of each hospital, and of each concept
-within it, so two kinds are added here, both by its own means of extension (a metric, and expectations that
-depend on it):
+Great Expectations judges a table as a whole. A registry asks the same question of each hospital, and of each
+concept within it. Two kinds of expectation are therefore added here, by the library's own means of extension
+(a metric, and expectations that depend on it):
 
-- `per_group(base)`: a column expectation whose own condition is counted `group by hospital_id, concept_id,
-  …`;
-- `CountedRowsExpectation`: an UnexpectedRowsExpectation on a query that says of each row examined whether it
-  is unexpected (true, false, or null where the question does not arise), counted likewise.
+- `per_group(base)`: a column expectation. Its own condition is counted `group by hospital_id, concept_id, …`.
 
-Each takes one query whatever the number of groups, and nothing but counts and the groups' names leaves the
-database.
+- `CountedRowsExpectation`: an UnexpectedRowsExpectation. Its query says of each row examined whether it is
+unexpected (true, false, or null where the question does not arise); these are counted in the same way.
+
+Each takes one query, whatever the number of groups. Only counts and the groups' names leave the database.
 
 Importing this module imports Great Expectations. Does not belong here: the order of a run (`runner.py`),
 words (`judgement.py`).
@@ -34,7 +33,7 @@ from great_expectations.validator.validator import ValidationDependencies
 
 from expectations.judgement import Group, holds
 
-ABOUT_NULLS = ("column_values.nonnull", "column_values.null")  # their condition is asked of empty cells too
+ABOUT_NULLS = ("column_values.nonnull", "column_values.null")  # applied to empty cells too
 
 
 class ConditionCounts(MetricProvider):
@@ -111,7 +110,7 @@ def _groups(names: list[str], rows: Sequence[Any]) -> list[Group]:
 
 
 class _Counted:
-    """What both kinds share: the one metric that they depend on, and the judgement of its groups."""
+    """What both kinds have in common: the metric that they depend on, and how its groups are judged."""
 
     group_by: list[str]
     at_least: int
@@ -133,8 +132,9 @@ class _Counted:
 
 
 class CountedRowsExpectation(_Counted, UnexpectedRowsExpectation):
-    """Of the rows of ``unexpected_rows_query`` at most a share of 1 - ``mostly`` in each group is
-    unexpected."""
+    """In each group, at most a share of 1 - ``mostly`` of the rows of ``unexpected_rows_query``
+    is unexpected.
+    """
 
     mostly: float = 1.0
     at_least: int = 1
@@ -142,7 +142,7 @@ class CountedRowsExpectation(_Counted, UnexpectedRowsExpectation):
 
     @pydantic.validator("unexpected_rows_query", allow_reuse=True)
     def _validate_query(cls, query: str) -> str:
-        """Replaces the inherited check, which prints a warning where a query names its tables itself."""
+        """Replaces the inherited check, which prints a warning if a query names its tables itself."""
         return query
 
     def get_validation_dependencies(

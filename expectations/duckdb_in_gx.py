@@ -1,18 +1,19 @@
-"""What Great Expectations must be given before it can ask a DuckDB file; deleted when it can by itself.
+"""What Great Expectations needs before it can query a DuckDB file. To be deleted once it can do so by itself.
 
-Two things stand between them, and `SharedDialect` takes both away:
+Two obstacles stand between them, and `SharedDialect` removes both:
 
-- Great Expectations 1.24 runs a query in a `with engine.connect()` block and fetches from the result after
-  the block. On leaving it SQLAlchemy rolls back, and DuckDB drops the rows that were not fetched yet. Without
-  transactions there is nothing to roll back. (The other way, to add DuckDB to Great Expectations' private
-  `_PERSISTED_CONNECTION_DIALECTS`, needs a member that its enumeration does not have.)
+- Great Expectations 1.24 runs a query in a `with engine.connect()` block and fetches the result after the
+block. At the end of the block SQLAlchemy rolls back, and DuckDB drops the rows that were not fetched yet.
+Without transactions there is nothing to roll back. (The alternative is to add DuckDB to Great Expectations'
+private `_PERSISTED_CONNECTION_DIALECTS`. That needs a member that its enumeration does not have.)
+
 - duckdb-engine signs its connections with a user agent. DuckDB takes that for another configuration, and then
-  no second handle of the process can open the file. It is opened unsigned here, as everyone else opens it.
+no second handle of the process can open the file. Here the file is opened unsigned, as everywhere else.
 
-`tests/unit/test_expectations_duckdb.py` tells when either is no longer so.
+`tests/unit/test_expectations_duckdb.py` tells when one of the obstacles is gone.
 
-Belongs here: importing Great Expectations quietly and without what is never used of it, its one context per
-process, handles that are closed afterwards. Does not belong here: suites and results.
+Belongs here: importing Great Expectations quietly and without its unused parts, its one context per process,
+handles that are closed afterwards. Does not belong here: suites and results.
 """
 
 from __future__ import annotations
@@ -41,14 +42,16 @@ if TYPE_CHECKING:
 PUT_OFF = (
     "altair",
     "scipy.stats",
-)  # imported for one chart, and for one expectation: a third of the import time
+)  # used by one chart and one expectation, these take a third of the import time
 
 _handles: list[duckdb.DuckDBPyConnection] = []
 _one_run_at_a_time = threading.Lock()
 
 
 class SharedDialect(Dialect):
-    """duckdb-engine's dialect, opening a file as a plain `duckdb.connect(path)` does, and no transactions."""
+    """duckdb-engine's dialect, but it opens a file as a plain `duckdb.connect(path)` does, and has no
+    transactions.
+    """
 
     driver = "shared"
     supports_statement_cache = False
@@ -59,7 +62,7 @@ class SharedDialect(Dialect):
         return ConnectionWrapper(handle)
 
     def do_begin(self, connection: Any) -> None:
-        """Each query stands for itself; one that fails does not fail those after it."""
+        """Does nothing: each query stands alone, and one that fails does not make later ones fail."""
 
     def do_commit(self, dbapi_connection: Any) -> None:
         """As `do_begin`."""
@@ -93,12 +96,12 @@ def context() -> AbstractDataContext:
 def opened(database: Path, queries: dict[str, str]) -> Iterator[SQLDatasource]:
     """A datasource on ``database`` with one asset per query, each with the batch definition `all`.
 
-    On leaving, every handle on the file is closed, so that this process can open it as it likes. Great
-    Expectations is silent meanwhile: its messages can quote values.
+    On leaving, every handle on the file is closed, so that this process can open it in any way. Meanwhile
+    Great Expectations is silent, because its messages can quote values.
     """
     home = context()
     with _one_run_at_a_time, _silence():
-        # stated in one go: each later addition would write the whole configuration out again
+        # all at once, because each later addition would write the whole configuration again
         source = home.data_sources.add_sql(
             name="warehouse",
             connection_string=f"duckdb+shared:///{database}",
@@ -134,8 +137,8 @@ def _silence() -> Iterator[None]:
 
 
 def _import_great_expectations() -> ModuleType:
-    """Import it with the collector paused and what is hardly ever used of it put off, which takes a third off
-    its time.
+    """Import it with the garbage collector paused and its rarely used parts put off; this saves a third of
+    the time.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     paused = gc.isenabled()
@@ -154,7 +157,7 @@ def _import_great_expectations() -> ModuleType:
 
 
 class ImportedWhenUsed(ModuleType):
-    """Stands for a module until someone asks it for something."""
+    """Stands in for a module, and imports it when it is first used."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

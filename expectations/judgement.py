@@ -1,4 +1,4 @@
-"""From what a rule found to what is said of it: thresholds, hospitals, waivers, and the words for them.
+"""Judges what a rule found, and words the result: thresholds, hospitals, waivers.
 
 Belongs here: judging counts, joining the items of one hospital into one result, letting waivers hold or
 expire. Does not belong here: getting the counts (`runner.py`, `counted.py`).
@@ -28,9 +28,9 @@ class Group(TypedDict):
 
 @dataclass(frozen=True)
 class Finding:
-    """Counts of a rule's groups, or one number, or why there is neither.
+    """The counts of a rule's groups, or one number, or the reason why there is neither.
 
-    ``holds`` is Great Expectations' own judgement, where it judged a table as a whole.
+    ``holds`` is Great Expectations' own judgement, if it judged a table as a whole.
     """
 
     groups: tuple[Group, ...] = ()
@@ -48,8 +48,9 @@ def holds(group: Group, mostly: float, at_least: int) -> bool:
 def judge(
     suite: Suite, rule: Rule, table: str, finding: Finding, waivers: tuple[Waiver, ...], day: date
 ) -> list[CheckResult]:
-    """The results of one rule on one table: one, or of a rule judged per hospital one for each hospital
-    found."""
+    """The results of one rule on one table: one result, or one per hospital found if the rule is judged per
+    hospital.
+    """
     own = [w for w in waivers if w.expectation == rule.id]
     if finding.trouble is not None:
         trouble = f"Could not be computed: {finding.trouble}."
@@ -89,7 +90,7 @@ def _item(rule: Rule, group: Group) -> str | None:
 def _waived(
     failed: list[str | None], waivers: list[Waiver], hospital: str | None, day: date
 ) -> tuple[bool, list[str]]:
-    """Whether waivers in force cover every failed item, and what is to be said of the waivers."""
+    """Whether waivers in force cover every failed item, and what the note says of the waivers."""
     here = [w for w in waivers if w.hospital in (None, hospital)]
     if not failed:
         return False, [f"The waiver of {w.owner} is no longer needed here." for w in here if w.hospital]

@@ -1,4 +1,4 @@
-"""What a check found, in counts, and what the gate makes of it.
+"""What a check found, in counts, and which results stop the gate.
 
 Belongs here: the result and its one line. Does not belong here: how a check is computed (`runner.py`) or
 judged (`judgement.py`).

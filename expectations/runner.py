@@ -1,11 +1,11 @@
-"""Runs a suite on a DuckDB file through Great Expectations, inside the database, and says what each rule
+"""Runs a suite on a DuckDB file through Great Expectations, inside the database, and reports what each rule
 found.
 
 Belongs here: from rules to queries and expectations, from validation results to counts. Does not belong here:
 what Great Expectations needs for DuckDB (`duckdb_in_gx.py`), counting by group (`counted.py`), judging
 (`judgement.py`).
 
-Great Expectations takes seconds to import, so it is imported when a suite runs and not before.
+Great Expectations takes seconds to import, so it is imported only when a suite runs.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from yaml_files.yaml_file import nearest
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 
-# Counts and nothing else. With it Great Expectations asks for no unexpected value, and would show none.
+# Counts only: with this format Great Expectations neither queries nor shows an unexpected value.
 COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0, "exclude_unexpected_values": True}
 GX_SEVERITY = {"blocking": "critical", "warning": "warning"}
-NO_TABLE = "select 1 as one"  # a rule with rows names its tables itself, yet what is validated is a batch
+NO_TABLE = "select 1 as one"  # a rule with rows names its tables itself, but Great Expectations needs a batch to validate
 SPEAKS_OF_NAMES = re.compile(
     r'(?:Catalog|Binder|Parser) Error: [^\n]*?(?=[.!]?(?:\n|$))|column "[^"\n]*"[^\n]* does not exist'
 )
@@ -37,7 +37,7 @@ WITHHELD = "the database refused the query; its words are withheld, for they can
 
 @dataclass(frozen=True)
 class Check:
-    """A rule on one of its tables, with the query of the rows that it examines."""
+    """A rule on one of its tables, with the query for the rows that it examines."""
 
     rule: Rule
     table: str
@@ -53,13 +53,14 @@ def run_suite(
     waivers: Iterable[Waiver] = (),
     today: date | None = None,
 ) -> list[CheckResult]:
-    """Ask every rule of ``suite`` of ``database``, reading only; results stand in the suite's order.
+    """Check ``database`` by every rule of ``suite``, reading only; the results are in the suite's order.
 
-    ``schema`` is where the tables lie, if not where the suite says (a release's copy). ``parameters`` are the
-    suite's. ``waivers`` let an expectation fail up to and including their last day; ``today`` is the day to
-    judge that and the future by. A rule that cannot be computed fails, and its note says why. The file may be
-    open in this process, as a plain `duckdb.connect(path)` opens it; no handle is left behind. Raises
-    ValueError for a wrong parameter and FileNotFoundError for a missing file.
+    ``schema`` is the schema of the tables, if it is not the suite's (a release's copy). ``parameters`` are
+    those of the suite. ``waivers`` let an expectation fail up to and including their last day. ``today``
+    decides whether a waiver has ended and which dates lie in the future. A rule that cannot be computed
+    fails, and its note says why. The file may be open in this process, as a plain `duckdb.connect(path)`
+    opens it; no handle is left behind. Raises ValueError for a wrong parameter and FileNotFoundError for a
+    missing file.
     """
     if not Path(database).is_file():
         raise FileNotFoundError(f"{database}: no such file; build it before its suite {suite.suite}")
@@ -122,7 +123,7 @@ def _identifier(name: str) -> str:
 
 
 def _ask(database: Path, checks: list[Check]) -> list[Finding]:
-    """One validation per distinct query, so that all of a table's rules are counted in one pass over it."""
+    """Validate once per distinct query, so that all rules of a table are counted in one pass over it."""
     from expectations import duckdb_in_gx
 
     batches: dict[str, list[int]] = {}
@@ -148,7 +149,7 @@ def _validate(source: Any, asset: str, checks: dict[int, Check]) -> dict[int, Fi
 
 
 def _number(result: ExpectationValidationResult) -> int:
-    """Of the check that a result answers, as `_expectation` wrote it beside the expectation."""
+    """The number of the check that a result answers; `_expectation` wrote it beside the expectation."""
     asked = result.expectation_config
     assert asked is not None and asked.meta is not None
     return asked.meta["check"]
@@ -184,7 +185,7 @@ def _columns(rule: Rule) -> dict[str, Any]:
 
 
 def _finding(result: Any) -> Finding:
-    """Only counts are taken from a result, and of an error only words that name tables and columns."""
+    """The counts of a result; of an error, only words that name tables and columns."""
     if (trouble := _trouble(result.exception_info)) is not None:
         return Finding(trouble=trouble)
     observed = result.result.get("observed_value")

@@ -1,7 +1,7 @@
-"""Suites and waivers as data: the shape of `raw.yml`, `marts.yml` and of a registry's waivers, checked on
-reading.
+"""Suites and waivers as data: the shape of `raw.yml`, `marts.yml` and a registry's waivers, checked when they
+are read.
 
-Belongs here: what a rule may say. Does not belong here: how it is run (`runner.py`); nothing here imports
+Belongs here: what a rule may say. Does not belong here: how it is run (`runner.py`). Nothing here imports
 Great Expectations, so that reading a suite is cheap.
 """
 
@@ -23,7 +23,7 @@ from yaml_files.yaml_file import ConfigurationError, line_of, nearest, read_mode
 ROWS = "unexpected_rows_expectation"
 ROW_COUNT = "expect_table_row_count_to_be_between"
 
-# Those whose results are counts; an expectation on a minimum or a mean would bring a patient's value out.
+# Expectations whose results are counts; a minimum or a mean would bring out a patient's value.
 COLUMN_EXPECTATIONS: dict[str, tuple[str, ...]] = {
     "expect_column_values_to_not_be_null": (),
     "expect_column_values_to_be_null": (),
@@ -49,7 +49,7 @@ COLUMNS_NAMED = {
     ROWS: (0, 99),
 }
 
-# What a rule may be judged by: names of catalogue and registry, never what a hospital wrote of a patient.
+# Columns by which a rule may be judged: they hold names of catalogue and registry, never a hospital's text.
 NAMES = (
     "antibody_id",
     "assay_id",
@@ -70,7 +70,7 @@ IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class Parameter(Strict):
-    """A text that a run hands to the suite; without ``default`` it must be handed."""
+    """A text that a run passes to the suite. Without ``default`` it must be passed."""
 
     note: str
     default: str | None = None
@@ -229,8 +229,9 @@ def load_suite(path: Path) -> Suite:
 
 
 def load_waivers(path: Path, suites: Iterable[Suite] = ()) -> tuple[Waiver, ...]:
-    """Read a registry's waivers; a waiver of an expectation that is in none of ``suites`` (if given) is a
-    fault."""
+    """Read a registry's waivers. If ``suites`` are given, a waiver of an expectation that none of them has is
+    a fault.
+    """
     file = read_model(path, WaiverFile)
     known = {rule.id: rule for suite in suites for rule in suite.rules}
     faults = [

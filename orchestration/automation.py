@@ -1,5 +1,5 @@
-"""When things run: a sensor for new deliveries, a build after each ingestion, a nightly pass over what is
-outstanding.
+"""When things run: a sensor for new deliveries, a build after each ingestion, and each night a pass over what
+is outstanding.
 
 Does not belong here: what runs (the layers' own modules).
 """
@@ -43,7 +43,7 @@ def build_job(registry: Registry) -> AssetJob:
 
 
 def requests(registry: Registry, instance: dg.DagsterInstance) -> Iterator[dg.RunRequest]:
-    """A run for every outstanding delivery; its partition is added when it is new."""
+    """A run request for every outstanding delivery; a new partition is added for a new delivery."""
     found = outstanding(registry)
     with warehouse(registry.warehouse) as connection:
         again = {
@@ -56,7 +56,7 @@ def requests(registry: Registry, instance: dg.DagsterInstance) -> Iterator[dg.Ru
         if not instance.has_dynamic_partition(definition, inventory.delivery):
             instance.add_dynamic_partitions(definition, [inventory.delivery])
         yield dg.RunRequest(
-            # one run for a load, and one more whenever what refused it has changed
+            # one run per load, and one more each time the reason of its refusal may have changed
             run_key="/".join(
                 [
                     inventory.sender,
@@ -119,7 +119,7 @@ def automation(
         job=build,
         cron_schedule=NIGHTLY_BUILD,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Makes the release that is outstanding: a build was cut short, a record or a study was written, a waiver ended.",
+        description="Makes the release that is outstanding: a build was interrupted, a record or a study was written, a waiver ended.",
     )
     def build_at_night(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         settle_dead_runs(current_registry(), context.instance)

@@ -17,7 +17,7 @@ from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 
 def ingestion_definitions(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> dg.Definitions:
-    """Of the Definitions what takes deliveries, which can be had without importing dbt."""
+    """The part of the Definitions that takes deliveries. It can be built without importing dbt."""
     return dg.Definitions(
         assets=_ingested(registry, helper),
         jobs=[ingest_job(sender) for sender in registry.mappings],
@@ -34,7 +34,7 @@ def _ingested(registry: Registry, helper: Helper) -> list[dg.AssetsDefinition]:
 
 
 def build_definitions(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> dg.Definitions:
-    """Everything; the layers' slow calls are made by ``helper``."""
+    """All Definitions; ``helper`` makes the slow calls of the layers."""
     from orchestration.warehouse.assets import warehouse_assets
 
     models = warehouse_assets(registry, helper)

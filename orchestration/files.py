@@ -1,9 +1,10 @@
-"""Files and links that appear whole or not at all, whatever happens to the process that writes them.
+"""Writes files and links so that they appear whole or not at all, whatever happens to the process that writes
+them.
 
 Belongs here: the rename at the end of every write that a reader, or the next run, must never see half done.
 Does not belong here: what a file says.
 
-A process that is killed may leave its part, a hidden file `.<name>.<letters>.part`; nobody reads one.
+A killed process may leave a hidden part file, `.<name>.<letters>.part`; nothing reads such files.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = False, mode: int = 0o666) -> Path:
-    """Put ``content`` under ``path`` in one rename, in place of what stood there; returns ``path``.
+    """Write ``content`` to ``path`` in one rename, replacing the file that was there; returns ``path``.
 
-    ``durable``: the file also outlives a power cut. ``mode``: who may read it, less what the umask takes
-    away. Two processes that write the same file never mix: each has a part of its own, and the last rename
-    counts.
+    ``durable``: the file also survives a power cut. ``mode``: who may read it, less what the umask takes
+    away. When two processes write the same file, their contents never mix: each writes a part file of its
+    own, and the last rename wins.
     """
     part = _written(path, content, durable=durable, mode=mode)
     put_in_place(part, path, durable=durable)
@@ -27,12 +28,12 @@ def write_atomically(path: Path, content: str | bytes, *, durable: bool = False,
 
 
 def create_atomically(path: Path, content: str | bytes, *, mode: int = 0o666) -> bool:
-    """Make ``path`` durably with ``content``; False when it exists, or another process made it in the
-    meantime.
+    """Make ``path`` durably with ``content``; False if the file exists, or if another process made it
+    meanwhile.
     """
     part = _written(path, content, durable=True, mode=mode)
     try:
-        os.link(part, path)  # a rename would replace the file of the process that was first
+        os.link(part, path)  # a rename would replace the file of the process that came first
     except FileExistsError:
         return False
     finally:
@@ -42,7 +43,7 @@ def create_atomically(path: Path, content: str | bytes, *, mode: int = 0o666) ->
 
 
 def put_in_place(made: Path, path: Path, *, durable: bool = False) -> None:
-    """Rename a file that is complete, or a folder where none stands, to ``path``."""
+    """Rename a complete file to ``path``, or a complete folder if there is none at ``path``."""
     os.replace(made, path)
     if durable:
         sync_folder(path.parent)
@@ -56,7 +57,7 @@ def swap_link(link: Path, target: str, *, durable: bool = False) -> None:
 
 
 def drop_parts(folder: Path) -> None:
-    """Remove what killed processes left half written in ``folder``; for a folder that one process alone
+    """Remove the part files that killed processes left in ``folder``. Only for a folder to which one process
     writes at a time.
     """
     for part in folder.glob(".*.part"):

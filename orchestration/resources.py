@@ -1,4 +1,4 @@
-"""The one place that reads the environment: which registry, where Dagster keeps its runs, what dbt is told.
+"""The only place that reads the environment: which registry, where Dagster keeps its runs, what dbt is told.
 
 Does not belong here: what a registry folder holds (`registry/folder.py`).
 """
@@ -42,12 +42,14 @@ concurrency:
 
 
 def registry_folder(stated: Path | None = None) -> Path:
-    """The folder given, else that of MYOSITIS_REGISTRY, else the registry that ships."""
+    """The given folder; else the folder in MYOSITIS_REGISTRY; else the shipped registry."""
     return Path(stated or os.environ.get(REGISTRY_VARIABLE) or SHIPPED_REGISTRY).resolve()
 
 
 def current_registry() -> Registry:
-    """The registry that this process was pointed at; in one that Dagster started, that of the environment."""
+    """The registry that this process was pointed at. In a process that Dagster started, the environment names
+    it.
+    """
     global _current
     if _current is None:
         _current = load_registry(registry_folder())
@@ -55,8 +57,8 @@ def current_registry() -> Registry:
 
 
 def point_at(registry: Registry) -> None:
-    """Make this process, and those it starts, use ``registry``: Dagster's instance, dbt's warehouse, quiet
-    libraries.
+    """Make this process, and those it starts, use ``registry``: sets Dagster's instance and dbt's warehouse,
+    and quiets the libraries.
     """
     global _current
     _current = registry

@@ -1,9 +1,9 @@
-"""How a registry stands: deliveries, what is refused and outstanding, releases, waivers, what in landing
-needs a person.
+"""How a registry stands: deliveries, which of them are refused or outstanding, releases, waivers, and what in
+landing needs a person.
 
-Read once and handed on as one frozen record: to the command, to its closing screen, to any page. Belongs
-here: what is known, put together from the layers. Does not belong here: printing (`command/`), changing
-anything (the layers).
+It is read once, as one frozen record, and handed to the command, to its closing screen and to any page.
+Belongs here: what is known, put together from the layers. Does not belong here: printing (`command/`),
+changing anything (the layers).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WAIVERS_SHOWN_BEFORE = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Delivery:
-    """A delivery as the ledger has it; counts of rows once the models have judged them."""
+    """A delivery as the ledger has it, with counts of rows once the models have judged them."""
 
     sender: str
     delivery: str
@@ -52,7 +52,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Release:
-    """A published release, as its manifest has it."""
+    """A published release, as its manifest describes it."""
 
     release_id: str
     made_at: str
@@ -64,12 +64,12 @@ class Release:
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything that a person who keeps a registry is told about it, as it stood at one moment."""
+    """Everything that the keeper of a registry is told about it, as it stood at one moment."""
 
     deliveries: tuple[Delivery, ...]
     outstanding: tuple[Inventory, ...]  # complete, and the ledger has not settled them
-    strays: tuple[Stray, ...]  # in landing, and nobody reads them
-    missing: tuple[MissingDelivery, ...]  # in force, and not in landing any more
+    strays: tuple[Stray, ...]  # in landing, but no run reads them
+    missing: tuple[MissingDelivery, ...]  # in force, but gone from landing
     releases: tuple[Release, ...]  # the newest first
     waivers: tuple[Waiver, ...]
 
@@ -91,7 +91,7 @@ class Situation:
         return any(d.state is State.ACCEPTED for d in self.deliveries)
 
     def waivers_to_renew(self, today: date) -> tuple[Waiver, ...]:
-        """Those that have ended, or end within a month; the first to end first."""
+        """The waivers that have ended or will end within a month, those that end first at the top."""
         return tuple(
             sorted(
                 (w for w in self.waivers if w.expires <= today + WAIVERS_SHOWN_BEFORE),
@@ -101,7 +101,7 @@ class Situation:
 
 
 def read_situation(registry: Registry) -> Situation:
-    """The registry as it stands now; landing is looked through, and the warehouse is opened once."""
+    """The registry as it stands now. Reads landing, and opens the warehouse once."""
     complete = complete_deliveries(registry)
     with warehouse(registry.warehouse) as connection:
         return Situation(
@@ -115,7 +115,9 @@ def read_situation(registry: Registry) -> Situation:
 
 
 def _deliveries(connection: duckdb.DuckDBPyConnection) -> list[Delivery]:
-    """From quality.delivery once it is built, else from the ledger alone; by sender and delivery."""
+    """The deliveries by sender and delivery: from quality.delivery if it is built, else from the
+    ledger alone.
+    """
     is_built = connection.execute(
         "select count(*) > 0 from information_schema.tables where table_schema = 'quality' and table_name = 'delivery'"
     ).fetchall()[0][0]

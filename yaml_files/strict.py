@@ -1,4 +1,4 @@
-"""What every file that people declare shares: strict models, ids, and faults that know their place.
+"""What all files that people declare have in common: strict models, ids, and faults that know their place.
 
 Belongs here: the base of the models of mappings, studies and suites. Does not belong here: any key.
 """
@@ -23,7 +23,7 @@ class Strict(BaseModel):
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong where: the keys that lead there, the part in words, a sentence."""
+    """One fault: the keys that lead to it, the part in words, and a sentence."""
 
     location: tuple[str | int, ...]
     part: str

@@ -1,4 +1,4 @@
-"""Reading one YAML file into one pydantic model, with every fault placed on its line.
+"""Reads one YAML file into one pydantic model, and places every fault on its line.
 
 Belongs here: lines, keys, nearest known names. Does not belong here: what the keys mean
 (`orchestration/registry/`).
@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
 
-EXPECTED = {  # pydantic's words for a shape are a programmer's
+EXPECTED = {  # pydantic names shapes in a programmer's words; these are plain ones
     "model_type": "expected keys and values, key: value",
     "model_attributes_type": "expected keys and values, key: value",
     "dict_type": "expected keys and values, key: value",
@@ -36,7 +36,7 @@ EXPECTED = {  # pydantic's words for a shape are a programmer's
 
 
 class ConfigurationError(Exception):
-    """What a registry folder, or ``what`` else, states cannot be used; every fault found, one sentence
+    """A registry folder, or whatever ``what`` names, cannot be used. Holds every fault found, one sentence
     each.
     """
 
@@ -54,7 +54,7 @@ def read_model(path: Path, model: type[Model], shown_as: str | None = None) -> M
 
 
 def read_node(path: Path, name: str, faults: list[str]) -> yaml.Node:
-    """The nodes of a file, each with file and line, or ConfigurationError; adds keys that stand twice to
+    """The nodes of a file, each with file and line, or ConfigurationError. Adds keys that appear twice to
     ``faults``.
     """
     text = _read_text(path, name)
@@ -124,7 +124,7 @@ def _read_text(path: Path, name: str) -> str:
 
 
 def _repeated_keys(node: yaml.Node, name: str) -> list[str]:
-    """YAML lets a later key overwrite an earlier one in silence; here that is a fault."""
+    """Faults for keys that appear twice: YAML would let the later key silently overwrite the earlier one."""
     faults: list[str] = []
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
@@ -143,7 +143,9 @@ def _repeated_keys(node: yaml.Node, name: str) -> list[str]:
 
 
 def _sentences(error: ErrorDetails, node: yaml.Node, model: type[BaseModel], quoting: bool) -> list[str]:
-    """One sentence, or one for each fault that a validator of the whole file has placed itself."""
+    """One sentence for a fault; or one for each fault that a validator of the whole file has
+    placed itself.
+    """
     placed = getattr((error.get("ctx") or {}).get("error"), "placed", ())
     if not placed:
         return [_sentence(error, node, model, quoting)]
@@ -185,7 +187,7 @@ def _real_location(location: Location, node: yaml.Node) -> Location:
             kept.append(part)
             current = child
         elif part == location[-1] and isinstance(current, yaml.MappingNode):
-            kept.append(part)  # a missing key: named, though it has no node
+            kept.append(part)  # a missing key has no node, but is named
     return tuple(kept)
 
 
@@ -255,7 +257,7 @@ def _step(annotation: Any, part: str | int) -> list[Any]:
                 out.append(member)
         elif origin is list and isinstance(part, int):
             out.append(typing.get_args(member)[0])
-        elif origin is list and part == "list":  # pydantic names the member of a union, the file does not
+        elif origin is list and part == "list":  # pydantic names the member of a union; the file does not
             out.append(member)
         elif origin is dict and isinstance(part, str):
             out.append(typing.get_args(member)[1])

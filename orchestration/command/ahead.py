@@ -1,14 +1,13 @@
-"""What the two processes of `myositis run` prepare before it is asked for: modules to import, functions to
-call.
+"""What the two processes of `myositis run` prepare before it is needed: modules to import, functions to call.
 
-The command knows the whole flow, so the list stands here; `running/second_process.py` knows none of the
-layers. A test holds that every name exists. Each list is in the order in which a run needs its names.
+The command knows the whole flow, so the list is kept here; `running/second_process.py` knows none of the
+layers. A test checks that every name exists. Each list is in the order in which a run needs its names.
 """
 
 from __future__ import annotations
 
-# the second process, until it is asked for something: the gates' library, the statistics, the tables of the
-# report
+# The second process prepares these until it is given a call: the gates' library, the statistics, the report's
+# tables.
 SECOND = (
     "duckdb",
     "pandas",
@@ -37,7 +36,7 @@ SECOND = (
     "orchestration.report.replay",
     "orchestration.report.page",
 )
-# the first process, while it waits for the second: first dbt, then the libraries that draw
+# The first process prepares these while it waits for the second: first dbt, then the libraries that draw.
 FIRST = (
     "orchestration.warehouse.assets",
     "dbt.cli.main",

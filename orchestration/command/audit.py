@@ -1,6 +1,6 @@
 """What `myositis audit` shows: the findings on a folder of printed numbers, and their count.
 
-Belongs here: choosing findings and wording for the terminal. Does not belong here: the checks
+Belongs here: choosing findings and wording them for the terminal. Does not belong here: the checks
 (`analytics/audit`).
 """
 
@@ -30,12 +30,12 @@ COLUMNS = {CONTRADICTS: "contradict", HOLDS_IF: "only if", HOLDS: "hold", NOT_CH
 
 
 class NoSuchCheck(Exception):
-    """--check names none of those that were made."""
+    """--check names a check that made no finding."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which findings to show; the count is always of all."""
+    """Which findings to show; the count always covers all of them."""
 
     check: str | None = None
     everything: bool = False
@@ -43,7 +43,7 @@ class Choice:
 
 
 def show(folder: Path, choice: Choice) -> bool:
-    """Print the findings chosen and, last, the count; returns whether any contradicts."""
+    """Print the chosen findings and, last, the count; returns whether any finding contradicts."""
     try:
         paper = read_paper(folder)
     except ConfigurationError as error:

@@ -1,8 +1,8 @@
 """The command `myositis`.
 
 Belongs here: commands, options, exit codes (0 done, 1 a gate refused, 2 bad configuration or usage, 3
-internal error, 130 stopped). Does not belong here: work; each command calls the layer that does it, and
-imports it late, for imports dominate a short run.
+internal error, 130 stopped). Does not belong here: work. Each command calls the layer that does it, and
+imports that layer late, because imports take most of a short run.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ def options(
 
 
 class Refused(Exception):
-    """A gate refused; everything is already told."""
+    """A gate refused, and everything has already been reported."""
 
 
 def main() -> None:
     code = guarded(lambda: app(standalone_mode=False) or DONE, "--debug" in sys.argv)
-    gc.freeze()  # or Python looks for seconds for garbage among the modules imported before it leaves
+    gc.freeze()  # skip the final garbage scan of imported modules; it takes seconds
     sys.exit(code)
 
 
@@ -126,12 +126,16 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
 
 
 def _with_place(error: Exception) -> str:
-    """What an error says, behind what the flow noted on it: the delivery that was taken, or the build."""
+    """The text of an error, after the place that the flow noted on it: the delivery that was taken, or the
+    build.
+    """
     return ": ".join([*getattr(error, "__notes__", ()), str(error)])
 
 
 def _told_path(name: str | None) -> str:
-    """A path, of a file of a delivery its folder alone: a hospital may have called the file as a patient."""
+    """A path; for a file of a delivery only its folder, because a hospital may have named the file after a
+    patient.
+    """
     parts = Path(name or "").parts
     at = len(parts) - 1 - parts[::-1].index("landing") if "landing" in parts else len(parts)
     return str(Path(*parts[: at + 3])) + (" (a file in it)" if len(parts) > at + 3 else "")

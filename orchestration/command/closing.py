@@ -88,7 +88,7 @@ def show_status(registry: Registry) -> None:
 
 
 def ending_waivers(situation: Situation, today: date) -> list[str]:
-    """Waivers that have ended, or end within a month."""
+    """Sentences on the waivers that have ended or will end within a month."""
     return [
         f"waivers.yml: {w.expectation}{f' of {w.hospital}' if w.hospital else ''}{f' ({w.item})' if w.item else ''}:"
         f" {'ended' if w.expires < today else 'ends'} on {w.expires}; ask {w.owner}, and renew it or take it out"

@@ -1,6 +1,6 @@
 """What a person at a terminal sees: progress, the closing screen, errors as one readable block.
 
-Belongs here: wording and layout for the terminal. Does not belong here: doing anything.
+Belongs here: wording and layout for the terminal. Does not belong here: doing any work.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class ProgressHandler(logging.Handler):
-    """INFO and above as lines with the seconds since the start; DEBUG as one line that moves, on a terminal
-    only.
+    """Shows INFO and above as lines with the seconds since the start. Shows DEBUG as one line that is
+    overwritten, on a terminal only.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class ProgressHandler(logging.Handler):
 
 @contextmanager
 def progress() -> Iterator[None]:
-    """Show what logger `myositis` says, and nothing of the libraries below it."""
+    """Show what the logger `myositis` says, and nothing that the libraries log."""
     handler = ProgressHandler()
     logger = logging.getLogger("myositis")
     logger.setLevel(logging.DEBUG)

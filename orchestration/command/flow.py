@@ -1,8 +1,8 @@
-"""The flow as the command runs it: the jobs of `definitions.py`, in this process, against the registry's
-Dagster instance.
+"""The flow as the command runs it: the jobs of `definitions.py`, in this process, on the registry's Dagster
+instance.
 
-Belongs here: which jobs to run and what to tell afterwards. Does not belong here: the work (the layers), how
-the registry stands (`situation.py`), the options (`cli.py`).
+Belongs here: which jobs to run and what to report afterwards. Does not belong here: the work (the layers),
+how the registry stands (`situation.py`), the options (`cli.py`).
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ class Outcome:
     taken: tuple[str, ...] = ()
     refusals: tuple[
         Refusal, ...
-    ] = ()  # of this command, and for `run` and `status` those that stand from an earlier one
+    ] = ()  # refusals of this command; for `run` and `status` also those of earlier commands that still stand
     released: str | None = None
     is_unchanged: bool = False
 
 
 def run_all(registry: Registry, *, in_two_processes: bool = False) -> Outcome:
-    """Take, build, release and report what is new; with ``in_two_processes`` sooner, on two cores."""
+    """Take, build, release and report what is new. ``in_two_processes`` makes it faster, on two cores."""
     situation = look(registry)
     if not situation.outstanding and not needs_build(registry):
         return Outcome(situation, refusals=situation.refusals, is_unchanged=True)
@@ -84,14 +84,14 @@ def run_all(registry: Registry, *, in_two_processes: bool = False) -> Outcome:
 
 
 def _standing(situation: Situation, told: Iterable[Refusal]) -> list[DeliveryRefusal]:
-    """Deliveries that stand refused, and are not among those told of."""
+    """The deliveries that stand refused and have not been reported already."""
     keys = {r.key for r in told if isinstance(r, DeliveryRefusal)}
     return [r for r in situation.refusals if r.key not in keys]
 
 
 def look(registry: Registry) -> Situation:
-    """How the registry stands; says how many deliveries are outstanding, and what in landing needs a
-    person.
+    """How the registry stands. Logs how many deliveries are outstanding, and what in landing
+    needs a person.
     """
     situation = read_situation(registry)
     for sentence in needing_a_person(situation):
@@ -105,13 +105,15 @@ def look(registry: Registry) -> Situation:
 
 
 def needing_a_person(situation: Situation) -> list[str]:
-    """Sentences on what lies in landing and nobody reads, and on what is in force and gone from there."""
+    """Sentences on folders in landing that nobody reads, and on deliveries in force that are gone from
+    landing.
+    """
     return [*(stray.sentence() for stray in situation.strays), *told_of_missing(situation.missing)]
 
 
 def ingest(registry: Registry, situation: Situation) -> Outcome:
-    """Take each outstanding delivery into raw, or refuse it; one that waited for another is judged again once
-    that is taken.
+    """Take each outstanding delivery into raw, or refuse it. A delivery that waited for another is judged
+    again once that one is taken.
     """
     if not situation.outstanding:
         return Outcome(situation)
@@ -129,7 +131,7 @@ def build(registry: Registry, with_report: bool) -> Outcome:
 
 @contextmanager
 def _instance(registry: Registry) -> Iterator[dg.DagsterInstance]:
-    """The registry's Dagster instance, in which no run is left that died."""
+    """The registry's Dagster instance, after its dead runs are settled."""
     import dagster as dg
 
     from orchestration.running.runs import settle_dead_runs
@@ -185,7 +187,7 @@ def _build(registry: Registry, instance: dg.DagsterInstance, helper: Helper, wit
     try:
         refusal = _execute(job, "build", instance=instance, asset_selection=selection)
     finally:
-        let_go(write_lock(registry))  # a build that its gate refused, or that broke, holds it still
+        let_go(write_lock(registry))  # a build that was refused, or that broke, still holds the lock
     if refusal:
         return Done(refusals=(refusal,))
     manifest = current_manifest(registry)
@@ -193,10 +195,10 @@ def _build(registry: Registry, instance: dg.DagsterInstance, helper: Helper, wit
 
 
 def _execute(job: dg.JobDefinition, place: str, **given: Any) -> Refusal | None:
-    """Run a job in this process: None, or the record of the gate's refusal; any other error is raised as what
-    it is.
+    """Run a job in this process. Returns None, or the record of the gate's refusal; any other error is raised
+    unchanged.
 
-    Dagster raises the very object that a step raised. ``place`` (which delivery, or the build) is noted on
+    Dagster raises the same object that a step raised. ``place`` (which delivery, or the build) is noted on
     it.
     """
     import dagster as dg
@@ -222,7 +224,7 @@ def report_only(registry: Registry) -> None:
 
 
 def check(registry: Registry, situation: Situation) -> list[str]:
-    """Faults of outstanding deliveries against their mappings, without loading them."""
+    """The faults of outstanding deliveries against their mappings; nothing is loaded."""
     from orchestration.database.warehouse_file import warehouse
     from orchestration.raw.doubtful_words import notes_of_delivery, notes_of_loaded
     from orchestration.raw.loading import find_faults

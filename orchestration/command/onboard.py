@@ -1,7 +1,7 @@
 """`myositis onboard` and `init`: the profile on the screen, the draft in the registry, and what is left to
 decide.
 
-Belongs here: wording. Does not belong here: looking (`profile.py`), guessing (`guess.py`), the draft's text
+Belongs here: wording. Does not belong here: profiling (`profile.py`), guessing (`guess.py`), the draft's text
 (`draft.py`).
 """
 
@@ -30,8 +30,8 @@ PROFILE = ("file", "sheet", "column", "kind", "filled", "distinct", "details")
 
 
 def onboard(hospital: str, path: Path, folder: Path, as_csv: bool, replaces: bool = False) -> None:
-    """Profile ``path``; write hospitals/<hospital>.yml unless only the profile is asked for, or it is there
-    and not to be replaced.
+    """Profile ``path``, then write hospitals/<hospital>.yml. Nothing is written if only the profile is asked
+    for, or if the file exists and must not be replaced.
     """
     target = folder / "hospitals" / f"{hospital}.yml"
     _refuse_early(hospital, path, folder, None if as_csv or replaces else target)
@@ -55,7 +55,7 @@ def onboard(hospital: str, path: Path, folder: Path, as_csv: bool, replaces: boo
 
 
 def _write(target: Path, text: str) -> None:
-    """Put the draft in its place once it is a mapping that can be read; what was there stays until then."""
+    """Put the draft in place once it can be read as a mapping. Until then the earlier file stays."""
     made = target.with_name(f".{target.name}")
     made.write_text(text, encoding="utf-8")
     try:

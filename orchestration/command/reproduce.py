@@ -21,12 +21,12 @@ from yaml_files.yaml_file import nearest
 
 
 class NothingPrinted(Exception):
-    """No study of the release has printed numbers, or none in the table asked for."""
+    """No study of the release has printed numbers, or the table asked for has none."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which rows to show; the count is always of all."""
+    """Which rows to show; the count always covers all of them."""
 
     table: str | None = None
     differs: bool = False
@@ -34,8 +34,8 @@ class Choice:
 
 
 def show(release: Path, choice: Choice) -> bool:
-    """Print the rows chosen and, last, how many of all printed values agree and statements hold; whether all
-    do.
+    """Print the chosen rows and, last, how many of all printed values agree and how many statements hold;
+    returns whether all do.
     """
     content = read_release(release)
     studies = [s for s in content.studies if s.rows("reproduction")]
@@ -104,7 +104,7 @@ def _show_statements(table: PrintedTable | None, note: str, as_csv: bool) -> Non
 
 
 def _show_printed_table(title: str, table: PrintedTable, rows: list[Row]) -> None:
-    """The rows, and below them each reason once, under the number that the rows point to it with."""
+    """Print the rows, and below them each reason once, under the number by which the rows refer to it."""
     reasons = {text: i for i, text in enumerate(dict.fromkeys(filter(None, map(_remark, rows))), start=1)}
     shown = [c for c in table.columns if c.key != "reason"]
     cells = [[row.cell(c.key).text for c in shown] for row in rows]
@@ -118,7 +118,7 @@ def _show_printed_table(title: str, table: PrintedTable, rows: list[Row]) -> Non
 
 
 def _remark(row: Row) -> str:
-    """Why the value differs, or within what it agrees."""
+    """Why the value differs, or the tolerance within which it agrees."""
     return row.cell("reason").text or several(row.cell("computed").notes)
 
 

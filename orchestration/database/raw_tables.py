@@ -1,6 +1,6 @@
 """The tables of schema raw, and the state that the warehouse keeps about itself.
 
-Belongs here: what stands in which column. Does not belong here: opening the file (`warehouse_file.py`), the
+Belongs here: the columns of each table. Does not belong here: opening the file (`warehouse_file.py`), the
 registry's rules as rows (`rules.py`).
 """
 
@@ -12,11 +12,9 @@ from functools import cache
 
 import duckdb
 
-BUILT_BY_RULES, BEING_BUILT = (
-    "built_by_rules",
-    "building",
-)  # a state of the warehouse; a build by other rules, until it is done
-RAW_LAYOUT = "raw_layout"  # a state of the warehouse: the tables of schema raw
+BUILT_BY_RULES = "built_by_rules"  # state key: rules the tables were built by
+BEING_BUILT = "building"  # prefix of that state while a build by other rules is under way
+RAW_LAYOUT = "raw_layout"  # state key: layout of the tables of schema raw
 PROVENANCE = (
     "sender_id",
     "hospital_id",
@@ -173,8 +171,8 @@ create table if not exists raw.registry_endpoint (
 
 
 def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
-    """Once per file and version: what is executed at every opening is written, and a checkpoint made of it,
-    at every closing.
+    """Make the tables of schema raw, once per file and version. Statements that run at every opening would be
+    written, with a checkpoint, at every closing.
     """
     wanted = _raw_layout()
     with suppress(duckdb.CatalogException):

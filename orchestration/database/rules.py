@@ -21,7 +21,7 @@ from orchestration.registry.mapping import Mapping
 
 
 def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry, today: date) -> None:
-    """Lay the registry's rules (hospitals, formats, codes, windows, endpoints) into schema raw, in one
+    """Write the registry's rules (hospitals, formats, codes, windows, endpoints) into schema raw, in one
     transaction.
 
     ``today`` is the day after which nothing can have happened.
@@ -102,7 +102,7 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry, today
     _lay_additions(connection, registry)
     connection.execute(
         RULES.replace("table if not exists", "or replace table")
-    )  # those of an older version go
+    )  # tables of an older version are dropped
     for table, values in rows.items():
         if values:
             marks = ", ".join("?" for _ in values[0])
@@ -111,8 +111,8 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry, today
 
 
 def _lay_additions(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
-    """What the registry adds to the catalogue, as text, one table a seed; the seed takes it in when it is
-    loaded.
+    """Write what the registry adds to the catalogue as texts, one table per seed. Each seed takes them in
+    when it is loaded.
     """
     for seed in KEYS:
         connection.execute(f"drop table if exists raw.registry_addition_{seed}")
@@ -134,13 +134,13 @@ def _hospitals(mapping: Mapping) -> Iterator[tuple[Any, ...]]:
 
 
 def _orders(formats: list[str]) -> set[str]:
-    """In which orders year, month and day stand: two of them can read one text as two days."""
+    """The orders of year, month and day in the formats. Two orders can read one text as two days."""
     return {"".join(re.findall(r"%-?([Yymd])", f)).lower() for f in formats if "%d" in f and "%m" in f}
 
 
 def _marks(mapping: Mapping, name: str, entity: Entity) -> Iterator[tuple[str, list[str]]]:
-    """What means "not known" in each field of an entity, as raw calls it: the sender's own marks and the
-    column's.
+    """The texts that mean "not known" in each field of an entity, by the field's name in raw: the sender's
+    own marks and the column's.
     """
     for field, source in entity.fields():
         yield RAW_NAMES.get(field, field), [*mapping.missing, *source.missing]

@@ -29,8 +29,8 @@ class WarehouseBusy(WarehouseUnusable):
 
 @contextmanager
 def warehouse(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, open for writing, with schema raw in place; waits while another process holds the
-    file.
+    """The warehouse, open for writing, with schema raw in place. Waits while another process
+    holds the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(_connect(path, wait_seconds)) as connection:
@@ -38,13 +38,13 @@ def warehouse(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[d
             _create_raw(connection)
             yield connection
         except (duckdb.IOException, duckdb.TransactionException) as error:
-            if path.name in str(error):  # the file may be written, its folder not
+            if path.name in str(error):  # this user may write the file, but not its folder
                 raise _unusable(path, error) from None
             raise
 
 
 def read_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
-    """The warehouse, to be read alone; waits as `warehouse` does."""
+    """The warehouse, open for reading only; waits as `warehouse` does."""
     return _connect(path, LOCK_WAIT_SECONDS, read_only=True)
 
 

@@ -44,7 +44,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imported when first asked for: a worker process starts without what it does not use."""
+    """Imports a name when it is first used, so that a worker process starts without what it does not need."""
     from importlib import import_module
 
     if name not in _HOMES:

@@ -37,8 +37,9 @@ DAMAGED = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZi
 
 
 def unpacked(path: Path, kind: str, pattern: str | None, workdir: Path) -> Iterator[tuple[Path, str]]:
-    """Files in ``workdir`` and the names of the members they were; a compressed file has one, without a
-    name."""
+    """Files in ``workdir``, each with the name of its member. A compressed file has one member, without a
+    name.
+    """
     if kind == "zip":
         yield from _zip_members(path, pattern, workdir)
     else:
@@ -49,7 +50,7 @@ def unpacked(path: Path, kind: str, pattern: str | None, workdir: Path) -> Itera
 
 
 def member_names(path: Path) -> list[str]:
-    """Names of the files in a zip archive, nothing unpacked."""
+    """Names of the files in a zip archive; nothing is unpacked."""
     with _opened(path) as archive:
         return list(checked_members(archive, path.stat().st_size, UNPACKED_BYTES))
 
@@ -89,7 +90,9 @@ def _zip_members(path: Path, pattern: str | None, workdir: Path) -> Iterator[tup
 
 
 def checked_members(archive: zipfile.ZipFile, packed: int, most: int) -> dict[str, zipfile.ZipInfo]:
-    """Members by name, nothing unpacked yet; a fault if any of them, or all together, cannot be allowed."""
+    """Members by name, not unpacked yet. A fault if any of them, or all together, exceed a limit or break a
+    rule.
+    """
     infos = [info for info in archive.infolist() if not info.is_dir()]
     if len(infos) > ARCHIVE_MEMBERS:
         raise _bomb(f"{len(infos):,} members", f"at most {ARCHIVE_MEMBERS:,}")
@@ -152,7 +155,7 @@ def _member_name(info: zipfile.ZipInfo) -> str:
 
 
 def _unpack(stream: IO[bytes], target: Path, packed: int, most: int) -> None:
-    """Copy, counting: what an archive says of its sizes is not believed."""
+    """Copy and count, because the sizes that an archive states cannot be trusted."""
     written = 0
     try:
         with target.open("wb") as out:
@@ -186,7 +189,7 @@ def _bomb(found: str, expected: str) -> ExportFault:
 
 
 def refuse_workbook_bomb(path: str) -> None:
-    """The same for the zip that an XLSX, XLSB or ODS is."""
+    """The same limits for the zip that an XLSX, XLSB or ODS is."""
     try:
         with zipfile.ZipFile(path) as archive:
             checked_members(archive, Path(path).stat().st_size, WORKBOOK_UNPACKED_BYTES)

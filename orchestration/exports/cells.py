@@ -3,9 +3,9 @@
 Belongs here: that one rule, shared by every format whose cells have types. Does not belong here: reading
 meaning into text.
 
-A number is written as a person reads it: a whole one without its `.0`, any other as the shortest text that
-is that number, with the decimal mark of the table it stands in: beside texts such as `1.234` that mean 1234,
-the number 1.234 is `1,234`. A date is ISO; its time follows when it has one.
+A number is written as a person reads it: a whole number without its `.0`, any other as the shortest text for
+it. It gets the decimal mark of its table: beside texts such as `1.234` that mean 1234, the number 1.234 is
+written `1,234`. A date is ISO; its time follows if it has one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WHOLE = 1e15  # a double keeps 15 digits of any number; a longer one may have lo
 class Formatted(str):
     """A number with what its format shows beside it, such as `38.5%` or `<0.10 mg/dL`."""
 
-    number: slice  # where the digits stand, which alone take the table's decimal mark
+    number: slice  # where the digits stand; only they take the table's decimal mark
 
     @classmethod
     def of(cls, before: str, digits: str, after: str) -> Formatted:
@@ -56,7 +56,9 @@ def cell_text(value: Any, decimal_mark: str = ".") -> str:
 
 
 def _date_time_text(value: dt.datetime) -> str:
-    """Midnight is a date; a fraction that is a whole second but for rounding is that second."""
+    """Midnight is written as a date. A fraction that misses a whole second only by rounding becomes that
+    second.
+    """
     if value.microsecond >= 999_500:
         value = value.replace(microsecond=0) + dt.timedelta(seconds=1)
     if value.time() == dt.time():

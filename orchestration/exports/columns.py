@@ -1,7 +1,7 @@
-"""Column names: as sent, one for each column, or refused.
+"""Column names: one for each column, as sent; or a fault.
 
-Belongs here: joining header rows, and everything that makes a header no header.
-Does not belong here: matching names to a mapping.
+Belongs here: joining header rows, and all rules that a header can break. Does not belong here: matching names
+to a mapping.
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ BLANKS = "\ufeff\u200b\u00a0\u3000 \t\r\n"
 
 
 def is_blank(cells: Iterable[str | None]) -> bool:
-    """Whether no cell of a row holds a text that is seen. Such a row is no record, in whichever format it
-    comes.
-    """
+    """Whether no cell of a row holds visible text. In any format, such a row is no record."""
     return not any(cell and cell.strip(BLANKS) for cell in cells)
 
 
 def checked_header(names: Sequence[str], row: int, used: set[int] | None = None) -> tuple[str, ...]:
-    """The names stripped, or a fault for each rule that they break, the first raised with the others in it.
+    """The names stripped, or a fault for each rule that they break; the first fault is raised and holds the
+    others.
 
-    ``used`` are the positions that hold any cell below the header, where known: a nameless column without
-    cells at the right edge is no column, and is left out. A first column that alone has no name is called
-    ``column_1``: R's ``write.csv`` and pandas' ``to_csv`` write row numbers so.
+    ``used`` are the positions that hold any cell below the header, if known. A nameless column without cells
+    at the right edge is left out, as no column. If only the first column has no name, it is called
+    ``column_1``: R's ``write.csv`` and pandas' ``to_csv`` write row numbers that way.
     """
     if len(names) > COLUMNS:
         raise ExportFault(
@@ -127,8 +126,8 @@ def _repeated(columns: list[str], row: int) -> ExportFault | None:
 def joined_header(rows: Sequence[Sequence[str]]) -> list[str]:
     """One name per column from one or more header rows.
 
-    A blank takes the name to its left in every row but the last, for a group's name stands over its first
-    column only; repeated parts and blanks are left out: ``("CK", ""), ("", "U/L")`` gives ``CK / U/L``.
+    In every row but the last, a blank takes the name to its left, because a group's name stands only over its
+    first column. Repeated parts and blanks are left out: ``("CK", ""), ("", "U/L")`` gives ``CK / U/L``.
     """
     if len(rows) == 1:
         return list(rows[0])

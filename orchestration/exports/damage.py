@@ -1,12 +1,12 @@
 """Text that was damaged before it reached us.
 
-Belongs here: finding it. Three ways text is lost between systems and still decodes: characters replaced by
-U+FFFD (or its own double decoding, 锟斤拷), UTF-8 decoded as cp1252 or GBK by the sender (``è‚Œ`` for 肌,
+Belongs here: finding it. Text can be lost between systems in three ways and still decode: characters replaced
+by U+FFFD (or its own double decoding, 锟斤拷), UTF-8 decoded as cp1252 or GBK by the sender (``è‚Œ`` for 肌,
 ``鑲岀偖``), UTF-7 left undecoded (``+AD4-`` for ``>``). Does not belong here: repair, which would be a guess,
 and what becomes of the row.
 
-Bytes are searched first (fast, most files have none), and a hit counts only if undoing the damage gives text
-that people write, so that ``+SSA-`` or ``Ã`` alone pass.
+Bytes are searched first: that is fast, and most files have no hit. A hit counts only if undoing the damage
+gives text that people write, so that ``+SSA-`` or ``Ã`` alone pass.
 """
 
 from __future__ import annotations

@@ -79,8 +79,9 @@ def read_delimited(
 
 
 def utf8_file(path: Path, encoding: Encoding, workdir: Path) -> tuple[Path, int]:
-    """A file that holds the text as UTF-8, and where in it the text begins: the file itself where it can
-    be."""
+    """A file that holds the text as UTF-8, and where the text begins in it. It is the file itself if that is
+    possible.
+    """
     if encoding.is_utf8:
         return path, encoding.skip
     target = scratch(workdir, ".utf8")
@@ -98,7 +99,7 @@ def scratch(workdir: Path, suffix: str) -> Path:
 
 
 def _shape(head: Head) -> Shape | None:
-    """What the fast path needs, None where it cannot serve."""
+    """What the fast path needs; None if the fast path cannot read the file."""
     dialect = head.dialect
     if len(dialect.delimiter.encode()) != 1 or dialect.escape not in ("", dialect.quote):
         return None
@@ -140,7 +141,7 @@ def _used_right(relation: str, names: list[str], connection: duckdb.DuckDBPyConn
 def _digits_lost(
     relation: str, columns: Sequence[str], connection: duckdb.DuckDBPyConnection
 ) -> tuple[Finding, ...]:
-    """Columns with numbers of twelve digits and more that a spreadsheet has written as ``3.20102E+17``."""
+    """Columns of numbers with twelve or more digits that a spreadsheet has written as ``3.20102E+17``."""
     lost = [f"regexp_full_match(c{i}, {sql_text(CUT_NUMBER)})" for i in range(len(columns))]
     counts = ", ".join(f"count(*) filter ({test}), min(source_row) filter ({test})" for test in lost)
     found = connection.sql(f"select {counts} from ({relation})").fetchone() or ()
@@ -152,7 +153,7 @@ def _digits_lost(
 
 
 def _none_splits(head: Head, bad: list[MalformedLine]) -> ExportFault:
-    """The fault of a file of which no line is a row under its header."""
+    """The fault of a file in which no line is a row under its header."""
     return ExportFault(
         "mostly_malformed",
         row=bad[0].source_row,
@@ -172,7 +173,7 @@ def _lying_on_its_side(
     spec: ReadSpec,
     workdir: Path,
 ) -> SourceTable:
-    """A table whose columns are records: it has few lines, so that all of it fits in memory."""
+    """A table whose columns are records. It has few lines, so all of it fits in memory."""
     lines: list[tuple[int, list[str]]] = []
     with text.open("rb") as raw:
         raw.seek(start)

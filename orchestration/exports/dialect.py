@@ -22,7 +22,7 @@ SEP_LINE = re.compile(r'"?sep=(.)"?(?:\r\n|\n|\r)', re.IGNORECASE)  # a first li
 
 @dataclass(frozen=True)
 class Dialect:
-    """``quote`` and ``escape`` may be empty: none."""
+    """``quote`` and ``escape`` may be empty, which means that there are none."""
 
     delimiter: str
     quote: str = '"'
@@ -32,7 +32,8 @@ class Dialect:
 def dialect_of(head: str, whole: bool, spec: ReadSpec, suffix: str) -> Dialect:
     """The dialect stated in ``spec``, completed from ``head``, the file's first text after the rows to skip.
 
-    ``whole`` says that ``head`` is all there is; otherwise its last line is cut and left out.
+    ``whole`` says that ``head`` is the whole text. Otherwise its last line is cut off somewhere, and is left
+    out.
     """
     quote = '"' if spec.quote is None else spec.quote
     escape = spec.escape or ""

@@ -1,16 +1,16 @@
 """Which encoding a text file is in, and its text as UTF-8.
 
 Belongs here: detection by strict decoding and by how plausible the decoded text is, transcoding in pieces,
-and the refusal of what stays undecided. Does not belong here: damage inside text that decodes well
+and the refusal of files that stay undecided. Does not belong here: damage inside text that decodes well
 (``damage.py``).
 
-Detection. A byte order mark decides. Else a file that is UTF-8 throughout is UTF-8, for text in other
-encodings is valid UTF-8 by chance about once in 2^n for n characters. Else NUL bytes in every second place
-mean UTF-16. Else the candidates that decode (nearly) every byte are ranked by how much of the text is made
-of characters that people write: frequent characters of the language, the first level of the national
+Detection. A byte order mark decides. Else a file that is UTF-8 throughout is UTF-8, because text of n
+characters in another encoding is valid UTF-8 by chance only about once in 2^n. Else NUL bytes in every second
+place mean UTF-16. Else the candidates that decode (nearly) every byte are ranked by how much of the text
+consists of characters that people write: frequent characters of the language, the first level of the national
 standard (GB 2312 rows 16-55, Big5 A440-C67E, JIS X 0208 rows 16-47), a Latin letter with an accent between
-letters, a unit's µ or °. The best must be good by itself and clearly better than the next that reads
-differently, else the file is refused.
+letters, a unit's µ or °. The best candidate must be good in itself, and clearly better than the next one that
+reads differently; else the file is refused.
 """
 
 from __future__ import annotations
@@ -82,9 +82,7 @@ def encoding_of(path: Path, stated: str | None) -> Encoding:
     else:
         return _detected(path)
     if encoding.is_utf8 and not _first_look(path)[0]:
-        return replace(
-            encoding, is_utf8=False
-        )  # to be transcoded, so that its bad bytes are found in their rows
+        return replace(encoding, is_utf8=False)  # transcode it, so that its bad bytes are found in their rows
     return encoding
 
 
@@ -202,7 +200,9 @@ def _utf16_without_mark(path: Path) -> str | None:
 
 
 def _is_damaged_utf8(sample: bytes) -> bool:
-    """UTF-8 but for a few places: at least 20 characters of several bytes, and 20 for each bad place."""
+    """Whether the bytes are UTF-8 except in a few places: at least 20 characters of several bytes, and 20 for
+    each bad place.
+    """
     text = sample.decode("utf-8", "replace")
     bad = text.count("\ufffd")
     several = sum(1 for c in text if c > "\x7f") - bad
@@ -233,8 +233,9 @@ def _plausibility(text: str, codec: str) -> float:
 
 
 def _latin_worth(text: str, i: int, codec: str) -> float:
-    """A letter with an accent belongs beside letters, a sign beside digits, units or blanks; runs are
-    unlikely."""
+    """The worth of one character: an accented letter belongs beside letters, a sign beside digits, units or
+    blanks; runs are unlikely.
+    """
     c = text[i]
     before, after = (text[i - 1] if i else " "), (text[i + 1] if i + 1 < len(text) else " ")
     if c in LATIN_SYMBOLS:
@@ -276,7 +277,9 @@ def _has_han(text: str) -> bool:
 
 
 def _han_worth(c: str, codec: str) -> float:
-    """Common to those who write so, or of the first or second level of the standard, or neither."""
+    """The worth of a Han character: common in such texts, of the standard's first or second
+    level, or neither.
+    """
     common, standard, first, last = HAN[codec]
     if c in common:
         return 1.0

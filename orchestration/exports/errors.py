@@ -1,7 +1,7 @@
-"""What a reader says of a file that it cannot take, and of a line that it cannot split.
+"""The errors of readers: a file that cannot be read, and a line that cannot be split.
 
 Belongs here: the one exception of this package, the record of a malformed line, and how both read as a
-sentence. Does not belong here: deciding that something is wrong. No text of a cell enters an exception; a
+sentence. Does not belong here: deciding that something is wrong. No text of a cell enters an exception. A
 malformed line keeps its text, because it goes to the quarantine table and nowhere else.
 """
 
@@ -20,8 +20,8 @@ TEXT_KEPT = 1_000  # characters of a malformed line that the quarantine table ke
 
 
 def named(kind: Kind, name: str) -> str:
-    """A name that came with the delivery, marked in a sentence: whoever knows the mapping decides how it is
-    told.
+    """Marks a name that came with the delivery. Whoever knows the mapping later decides how the
+    name is shown.
     """
     return f"\ue000{kind}\ue001{name}\ue002"
 
@@ -31,7 +31,7 @@ def plainly(kind: str, name: str) -> str:
 
 
 def unmarked(text: str, shown: Shown = plainly) -> str:
-    """The sentence with each marked name as ``shown`` tells it."""
+    """The sentence with each marked name in the form that ``shown`` gives it."""
     return _MARKED.sub(lambda mark: shown(mark[1], mark[2]), text)
 
 
@@ -82,7 +82,9 @@ class ExportFault(Exception):
         return (self.file, self.sheet, self.row, self.column)
 
     def at(self, *, file: str | None = None, sheet: str | None = None) -> ExportFault:
-        """The same fault (and the others with it), the file and sheet named by a caller who knows them."""
+        """The same fault (and the others with it), with the file and sheet named by a caller who
+        knows them.
+        """
         return ExportFault(
             self.rule,
             **self.marked,
@@ -94,7 +96,7 @@ class ExportFault(Exception):
         )
 
     def with_others(self, others: Sequence[ExportFault]) -> ExportFault:
-        """The same fault, to be raised for itself and for others that were found with it."""
+        """The same fault, which also holds the others that were found with it."""
         fault = self.at()
         fault.others = (*self.others, *others)
         return fault
@@ -103,7 +105,9 @@ class ExportFault(Exception):
         return self.told(plainly, str)
 
     def told(self, shown: Shown, file: Callable[[str], str]) -> str:
-        """A sentence for this fault and each found with it; ``shown`` and ``file`` say how names are told."""
+        """A sentence for this fault and for each found with it; ``shown`` and ``file`` say how names are
+        shown.
+        """
         return "\n".join([self._sentence(shown, file), *(other.told(shown, file) for other in self.others)])
 
     def _sentence(self, shown: Shown, named_file: Callable[[str], str]) -> str:
@@ -119,14 +123,14 @@ class ExportFault(Exception):
 
 
 def _column_words(column: str, shown: Shown) -> str:
-    """`column "CK"`, or what a name is told as (`column D`); a letter is told as it is."""
+    """`column "CK"`, or the shown name (`column D`); a letter is shown as it is."""
     words = plainly("column", column) if re.fullmatch("[A-Z]{1,3}", column) else shown("column", column)
     return f"column {words}" if words.startswith('"') else words
 
 
 @dataclass(frozen=True)
 class MalformedLine:
-    """One row of a file that could not be understood as a row: it is rejected, never dropped."""
+    """One row of a file that could not be read as a row. It is rejected, never dropped."""
 
     source_row: int
     rule: str

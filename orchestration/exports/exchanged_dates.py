@@ -1,13 +1,13 @@
-"""Day and month that a spreadsheet has exchanged: the sign of it in a column, and what the order of the rows
-says.
+"""Dates whose day and month a spreadsheet has exchanged: the sign of it in a column, and what the order of
+the rows says.
 
-Belongs here: looking at texts of dates. Does not belong here: where a column's texts lie
+Belongs here: examining texts of dates. Does not belong here: where a column's texts lie
 (`raw/exchanged_dates.py`), what a refusal says of a delivery, reading a date into a table (dbt).
 
-A spreadsheet of another country takes 05/08 for the 5th of the wrong month, makes it a date, and leaves 27/6
-as text, for there is no 27th month. The column then holds two writings, or date cells beside texts. One of
-them never shows a day above 12; the other always does. Of real dates 12 days in 30.4 are 12 or less, so few
-of them tell much: see `MOST_BY_CHANCE`.
+A spreadsheet of another country takes 05/08 for the 5th of the wrong month and makes it a date. It leaves
+27/6 as text, because there is no 27th month. The column then holds two forms of dates, or date cells beside
+texts. One form never shows a day above 12; the other always does. Of real dates, 12 days in 30.4 are 12 or
+less, so a few of them prove little: see `MOST_BY_CHANCE`.
 """
 
 from __future__ import annotations
@@ -157,8 +157,8 @@ def sign_of(texts: Mapping[str, int], has_date_cells: bool = False) -> Sign | No
 
 
 def _by_style(key: Writing, dates: list[tuple[Written, int]]) -> dict[Writing, list[tuple[Written, int]]]:
-    """Of one writing two, where the small numbers of those that could be exchanged have a zero and those of
-    the others none, or the other way round.
+    """Splits one form of dates in two: those that could be exchanged have a zero before small numbers and the
+    others have none, or the reverse.
     """
     never = [d for d in dates if d[0].could_be_exchanged]
     always = [d for d in dates if not d[0].could_be_exchanged]
@@ -172,11 +172,11 @@ def _by_style(key: Writing, dates: list[tuple[Written, int]]) -> dict[Writing, l
 
 
 def by_order(rows: Iterable[tuple[str, int, str]], sign: Sign, day_first: bool) -> Reading | None:
-    """What the order of each patient's rows says: (patient, row, text) of one table.
+    """What the order of each patient's rows says; the rows of one table are given as (patient, row, text).
 
-    The dates that only one reading has must run in one direction in the rows of every patient, two different
-    ones of some patient at least. Then a reading of the others holds when they, too, run so, and the other
-    reading does not.
+    Dates with only one possible reading must run in one direction in the rows of every patient, and at least
+    one patient must have two different ones. A reading of the other dates then holds if they also run in that
+    direction with it, and do not with the other reading.
     """
     certain: dict[str, list[date]] = {}
     readings: dict[Reading, dict[str, list[date]]] = {"exchanged": {}, "as_written": {}}
@@ -204,7 +204,7 @@ def by_order(rows: Iterable[tuple[str, int, str]], sign: Sign, day_first: bool) 
 
 
 def _readings(written: Written, sign: Sign, day_first: bool) -> dict[Reading, date] | None:
-    """Both readings of a date, alike where it has one; None where a date of another writing cannot be
+    """Both readings of a date; they are alike if it has only one. None if a date in another form cannot be
     placed.
     """
     year = written.year if written.year > 99 else written.year + (2000 if written.year < 70 else 1900)

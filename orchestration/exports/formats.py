@@ -1,9 +1,8 @@
-"""The formats of files, each declared once: what it is called, what gives it away, and which function reads
-it.
+"""The file formats, each declared once: its name, what proves it, and the function that reads it.
 
-Belongs here: one ``FileFormat`` per format. The choices of `format` in a mapping, the telling apart of files
-(`kinds.py`) and the choice of the reader (`open.py`) are read from here. Does not belong here: a reader,
-archives (`archive.py`), formats that only a look inside tells apart (`kinds.py`).
+Belongs here: one ``FileFormat`` per format. The choices of `format` in a mapping, the detection of a file's
+format (`kinds.py`) and the choice of the reader (`open.py`) all follow from these. Does not belong here: a
+reader, archives (`archive.py`), formats that can be told apart only by a look inside (`kinds.py`).
 """
 
 from __future__ import annotations
@@ -84,6 +83,6 @@ LABELLED = tuple(form.id for form in FORMATS if form.has_labels)
 
 
 def listed() -> str:
-    """``CSV, a workbook, … or NDJSON``: what an error says can be read."""
+    """``CSV, a workbook, … or NDJSON``: the formats that can be read, for error texts."""
     *first, last = dict.fromkeys(form.called for form in FORMATS)
     return f"{', '.join(first)} or {last}"

@@ -1,11 +1,11 @@
 """A first look at a piece of a delimited file, by a few operations on bytes.
 
-Belongs here: proving that every record of the piece is a plain good one. Does not belong here: anything that
-is not: ``survey.py`` then looks at the piece closely.
+Belongs here: proving that every record of the piece is plain and good. Does not belong here: any other piece;
+``survey.py`` then examines it closely.
 
-What is left of a piece when all but its delimiters and line ends are deleted must be the same few bytes over
-and over. Quoted fields without line ends are first replaced by a letter; where there are many of them, the
-close look is faster.
+All bytes of a piece except delimiters and line ends are deleted. What is left must be the same few bytes over
+and over. Quoted fields without line ends are first replaced by a letter; if there are many of them, the close
+look is faster.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def plain_records(piece: bytes, delimiter: bytes, quote: bytes, width: int, line
 
 
 def has_blank_line(piece: bytes, markup: bytes) -> bool:
-    """Whether a line may hold nothing but blanks and delimiters and quotes (``markup``), non-breaking and
-    wide ones included.
+    """Whether a line may hold only blanks, delimiters and quotes (``markup``); non-breaking and wide blanks
+    count too.
 
-    The bytes of which blanks are made are deleted one by one, so that a letter made of such bytes may be
-    taken for a blank: the close look decides.
+    The bytes of blanks are deleted one by one, so a letter made of such bytes may be taken for a blank. The
+    close look decides.
     """
     text = piece.translate(None, BLANK_BYTES + markup)
     return text.startswith((b"\n", b"\r\n")) or b"\n\n" in text or b"\n\r\n" in text
@@ -66,7 +66,9 @@ def may_be_gbk(piece: bytes) -> bool:
 
 
 def has_long_line(piece: bytes) -> bool:
-    """Whether a line is longer than any may be; hops from line to line, as far as one may be long."""
+    """Whether a line exceeds the limit. Hops through the piece from line end to line end, each time as far as
+    a line may be long.
+    """
     at = 0
     while at < len(piece):
         end = piece.rfind(b"\n", at, at + LINE_BYTES + 1)

@@ -1,6 +1,6 @@
-"""What readers of grids of cells must be told.
+"""What readers of grids of cells need to be told.
 
-Belongs here: that, and nothing it would need an import for. Does not belong here: the reading.
+Belongs here: only that, and nothing that needs an import. Does not belong here: the reading.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class GridSpec:
-    """What ``ReadSpec`` says of grids, in a form that a worker process starts without pydantic for."""
+    """The part of ``ReadSpec`` on grids, in a form that a worker process can use without
+    importing pydantic.
+    """
 
     sheet: str | None
     skip_rows: int

@@ -1,4 +1,4 @@
-"""NDJSON, JSON arrays and FHIR bundles: one object, one row; one path, one column.
+"""NDJSON, JSON arrays and FHIR bundles: each object is a row, each path a column.
 
 Belongs here: flattening. A column is named by its path, ``code.coding[0].code``, so that FHIR bulk files map
 like any table. Does not belong here: FHIR itself. Numbers keep their text (``1.10``), because nothing parses
@@ -64,8 +64,8 @@ def _no_objects(written: Written) -> ExportFault:
 
 
 def _rows(thing: Any, each: str | None) -> list[dict[str, str]]:
-    """The rows of one object: one, or one per element of the array ``each``, each beside what the object
-    says.
+    """The rows of one object: one, or one per element of the array ``each``. The object's other values are
+    repeated beside each element.
     """
     if isinstance(thing, ValueError):
         raise _NotFlat("invalid_json", "not valid JSON")
@@ -187,8 +187,9 @@ def _document_objects(path: Path, start: int, decoder: json.JSONDecoder) -> Iter
 
 
 def _linked(entries: list[Any]) -> list[Any]:
-    """The resources of a bundle, told by type and id where they are told by the address of their entry
-    (``urn:uuid:…``)."""
+    """The resources of a bundle. References to the address of an entry (``urn:uuid:…``) are replaced by type
+    and id.
+    """
     names: dict[str, str] = {}
     for entry in entries:
         resource = entry.get("resource") if isinstance(entry, dict) else None
@@ -213,7 +214,7 @@ def _name_references(thing: Any, names: dict[str, str]) -> None:
 
 
 def _parsed(text: str, decoder: json.JSONDecoder) -> Any:
-    """The value, numbers as their text; a ValueError in place of it if it is no JSON or repeats a key."""
+    """The value, with numbers as their text; a ValueError in its place if it is no JSON or repeats a key."""
     try:
         return decoder.decode(text)
     except ValueError as error:

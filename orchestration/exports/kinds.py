@@ -40,7 +40,7 @@ OLD_STATA = range(0x69, 0x74)  # releases 105 to 115 begin with their number
 
 
 def kind_of(path: Path, name: str, spec: ReadSpec) -> str:
-    """The format to read ``path`` as; content that contradicts what is stated is a fault."""
+    """The format in which to read ``path``. It is a fault if the content contradicts the stated format."""
     with path.open("rb") as file:
         head = file.read(4096)
     for mark, what in FOREIGN:
@@ -69,7 +69,7 @@ def kind_of(path: Path, name: str, spec: ReadSpec) -> str:
 
 
 def _by_content(path: Path, head: bytes, suffix: str) -> str | None:
-    """The kind that the first bytes prove, None for text."""
+    """The kind that the first bytes prove; None for text."""
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _kind_of_zip(path, suffix)
     for mark, kind in MAGIC:

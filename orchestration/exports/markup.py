@@ -76,8 +76,9 @@ def _html(path: str, encoding: str | None) -> list[Grid]:
 
 
 class _Tables(HTMLParser):
-    """Cells of every table; a table inside a cell is refused, for its cells would be taken for its
-    parent's."""
+    """Collects the cells of every table. A table inside a cell is refused, because its cells would be taken
+    for its parent's.
+    """
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

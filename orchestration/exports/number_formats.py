@@ -5,9 +5,9 @@ Belongs here: what such a format makes of a number, for every kind of workbook; 
 cell out. Does not belong here: where the formats and the cells lie.
 
 A format has up to four sections, `positive;negative;zero;text`, or sections with conditions,
-`[<0.1]"<"0.1;0.0`. What a section writes beside the digits is shown where it is a comparator (`<`, `≥`), a
-word or a unit. Its rounding is not: a number keeps the digits that its cell has, and gains the zeros that the
-format shows. ECMA-376, part 1, 18.8.31.
+`[<0.1]"<"0.1;0.0`. Text that a section writes beside the digits is shown if it is a comparator (`<`, `≥`), a
+word or a unit. The format's rounding is ignored: a number keeps the digits of its cell, and gains the zeros
+that the format shows. ECMA-376, part 1, 18.8.31.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Format:
 
 
 def _split(code: str) -> list[str]:
-    """The sections of a code; a semicolon in quotes, in brackets or escaped parts none."""
+    """The sections of a code. A semicolon in quotes, in brackets or escaped does not end a section."""
     sections, at = [""], 0
     while at < len(code):
         found = _TOKEN.match(code, at)
@@ -242,7 +242,5 @@ def plain_digits(number: Decimal) -> str:
 
 
 def raised(text: str) -> str:
-    """Text that is raised by formatting, in characters that are raised themselves: 10 and a raised 9 are not
-    109.
-    """
+    """Text that formatting raises, in raised characters: 10 and a raised 9 must not become 109."""
     return text.translate(_SUPERSCRIPTS)

@@ -1,7 +1,7 @@
-"""What calamine does not tell of a cell of an ODS workbook: errors, what number formats show, raised and
+"""What calamine does not report of a cell of an ODS workbook: errors, what number formats show, raised and
 struck text.
 
-Belongs here: a look at the XML of a sheet, which holds the styles, and the text that a person sees beside the
+Belongs here: reading the XML of a sheet, which holds the styles, and the text that a person sees beside the
 value. Does not belong here: other values, what a number format means (`number_formats.py`).
 """
 
@@ -69,7 +69,7 @@ class Styles:
                     self.is_raised[name] = first == "super" or bool(re.fullmatch(r"[1-9][\d.]*%", first))
 
     def _inherited(self, of: dict[str, Any], name: str) -> Any:
-        for _ in range(10):  # a circle of parents is no style
+        for _ in range(10):  # parents that form a circle give no style
             if name in of:
                 return of[name]
             name = self.parent.get(name, "")
@@ -219,7 +219,9 @@ def _shown(cell: ElementTree.Element, style: str, styles: Styles) -> tuple[str |
 
 
 def _number(value: float, kind: str, text: str, format: Format | None) -> str | None:
-    """By its format; where that tells nothing, by the text that the program wrote beside the value."""
+    """A number as its format shows it; if the format says nothing, as the program's text beside the value
+    shows it.
+    """
     if format is not None and (shown := format.text(value)) is not None:
         return shown
     if kind == "percentage":
@@ -244,8 +246,8 @@ def _number(value: float, kind: str, text: str, format: Format | None) -> str | 
 
 
 def _shown_decimals(text: str, value: float) -> str:
-    """The decimals that a text shows of a number, as a format has them; none where it is rounded, or parted
-    by thousands.
+    """The decimals that a text shows of a number, in the form of a format; none if it is rounded or has
+    thousands separators.
     """
     plain = text.strip().replace(",", ".")
     is_the_number = (

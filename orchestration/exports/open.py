@@ -35,9 +35,9 @@ def open_tables(
 ) -> list[SourceTable]:
     """The tables of one file: one per sheet, or per member of an archive, that ``spec`` asks for.
 
-    ``name`` is what the file is called in messages and in provenance, its own name if not given. ``workdir``
-    takes what must be rewritten for DuckDB to read it; it is needed as long as a relation is, holds what the
-    file held (identifiers too), and is the caller's to remove. Raises ``ExportFault``.
+    ``name`` is the file's name in messages and in provenance; default: its own. ``workdir`` holds what must
+    be rewritten so that DuckDB can read it. It is needed as long as a relation is used, holds what the file
+    held (identifiers too), and the caller must remove it. Raises ``ExportFault``.
     """
     path, name = Path(path), name or Path(path).name
     workdir = Path(tempfile.mkdtemp(dir=workdir))
@@ -49,7 +49,7 @@ def open_tables(
 
 @dataclass(frozen=True)
 class UnreadPart:
-    """A member of an archive, or a sheet (of a member, or of the file itself), that no table came from."""
+    """A member of an archive, or a sheet (of a member, or of the file itself), that gave no table."""
 
     member: str | None
     sheet: str | None
@@ -66,9 +66,9 @@ class UnreadPart:
 def left_unread(
     path: Path, tables: Iterable[SourceTable], workdir: Path, name: str | None = None
 ) -> list[UnreadPart]:
-    """Members of an archive, and sheets with cells (hidden ones too), from which none of ``tables`` came.
+    """Members of an archive, and sheets with cells (hidden ones too), that gave none of ``tables``.
 
-    A mapping that reads only some of a file says so for the others, or something is lost without a word.
+    A mapping that reads only part of a file must name the other parts, or something would be lost in silence.
     """
     name = name or path.name
     found = [table for table in tables if table.file == name or table.file.startswith(f"{name}/")]
@@ -90,7 +90,7 @@ def left_unread(
 
 
 def sheet_places(path: Path, name: str) -> list[tuple[str, int]]:
-    """The sheets of a workbook with their places; none of another file, or of one that does not open."""
+    """The sheets of a workbook with their places; none if the file is no workbook or does not open."""
     try:
         kind = kind_of(path, name, ReadSpec())
         found = in_worker("workbook:sheet_places", path=str(path), kind=kind) if kind in SHEETED else []

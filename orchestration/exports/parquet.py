@@ -62,7 +62,7 @@ def read_parquet(path: Path, name: str, spec: ReadSpec, connection: duckdb.DuckD
 
 
 def _columns(path: Path, connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    """Top-level names as they are in the file (DuckDB renames those alike), with DuckDB's types."""
+    """Top-level names as they are in the file (DuckDB renames equal ones), with DuckDB's types."""
     file = file_literal(path)
     schema = connection.sql(f"select name, num_children from parquet_schema({file})").fetchall()
     names, at = [], 1
@@ -116,7 +116,7 @@ def _text(cell: str, kind: str, decimal_mark: str) -> str:
 
 
 def _damaged(relation: str, width: int, connection: duckdb.DuckDBPyConnection) -> Iterator[MalformedLine]:
-    """Rows with damaged text. Reads every page of every column once, which also finds damaged pages."""
+    """Rows with damaged text. It reads every page of every column once, which also finds damaged pages."""
     text = f"concat_ws(chr(9), {cells(width)})"
     suspects = connection.execute(
         f"select source_row, {text} from ({relation}) where regexp_matches({text}, {sql_text(PREFILTER)})"

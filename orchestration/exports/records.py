@@ -1,14 +1,14 @@
-"""Splitting text into records, one physical line at a time, and writing them out plainly.
+"""Splits text into records, one physical line at a time, and writes them out plainly.
 
 Belongs here: the careful path for files that the fast path (``survey.py``) finds irregular: quotes inside
 unquoted text, a quote that never closes, escapes, delimiters of several characters, mixed line ends. A line
-that cannot be split is reported with its row and reading goes on at the next line. Does not belong here:
+that cannot be split is reported with its row, and reading goes on at the next line. Does not belong here:
 headers, encodings, SQL.
 
-A quoted field may hold line ends; the record is then one row, as in a spreadsheet. When its quote does not
-close, closes in the middle of text, or runs past the record limit, the *first line only* is malformed and
-the lines after it are read again as records of their own, so that one lost quote does not swallow the rest
-of the file.
+A quoted field may hold line ends; the record is then one row, as in a spreadsheet. Its quote may fail to
+close, may close in the middle of text, or may run past the record limit. Then *only the first line* is
+malformed, and the lines after it are read again as records of their own. One lost quote therefore does not
+swallow the rest of the file.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class _Splitter:
                 return True
 
     def _plain(self, text: str, at: int) -> int:
-        """Read an unquoted field; the position after its delimiter, or beyond the end."""
+        """Read an unquoted field; returns the position after its delimiter, or beyond the end."""
         if self.escape:
             match = re.compile(
                 rf"(?:{re.escape(self.escape)}.|(?!{re.escape(self.delimiter)}).)*", re.DOTALL
@@ -100,8 +100,9 @@ class _Splitter:
         return end + len(self.delimiter)
 
     def _quoted(self, line: str, at: int) -> int | None:
-        """Read on inside quotes; the position after the field's delimiter or beyond the end, None if still
-        open."""
+        """Read on inside quotes; returns the position after the field's delimiter or beyond the end, or None
+        if the field is still open.
+        """
         assert self.open is not None
         while True:
             match = self.stop.search(line, at)

@@ -22,7 +22,7 @@ def sql_text(value: str) -> str:
 
 
 def file_literal(path: Path) -> str:
-    """A file's path as DuckDB's functions take it, what would be a pattern in it escaped."""
+    """A file's path as DuckDB's functions take it, with pattern characters escaped."""
     return sql_text("".join(f"[{c}]" if c in "*?[" else c for c in str(path)))
 
 
@@ -90,7 +90,7 @@ def without_rows(relation: str, rows: Sequence[int]) -> str:
 
 
 def filled_down(relation: str, columns: Sequence[str], fill: Sequence[str]) -> str:
-    """``relation`` with the blank cells of the named columns taking the value above."""
+    """``relation`` with blank cells of the named columns filled from the row above."""
     if not fill:
         return relation
     for name in fill:

@@ -1,7 +1,7 @@
-"""Rows written out plainly, for DuckDB to read: the row number, then the cells.
+"""Writes rows plainly, for DuckDB to read: the row number, then the cells.
 
-Belongs here: the one way in which this package writes a table, and what every such row is checked for.
-Does not belong here: where rows come from.
+Belongs here: the one way in which this package writes a table, and the checks of every such row. Does not
+belong here: where rows come from.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class RowWriter:
         self.out.close()
 
     def write(self, row: int, cells: Iterable[str | None], text: str) -> None:
-        """Write one row; ``text`` is the row as it arrived, or all its cells together. A row of blanks is
-        none.
+        """Write one row; ``text`` is the row as it arrived, or all its cells together. A row of blanks is not
+        written.
         """
         cells = list(cells)
         if is_blank(cells):

@@ -1,5 +1,5 @@
-"""Characters that people write in hospital exports, by script: what tells one encoding's reading from
-another's.
+"""Characters that people write in hospital exports, by script. They distinguish the readings of different
+encodings.
 
 Belongs here: short lists, as data. The Han lists hold the most frequent characters of general text and those
 of headers, units and results of a hospital (检验, 日期, 結果 …). Does not belong here: how they are weighed.

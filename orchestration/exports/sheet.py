@@ -144,7 +144,7 @@ def _has_no_text(row: list[Any]) -> bool:
 
 
 def _spread_names(taken: list[list[str]], merged: Merged, first: int) -> None:
-    """Give every cell of a merged range in the header its name."""
+    """Give the name of a merged header cell to every cell of its range."""
     for (r, c), (to_r, to_c) in merged.items():
         if first <= r < first + len(taken) and c < len(taken[0]):
             for i in range(r, min(to_r + 1, first + len(taken))):
@@ -162,7 +162,7 @@ def _chained(
 def transposed(
     numbered: Numbered, merged: Merged, struck: Collection[tuple[int, int]] = frozenset()
 ) -> tuple[Numbered, Merged, Struck]:
-    """The sheet turned over its diagonal: a column is a row, and rows are numbered as columns were."""
+    """The sheet transposed: each column becomes a row, numbered as the column was."""
     kept = [(number, row) for number, row in numbered if merged or not _has_no_text(row)]
     width = max((len(row) for _, row in kept), default=0)
     turned = [[row[i] if i < len(row) else "" for _, row in kept] for i in range(width)]

@@ -1,7 +1,7 @@
 """How one kind of file is read: the keys under ``read`` in a hospital's mapping.
 
-Belongs here: what a person must say when a file does not say it itself. Every key has a default that serves
-most files. Does not belong here: what the cells mean (dates, missing marks): dbt interprets.
+Belongs here: what a person must state if the file does not show it. Every key has a default that serves most
+files. Does not belong here: what the cells mean (dates, missing marks); dbt interprets them.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class ReadSpec(Strict):
 
     @property
     def decimal_mark(self) -> str:
-        """What numbers of typed cells are written with, so that texts beside them can be read by the same
-        rule.
+        """The decimal mark with which numbers of typed cells are written, so that the texts beside them can
+        be read by the same rule.
         """
         return self.decimal or "."

@@ -1,9 +1,9 @@
 """SAS, SPSS and Stata files as rows of text. Runs inside the worker process (``worker.py``), never in ours.
 
-Belongs here: values as text, value labels where asked for. Does not belong here: what a code means without
-its label.
+Belongs here: values as text, value labels if the mapping asks for them. Does not belong here: what a code
+means without its label.
 
-Missing values of every kind (system, user-defined, ``.a`` to ``.z``) are blank: the programs themselves
+Missing values of every kind (system, user-defined, ``.a`` to ``.z``) become blank: the programs themselves
 leave them out.
 """
 
@@ -74,7 +74,9 @@ def _reader(pyreadstat: Any, kind: str, suffix: str, path: str) -> Any:
 
 
 def _refuse_truncated(path: str, kind: str, suffix: str) -> None:
-    """ReadStat reads some cut files without a word: those whose end is marked are checked for it."""
+    """ReadStat reads some truncated files without an error; files whose end is marked are checked for that
+    mark.
+    """
     size = Path(path).stat().st_size
     with Path(path).open("rb") as file:
         head = file.read(32)

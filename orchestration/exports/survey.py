@@ -1,13 +1,12 @@
-"""The fast path through a delimited file: find every record that is not one, at the speed of a few passes of
-numpy.
+"""The fast path through a delimited file: a few passes of numpy find every line that is no good record.
 
 Belongs here: the structural scan of a UTF-8 file whose quoting is regular, and a copy in which its bad
-records are replaced by empty ones, so that DuckDB reads the rest at its own speed and row numbers stay true.
-Does not belong here: files with irregular quoting (``records.py``); the scan says so and stops.
+records are replaced by empty ones. DuckDB can then read the rest at its own speed, and row numbers stay true.
+Does not belong here: files with irregular quoting (``records.py``); the scan reports them and stops.
 
 Quoting is regular when every quote either opens a field (after a delimiter, a line end or the start), closes
-one (before a delimiter or a line end) or is one of a doubled pair inside. Then the parity of quotes before a
-byte tells whether it is inside quotes, and parity is a running exclusive or.
+one (before a delimiter or a line end) or is one of a doubled pair inside. Then the number of quotes before a
+byte, odd or even, tells whether the byte is inside quotes; a running exclusive or computes it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from .limits import CHUNK_BYTES, LINE_BYTES, MALFORMED_LINES
 from .records import END_OF_FILE, wrong_count
 from .rows import too_many_malformed
 
-PATCHED_RECORDS = 5_000  # more are dealt with by rewriting the file
+PATCHED_RECORDS = 5_000  # a file with more is rewritten instead
 NEWLINE, RETURN = 10, 13
 EXPONENT = b"E+1"
 
@@ -83,8 +82,9 @@ class _Layout:
 
 
 def survey(path: Path, shape: Shape, start: int, first_row: int, keep_damaged: bool = False) -> Survey | None:
-    """Scan from byte ``start``; None if quoting or line ends are irregular, or too much is bad to be
-    patched."""
+    """Scan from byte ``start``; None if quoting or line ends are irregular, or if there is too
+    much to patch.
+    """
     found = Survey()
     delimiter, quote = bytes([shape.delimiter]), b"" if shape.quote is None else bytes([shape.quote])
     for piece, offset, at_end in _pieces(path, start, found):
@@ -119,7 +119,8 @@ def survey(path: Path, shape: Shape, start: int, first_row: int, keep_damaged: b
 def _pieces(path: Path, start: int, found: Survey) -> Iterator[tuple[bytes, int, bool]]:
     """Pieces of whole lines that each begin at a record, their offset, and whether the file ends with them.
 
-    The consumer says in ``found.consumed`` how much of a piece was whole records; the rest begins the next.
+    The consumer states in ``found.consumed`` how much of a piece was whole records; the next piece begins
+    with the rest.
     """
     with path.open("rb") as file:
         file.seek(start)
@@ -219,7 +220,7 @@ def _note_bad(
     buffer = np.frombuffer(body, dtype=np.uint8)
     lengths = layout.ends - layout.starts
     wrong = layout.counts != shape.width
-    if wrong.any():  # one more field, and that one empty, loses nothing
+    if wrong.any():  # one extra field that is empty loses nothing
         last = buffer[np.maximum(layout.ends - 1, 0)]
         wrong &= ~((layout.counts == shape.width + 1) & (lengths > 0) & (last == shape.delimiter))
     markup = shape.width - 1 + (layout.quotes if layout.quotes is not None else 0)
@@ -284,7 +285,7 @@ def _damaged_records(layout: _Layout, body: bytes) -> dict[int, str]:
 
 
 def _drop_blank_tail(found: Survey, first_row: int) -> None:
-    """Blank lines at the end need no patch: DuckDB passes over them and no row number follows."""
+    """Blank lines at the end need no patch: DuckDB skips them, and no row number follows."""
     while found.holes:
         hole = found.holes[-1]
         is_line = hole.end - hole.start <= len(found.line_end or b"\n")  # and not a row of delimiters

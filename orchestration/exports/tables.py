@@ -1,7 +1,7 @@
-"""What a reader hands on: a table of text that still lies in a file, with the SQL that reads it.
+"""What a reader returns: a table of text that still lies in a file, with the SQL that reads it.
 
-Belongs here: ``SourceTable``, and making one of rows that this package wrote.
-Does not belong here: knowledge of any format.
+Belongs here: ``SourceTable``, and making one from rows that this package wrote. Does not belong here:
+knowledge of any format.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from .spec import ReadSpec
 
 @dataclass(frozen=True)
 class Finding:
-    """Something a person should know of one column (or the whole table), that rejects no row by itself.
+    """Something that a person should know about one column (or the whole table), but that rejects no row by
+    itself.
 
-    ``digits_lost``: numbers beyond 15 digits, or written as ``3.20102E+17``, which a spreadsheet has
-    rounded; such a column cannot tell patients apart. ``damaged_text``: rows with damaged text, kept because
-    the mapping says so. ``struck_out``: cells that are struck out, or hold text that is, which in a sheet
-    that is kept by hand means that they no longer hold.
+    ``digits_lost``: numbers beyond 15 digits, or written as ``3.20102E+17``, which a spreadsheet has rounded;
+    such a column cannot tell patients apart. ``damaged_text``: rows with damaged text, kept because the
+    mapping says so. ``struck_out``: cells that are struck out, or hold struck text. In a sheet that is kept
+    by hand, this means that they are no longer valid.
     """
 
     rule: str
@@ -77,11 +78,11 @@ class SourceTable:
     def load(
         self, connection: duckdb.DuckDBPyConnection, name: str, columns: Iterable[str] | None = None
     ) -> None:
-        """Read ``columns`` (all, if not given) once into the temporary view ``name`` of ``source_row`` and
-        their cells, each called c0 … cN by its place in ``self.columns``.
+        """Read ``columns`` (default: all) once into the temporary view ``name``: ``source_row`` and the
+        cells, each called c0 … cN by its place in ``self.columns``.
 
-        Faster than the relation where DuckDB reads the file itself: it does so on all processors, and a row's
-        number is its place in the table that it fills.
+        This is faster than the relation if DuckDB reads the file itself: it then uses all processors, and a
+        row's number is its place in the table that it fills.
         """
         wanted = set(self.columns if columns is None else columns)
         cells = ", ".join(f"c{i}" for i, column in enumerate(self.columns) if column in wanted) or "c0"
@@ -101,7 +102,7 @@ class SourceTable:
 
     @staticmethod
     def unload(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Drop what ``load`` made."""
+        """Drop the view and the table that ``load`` made."""
         connection.execute(f"drop view if exists {name}")
         connection.execute(f"drop table if exists {name}_cells")
 

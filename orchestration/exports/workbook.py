@@ -72,7 +72,7 @@ def sheet_places(path: str, kind: str) -> list[tuple[str, int]]:
 
 
 def other_sheets(path: str, kind: str, known: list[str]) -> list[tuple[str, bool, int]]:
-    """Sheets that hold cells and are not among those ``known``, whether each is hidden, and its place."""
+    """Sheets that hold cells and are not among ``known``, with their place and whether each is hidden."""
     if kind in ("html", "spreadsheetml"):
         return [
             (grid.name, False, number)
@@ -114,7 +114,7 @@ def _calamine_sheets(
 
 @contextmanager
 def _opened(path: str, kind: str) -> Iterator[Any]:
-    """The workbook as calamine opens it; what calamine says of it within, as a fault."""
+    """The workbook as calamine opens it. If calamine fails in the block, its error becomes a fault."""
     import python_calamine as calamine
 
     refuse_workbook_bomb(path)
@@ -142,7 +142,7 @@ def _visible(workbook: Any) -> list[str]:
 
 
 def _as_shown(numbered: Numbered, shown: Shown, left: int) -> Numbered:
-    """Rows, of which the first cell is in column ``left``, with the texts that calamine does not give."""
+    """The rows, whose first cell is in column ``left``, with the texts that calamine does not give."""
     for number, row in numbered:
         for column, text in shown.get(number, {}).items():
             if 0 <= column - left < len(row):
@@ -180,7 +180,7 @@ def _wanted(names: list[str], visible: list[str], pattern: str | None) -> list[s
 
 
 def _is_encrypted_package(path: str) -> bool:
-    """An XLSX with a password is an old-style container around its encrypted self."""
+    """Whether an XLSX has a password: it is then an old-style container around its encrypted content."""
     with open(path, "rb") as file:
         return "EncryptedPackage".encode("utf-16-le") in file.read(CONTAINER_HEAD)
 

@@ -56,7 +56,9 @@ def in_worker(job: str, **arguments: Any) -> Any:
 
 
 class _Waiting:
-    """The process that waits, started when first asked and again when it is gone; it ends with ours."""
+    """The waiting process. It is started at the first task, started again if it is gone, and ends
+    with ours.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -64,8 +66,8 @@ class _Waiting:
         self.process: subprocess.Popen[bytes] | None = None
 
     def ask(self, *files: IO[bytes]) -> int:
-        """Have a child read its task from the first file, and write its answer and stderr to the others; its
-        exit code.
+        """Let a child read its task from the first file and write its answer and stderr to the others;
+        returns the child's exit code.
         """
         with self.lock:
             if self.process is None or self.process.poll() is not None:
@@ -76,7 +78,7 @@ class _Waiting:
                 status = self.socket.recv(STATUS.size, socket.MSG_WAITALL)
             except OSError:
                 status = b""
-            except BaseException:  # Ctrl-C: its answer would be taken for that of the next file
+            except BaseException:  # Ctrl-C: else the next file would get its late answer
                 self.end()
                 raise
             if len(status) == STATUS.size:
@@ -112,7 +114,7 @@ atexit.register(_waiting.end)
 
 
 def _environment() -> dict[str, str]:
-    """Where our modules are, and nothing else: no key or password of ours is near a hostile file."""
+    """Where our modules are, and nothing else, so that no key or password of ours is near a hostile file."""
     return {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"}
 
 
@@ -159,7 +161,7 @@ def _run(job: str, arguments: dict[str, Any]) -> Any:
 
 
 def _serve(asked: socket.socket) -> None:
-    """A child for each task, one after the other, until nobody asks any more."""
+    """Fork a child for each task, one after the other, until no more tasks come."""
     while True:
         word, files, *_ = socket.recv_fds(asked, 1, 3)
         if not word:
@@ -176,7 +178,7 @@ def _serve(asked: socket.socket) -> None:
 def _be_child(task: int, answer: int, errors: int) -> None:
     """Never returns."""
     try:
-        os.dup2(errors, 1)  # a parser that prints does not reach the answer
+        os.dup2(errors, 1)  # what a parser prints must not get into the answer
         os.dup2(errors, 2)
         resource.setrlimit(resource.RLIMIT_AS, (WORKER_MEMORY_BYTES, WORKER_MEMORY_BYTES))
         resource.setrlimit(resource.RLIMIT_CPU, (WORKER_SECONDS, WORKER_SECONDS + 5))

@@ -1,4 +1,4 @@
-"""What calamine does not tell of a cell of an old binary workbook: errors, what number formats show, raised
+"""What calamine omits about a cell of an old binary workbook: errors, what number formats show, raised
 and struck text.
 
 Belongs here: a look at the records of a sheet (MS-XLS) in the container that holds them (MS-CFB).

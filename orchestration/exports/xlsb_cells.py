@@ -1,4 +1,4 @@
-"""What calamine does not tell of a cell of an XLSB workbook: errors, what number formats show, raised and
+"""What calamine omits about a cell of an XLSB workbook: errors, what number formats show, raised and
 struck text.
 
 Belongs here: a look at the records of a sheet (MS-XLSB). Does not belong here: other values.

@@ -1,7 +1,7 @@
-"""What calamine does not tell of a cell: that its formula was never calculated, that its value is an error,
-what its number format shows beside the number, that a part of its text is raised, that it is struck out.
+"""What calamine does not report of a cell: a formula that was never calculated, an error value, what the
+number format shows beside the number, raised text, struck text.
 
-Belongs here: a look at the XML of XLSX for these, and of ODS for the first; XLS and XLSB always store a
+Belongs here: reading the XML of XLSX for these, and of ODS for the first; XLS and XLSB always store a
 formula's value. Does not belong here: values, what a number format means (`number_formats.py`).
 """
 
@@ -42,7 +42,7 @@ ODS_FORMULA = re.compile(rb"<table:table-cell\b[^>]*table:formula=[^>]*>")
 
 
 def refuse_uncalculated(path: str, kind: str, sheet: str) -> None:
-    """A formula without its value would be read as blank."""
+    """Refuse a formula without its value, because it would be read as blank."""
     find = _first_uncalculated if kind == "xlsx" else _first_uncalculated_ods
     place = find(path, sheet)
     if place is not None:

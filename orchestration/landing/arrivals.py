@@ -1,4 +1,4 @@
-"""What lies in landing: whether a delivery is complete, and what nobody reads.
+"""What lies in landing: whether a delivery is complete, and which folders nobody reads.
 
 Does not belong here: what the ledger says of a delivery (`raw/outstanding.py`).
 """
@@ -14,7 +14,9 @@ from orchestration.registry.folder import SUCCESS_MARKER, Registry
 
 
 def is_complete(registry: Registry, sender: str, delivery: str, now: float | None = None) -> bool:
-    """A `_SUCCESS` marker, or files whose size and time have not moved for the registry's quiet seconds."""
+    """Whether there is a `_SUCCESS` marker, or no file has changed its size or time for the registry's quiet
+    seconds.
+    """
     folder = registry.landing / sender / delivery
     if (folder / SUCCESS_MARKER).exists():
         return True
@@ -27,7 +29,7 @@ def is_complete(registry: Registry, sender: str, delivery: str, now: float | Non
 
 @dataclass(frozen=True)
 class Stray:
-    """A folder in landing that is not read now: of a sender that no mapping reads, or a delivery that is
+    """A folder in landing that is not read now: its sender has no mapping, or the delivery is
     still arriving.
     """
 
@@ -48,7 +50,7 @@ class Stray:
 
 
 def strays(registry: Registry) -> Iterator[Stray]:
-    """What lies in landing, and no run would read now."""
+    """The folders in landing that no run would read now."""
     if not registry.landing.is_dir():
         return
     for folder in sorted(registry.landing.iterdir()):

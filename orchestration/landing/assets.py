@@ -1,4 +1,4 @@
-"""Layer landing: deliveries as they arrived; never changed by us.
+"""Layer landing: deliveries as they arrived; we never change them.
 
 Belongs here: the landing assets. Does not belong here: which deliveries are outstanding
 (`raw/outstanding.py`).

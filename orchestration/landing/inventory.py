@@ -1,4 +1,4 @@
-"""What lies in a delivery's folder: its files, hashed, and the identity that a load of them has.
+"""What lies in a delivery's folder: its files with their hashes, and the identity of a load of them.
 
 Does not belong here: what is inside a file (`exports/`), what became of a delivery (`raw/ledger.py`).
 """
@@ -29,7 +29,7 @@ class DeliveredFile:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What lies in a delivery folder, and the identity that a load of it has."""
+    """The files of a delivery folder, and the identity of a load of them."""
 
     sender: str
     delivery: str
@@ -60,7 +60,9 @@ def take_inventory(registry: Registry, sender: str, delivery: str) -> Inventory:
 
 
 def marks(registry: Registry, sender: str, delivery: str) -> dict[str, list[int]]:
-    """What changes whenever a file of the delivery is written, even with what it held before."""
+    """Marks of the files that change whenever a file of the delivery is written, even if its content stays
+    the same.
+    """
     return {str(path): _mark(path) for path in _delivered(registry.landing / sender / delivery)}
 
 
@@ -81,9 +83,9 @@ class _Hashes:
     """Hashes of files, kept beside the warehouse, so that a nightly run need not read years of deliveries
     again.
 
-    A file is taken for the same when inode, size, time of content and time of change are: the last one cannot
-    be set by a copy or by hand. A file that changed in the seconds before it was hashed might change again
-    under the same time, so it is not kept.
+    A file counts as unchanged when its inode, size, content time and change time are the same; neither a copy
+    nor a person can set the change time. A file that changed in the seconds before it was hashed might change
+    again under the same time, so its hash is not kept.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -99,7 +101,7 @@ class _Hashes:
         mark = _mark(path)
         name = hashlib.sha256(
             path.relative_to(self.landing).as_posix().encode()
-        ).hexdigest()  # a file may be called as a patient
+        ).hexdigest()  # the name of a file may be that of a patient
         known = self.known.get(name)
         if known and known[:-1] == mark:
             return known[-1]

@@ -1,10 +1,11 @@
-"""What a delivery's files, sheets, archive members and columns are called in layers, messages and reports.
+"""The names under which layers, messages and reports show a delivery's files, sheets, archive members and
+columns.
 
-A name stands where the mapping spells it out. Every other name may tell who a patient is (`Mueller_Anna.csv`,
-a sheet `Mueller Anna 05.05.2010`), so that a number stands for it: in the place of a pattern's `*`
-(`labs_#2.csv`), or of the whole name (`#2`). The private ledger of the registry knows which name that was. Of
-columns the known ones are told too (`known_words.py`), for a message about a header must be of use; any other
-is told by its letter.
+A name is shown if the mapping spells it out. Every other name may tell who a patient is (`Mueller_Anna.csv`,
+a sheet `Mueller Anna 05.05.2010`), so a number replaces it: in the place of a pattern's `*` (`labs_#2.csv`),
+or of the whole name (`#2`). The private ledger of the registry holds the name behind each number. Columns
+made of known words are shown too (`known_words.py`), because a message about a header must be of use; every
+other column is shown by its letter.
 
 Belongs here: that rule. Does not belong here: the ledger (`registry/private_names.py`), reading files.
 """
@@ -56,18 +57,18 @@ SUFFIXES = (
     "pdf",
     "md",
 )
-ALIKE = 0.85  # a header that is as near to a mapped name is that name misspelled
+ALIKE = 0.85  # a header this near to a mapped name is taken for that name misspelled
 
 
 @dataclass
 class Names:
-    """Names of one delivery, as its mapping lets them be told."""
+    """The names of one delivery, in the form in which its mapping lets them be shown."""
 
     mapping: Mapping
     inventory: Inventory
     sheet_numbers: dict[tuple[str, str], int] = field(default_factory=dict)
-    columns: dict[str, list[str]] = field(default_factory=dict)  # by file and sheet as they are told
-    private: dict[tuple[str, str, str], str] = field(default_factory=dict)  # kind, within, told as: the name
+    columns: dict[str, list[str]] = field(default_factory=dict)  # by file and sheet as they are shown
+    private: dict[tuple[str, str, str], str] = field(default_factory=dict)  # kind, within, shown as: the name
 
     # files and archive members
 
@@ -125,7 +126,7 @@ class Names:
 
     @staticmethod
     def _numbered(names: Sequence[str], patterns: dict[str, list[str]]) -> dict[str, str]:
-        """Each name as it is told. Those that one pattern matches are counted in their order; the others by
+        """Each name as it is shown. Names that match one pattern are numbered in their order, all others by
         their place.
         """
         told: dict[str, str] = {}
@@ -146,7 +147,9 @@ class Names:
     # sheets
 
     def sheet(self, file: str, name: str | None, number: int | None = None) -> str | None:
-        """A sheet of a file (both as the hospital calls them); ``number`` is its place in the workbook."""
+        """The shown name of a sheet. File and sheet are given as the hospital calls them; ``number`` is the
+        sheet's place in the workbook.
+        """
         if name is None:
             return None
         if number is not None:
@@ -173,7 +176,7 @@ class Names:
     # columns
 
     def column(self, name: str, columns: Sequence[str] = (), within: str = "") -> str:
-        """A header in quotes where it may be told; else its letter."""
+        """A header in quotes if it may be shown; else its letter."""
         if self._is_known(name):
             return f'"{name}"'
         if name not in columns:
@@ -183,13 +186,13 @@ class Names:
         return f"column {letter}"
 
     def listed(self, names: Iterable[str], columns: Sequence[str], within: str, most: int) -> str:
-        """Several headers, the first ``most`` of them."""
+        """Several headers, as far as the first ``most`` of them."""
         names = list(names)
         shown = ", ".join(self.column(name, columns, within) for name in names[:most])
         return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
     def tellable(self, columns: Iterable[str]) -> list[str]:
-        """The headers that may be told, such as in `Did you mean …?`."""
+        """The headers that may be shown, for example in `Did you mean …?`."""
         return [c for c in columns if self._is_known(c)]
 
     def _is_known(self, name: str) -> bool:
@@ -202,7 +205,7 @@ class Names:
 
     @cached_property
     def _spelled(self) -> list[str]:
-        """Every column that the mapping spells out, in the form under which names are compared."""
+        """Every column that the mapping spells out, in the form in which names are compared."""
         return sorted(
             {
                 catalogue.normal(c)
@@ -216,7 +219,7 @@ class Names:
     # messages of the readers
 
     def told(self, fault: ExportFault, file: str) -> str:
-        """A reader's sentence with every name in it as it may be told."""
+        """A reader's sentence, with every name in the form in which it may be shown."""
 
         def shown(kind: str, name: str) -> str:
             if kind == "sheet":
@@ -229,7 +232,7 @@ class Names:
         return fault.told(shown, self.file)
 
     def _look_up_sheets(self, file: str) -> None:
-        """The places of a workbook's sheets, where a message names one that no table came from."""
+        """Look up the places of a workbook's sheets when a message names a sheet that gave no table."""
         from orchestration.exports.open import sheet_places
 
         if any(known == file for known, _ in self.sheet_numbers):
@@ -246,7 +249,7 @@ class Names:
         return told_as
 
     def keep(self, registry_folder: Path) -> None:
-        """Put what is told by a number into the private ledger."""
+        """Write the names that numbers replace into the private ledger."""
         own = self.inventory
         keep_names(
             registry_folder,
@@ -275,8 +278,8 @@ def columns_spelled(export: Export) -> Iterator[str]:
 
 
 def linked(file: DeliveredFile, number: int, workdir: Path) -> Path:
-    """The file under a name that tells nothing: an error of a library may quote the path that it was
-    given.
+    """A link to the file under a name that tells nothing, because a library's error may quote the path that
+    it was given.
     """
     suffix = "".join(s for s in PurePosixPath(file.name).suffixes[-2:] if s[1:].lower() in SUFFIXES)
     path = workdir / f"file_{number}{suffix}"
@@ -286,9 +289,7 @@ def linked(file: DeliveredFile, number: int, workdir: Path) -> Path:
 
 
 def _hides(what: str, export: Export) -> bool:
-    """Whether a mapping says of names that it spells out that they are identifiers: `identifiers:
-    [sheet]`.
-    """
+    """Whether a mapping says that names which it spells out are identifiers: `identifiers: [sheet]`."""
     return what in export.identifiers
 
 
@@ -303,17 +304,19 @@ def _parts(pattern: str, name: str) -> tuple[str, ...]:
 
 
 def _goes_without_saying(part: str) -> bool:
-    """Nothing, or a suffix."""
+    """Whether the part is empty, or only a suffix."""
     return not part or all(piece.lower() in SUFFIXES for piece in part.lstrip(".").split("."))
 
 
 def _hidden_parts(pattern: str, name: str) -> list[str]:
-    """What a pattern's wildcards stand for and does not go without saying."""
+    """The parts that a pattern's wildcards stand for, without those that are empty or only a suffix."""
     return [part for part in _parts(pattern, name) if not _goes_without_saying(part)]
 
 
 def _filled(pattern: str, name: str, mark: str) -> str:
-    """The pattern, its first wildcard that hides something replaced by the mark and others that do by `#`."""
+    """The pattern with the mark in place of the first wildcard that hides something, and `#` in place of the
+    others that do.
+    """
     if not WILD.search(pattern):
         return mark
     parts, marks = iter(_parts(pattern, name)), iter([mark])

@@ -49,7 +49,7 @@ _WORD = re.compile(r"\d{1,2}[月월]|[^\W\d_]+")
 
 @cache
 def formats_of(text: str) -> tuple[str, ...]:
-    """Every format that may read the text, the likeliest first; a text of few digits has several."""
+    """Every format that may read the text, the likeliest first. A text of few digits has several."""
     text = _half_width(text)
     time = _TIME.search(text)
     if time is None:
@@ -78,7 +78,7 @@ def _formats_of_day(text: str) -> list[str]:
         if len(third) == 4:
             return [f"%d{one}%m{other}%Y{end}", f"%m{one}%d{other}%Y{end}"]
         if len(third) == 2 and len(first) <= 2:
-            # with points and strokes a year of two digits stands last, unless no day can stand first
+            # with points and strokes a two-digit year comes last, unless the first number cannot be a day
             year_first = [f"%y{one}%m{other}%d{end}"] if "-" in one or int(first) > 31 else []
             return [f"%d{one}%m{other}%y{end}", f"%m{one}%d{other}%y{end}", *year_first]
         return []
@@ -118,8 +118,8 @@ def partial_formats_of(text: str) -> tuple[str, ...]:
 
 @cache
 def reads(format: str, text: str) -> datetime | None:
-    """The time that the text means under the format, as the build reads it; a two-digit year is of 1969 to
-    2068.
+    """The time that the text means under the format, as the build reads it. A two-digit year means one of
+    1969 to 2068.
     """
     text = _half_width(text)
     if format == "japanese_era":

@@ -1,5 +1,5 @@
-"""The draft of a mapping file: what is certain as YAML, what is doubtful as comments beside it, what nobody
-knows as undecided.
+"""The draft of a mapping file. What is certain is YAML; what is doubtful is a comment beside it; what nobody
+knows is listed as undecided.
 
 Belongs here: the text of `hospitals/<hospital>.yml`. Does not belong here: the guesses (`guess.py`).
 """
@@ -22,7 +22,7 @@ HEAD = """\
 # A draft by `myositis onboard`. Left ours, right theirs. A number in a comment is the confidence of the guess; what was doubtful
 # stands in comments, and its columns under `undecided`: no delivery is taken until each is decided. The language: docs/mapping.md
 """
-STANDARDS = {  # columns that give a standard format away
+STANDARDS = {  # columns that prove a standard format
     "fhir_r4": {"resourceType"},
     "omop_cdm_5_4": {"person_id", "measurement_concept_id"},
 }
@@ -30,7 +30,7 @@ MAX_WORDS_TOLD = 25
 
 
 def standard_of(tables: list[TableGuess]) -> str | None:
-    """The ready-made mapping that a sample asks for."""
+    """The ready-made mapping that fits a sample."""
     if any(t.table.where is not None for t in tables):
         return "redcap"
     for name, columns in STANDARDS.items():
@@ -238,13 +238,13 @@ def _export(found: TableGuess) -> Iterator[str]:
 
 
 def _texts(texts: tuple[str | None, ...]) -> str:
-    """A condition of `where`: one text, or a list of which any will do."""
+    """A condition of `where`: one text, or a list of texts of which one must fit."""
     shown = ["null" if text is None else _scalar(text, quoted=True) for text in texts]
     return shown[0] if len(shown) == 1 else f"[{', '.join(shown)}]"
 
 
 def _entity(found: TableGuess, entity: str) -> tuple[list[str], set[str]]:
-    """The lines of one entity, and the columns in them; none when it has no patient or nothing but its
+    """The lines of one entity, and the columns in them. None if the entity has no patient, or nothing but its
     keys.
     """
     own = [g for g in found.guesses if g.place[0] == entity and g.is_certain]
@@ -300,7 +300,9 @@ def _certain(found: TableGuess, key: str) -> list[str]:
 
 
 def _undecided(found: TableGuess, placed: set[str]) -> list[str]:
-    """What nobody knows; of a table that feeds nothing everything, for a person must say what it is."""
+    """The columns that nobody could decide. If a table feeds nothing, all of its columns, because a person
+    must say what it is.
+    """
     columns = [c.name for c in found.table.columns]
     identifiers = set(_certain(found, "identifiers"))
     if not placed:
@@ -321,7 +323,7 @@ def _source(guess: Guess) -> str:
 
 
 def _unit_doubt(found: TableGuess, guess: Guess) -> str:
-    """What to say where no unit is told and the concept has one."""
+    """The comment for a column whose header states no unit although the concept has one."""
     if guess.place[0] != "observations" or guess.unit:
         return ""
     if not catalogue.has_unit(guess.place[2]):

@@ -1,11 +1,11 @@
-"""What each column of a sample means, with a confidence between 0 and 1.
+"""Guesses what each column of a sample means, with a confidence between 0 and 1.
 
 Belongs here: matching headers and words to the catalogue and to the names of fields (`header_names.csv`).
 Does not belong here: values (`profile.py`), YAML (`draft.py`).
 
-A header that is a name of the catalogue, in the normal form of the seeds' README, matches with 1.00; a column
-whose values contradict it loses. A header that is only like a name (difflib's ratio) never reaches CERTAIN,
-whatever the ratio: it is a suggestion.
+A header that is a name of the catalogue, in the normal form of the seeds' README, matches with 1.00; the
+confidence falls if the column's values contradict it. A header that is only similar to a name (difflib's
+ratio) never reaches CERTAIN, whatever the ratio: it is a suggestion.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SHORTEST_LIKE = 5
 LIKE = 0.75  # the least ratio that is worth a suggestion
 LIKE_SHORT, SHORT = 0.85, 8  # the same for a header of fewer letters: one letter in five is another word
 KNOWN_WORDS = (
-    0.5  # share of a column's rows that name tests, antibodies, events or drugs: then it is such a column
+    0.5  # a column is one of tests, antibodies, events or drugs if this share of its rows names such
 )
 STATUS_WORDS = 0.9
 LONG = {  # kind of names: entity, field that holds the name, role of the header
@@ -88,7 +88,9 @@ NUMBERED = {"birth_year", "age_at_onset", "disease_duration", "dose"}
 
 @dataclass(frozen=True)
 class Guess:
-    """That ``column`` is ``place``: (entity, field), (entity, values, id), (identifiers,) or (ignored,)."""
+    """The guess that ``column`` is ``place``: (entity, field), (entity, values, id), (identifiers,) or
+    (ignored,).
+    """
 
     column: str
     place: tuple[str, ...]
@@ -166,7 +168,9 @@ def _long(table: TableProfile, found: TableGuess) -> set[str]:
 
 
 def _is_asked(kind: str, word: str) -> bool:
-    """Whether a name of more than one meaning is asked in every row: no unit of a row tells."""
+    """Whether a name with more than one meaning is doubtful in every row, because no row's unit
+    settles it.
+    """
     doubt = catalogue.doubt(kind, word)
     return doubt is not None and not doubt.unit_decides
 
@@ -232,7 +236,7 @@ def _wide_guess(column: ColumnProfile) -> Guess | None:
 
 
 def _fits(kind: str, name: str, column: ColumnProfile) -> bool | None:
-    """Whether a column's values are such as the concept, antibody or event has; None when there are none."""
+    """Whether a column's values fit the concept, antibody or event; None if there are no values."""
     if column.kind == "blank":
         return None
     if kind == "concepts":
@@ -358,7 +362,7 @@ def _record_date(table: TableProfile, found: TableGuess, entity: str) -> None:
 
 
 def _keys(table: TableProfile, found: TableGuess, entities: set[str]) -> None:
-    """Who and which visit: the same column in each entity of the table."""
+    """The columns for patient and visit: the same columns in each entity of the table."""
     by_role = {
         role: [c for c in table.columns if c.role == role]
         for role in ("patient_id", "bare_id", "visit_id", "hospital_id")

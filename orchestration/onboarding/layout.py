@@ -1,6 +1,6 @@
 """`myositis init`: the files and folders of a new registry.
 
-Belongs here: their text. A file that is there is kept as it is.
+Belongs here: their text. An existing file stays as it is.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ GITIGNORE = ".keys/\n.dagster/\nlanding/\nwarehouse/\nrelease/\nreports/\nquerie
 
 
 def lay_out(folder: Path) -> tuple[list[str], list[str]]:
-    """Write what is not there; returns the names made and the names kept."""
+    """Write the files that do not exist yet; returns the names made and the names kept."""
     files = {
         "registry.yml": REGISTRY.format(name=json.dumps(folder.resolve().name, ensure_ascii=False)),
         ".gitignore": GITIGNORE,

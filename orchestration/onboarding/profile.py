@@ -1,8 +1,8 @@
-"""What the columns of a sample hold: kinds, formats, marks and units, counted.
+"""What the columns of a sample hold: kinds, formats, marks and units, with counts.
 
-Belongs here: looking at values. Nothing of a value leaves this package but its counts, formats, units, and
-the words of columns that hold a few words over and over; of a column that looks like an identifier not even
-those.
+Belongs here: examining values. No value leaves this package, only counts, formats, units, and the words of
+columns that hold few words over and over. Of a column that looks like an identifier not even the words leave
+it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from orchestration.registry import catalogue
 HEADER_NAMES = Path(__file__).parent / "header_names.csv"
 ROWS_LOOKED_AT = 100_000
 VALUES_LOOKED_AT = 5_000  # distinct values of a column, the most frequent
-MOST = 0.95  # of a column's filled cells: enough to call it a date or a number
+MOST = 0.95  # share of a column's filled cells that makes it a column of dates or numbers
 FEW_WORDS = 20  # distinct texts: a column of words, not of prose or names
 FEW_NAMES = 5  # distinct texts: fewer are words, whatever they look like
-FEWEST_SHOWN = 5  # a word that stands in fewer rows is counted, not shown
+FEWEST_SHOWN = 5  # a word in fewer rows than this is counted, not shown
 PARTIAL_FORMATS = (
     "%Y-%m",
     "%Y/%m",
@@ -109,7 +109,7 @@ class ColumnProfile:
 
     @property
     def role(self) -> str:
-        """What its label, or its name, says that it is: see ``header_roles``."""
+        """What its label, or else its name, says about it: see ``header_roles``."""
         role = role_of(self.header) or role_of(self.name)
         return "visit_date" if role == "visit_label" and self.kind == "date" else role
 
@@ -120,8 +120,8 @@ class ColumnProfile:
 
     @property
     def shown_words(self) -> str:
-        """The words of a column of few words, or the codes of one of few numbers, that are not rare, with
-        their counts.
+        """The frequent words of a column of few words, or the codes of a column of few numbers, with their
+        counts.
         """
         if self.kind != "words" and not (self.kind == "number" and len(self.values) <= FEW_NAMES):
             return ""
@@ -156,7 +156,9 @@ class TableProfile:
 
 @dataclass(frozen=True)
 class SampleProfile:
-    """What a sample holds. Files and sheets are named by patterns: a name may be a patient's."""
+    """What a sample holds. Patterns replace the names of files and sheets, because a name may be
+    a patient's.
+    """
 
     tables: list[TableProfile]
     prose: list[tuple[str, str | None]]  # file and sheet that hold no table
@@ -172,7 +174,7 @@ def profile_sample(path: Path) -> tuple[list[TableProfile], list[str]]:
 def look_at(path: Path) -> SampleProfile:
     """The tables of a file, or of every file of a delivery, and a sentence for each that could not be read.
 
-    Of a folder of deliveries the last one is looked at.
+    In a folder of deliveries only the last one is examined.
     """
     path = path.resolve()
     if (
@@ -215,7 +217,9 @@ def look_at(path: Path) -> SampleProfile:
 
 
 def _file_pattern(names: list[str], sample: Sample) -> str:
-    """What a draft calls the files of one table; a dictionary and what could not be read are files too."""
+    """The draft's pattern for the files of one table. Dictionaries and unreadable files count as
+    files too.
+    """
     everything = [file for found in sample.tables for file, _ in found.places]
     return pattern_of(
         list(dict.fromkeys(names)), [*everything, *(name for name, _ in sample.faults)], has_suffix=True
@@ -223,7 +227,7 @@ def _file_pattern(names: list[str], sample: Sample) -> str:
 
 
 def _sheet_pattern(places: tuple[tuple[str, str | None], ...], sample: Sample) -> str | None:
-    """What a draft calls the sheets of one table, in a workbook that may have others."""
+    """The draft's pattern for the sheets of one table, in a workbook that may have other sheets."""
     names = [sheet for _, sheet in places if sheet is not None]
     if not names:
         return None
@@ -236,7 +240,7 @@ def _sheet_pattern(places: tuple[tuple[str, str | None], ...], sample: Sample) -
 def _parts(
     table: SourceTable, connection: duckdb.DuckDBPyConnection, dictionary: redcap.Dictionary
 ) -> Iterator[TableProfile]:
-    """The table, or parts of a REDCap export, each as a table of the columns that its rows fill."""
+    """The table; or, for a REDCap export, its parts, each as a table of the columns that its rows fill."""
     connection.execute(
         f"create or replace temp table sample as select * from ({table.relation}) limit {ROWS_LOOKED_AT}"
     )
@@ -259,10 +263,10 @@ def _parts(
 
 
 def _redcap_parts(table: SourceTable, connection: duckdb.DuckDBPyConnection) -> list[Where]:
-    """Rows that belong together: of events that fill the same columns, as they come; and of each repeating
-    instrument.
+    """Rows that belong together: those of events that fill the same columns, in their order; and those of
+    each repeating instrument.
 
-    A follow-up without sex or date of birth would else feed the patients' table a row of blanks.
+    Without this, a follow-up without sex or date of birth would feed the patients' table a row of blanks.
     """
     cell = {c: f"c{i}" for i, c in enumerate(table.columns)}
     found: list[Where] = []
@@ -401,7 +405,9 @@ def _column(
 
 
 def _odd(suspects: dict[str, int], numbers: dict[str, int]) -> dict[str, int]:
-    """Suspects that stand apart from a column's numbers: a sign that no other has, or far above them."""
+    """The suspect values that stand apart from a column's numbers: their sign occurs nowhere else, or they
+    lie far above.
+    """
 
     def size(text: str) -> float:
         try:
@@ -428,8 +434,8 @@ _WEAK = ("%Y%m%d", "%Y%m%d%H%M%S", "%Y-%j")  # of digits that may be a number, u
 
 
 def date_formats(values: dict[str, int], looks_dated: bool) -> tuple[str, ...]:
-    """The fewest formats that read every value, most first; several that read the same are all given (a
-    doubt).
+    """The fewest formats that read every value, the most frequent first. If several read the same values, all
+    of them are given, as a doubt.
     """
     total = sum(values.values())
     found = list(dict.fromkeys(f for v in list(values)[:500] for f in formats_of(v)))
@@ -464,7 +470,7 @@ def date_formats(values: dict[str, int], looks_dated: bool) -> tuple[str, ...]:
 
 
 def is_ambiguous(formats: tuple[str, ...]) -> bool:
-    """Whether two of the formats read the same texts as different days: they differ in nothing but the order
+    """Whether two of the formats read the same texts as different days, because they differ only in the order
     of year, month and day.
     """
     shapes = [re.sub("%[Yymd]", "%?", f) for f in formats if {"%d", "%m"} <= set(re.findall("%[dm]", f))]
@@ -502,7 +508,7 @@ def role_of(header: str) -> str:
 
 
 def spellings(header: str) -> Iterator[str]:
-    """The header in the normal form: whole, then without its unit, then without a unit's letter after `_`."""
+    """The header in the normal form: whole; without its unit; and without a unit's letter after `_`."""
     yield catalogue.normal(header)
     base = without_unit(header)
     if base != header:
@@ -522,7 +528,7 @@ def _split(header: str) -> tuple[str, str]:
         found = pattern.match(header)
         if found and found[1] and found[2].strip() in catalogue.units():
             if pattern is not _BRACKETED and any(catalogue.is_name(kind, header) for kind in catalogue.NAMES):
-                return header, ""  # `CMAS score` is a name, and no CMAS in scores
+                return header, ""  # `CMAS score` is a name, not CMAS in the unit "score"
             return found[1], found[2].strip()
     return header, ""
 
@@ -563,7 +569,7 @@ _IDENTIFIER_WORDS = {
 
 
 def identifier_by(header: str, values: dict[str, int]) -> str:
-    """Why a column looks like an identifier, or nothing."""
+    """Why a column looks like an identifier; empty if it does not."""
     role = role_of(header)
     if role in ("patient_id", "visit_id", "identifier", "bare_id"):
         return "by its name"

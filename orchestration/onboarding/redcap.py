@@ -21,7 +21,7 @@ EVENT, INSTRUMENT = "redcap_event_name", "redcap_repeat_instrument"
 
 @dataclass(frozen=True)
 class Entry:
-    """A field of the dictionary; of a checkbox, one for each choice, whose label it bears."""
+    """A field of the dictionary. A checkbox has one entry for each choice, with the choice's label."""
 
     label: str
     is_identifier: bool
@@ -40,7 +40,7 @@ def is_data(table: SourceTable) -> bool:
 
 
 def is_own(column: str) -> bool:
-    """A column that REDCap adds, and the ready-made mapping knows."""
+    """Whether REDCap itself adds the column; the ready-made mapping knows such columns."""
     return column.startswith("redcap_") or column.endswith(("_complete", "_timestamp"))
 
 

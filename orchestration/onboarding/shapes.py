@@ -1,9 +1,9 @@
-"""How each table of a sample lies in its file: rows above the header, rows of the header, turned over, or no
+"""How each table of a sample lies in its file: rows above the header, rows of the header, transposed, or no
 table at all.
 
-Belongs here: opening every sheet of a sample on its own, so that one that cannot be read keeps no other from
-being read, and joining tables that are alike. Does not belong here: what columns mean (`guess.py`), how files
-and sheets are named (`told.py`).
+Belongs here: opening every sheet of a sample on its own, so that one unreadable sheet does not keep the
+others from being read; joining tables that are alike. Does not belong here: what columns mean (`guess.py`),
+how files and sheets are named (`told.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from orchestration.registry.known_words import header_names, is_made_of_known_wo
 
 ROWS_LOOKED_AT = 40
 MOST_TITLE_ROWS = 8
-PROSE_CHARACTERS = 25  # of a cell, on average: a sentence, and no value
+PROSE_CHARACTERS = 25  # average length of a cell: a longer text is a sentence, not a value
 NUMBER_OR_DATE = re.compile(r"[<>≤≥]?\s*[-+]?\d[\d.,:/ T-]*%?")
 Row = list[str | None]
 
@@ -38,7 +38,7 @@ class Shape:
     transposed: bool = False
 
     def keys(self) -> dict[str, object]:
-        """The keys that differ from what holds without them."""
+        """The keys whose values differ from the defaults."""
         return {
             name: value
             for name, value in (
@@ -55,7 +55,9 @@ AS_IT_IS = Shape()
 
 @dataclass(frozen=True)
 class SampleTable:
-    """A table of the sample (several that are alike are one), how it lies there, and its places."""
+    """A table of the sample (several that are alike count as one), how it lies in its file, and
+    its places.
+    """
 
     table: SourceTable
     shape: Shape
@@ -74,7 +76,7 @@ class Sample:
 def open_sample(
     files: Iterable[tuple[Path, str]], workdir: Path, connection: duckdb.DuckDBPyConnection
 ) -> Sample:
-    """Every table of the files (path, name); a sheet that is no table is passed over, and told."""
+    """Every table of the files (path, name). A sheet that is no table is left out and reported."""
     sample = Sample()
     for path, name in files:
         try:
@@ -138,15 +140,15 @@ def _open(
 
 
 def _is_doubtful(table: SourceTable) -> bool:
-    """Whether the header may be a title: its lines do not split as it does, or it names somebody and no
-    field.
+    """Whether the header may be a title: its lines do not split as it does, or it names a person
+    and no field.
     """
     names_somebody = any(map(may_name_a_person, table.columns)) and not any(map(is_field_name, table.columns))
     return len(table.malformed) > 0.3 * table.rows_in or len(table.columns) < 2 or names_somebody
 
 
 def _is_better(one: SampleTable, other: SampleTable) -> bool:
-    """Whether a reading names more known fields, of no fewer columns."""
+    """Whether a reading names more known fields and has no fewer columns."""
     known = [sum(map(is_field_name, t.table.columns)) for t in (one, other)]
     return known[0] > known[1]
 
@@ -159,7 +161,7 @@ def _turned(
     workdir: Path,
     connection: duckdb.DuckDBPyConnection,
 ) -> SampleTable:
-    """The table turned over, where its first column holds what are names of fields."""
+    """The table transposed, if its first column holds names of fields."""
     rows = connection.execute(
         f"select * exclude (source_row) from ({found.table.relation}) limit {ROWS_LOOKED_AT}"
     ).fetchall()
@@ -210,7 +212,7 @@ def is_prose(rows: list[Row]) -> bool:
 
 
 def shape_of(rows: list[Row]) -> Shape:
-    """How the table lies below what may stand above it."""
+    """The shape of the table, below any rows that stand above it."""
     widths = sorted(sum(bool(cell) for cell in row) for row in rows if any(row))
     usual = widths[len(widths) // 2] if widths else 0
     skip = 0
@@ -276,7 +278,7 @@ def _is_row_of_units(rows: list[Row]) -> bool:
 
 
 def is_field_name(text: str | None) -> bool:
-    """Whether a header, or a catalogue's name of a test, is what stands here."""
+    """Whether a text is a known header, or a catalogue's name of a test."""
     if not text or NUMBER_OR_DATE.fullmatch(text):
         return False
     base = re.sub(r"[\s_]*[(（\[].*$", "", text)
@@ -291,7 +293,7 @@ def _field_names() -> set[str]:
 
 
 def _joined(tables: list[SampleTable]) -> list[SampleTable]:
-    """Tables of equal columns and shape as one: one sheet, or one file, per patient."""
+    """Joins tables of equal columns and shape into one: for example one sheet, or one file, per patient."""
     kept: dict[tuple[object, ...], SampleTable] = {}
     for found in tables:
         table = found.table

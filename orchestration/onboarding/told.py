@@ -1,10 +1,11 @@
-"""What a draft calls the files, sheets and columns of a sample, for a mapping is a file made for git.
+"""The names under which a draft shows the files, sheets and columns of a sample. A mapping goes into git, so
+they must not name anybody.
 
 Belongs here: a pattern in the place of every name that may tell who somebody is. Does not belong here: which
 words are known (`registry/known_words.py`).
 
-Known words stay, all else becomes `*`: `labs_2024-06_Mueller.csv` is `labs_*.csv`. Where such a pattern would
-name another table too, the first letters of its names tell them apart: `[MS]*.csv`.
+Known words stay, and everything else becomes `*`: `labs_2024-06_Mueller.csv` becomes `labs_*.csv`. If such a
+pattern would match another table too, the first letters of the names distinguish them: `[MS]*.csv`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ MOST_LETTERS = 26
 
 
 def pattern_of(names: Sequence[str], others: Iterable[str], has_suffix: bool) -> str:
-    """One pattern for names that are alike, which names none of the others where a pattern can tell them
-    apart.
+    """One pattern for names that are alike. It matches none of the other names if a pattern can distinguish
+    them.
     """
     others = [name for name in others if name not in names]
     found = {_starred(name, has_suffix) for name in names}
@@ -53,9 +54,7 @@ def _starred(name: str, has_suffix: bool) -> str:
 
 
 def told_column(name: str, columns: Sequence[str]) -> str:
-    """A column as a draft names it: by a pattern of its first letter where its name may tell who somebody
-    is.
-    """
+    """A column as a draft names it: by a pattern of its first letter if its name may tell who somebody is."""
     if not may_name_a_person(name):
         return name
     for letters in (1, 2):
@@ -70,7 +69,7 @@ def told_column(name: str, columns: Sequence[str]) -> str:
 
 
 def told_fault(fault: ExportFault, file: str) -> str:
-    """The sentence of a reader, with no name in it that may tell who somebody is."""
+    """A reader's sentence, without any name that may tell who somebody is."""
     numbers: dict[str, int] = {}
 
     def shown(kind: str, name: str) -> str:

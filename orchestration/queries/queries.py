@@ -1,7 +1,7 @@
-"""What a hospital is asked about its data, and what becomes of its answers.
+"""The questions to a hospital about its data, and what becomes of its answers.
 
-Belongs here: finding what is to be asked in a built warehouse, naming the row so that the answer stays true
-in later deliveries, and turning answers into records of corrections. Does not belong here: the workbook
+Belongs here: finding the questions in a built warehouse, naming the row so that the answer stays true in
+later deliveries, and turning answers into records of corrections. Does not belong here: the workbook
 (`query_list.py`), the file of corrections (`corrections.py`).
 """
 
@@ -55,9 +55,7 @@ KEY_FIELDS = (
     "last_seen_date",
     "last_seen_offset",
 )
-MOST_OF_A_KIND = (
-    50  # of one rule in one column of one file: more is a matter of the mapping, not of single cells
-)
+MOST_OF_A_KIND = 50  # per rule, column and file; more of them point to the mapping, not to single cells
 # one row per question: kind, load, place, entity, our field, the cell's column where a wide row has several,
 # what is expected
 QUESTIONS = """
@@ -136,7 +134,7 @@ class Taken:
 
 
 def sender_of(registry: Registry, hospital: str) -> str:
-    """The sender that sends for a hospital; raises QueriesRefused for an unknown one."""
+    """The sender that sends for a hospital; raises QueriesRefused if the hospital is unknown."""
     from yaml_files.yaml_file import nearest
 
     for sender, mapping in registry.mappings.items():
@@ -151,8 +149,8 @@ def sender_of(registry: Registry, hospital: str) -> str:
 def write_queries(
     connection: duckdb.DuckDBPyConnection, registry: Registry, hospital: str, today: date
 ) -> Written | None:
-    """Write the query list of a hospital into queries/, readable by its owner alone; None when there is
-    nothing to ask.
+    """Write the query list of a hospital into queries/, readable by its owner alone; None if there is nothing
+    to ask.
     """
     sender = sender_of(registry, hospital)
     queries, left_out = find_queries(connection, registry, sender, hospital)
@@ -171,7 +169,9 @@ def write_queries(
 def _as_the_hospital_calls_it(
     connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str, query: Query
 ) -> Query:
-    """The question with the hospital's own names of file and sheet, which the warehouse tells by numbers."""
+    """The question with the hospital's own names of file and sheet, which the warehouse replaces
+    by numbers.
+    """
     load_id, names = _load_of(connection, sender, query.delivery), Resolver.of(registry.folder)
     return replace(
         query, file=names.file(load_id, query.file), sheet=names.sheet(load_id, query.file, query.sheet)
@@ -179,7 +179,7 @@ def _as_the_hospital_calls_it(
 
 
 def _load_of(connection: duckdb.DuckDBPyConnection, sender: str, delivery: str) -> str:
-    """The load of a delivery that is in force; empty where none is."""
+    """The load of a delivery that is in force; empty if none is."""
     row = connection.execute(
         "select load_id from raw.current_load where sender_id = ? and delivery_id = ?", [sender, delivery]
     ).fetchone()
@@ -187,7 +187,7 @@ def _load_of(connection: duckdb.DuckDBPyConnection, sender: str, delivery: str) 
 
 
 def _free(folder: Path, hospital: str, today: date) -> Path:
-    """A name that no file has yet: a list that somebody is answering is never overwritten."""
+    """A file name that is not used yet, so that a list which somebody is answering is never overwritten."""
     names = (f"{hospital}_{today}{f'_{n}' if n > 1 else ''}.xlsx" for n in range(1, 1000))
     return next(folder / name for name in names if not (folder / name).exists())
 
@@ -195,8 +195,8 @@ def _free(folder: Path, hospital: str, today: date) -> Path:
 def find_queries(
     connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str, hospital: str
 ) -> tuple[list[Query], dict[str, int]]:
-    """Questions on the deliveries in force that no record answers yet, and how many of a kind are left out
-    for their number.
+    """The questions on the deliveries in force that no record answers yet; and, by kind, how many were left
+    out because there are too many.
     """
     built = "select count(*) from information_schema.tables where table_schema = 'quality' and table_name = 'rejected_row'"
     if not connection.execute(built).fetchall()[0][0]:
@@ -253,7 +253,7 @@ def find_queries(
 def _open_records(
     connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str
 ) -> list[tuple[Any, ...]]:
-    """The rows of records that wait for an answer; each is asked by its own id."""
+    """The rows of records that wait for an answer; the question bears the id of its record."""
     file = registry.corrections.get(sender)
     rows = []
     for record in (c for c in (file.corrections if file else []) if c.status == "open"):
@@ -369,7 +369,7 @@ def _raw_record(
 
 
 def _column(export: Export, entity: str, field: str | None, source_column: str | None) -> str | None:
-    """Their column of one of our fields; None of a pseudonym, or where no column feeds it."""
+    """The hospital's column for one of our fields; None for a pseudonym, or if no column feeds the field."""
     own = getattr(export, entity)
     if field in ("value", "result", "status", "event") and getattr(own, "values", None):
         return source_column if field != "event" else None
@@ -391,8 +391,8 @@ def _match(
     delivery: str,
     load_id: str,
 ) -> Match:
-    """The row by pseudonym and key cells, which later deliveries keep; by its place too where these do not
-    tell it from others.
+    """Names the row by pseudonym and key cells, which later deliveries keep; also by its place, if these fit
+    other rows too.
     """
     own = getattr(export, entity)
     cells = {}
@@ -426,8 +426,8 @@ def _match(
 def read_answers(
     connection: duckdb.DuckDBPyConnection, registry: Registry, hospital: str, path: Path
 ) -> Taken:
-    """Turn an answered query list into records of corrections; raises QueriesRefused with every fault, and
-    then writes nothing.
+    """Turn an answered query list into records of corrections. If there are faults, raises QueriesRefused
+    with all of them and writes nothing.
     """
     sender = sender_of(registry, hospital)
     seal = query_list.Seal(
@@ -487,7 +487,7 @@ def _record(
     asked_on: date,
     faults: list[str],
 ) -> Correction | None:
-    """The record that an answer stands for; None, with a fault, where it cannot stand."""
+    """The record that an answer asks for; None, with a fault, if there can be no such record."""
     place, choice = f"{path.name}, row {answer.sheet_row}", query_list.Choice
     mapping = registry.mappings[sender]
     load_id = _load_of(connection, sender, answer.delivery)

@@ -25,9 +25,9 @@ class Query:
     entity: str
     field: str
     source_column: str | None
-    column: str | None  # as the hospital calls it; None where the question is on the row
+    column: str | None  # as the hospital calls it; None if the question is about the whole row
     item: str | None
     day: str | None
     found: str | None
     expected: str
-    match: Match | None  # None where no record can answer: the row has to be sent again
+    match: Match | None  # None if no record can answer: the row must be sent again

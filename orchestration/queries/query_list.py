@@ -1,10 +1,10 @@
 """The query list: a workbook that a hospital's data manager answers, and how it is read back.
 
-One row is one question, with the place of the row in the hospital's own file, what was found there, what was
+One row is one question: the place of the row in the hospital's own file, what was found there, what was
 expected, and cells for the answer. Each row carries a seal made with the registry's pseudonym key, so that an
-answer is never taken for another question. Belongs here: layout, wording, seals. Does not belong here: what
-is asked and what an answer does (`queries.py`). The list holds patients' values and goes back to where they
-came from: it is readable by its owner alone.
+answer is never taken for the answer to another question. The list holds patients' values and goes back to
+where they came from: only its owner can read it. Belongs here: layout, wording, seals. Does not belong here:
+what is asked and what an answer does (`queries.py`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Choice(Enum):
     SENT_AGAIN = "will be sent again"
 
 
-COLUMNS = (  # header, width, field of Query, whether the hospital writes here, whether it is shown
+COLUMNS = (  # header, width, field of Query, does the hospital write here?, is it shown?
     ("No", 6, None, False, True),
     ("Delivery", 14, "delivery", False, True),
     ("File", 28, "file", False, True),
@@ -100,8 +100,8 @@ EXPLANATION = (
 
 
 class QueriesRefused(Exception):
-    """A file that is no answered query list of this registry and hospital, or a question that cannot be
-    asked; holds every reason.
+    """The file is no answered query list of this registry and hospital, or a question cannot be asked; holds
+    every reason.
     """
 
     def __init__(self, reasons: list[str]) -> None:
@@ -111,7 +111,7 @@ class QueriesRefused(Exception):
 
 @dataclass(frozen=True)
 class Seal:
-    """What only this registry can write: keyed hashes over a list's origin and over each question."""
+    """Keyed hashes over a list's origin and over each question; only this registry can make them."""
 
     key: bytes
     registry: str
@@ -126,7 +126,7 @@ class Seal:
 
 @dataclass(frozen=True)
 class Answer:
-    """One row of an answered list; ``choice`` is None where it is left open."""
+    """One row of an answered list; ``choice`` is None if the row is not answered."""
 
     sheet_row: int
     query_id: str
@@ -243,7 +243,7 @@ def _say_origin(sheet: Any, seal: Seal, today: date) -> None:
 
 
 def _text(cell: Any, value: str | int | None) -> None:
-    """A text stays a text: what begins with = is no formula."""
+    """Writes a text as a text, so that one which begins with = does not become a formula."""
     if isinstance(value, str):
         cell.value = _clean(value)
         cell.data_type = "s"
@@ -264,8 +264,8 @@ def _seal_of(seal: Seal, asked: Any) -> str:
 
 
 def read(path: Path, seal: Seal) -> tuple[list[Answer], date]:
-    """The rows of an answered list, and the day on which it was written; raises QueriesRefused with every
-    fault.
+    """The rows of an answered list, and the day on which the list was written; raises QueriesRefused with
+    every fault.
     """
     book = _open(path)
     asked_on = _origin(path, book, seal)

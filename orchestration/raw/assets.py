@@ -1,7 +1,7 @@
-"""Layer raw: every value as the text that arrived, one asset per sender, one partition per delivery.
+"""Layer raw: every value as the text that arrived. One asset per sender, one partition per delivery.
 
-Belongs here: taking or refusing a delivery (structure, then the raw suite), and telling so. The loading
-itself is `loading.py`.
+Belongs here: taking or refusing a delivery (first its structure, then the raw suite), and reporting the
+outcome. The loading itself is in `loading.py`.
 """
 
 from collections.abc import Iterator

@@ -59,7 +59,7 @@ def code_list_sql(code_list: CodeList, table: SourceTable) -> str:
     cell: dict[str | None, str] = {
         c: f"c{i}" for i, c in enumerate(table.columns)
     }  # CodeList has all keys of its shape
-    if code_list.labels:  # a blank label is one too: the field is then blank, and not the code
+    if code_list.labels:  # a blank label is a label too: the code becomes blank
         pairs = ", ".join(
             f"{{'field': {literal(name)}, 'label': trim({cell[label]})}}"
             for _, name, label in code_list.looked_up()
@@ -74,7 +74,7 @@ def code_list_sql(code_list: CodeList, table: SourceTable) -> str:
             f"select unnest([{fields}]), trim({cell[code_list.code]}), trim({cell[code_list.label]}) from ({table.relation})"
             f" where {cell[code_list.code]} is not null and {cell[code_list.label]} is not null"
         )
-    return (  # `1, Yes | 2, No`: what stands before the first comma is the code
+    return (  # `1, Yes | 2, No`: the code stands before the first comma
         "select field, trim(regexp_extract(choice, '^([^,]*),', 1)), trim(regexp_extract(choice, ',(.*)$', 1)) from ("
         f"select trim({cell[code_list.field]}) as field, unnest(string_split({cell[code_list.choices]}, '|')) as choice"
         f" from ({table.relation})) where contains(choice, ',')"
@@ -82,7 +82,7 @@ def code_list_sql(code_list: CodeList, table: SourceTable) -> str:
 
 
 def without_blanks(expression: str) -> str:
-    """Without the blanks around it, whichever alphabet they are of."""
+    """SQL for the text without leading and trailing blanks of any alphabet."""
     return f"trim({expression}, {literal(BLANKS)})"
 
 

@@ -1,10 +1,10 @@
-"""What a delivery changes of what its sender said before, row by row under the rows' natural keys, in counts.
+"""Counts what a delivery changes of what its sender said before. Rows are compared by their natural keys.
 
-A delivery is compared with the sender's earlier deliveries in force (of a key the latest statement), and,
-when its files replace others of the same name, with what they replace. The first comparison is a matter of
-the deliveries in force alone and is made again when they change; the second is history, kept as it was found.
-Belongs here: the counts, and the sentences of a change that is larger than the mapping allows. Does not
-belong here: refusing (`ingestion.py`), what a value means (dbt).
+A delivery is compared with the sender's earlier deliveries in force; of each key, the latest statement
+counts. When its files replace others of the same name, it is also compared with those. The first comparison
+depends only on the deliveries in force, and is made again when they change. The second is history, and stays
+as it was found. Belongs here: the counts, and the sentences on changes that are larger than the mapping
+allows. Does not belong here: refusing (`ingestion.py`), what a value means (dbt).
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ COMPARED = {
 
 
 def compare(connection: duckdb.DuckDBPyConnection, load: Load) -> None:
-    """Count what ``load`` changes, into raw.delivery_change; nothing of an earlier count of it stays."""
+    """Count what ``load`` changes, and write the counts into raw.delivery_change. Earlier counts for this
+    load are deleted.
+    """
     connection.execute("delete from raw.delivery_change where load_id = ?", [load.load_id])
     earlier = _earlier(loads_in_force(connection), load)
     _note_subjects(connection, [load.load_id, *earlier])
@@ -77,9 +79,7 @@ def compare(connection: duckdb.DuckDBPyConnection, load: Load) -> None:
 
 
 def compare_again(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[Load]:
-    """Count anew for the loads in force whose earlier deliveries are others now; returns those that change
-    too much since.
-    """
+    """Recompare loads whose earlier deliveries have changed; return those now over the limit."""
     refused: list[Load] = []
     counted = dict(
         connection.execute("select load_id, compared_loads from raw.delivery_comparison").fetchall()
@@ -107,7 +107,9 @@ def compare_again(connection: duckdb.DuckDBPyConnection, registry: Registry) -> 
 
 
 def _earlier(loads: list[Load], load: Load) -> list[str]:
-    """The sender's loads from deliveries before this one; a full delivery replaces those before it."""
+    """The sender's loads in force from deliveries before this one. A full delivery replaces all that came
+    before it.
+    """
     before = [other for other in loads if other.sender == load.sender and other.delivery < load.delivery]
     since = max((other.delivery for other in before if other.kind == "full"), default="")
     return [other.load_id for other in before if other.delivery >= since]
@@ -123,8 +125,8 @@ def surprises(
     load: Load,
     compared: tuple[str, ...] = (EARLIER, REPLACED),
 ) -> list[str]:
-    """Sentences on changes beyond what the mapping allows, none where the change is accepted on purpose;
-    counts only.
+    """Sentences on the changes that exceed what the mapping allows; they hold counts only. None if a record
+    accepts the change.
     """
     mapping, file = registry.mappings[load.sender], registry.corrections.get(load.sender)
     if file and file.accepts(load.delivery, load.content_sha256):
@@ -194,7 +196,7 @@ def _by_column(
 
 
 def _theirs(mapping: Mapping, entity: str, field: str, item: str | None) -> str:
-    """The columns that a raw field comes from, as the hospital calls them."""
+    """The hospital's names of the columns that a raw field comes from."""
     names = []
     for export in mapping.exports:
         own = getattr(export, entity)
@@ -206,8 +208,8 @@ def _theirs(mapping: Mapping, entity: str, field: str, item: str | None) -> str:
 
 
 def _named(mapping: Mapping, entity: str, item: str | None) -> str:
-    """The test, antibody, event or treatment, where mapping or catalogue know the word; another word is not
-    repeated.
+    """The name of the test, antibody, event or treatment, if the mapping or the catalogue knows it; an
+    unknown name is not shown.
     """
     if entity not in ITEMS or not item:
         return ""
@@ -227,16 +229,14 @@ def _named(mapping: Mapping, entity: str, item: str | None) -> str:
 
 
 def _subject(entity: str) -> str:
-    """Whom a raw row is about: the patient, or the visit where it names that alone; SQL over the row's
-    columns.
-    """
+    """SQL for whom a raw row is about: its patient, or its visit where the row names only a visit."""
     return (
         "coalesce(patient_key, visit_key, '')" if "visit_key" in KEYS[entity] else "coalesce(patient_key, '')"
     )
 
 
 def _note_subjects(connection: duckdb.DuckDBPyConnection, loads: list[str]) -> None:
-    """Write whom each load mentions into raw.load_subject, where it is not written yet."""
+    """For each load that is not yet in raw.load_subject, write there whom the load mentions."""
     noted = {
         load for (load,) in connection.execute("select distinct load_id from raw.load_subject").fetchall()
     }
@@ -266,10 +266,11 @@ def _compare(
     *,
     with_gone: bool,
 ) -> None:
-    """Rows that share a natural key count once, and are the same when their sets of contents are.
+    """Compare a load with others, entity by entity. Rows that share a natural key count once; they are the
+    same when their sets of contents are.
 
-    Unless what is gone is counted too, loads that mention none of the load's patients are not read at all,
-    and of the others the rows of other patients are left before anything is hashed.
+    If gone rows are not counted, loads that mention none of this load's patients are not read at all. Of the
+    other loads, the rows of other patients are left out before anything is hashed.
     """
     if not with_gone:
         others = _that_share_subjects(connection, load, others)
@@ -280,7 +281,7 @@ def _compare(
             f"hash({', '.join(f'trim({c})' for c in COMPARED[entity]) or '0'})",
         )
         if not others:
-            content = "0"  # nobody's rows are known: they are counted, and ten million need not be held whole
+            content = "0"  # no earlier rows: count only, so that ten million rows need not be held whole
         subject, marks = _subject(entity), ", ".join("?" for _ in others) or "null"
         connection.execute(
             "create or replace temp table said_now as select key, any_value(item) as item, sum(content) as content from"

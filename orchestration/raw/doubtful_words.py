@@ -1,8 +1,8 @@
-"""The words of a delivery that have more than one meaning: `myositis check` names them before their rows are
+"""The words of a delivery that have more than one meaning. `myositis check` names them before their rows are
 rejected.
 
 Belongs here: finding such words in the rows of schema raw, and a sentence for each. Does not belong here:
-which words have two meanings (`seeds/ambiguous_words.csv`), names that a mapping itself writes
+which words have two meanings (`seeds/ambiguous_words.csv`), words that stand in the mapping itself
 (`mapping_file.py`), judging rows (dbt).
 """
 
@@ -41,15 +41,15 @@ def notes_of_loaded(connection: duckdb.DuckDBPyConnection, registry: Registry) -
 def notes_of_delivery(
     connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory
 ) -> list[str]:
-    """A sentence for each doubtful word in a delivery that is not taken yet; its rows are looked at and do
-    not stay.
+    """A sentence for each doubtful word in a delivery that is not taken yet. Its rows are loaded on trial and
+    do not stay.
     """
     try:
         with loaded_on_trial(connection, registry, inventory):
             mapping = registry.mappings[inventory.sender]
             return list(_notes(connection, mapping, [inventory.load_id], inventory.delivery))
     except DeliveryRefused:
-        return []  # its faults are told elsewhere
+        return []  # its faults are reported elsewhere
 
 
 def _notes(
@@ -72,7 +72,7 @@ Found = tuple[str, str, int, catalogue.Ambiguous]
 
 
 def _names(connection: duckdb.DuckDBPyConnection, mapping: Mapping, loaded: str) -> Iterator[Found]:
-    """Names of tests, antibodies, events and treatments that stand in a column of theirs."""
+    """Doubtful names of tests, antibodies, events and treatments in the columns that hold such names."""
     for kind, (entity, field, column) in NAMED.items():
         if not (exports := _exports_with(mapping, entity, field)):
             continue
@@ -99,7 +99,7 @@ def _exports_with(mapping: Mapping, entity: str, field: str) -> list[str]:
 
 
 def _status(connection: duckdb.DuckDBPyConnection, mapping: Mapping, loaded: str) -> Iterator[Found]:
-    """Words for yes and no."""
+    """Doubtful words for yes and no."""
     known = catalogue.ambiguous("event_status")
     for word, rows in connection.execute(
         f"select trim(status_text), count(*) from raw.events where {loaded} and status_text is not null group by all order by all"
@@ -111,7 +111,7 @@ def _status(connection: duckdb.DuckDBPyConnection, mapping: Mapping, loaded: str
 
 
 def _grades(connection: duckdb.DuckDBPyConnection, mapping: Mapping, loaded: str) -> Iterator[Found]:
-    """Graded results of antibodies that only some assays' makers explain."""
+    """Graded antibody results that only the makers of some assays explain."""
     known, own = catalogue.ambiguous("results"), mapping.codes.results
     total: dict[str, int] = {}
     for antibody, word, assay, rows in connection.execute(

@@ -1,7 +1,7 @@
-"""The dates of a delivered table that a spreadsheet has exchanged: found, read by the order of the rows or by
-the mapping, or refused.
+"""Finds the dates of a delivered table whose day and month a spreadsheet has exchanged. They are then read by
+the order of the rows or by the mapping, or the delivery is refused.
 
-Belongs here: asking the cells that are being loaded. Does not belong here: the sign itself
+Belongs here: querying the cells that are being loaded. Does not belong here: the sign of an exchange
 (`exports/exchanged_dates.py`), putting day and month back (dbt).
 """
 
@@ -20,9 +20,7 @@ from orchestration.registry.mapping import Export, Mapping
 
 @dataclass(frozen=True)
 class ExchangedDates:
-    """A date of ours that an export feeds with dates whose day and month are exchanged, and how such texts
-    look.
-    """
+    """A date of ours that an export fills from exchanged dates, and the form of those texts."""
 
     export: Export
     field: str
@@ -37,10 +35,11 @@ def find(
     date_cells: set[str],
     none: str,
 ) -> tuple[list[ExchangedDates], list[str]]:
-    """What is exchanged in the rows of ``incoming``, and a sentence for each column in which nobody can tell.
+    """The exchanged dates in the rows of ``incoming``, and a sentence for each column in which nobody can
+    tell.
 
-    ``cells`` names the cell of each column, ``date_cells`` the columns with date cells; ``none`` is SQL for a
-    row that is no record.
+    ``cells`` names the cell of each column; ``date_cells`` names the columns with date cells; ``none`` is SQL
+    for a row that is no record.
     """
     exchanged: list[ExchangedDates] = []
     faults: list[str] = []
@@ -74,7 +73,7 @@ def _dates(entity: Entity) -> Iterator[tuple[str, ColumnSource]]:
 
 
 def _texts(connection: duckdb.DuckDBPyConnection, cell: str, taken: str) -> dict[str, int]:
-    """The texts of a column without their times of day, each with its number of cells."""
+    """The texts of a column without their times of day, each with the number of its cells."""
     day = f"regexp_replace({cell}, {literal(TIME_OF_DAY)}, '')"
     found = connection.execute(
         f"select {day}, count(*) from incoming where {taken} and {cell} is not null group by 1"
@@ -110,7 +109,7 @@ def _by_order(
 
 
 def _as_stated(texts: dict[str, int], sign: Sign | None, columns: str) -> tuple[Sign | None, str]:
-    """The dates that the mapping calls exchanged; a fault where they show that they are not."""
+    """The dates that the mapping calls exchanged; a fault if the column shows that they are not."""
     if sign is not None:
         return sign, ""
     dates = [(text, written) for text in texts if (written := parsed(text)) is not None]

@@ -1,5 +1,5 @@
-"""Judging one delivery: structure, the raw suite, and what it changes of earlier deliveries; one verdict,
-recorded once.
+"""Judges one delivery: its structure, the raw suite, and what it changes of earlier deliveries. The verdict
+is recorded once.
 
 Does not belong here: the loading itself (`loading.py`), what a verdict does to the ledger (`ledger.py`),
 Dagster (`assets.py`).
@@ -32,7 +32,7 @@ log = logging.getLogger("myositis")
 
 
 def ingest(registry: Registry, sender: str, delivery: str, helper: Helper = IN_THIS_PROCESS) -> Verdict:
-    """Take one delivery into raw, or refuse it whole; the verdict is in the ledger when this returns."""
+    """Take one delivery into raw, or refuse it whole. When this returns, the ledger holds the verdict."""
     before = marks(registry, sender, delivery)
     inventory = take_inventory(registry, sender, delivery)
     with warehouse(registry.warehouse) as connection:
@@ -61,20 +61,22 @@ def _load(
     inventory: Inventory,
     before: dict[str, list[int]],
 ) -> LoadSummary | Verdict:
-    """What was loaded; a verdict where the files do not fit their mapping, or were written meanwhile."""
+    """The counts of the load; or a verdict, if the files do not fit their mapping or changed while they were
+    read.
+    """
     sender, delivery = inventory.sender, inventory.delivery
     loaded: LoadSummary | Verdict
     try:
         loaded = load_delivery(connection, registry, inventory)
     except DeliveryRefused as refusal:
         loaded = refused(sender, delivery, refusal.reasons)
-    # what was read may be no file that ever was whole: the ledger must not hold it under the hash of a whole
-    # one
+    # If a file changed meanwhile, the content read may never have existed as a whole file. The ledger must
+    # not hold it under the hash of a whole one.
     return loaded if marks(registry, sender, delivery) == before else left(sender, delivery)
 
 
 def _reasons_of_the_suite(registry: Registry, inventory: Inventory, helper: Helper) -> list[str]:
-    """What the raw suite finds in the load and blocks it."""
+    """The failures of the raw suite that block the load, one sentence each."""
     from expectations import gate
 
     checked = helper.submit(check_load, registry, inventory.load_id)
@@ -88,7 +90,7 @@ def _judge(
     summary: LoadSummary,
     unsound: list[str],
 ) -> Verdict:
-    """The verdict on a load whose structure holds; what it changes is counted once the suite holds."""
+    """The verdict on a load whose structure is right. Its changes are counted only if the suite passes."""
     sender, delivery = inventory.sender, inventory.delivery
     if unsound:
         return refused(sender, delivery, unsound)
@@ -104,7 +106,7 @@ def _judge(
 def _tell(verdict: Verdict, overtaken: list[ledger.Load]) -> None:
     for other in overtaken:
         log.warning(
-            "%s/%s refused: it changes more than allowed of what is said before it now",
+            "%s/%s refused: it now changes more of the earlier data than the mapping allows",
             other.sender,
             other.delivery,
         )

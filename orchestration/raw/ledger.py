@@ -1,8 +1,9 @@
-"""The state of each load: which there are, what moves a load from one to another, and every write that does.
+"""The state of each load: which states there are, which events move a load between them, and every write that
+does so.
 
-`raw.delivery` has a row for each load that a gate has decided on, and `raw.delivery_decision` what that
-decision rests on. This module alone writes the two tables, and removes the rows of loads. Does not belong
-here: deciding (`ingestion.py`, `changes.py`, `withdrawals.py`, `warehouse/build.py`), the tables themselves
+`raw.delivery` has a row for each load that a gate has decided on. `raw.delivery_decision` records what that
+decision rests on. Only this module writes the two tables and removes the rows of loads. Does not belong here:
+deciding (`ingestion.py`, `changes.py`, `withdrawals.py`, `warehouse/build.py`), the tables themselves
 (`database/raw_tables.py`).
 """
 
@@ -39,7 +40,7 @@ class State(StrEnum):
 
     ACCEPTED = "accepted"  # in force: the models read its rows
     REPLACED = "replaced"  # another load of the same delivery is in force in its place
-    REFUSED = "refused"  # a gate did not let it in, or put it out again
+    REFUSED = "refused"  # a gate refused it, before or after it was in force
     WITHDRAWN = "withdrawn"  # a record of the registry put it out of force
 
 
@@ -57,7 +58,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True)
 class Transition:
-    """A load in state ``before`` (None: in none yet) is in state ``after`` once ``event`` has happened."""
+    """A load in state ``before`` (None: no state yet) moves to state ``after`` when ``event`` happens."""
 
     before: State | None
     event: Event
@@ -118,12 +119,12 @@ _AFTER = {(t.before, t.event): t.after for t in TRANSITIONS}
 
 
 class NoSuchTransition(Exception):
-    """A load was to be moved as no load may be; a fault of this program."""
+    """The program tried to move a load in a way that no transition allows; this is a fault of the program."""
 
 
 def state_after(before: State | None, event: Event) -> State:
-    """The state that ``event`` leads to; NoSuchTransition when it may not happen to a load in state
-    ``before``.
+    """The state that ``event`` leads to from ``before``; raises NoSuchTransition when the event may not
+    happen in that state.
     """
     if (before, event) not in _AFTER:
         raise NoSuchTransition(f"a load that is {before or 'not decided on'} cannot be moved because {event}")
@@ -145,9 +146,10 @@ class Load:
 
 
 def record(connection: duckdb.DuckDBPyConnection, inventory: Inventory, kind: str, verdict: Verdict) -> None:
-    """Write what was decided on a delivery, in one step; of a delivery that is not taken no row stays.
+    """Write the decision on a delivery in one transaction. If the delivery is not taken, its rows are
+    removed.
 
-    Accepting a load puts the load of the same delivery that was in force out of it.
+    Accepting a load replaces the load of the same delivery that was in force.
     """
     if verdict.decision is Decision.UNCHANGED:
         return
@@ -192,14 +194,14 @@ def refuse_for_rows(
     reasons: Sequence[str],
     records_digest: str,
 ) -> None:
-    """Put a load out of force for its rejected rows, and the load that it replaced back into force, in one
-    step.
+    """Refuse a load for its rejected rows, and put the load that it had replaced back into force, in one
+    transaction.
     """
     with _one_step(connection):
         _move(connection, load_id, Event.REFUSE_ROWS, "\n".join(reasons))
         predecessor = connection.execute(
             "select load_id from raw.delivery where sender_id = ? and delivery_id = ? and state = ?"
-            " and load_id in (select load_id from raw.source_table)"  # its rows are still here
+            " and load_id in (select load_id from raw.source_table)"  # only while its rows are still in raw
             " order by loaded_at desc limit 1",
             [sender, delivery, State.REPLACED.value],
         ).fetchone()
@@ -209,22 +211,23 @@ def refuse_for_rows(
 
 
 def refuse_for_change(connection: duckdb.DuckDBPyConnection, load: Load, reasons: Sequence[str]) -> None:
-    """Put a load out of force because it changes too much of what is said before it now.
+    """Refuse a load because it changes too much of what earlier deliveries now say.
 
-    No decision is noted: the next run reads the delivery once more, and judges it by what is in force then.
+    No decision is recorded. The next run therefore reads the delivery again, and judges it by the deliveries
+    then in force.
     """
     with _one_step(connection):
         _move(connection, load.load_id, Event.REFUSE_CHANGE, "\n".join(reasons))
 
 
 def remove_load(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
-    """Remove the rows of a load; the ledger keeps what became of it."""
+    """Remove the rows of a load; the ledger keeps the load's state."""
     for table in LOAD_TABLES:
         connection.execute(f"delete from {table} where load_id = ?", [load_id])
 
 
 def remove_loads_out_of_force(connection: duckdb.DuckDBPyConnection) -> None:
-    """Remove the rows of every load that is not in force, in one step."""
+    """Remove the rows of every load that is not in force, in one transaction."""
     with _one_step(connection):
         for table in LOAD_TABLES:
             connection.execute(
@@ -246,7 +249,7 @@ def _one_step(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def _move(
     connection: duckdb.DuckDBPyConnection, load_id: str, event: Event, reason: str | None = None
 ) -> None:
-    """Move a load that the ledger has; its reason stays what it was unless a new one is given."""
+    """Change the state of a load that the ledger has. Its reason stays unless a new one is given."""
     after = state_after(_state_of(connection, load_id), event)
     connection.execute(
         "update raw.delivery set state = ?, reason = coalesce(?, reason) where load_id = ?",
@@ -284,14 +287,14 @@ def refused_deliveries(connection: duckdb.DuckDBPyConnection) -> list[tuple[str,
 
 
 def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
-    """Whether this very content, read by this very mapping, was already accepted, or refused under the
-    present records.
+    """Whether this content, read by this mapping, was already accepted, or was refused under the present
+    records.
 
-    A refused delivery is judged again when its sender's corrections, accepted changes or waivers are others
-    now, or when its other deliveries are: the patients that it names may have come with one of them.
+    A refused delivery is judged again when its sender's corrections, accepted changes or waivers have
+    changed, or its sender's other deliveries. One of those deliveries may have brought the patients that the
+    refused one names.
     """
-    # a parameter in place of the literal would import pandas, a second that a run with nothing new need not
-    # take
+    # A literal, because a parameter would import pandas: a second that a run with nothing new can save.
     row = connection.execute(
         "select d.state, j.judged_by from raw.delivery as d left join raw.delivery_decision as j using (load_id)"
         f" where d.load_id = {literal(inventory.load_id)}"
@@ -309,7 +312,9 @@ def was_refused(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> 
 
 
 def judged_by(connection: duckdb.DuckDBPyConnection, sender: str, load_id: str, records_digest: str) -> str:
-    """What a decision on a load rests on beside its content and its mapping."""
+    """What a decision on a load rests on, beside its content and its mapping: the sender's records and its
+    other deliveries in force.
+    """
     row = connection.execute(
         "select md5(string_agg(load_id, ',' order by delivery_id, load_id)) from raw.delivery"
         f" where sender_id = {literal(sender)} and load_id <> {literal(load_id)} and state = 'accepted'",

@@ -1,10 +1,11 @@
-"""What an identifier becomes before it is dropped, so that the same patient can be found at two hospitals.
+"""Turns an identifier into a hash before it is dropped, so that the same patient can be found at two
+hospitals.
 
-Belongs here: the normal form of an identifier, which are too plain to tell anyone apart, the hash. Does not
-belong here: who is linked (`int_patient_links.sql`), reading files (`loading.py`).
+Belongs here: the normal form of an identifier, which identifiers are too plain to tell people apart, the
+hash. Does not belong here: which patients are linked (`int_patient_links.sql`), reading files (`loading.py`).
 
-The identifier itself goes no further than the temporary table of a load; its hash stays in raw, staging and
-intermediate, never in a release.
+The identifier itself goes no further than the temporary table of a load. Its hash stays in raw, staging and
+intermediate, and never enters a release.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def normalised_sql(text: str) -> str:
 
 
 def is_usable_sql(normalised: str) -> str:
-    """SQL: long and varied enough to stand for one person. 000000, 123456, ABCDEF and UNKNOWN are not."""
+    """SQL for whether an identifier is long and varied enough to stand for one person. 000000, 123456, ABCDEF
+    and UNKNOWN are not.
+    """
     return (
         f"(length({normalised}) >= {LEAST_LENGTH}"
         f" and len(list_distinct(string_split({normalised}, ''))) >= {LEAST_DIFFERENT}"
@@ -34,7 +37,7 @@ def is_usable_sql(normalised: str) -> str:
 
 
 def link_hash_sql(identifier: str, text: str) -> str:
-    """SQL for the hash of ``text`` as an identifier of this kind; null when it is too plain."""
+    """SQL for the hash of ``text`` as an identifier of this kind; null when the text is too plain."""
     normalised = normalised_sql(text)
     keyed = pseudonym.hash_sql(f"'{identifier}' || chr(31) || {normalised}", "link")
     return f"case when {is_usable_sql(normalised)} then {keyed} end"

@@ -1,8 +1,9 @@
-"""One delivery from its folder into schema raw: renamed and routed by the mapping, never interpreted.
+"""Loads one delivery from its folder into schema raw. The mapping renames and routes the columns; no value is
+interpreted.
 
 Belongs here: accounting for every row, the inserts. Does not belong here: matching files and columns to a
-mapping (`tables.py`). A delivery is taken whole or refused whole; a load is visible to dbt only once the
-ledger says `accepted`.
+mapping (`tables.py`). A delivery is taken whole or refused whole. dbt sees a load only once the ledger says
+`accepted`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from orchestration.registry.folder import Registry
 from orchestration.registry.mapping import CodeList, Export
 from orchestration.registry.person_numbers import blanked
 
-# What stands where a patient's id belongs and is none; as an id it would make one patient of many.
+# Texts that stand in the place of a patient's id and are no id. Taken as ids, they would merge many patients.
 NO_ID = (
     "na",
     "n/a",
@@ -78,8 +79,8 @@ def load_delivery(
     """Insert the rows of a delivery under its load_id, not yet accepted; raise DeliveryRefused with all
     faults.
 
-    Rows of an earlier, interrupted attempt at the same load are removed first. On refusal nothing of it
-    stays.
+    Rows that an earlier, interrupted attempt at this load left behind are removed first. A refused delivery
+    leaves no rows.
     """
     mapping = registry.mappings[inventory.sender]
     pseudonym.set_key(connection, pseudonym.key_of_warehouse(connection, registry.pseudonym_key_file))
@@ -95,7 +96,7 @@ def load_delivery(
 
 
 def find_faults(connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory) -> list[str]:
-    """What would refuse a delivery, without loading it."""
+    """The faults for which a delivery would be refused. Nothing is loaded."""
     workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
     try:
         survey = Survey(connection, registry, registry.mappings[inventory.sender], inventory, workdir)
@@ -109,8 +110,8 @@ def find_faults(connection: duckdb.DuckDBPyConnection, registry: Registry, inven
 def loaded_on_trial(
     connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory
 ) -> Iterator[None]:
-    """The rows of a delivery in schema raw while the block lasts; nothing of them stays, and no key is
-    made.
+    """While the block lasts, schema raw holds the rows of a delivery. Afterwards they are gone, and no key
+    file is made.
     """
     workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
     connection.begin()
@@ -125,11 +126,10 @@ def loaded_on_trial(
 
 @dataclass
 class _Loader(Survey):
-    """A survey, and then its tables into raw."""
+    """Surveys a delivery, then loads its tables into raw."""
 
-    rejected_rows: dict[int, str] = field(
-        default_factory=dict
-    )  # of the table at hand, for a number of a person, with the column
+    # Rows of the current table that hold a number of a person, each with the column that holds it.
+    rejected_rows: dict[int, str] = field(default_factory=dict)
     person_findings: list[person_texts.PersonFinding] = field(default_factory=list)
 
     def run(self) -> LoadSummary:
@@ -210,7 +210,7 @@ class _Loader(Survey):
         )
 
     def _record_dates(self, part: DeliveredTable, exchanged: list[ExchangedDates]) -> None:
-        """Which dates come from date cells, and of which day and month are exchanged."""
+        """Record which dates come from date cells, and in which of them day and month are exchanged."""
         load, table = self.inventory.load_id, part.table
         cells = {
             (load, self.mapping.export_id(export), field)
@@ -238,7 +238,7 @@ class _Loader(Survey):
             )
 
     def _reject_strays(self, part: DeliveredTable, stray: str) -> None:
-        """Keep the place of each."""
+        """Record the place of each stray row (a repeated header or a footer)."""
         table = part.table
         self.connection.execute(
             "insert into raw.rejected_line by name select ? as sender_id, ? as delivery_id, ? as load_id, ? as source_file,"
@@ -247,7 +247,7 @@ class _Loader(Survey):
         )
 
     def _reject_persons(self, part: DeliveredTable) -> int:
-        """Keep the place of each row that is rejected for a number of a person, and none of its text."""
+        """Record the place, and no text, of each row rejected because it holds a number of a person."""
         table, rows = part.table, self.rejected_rows
         for row, column in rows.items():
             self._ledger(
@@ -258,7 +258,7 @@ class _Loader(Survey):
         return len(rows)
 
     def _decode(self, part: DeliveredTable, cells: dict[str, str]) -> None:
-        """Put what a code list says in the code's place."""
+        """Replace each code by the label that its code list gives."""
         lists = [c for x in part.exports for c in x.code_lists]
         coded = {c for code_list in lists for c in code_list.columns}
         if any(code_list.field for code_list in lists):
@@ -279,8 +279,8 @@ class _Loader(Survey):
         self.connection.execute("create or replace temp view incoming as select * from incoming_decoded")
 
     def _look_up(self, part: DeliveredTable, cells: dict[str, str], looked_up: dict[str, CodeList]) -> None:
-        """Lay the fields that a code list fills beside each row; a code that the list does not have stays,
-        but never as an id.
+        """Add to each row the fields that a code list fills. A code that the list lacks stays as it is,
+        except that it never becomes an id.
         """
         if not looked_up:
             return
@@ -307,11 +307,11 @@ class _Loader(Survey):
         self.connection.execute("create or replace temp view incoming as select * from incoming_looked_up")
 
     def _take_out_person_numbers(self, part: DeliveredTable, cells: dict[str, str]) -> list[str]:
-        """Numbers of persons out of the texts, before a row goes any further: told, and taken out or their
-        rows marked.
+        """Find the numbers of persons in the texts before a row goes any further. Each is reported, and
+        either taken out, or its row marked as rejected.
 
-        Returns why the delivery cannot be taken: a column that holds little else is an identifier, and must
-        be listed so.
+        Returns the reasons to refuse the delivery. A column that holds little else than such numbers is an
+        identifier, and the mapping must list it as one.
         """
         texts = person_texts.texts_of(part.exports, self.mapping, cells)
         found = person_texts.find(self.connection, texts)
@@ -328,7 +328,7 @@ class _Loader(Survey):
         return reasons
 
     def _record_findings(self, part: DeliveredTable) -> None:
-        """What the reader and the search for numbers of persons found, by entity and column."""
+        """Record, by entity and column, what the reader and the search for numbers of persons found."""
         told = [(f.rule, f.column, f.count, f.first_row) for f in part.table.findings]
         told += [("person_number", f.column, f.cells, f.first_row) for f in self.person_findings]
         for name in dict.fromkeys(name for x in part.exports for name, _ in x.entities()):
@@ -344,9 +344,11 @@ class _Loader(Survey):
         self.person_findings = []
 
     def _reject_lines(self, part: DeliveredTable, cells: dict[str, str], blank: str) -> int:
-        """Malformed lines, and rows that no ``where`` takes; returns how many of these were not expected."""
+        """Record malformed lines and rows that no ``where`` takes; returns how many of these rows nobody
+        expected.
+        """
         table = part.table
-        hides_text = any(x.identifiers for x in part.exports)  # a whole line would hold the identifiers too
+        hides_text = any(x.identifiers for x in part.exports)  # a whole line holds the identifiers too
         for line in table.malformed:
             self._ledger(
                 "rejected_line",
@@ -390,7 +392,9 @@ class _Loader(Survey):
     def _insert_entity(
         self, export: Export, table: SourceTable, name: str, entity: Entity, cells: dict[str, str], taken: str
     ) -> tuple[int, int]:
-        """Insert one entity's records of the rows taken; returns (records, empty cells of a wide table)."""
+        """Insert one entity's records from the rows that the export takes; returns (records, empty cells of a
+        wide table).
+        """
         columns = {RAW_NAMES.get(n, n): cell_text(s, cells) for n, s in entity.fields()}
         joins = [self._key_join(columns, part, entity) for part in ("patient_key", "visit_key")]
         columns |= self._provenance(export, table, entity, columns)
@@ -422,7 +426,7 @@ class _Loader(Survey):
     def _insert_links(
         self, identifier: str, cell: str, columns: dict[str, str], joins: list[str], taken: str
     ) -> None:
-        """Each patient's hash of one identifier, by which another hospital may know them."""
+        """Insert each patient's hash of one identifier, by which another hospital may know the patient."""
         fields = ("sender_id", "hospital_id", "delivery_id", "load_id", "patient_key")
         owner = ", ".join(f"{columns[name]} as {name}" for name in fields)
         self.connection.execute(
@@ -433,7 +437,7 @@ class _Loader(Survey):
         )
 
     def _key_join(self, columns: dict[str, str], key: str, entity: Entity) -> str:
-        """Hash each distinct id once, and join the hashes; the id itself goes no further."""
+        """Hash each distinct id once, and join the hashes to the rows; the id itself goes no further."""
         if key not in columns:
             return ""
         source = entity.visit_id if key == "visit_key" else entity.patient_id

@@ -1,6 +1,6 @@
 """Which deliveries are outstanding: those in landing that the ledger has not settled.
 
-Does not belong here: Dagster, for a run that finds nothing new should not have to import it.
+Does not belong here: Dagster, because a run that finds nothing new should not have to import it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from orchestration.registry.folder import Registry
 
 
 def outstanding(registry: Registry) -> list[Inventory]:
-    """Complete deliveries that the ledger has neither accepted nor refused in their present content and
+    """Complete deliveries that the ledger has neither accepted nor refused with their present content and
     mapping.
     """
     found = complete_deliveries(registry)
@@ -26,7 +26,7 @@ def outstanding(registry: Registry) -> list[Inventory]:
 
 
 def to_judge_again(registry: Registry) -> list[Inventory]:
-    """Refused deliveries that something taken since, or a record written since, may let in."""
+    """Refused deliveries that may now be accepted, because of a delivery taken or a record written since."""
     with warehouse(registry.warehouse) as connection:
         refused = refused_deliveries(connection)
     found = [
@@ -41,7 +41,7 @@ def to_judge_again(registry: Registry) -> list[Inventory]:
 
 
 def complete_deliveries(registry: Registry) -> list[Inventory]:
-    """What lies in landing and has arrived, in the order in which it is taken."""
+    """The deliveries in landing that have arrived completely, in the order in which they are taken."""
     return [
         take_inventory(registry, sender, delivery)
         for sender in registry.mappings
@@ -53,7 +53,7 @@ def complete_deliveries(registry: Registry) -> list[Inventory]:
 def unsettled(
     connection: duckdb.DuckDBPyConnection, registry: Registry, found: Iterable[Inventory]
 ) -> list[Inventory]:
-    """Of these, what the ledger has not settled and no record withdraws."""
+    """Those of the given deliveries that the ledger has not settled and no record withdraws."""
     return [
         inventory
         for inventory in found

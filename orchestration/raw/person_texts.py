@@ -1,12 +1,13 @@
-"""Numbers of persons in the texts of a table that is being loaded: found before any of it reaches the
+"""Finds numbers of persons in the texts of a table that is being loaded, before any of it reaches the
 warehouse file.
 
-Belongs here: which texts are looked at, and what becomes of a text that holds one. Does not belong here: what
-such a number looks like (`registry/person_numbers.py`).
+Belongs here: which texts are searched, and what becomes of a text that holds such a number. Does not belong
+here: what such a number looks like (`registry/person_numbers.py`).
 
-A table's rows lie in temporary tables of the connection until they are inserted; here they are changed there.
-Keys (`patient_id`, `visit_id`, `hospital_id`, `link_by`) become hashes and are not looked at. A cell that is
-digits alone, under a field that names something by a code (a test, an event, a drug, a unit), is such a code.
+Until they are inserted, a table's rows lie in temporary tables of the connection; this module changes them
+there. Keys (`patient_id`, `visit_id`, `hospital_id`, `link_by`) become hashes and are not searched. Some
+fields name something by a code (a test, an event, a drug, a unit). A cell of digits alone in such a field is
+a code.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ CODED = (
     "diagnosis",
     "assay",
 )
-MOSTLY = 0.5  # of a column's texts: then it is a column of identifiers
+MOSTLY = 0.5  # a column with numbers of persons in more than this share of its texts is an identifier
 FEWEST = 3
 DIGITS_ALONE = r"^[\d\s.\-]*$"
 NAMED = {
@@ -48,7 +49,7 @@ NAMED = {
 
 @dataclass(frozen=True)
 class Texts:
-    """A column whose texts are looked at: its cell in SQL, and what its mapping wants done."""
+    """A column whose texts are searched: its cell in SQL, and what its mapping wants done with a number."""
 
     column: str
     cell: str
@@ -58,7 +59,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class PersonFinding:
-    """Cells of one column that hold numbers of persons; no text of them."""
+    """How many cells of one column hold numbers of persons; none of their text."""
 
     column: str
     kind: str  # the most frequent one
@@ -72,8 +73,8 @@ class PersonFinding:
 
 
 def texts_of(exports: Iterable[Export], mapping: Mapping, cells: dict[str, str]) -> list[Texts]:
-    """The mapped columns of a table that may hold free text; of several wishes for one column the strictest
-    counts.
+    """The mapped columns of a table that may hold free text. Where several exports treat one column
+    differently, the strictest treatment counts.
     """
     found: dict[str, Texts] = {}
     keys: set[str] = set()
@@ -102,8 +103,8 @@ def texts_of(exports: Iterable[Export], mapping: Mapping, cells: dict[str, str])
 
 
 def find(connection: duckdb.DuckDBPyConnection, texts: list[Texts]) -> list[PersonFinding]:
-    """What the texts hold; lays each such text beside what it becomes into the temporary table
-    person_text.
+    """Numbers of persons in the texts, by column. Writes each such text, and the text that replaces it, into
+    the temporary table person_text.
     """
     connection.execute(
         "create or replace temp table person_text (cell varchar, sent varchar, becomes varchar)"
@@ -145,8 +146,8 @@ def find(connection: duckdb.DuckDBPyConnection, texts: list[Texts]) -> list[Pers
 def take_out(
     connection: duckdb.DuckDBPyConnection, texts: list[Texts], found: list[PersonFinding]
 ) -> dict[int, str]:
-    """Take the numbers out of `incoming`; returns the rows that their mapping rejects, each with its first
-    such column.
+    """Take the numbers out of `incoming`; returns the rows that their mapping rejects, each with the first
+    column that holds a number.
     """
     columns = {f.column for f in found}
     held = [t for t in texts if t.column in columns]

@@ -1,9 +1,9 @@
-"""The key that turns what a hospital calls a patient into `patient_key`, and the hash as DuckDB computes it.
+"""The key that turns a hospital's name for a patient into `patient_key`, and the hash as DuckDB computes it.
 
-Belongs here: HMAC-SHA-256 (RFC 2104), truncated to 128 bits, and the life of its key. The key never enters
-the warehouse, a log or git; without it no patient_key can be led back to a patient. Hashes that link a
-patient of two hospitals (`linkage.py`) have a key derived from it: they cannot be compared with a
-patient_key.
+Belongs here: HMAC-SHA-256 (RFC 2104), truncated to 128 bits, and how its key is made, read and checked. The
+key never enters the warehouse, a log or git; without it nobody can lead a patient_key back to a patient. The
+hashes that link a patient of two hospitals (`linkage.py`) use a second key, derived from this one, so they
+cannot be compared with a patient_key.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class PseudonymKeyError(Exception):
 
 
 def read_or_make_key(path: Path) -> bytes:
-    """The key in ``path``; made on first use, readable by its owner alone."""
+    """The key in ``path``. The first use makes it, readable by its owner alone."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         create_atomically(
@@ -49,10 +49,10 @@ def read_or_make_key(path: Path) -> bytes:
 
 
 def key_of_warehouse(connection: duckdb.DuckDBPyConnection, path: Path) -> bytes:
-    """The key in ``path``, made where the warehouse has no patients yet; refused where its patients have
-    theirs from another.
+    """The key in ``path``. It is made if the warehouse has no patients yet, and refused if another key named
+    the warehouse's patients.
 
-    The warehouse keeps a mark of the key, an HMAC of a fixed word, from which the key cannot be found.
+    The warehouse keeps a mark of the key: an HMAC of a fixed word, from which nobody can find the key.
     """
     marks = [m for (m,) in connection.execute("select mark from raw.pseudonym_mark").fetchall()]
     lost = (
@@ -78,7 +78,7 @@ def key_of_warehouse(connection: duckdb.DuckDBPyConnection, path: Path) -> bytes
 
 
 def set_key(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
-    """Hand the padded keys to the connection as session variables, so that no statement holds them."""
+    """Give the padded keys to the connection as session variables, so that no SQL statement holds them."""
     keys: dict[Purpose, bytes] = {"patient": key, "link": hmac.new(key, b"link", hashlib.sha256).digest()}
     for purpose, own in keys.items():
         padded = own.ljust(BLOCK_BYTES, b"\0")

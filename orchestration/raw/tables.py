@@ -1,7 +1,8 @@
-"""The tables of a delivery against what its mapping expects: which are there, who reads them, every fault.
+"""Compares the tables of a delivery with what its mapping expects: which tables there are, which exports read
+them, and every fault.
 
-Belongs here: files, sheets, columns and code lists that are missing or that nobody reads, two tables on one
-sheet. Does not belong here: rows (`loading.py`), how a file becomes a table (`exports/`).
+Belongs here: files, sheets, columns and code lists that are missing or that no export reads; two tables on
+one sheet. Does not belong here: rows (`loading.py`), how a file becomes a table (`exports/`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from yaml_files.yaml_file import nearest
 log = logging.getLogger("myositis")
 
 MAX_COLUMNS_SHOWN = 40
-# What reports print below a table.
+# Lines that reports print below a table.
 FOOTER = (
     "(grand |sub)?totals?\\b.*|end of (the )?(report|file|list|data|export)\\b.*|end|eof|[-=*_]{3,}.*"
     "|(sum|count|mean|average|rows?|records?|number of (rows|records|patients))\\s*[:=].*|(合计|总计|小计|共计)([:：].*)?"
@@ -46,14 +47,16 @@ FOOTER_BEGINS = "gstecmarn-=*_合总小共"
 
 @dataclass
 class DeliveredTable:
-    """One table of a delivery and the exports that read it, each the rows that its ``where`` takes."""
+    """One table of a delivery, with the exports that read it. Each export takes the rows that fit its
+    ``where``.
+    """
 
     table: SourceTable
     exports: list[Export]
 
     @property
     def wanted(self) -> list[str]:
-        """The columns that an export maps or asks, where the table has them."""
+        """The columns of the table that an export maps, or that a condition asks about."""
         named = [c for x in self.exports for _, e in x.entities() for c in e.columns()]
         asked = [c for x in self.exports for c in x.columns_asked()]
         coded = [c.code_column for x in self.exports for c in x.code_lists if c.code_column]
@@ -73,8 +76,8 @@ class Survey:
         self.names = Names(self.mapping, self.inventory)
 
     def look(self) -> tuple[list[DeliveredTable], list[str]]:
-        """Open every file that the mapping names; returns the tables, called as they may be told, and every
-        fault found.
+        """Open every file that the mapping names; returns the tables, under names that may be shown, and
+        every fault found.
         """
         faults: list[str] = []
         opened = self._open(faults)
@@ -95,10 +98,10 @@ class Survey:
         self.names.keep(self.registry.folder)
         return opened, list(
             dict.fromkeys(faults)
-        )  # a file that does not open is met by every export that reads it
+        )  # every export that reads a file meets the same fault when the file does not open
 
     def _open(self, faults: list[str]) -> list[DeliveredTable]:
-        """Every table that an export reads; exports that read one sheet in one way share it."""
+        """Every table that an export reads. Exports that read one sheet in the same way share the table."""
         found: dict[tuple[str, str, str | None], DeliveredTable] = {}
         read: dict[tuple[str, str], list[SourceTable]] = {}
         for export in self.mapping.exports:
@@ -142,7 +145,9 @@ class Survey:
         read: dict[tuple[str, str], list[SourceTable]],
         faults: list[str] | None,
     ) -> list[SourceTable]:
-        """Each read once; without ``faults``, what cannot be read is not wanted anyway."""
+        """Reads each table once. Without ``faults``, tables that cannot be read are skipped, because no
+        export wants them.
+        """
         key = (file.name, spec.model_dump_json())
         if key not in read:
             log.debug(
@@ -167,7 +172,7 @@ class Survey:
         return linked(file, self.inventory.files.index(file) + 1, self.workdir)
 
     def _spelled_of(self, file: DeliveredFile) -> list[str]:
-        """What the mapping calls columns of a file that are compared without case."""
+        """The mapping's spelling of the columns of a file whose column names are compared without case."""
         exports = [
             x
             for x in self.mapping.exports
@@ -176,7 +181,9 @@ class Survey:
         return list(dict.fromkeys(c for x in exports for c in columns_spelled(x)))
 
     def _is_unwanted(self, file: DeliveredFile, export: Export) -> bool:
-        """A file that is listed with ignored: ['*'] alone is not even opened: it may be no table."""
+        """Whether every export of a file says only ignored: ['*']. Such a file is not opened, because it may
+        be no table.
+        """
         return (
             export.is_ignored
             and export.sheet is None
@@ -189,7 +196,7 @@ class Survey:
         )
 
     def _read_code_lists(self) -> list[str]:
-        """Lay every code list that came into the temporary table code_list; returns the faults."""
+        """Read every delivered code list into the temporary table code_list; returns the faults."""
         faults: list[str] = []
         self.connection.execute(
             "create or replace temp table code_list (field varchar, code varchar, label varchar)"
@@ -222,7 +229,9 @@ class Survey:
     def _no_column(
         self, export: Export, place: tuple[str | int, ...], column: str, table: SourceTable
     ) -> str:
-        """That a column is not there; and whether one is that differs in its case alone."""
+        """The sentence that a column is missing; it names a column that differs only in case, if there is
+        one.
+        """
         within = self._told(table)
         other_case = [c for c in table.columns if c.lower() == column.lower()]
         tellable = self.names.tellable(table.columns)
@@ -239,7 +248,7 @@ class Survey:
         )
 
     def _told(self, table: SourceTable) -> str:
-        """A table as it is told while its file is still called as the hospital calls it."""
+        """The name under which a table may be shown, while its file still has the hospital's name."""
         return _named(
             self.names.file(table.file), self.names.sheet(table.file, table.sheet, table.sheet_place)
         )
@@ -341,7 +350,7 @@ class Survey:
         )
 
     def _rounded_ids(self, opened: list[DeliveredTable]) -> list[str]:
-        """Ids that a spreadsheet has rounded: two patients may look like one."""
+        """Ids whose last digits a spreadsheet has rounded away: two patients may look like one."""
         return [
             f'{self._place(self._told(part.table))}: column "{finding.column}": {finding.count:,} ids have lost digits, the first in row'
             f" {finding.first_row}: a spreadsheet keeps 15; expected ids as they are, for two patients may look like one; ask for"
@@ -353,13 +362,13 @@ class Survey:
         ]
 
     def stray(self, part: DeliveredTable, cells: dict[str, str]) -> str:
-        """SQL: why a row is none (the header again, what is printed below a table), by what stands in the
-        place of an id; else null.
+        """SQL for why a row is no record ('repeated_header' or 'footer'), else null. It looks at the text in
+        the place of an id.
         """
         sources = [s for x in part.exports for _, e in x.entities() for s in (e.patient_id, e.visit_id) if s]
         ids = [c for c in dict.fromkeys(c for s in sources for c in s.columns) if c in part.table.columns]
         tests = [
-            # most ids begin like no footer and not like their header; what follows is dear
+            # Cheap test first: most ids start unlike a footer or header; the checks below are slow.
             f"when not contains({literal(BLANKS + FOOTER_BEGINS + c[:1].lower())}, lower(left({cells[c]}, 1))) then null"
             f" when {without_blanks(cells[c])} = {literal(c)} then 'repeated_header'"
             f" when left({cells[c]}, 1) between '0' and '9' then null"
@@ -369,8 +378,8 @@ class Survey:
         return f"(case {' '.join(tests)} end)" if tests else "(null)"
 
     def second_tables(self, opened: list[DeliveredTable]) -> list[str]:
-        """Sheets that hold another table below the first, and dates of which nobody can tell day from
-        month.
+        """Faults of sheets that hold a second table below the first, and of dates whose day and month nobody
+        can tell apart.
         """
         faults: list[str] = []
         for part in opened:
@@ -386,7 +395,7 @@ class Survey:
         return faults
 
     def second_table(self, part: DeliveredTable, cells: dict[str, str], stray: str) -> list[str]:
-        """A header again above other names begins another table, and refuses the delivery."""
+        """A repeated header with other column names begins a second table; the delivery is then refused."""
         other = " or ".join(
             f"{without_blanks(cells[c])} <> {literal(c)}" for c in part.wanted if c in part.table.columns
         )
@@ -405,7 +414,9 @@ class Survey:
     def exchanged_dates(
         self, part: DeliveredTable, cells: dict[str, str], none: str
     ) -> tuple[list[ExchangedDates], list[str]]:
-        """Dates whose day and month a spreadsheet has exchanged, and the columns in which nobody can tell."""
+        """The dates whose day and month a spreadsheet has exchanged, and faults for the columns in which
+        nobody can tell.
+        """
         found, faults = exchanged_dates.find(
             self.connection, self.mapping, part.exports, cells, set(part.table.date_cells), none
         )
@@ -421,7 +432,7 @@ class Survey:
 
 
 def spelled_as_mapped(table: SourceTable, spelled: Iterable[str]) -> SourceTable:
-    """The table, its columns written as the mapping spells them where only the case differs."""
+    """The table with its columns spelled as in the mapping where they differ only in case."""
     spelled = list(spelled)
     by_case = {name.lower(): name for name in reversed(spelled) if "*" not in name}
     taken = {column for column in table.columns if column in spelled}
@@ -444,7 +455,7 @@ def spelled_as_mapped(table: SourceTable, spelled: Iterable[str]) -> SourceTable
 
 
 def named_columns(export: Export) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Each column that an export maps or asks, with the key under which it stands."""
+    """Each column that an export maps or asks about, with the key of the export that names it."""
     for name, entity in export.entities():
         for key, source in entity.sources():
             for column in (*source.columns, *source.columns_asked):
@@ -457,12 +468,12 @@ def named_columns(export: Export) -> Iterator[tuple[tuple[str | int, ...], str]]
 
 
 def _ignores(export: Export, part: UnreadPart) -> bool:
-    """Whether an export says that a part of a file is not wanted, which then need not even be a table."""
+    """Whether an export says that a part of a file is not wanted; such a part need not even be a table."""
     return export.is_ignored and not export.where and _covers(export, part)
 
 
 def _asks_for(export: Export, part: UnreadPart) -> bool:
-    """Whether an export names the part: what kept it from being read is told already."""
+    """Whether an export names the part; the reason why it could not be read is then already reported."""
     return (export.member if part.sheet is None else export.sheet) is not None and _covers(export, part)
 
 

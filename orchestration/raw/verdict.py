@@ -1,6 +1,6 @@
-"""What is decided on a delivery: taken, refused with reasons, known already, or left for the next run.
+"""The decision on a delivery: taken, refused with reasons, already known, or left for the next run.
 
-Does not belong here: deciding (`ingestion.py`), what became of a load since (`ledger.py`).
+Does not belong here: deciding (`ingestion.py`), the later states of a load (`ledger.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from orchestration.running.refusals import DeliveryRefusal
 
 
 class DeliveryRefused(Exception):
-    """A delivery that cannot be read whole by its mapping; holds every reason, one sentence each."""
+    """A delivery cannot be read whole by its mapping; holds every reason, one sentence each."""
 
     def __init__(self, sender: str, delivery: str, reasons: list[str]) -> None:
         self.sender, self.delivery, self.reasons = sender, delivery, reasons
@@ -36,8 +36,8 @@ class Decision(StrEnum):
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
-    UNCHANGED = "unchanged"  # this very content was decided on before, or a record withdraws it
-    # a file was written while it was read, so what was read may never have been a whole file
+    UNCHANGED = "unchanged"  # this content was decided on before, or a record withdraws it
+    # a file changed while it was read, so the content read may never have been a whole file
     LEFT = "left for the next run"
 
 
@@ -57,7 +57,7 @@ class Verdict:
 
     @property
     def refusal(self) -> DeliveryRefusal | None:
-        """The record of a delivery that is not taken though something new lies there."""
+        """The record of a delivery that is not taken although its content is new."""
         if self.decision not in (Decision.REFUSED, Decision.LEFT):
             return None
         return DeliveryRefusal(

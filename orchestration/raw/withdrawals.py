@@ -1,8 +1,8 @@
-"""Deliveries in force that do not lie in landing any more, and those that a record takes out of force.
+"""Deliveries in force that are gone from landing, and deliveries that a record takes out of force.
 
-A folder that is gone may be a mount that is missing: what it said stays in force, and every run says so,
-until a person withdraws the delivery by a record. Does not belong here: refusing (`ingestion.py`,
-`warehouse/build.py`).
+A folder may be gone because a mount is missing. What the delivery said therefore stays in force, and every
+run says so, until a person withdraws the delivery by a record. Does not belong here: refusing
+(`ingestion.py`, `warehouse/build.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_TOLD = 5  # of a sender
 
 
 def withdraw(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
-    """Put out of force what `withdrawn_deliveries` of corrections/<sender>.yml names."""
+    """Put the deliveries out of force that `withdrawn_deliveries` in corrections/<sender>.yml names."""
     for load in loads_in_force(connection):
         if registry.withdraws(load.sender, load.delivery, load.content_sha256):
             name = f"{load.sender}/{load.delivery}"
@@ -32,7 +32,7 @@ def withdraw(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
 
 @dataclass(frozen=True)
 class MissingDelivery:
-    """A delivery that is in force, and whose folder is not in landing any more."""
+    """A delivery that is in force and whose folder is gone from landing."""
 
     sender: str
     delivery: str
@@ -47,7 +47,7 @@ class MissingDelivery:
 
 
 def missing(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[MissingDelivery]:
-    """What is in force and not in landing; a delivery that a record withdraws need not be there."""
+    """The deliveries in force whose folder is gone from landing, except those that a record withdraws."""
     return [
         MissingDelivery(load.sender, load.delivery, load.content_sha256)
         for load in loads_in_force(connection)
@@ -57,7 +57,7 @@ def missing(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[M
 
 
 def told_of_missing(found: Iterable[MissingDelivery]) -> list[str]:
-    """A sentence for each of the first of a sender, and one for those beyond."""
+    """A sentence for each of the first missing deliveries of a sender, and one sentence for the rest."""
     told: dict[str, list[str]] = {}
     for delivery in found:
         told.setdefault(delivery.sender, []).append(delivery.sentence())

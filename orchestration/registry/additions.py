@@ -2,7 +2,7 @@
 dbt_project/seeds.
 
 Belongs here: which seeds take additions, and what is wrong with one. Does not belong here: looking names up
-(`catalogue.py`), laying additions into the warehouse (`database/rules.py`, macro `and_the_registrys_own`).
+(`catalogue.py`), writing additions into the warehouse (`database/rules.py`, macro `and_the_registrys_own`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from orchestration.registry import catalogue
 from orchestration.registry.catalogue import Row
 from yaml_files.yaml_file import nearest
 
-# seed: the columns that tell its rows apart; a shipped row is not changed by an addition
+# seed: the columns that identify a row; an addition cannot change a shipped row
 KEYS = {
     "concepts": ("concept_id",),
     "concept_synonyms": ("synonym",),
@@ -49,7 +49,7 @@ NUMBERS = (
 
 
 def read_additions(folder: Path) -> tuple[dict[str, list[Row]], list[str]]:
-    """(rows by seed, faults) of a registry's `concepts/` folder; the columns that an addition leaves out are
+    """(rows by seed, faults) of a registry's `concepts/` folder. Columns that an addition leaves out are
     empty.
     """
     found: dict[str, list[Row]] = {}
@@ -81,7 +81,7 @@ def read_additions(folder: Path) -> tuple[dict[str, list[Row]], list[str]]:
 
 
 def _names_of_ids(found: dict[str, list[Row]], seed: str, id_column: str, synonyms: str) -> list[Row]:
-    """What is added is called by its id and its name, unless that name is another's."""
+    """An addition is known by its id and its name, unless that name already means something else."""
     name_column = id_column.replace("_id", "_name")
     taken = {
         catalogue.normal(row["synonym"]) for row in (*catalogue.shipped(synonyms), *found.get(synonyms, []))
@@ -112,7 +112,9 @@ def _id_column(seed: str) -> list[str]:
 
 
 def _row_faults(seed: str, rows: list[Row], found: dict[str, list[Row]]) -> Iterator[str]:
-    """A key twice or shipped, an id that nothing defines, a number that is none."""
+    """Faults of rows: a key that appears twice or is shipped, an id that nothing defines, a number that
+    cannot be read.
+    """
     keys = KEYS[seed]
     shipped = {_key(row, keys) for row in catalogue.shipped(seed)}
     seen: set[tuple[str, ...]] = set()

@@ -1,5 +1,5 @@
-"""The clinical catalogue (dbt_project/seeds) as Python looks it up: names, units, words. The models do the
-same in SQL.
+"""The clinical catalogue (dbt_project/seeds) as Python looks it up: names, units, words. The models look it
+up in the same way, in SQL.
 
 Belongs here: reading the seeds, the normal form of a name (seeds/README.md). Does not belong here: any fact
 about medicine.
@@ -61,8 +61,8 @@ _additions: dict[str, list[Row]] = {}
 
 
 def extend(additions: dict[str, list[Row]]) -> None:
-    """Take what the registry that this process works on adds (`additions.py`); replaces what another one
-    added.
+    """Load the additions of the registry that this process works on (`additions.py`), in place of another
+    registry's.
     """
     _additions.clear()
     _additions.update(additions)
@@ -84,7 +84,7 @@ def extend(additions: dict[str, list[Row]]) -> None:
 
 @cache
 def seed(name: str) -> tuple[Row, ...]:
-    """The rows of a seed, and those that the registry adds."""
+    """The rows of a seed, with those that the registry adds."""
     rows = shipped(name)
     return (*rows, *(dict.fromkeys(rows[0], "") | row for row in _additions.get(name, ())))
 
@@ -122,7 +122,9 @@ def names(kind: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Ambiguous:
-    """A word that has more than one meaning; ``units`` are the only ones in which it has, none: all."""
+    """A word that has more than one meaning; ``units`` are the only units in which it has, and none means all
+    units.
+    """
 
     word: str
     ids: tuple[str, ...]
@@ -137,9 +139,9 @@ class Ambiguous:
 
 @cache
 def ambiguous(kind: str) -> dict[str, Ambiguous]:
-    """Normal form of a word to its meanings, of names, of words for yes and no (event_status) or of results.
+    """Normal form of a word to its meanings: of names, of words for yes and no (event_status) or of results.
 
-    A name that the registry itself adds to the catalogue's has the meaning that it gives.
+    A name that the registry itself adds has only the meaning that the registry gives it.
     """
     form = normal if kind in NAMES else str.lower
     added = {normal(row["synonym"]) for row in _additions.get(NAMES[kind][2], ())} if kind in NAMES else set()
@@ -162,7 +164,7 @@ def is_name(kind: str, word: str) -> bool:
 
 
 def is_id(kind: str, word: str) -> bool:
-    """Whether a word is an id, to the letter: what a mapping writes so has one meaning."""
+    """Whether a word is exactly an id. A mapping that writes an id means only that."""
     table, id_column, _ = NAMES[kind]
     return word in _ids(table, id_column)
 
@@ -173,7 +175,9 @@ def _ids(table: str, id_column: str) -> frozenset[str]:
 
 
 def doubt(kind: str, word: str, unit_text: str = "") -> Ambiguous | None:
-    """Why a name as sent, in this unit, is not decided; None where it has one meaning, or none."""
+    """Why the meaning of a name as sent, in this unit, is undecided; None if the name has one
+    meaning or none.
+    """
     found = ambiguous(kind).get(normal(word))
     if found is None or (kind == "concepts" and meaning(kind, word, unit_text) is not None):
         return None
@@ -181,7 +185,7 @@ def doubt(kind: str, word: str, unit_text: str = "") -> Ambiguous | None:
 
 
 def meaning(kind: str, word: str, unit_text: str = "") -> str | None:
-    """The id that a name as sent has, in this unit; None where it is unknown or has more than one meaning."""
+    """The id of a name as sent, in this unit; None if the name is unknown or has more than one meaning."""
     known, found, code = names(kind).get(normal(word)), ambiguous(kind).get(normal(word)), unit(unit_text)
     if found is None or (found.units and code not in found.units):
         return known
@@ -198,7 +202,7 @@ def is_word(concept_id: str) -> bool:
 
 @cache
 def forms() -> dict[str, str]:
-    """A quantity in another form to the concept under which it is stored: urea nitrogen to urea."""
+    """From another form of a quantity to the concept under which it is stored: urea nitrogen to urea."""
     return {row["concept_id"]: row["stored_as"] for row in seed("concept_forms")}
 
 
@@ -227,7 +231,7 @@ def _rules() -> dict[tuple[str, str, str], tuple[float, float]]:
 
 
 def rule(concept_id: str, unit_from: str) -> tuple[float, float] | None:
-    """Factor and offset to the canonical unit: a concept's own rule before one for any concept."""
+    """Factor and offset to the canonical unit. A concept's own rule goes before a rule for any concept."""
     unit_to = concepts()[concept_id]["unit_canonical"]
     if unit_from == unit_to:
         return 1.0, 0.0
@@ -239,7 +243,7 @@ def rule(concept_id: str, unit_from: str) -> tuple[float, float] | None:
 
 @cache
 def _exceptions() -> frozenset[tuple[str, str]]:
-    """Concept and unit for which a rule for any concept does not hold."""
+    """The concepts and units to which a rule for any concept does not apply."""
     return frozenset((row["concept_id"], row["unit_from"]) for row in seed("unit_exceptions"))
 
 

@@ -1,8 +1,8 @@
-"""What a sender's record of corrections may say: known source errors, and changes of known rows taken on
-purpose.
+"""What a sender's file of corrections may say: known source errors, and changes of known rows that are
+accepted on purpose.
 
-Belongs here: the pydantic models of `corrections/<sender>.yml`, and what they name held against the mapping.
-Does not belong here: finding the rows (`correction_cells.py`), applying the corrections
+Belongs here: the pydantic models of `corrections/<sender>.yml`, and the check of their names against the
+mapping. Does not belong here: finding the rows (`correction_cells.py`), applying the corrections
 (dbt_project/macros/corrections.sql), asking the hospital (`queries.py`).
 """
 
@@ -151,7 +151,7 @@ class WithdrawnDelivery(Strict):
 class CorrectionFile(Strict):
     """corrections/<sender>.yml"""
 
-    holds_values: ClassVar[bool] = True  # of patients: a fault in the file does not quote them
+    holds_values: ClassVar[bool] = True  # texts of patients: a fault in the file does not quote them
 
     sender: Id
     corrections: list[Correction] = Field(default_factory=list)
@@ -190,9 +190,7 @@ class Feed:
 
 
 def feeds(mapping: Mapping, exports: list[Export], column: str) -> list[Feed]:
-    """The raw fields that ``column`` fills in ``exports``; pseudonyms and a network's hospital are not among
-    them.
-    """
+    """The raw fields that ``column`` fills in ``exports``, without pseudonyms and a network's hospital."""
     found = []
     for export in exports:
         for name, entity in export.entities():
@@ -216,7 +214,7 @@ def exports_of(mapping: Mapping, match: Match) -> list[Export]:
 
 
 def faults_of(file: CorrectionFile, mapping: Mapping, path: Path, shown_as: str) -> Iterator[str]:
-    """What the records of a file name and the mapping does not know."""
+    """Faults for what the records of a file name and the mapping does not know."""
 
     def place(number: int, key: tuple[str, ...]) -> str:
         return f"{shown_as}:{line_of(path, ('corrections', number, *key))}: corrections[{number}].{'.'.join(key)}"
@@ -227,8 +225,8 @@ def faults_of(file: CorrectionFile, mapping: Mapping, path: Path, shown_as: str)
 def faults_of_records(
     records: Sequence[Correction], mapping: Mapping, place: Callable[[int, tuple[str, ...]], str]
 ) -> Iterator[str]:
-    """What records name and the mapping does not know; ``place`` words where; no text of a cell is
-    repeated.
+    """Faults for what records name and the mapping does not know; ``place`` words the place. No text of a
+    cell is repeated.
     """
     for number, record in enumerate(records):
         exports = exports_of(mapping, record.match)
@@ -295,8 +293,8 @@ def _column_fault(mapping: Mapping, exports: list[Export], column: str) -> str |
 
 
 def put_records(path: Path, sender: str, records: Sequence[Correction]) -> None:
-    """Write records into a file of corrections, in one rename: in place of those with the same id, else at
-    the end of the list.
+    """Write records into a file of corrections, in one rename. A record replaces the one with its id, or is
+    added at the end of the list.
 
     Every other line stays as it was written, comments included.
     """
@@ -340,7 +338,7 @@ def _with_record(text: str, record: Correction) -> str:
 
 
 def _end(node: yaml.Node) -> int:
-    """The line after the last value of a node; comments behind it are not its own."""
+    """The line after the last value of a node; comments after it do not belong to the node."""
     while getattr(node, "flow_style", True) is False and node.value:
         last = node.value[-1]
         node = last[1] if isinstance(last, tuple) else last
@@ -352,7 +350,7 @@ def _as_yaml(record: Correction, indent: int) -> list[str]:
     kept = record.model_dump(mode="json", exclude_none=True)
     value: dict[str, Any] | None = record.value and {
         "value": dict(record.value)
-    }  # an empty cell is said, not left out
+    }  # an empty cell is written, not left out
     shown = kept | {"expect": dict(record.expect)} | (value or {})
     lines = [
         f"{key}: {text if key in ('id', 'action', 'status', 'reported') else json.dumps(text, ensure_ascii=False)}"
@@ -371,7 +369,7 @@ def _identifier_pattern() -> re.Pattern[str]:
 
 
 def looks_like_an_identifier(text: str) -> bool:
-    """By the pattern that the raw gate holds every delivery to."""
+    """Whether a text fits the pattern by which the raw gate checks every delivery."""
     return _identifier_pattern().search(text) is not None
 
 
@@ -384,7 +382,9 @@ def _trimmed(text: str | None) -> str:
 
 
 def _texts(value: Any) -> Any:
-    """Cells are texts as sent; a number or a date in YAML may already have lost how it was written."""
+    """Cells must be texts as they were sent: YAML may already have changed how a number or a date
+    was written.
+    """
     if value is None:
         return value
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What a mapping file may say of one entity: its fields, ours, and the columns that feed them, theirs.
+"""What a mapping file may say of one entity: our fields, and the hospital's columns that feed them.
 
 Belongs here: the pydantic models of patients, visits, observations and the other entities, and of the source
 of a field. Does not belong here: which file feeds an entity (`mapping.py`), the SQL of a source
@@ -23,7 +23,7 @@ from pydantic import (
 
 from yaml_files.strict import Id, Strict
 
-ASKED = "?"  # what a draft writes for a column that a person must name
+ASKED = "?"  # a draft writes this for a column that a person must name
 OffsetUnit = Literal["minutes", "hours", "days", "weeks", "months", "years"]
 
 
@@ -167,7 +167,7 @@ class ColumnSource(Strict):
 
     @property
     def columns_asked(self) -> tuple[str, ...]:
-        """The columns that ``when`` looks at."""
+        """The columns on whose texts ``when`` depends."""
         inner = (c for a in self.alternatives if not isinstance(a, str) for c in a.columns_asked)
         return tuple(dict.fromkeys([*self.when, *inner]))
 
@@ -175,7 +175,7 @@ class ColumnSource(Strict):
 def is_named(column: str, names: list[str], columns: Collection[str]) -> bool:
     """Whether ``names`` (columns, or patterns in which ``*`` stands for any text) name ``column``.
 
-    A name that is the name of a column means that column alone, stars and all.
+    An entry that equals the name of a column means only that column, even if it contains stars.
     """
     return column in names or any(
         "*" in name

@@ -1,9 +1,10 @@
 """Loads and checks a registry folder: `registry.yml`, mappings, corrections, waivers, studies, their printed
 numbers.
 
-Belongs here: the shape of `registry.yml` and where things lie in a registry folder. Does not belong here: the
-shape of a mapping (`mapping.py`), of corrections (`corrections.py`), of waivers (`expectations/suite.py`), of
-a study (`analytics/study/file.py`) or of printed numbers (`published.py`), and anything that runs.
+Belongs here: the shape of `registry.yml` and the places of files in a registry folder. Does not belong here:
+the shape of a mapping (`mapping.py`), of corrections (`corrections.py`), of waivers
+(`expectations/suite.py`), of a study (`analytics/study/file.py`) or of printed numbers (`published.py`), and
+anything that runs.
 """
 
 from __future__ import annotations
@@ -117,12 +118,12 @@ class Registry:
         return self.folder / self.file.pseudonym_key
 
     def mapping_digest(self, sender: str) -> str:
-        """Changes when the sender's mapping changes: its deliveries are then read again."""
+        """A digest of the sender's mapping. When it changes, the sender's deliveries are read again."""
         return _digest(self.mappings[sender].model_dump(mode="json"))
 
     def rules_digest(self) -> str:
-        """Changes when the schedule, the endpoints or additions to the catalogue change: marts are then built
-        anew.
+        """A digest of the schedule, the endpoints and the additions to the catalogue. When it changes, the
+        marts are built anew.
         """
         return _digest(
             {
@@ -135,7 +136,7 @@ class Registry:
         )
 
     def corrections_digest(self, sender: str) -> str:
-        """Changes when a correction of the sender's rows changes; empty without any that acts or asks."""
+        """A digest of the corrections of the sender's rows; empty if there is none that acts or asks."""
         file = self.corrections.get(sender)
         open_ones = (
             [c.model_dump(mode="json") for c in file.corrections if c.status != "withdrawn"] if file else []
@@ -143,7 +144,7 @@ class Registry:
         return _digest(open_ones) if open_ones else ""
 
     def records_digest(self, today: date, sender: str | None = None) -> str:
-        """Changes when anything that people decided about deliveries (of one sender) changes, and when a
+        """A digest of everything that people decided about deliveries (of one sender). It also changes when a
         waiver ends.
         """
         return _digest(
@@ -158,7 +159,9 @@ class Registry:
         )
 
     def studies_digest(self) -> str:
-        """Changes when a study or the printed numbers beside it change: results are then computed anew."""
+        """A digest of the studies and their printed numbers. When it changes, the results are
+        computed anew.
+        """
         return _digest(
             {
                 "studies": {name: study.model_dump(mode="json") for name, study in self.studies.items()},
@@ -171,7 +174,7 @@ class Registry:
         return sender in self.corrections and self.corrections[sender].withdraws(delivery, content_sha256)
 
     def undecided(self, senders: Iterable[str] | None = None) -> list[str]:
-        """A sentence for everything that a draft left to a person."""
+        """A sentence for everything that a draft left for a person to decide."""
         return [sentence for sender in senders or self.mappings for sentence in self._undecided(sender)]
 
     def _undecided(self, sender: str) -> Iterator[str]:
@@ -268,7 +271,7 @@ def _collect(faults: list[str], path: Path, model: type[BaseModel], folder: Path
 
 
 def _misnamed(folder: Path) -> list[str]:
-    """Files that look like part of the registry and would never be read."""
+    """Files that look like part of the registry but would never be read."""
     kinds = (".", "hospitals", "studies", "corrections")
     return [
         f"{path.relative_to(folder)}: not read, for its name ends in {path.suffix}; call it {path.stem}.yml"
@@ -357,7 +360,7 @@ def _check_corrections(
 
 
 def _read_waivers(faults: list[str], folder: Path, mappings: dict[str, Mapping]) -> tuple[Waiver, ...]:
-    """waivers.yml, where there is one: expectations of the suites that may fail until a day."""
+    """waivers.yml, if there is one: expectations of the suites that may fail until a given day."""
     from expectations import ALL_SUITES, load_suite, load_waivers
 
     path = folder / "waivers.yml"
@@ -391,7 +394,7 @@ def _read_waivers(faults: list[str], folder: Path, mappings: dict[str, Mapping])
 
 @cache
 def _definitions() -> dict[str, str]:
-    """Clinical definitions of the catalogue: id to the levels that it tells apart."""
+    """The clinical definitions of the catalogue: id to the levels that each distinguishes."""
     with DEFINITIONS.open(encoding="utf-8", newline="") as handle:
         return {row["definition_id"]: row["levels"] for row in csv.DictReader(handle)}
 

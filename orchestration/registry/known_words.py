@@ -1,8 +1,8 @@
-"""Whether a name that a hospital gave (a column's, a sheet's, a file's) is made of known words alone.
+"""Whether a name that a hospital gave (of a column, a sheet or a file) is made only of known words.
 
 Belongs here: the words of the catalogue, of headers and of file names that everybody uses. A name made of
-them says what a table holds; any other may name a person, and is told by a number (`landing/names.py`) or a
-pattern (`onboarding/draft.py`). Does not belong here: what such a name means.
+them says what a table holds. Any other name may name a person; a number (`landing/names.py`) or a pattern
+(`onboarding/draft.py`) replaces it. Does not belong here: what such a name means.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ USUAL_CHINESE = (
     " 皮肌炎 肌炎 说明 实验室 列表 汇总 导出 明细 统计 表 队列 基线 复发 死亡 工作 指标 项目 日期 时间 医院"
 )
 _WORD = re.compile(r"[\u4e00-\u9fff]+|[A-Z]?[^\W\d_A-Z\u4e00-\u9fff]+|[A-Z]+(?![^\W\d_A-Z\u4e00-\u9fff])|\d+")
-FEW_DIGITS = 2  # of one number in a name: CD4, C3, visit 12; more may be a part of a date of birth
+FEW_DIGITS = 2  # digits of one number in a name: CD4, C3, visit 12; more may be part of a date of birth
 
 
 def is_made_of_known_words(name: str) -> bool:
-    """Whether each word of a name is known, and no number in it is long."""
+    """Whether each word of a name is known and no number in it is long."""
     found = _WORD.findall(catalogue.half_width(name))
     digits = [word for word in found if word.isdecimal()]
     if not found or len(found) == len(digits) or any(len(d) > FEW_DIGITS for d in digits) or len(digits) > 2:
@@ -67,7 +67,7 @@ def _is_known(word: str) -> bool:
 
 
 def _is_parted(text: str) -> bool:
-    """Whether a text without blanks is one known word after another."""
+    """Whether a text without blanks consists of known words, one after another."""
     reached = {0}
     for start in range(len(text)):
         if start in reached:
@@ -77,7 +77,7 @@ def _is_parted(text: str) -> bool:
 
 @cache
 def header_names() -> tuple[dict[str, str], ...]:
-    """The rows of `onboarding/header_names.csv`: names of columns, and what they say of them."""
+    """The rows of `onboarding/header_names.csv`: names of columns, and what each says of its column."""
     with HEADER_NAMES.open(encoding="utf-8", newline="") as handle:
         return tuple(csv.DictReader(handle))
 
@@ -105,8 +105,7 @@ _CAPITALS = re.compile(r"[A-ZÀ-ÞА-ЯŁŚŻŹĆŃÓ][\w'’-]+")
 
 def may_name_a_person(name: str) -> bool:
     """Whether a name looks as if it told who somebody is: a date or a long number, `Patient: …`, `Mueller,
-    Anna`, two capitalised words that nobody knows, an e-mail address. What is made of known words does
-    not.
+    Anna`, two capitalised words that nobody knows, an e-mail address. A name made of known words does not.
     """
     if is_made_of_known_words(name):
         return False

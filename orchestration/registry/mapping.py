@@ -1,4 +1,5 @@
-"""What a sender's mapping file may say: which file feeds which entity, column by column, ours: theirs.
+"""What a sender's mapping file may say: which file feeds which entity, column by column. Our field stands
+left, the hospital's column right.
 
 Belongs here: the pydantic models of `hospitals/<sender>.yml`. Does not belong here: entities and their fields
 (`entities.py`), reading files (`exports/`), loading them (`raw/`), interpreting values (dbt).
@@ -36,7 +37,7 @@ Population = Literal["children", "adults", "all"]
 
 
 PersonNumbers = Literal["blank_out", "reject", "keep"]
-LOOKED_UP = "{code} → {label}"  # what a field is called that a code list fills: no export has such a column
+LOOKED_UP = "{code} → {label}"  # the source name of a field that a code list fills; no export has a column of this name
 
 
 class CodeList(Strict):
@@ -82,7 +83,7 @@ class CodeList(Strict):
 
     @property
     def code_column(self) -> str | None:
-        """With ``labels``, the column of the other table that holds the codes."""
+        """With ``labels``: the column of the other table that holds the codes."""
         return (self.columns[0] if self.columns else self.code) if self.labels else None
 
     def own_columns(self) -> Iterator[str]:
@@ -187,8 +188,8 @@ class Export(ReadSpec):
     @model_validator(mode="before")
     @classmethod
     def fields_of_code_lists(cls, value: object) -> object:
-        """Each field that a list's `labels` names, taken from there, in every entity that has it and does not
-        say otherwise.
+        """Takes each field that a list's `labels` names from the list, in every entity that has the field and
+        names no other source.
         """
         if not isinstance(value, dict) or not isinstance(value.get("code_lists"), list):
             return value
@@ -197,7 +198,7 @@ class Export(ReadSpec):
             try:
                 code_list = CodeList.model_validate(given)
             except ValueError:
-                return value  # told where it stands
+                return value  # the fault is reported at its place
             for field, name, _ in code_list.looked_up():
                 taken = False
                 for entity, model in ENTITIES.items():
@@ -212,7 +213,7 @@ class Export(ReadSpec):
 
     @model_validator(mode="after")
     def one_meaning(self) -> Export:
-        """Two lists cannot both put their meaning in a code's place."""
+        """Two lists must not both replace the same code."""
         for i, one in enumerate(self.code_lists):
             for other in self.code_lists[i + 1 :]:
                 both = [c for c in one.columns if c in other.columns]
@@ -408,9 +409,9 @@ class Mapping(Strict):
         return self.ignore_case if export.ignore_case is None else export.ignore_case
 
     def person_numbers_of(self, export: Export) -> PersonNumbers:
-        """What becomes of numbers of persons in an export's texts."""
+        """How numbers of persons in an export's texts are treated."""
         return export.person_numbers or self.person_numbers
 
     def decimal_of(self, export: Export) -> str | None:
-        """The decimal mark of an export: its own, else the file's; None where neither is stated."""
+        """The decimal mark of an export: its own, else the file's; None if neither states one."""
         return export.decimal or self.decimal

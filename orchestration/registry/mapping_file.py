@@ -45,13 +45,13 @@ def read_mapping(path: Path, shown_as: str) -> Mapping:
 
 
 def place_in_mapping(path: Path, shown_as: str, location: Location) -> str:
-    """``file:line`` of a key of the mapping, in whichever file states it."""
+    """``file:line`` of a key of the mapping, in the file that states it."""
     return place_of(_node(path, shown_as, []), location)
 
 
 def unknown_ids(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
-    """A sentence for every test, antibody, event or treatment that the mapping names and the catalogue does
-    not have.
+    """A sentence for every test, antibody, event or treatment that the mapping names and the
+    catalogue lacks.
     """
     named: list[tuple[str, Location, Any]] = [
         (kind, ("exports", i, entity, "values", name), name)
@@ -82,10 +82,10 @@ def unknown_ids(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
 
 
 def other_forms(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
-    """A sentence for each wide column whose header names another form of a quantity, with another factor,
-    than the mapping.
+    """A sentence for each wide column whose header names another form of the quantity than the mapping, with
+    another factor.
 
-    A column of urea nitrogen in mg/dL that is mapped as urea would be read as 0.47 times what it is.
+    If a column of urea nitrogen in mg/dL is mapped as urea, its values are read as 0.47 times what they are.
     """
     for i, export in enumerate(mapping.exports):
         for name, source in ((export.observations.values if export.observations else None) or {}).items():
@@ -101,9 +101,7 @@ def other_forms(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
 
 
 def _other_form(name: str, column: str, unit: str) -> str | None:
-    """The form of the same quantity that a header names, where its factor is another than the one of
-    ``name``.
-    """
+    """The form of the same quantity that a header names, if its factor differs from that of ``name``."""
     forms = catalogue.forms()
     headers = (
         column,
@@ -163,7 +161,9 @@ def _mapping_over(base: yaml.Node, own: yaml.Node) -> yaml.Node:
 
 
 def _exports_over(base: yaml.Node | None, own: yaml.Node | None) -> yaml.Node | None:
-    """The other's exports, each replaced by those of ours that are like it, then ours that are like none."""
+    """The other mapping's exports, each replaced by those of ours that are like it; then those of ours that
+    are like none.
+    """
     if not isinstance(base, yaml.SequenceNode) or not isinstance(own, yaml.SequenceNode):
         return own or base
     names = [_text(export, "name") for export in base.value]
@@ -194,7 +194,7 @@ def _unknown_export(export: yaml.Node, like: str, names: list[str | None]) -> st
 
 
 def _over(base: yaml.Node, own: yaml.Node, key: str = "") -> yaml.Node:
-    """``own`` laid over ``base``; where both are mappings under a key of MERGED, key by key."""
+    """``own`` laid over ``base``: key by key if both are mappings under a key of MERGED."""
     if key in ADDED and isinstance(base, yaml.SequenceNode) and isinstance(own, yaml.SequenceNode):
         return yaml.SequenceNode(own.tag, [*base.value, *own.value], own.start_mark, own.end_mark)
     if key not in MERGED or not isinstance(base, yaml.MappingNode) or not isinstance(own, yaml.MappingNode):

@@ -1,13 +1,13 @@
-"""Numbers that stand for a person, found in free text: identity numbers, passports, telephones, e-mail
+"""Finds numbers that stand for a person in free text: identity numbers, passports, telephones, e-mail
 addresses.
 
 Belongs here: what such a number looks like, in all the ways in which it is typed: full-width digits, blanks,
-hyphens, +86, 15 and 18 digits. python-stdnum knows the check digits of identity numbers, phonenumbers the
-number plans of countries; both are imported when the first text asks for them. Does not belong here: which
-columns are looked at, and what becomes of a finding.
+hyphens, +86, 15 and 18 digits. python-stdnum knows the check digits of identity numbers, and phonenumbers the
+number plans of countries; both are imported when the first text needs them. Does not belong here: which
+columns are searched, and what becomes of a finding.
 
-A number without any mark of its kind (nine digits alone) is one in ten by chance; it counts only where its
-digits hold a date of birth, where it is long, or where it is typed as such numbers are.
+One in ten numbers without any mark of its kind (nine digits alone) passes a check by chance. Such a number
+counts only if its digits hold a date of birth, if it is long, or if it is typed as such numbers are.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-# What may hold one at all; the database asks this of every text, and only what it lets through is looked at
-# closely.
+# Matches texts that may hold such a number at all. The database applies it to every text; only texts that
+# match are examined closely.
 CANDIDATE = (
     r"[@＠]|(\p{Nd}[^\p{L}\p{Nd}]{0,2}){6}|\p{L}{4}\p{Nd}{6}|\p{L}{6}\p{Nd}{2}|(?i:pass|护照|旅券|여권)"
 )
-# What cannot: a number with decimals or of few digits, a date with its time.
+# Matches texts that cannot hold one: a number with decimals or of few digits, a date with its time.
 NO_CANDIDATE = (
     r"[<>≤≥=~]*\s*[-+]?(\d{1,8}|\d*[.,]\d+([eE][-+]?\d+)?)|\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?"
 )
@@ -62,7 +62,7 @@ _CHINESE_MOBILE = re.compile(r"(?:(?:\+|00)?86)?1[3-9]\d{9}")
 _SEPARATED_PHONE = re.compile(r"\(?\d{2,5}\)?[ \-/.]\d{2,4}(?:[ \-/.]\d{2,5}){1,4}|0\d{1,4}[ \-/]\d{5,9}")
 _AMERICAN = re.compile(r"(?:\+?1[ \-.])?\(?\d{3}\)?[ \-.]\d{3}[ \-.]\d{4}")
 _SOCIAL_SECURITY = re.compile(r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}")
-# number plans in which a number that begins with the national 0, or is typed in groups, is looked up
+# number plans in which to look up a number that begins with the national 0 or is typed in groups
 REGIONS = (
     "CN",
     "DE",
@@ -82,8 +82,8 @@ REGIONS = (
     "IN",
     "BR",
 )
-# stdnum's modules of numbers whose digits hold a date or two check digits: these are told from any other
-# number
+# stdnum's modules of numbers whose digits hold a date or two check digits, which distinguishes them from any
+# other number
 STRONG = (
     "cn.ric",
     "kr.rrn",
@@ -129,8 +129,8 @@ TRAILING_ZEROS = 4  # of a count that is rounded, such as 1,700,000,000 copies
 
 @dataclass(frozen=True)
 class PersonNumber:
-    """Where in a text one stands, and of which kind it is: `identity_number`, `passport`, `telephone`,
-    `email`.
+    """Where in a text such a number stands, and its kind: `identity_number`, `passport`,
+    `telephone`, `email`.
     """
 
     kind: str
@@ -162,15 +162,15 @@ def person_numbers(text: str) -> list[PersonNumber]:
 
 
 def blanked(text: str) -> str:
-    """The text with every number of a person taken out, its kind in its place."""
+    """The text with the kind of each number of a person in the number's place."""
     for number in reversed(person_numbers(text)):
         text = f"{text[: number.start]}[{number.kind}]{text[number.end :]}"
     return text
 
 
 def _plain(character: str) -> str:
-    """One character for one: any alphabet's digits as 0 to 9, full-width and other signs as the plain
-    ones.
+    """The text, character by character: digits of any alphabet as 0 to 9, full-width and other signs as the
+    plain ones.
     """
     if character.isascii():
         return character
@@ -185,14 +185,14 @@ def _plain(character: str) -> str:
 
 
 def _masked(text: str, dates: Iterator[re.Match[str]]) -> str:
-    """The text with dates and times made unreadable: two of them in a row are no number."""
+    """The text with dates and times made unreadable, so that two in a row are not taken for a number."""
     for found in dates:
         text = text[: found.start()] + "#" * len(found.group()) + text[found.end() :]
     return text
 
 
 def _run_kind(token: str, is_alone: bool) -> str | None:
-    """What a run of digits is."""
+    """The kind of number that a run of digits is."""
     compact = re.sub(r"[^0-9Xx+]", "", token).upper()
     digits = compact.lstrip("+")
     is_grouped = bool(re.search(r"\d[ \-./()]+\d", token))
@@ -220,7 +220,9 @@ def _run_kind(token: str, is_alone: bool) -> str | None:
 
 
 def _is_old_chinese(digits: str) -> bool:
-    """15 digits, as until 1999: the same without the century and the check digit."""
+    """Whether these are the 15 digits used until 1999: the present number without the century and the check
+    digit.
+    """
     body = f"{digits[:6]}19{digits[6:]}"
     from stdnum.cn import ric
 
@@ -276,7 +278,7 @@ def _is_valid(module: str, number: str) -> bool:
 
 
 def _apart(found: list[PersonNumber]) -> list[PersonNumber]:
-    """In the order of the text, the longer of two that overlap."""
+    """The numbers in the order of the text; of two that overlap, the longer one."""
     kept: list[PersonNumber] = []
     for number in sorted(found, key=lambda n: (n.start - n.end, n.start)):
         if all(number.end <= other.start or number.start >= other.end for other in kept):

@@ -1,9 +1,9 @@
-"""The private ledger: what hospitals called the files, sheets, members and columns that everything else tells
-by a number.
+"""The private ledger: the hospitals' own names of files, sheets, members and columns that are shown as
+numbers everywhere else.
 
 Belongs here: the file `private/names.csv` of a registry, readable by its owner alone, and the look-up in it.
-It is no part of the warehouse, a release or git; without it the numbers stay true, and only the hospital's
-own names are not known. Does not belong here: which name gets which number (`landing/names.py`).
+It is not part of the warehouse, a release or git. Without it the numbers stay valid; only the hospital's own
+names are lost. Does not belong here: which name gets which number (`landing/names.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HEADER = ("sender", "delivery", "load_id", "kind", "within", "told_as", "name")
 
 @dataclass(frozen=True)
 class PrivateName:
-    """One name: of a file, a sheet or a column (``kind``) within a file that is itself told as ``within``."""
+    """One name of a file, a sheet or a column (``kind``), within a file that is shown as ``within``."""
 
     sender: str
     delivery: str
@@ -37,7 +37,7 @@ def ledger_of(registry_folder: Path) -> Path:
 
 
 def read_names(registry_folder: Path) -> Iterator[PrivateName]:
-    """Every name that was put there."""
+    """Every name in the ledger."""
     try:
         text = ledger_of(registry_folder).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -48,7 +48,7 @@ def read_names(registry_folder: Path) -> Iterator[PrivateName]:
 
 
 def keep_names(registry_folder: Path, names: Iterable[PrivateName]) -> None:
-    """Add names; the file is replaced in one step, and is never readable by others, not even for a moment."""
+    """Add names. The file is replaced in one step, and others can never read it, not even for a moment."""
     known = dict.fromkeys(read_names(registry_folder))
     new = [name for name in names if name not in known]
     if not new:
@@ -64,7 +64,7 @@ def keep_names(registry_folder: Path, names: Iterable[PrivateName]) -> None:
 
 @dataclass(frozen=True)
 class Resolver:
-    """The hospital's own names of files and sheets, by load and by what they are told as."""
+    """The hospital's own names of files and sheets, by load and by the name that is shown."""
 
     files: dict[tuple[str, str], str]
     sheets: dict[tuple[str, str, str], str]
@@ -84,7 +84,7 @@ class Resolver:
         return None if told_as is None else self.sheets.get((load_id, file, told_as), told_as)
 
     def told_as(self, load_id: str, file: str, sheet: str | None) -> tuple[str, str | None]:
-        """What a file and a sheet that are named as the hospital names them are told as."""
+        """The shown names of a file and a sheet that are given as the hospital names them."""
         own = next(
             (told for (load, told), name in self.files.items() if (load, name) == (load_id, file)), file
         )

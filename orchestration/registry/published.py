@@ -40,7 +40,7 @@ Parsed = TypeVar("Parsed")
 
 @dataclass(frozen=True)
 class Columns:
-    """What a file must hold, and may."""
+    """The columns that a file must have, and those that it may have."""
 
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
@@ -66,7 +66,8 @@ class Faulty(ValueError):
 def read_paper(folder: Path, shown_as: str | None = None) -> Paper:
     """Read a folder of printed numbers; raise ConfigurationError with all faults of all its files.
 
-    ``shown_as`` stands before file names in faults. Without ``paper.yml`` the paper is called as its folder.
+    ``shown_as`` stands before file names in faults. Without ``paper.yml`` the paper has the name of its
+    folder.
     """
     prefix = f"{shown_as}/" if shown_as else ""
     if not folder.is_dir():
@@ -113,7 +114,7 @@ def read_paper(folder: Path, shown_as: str | None = None) -> Paper:
 
 @dataclass
 class _Reader:
-    """The CSV files of one folder; what cannot be read goes to ``faults``."""
+    """Reads the CSV files of one folder; faults go to ``faults``."""
 
     folder: Path
     prefix: str
@@ -366,7 +367,9 @@ def _repeated(paper: Paper, prefix: str) -> Iterator[str]:
 
 
 def _unknown_in_statements(paper: Paper, prefix: str) -> Iterator[str]:
-    """A statement's groups and variables are ones that the paper prints numbers of, where it prints any."""
+    """Faults for groups and variables of a statement of which the paper prints no number, if it prints
+    numbers at all.
+    """
     groups = dict.fromkeys(
         [*(s.group for s in paper.summaries), *(g for p in paper.p_values for g in (p.group_a, p.group_b))]
     )
@@ -389,7 +392,7 @@ def _unknown_in_statements(paper: Paper, prefix: str) -> Iterator[str]:
 
 
 def _unknown_names(paper: Paper, folder: Path, prefix: str) -> Iterator[str]:
-    """What paper.yml says of cells, variables and responses must be about printed ones."""
+    """Faults for cells, variables and responses that paper.yml names but the paper does not print."""
     cells = list(paper.cells())
     variables = dict.fromkeys([*(s.variable for s in paper.summaries), *(t.response for t in paper.terms)])
     within = paper.file.model_terms.within if paper.file.model_terms else {}

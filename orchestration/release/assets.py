@@ -2,7 +2,7 @@
 rename.
 
 Belongs here: the gate before a release, the candidate file, its identity, publishing, keeping old releases. A
-release exists only if its checks passed; readers never see half of one.
+release exists only if its checks passed; readers never see half a release.
 """
 
 from collections.abc import Iterator

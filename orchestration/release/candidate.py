@@ -1,4 +1,4 @@
-"""The candidate: the marts, copied into a file of their own once the gate holds.
+"""The candidate: the marts, copied into a file of their own once they have passed their gate.
 
 Does not belong here: publishing (`publication.py`).
 """
@@ -52,7 +52,7 @@ def candidate_file(registry: Registry) -> Path:
 
 
 def make_candidate(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> str:
-    """Gate the marts, then copy them and the quality tables into the candidate file; returns the
+    """Run the gate on the marts, then copy them and the quality tables into the candidate file; returns the
     release_id.
     """
     from expectations import gate
@@ -94,14 +94,14 @@ def make_candidate(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> str:
         connection.execute("detach candidate")
     with duckdb.connect(
         str(path)
-    ) as connection:  # a view names tables of its own file only when it is made there
+    ) as connection:  # a view that is made in the candidate names the tables of that file
         connection.execute(RELAPSE)
     return identity
 
 
 def _copy_quality(connection: duckdb.DuckDBPyConnection) -> None:
-    """Deliveries, files, counts of rejected rows and check results; the texts that were rejected stay in the
-    warehouse.
+    """Copy deliveries, files, counts of rejected rows and check results. The texts of rejected rows stay in
+    the warehouse.
     """
     for table in ("correction", "delivery", "delivery_change", "delivery_file", "source_table"):
         columns = "* exclude (loaded_at)" if table == "delivery" else "*"

@@ -1,4 +1,4 @@
-"""What names a release, which release is current, and the versions that made it.
+"""The identity of a release, which release is current, and the versions that made it.
 
 Does not belong here: making a release (`candidate.py`) or publishing it (`publication.py`).
 """
@@ -32,8 +32,8 @@ CURRENT = "current.duckdb"
 
 
 def release_id(registry: Registry, connection: duckdb.DuckDBPyConnection) -> str:
-    """Names what a release is made from: the loads in force, rules, corrections, waivers, studies and code.
-    Equal inputs, equal id.
+    """A hash of what a release is made from: the loads in force, rules, corrections, waivers, studies and
+    code. Equal inputs give the equal id.
     """
     loads = connection.execute("select load_id from raw.current_load order by 1").fetchall()
     parts = [

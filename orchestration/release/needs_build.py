@@ -10,10 +10,9 @@ from orchestration.registry.folder import Registry
 
 def needs_build(registry: Registry) -> bool:
     """Whether the loads, rules, studies or code differ from those of the current release, or its report is
-    missing; never of nothing.
+    missing. False while no delivery is accepted.
 
-    A build by other rules that was cut short is one more reason, though the rules be again what they were: it
-    left tables of both.
+    Also true after an interrupted build under other rules, because tables of both remain.
     """
     from orchestration.database.raw_tables import BEING_BUILT, BUILT_BY_RULES, state
     from orchestration.database.warehouse_file import warehouse

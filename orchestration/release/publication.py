@@ -1,7 +1,7 @@
-"""Publishing a candidate: checkpoint, fsync, rename, manifest, and last the link in one rename; old releases
-go.
+"""Publishes a candidate: checkpoint, fsync, rename, manifest, and last the link in one rename. Then old
+releases are removed.
 
-A release is visible to readers once the link `release/current.duckdb` points at it.
+Readers see a release once the link `release/current.duckdb` points at it.
 """
 
 import hashlib
@@ -25,8 +25,8 @@ def publish(registry: Registry) -> dict[str, Any]:
     """Make the candidate the current release: checkpoint, fsync, rename, manifest, and last the link in one
     rename.
 
-    Whenever this is killed, a reader finds the release of before or this one, whole. Without a manifest it is
-    made again.
+    If this is killed at any moment, a reader finds either the earlier release or this one, whole. A release
+    without a manifest is made again.
     """
     candidate = candidate_file(registry)
     with duckdb.connect(str(candidate)) as connection:
@@ -76,8 +76,8 @@ def publish(registry: Registry) -> dict[str, Any]:
     }
     target = registry.releases / f"{identity}.duckdb"
     os.chmod(candidate, 0o444)
-    # a release of the same name may stand there: its manifest goes first, so that none ever describes another
-    # file
+    # A release of the same name may be there. Its manifest is removed first, so that no manifest ever
+    # describes another file.
     target.with_suffix(".json").unlink(missing_ok=True)
     put_in_place(candidate, target, durable=True)
     write_atomically(
@@ -103,6 +103,8 @@ def _drop_old(registry: Registry, keep: str) -> None:
 
 
 def forget_loads_out_of_force(registry: Registry) -> None:
-    """After a release, the raw rows of replaced and refused loads go; the ledger keeps that they were."""
+    """After a release, remove the raw rows of replaced and refused loads. The ledger still
+    records the loads.
+    """
     with warehouse(registry.warehouse) as connection:
         remove_loads_out_of_force(connection)

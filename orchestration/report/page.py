@@ -1,11 +1,12 @@
-"""The report: one HTML page, the CSV of its tables and the files of its figures, from a release file alone.
+"""The report: one HTML page, its tables as CSV files and its figures as files, made from a release file
+alone.
 
-Belongs here: reading the release, the order of sections, writing files. Does not belong here: what stands in
-a table or figure (`analytics/printed/tables.py`, `analytics/printed/figures.py`), the asset around it
+Belongs here: reading the release, the order of sections, writing files. Does not belong here: what a table or
+a figure shows (`analytics/printed/tables.py`, `analytics/printed/figures.py`), where a report goes
 (`write.py`), looks and prose (`templates/`).
 
-The page holds everything that it shows: style, figures as SVG, tables as CSV to save. A content security
-policy in it forbids every request. The same release gives the same bytes.
+The page holds everything that it shows: style, figures as SVG, tables as CSV to save. Its content security
+policy forbids every request. The same release gives the same bytes.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class ReleaseContent:
 
 @dataclass(frozen=True)
 class StudySections:
-    """The parts of one study on the page; a part that the release has nothing for is empty."""
+    """The parts of one study on the page. A part is empty if the release has nothing for it."""
 
     study: StudyFrames
     flow: PrintedTable | None
@@ -77,7 +78,7 @@ class StudySections:
     reproduction: list[PrintedTable]
     reproduction_details: list[PrintedTable]
     agreement: tuple[int, int, int]
-    statements: str  # how many hold, in words; empty without statements
+    statements: str  # how many statements hold, in words; empty without statements
 
     @property
     def sizes(self) -> list[tuple[str, str, str]]:
@@ -123,7 +124,7 @@ class _Out:
         self.written.append(write_atomically(path, content))
 
     def forget_former(self) -> None:
-        """Remove what an earlier report wrote here and this one did not: stale tables mislead."""
+        """Remove the files of an earlier report that this one did not write: stale tables mislead."""
         note = self.folder / WRITTEN
         now = sorted(str(p.relative_to(self.folder)) for p in self.written)
         former = note.read_text(encoding="utf-8").splitlines() if note.is_file() else []
@@ -162,7 +163,9 @@ def render_report(
 
 
 def read_release(release_file: Path, studies: Iterable[str] | None = None) -> ReleaseContent:
-    """Read the release without writing to it, under our own name: its may be a schema's."""
+    """Read the release without writing to it. It is attached under a name of ours, because its own name may
+    be that of a schema.
+    """
     import duckdb
 
     if not Path(release_file).is_file():
@@ -300,7 +303,7 @@ def _formats() -> tuple[str, ...]:
 
 
 def _shared_tables(content: ReleaseContent) -> dict[str, PrintedTable]:
-    """Data quality: of the release, not of one study."""
+    """The tables on data quality: they describe the release, not one study."""
     from analytics.printed.provenance_tables import check_table, delivery_table, rejected_table
 
     quality, names = content.quality, content.hospitals
@@ -361,7 +364,7 @@ def _lay_out(tables: Sequence[PrintedTable]) -> dict[str, str]:
 
 
 def _shortened(table: PrintedTable) -> PrintedTable:
-    """The list of refused rows grows with hospitals and rules: the page shows its beginning."""
+    """The first rows of the list of refused rows, because the list grows with hospitals and rules."""
     import dataclasses
 
     if table.name != "rejected_rows" or len(table.rows) <= REJECTED_SHOWN:

@@ -1,7 +1,7 @@
-"""Layer report: a study's replay in R, written beside the report.
+"""Layer report: writes a study's replay in R beside the report.
 
-Belongs here: reading a release file for it, whether patients' rows may leave with it, writing its files. Does
-not belong here: the script and its frames (`analytics/replay_r`), where a report goes (`write.py`).
+Belongs here: reading a release file for it, whether patients' rows may be written with it, writing its files.
+Does not belong here: the script and its frames (`analytics/replay_r`), where a report goes (`write.py`).
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ def write_replay(
 ) -> list[Path]:
     """Write ``replay.R`` and the frames that it reads into ``out_dir``; return the files.
 
-    The frames hold single patients' values, and ``ours.csv`` every count. ``with_patients`` None writes them
-    unless the registry masks small counts; then the script stands alone, for those who hold the data to run.
-    Files of an earlier replay in ``out_dir`` go; others there stay. Raises ReplayError when the file is no
-    release, or its results are not those of ``study`` as it is now.
+    The frames hold single patients' values, and ``ours.csv`` holds every count. If ``with_patients`` is None,
+    the frames are written unless the registry masks small counts. Without them the script stands alone; who
+    holds the data can run it. Files of an earlier replay in ``out_dir`` are removed; other files there stay.
+    Raises ReplayError when the file is no release, or its results are not those of ``study`` as it is now.
     """
     release, frames, results = read_for_replay(release_file, study.study)
     try:

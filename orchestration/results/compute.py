@@ -23,7 +23,9 @@ PREVIEW_ROWS = 12
 
 @dataclass(frozen=True)
 class WrittenTable:
-    """What is told of a table of results: its rows, those with a remark, and its head as Markdown."""
+    """What is reported of a table of results: its rows, those with a remark, and its first rows
+    as Markdown.
+    """
 
     name: str
     rows: int
@@ -32,7 +34,7 @@ class WrittenTable:
 
 
 def compute_and_write(registry: Registry) -> list[WrittenTable]:
-    """All results of all studies, laid into the candidate."""
+    """Compute all results of all studies, and write them into the candidate."""
     found = compute(registry)
     write(candidate_file(registry), found)
     return [
@@ -47,7 +49,7 @@ def compute_and_write(registry: Registry) -> list[WrittenTable]:
 
 
 def compute(registry: Registry) -> dict[str, "pd.DataFrame"]:
-    """All results of all studies, stamped with study and release."""
+    """All results of all studies, with the study and the release in each row."""
     import pandas as pd
 
     from analytics.paper.reproduction import reproduce
@@ -80,7 +82,7 @@ def compute(registry: Registry) -> dict[str, "pd.DataFrame"]:
 
 
 def write(path: Path, results: dict[str, "pd.DataFrame"]) -> None:
-    """Lay the results into schema results of the candidate, in one transaction."""
+    """Write the results into schema results of the candidate, in one transaction."""
     with duckdb.connect(str(path)) as connection:
         connection.begin()
         for name, frame in results.items():

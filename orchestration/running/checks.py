@@ -1,4 +1,4 @@
-"""quality.check_result: what every check found, as counts; never a patient's value.
+"""quality.check_result: what every check found, as counts; it never holds a patient's value.
 
 Belongs here: running a suite on the warehouse, and writing its results. Does not belong here: suites
 (`expectations/`).
@@ -23,22 +23,22 @@ create table if not exists quality.check_result (
 
 
 def check_load(registry: Registry, load_id: str) -> list[CheckResult]:
-    """What the raw suite finds in a load."""
+    """Run the raw suite on a load; returns its results."""
     return _run(registry, RAW_SUITE, "raw", {"load_id": load_id}, load_id)
 
 
 def check_marts(registry: Registry) -> list[CheckResult]:
-    """What the marts suite finds."""
+    """Run the marts suite; returns its results."""
     return _run(registry, MARTS_SUITE, "marts", {}, "marts")
 
 
 def _run(
     registry: Registry, suite: Path, schema: str, parameters: Mapping[str, str], scope: str
 ) -> list[CheckResult]:
-    """Run a suite on the registry's warehouse and keep its results under ``scope``; returns them."""
+    """Run a suite on the registry's warehouse and store its results under ``scope``; returns them."""
     with warehouse(
         registry.warehouse
-    ) as connection:  # open throughout: no other process takes the file in between
+    ) as connection:  # stays open, so that no other process takes the file in between
         results = run_suite(
             registry.warehouse,
             load_suite(suite),

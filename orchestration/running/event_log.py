@@ -1,9 +1,9 @@
-"""Where Dagster keeps runs and events: its own SQLite files, with connections that stay open.
+"""Where Dagster keeps runs and events: its own SQLite files, over connections that stay open.
 
-Dagster opens and closes a database for every event, and a build has a thousand of them: a fifth of a run's
-time. Files, tables and statements are Dagster's; only how long a connection lives is ours. The classes below
-derive from classes that Dagster does not call public: `tests/unit/test_event_log.py` names what an upgrade
-changed of them. Does not belong here: what an event says.
+Dagster opens and closes a database for every event. A build has a thousand events, so this took a fifth of a
+run's time. Files, tables and statements remain Dagster's; only the life of a connection differs. The classes
+below derive from classes that Dagster does not call public: `tests/unit/test_event_log.py` names what an
+upgrade changed in them. Does not belong here: what an event says.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class EventLog(SqliteEventLogStorage):
         with self._db_lock:
             if shard not in self._initialized_dbs:  # not opened yet, or wiped
                 self._open(shard)
-            self._engines[shard] = self._engines.pop(shard)  # the one least used is the first to be closed
+            self._engines[shard] = self._engines.pop(shard)  # the least recently used is closed first
             with self._engines[shard].begin() as connection:
                 yield connection
 
     def has_table(self, table_name: str) -> bool:
-        """Asked for every event; a table that is there stays."""
+        """Dagster asks this for every event. A table that exists stays, so the answer is kept."""
         if table_name not in self._tables and super().has_table(table_name):
             self._tables.add(table_name)
         return table_name in self._tables
@@ -50,8 +50,8 @@ class EventLog(SqliteEventLogStorage):
         engine = create_engine(
             self.conn_string_for_shard(shard), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
         )
-        # in WAL mode a killed process loses nothing by this; a power cut may lose the last events, never the
-        # file
+        # In WAL mode a killed process loses no event by this setting. A power cut may lose the last events,
+        # but never the file.
         event.listen(
             engine, "connect", lambda connection, _: connection.execute("pragma synchronous = normal")
         )

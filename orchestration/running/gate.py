@@ -1,5 +1,5 @@
-"""How a gate's refusal ends a step of a Dagster run, and how the record of it reaches whoever started the
-run.
+"""When a gate refuses, the step of the Dagster run ends, and whoever started the run gets the record of the
+refusal.
 
 Does not belong here: the records (`refusals.py`), which know nothing of Dagster.
 """
@@ -12,8 +12,8 @@ from orchestration.running.refusals import Refusal
 
 
 class GateRefused(dg.Failure):
-    """A step fails because a gate refused, not because something broke; a retry would be refused for the same
-    reason.
+    """The step fails because a gate refused, not because something broke. A retry would be refused for the
+    same reason.
     """
 
     def __init__(self, refusal: Refusal) -> None:

@@ -1,5 +1,5 @@
-"""Who does a layer's slow calls: this process, or a second one beside it. A layer is handed a helper, and
-need not know which.
+"""A layer hands its slow calls to a helper. The helper makes them in this process or in a second one; the
+layer need not know which.
 
 Does not belong here: the second process (`second_process.py`), what is called (the layers).
 """
@@ -15,25 +15,25 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Pending(Protocol[T_co]):
-    """A call that was submitted."""
+    """A call that has been submitted."""
 
     def result(self) -> T_co:
-        """Wait for its end: what it returned; what it raised is raised here."""
+        """Wait until the call ends. Returns what it returned, or raises what it raised."""
 
 
 class Helper(Protocol):
-    """Does calls for a layer, one after the other, in the order in which they were submitted.
+    """Makes calls for a layer, one after the other, in the order in which they were submitted.
 
-    A function that is submitted may run in another process: it and its arguments must be importable and
-    picklable, and no connection on a DuckDB file that it opens may be open here.
+    A submitted function may run in another process. It and its arguments must therefore be importable and
+    picklable. If it opens a DuckDB file, this process must have no connection to that file.
     """
 
     def submit(self, function: Callable[..., T], *arguments: Any) -> Pending[T]:
         """Start ``function(*arguments)``."""
 
     def start_early(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Start what a later step will submit, so that it need not wait; a helper that gains nothing by it
-        does nothing.
+        """Start a call that a later step will submit, so that the step need not wait. A helper that gains
+        nothing by it does nothing.
         """
 
 
@@ -49,13 +49,13 @@ class Ended(Generic[T]):
 
 @dataclass(frozen=True)
 class InThisProcess:
-    """Every call is a plain call, made when it is submitted: in tests, in Dagster's UI and in its daemon."""
+    """Makes each call as a plain call when it is submitted: in tests, in Dagster's UI and in its daemon."""
 
     def submit(self, function: Callable[..., T], *arguments: Any) -> Pending[T]:
         return Ended(function(*arguments))
 
     def start_early(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """The step that needs it makes the call."""
+        """Does nothing: the step that needs the call makes it."""
 
 
 IN_THIS_PROCESS = InThisProcess()

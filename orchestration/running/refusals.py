@@ -1,7 +1,7 @@
 """The records of what a gate refused: a delivery, or a build with its release.
 
-Belongs here: who was refused, and the sentences why. Does not belong here: refusing (the layers), showing
-(`command/`). No Dagster here: who only reads the ledger need not import it.
+Belongs here: what was refused, and the sentences why. Does not belong here: refusing (the layers), showing
+(`command/`). Nor Dagster: code that only reads the ledger should not have to import it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class DeliveryRefusal:
     delivery: str
     reasons: tuple[str, ...]
     is_left: bool = False  # not judged: the next run looks again
-    stands: bool = False  # refused in an earlier run, and nothing has replaced it
+    stands: bool = False  # refused in an earlier run, and not replaced since
 
     @property
     def key(self) -> tuple[str, str]:
@@ -31,8 +31,8 @@ class DeliveryRefusal:
 
 @dataclass(frozen=True)
 class BuildRefusal:
-    """A build that ended at a gate: corrections that no longer hold, a test of the models, the suite of the
-    marts.
+    """A build that a gate ended: a correction no longer holds, a test of the models failed, or the suite of
+    the marts did.
     """
 
     told: str

@@ -1,8 +1,9 @@
-"""Which runs of the registry's Dagster instance are alive, and what a dead one would leave in the way.
+"""Finds out which runs of the registry's Dagster instance are alive, and clears away what a dead run left
+behind.
 
-A process that is killed cannot tell Dagster so: its run stays "started" for ever, and with it the place in
-the pool that it held. So every run holds a lock on a file of its own while its process lives, and the
-operating system lets go of it whatever happens. Does not belong here: what a run does.
+A killed process cannot tell Dagster that it is gone: its run stays "started" for ever, and keeps its place in
+the pool. Every run therefore holds a lock on a file of its own while its process lives. The operating system
+releases the lock however the process ends. Does not belong here: what a run does.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _held: dict[Path, IO[str]] = {}
 
 
 def hold(path: Path) -> bool:
-    """Lock ``path`` for as long as this process lives; False when another process holds it."""
+    """Lock ``path`` for as long as this process lives; False if another process holds the lock."""
     if path in _held:
         return True
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,17 +50,19 @@ def let_go(path: Path) -> None:
 
 
 def write_lock(registry: Registry) -> Path:
-    """Held while a delivery is taken, and from the models to the publication of what is made from them.
+    """The lock that a process holds while it takes a delivery, and from the start of the models to the
+    publication of their release.
 
-    Dagster's pool keeps only the daemon's runs apart. A person's run beside them would take a delivery
-    between the models and a release that then claims to hold it, or forget, as out of force, the rows of a
-    load that is being taken.
+    Dagster's pool only separates the daemon's runs from each other. Without the lock, a run that a person
+    starts beside them could take a delivery after the models ran; the release would then claim to hold that
+    delivery. It could also remove the rows of a load that is still being taken, because that load is not in
+    force yet.
     """
     return registry.warehouse.with_name(".writer.lock")
 
 
 def wait_for_writers(registry: Registry) -> None:
-    """Be the one process that writes to the registry, or raise WarehouseBusy when another stays busy for
+    """Become the only process that writes to the registry; raise WarehouseBusy if another one stays busy for
     WAIT_SECONDS.
     """
     deadline = time.monotonic() + WAIT_SECONDS
@@ -77,12 +80,12 @@ def wait_for_writers(registry: Registry) -> None:
 
 
 def mark_alive(registry: Registry, run_id: str) -> None:
-    """Say that this process executes the run."""
+    """Record that this process executes the run."""
     hold(_marks(registry) / run_id)
 
 
 def settle_dead_runs(registry: Registry, instance: dg.DagsterInstance) -> int:
-    """Record runs whose process is gone as failed and free what they held; returns how many."""
+    """Mark runs whose process is gone as failed, and free what they held; returns how many there were."""
     dead = 0
     for mark in sorted(_marks(registry).glob("*")):
         if mark in _held or not hold(mark):
@@ -95,7 +98,7 @@ def settle_dead_runs(registry: Registry, instance: dg.DagsterInstance) -> int:
         mark.unlink()
         let_go(mark)
     if dead:
-        log.info("an earlier run was cut short; going on from where it stopped")
+        log.info("an earlier run was interrupted; this run continues where that one stopped")
     return dead
 
 

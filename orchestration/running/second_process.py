@@ -1,10 +1,10 @@
-"""A second process that imports the slow libraries while the first works, and then does the calls that need
-them.
+"""A second process that imports the slow libraries while the first one works, and then makes the calls that
+need them.
 
 Great Expectations and statistics take seconds to import, Dagster and dbt take as long, and one Python process
-imports on one core. `myositis run` therefore starts this process once there is something to do, and hands it
-to the layers as their `Helper`. While the first process waits for an answer it prepares what it will need
-itself.
+imports on one core. `myositis run` therefore starts this process as soon as there is something to do, and
+hands it to the layers as their `Helper`. While the first process waits for an answer, it prepares what it
+will need itself.
 
 Does not belong here: what is called (the layers), what is prepared (`command/ahead.py`).
 """
@@ -33,7 +33,7 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class SecondProcessEnded(Exception):
-    """The second process is gone, or raised what cannot be handed over."""
+    """The second process is gone, or raised an exception that cannot be handed over."""
 
 
 class SecondProcess:
@@ -61,7 +61,9 @@ class SecondProcess:
         self._early = (function, arguments), self.submit(function, *arguments)
 
     def outcome(self, number: int, function: Callable[..., Any]) -> tuple[bool, Any]:
-        """Whether the call with this number succeeded, and what it returned or raised; waits for it."""
+        """Wait for the call with this number; returns whether it succeeded, and what it returned
+        or raised.
+        """
         try:
             while len(self._ended) <= number:
                 self._prepare_until_an_answer_comes()
@@ -71,9 +73,7 @@ class SecondProcess:
         return self._ended[number]
 
     def _prepare_until_an_answer_comes(self) -> None:
-        """What cannot be prepared is left to whoever needs it: a fault of dbt's is none of the delivery that
-        is being checked.
-        """
+        """Failed preparation is ignored; the step that needs the module will raise the error."""
         while self._to_prepare and not self._calls.poll():
             with suppress(Exception):
                 prepare(self._to_prepare.popleft())
@@ -100,7 +100,7 @@ def _gone(function: Callable[..., Any]) -> SecondProcessEnded:
 
 
 def prepare(name: str) -> None:
-    """Import a module, or call a function of one that is written ``module:function``."""
+    """Import a module, or call a function of it if the name is written ``module:function``."""
     module, _, function = name.partition(":")
     imported = importlib.import_module(module)
     if function:
@@ -109,10 +109,11 @@ def prepare(name: str) -> None:
 
 @contextmanager
 def started(ahead: Sequence[str] = (), meanwhile: Sequence[str] = ()) -> Iterator[SecondProcess]:
-    """A second process, which ends with the block, and with this process however that ends.
+    """A second process that ends with the block, and also when this process ends, however that happens.
 
-    Until it is asked for something it prepares what is named in ``ahead``; while this process waits for an
-    answer, this one prepares what is named in ``meanwhile``. Both in the order in which a run needs them.
+    Until it is given a call, the second process prepares what ``ahead`` names. While this process waits for
+    an answer, it prepares what ``meanwhile`` names. Both lists are in the order in which a run needs their
+    entries.
     """
     spawning = multiprocessing.get_context("spawn")  # a fork would copy DuckDB's and Dagster's threads half
     ours, theirs = spawning.Pipe()
@@ -127,23 +128,23 @@ def started(ahead: Sequence[str] = (), meanwhile: Sequence[str] = ()) -> Iterato
 
 
 def _end_with_parent() -> None:
-    """A first process that is killed cannot say so; the run after it must not meet this one at work."""
+    """End this process when the first one ends. A killed first process cannot give notice, and the next run
+    must not find this one still at work.
+    """
     if parent := multiprocessing.parent_process():
         wait([parent.sentinel])
     os._exit(1)
 
 
 def collect_seldom() -> None:
-    """Nearly all that a run makes lives to its end: looking for garbage took a tenth of its time, and found
-    70 MB.
+    """Collect garbage rarely: nearly all that a run makes lives to its end. Collecting took a tenth of the
+    run's time and freed 70 MB.
     """
     gc.set_threshold(2_000_000, 20, 100)
 
 
 def _serve(calls: Connection, ahead: list[str]) -> None:
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is the first process's to handle; this one ends with it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process handles Ctrl-C; this one ends with it
     collect_seldom()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asked: SimpleQueue[Call | None] = SimpleQueue()
@@ -159,7 +160,9 @@ def _serve(calls: Connection, ahead: list[str]) -> None:
 
 
 def _read(calls: Connection, asked: SimpleQueue[Call | None]) -> None:
-    """What is asked while this process computes does not keep the first one waiting."""
+    """Take calls off the connection while this process computes, so that the first process need not wait to
+    send them.
+    """
     try:
         while True:
             asked.put(calls.recv())
@@ -173,6 +176,6 @@ def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[
     except Exception as error:
         try:
             pickle.loads(pickle.dumps(error))
-        except Exception:  # an exception that needs more than its message cannot be handed over
+        except Exception:  # an exception that needs more than its message cannot be pickled
             return False, SecondProcessEnded(f"{type(error).__name__}: {error}")
         return False, error

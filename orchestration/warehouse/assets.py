@@ -28,7 +28,9 @@ log = logging.getLogger("myositis")
 
 
 class Translator(DagsterDbtTranslator):
-    """Asset keys and groups by layer; what reads a raw table depends on every sender's raw asset."""
+    """Names asset keys and groups by layer. A model that reads a raw table depends on the raw asset of every
+    sender.
+    """
 
     def __init__(self, senders: list[str]) -> None:
         super().__init__(
@@ -47,7 +49,7 @@ class Translator(DagsterDbtTranslator):
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: Any
     ) -> dg.AssetCheckSpec | None:
-        """Tests of seeds belong to this project's own tests, not to a registry's build."""
+        """Leaves out tests of seeds: this project's own tests run them, a registry's build does not."""
         if (manifest["nodes"][unique_id].get("attached_node") or "").startswith("seed."):
             return None
         return super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
@@ -98,7 +100,7 @@ def _events(
     results: list[dbt.NodeResult],
     counts: Mapping[str, int],
 ) -> Iterator[Any]:
-    """One materialization per model built, one check result per test run; counts only."""
+    """One materialization per model built, one check result per test run; they hold counts only."""
     wanted = {key.to_user_string(): key for key in context.selected_asset_keys}
     checks = {(c.asset_key, c.name) for c in context.selected_asset_check_keys}
     lineage = read_lineage()

@@ -1,5 +1,5 @@
-"""One build of the models: rules laid into the warehouse, dbt, and the threshold of rejected rows of each
-delivery.
+"""One build of the models: the rules are written into the warehouse, dbt runs, and each delivery is held to
+its threshold of rejected rows.
 
 Does not belong here: running dbt (`dbt.py`), Dagster (`assets.py`), the models (`dbt_project/`).
 """
@@ -22,20 +22,22 @@ from orchestration.warehouse.correction_cells import CorrectionsRefused, resolve
 
 log = logging.getLogger("myositis")
 
-RULES_TOLD, ROWS_TOLD = 5, 10  # of a delivery that is refused for its rows
+RULES_TOLD, ROWS_TOLD = 5, 10  # shown of a delivery that is refused for its rows
 LAYERS = ("staging", "intermediate", "marts", "quality")
 
 
 def build(registry: Registry, today: date | None = None) -> tuple[list[dbt.NodeResult], dict[str, int]]:
-    """Bring every model up to date with the loads in force; returns what each node did, and rows by table.
+    """Bring every model up to date with the loads in force; returns what each node did, and the rows of each
+    table.
 
-    ``today``, the computer's own day unless it is given, is a setting of the build: what is dated after it is
-    rejected. Rows that were rejected so and whose day has come mean a full refresh.
+    ``today`` is a setting of the build: rows dated after it are rejected. It defaults to the computer's own
+    day. If the day of a row that was rejected so has come since, all models are built anew (a full refresh).
 
-    The rules that the tables were built by are kept beside them: other rules, or a build that was cut short
-    while it applied them, mean a full refresh. Corrections are found in the loads first: when one no longer
-    holds, nothing is built. A delivery with more rejected rows than its hospital is allowed is put out of
-    force, its predecessor back into force, and the touched patients are built again.
+    The warehouse keeps the rules that its tables were built by. If the rules differ now, or a build was
+    interrupted while it applied them, all models are built anew too. Before anything is built, the
+    corrections are looked up in the loads; if one no longer holds, nothing is built. A delivery with more
+    rejected rows than its hospital is allowed is put out of force, its predecessor comes back into force, and
+    the touched patients are built again.
     """
     rules = dbt.project_digest() + registry.rules_digest()
     today = today or date.today()
@@ -45,7 +47,8 @@ def build(registry: Registry, today: date | None = None) -> tuple[list[dbt.NodeR
         if not fresh:
             put_state(connection, BUILT_BY_RULES, f"{BEING_BUILT} {rules}")
     log.info(
-        "models: %s", "what the new deliveries touch" if fresh else "all of them, for rules or models are new"
+        "models: %s",
+        "what the new deliveries touch" if fresh else "all of them, because rules or models have changed",
     )
     _settle(registry)
     results = dbt.build(registry, full_refresh=not fresh, with_seeds=not fresh)
@@ -62,8 +65,8 @@ def build(registry: Registry, today: date | None = None) -> tuple[list[dbt.NodeR
 
 
 def _days_have_come(connection: duckdb.DuckDBPyConnection, today: date) -> bool:
-    """Whether a row that was rejected as dated after today no longer is, or the build's day lies before the
-    last build's.
+    """Whether the day of a row that was rejected as dated after today has come, or today lies before the last
+    build's day.
     """
     last = connection.execute("select value from raw.registry_setting where setting = 'today'").fetchone()
     if last is None or today.isoformat() <= last[0]:
@@ -85,8 +88,8 @@ def _settle(registry: Registry) -> None:
 
 
 def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Registry) -> int:
-    """Put deliveries out of force whose share of rejected records exceeds what their mapping allows; returns
-    how many.
+    """Put those deliveries out of force whose share of rejected records exceeds what their mapping allows;
+    returns how many.
     """
     over = connection.execute("""
         select t.sender_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.entity, t.records_counted,
@@ -115,8 +118,8 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Regis
 def _rules_hit(
     connection: duckdb.DuckDBPyConnection, load_id: str, file: str, sheet: str | None, entity: str
 ) -> str:
-    """What to look for and where, a line per rule and column; no value. The refused rows are in no table
-    afterwards.
+    """A line per rule and column: what to look for, and where; no value. After the refusal no table holds
+    these rows any more.
     """
     hits = connection.execute(
         """
@@ -151,7 +154,7 @@ def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def failure_sentence(failed: list[dbt.NodeResult]) -> str:
-    """Which models and tests failed, and why; those behind them were skipped, and are counted."""
+    """Which models and tests failed, and why. Those that were skipped because of them are only counted."""
     broken = [r for r in failed if r.status != "skipped"]
     told = [
         f"{r.unique_id.split('.')[2]} {r.status}"
@@ -163,8 +166,8 @@ def failure_sentence(failed: list[dbt.NodeResult]) -> str:
 
 
 def _without_values(message: str) -> str:
-    """DuckDB quotes what it could not read, and that is a patient's value: the message up to there, numbers
-    left out.
+    """DuckDB quotes the text that it could not read, and that is a patient's value. Keeps the message up to
+    the quote, without its numbers.
     """
     kept, *cut = re.split(r"['\"]|\n\s*LINE ", message, maxsplit=1)
     return " ".join(re.sub(r"(?<![\w.])\d[\d.]*", "#", kept).split()) + (" …" if cut else "")

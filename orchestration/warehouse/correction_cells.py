@@ -1,7 +1,7 @@
-"""From records of corrections to cells: which rows of schema raw each record meets, what it changes, and
+"""Turns records of corrections into cells: which rows of schema raw each record matches, what it changes, and
 whether it still holds.
 
-Every load in force is searched once per state of its sender's records; what is found stands in
+Each load in force is searched once per state of its sender's records. The cells found are written into
 raw.registry_corrected_cell, which staging reads. Belongs here: that search, and the sentences on records that
 no longer hold. Does not belong here: the shape of a record (`corrections.py`), its effect
 (dbt_project/macros/corrections.sql).
@@ -38,8 +38,8 @@ CELL_COLUMNS = (
 
 
 class CorrectionsRefused(Exception):
-    """Records of corrections that no longer hold; nothing is built until they are closed. Holds a sentence
-    for each.
+    """Records of corrections no longer hold. Nothing is built until they are closed. Holds a sentence for
+    each.
     """
 
     def __init__(self, reasons: list[str]) -> None:
@@ -58,8 +58,9 @@ class _Load:
 
 
 def resolve_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[str]:
-    """Bring the corrected cells up to date with records and loads in force, in one transaction, and mark the
-    loads that are to be staged again; returns a sentence for each record that no longer holds.
+    """Bring the corrected cells up to date with the records and the loads in force, in one transaction.
+
+    Marks the loads that must be staged again; returns a sentence for each record that no longer holds.
     """
     connection.begin()
     try:
@@ -73,7 +74,7 @@ def resolve_corrections(connection: duckdb.DuckDBPyConnection, registry: Registr
 
 
 def check_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[str]:
-    """What `resolve_corrections` would say of the loads in force, changing nothing."""
+    """The sentences that `resolve_corrections` would return for the loads in force; nothing is changed."""
     connection.begin()
     try:
         _resolve(connection, registry)
@@ -147,12 +148,12 @@ def correction_id(sender: str, correction: Correction) -> str:
     return f"{sender}/{correction.id}"
 
 
-# one load against its sender's records
+# matching one load with its sender's records
 
 
 def _search(connection: duckdb.DuckDBPyConnection, registry: Registry, load: _Load) -> None:
-    """All records of a sender at once: one pass over a raw table for each of its fields that any record
-    names.
+    """Match all records of a sender at once: each raw table is read once for each of its fields that any
+    record names.
     """
     for table in ("registry_correction_match", "registry_corrected_cell", "registry_asked_cell"):
         connection.execute(f"delete from raw.{table} where load_id = ?", [load.load_id])
@@ -165,8 +166,8 @@ def _search(connection: duckdb.DuckDBPyConnection, registry: Registry, load: _Lo
         "select distinct entity, field from condition order by all"
     ).fetchall():
         _meet(connection, load, entity, field)
-    # a row is meant when each condition on it is met, and stands as expected when each cell to be corrected
-    # is
+    # A record means a row when the row meets each of its conditions. The row is as expected when each cell to
+    # be corrected is.
     connection.execute(f"""
         create or replace temp table meant as
         select correction_id, {POSITION},
@@ -197,7 +198,9 @@ def _lay_out(
     records: list[Correction],
     own_names: Resolver,
 ) -> None:
-    """The records as tables: where each may meet, what must stand there, what it changes."""
+    """Write the records into temporary tables: where each may match, what must stand there, what
+    it changes.
+    """
     tables = connection.execute(
         "select distinct source_file, source_sheet from raw.source_table where load_id = ?", [load.load_id]
     ).fetchall()
@@ -223,7 +226,7 @@ def _lay_out(
             )
         ]
         entities = [(mapping.export_id(x), name) for x in exports for name, _ in x.entities()]
-        # ordinal 0 is the place itself: any record of a row there meets it
+        # ordinal 0 is the place itself: every raw record of a row there meets it
         asked: list[tuple[bool, str, list[Feed], str | None]] = [
             (False, "place", [Feed(export, entity, "", None) for export, entity in entities], None)
         ]
@@ -234,7 +237,7 @@ def _lay_out(
         asked += [(False, c, feeds(mapping, exports, c), text) for c, text in match.cells.items()]
         asked += [(True, c, feeds(mapping, exports, c), text) for c, text in record.expect.items()]
         if len(asked) - len(record.expect) > 1:
-            asked = asked[1:]  # something narrower than the place is asked
+            asked = asked[1:]  # the record asks for more than the place
         for ordinal, (is_expected, _, fed, text) in enumerate(asked):
             conditions += [
                 (
@@ -288,8 +291,8 @@ def _lay_out(
 def _targets(
     mapping: Mapping, exports: list[Export], record: Correction, entities: list[tuple[str, str]]
 ) -> Iterable[tuple[str, str, str | None, str, str | None]]:
-    """(entity, export, source column, field, value) of what a record changes; field '' stands for the record
-    as a whole.
+    """(entity, export, source column, field, value) of each thing that a record changes; field '' means the
+    whole raw record.
     """
     if record.action == "drop":
         return [(entity, export, None, "", None) for export, entity in entities]
@@ -307,7 +310,7 @@ def _targets(
 
 
 def _meet(connection: duckdb.DuckDBPyConnection, load: _Load, entity: str, field: str) -> None:
-    """Rows of one load in which a field of an entity holds what a record asks."""
+    """Find the rows of one load in which a field of an entity holds the text that a record asks for."""
     own = (
         " and (c.source_column is null or c.source_column = r.source_column)"
         if entity in HAS_SOURCE_COLUMN
@@ -331,7 +334,7 @@ def _meet(connection: duckdb.DuckDBPyConnection, load: _Load, entity: str, field
 
 
 def _keep_cells(connection: duckdb.DuckDBPyConnection, load: _Load, entity: str, field: str) -> None:
-    """What the records change in one field of an entity, with the text sent."""
+    """Write down what the records change in one field of an entity, with the text that was sent."""
     column = "r.source_column" if entity in HAS_SOURCE_COLUMN else "null"
     own = (
         " and (t.source_column is null or t.source_column = r.source_column)"
@@ -359,7 +362,7 @@ def _keep_cells(connection: duckdb.DuckDBPyConnection, load: _Load, entity: str,
 def _keep_asked(
     connection: duckdb.DuckDBPyConnection, mapping: Mapping, load: _Load, records: list[Correction]
 ) -> None:
-    """The cells of records that wait for an answer, for the query list."""
+    """Write down the cells of records that wait for an answer, for the query list."""
     for record in (r for r in records if r.status == "open"):
         fed = feeds(mapping, exports_of(mapping, record.match), next(iter(record.expect)))
         if fed:
@@ -377,15 +380,15 @@ def _keep_asked(
             )
 
 
-# whether the records still hold
+# do the records still hold?
 
 
 def stale_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[str]:
     """A sentence for each record that matches nothing, whose error is mended or has come back, or that
     contradicts another.
 
-    While a delivery of the sender waits or stands refused, its rows may be those that a record means: then
-    nothing is said of records that match nothing.
+    Unmatched records are not reported while a delivery of the sender is missing or refused, since it may hold
+    their rows.
     """
     found = {
         own: (matched, latest, expected)
@@ -432,8 +435,8 @@ def stale_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry)
 def _was_mended_before(
     connection: duckdb.DuckDBPyConnection, sender: str, record: Correction, latest: str
 ) -> bool:
-    """Whether an earlier delivery held the row mended; if none did, the mended delivery is simply no longer
-    there.
+    """Whether an earlier delivery held the row mended. If none did, the mended delivery is no
+    longer there.
     """
     return (
         connection.execute(

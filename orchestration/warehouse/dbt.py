@@ -1,4 +1,4 @@
-"""Running dbt inside this process, and reading what it did.
+"""Runs dbt inside this process, and reads its results.
 
 Belongs here: the manifest, one build, its results as plain rows. Does not belong here: Dagster (`assets.py`).
 """
@@ -44,7 +44,7 @@ class DbtFailed(Exception):
 
 @dataclass(frozen=True)
 class NodeResult:
-    """What became of one model, seed or test; counts only."""
+    """The result of one model, seed or test; counts only."""
 
     unique_id: str
     resource_type: str
@@ -64,7 +64,7 @@ def target(registry: Registry) -> Path:
 
 @cache
 def project_digest() -> str:
-    """Changes when a model, macro, seed or test changes: marts are then built anew."""
+    """A digest of models, macros, seeds and tests. When it changes, the marts are built anew."""
     digest = hashlib.sha256()
     for pattern in SOURCES:
         for path in sorted(DBT_PROJECT.glob(pattern)):
@@ -73,8 +73,8 @@ def project_digest() -> str:
 
 
 def prepare_manifest() -> Path:
-    """manifest.json of the dbt project in target/, made when the project changed; it is the same for every
-    registry.
+    """manifest.json of the dbt project in target/. It is made when the project has changed, and is the same
+    for every registry.
     """
     folder = DBT_PROJECT / "target"
     stamp = folder / "parsed_from"
@@ -96,20 +96,20 @@ def read_manifest() -> dict[str, Any]:
 
 @cache
 def set_up() -> None:
-    """What dbt's first command in a process sets up for those after it; costs nothing when asked again."""
+    """Run a first dbt command, which sets up the process for later ones. A second call costs nothing."""
     with tempfile.TemporaryDirectory() as made:
         _invoke(["list", "--resource-type", "exposure", "--quiet"], Path(made), _parsed_project())
 
 
 def read_ahead() -> None:
-    """Read the project for the next build."""
+    """Read the project now, for the next build."""
     if not _ahead:
         _ahead.append(_parsed_project())
 
 
 def _parsed_project() -> Any:
-    """The project as dbt parsed it; a run given it does not read the files again. Not shared: dbt writes into
-    it.
+    """The project as dbt parsed it; a run that is given it need not read the files again. dbt writes into it,
+    so each run needs its own.
     """
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
@@ -119,9 +119,10 @@ def _parsed_project() -> Any:
 
 
 def build(registry: Registry, *, full_refresh: bool, with_seeds: bool) -> list[NodeResult]:
-    """Build and test every model in order; a failed test stops what lies behind it.
+    """Build and test every model in order; when a test fails, what lies behind it is not built.
 
-    Seeds and unit tests are the same in every warehouse: the project's own tests test them, a build does not.
+    A build does not test seeds and does not run unit tests. They are the same in every warehouse, and the
+    project's own tests run them.
     """
     arguments = [
         "build",
@@ -141,7 +142,7 @@ def build(registry: Registry, *, full_refresh: bool, with_seeds: bool) -> list[N
 
 
 def test(registry: Registry, select: str) -> list[NodeResult]:
-    """Run the tests that ``select`` names against tables that are built."""
+    """Run the tests that ``select`` names on tables that are already built."""
     return _results(_invoke(["test", "--select", select], target(registry), _parsed_project()))
 
 
@@ -172,7 +173,7 @@ def _invoke(
                     "--log-level",
                     "none",
                     "--log-level-file",
-                    "none",  # its errors quote cells; results hold what is needed
+                    "none",  # dbt's errors quote cells; the results hold what is needed
                     "--no-version-check",
                 ]
             )
@@ -187,8 +188,8 @@ def _invoke(
 
 @contextmanager
 def _ctrl_c_as_usual() -> Iterator[None]:
-    """Dagster answers Ctrl-C with an exception of its own, which dbt takes for a fault of a model;
-    KeyboardInterrupt it knows.
+    """While dbt runs, Ctrl-C raises KeyboardInterrupt, which dbt knows. Dagster would raise an exception of
+    its own, which dbt takes for a fault of a model.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -201,8 +202,8 @@ def _ctrl_c_as_usual() -> Iterator[None]:
 
 
 def _close_connections() -> None:
-    """dbt's adapter keeps its DuckDB handle; while it does, the file cannot be opened with another
-    configuration.
+    """Close the DuckDB handle that dbt's adapter keeps open. Until then the file cannot be opened with
+    another configuration.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.adapters.factory import cleanup_connections

@@ -1,8 +1,8 @@
-"""Which column of which table each column of a model is made from.
+"""The column lineage: from which columns of which tables each column of a model is made.
 
 Lineage follows from the models' SQL alone, and tracing it takes longer than a build. It is therefore traced
-once per change of the models (`make lineage`), kept in dbt_project/column_lineage.json, and a test holds it
-to the SQL. Does not belong here: Dagster (`assets.py` shows it).
+only when the models change (`make lineage`), and kept in dbt_project/column_lineage.json. A test compares it
+with the SQL. Does not belong here: Dagster (`assets.py` shows the lineage).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Tracing the models' column lineage from their SQL (`make lineage`).
+"""Traces the models' column lineage from their SQL (`make lineage`).
 
-Does not belong here: reading what was traced (`lineage.py`).
+Does not belong here: reading the traced lineage (`lineage.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ Schema = dict[str, dict[str, dict[str, str]]]  # type of a column by layer, tabl
 
 
 def trace_models(registry: Registry, manifest: dict[str, Any]) -> Lineage:
-    """Trace every model of a registry that has been built, from its compiled SQL and the tables' columns."""
+    """Trace every model of a registry that has been built, from the model's compiled SQL and the columns of
+    the tables.
+    """
     schema: Schema = {}
     with duckdb.connect(str(registry.warehouse), read_only=True) as connection:
         for layer, table, column, kind in connection.execute(
@@ -40,7 +42,7 @@ def trace_models(registry: Registry, manifest: dict[str, Any]) -> Lineage:
 
 
 def _trace(sql: str, schema: Schema) -> dict[str, list[list[str]]]:
-    """Every output column with the columns of tables that it is made from."""
+    """Each output column, with the columns of tables from which it is made."""
     from sqlglot import exp, parse_one
     from sqlglot.lineage import lineage
     from sqlglot.optimizer.qualify import qualify
@@ -52,7 +54,7 @@ def _trace(sql: str, schema: Schema) -> dict[str, list[list[str]]]:
     tree = qualify(
         tree, schema=dict(schema), dialect="duckdb", validate_qualify_columns=False, identify=False
     )
-    assert isinstance(tree, exp.Query)  # a model is one
+    assert isinstance(tree, exp.Query)  # every model is a query
     scope = build_scope(tree)
     traced = {}
     for column in tree.named_selects:

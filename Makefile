@@ -13,8 +13,7 @@ BIN := .venv/bin
 run: .venv/.ready
 	@$(BIN)/myositis run
 
-test: .venv/.ready
-	@$(BIN)/ruff check --quiet .
+test: check
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: .venv/.ready
@@ -22,6 +21,7 @@ check: .venv/.ready
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m tests.sql_lines
 
 hooks: .venv/.ready
 	@$(BIN)/pre-commit install

@@ -1,20 +1,32 @@
 {#
-Corrections between raw and staging. Raw keeps what arrived; `raw.registry_corrected_cell` holds each cell that a record of
-corrections/<hospital>.yml found wrong (orchestration/warehouse/correction_cells.py resolves them). Here the corrected text takes the
-place of the text sent, and `as_sent` keeps the latter, so that a mart can show both.
+Corrections are made between raw and staging. Raw keeps the text that arrived. A record of
+corrections/<hospital>.yml names cells that are wrong; orchestration/warehouse/correction_cells.py finds these
+cells and writes them to `raw.registry_corrected_cell`. Here the corrected text takes the place of the text
+sent. `as_sent` keeps the text sent, so that a mart can show both.
 #}
 
-{# The fields of a raw table that a correction may set; tests hold them to orchestration/database/warehouse_file.py. #}
+{#
+The fields of a raw table that a correction may set. Tests compare them with
+orchestration/database/warehouse_file.py.
+#}
 {% macro correctable_fields(entity) -%}
     {{ return({
-        'patients': ['sex', 'birth_date', 'birth_year', 'onset_date', 'diagnosis_date', 'origin_date', 'age_at_onset',
-                     'disease_duration', 'diagnosis'],
+        'patients': [
+            'sex', 'birth_date', 'birth_year', 'onset_date', 'diagnosis_date', 'origin_date', 'age_at_onset',
+            'disease_duration', 'diagnosis',
+        ],
         'visits': ['visit_date', 'visit_offset', 'visit_end_date', 'visit_end_offset', 'visit_label'],
-        'observations': ['observed_on', 'observed_offset', 'concept_source', 'value_text', 'comparator_source', 'unit_source', 'unit_source_2',
-                         'reference_range', 'reference_high'],
-        'antibodies': ['tested_on', 'tested_offset', 'antibody_source', 'result_text', 'assay_source', 'cut_off'],
+        'observations': [
+            'observed_on', 'observed_offset', 'concept_source', 'value_text', 'comparator_source',
+            'unit_source', 'unit_source_2', 'reference_range', 'reference_high',
+        ],
+        'antibodies': [
+            'tested_on', 'tested_offset', 'antibody_source', 'result_text', 'assay_source', 'cut_off'
+        ],
         'events': ['event_date', 'event_offset', 'event_source', 'status_text', 'detail'],
-        'treatments': ['treatment_source', 'start_date', 'start_offset', 'stop_date', 'stop_offset', 'dose', 'dose_unit'],
+        'treatments': [
+            'treatment_source', 'start_date', 'start_offset', 'stop_date', 'stop_offset', 'dose', 'dose_unit'
+        ],
         'follow_up': ['last_seen_date', 'last_seen_offset', 'status_text', 'reason'],
     }[entity]) }}
 {%- endmacro %}
@@ -64,5 +76,9 @@ corrected_rows as not materialized (
 {%- endmacro %}
 
 {% macro text_now(texts, field, otherwise) -%}
-    case when {{ texts }} is null then {{ otherwise }} when map_contains({{ texts }}, '{{ field }}') then {{ texts }}['{{ field }}'] else {{ otherwise }} end
+    case
+        when {{ texts }} is null then {{ otherwise }}
+        when map_contains({{ texts }}, '{{ field }}') then {{ texts }}['{{ field }}']
+        else {{ otherwise }}
+    end
 {%- endmacro %}

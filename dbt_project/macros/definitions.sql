@@ -1,14 +1,21 @@
 {#
-What the definitions share. A definition is data (seeds definitions, definition_criteria, definition_inputs) and one small
-model that combines its criteria; fct_definition lays them side by side.
+Macros that the clinical definitions share. A definition is data (seeds definitions, definition_criteria,
+definition_inputs) and one small model that combines its criteria. fct_definition puts all definitions into
+one table.
 #}
 
-{# Names of lists, sorted and without doubles, as one text. #}
+{# The names that several lists hold, sorted, each once, as one text. #}
 {% macro named_list(lists) -%}
-    nullif(array_to_string(list_sort(list_distinct(flatten(list({{ lists }}) filter (where {{ lists }} is not null)))), ', '), '')
+    nullif(
+        array_to_string(
+            list_sort(list_distinct(flatten(list({{ lists }}) filter (where {{ lists }} is not null)))),
+            ', '
+        ),
+        ''
+    )
 {%- endmacro %}
 
-{# Met, not met, or open, from what holds at least and what may hold at most. #}
+{# Met, not met, or open: from what is proved (`holds_at_least`) and what is still possible (`may_hold`). #}
 {% macro status_of(holds_at_least, may_hold) -%}
     case when {{ holds_at_least }} then 'met' when not ({{ may_hold }}) then 'not_met' else 'cannot_tell' end
 {%- endmacro %}

@@ -1,7 +1,8 @@
 {#
-How a model or a seed becomes a table or a view, in place of dbt-duckdb's own ways, which serve every warehouse: those write an increment
-twice (a temporary table, then the rows), build beside a table and rename, and read a seed in Python before DuckDB does. DuckDB replaces in one
-transaction, hooks included. A seed's columns are those of its `column_types`, all of them, in the file's order.
+How a model or a seed becomes a table or a view. These macros take the place of dbt-duckdb's own, which serve
+every warehouse: they write an increment twice (a temporary table, then the rows), build a new table beside
+the old one and rename it, and read a seed in Python before DuckDB reads it. Here DuckDB replaces the table in
+one transaction, hooks included. `column_types` lists all columns of a seed, in the order of its file.
 #}
 
 {% materialization incremental, adapter="duckdb" -%}
@@ -31,10 +32,15 @@ transaction, hooks included. A seed's columns are those of its `column_types`, a
 {%- endmacro %}
 
 {% materialization seed, adapter="duckdb" -%}
-    {%- do store_result('agate_table', response='OK') -%} {#- which dbt asks every seed for -#}
+    {#- dbt asks every seed for this result -#}
+    {%- do store_result('agate_table', response='OK') -%}
     {%- set types = [] -%}
-    {%- for name, type in config.get('column_types').items() -%}{%- do types.append("'" ~ name ~ "': '" ~ type ~ "'") -%}{%- endfor -%}
+    {%- for name, type in config.get('column_types').items() -%}
+        {%- do types.append("'" ~ name ~ "': '" ~ type ~ "'") -%}
+    {%- endfor -%}
     {%- set file = "'" ~ adapter.get_seed_file_path(model) | replace("'", "''") ~ "'" -%}
-    {%- set compiled = "select * from read_csv(" ~ file ~ ", header = true, delim = ',', quote = '\"', escape = '\"', columns = {" ~ types | join(', ') ~ "})" -%}
+    {%- set compiled = "select * from read_csv(" ~ file
+        ~ ", header = true, delim = ',', quote = '\"', escape = '\"'"
+        ~ ", columns = {" ~ types | join(', ') ~ "})" -%}
     {{ return(made('create or replace table ' ~ this ~ ' as (' ~ compiled ~ ')', 'table')) }}
 {%- endmaterialization %}

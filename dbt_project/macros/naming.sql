@@ -1,16 +1,20 @@
 {#
-From a sender's word to our code: the sender's own list first, then our id itself, then a LOINC code, then the catalogue's
-synonyms. A word that none knows is unwanted when the sender's list says so of any other (`*`).
-A word of two meanings (seed ambiguous_words) has no code, unless the mapping states it, under codes or by writing our id
-itself, or the registry adds it to its synonyms. A word that is doubtful in some units alone keeps its code, and `units`
-names them. `words` has (sender_id, word, is_sent): whether the word stood in a column of theirs.
+From a sender's word to our code. The macro looks the word up in this order: the sender's own list, our ids,
+the LOINC codes, the catalogue's synonyms. A word that none of them knows is unwanted if the sender's list
+says so of any other word (`*`).
+A word of two meanings (seed ambiguous_words) has no code, except in two cases: the mapping states the code,
+under codes or by writing our id itself, or the registry adds the word to its synonyms. A word that is
+doubtful in some units only keeps its code, and `units` names these units. `words` has (sender_id, word,
+is_sent); is_sent tells whether the word stood in a column of the sender.
 One row per sender and word:
 (sender_id, word, code, is_unwanted, possible_ids, is_doubtful, units, unit_decides).
 #}
 {% macro named(words, kind, id, catalogue, synonyms, loinc=none) -%}
     {%- set known = "coalesce(ours." ~ id ~ (", coded." ~ id if loinc else "") ~ ", shipped." ~ id ~ ")" -%}
     {%- set addition = 'registry_addition_' ~ synonyms -%}
-    {%- set added = adapter.get_relation(database=target.database, schema='raw', identifier=addition) if execute -%}
+    {%- set added = adapter.get_relation(
+        database=target.database, schema='raw', identifier=addition)
+        if execute -%}
     select
         w.sender_id,
         w.word,
@@ -59,7 +63,8 @@ One row per sender and word:
 {%- endmacro %}
 
 {#
-The distinct words of a field, and whether they stood in a column of the sender's: a name that the mapping writes does not.
+The distinct words of a field, and whether they stood in a column of the sender. A name that the mapping
+itself writes did not.
 #}
 {% macro words_of(rows, entity, field, column) -%}
     select r.sender_id, r.{{ column }} as word, bool_or(c.export_id is not null) as is_sent
@@ -71,15 +76,20 @@ The distinct words of a field, and whether they stood in a column of the sender'
     group by all
 {%- endmacro %}
 
-{# Staged rows of touched patients, their patient and hospital resolved through the visit where the row names only that. #}
+{#
+Staged rows of touched patients. Where a row names only the visit, its patient and hospital are those of the
+visit.
+#}
 {% macro touched_rows(staging) -%}
     {%- set loads = loads_that_mention_touched() -%}
     select s.* exclude (patient_key, hospital_id, faults, is_rejected),
         coalesce(s.patient_key, v.patient_key) as resolved_patient,
         coalesce(s.patient_key, v.patient_key, s.visit_key) as subject_key,
         coalesce(s.hospital_id, v.hospital_id) as stated_hospital,
-    from (  -- a join on the column itself passes over the others fast; a join on what a visit says cannot
-        select * from {{ ref(staging) }} semi join {{ ref('int_touched_patient') }} using (sender_id, patient_key)
+    from (  -- DuckDB can skip rows in a join on the row's own column, not in a join on a visit's
+        select *
+        from {{ ref(staging) }}
+        semi join {{ ref('int_touched_patient') }} using (sender_id, patient_key)
         {%- if is_incremental() %}
         where load_id in ({{ listed(loads) }})
         {%- endif %}
@@ -99,5 +109,7 @@ The distinct words of a field, and whether they stood in a column of the sender'
     group by all
 {%- endmacro %}
 
-{# The order in which of two records the later stands: later delivery, then later in the file. #}
-{% macro latest_first() -%} delivery_id desc, source_file desc, source_sheet desc, source_row desc, source_column desc {%- endmacro %}
+{# Sorts the later of two records first: a later delivery, then a later place in the file. #}
+{% macro latest_first() -%}
+    delivery_id desc, source_file desc, source_sheet desc, source_row desc, source_column desc
+{%- endmacro %}

@@ -27,7 +27,9 @@ assay_words as (
 ),
 
 assay_names as (
-    select {{ normalised_name('word') }} as name_normalised, min(assay_id) as assay_id from assay_words group by all
+    select {{ normalised_name('word') }} as name_normalised, min(assay_id) as assay_id
+    from assay_words
+    group by all
 ),
 
 own_assays as (
@@ -38,7 +40,7 @@ grades as (
     select grade_text, grade, result from {{ ref('antibody_grades') }}
 ),
 
--- a text that one maker or one kind of test reads so, and others otherwise
+-- a text that one maker or one kind of test reads in this way, and others in another
 readings as (
     select grade_text, read_of, grade, result from {{ ref('grade_readings') }}
 ),
@@ -79,19 +81,31 @@ ruled as (
     select
         u.*,
         r.rule_id,
-        coalesce(u.cut_off_number, case when r.result_kind = 'numeric' then r.threshold end) as cut_off_of_number,
-        coalesce(u.cut_off_number, case when r.result_kind = 'titre' then r.threshold end) as cut_off_of_titre,
-        case when u.cut_off_number is null and r.result_kind = 'numeric' then r.borderline_low end as borderline_low,
-        case when u.cut_off_number is null then coalesce(r.result_at_threshold, 'positive') else 'positive' end
-            as result_at_cut_off,
-        u.scale = 'class' and u.cut_off_number is null and u.comparator is null and u.value in (0, 1, 2, 3, 4) as is_class,
+        coalesce(
+            u.cut_off_number,
+            case when r.result_kind = 'numeric' then r.threshold end
+        ) as cut_off_of_number,
+        coalesce(
+            u.cut_off_number,
+            case when r.result_kind = 'titre' then r.threshold end
+        ) as cut_off_of_titre,
+        case
+            when u.cut_off_number is null and r.result_kind = 'numeric' then r.borderline_low
+        end as borderline_low,
+        case
+            when u.cut_off_number is null then coalesce(r.result_at_threshold, 'positive')
+            else 'positive'
+        end as result_at_cut_off,
+        u.scale = 'class' and u.cut_off_number is null and u.comparator is null
+            and u.value in (0, 1, 2, 3, 4) as is_class,
         u.may_be_class and r.result_kind = 'numeric' and r.threshold > 4 as is_scale_open,
     from graded as u
     left join assay_rules as r on r.assay_id = u.assay_id
 ),
 
--- the rule for positivity: a grade in words decides; else a titre or number against the cut-off sent, else the assay's own;
--- a limit (<10) decides only where every number that it leaves has one result
+-- The rule for positivity. A grade in words decides. Else a titre or a number is compared with the cut-off
+-- sent, or with the assay's own if none was sent. A limit (<10) decides only where every number that it
+-- leaves has one result.
 decided as (
     select
         *,
@@ -104,7 +118,11 @@ decided as (
                 case when titre <= cut_off_of_titre then 'negative' end
             when titre is not null and comparator = '<=' then
                 case when titre < cut_off_of_titre then 'negative' end
-            when titre is not null then case when titre >= cut_off_of_titre then 'positive' when comparator is null and titre < cut_off_of_titre then 'negative' end
+            when titre is not null
+                then case
+                    when titre >= cut_off_of_titre then 'positive'
+                    when comparator is null and titre < cut_off_of_titre then 'negative'
+                end
             when comparator = '<' then
                 case when value <= coalesce(borderline_low, cut_off_of_number) then 'negative' end
             when comparator = '<=' then
@@ -128,18 +146,26 @@ judged as (
     select
         *,
         case
-            when resolved_patient is null then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
-            when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
-            when {{ is_before('tested_date_iso', 'birth_iso') }} then {'rule': 'date_before_birth', 'column_name': 'tested_on', 'found': tested_date_iso}
-            when is_unwanted then {'rule': 'antibody_not_wanted', 'column_name': 'antibody', 'found': antibody_source}
+            when resolved_patient is null
+                then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
+            when not is_known_patient
+                then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
+            when {{ is_before('tested_date_iso', 'birth_iso') }}
+                then {'rule': 'date_before_birth', 'column_name': 'tested_on', 'found': tested_date_iso}
+            when is_unwanted
+                then {'rule': 'antibody_not_wanted', 'column_name': 'antibody', 'found': antibody_source}
             when is_doubtful
                 then {'rule': 'antibody_ambiguous', 'column_name': 'antibody', 'found': antibody_source}
-            when antibody_id is null then {'rule': 'antibody_unknown', 'column_name': 'antibody', 'found': antibody_source}
-            when assay_id is null then {'rule': 'assay_unknown', 'column_name': 'assay', 'found': assay_source}
+            when antibody_id is null
+                then {'rule': 'antibody_unknown', 'column_name': 'antibody', 'found': antibody_source}
+            when assay_id is null
+                then {'rule': 'assay_unknown', 'column_name': 'assay', 'found': assay_source}
             when grade_is_doubtful
                 then {'rule': 'grade_ambiguous', 'column_name': 'result', 'found': result_text}
-            when result is null and is_scale_open then {'rule': 'antibody_scale_unknown', 'column_name': 'result', 'found': result_text}
-            when result is null then {'rule': 'antibody_result_unreadable', 'column_name': 'result', 'found': result_text}
+            when result is null and is_scale_open
+                then {'rule': 'antibody_scale_unknown', 'column_name': 'result', 'found': result_text}
+            when result is null
+                then {'rule': 'antibody_result_unreadable', 'column_name': 'result', 'found': result_text}
         end as fault,
     from decided
 ),
@@ -151,14 +177,17 @@ ranked as (
         first_value(result_text) over test as result_text_that_stands,
     from judged
     window test as (
-        partition by fault is null, sender_id, hospital_id, resolved_patient, antibody_id, assay_id, tested_date_iso, tested_offset_days
+        partition by fault is null, sender_id, hospital_id, resolved_patient, antibody_id, assay_id,
+            tested_date_iso, tested_offset_days
         order by {{ latest_first() }})
 )
 
 select
-    sender_id, hospital_id, subject_key as patient_key, visit_key, tested_date, tested_date_precision, tested_date_iso,
+    sender_id, hospital_id, subject_key as patient_key, visit_key, tested_date, tested_date_precision,
+    tested_date_iso,
     coalesce(tested_offset_days, date_diff('day', origin_date, tested_date)::double) as time_days,
-    antibody_id, possible_ids, {{ sent('antibody_source') }} as antibody_source, {{ sent('result_text') }} as result_text,
+    antibody_id, possible_ids, {{ sent('antibody_source') }} as antibody_source,
+    {{ sent('result_text') }} as result_text,
     {{ sent('assay_source') }} as assay_source, assay_id, {{ sent('cut_off') }} as cut_off, grade, result,
     result = 'positive' as is_positive,
     positivity_rule,

@@ -12,21 +12,22 @@ results as (
     where not r.is_rejected and not r.is_superseded and r.result <> 'not_done'
 ),
 
--- a test that may be of a specific antibody and could not be read leaves the status open:
--- it may have been the positive one
+-- A test that could not be read and may be of a specific antibody leaves the status open: it may have been
+-- the positive one.
 unread as (
     select r.sender_id, r.patient_key, count(*) as n_unread
     from {{ ref('int_antibody_results') }} as r
     left join {{ ref('antibodies') }} as a using (antibody_id)
     semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
-    where r.is_rejected and r.fault.rule <> 'antibody_not_wanted' and coalesce(a.antibody_group, 'msa') = 'msa'
+    where r.is_rejected and r.fault.rule <> 'antibody_not_wanted'
+        and coalesce(a.antibody_group, 'msa') = 'msa'
         and (
             r.fault.rule <> 'antibody_ambiguous'
             or list_has_any(string_split(r.possible_ids, '|'), (select list(antibody_id) from specific)))
     group by all
 ),
 
--- repeated tests of one antibody: positive once is positive, and disagreement is kept in view
+-- repeated tests of one antibody: one positive test makes it positive, and a disagreement is kept in view
 per_antibody as (
     select
         sender_id, hospital_id, patient_key, antibody_id, antibody_group, msa_label, family_id,
@@ -38,7 +39,8 @@ per_antibody as (
     group by all
 ),
 
--- the entry of a whole family says that some member is there, not which: beside a named member it adds nothing
+-- The entry of a whole family says that some member is there, not which. Beside a named member it adds
+-- nothing.
 named as (
     select
         *,
@@ -69,8 +71,10 @@ decided as (
         coalesce(len(positive_msa), 0) as n_positive,
         case
             when coalesce(len(positive_msa), 0) > 1 then 'conflict: several specific antibodies are positive'
-            when coalesce(len(positive_msa), 0) = 1 and is_discordant then 'positive once, negative in another test'
-            when coalesce(len(positive_msa), 0) = 1 and n_tests_of_positive > 1 then 'positive in repeated tests'
+            when coalesce(len(positive_msa), 0) = 1 and is_discordant
+                then 'positive once, negative in another test'
+            when coalesce(len(positive_msa), 0) = 1 and n_tests_of_positive > 1
+                then 'positive in repeated tests'
             when coalesce(len(positive_msa), 0) = 1 then 'positive in one test'
             when u.n_unread > 0 then 'open: a test of a specific antibody could not be read'
             when n_specific = 0 then 'no specific antibody tested'
@@ -83,7 +87,10 @@ decided as (
 
 select
     sender_id, hospital_id, patient_key,
-    case when n_positive = 1 then positive_msa[1] when n_positive = 0 and n_specific > 0 and not is_borderline and n_unread = 0 then 'negative' end as msa,
+    case
+        when n_positive = 1 then positive_msa[1]
+        when n_positive = 0 and n_specific > 0 and not is_borderline and n_unread = 0 then 'negative'
+    end as msa,
     decided_by,
     positive_antibodies,
     n_positive > 1 as has_conflict,

@@ -1,6 +1,6 @@
 {{ config(materialized="table") }}
 
-{#- The level that what is known proves, and the highest that what is missing could still give. -#}
+{#- The level that the known facts prove, and the highest level that the missing facts could still give. -#}
 
 with criteria as (
     {{ criteria_of('bohan_peter_1975') }}
@@ -19,12 +19,16 @@ counted as (
     group by all
 ),
 
--- 1 possible, 2 probable, 3 definite: with the rash one muscle criterion each, without it one more
+-- 1 possible, 2 probable, 3 definite. With the rash a grade needs as many muscle criteria as its number;
+-- without the rash, one more.
 graded as (
     select
         *,
         case when has_rash then least(muscle_least, 3) else greatest(muscle_least - 1, 0) end as grade_least,
-        case when has_rash is false then greatest(muscle_most - 1, 0) else least(muscle_most, 3) end as grade_most,
+        case
+            when has_rash is false then greatest(muscle_most - 1, 0)
+            else least(muscle_most, 3)
+        end as grade_most,
     from counted
 )
 
@@ -33,6 +37,9 @@ select
     {{ status_of('grade_least >= 1', 'grade_most >= 1') }} as status,
     ['possible', 'probable', 'definite'][grade_least] as level,
     ['possible', 'probable', 'definite'][grade_most] as level_at_most,
-    case when grade_least >= 1 then case has_rash when true then 'dermatomyositis' when false then 'polymyositis' end end as category,
+    case
+        when grade_least >= 1
+            then case has_rash when true then 'dermatomyositis' when false then 'polymyositis' end
+    end as category,
     criteria_met, inputs_used, inputs_missing,
 from graded

@@ -1,6 +1,7 @@
 {{ config(materialized="table") }}
 
-{#- What is known of each criterion that is asked of a patient's whole course: true, false, or null where an input is missing. -#}
+{#- What is known of each criterion that is asked of a patient's whole course: true, false, or null where an
+    input is missing. -#}
 
 with patients as (
     select
@@ -19,7 +20,10 @@ inputs as (
 events as (
     select
         e.sender_id, e.hospital_id, e.patient_key, e.event_id as input_id,
-        case when bool_or(e.status = 'present') then true when bool_or(e.status = 'absent') then false end as state,
+        case
+            when bool_or(e.status = 'present') then true
+            when bool_or(e.status = 'absent') then false
+        end as state,
         min(coalesce(e.event_offset_days, date_diff('day', o.origin_date, e.event_date)::double))
             filter (where e.status = 'present') as since_days,
     from {{ ref('int_events') }} as e
@@ -30,7 +34,8 @@ events as (
     group by all
 ),
 
--- where a sender lists only what happened, a complication that it does not list did not; a sign has to be looked for
+-- Some senders list only what happened: a complication that they do not list did not happen. This does not
+-- hold for a sign, which somebody has to look for.
 unlisted as (
     select s.sender_id, y.event_id
     from {{ source('raw', 'registry_sender') }} as s
@@ -38,7 +43,8 @@ unlisted as (
     where s.unlisted_events = 'absent' and y.category in ('complication', 'malignancy', 'relapse', 'death')
 ),
 
--- the upper limit of normal is the one sent with the result, else the adults' of the procedure; children have none but the sent
+-- The upper limit of normal is the limit sent with the result, else the adults' limit of the procedure.
+-- Children have no limit but the one sent.
 results as (
     select
         o.sender_id, o.hospital_id, o.patient_key, o.concept_id, o.time_days, o.comparator,
@@ -75,7 +81,10 @@ enzymes as (
 antibodies as (
     select
         a.sender_id, a.hospital_id, a.patient_key, a.antibody_id as input_id,
-        case when bool_or(a.is_positive) then true when bool_or(a.result = 'negative') then false end as state,
+        case
+            when bool_or(a.is_positive) then true
+            when bool_or(a.result = 'negative') then false
+        end as state,
         min(a.time_days) filter (where a.is_positive) as since_days,
     from {{ ref('int_antibody_results') }} as a
     semi join {{ ref('int_touched_patient') }} as t using (sender_id, patient_key)
@@ -94,9 +103,11 @@ known as (
 
 asked as (
     select
-        p.sender_id, p.hospital_id, p.patient_key, i.definition_id, i.criterion_id, i.input_id, i.evidence, k.since_days,
+        p.sender_id, p.hospital_id, p.patient_key, i.definition_id, i.criterion_id, i.input_id, i.evidence,
+        k.since_days,
         case
-            when i.input_kind = 'patient' then p.age_at_onset >= i.at_least and coalesce(p.age_at_onset < i.below, true)
+            when i.input_kind = 'patient'
+                then p.age_at_onset >= i.at_least and coalesce(p.age_at_onset < i.below, true)
             when k.patient_key is null then case when u.event_id is not null then false end
             else k.state
         end as state,
@@ -111,7 +122,8 @@ asked as (
         on u.sender_id = p.sender_id and u.event_id = case when i.input_kind = 'event' then i.input_id end
 ),
 
--- one present input makes a criterion true; it is false when all that decide are absent, or one that excludes is
+-- One present input makes a criterion true. It is false when all inputs that decide are absent, or when an
+-- input that excludes is absent.
 judged as (
     select
         sender_id, hospital_id, patient_key, definition_id, criterion_id,

@@ -14,7 +14,10 @@ derived as (
 
 pairs as (
     select
-        n.* exclude (concept_id, comparator, value_canonical, lower_limit, upper_limit, unit_canonical, conversion_rule, observation_key, correction_id),
+        n.* exclude (
+            concept_id, comparator, value_canonical, lower_limit, upper_limit, unit_canonical,
+            conversion_rule, observation_key, correction_id
+        ),
         nullif(concat_ws(', ', n.correction_id, d.correction_id), '') as correction_id,
         r.concept_id,
         r.rule_id,
@@ -33,19 +36,28 @@ pairs as (
         and coalesce(d.value_canonical, d.lower_limit, d.upper_limit) is not null
 ),
 
--- a ratio that the hospital sends itself stands; ours is computed only where there is none
+-- a ratio that the hospital sends itself is kept; a ratio is computed only where the hospital sends none
 not_sent as (
     select p.* from pairs as p
     anti join at_visits as a
-        on a.sender_id = p.sender_id and a.patient_key = p.patient_key and a.visit_key = p.visit_key and a.concept_id = p.concept_id
+        on a.sender_id = p.sender_id and a.patient_key = p.patient_key and a.visit_key = p.visit_key
+        and a.concept_id = p.concept_id
 ),
 
 divided as (
     select
         *,
-        case when not is_censored and denominator_low > 0 then numerator_low / denominator_low end as value_canonical,
-        case when is_censored and denominator_high > 0 and isfinite(denominator_high) then numerator_low / denominator_high end as lower_limit,
-        case when is_censored and denominator_low > 0 and isfinite(numerator_high) then numerator_high / denominator_low end as upper_limit,
+        case
+            when not is_censored and denominator_low > 0 then numerator_low / denominator_low
+        end as value_canonical,
+        case
+            when is_censored and denominator_high > 0 and isfinite(denominator_high)
+                then numerator_low / denominator_high
+        end as lower_limit,
+        case
+            when is_censored and denominator_low > 0 and isfinite(numerator_high)
+                then numerator_high / denominator_low
+        end as upper_limit,
     from not_sent
     where is_censored or denominator_low > 0
 )
@@ -53,8 +65,16 @@ divided as (
 select
     sender_id, hospital_id, patient_key, visit_key, concept_id,
     md5(concat_ws('|', sender_id, hospital_id, patient_key, concept_id, visit_key)) as observation_key,
-    observed_at, observed_date_precision, observed_date_iso, offset_from_visit, time_days, scheduled_visit, true as is_visit_value,
-    case when is_censored then case when upper_limit is not null and lower_limit = 0 then '<' when upper_limit is null then '>' else 'between' end end as comparator,
+    observed_at, observed_date_precision, observed_date_iso, offset_from_visit, time_days, scheduled_visit,
+    true as is_visit_value,
+    case
+        when is_censored
+            then case
+                when upper_limit is not null and lower_limit = 0 then '<'
+                when upper_limit is null then '>'
+                else 'between'
+            end
+    end as comparator,
     value_canonical, unit_canonical, rule_id as conversion_rule, lower_limit, upper_limit,
     correction_id, delivery_id, source_file, source_sheet, source_row, source_column,
 from divided

@@ -1,6 +1,7 @@
 {{ config(materialized="table") }}
 
-{#- The score that what is known gives, the highest that what is missing could still give, and the subgroup. -#}
+{#- The score that the known facts give, the highest score that the missing facts could still give,
+    and the subgroup. -#}
 
 with criteria as (
     {{ criteria_of('eular_acr_2017') }}
@@ -21,8 +22,8 @@ constants as (
     where definition_id = 'eular_acr_2017'
 ),
 
--- the points with biopsy count as soon as one finding of a biopsy is known; where only is known that the biopsy
--- showed myositis, nobody stated its findings, and they could still give those points
+-- The points with biopsy count as soon as one finding of a biopsy is known. Sometimes it is known only that
+-- the biopsy showed myositis: then nobody stated its findings, and they could still give those points.
 weighed as (
     select
         c.*, w.part, w.points as points_without, w.points_with_biopsy as points_with,
@@ -35,7 +36,7 @@ weighed as (
     window patient as (partition by c.sender_id, c.hospital_id, c.patient_key)
 ),
 
--- of the two ages at onset one counts
+-- of the two criteria on age at onset only one counts
 parts as (
     select
         sender_id, hospital_id, patient_key, has_biopsy, is_biopsied, part,
@@ -62,15 +63,17 @@ levels as (
     where definition_id = 'eular_acr_2017'
 ),
 
--- both scales are open to a biopsied patient whose findings are not stated
+-- a biopsied patient whose findings are not stated can still come under either scale
 graded as (
     select
         s.*,
         coalesce(max(l.grade) filter (
-            where s.score_least >= case when s.has_biopsy then l.at_least_with_biopsy else l.at_least end), 0) as grade_least,
+            where s.score_least
+                >= case when s.has_biopsy then l.at_least_with_biopsy else l.at_least end), 0) as grade_least,
         greatest(
             coalesce(max(l.grade) filter (where not s.has_biopsy and s.score_most_without >= l.at_least), 0),
-            coalesce(max(l.grade) filter (where s.is_biopsied and s.score_most_with >= l.at_least_with_biopsy), 0)
+            coalesce(
+                max(l.grade) filter (where s.is_biopsied and s.score_most_with >= l.at_least_with_biopsy), 0)
         ) as grade_most,
     from summed as s
     cross join levels as l
@@ -81,8 +84,9 @@ probable as (
     select
         g.* exclude (score_most_without, score_most_with),
         case when g.is_biopsied then g.score_most_with else g.score_most_without end as score_most,
-        1 / (1 + exp(case when g.has_biopsy then c.even_score_with_biopsy else c.even_score end - g.score_least))
-            as probability,
+        1 / (1 + exp(
+            case when g.has_biopsy then c.even_score_with_biopsy else c.even_score end - g.score_least
+        )) as probability,
         greatest(
             case when not g.has_biopsy then 1 / (1 + exp(c.even_score - g.score_most_without)) end,
             case when g.is_biopsied then 1 / (1 + exp(c.even_score_with_biopsy - g.score_most_with)) end
@@ -92,7 +96,7 @@ probable as (
     cross join constants as c
 ),
 
--- a group that needs any is absent only when each of its criteria is known to be
+-- a group that needs any criterion is absent only when every one of its criteria is known to be absent
 grouped as (
     select
         w.sender_id, w.hospital_id, w.patient_key, m.group_id,
@@ -126,8 +130,9 @@ told as (
         string_agg(criterion_id, ', ' order by criterion_id) filter (where state and points is not null)
             as criteria_met,
         {{ named_list('inputs_used') }} as inputs_used,
-        {{ named_list('case when points is not null or (is_biopsied and is_of_biopsy) then inputs_missing end') }}
-            as inputs_missing,
+        {{ named_list(
+            'case when points is not null or (is_biopsied and is_of_biopsy) then inputs_missing end'
+        ) }} as inputs_missing,
     from weighed
     group by all
 )

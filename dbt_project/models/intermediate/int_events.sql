@@ -57,20 +57,25 @@ judged as (
     select
         *,
         case
-            when resolved_patient is null then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
-            when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
-            when {{ is_before('event_date_iso', 'birth_iso') }} then {'rule': 'date_before_birth', 'column_name': 'event_date', 'found': event_date_iso}
+            when resolved_patient is null
+                then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
+            when not is_known_patient
+                then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
+            when {{ is_before('event_date_iso', 'birth_iso') }}
+                then {'rule': 'date_before_birth', 'column_name': 'event_date', 'found': event_date_iso}
             when is_unwanted then {'rule': 'event_not_wanted', 'column_name': 'event', 'found': event_source}
             when is_doubtful then {'rule': 'event_ambiguous', 'column_name': 'event', 'found': event_source}
-            when event_id is null then {'rule': 'event_unknown', 'column_name': 'event', 'found': event_source}
+            when event_id is null
+                then {'rule': 'event_unknown', 'column_name': 'event', 'found': event_source}
             when status is null and status_is_doubtful
                 then {'rule': 'status_ambiguous', 'column_name': 'status', 'found': status_text}
-            when status is null then {'rule': 'status_unknown_word', 'column_name': 'status', 'found': status_text}
+            when status is null
+                then {'rule': 'status_unknown_word', 'column_name': 'status', 'found': status_text}
         end as fault,
     from understood
 ),
 
--- what is known goes before what one delivery leaves open, in whichever order its rows stand
+-- A known status goes before an unknown one of the same delivery, in whichever order the rows stand.
 ranked as (
     select
         *,
@@ -78,18 +83,23 @@ ranked as (
         first_value(status) over event as status_that_stands,
     from judged
     window event as (
-        partition by fault is null, sender_id, hospital_id, resolved_patient, event_id, event_date_iso, event_offset_days
+        partition by fault is null, sender_id, hospital_id, resolved_patient, event_id, event_date_iso,
+            event_offset_days
         order by delivery_id desc, status = 'unknown', {{ latest_first() }})
 )
 
 select
-    sender_id, hospital_id, subject_key as patient_key, visit_key, event_id, event_date, event_date_precision, event_date_iso,
+    sender_id, hospital_id, subject_key as patient_key, visit_key, event_id, event_date, event_date_precision,
+    event_date_iso,
     coalesce(event_offset_days, date_diff('day', origin_date, event_date)::double) as offset_or_origin_days,
     event_offset_days, status, detail, event_source,
     correction_id, delivery_id, load_id, source_file, source_sheet, source_row, source_column,
-    -- unlikely, and asked: the disease may have been there before anybody named it
-    case when fault is null and event_id = 'relapse' and status = 'present' and {{ is_before('event_date_iso', 'onset_date_iso') }}
-        then {'rule': 'relapse_before_onset', 'column_name': 'event_date', 'found': event_date_iso} end as note,
+    -- unlikely, so it is asked about: the disease may have been there before anybody named it
+    case
+        when fault is null and event_id = 'relapse' and status = 'present'
+            and {{ is_before('event_date_iso', 'onset_date_iso') }}
+            then {'rule': 'relapse_before_onset', 'column_name': 'event_date', 'found': event_date_iso}
+    end as note,
     fault,
     fault is not null as is_rejected,
     coalesce(rank_in_event > 1, false) as is_superseded,

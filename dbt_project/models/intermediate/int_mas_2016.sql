@@ -1,6 +1,7 @@
 {{ config(materialized="table") }}
 
-{#- Results at one time: each ferritin with what was measured within the window of it; without a ferritin, each other result. -#}
+{#- Results at one time: each ferritin with the results measured within its window. A patient without a
+    ferritin: each other result. -#}
 
 with patients as (
     select p.sender_id, p.hospital_id, p.patient_key from {{ ref('int_patients') }} as p
@@ -11,11 +12,15 @@ needed as (
     select criteria_needed from {{ ref('definitions') }} where definition_id = 'mas_2016'
 ),
 
--- thresholds as published, in the unit in which marts hold the value
+-- the published thresholds, in the unit in which the marts hold the value
 thresholds as (
     select
-        i.criterion_id, i.input_id as concept_id, i.above is not null as is_above, s.is_required, d.window_days,
-        round(coalesce(i.above, i.at_most) * case when i.unit = c.unit_canonical then 1 else r.factor end, 9) as threshold,
+        i.criterion_id, i.input_id as concept_id, i.above is not null as is_above, s.is_required,
+        d.window_days,
+        round(
+            coalesce(i.above, i.at_most) * case when i.unit = c.unit_canonical then 1 else r.factor end,
+            9
+        ) as threshold,
     from {{ ref('definition_inputs') }} as i
     join {{ ref('definition_criteria') }} as s using (definition_id, criterion_id)
     join {{ ref('definitions') }} as d using (definition_id)
@@ -29,7 +34,8 @@ thresholds as (
 results as (
     select
         o.sender_id, o.hospital_id, o.patient_key, o.time_days, h.criterion_id,
-        {{ is_above('round(' ~ number_or_limit('o') ~ ', 9)', 'o.comparator', 'h.threshold') }} = h.is_above as state,
+        {{ is_above('round(' ~ number_or_limit('o') ~ ', 9)', 'o.comparator', 'h.threshold') }}
+            = h.is_above as state,
     from {{ ref('int_observations_at_visits') }} as o
     join thresholds as h using (concept_id)
     where o.time_days is not null
@@ -41,8 +47,9 @@ times as (
         or not bool_or(criterion_id = 'ferritin') over (partition by sender_id, hospital_id, patient_key)
 ),
 
--- results by stretches as long as the window: what lies within it of a time is in the time's own stretch or one beside it,
--- so that a patient's results are not compared each with each (a left join on a distance would compare all with all)
+-- Results are grouped by stretches as long as the window. A result within the window of a time lies in the
+-- time's own stretch or in one beside it, so a patient's results need not all be compared with each other. (A
+-- left join on a distance would compare all with all.)
 placed as (
     select r.*, floor(r.time_days / greatest(h.window_days, 1)) as stretch
     from results as r
@@ -56,7 +63,7 @@ around as (
     cross join thresholds as h
 ),
 
--- of several results in the window the one beyond its threshold counts
+-- of several results in the window, one that is beyond its threshold counts
 found as (
     select
         t.sender_id, t.hospital_id, t.patient_key, t.time_days, t.criterion_id,
@@ -78,9 +85,11 @@ counted as (
     select
         sender_id, hospital_id, patient_key, time_days,
         bool_and(coalesce(state, false)) filter (where is_required)
-            and count(*) filter (where state and not is_required) >= (select criteria_needed from needed) as is_met,
+            and count(*) filter (where state and not is_required)
+            >= (select criteria_needed from needed) as is_met,
         bool_and(coalesce(state, true)) filter (where is_required)
-            and count(*) filter (where coalesce(state, true) and not is_required) >= (select criteria_needed from needed) as may_be_met,
+            and count(*) filter (where coalesce(state, true) and not is_required)
+            >= (select criteria_needed from needed) as may_be_met,
         string_agg(criterion_id, ', ' order by criterion_id) filter (where state) as criteria_met,
         string_agg(criterion_id, ', ' order by criterion_id) filter (where state is not null) as inputs_used,
         string_agg(criterion_id, ', ' order by criterion_id) filter (where state is null) as inputs_missing,
@@ -89,12 +98,13 @@ counted as (
     group by all
 ),
 
--- the first time at which it is met; else the open time that lacks least; else the first
+-- The first time at which it is met; else the open time that lacks the fewest results; else the first time.
 told as (
     select * from counted
     qualify row_number() over (
         partition by sender_id, hospital_id, patient_key
-        order by is_met desc, may_be_met desc, case when is_met then 0 else n_missing end asc, time_days asc) = 1
+        order by is_met desc, may_be_met desc, case when is_met then 0 else n_missing end asc,
+            time_days asc) = 1
 )
 
 select
@@ -103,7 +113,10 @@ select
     t.time_days,
     t.criteria_met,
     t.inputs_used,
-    case when t.patient_key is null then (select string_agg(criterion_id, ', ' order by criterion_id) from thresholds)
-        else t.inputs_missing end as inputs_missing,
+    case
+        when t.patient_key is null
+            then (select string_agg(criterion_id, ', ' order by criterion_id) from thresholds)
+        else t.inputs_missing
+    end as inputs_missing,
 from patients as p
 left join told as t using (sender_id, hospital_id, patient_key)

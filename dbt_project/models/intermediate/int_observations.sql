@@ -1,6 +1,7 @@
 {{ config(materialized="incremental", pre_hook="{{ forget_touched(by_build_number=true) }}") }}
 
-{#- Names, units and physical sense of each result; what cannot be understood keeps its row here with a fault. #}
+{#- Names, units and physical sense of each result. A result that cannot be understood keeps its row here,
+    with a fault. -#}
 
 {%- set number_or_titre = "case when m.kind = 'titre' then coalesce(t.titre, t.value) else t.value end" %}
 
@@ -16,7 +17,7 @@ catalogue as (
     select concept_id, kind, unit_canonical, physical_low, physical_high from {{ ref('concepts') }}
 ),
 
--- words are looked up once each, not in every row
+-- each word is looked up once, not in every row
 said as (
     select distinct sender_id, export_id, concept_source, unit_source, unit_source_2 from touched
 ),
@@ -46,10 +47,12 @@ units as (
     from source_units as u
     left join spellings as s
         on s.unit_source = trim(u.unit_source) and (s.sender_id is null or s.sender_id = u.sender_id)
-    qualify row_number() over (partition by u.sender_id, u.unit_source order by s.sender_id nulls last, s.unit_ucum) = 1
+    qualify row_number() over (
+        partition by u.sender_id, u.unit_source order by s.sender_id nulls last, s.unit_ucum
+    ) = 1
 ),
 
--- a rule for any concept does not hold where an exception says so
+-- a rule for any concept does not hold for a concept and unit that an exception names
 rules as (
     select r.concept_id as holds_for, c.concept_id, r.unit_from, r.unit_to, r.factor, r."offset", r.rule_id
     from {{ ref('unit_conversions') }} as r
@@ -64,8 +67,8 @@ grade_texts as (
     select grade_text, grade, result from {{ ref('grade_readings') }} where read_of = 'result'
 ),
 
--- words and grades such as 阴性, 2+, (+): what they say, and the grade as a number where there is one;
--- where a number is expected, some (-, 无) are marks of "not known"
+-- Words and grades such as 阴性, 2+, (+): what they say, and the grade as a number if there is one. Where a
+-- number is expected, some of them (-, 无) are marks of "not known".
 grades as (
     select v.value_meant, g.grade, g.result,
         lower(trim(v.value_meant)) in (
@@ -74,13 +77,15 @@ grades as (
     join grade_texts as g on g.grade_text = {{ graded_text('v.value_meant') }}
 ),
 
--- of the meanings of a doubtful name, those that are measured in the unit sent;
--- without a unit, those that are words
+-- Of the meanings of a doubtful name, those that are measured in the unit sent. If no unit was sent, those
+-- whose results are words.
 fitting as (
     select s.sender_id, s.concept_source, s.unit_source, c.concept_id
     from (select distinct sender_id, concept_source, unit_source from said) as s
     join (
-        select *, unnest(string_split(possible_ids, '|')) as possible_id from names where is_doubtful and unit_decides
+        select *, unnest(string_split(possible_ids, '|')) as possible_id
+        from names
+        where is_doubtful and unit_decides
     ) as n
         on n.sender_id = s.sender_id and n.word = s.concept_source
     join catalogue as c on c.concept_id = n.possible_id
@@ -139,7 +144,7 @@ combinations as (
     select concept_id, unit_ucum_2, unit_canonical from named where unit_ucum_2 is not null
 ),
 
--- a concept's own rule before a rule for any concept; the canonical unit needs none
+-- a concept's own rule goes before a rule for any concept; the canonical unit needs no rule
 conversions as (
     select
         k.concept_id,
@@ -151,11 +156,14 @@ conversions as (
     left join rules as r
         on r.unit_from = k.unit_ucum and r.concept_id = k.concept_id
     where k.concept_id is not null
-    qualify row_number() over (partition by k.concept_id, k.unit_ucum order by r.holds_for = '*' nulls last, r.rule_id) = 1
+    qualify row_number() over (
+        partition by k.concept_id, k.unit_ucum order by r.holds_for = '*' nulls last, r.rule_id
+    ) = 1
 ),
 
--- two units disagree when they would give two numbers, or one of them none: mmol/L and mEq/L of sodium do not,
--- mg/L and mg/dL of CRP do; a quantity in another form (urea nitrogen) is converted as what it is, and stored as the quantity (urea)
+-- Two units disagree when they would give two different numbers, or when one of them would give none: mmol/L
+-- and mEq/L of sodium do not disagree, mg/L and mg/dL of CRP do. A quantity in another form (urea nitrogen)
+-- is converted by the rules of that form, and stored as the quantity (urea).
 meanings as (
     select
         n.* replace (coalesce(f.stored_as, n.concept_id) as concept_id),
@@ -200,7 +208,8 @@ converted as (
     left join patients as p on p.sender_id = t.sender_id and p.patient_key = t.resolved_patient
     left join meanings as m
         on m.sender_id = t.sender_id and m.concept_source is not distinct from t.concept_source
-        and m.unit_source is not distinct from t.unit_source and m.unit_source_2 is not distinct from t.unit_source_2
+        and m.unit_source is not distinct from t.unit_source
+        and m.unit_source_2 is not distinct from t.unit_source_2
     left join grades as g on g.value_meant = t.value_meant
 ),
 
@@ -209,16 +218,22 @@ judged as (
         *,
         case
             when is_mark then {'rule': 'value_missing', 'column_name': 'value', 'found': value_text}
-            when resolved_patient is null then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
-            when not is_known_patient then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
-            when {{ is_before('observed_date_iso', 'birth_iso') }} then {'rule': 'date_before_birth', 'column_name': 'observed_on', 'found': observed_date_iso}
-            when is_unwanted then {'rule': 'concept_not_wanted', 'column_name': 'concept', 'found': concept_source}
+            when resolved_patient is null
+                then {'rule': 'visit_unknown', 'column_name': 'visit_id', 'found': null::varchar}
+            when not is_known_patient
+                then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
+            when {{ is_before('observed_date_iso', 'birth_iso') }}
+                then {'rule': 'date_before_birth', 'column_name': 'observed_on', 'found': observed_date_iso}
+            when is_unwanted
+                then {'rule': 'concept_not_wanted', 'column_name': 'concept', 'found': concept_source}
             when is_doubtful
                 then {'rule': 'concept_ambiguous', 'column_name': 'concept', 'found': concept_source}
-            when concept_id is null then {'rule': 'concept_unknown', 'column_name': 'concept', 'found': concept_source}
+            when concept_id is null
+                then {'rule': 'concept_unknown', 'column_name': 'concept', 'found': concept_source}
             when is_numeric and value is null and {{ has_undecided_mark('value_meant') }}
                 then {'rule': 'number_ambiguous', 'column_name': 'value', 'found': value_text}
-            when is_numeric and value is null then {'rule': 'not_a_number', 'column_name': 'value', 'found': value_text}
+            when is_numeric and value is null
+                then {'rule': 'not_a_number', 'column_name': 'value', 'found': value_text}
             when kind in ('coded', 'text') and value_code is null
                 then {'rule': 'result_unknown_word', 'column_name': 'value', 'found': value_text}
             when is_numeric and unit_source is not null and unit_ucum is null
@@ -226,7 +241,8 @@ judged as (
             when is_numeric and has_unit_in_cell and unit_source_2 is not null and unit_ucum_2 is null
                 then {'rule': 'unit_unknown', 'column_name': 'unit', 'found': unit_source_2}
             when is_numeric and units_disagree
-                then {'rule': 'units_disagree', 'column_name': 'unit', 'found': unit_source || ' | ' || unit_source_2}
+                then {'rule': 'units_disagree', 'column_name': 'unit',
+                      'found': unit_source || ' | ' || unit_source_2}
             when is_numeric and unit_source is not null and rule_id is null
                 then {'rule': 'unit_without_rule', 'column_name': 'unit', 'found': unit_source}
             when is_numeric and (number_canonical < physical_low or number_canonical > physical_high)
@@ -235,33 +251,44 @@ judged as (
     from converted
 ),
 
--- results of one patient, concept and time are one result; the later delivery's last row stands
+-- Rows of one patient, concept and time are one result; the last row of the latest delivery counts.
 ranked as (
     select
         *,
         case when fault is null then row_number() over sample end as rank_in_sample,
-        first_value({'number': value, 'comparator': comparator, 'text': case when value is null then value_text end}) over sample as result_that_stands,
+        first_value(
+            {'number': value, 'comparator': comparator, 'text': case when value is null then value_text end}
+        ) over sample as result_that_stands,
     from judged
     window sample as (
-        partition by fault is null, sender_id, hospital, resolved_patient, concept_id, observed_at, observed_date_iso, observed_offset_days, visit_key
+        partition by fault is null, sender_id, hospital, resolved_patient, concept_id, observed_at,
+            observed_date_iso, observed_offset_days, visit_key
         order by {{ latest_first() }})
 )
 
 select
-    sender_id, hospital as hospital_id, coalesce(resolved_patient, subject_key) as patient_key, visit_key, concept_id,
-    observed_at, observed_date_precision, observed_date_iso, observed_offset_days, {{ sent('value_text') }} as value_text, comparator, value, {{ sent('unit_source') }} as unit_source,
+    sender_id, hospital as hospital_id, coalesce(resolved_patient, subject_key) as patient_key, visit_key,
+    concept_id,
+    observed_at, observed_date_precision, observed_date_iso, observed_offset_days,
+    {{ sent('value_text') }} as value_text, comparator, value, {{ sent('unit_source') }} as unit_source,
     reference_range,
     case when comparator is null then number_canonical end as value_canonical,
     unit_canonical,
     rule_id as conversion_rule,
     value_code,
-    case when comparator in ('>', '>=') then number_canonical when comparator in ('<', '<=') and coalesce(physical_low, 0) >= 0 then coalesce(physical_low, 0) end as lower_limit,
+    case
+        when comparator in ('>', '>=') then number_canonical
+        when comparator in ('<', '<=') and coalesce(physical_low, 0) >= 0 then coalesce(physical_low, 0)
+    end as lower_limit,
     case when comparator in ('<', '<=') then number_canonical end as upper_limit,
     correction_id, delivery_id, load_id, source_file, source_sheet, source_row, source_column,
     fault,
     fault is not null as is_rejected,
     coalesce(rank_in_sample > 1, false) as is_superseded,
-    case when rank_in_sample > 1 then
-        {'number': value, 'comparator': comparator, 'text': case when value is null then value_text end} = result_that_stands end as is_same_again,
+    case
+        when rank_in_sample > 1
+            then {'number': value, 'comparator': comparator,
+                  'text': case when value is null then value_text end} = result_that_stands
+    end as is_same_again,
     (select max(build_number) from {{ ref('int_touched_patient') }}) as build_number,
 from ranked

@@ -6,7 +6,11 @@
 
 with mentioned as (
     {% for entity in entities %}
-    select load_id, sender_id, patient_key, {{ 'visit_key' if entity in by_visit else 'null::varchar' }} as visit_key
+    select
+        load_id,
+        sender_id,
+        patient_key,
+        {{ 'visit_key' if entity in by_visit else 'null::varchar' }} as visit_key
     from {{ ref('stg_' ~ entity) }}
     where load_id in ({{ loads }})
     {{ "union" if not loop.last }}

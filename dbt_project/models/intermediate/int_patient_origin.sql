@@ -20,7 +20,8 @@ first_visit as (
     group by all
 ),
 
--- day 0 is what the hospital calls it, else the first visit; follow-up starts at the baseline visit, else at day 0
+-- Day 0 is the day that the hospital calls day 0, else the first visit. Follow-up starts at the baseline
+-- visit, else on day 0.
 placed as (
     select
         p.sender_id, p.hospital_id, p.patient_key,

@@ -8,12 +8,14 @@ visits as (
     select * from {{ ref('int_visit_patient') }}
 ),
 
--- a correction of a patient's rows is one more thing that the patient is made from
+-- a patient is made from the loads and from the corrections of the patient's rows
 corrections as (
     select
         sender_id, patient_key, visit_key,
-        md5(concat_ws('|', correction_id, load_id, entity, export_id, source_file, source_sheet, source_row, source_column, action,
-            field, value_text is null, value_text)) as made_from,
+        md5(concat_ws(
+            '|', correction_id, load_id, entity, export_id, source_file, source_sheet, source_row,
+            source_column, action, field, value_text is null, value_text
+        )) as made_from,
     from {{ source('raw', 'registry_corrected_cell') }}
 ),
 

@@ -1,7 +1,8 @@
 {{ config(materialized="table") }}
 
 with visits as (
-    select sender_id, visit_key, patient_key, hospital_id, delivery_id, source_row from {{ ref('stg_visits') }}
+    select sender_id, visit_key, patient_key, hospital_id, delivery_id, source_row
+    from {{ ref('stg_visits') }}
     where visit_key is not null and not is_rejected
 ),
 

@@ -14,7 +14,10 @@ placed as (
     select
         v.* exclude (hospital_id, visit_key),
         coalesce(v.hospital_id, p.only_hospital) as hospital_id,
-        coalesce(v.visit_key, md5(concat_ws('|', v.sender_id, v.patient_key, v.visit_date_iso, v.visit_offset_days))) as visit_key,
+        coalesce(
+            v.visit_key,
+            md5(concat_ws('|', v.sender_id, v.patient_key, v.visit_date_iso, v.visit_offset_days))
+        ) as visit_key,
         p.origin_date,
         p.patient_key is null as is_orphan,
     from staged as v
@@ -34,7 +37,11 @@ timed as (
         *,
         coalesce(
             visit_offset_days,
-            date_diff('day', coalesce(origin_date, min(visit_date) over (partition by sender_id, patient_key)), visit_date)
+            date_diff(
+                'day',
+                coalesce(origin_date, min(visit_date) over (partition by sender_id, patient_key)),
+                visit_date
+            )
         )::double as time_days,
     from deduplicated
     where not is_orphan
@@ -44,7 +51,7 @@ windows as (
     select * from {{ source('raw', 'registry_visit_window') }}
 ),
 
--- a visit belongs to the window whose nominal day is nearest; windows may overlap
+-- a visit belongs to the window with the nearest nominal day; windows may overlap
 windowed as (
     select t.*, w.scheduled_visit, w.nominal_month,
         t.time_days - w.nominal_day as days_from_nominal,
@@ -56,7 +63,8 @@ windowed as (
         order by abs(t.time_days - w.nominal_day) nulls last, w.nominal_day) = 1
 ),
 
--- of the visits in a window the nearest to nominal stands for it, of two as near the earlier
+-- Of the visits in a window, the one nearest to nominal counts for it, and of two equally near the earlier
+-- one.
 chosen as (
     select
         *,
@@ -67,6 +75,8 @@ chosen as (
 )
 
 select
-    sender_id, hospital_id, patient_key, visit_key, visit_date, visit_date_precision, visit_date_iso, visit_end_date, visit_end_date_iso, visit_end_at, time_days, visit_label, scheduled_visit,
-    nominal_month, days_from_nominal, is_scheduled, correction_id, delivery_id, source_file, source_sheet, source_row,
+    sender_id, hospital_id, patient_key, visit_key, visit_date, visit_date_precision, visit_date_iso,
+    visit_end_date, visit_end_date_iso, visit_end_at, time_days, visit_label, scheduled_visit,
+    nominal_month, days_from_nominal, is_scheduled, correction_id, delivery_id, source_file, source_sheet,
+    source_row,
 from chosen

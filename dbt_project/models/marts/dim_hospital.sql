@@ -1,5 +1,6 @@
 with listed as (
-    select h.hospital_id, h.sender_id, h.hospital_name, h.population from {{ source('raw', 'registry_hospital') }} as h
+    select h.hospital_id, h.sender_id, h.hospital_name, h.population
+    from {{ source('raw', 'registry_hospital') }} as h
 ),
 
 seen as (

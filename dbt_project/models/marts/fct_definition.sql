@@ -1,6 +1,7 @@
 {{ config(materialized="incremental", pre_hook="{{ forget_touched() }}") }}
 
-{#- Every definition of every patient: the criteria sets, what a single criterion decides, and what follows time. -#}
+{#- Every definition of every patient: the sets of criteria, the definitions of one criterion, and those that
+    follow the time (relapse, baseline, course). -#}
 
 with patients as (
     select p.* from {{ ref('dim_patient') }} as p
@@ -26,11 +27,15 @@ relapse as (
         r.time_months as value,
         case when r.is_event then p.baseline_days + r.time_days end as time_days,
         case when r.endpoint is not null then 'fct_time_to_event' end as inputs_used,
-        case when r.endpoint is null then 'an endpoint called relapse'
-            when r.censor_reason = 'an event on an unknown day' then 'the day of the relapse' when not r.outcome_known then 'follow-up to the horizon' end as inputs_missing,
+        case
+            when r.endpoint is null then 'an endpoint called relapse'
+            when r.censor_reason = 'an event on an unknown day' then 'the day of the relapse'
+            when not r.outcome_known then 'follow-up to the horizon'
+        end as inputs_missing,
     from patients as p
     left join {{ ref('fct_time_to_event') }} as r
-        on r.sender_id = p.sender_id and r.hospital_id = p.hospital_id and r.patient_key = p.patient_key and r.endpoint = 'relapse'
+        on r.sender_id = p.sender_id and r.hospital_id = p.hospital_id and r.patient_key = p.patient_key
+        and r.endpoint = 'relapse'
 ),
 
 visits as (
@@ -58,7 +63,9 @@ baseline as (
 course as (
     select
         sender_id, hospital_id, patient_key, 'course_of_disease' as definition_id,
-        {{ status_of('coalesce(disease_duration_months >= 0, false)', 'disease_duration_months is null') }} as status,
+        {{ status_of(
+            'coalesce(disease_duration_months >= 0, false)', 'disease_duration_months is null'
+        ) }} as status,
         disease_duration_months as value,
         case when disease_duration_months is not null then 'disease_duration_months' end as inputs_used,
         case when disease_duration_months is null then 'onset_date' end as inputs_missing,
@@ -67,7 +74,10 @@ course as (
 
 {% set parts = {
     ref('int_bohan_peter_1975'): ['level', 'level_at_most', 'category', 'criteria_met'],
-    ref('int_eular_acr_2017'): ['level', 'level_at_most', 'category', 'value', 'value_at_most', 'probability', 'probability_at_most', 'criteria_met'],
+    ref('int_eular_acr_2017'): [
+        'level', 'level_at_most', 'category', 'value', 'value_at_most', 'probability', 'probability_at_most',
+        'criteria_met',
+    ],
     ref('int_mas_2016'): ['time_days', 'criteria_met'],
     'involvement': ['time_days', 'criteria_met'],
     'relapse': ['value', 'time_days'],
@@ -75,8 +85,10 @@ course as (
     'course': ['value'],
 } -%}
 {% set columns = {
-    'level': 'varchar', 'level_at_most': 'varchar', 'category': 'varchar', 'value': 'double', 'value_at_most': 'double',
-    'probability': 'double', 'probability_at_most': 'double', 'time_days': 'double', 'criteria_met': 'varchar',
+    'level': 'varchar', 'level_at_most': 'varchar', 'category': 'varchar',
+    'value': 'double', 'value_at_most': 'double',
+    'probability': 'double', 'probability_at_most': 'double',
+    'time_days': 'double', 'criteria_met': 'varchar',
 } -%}
 
 together as (
@@ -91,7 +103,8 @@ together as (
 )
 
 select
-    o.sender_id, o.hospital_id, o.patient_key, o.definition_id, d.version, o.status, o.level, o.level_at_most, o.category,
-    o.value, o.value_at_most, o.probability, o.probability_at_most, o.time_days, o.criteria_met, o.inputs_used, o.inputs_missing,
+    o.sender_id, o.hospital_id, o.patient_key, o.definition_id, d.version, o.status,
+    o.level, o.level_at_most, o.category, o.value, o.value_at_most, o.probability, o.probability_at_most,
+    o.time_days, o.criteria_met, o.inputs_used, o.inputs_missing,
 from together as o
 join {{ ref('definitions') }} as d using (definition_id)

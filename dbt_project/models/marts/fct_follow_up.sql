@@ -7,8 +7,12 @@ with contacts as (
 )
 
 select
-    c.sender_id, c.hospital_id, c.patient_key, c.last_seen_date, c.last_seen_date_precision, c.last_seen_date_iso,
-    coalesce(c.last_seen_offset_days, date_diff('day', o.origin_date, c.last_seen_date)::double) as last_seen_days,
+    c.sender_id, c.hospital_id, c.patient_key, c.last_seen_date, c.last_seen_date_precision,
+    c.last_seen_date_iso,
+    coalesce(
+        c.last_seen_offset_days,
+        date_diff('day', o.origin_date, c.last_seen_date)::double
+    ) as last_seen_days,
     c.status, c.reason,
     c.correction_id, c.delivery_id, c.source_file, c.source_sheet, c.source_row,
 from contacts as c

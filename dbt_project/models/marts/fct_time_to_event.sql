@@ -1,8 +1,9 @@
 {{ config(materialized="incremental", pre_hook="{{ forget_touched() }}") }}
 
 {#-
-An endpoint is a list of event sources, a list of competing ones, and what censors it: the last contact, the horizon, or an event
-that happened on a day nobody knows. Free of that event the patient was known to be until its earliest possible day, and no longer.
+An endpoint is a list of events, a list of competing events, and what censors it: the last contact, the
+horizon, or an event that happened on a day nobody knows. We know the patient was event-free only until the
+earliest possible day of that event.
 -#}
 
 with origins as (
@@ -11,7 +12,9 @@ with origins as (
 ),
 
 endpoints as (
-    select endpoint, any_value(horizon_months) as horizon_months from {{ source('raw', 'registry_endpoint') }} group by all
+    select endpoint, any_value(horizon_months) as horizon_months
+    from {{ source('raw', 'registry_endpoint') }}
+    group by all
 ),
 
 sources as (
@@ -19,7 +22,8 @@ sources as (
 ),
 
 occurrences as (
-    select e.sender_id, e.patient_key, s.endpoint, s.role, e.time_days, e.event_date_iso, e.event_date_precision
+    select
+        e.sender_id, e.patient_key, s.endpoint, s.role, e.time_days, e.event_date_iso, e.event_date_precision
     from {{ ref('fct_event') }} as e
     join sources as s using (event_id)
     where e.status = 'present'
@@ -31,17 +35,21 @@ first_events as (
         min(x.time_days) filter (where x.role = 'event') as event_days,
         min(x.time_days) filter (where x.role = 'competing') as competing_days,
     from origins as o
-    join occurrences as x on x.sender_id = o.sender_id and x.patient_key = o.patient_key and x.time_days > o.baseline_days
+    join occurrences as x
+        on x.sender_id = o.sender_id and x.patient_key = o.patient_key and x.time_days > o.baseline_days
     group by all
 ),
 
--- 2021-03 began on its first day; no date at all may be any day after baseline
+-- an event of 2021-03 happened on its first day at the earliest; an event without a date, on any day after
+-- baseline
 undated as (
     select
         x.*,
         try_cast(rpad(event_date_iso, 10, '-01-01') as date) as earliest,
         case event_date_precision
-            when 'month' then earliest + interval 1 month when 'year' then earliest + interval 1 year else earliest + interval 1 day
+            when 'month' then earliest + interval 1 month
+            when 'year' then earliest + interval 1 year
+            else earliest + interval 1 day
         end as later_than_any,
     from occurrences as x
     where x.time_days is null
@@ -57,11 +65,14 @@ first_undated as (
     group by all
 ),
 
--- a patient is known to be under observation up to the last follow-up contact, visit or result
+-- we know that a patient was under observation up to the last follow-up contact, visit or result
 last_contact as (
-    select sender_id, patient_key, max(days) as last_days, max(days) filter (where is_follow_up) as follow_up_days
+    select
+        sender_id, patient_key, max(days) as last_days,
+        max(days) filter (where is_follow_up) as follow_up_days
     from (
-        select sender_id, patient_key, last_seen_days as days, true as is_follow_up from {{ ref('fct_follow_up') }}
+        select sender_id, patient_key, last_seen_days as days, true as is_follow_up
+        from {{ ref('fct_follow_up') }}
         union all
         select sender_id, patient_key, time_days, false from {{ ref('fct_visit') }}
     )
@@ -89,8 +100,14 @@ timed as (
 ended as (
     select
         *,
-        coalesce(event_days <= least(horizon_days, coalesce(competing_days, horizon_days)), false) as is_event,
-        coalesce(competing_days < coalesce(event_days, 'infinity'::double) and competing_days <= horizon_days, false) as is_competing,
+        coalesce(
+            event_days <= least(horizon_days, coalesce(competing_days, horizon_days)),
+            false
+        ) as is_event,
+        coalesce(
+            competing_days < coalesce(event_days, 'infinity'::double) and competing_days <= horizon_days,
+            false
+        ) as is_competing,
         not is_event and coalesce(undated_days < least(horizon_days, competing_days), false) as is_undated,
     from timed
 ),
@@ -115,7 +132,8 @@ select
     time_days / {{ days_per_month() }} as time_months,
     is_event,
     is_competing and not is_undated as is_competing,
-    is_event or (not is_undated and (is_competing or coalesce(last_days >= horizon_days, false))) as outcome_known,
+    is_event
+        or (not is_undated and (is_competing or coalesce(last_days >= horizon_days, false))) as outcome_known,
     case
         when is_event then null
         when is_undated then 'an event on an unknown day'

@@ -1,6 +1,6 @@
 {{ config(materialized="view") }}
 
--- the endpoint that most registries ask about, under the name that it had before there were others
+-- the endpoint that most registries ask about, under the name of this table before there were other endpoints
 
 select *, is_event as is_relapse
 from {{ ref('fct_time_to_event') }}

@@ -15,7 +15,9 @@ matched as (
 ),
 
 changed as (
-    select correction_id, count(*) as cells_changed from {{ source('raw', 'registry_corrected_cell') }} group by all
+    select correction_id, count(*) as cells_changed
+    from {{ source('raw', 'registry_corrected_cell') }}
+    group by all
 )
 
 select

@@ -1,6 +1,7 @@
 {{ config(materialized="view", alias="delivery_change") }}
 
-{#- The words under which tests, antibodies, events and treatments are counted are shown by the catalogue's ids alone. -#}
+{#- Tests, antibodies, events and treatments are counted under the words sent. The table shows only the
+    catalogue's ids of these words. -#}
 
 with counts as (
     select c.*, d.state

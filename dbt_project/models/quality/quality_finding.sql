@@ -1,7 +1,8 @@
 {{ config(materialized="view", alias="finding") }}
 
-{#- By name and count, what was found in the deliveries in force: what was refused, what another statement replaced, and what was
-    accepted with less than a value; and what ingestion counted, column by column. Rows that cannot be a fault of one file, such as samples after discharge, are in check_result. -#}
+{#- What was found in the deliveries in force, by name and count: what was refused, what another statement
+    replaced, what was accepted with less than a value, and what ingestion counted column by column. Rows that
+    cannot be a fault of one file, such as samples after discharge, are in check_result. -#}
 
 with refused as (
     select sender_id, delivery_id, source_file, source_sheet, entity, rule as finding, source_row, column_name
@@ -9,7 +10,9 @@ with refused as (
 ),
 
 replaced as (
-    select sender_id, delivery_id, source_file, source_sheet, entity, rule as finding, source_row, null::varchar as column_name
+    select
+        sender_id, delivery_id, source_file, source_sheet, entity, rule as finding, source_row,
+        null::varchar as column_name
     from {{ ref('quality_superseded_row') }}
 ),
 
@@ -18,14 +21,18 @@ results as (
 ),
 
 censored as (
-    select sender_id, delivery_id, source_file, source_sheet, 'observations' as entity, 'result_censored' as finding,
+    select
+        sender_id, delivery_id, source_file, source_sheet, 'observations' as entity,
+        'result_censored' as finding,
         source_row, source_column as column_name,
     from results
     where comparator is not null
 ),
 
 without_unit as (
-    select sender_id, delivery_id, source_file, source_sheet, 'observations' as entity, 'unit_missing' as finding,
+    select
+        sender_id, delivery_id, source_file, source_sheet, 'observations' as entity,
+        'unit_missing' as finding,
         source_row, source_column as column_name,
     from results
     where conversion_rule = 'unit_missing' and not is_rejected

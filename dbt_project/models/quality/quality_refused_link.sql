@@ -18,7 +18,8 @@ of_two as (
         b.hospital_id as other_hospital_id, b.patient_key as other_patient_key,
         coalesce(a.reason, b.reason, 'sex or year of birth differ') as reason,
     from candidates as a
-    join candidates as b on a.identifier = b.identifier and a.link_hash = b.link_hash and a.hospital_id < b.hospital_id
+    join candidates as b
+        on a.identifier = b.identifier and a.link_hash = b.link_hash and a.hospital_id < b.hospital_id
     where a.is_own and b.is_own and coalesce(a.person_key <> b.person_key, true)
 )
 

@@ -7,16 +7,21 @@ with rules as (
 at_ingestion as (
     select
         sender_id, null::varchar as hospital_id, delivery_id, load_id, source_file, source_sheet, source_row,
-        'raw' as layer, null::varchar as entity, rule, null::varchar as field, column_name, null::varchar as source_column, value_text as found, true as is_row, reason as in_words,
+        'raw' as layer, null::varchar as entity, rule, null::varchar as field, column_name,
+        null::varchar as source_column, value_text as found, true as is_row, reason as in_words,
     from {{ source('raw', 'rejected_line') }}
 ),
 
 at_staging as (
-    {% for entity in ['patients', 'visits', 'observations', 'antibodies', 'events', 'treatments', 'follow_up'] %}
+    {% for entity in [
+        'patients', 'visits', 'observations', 'antibodies', 'events', 'treatments', 'follow_up',
+    ] %}
     select
         sender_id, hospital_id, delivery_id, load_id, source_file, source_sheet, source_row,
         'staging' as layer, '{{ entity }}' as entity, f.rule as rule, f.column_name as field,
-        null::varchar as column_name, {{ 'source_column' if entity in ['observations', 'antibodies', 'events'] else 'null::varchar' }} as source_column,
+        null::varchar as column_name,
+        {{ 'source_column' if entity in ['observations', 'antibodies', 'events'] else 'null::varchar'
+            }} as source_column,
         f.found as found, is_rejected as is_row,
     from (select *, unnest(faults) as f from {{ ref('stg_' ~ entity) }} where faults is not null)
     {{ "union all" if not loop.last }}
@@ -24,12 +29,19 @@ at_staging as (
 ),
 
 at_intermediate as (
-    {% for entity, model in {'observations': 'int_observations', 'antibodies': 'int_antibody_results', 'events': 'int_events',
-                             'treatments': 'int_treatments', 'follow_up': 'int_follow_up'}.items() %}
+    {% for entity, model in {
+        'observations': 'int_observations',
+        'antibodies': 'int_antibody_results',
+        'events': 'int_events',
+        'treatments': 'int_treatments',
+        'follow_up': 'int_follow_up',
+    }.items() %}
     select
         sender_id, hospital_id, delivery_id, load_id, source_file, source_sheet, source_row,
         'intermediate' as layer, '{{ entity }}' as entity, fault.rule as rule, fault.column_name as field,
-        null::varchar as column_name, {{ 'source_column' if entity in ['observations', 'antibodies', 'events'] else 'null::varchar' }} as source_column,
+        null::varchar as column_name,
+        {{ 'source_column' if entity in ['observations', 'antibodies', 'events'] else 'null::varchar'
+            }} as source_column,
         fault.found as found, true as is_row,
     from {{ ref(model) }}
     where is_rejected
@@ -37,7 +49,8 @@ at_intermediate as (
     {% endfor %}
     select
         v.sender_id, v.hospital_id, v.delivery_id, v.load_id, v.source_file, v.source_sheet, v.source_row,
-        'intermediate' as layer, 'visits' as entity, 'patient_unknown' as rule, 'patient_id' as field, null::varchar as column_name, null::varchar as source_column,
+        'intermediate' as layer, 'visits' as entity, 'patient_unknown' as rule, 'patient_id' as field,
+        null::varchar as column_name, null::varchar as source_column,
         null::varchar as found, true as is_row,
     from {{ ref('stg_visits') }} as v
     anti join {{ ref('int_patients') }} as p using (sender_id, patient_key)
@@ -45,28 +58,33 @@ at_intermediate as (
     union all
     select
         v.sender_id, v.hospital_id, v.delivery_id, v.load_id, v.source_file, v.source_sheet, v.source_row,
-        'intermediate' as layer, 'visits' as entity, 'date_before_birth' as rule, 'visit_date' as field, null::varchar as column_name, null::varchar as source_column,
+        'intermediate' as layer, 'visits' as entity, 'date_before_birth' as rule, 'visit_date' as field,
+        null::varchar as column_name, null::varchar as source_column,
         v.visit_date_iso as found, true as is_row,
     from {{ ref('stg_visits') }} as v
     join ({{ known_patients() }}) as p using (sender_id, patient_key)
     where not v.is_rejected and {{ is_before('v.visit_date_iso', 'p.birth_iso') }}
     union all
     select
-        sender_id, hospital_id, f.place.delivery_id, f.place.load_id, f.place.source_file, f.place.source_sheet, f.place.source_row,
-        'intermediate' as layer, 'patients' as entity, f.rule as rule, f.column_name as field, null::varchar as column_name, null::varchar as source_column,
+        sender_id, hospital_id, f.place.delivery_id, f.place.load_id, f.place.source_file,
+        f.place.source_sheet, f.place.source_row,
+        'intermediate' as layer, 'patients' as entity, f.rule as rule, f.column_name as field,
+        null::varchar as column_name, null::varchar as source_column,
         f.found as found, false as is_row,
     from (select *, unnest(faults) as f from {{ ref('int_patients') }})
     union all
     select
         sender_id, hospital_id, delivery_id, load_id, source_file, source_sheet, source_row,
-        'intermediate' as layer, 'events' as entity, note.rule as rule, note.column_name as field, null::varchar as column_name, source_column,
+        'intermediate' as layer, 'events' as entity, note.rule as rule, note.column_name as field,
+        null::varchar as column_name, source_column,
         note.found as found, false as is_row,
     from {{ ref('int_events') }}
     where note is not null
     union all
     select
         p.sender_id, p.hospital_id, p.delivery_id, p.load_id, p.source_file, p.source_sheet, p.source_row,
-        'intermediate' as layer, 'patients' as entity, 'hospital_missing' as rule, 'hospital_id' as field, null::varchar as column_name, null::varchar as source_column,
+        'intermediate' as layer, 'patients' as entity, 'hospital_missing' as rule, 'hospital_id' as field,
+        null::varchar as column_name, null::varchar as source_column,
         null::varchar as found, true as is_row,
     from {{ ref('stg_patients') }} as p
     where not p.is_rejected and p.hospital_id is null
@@ -82,9 +100,11 @@ doubtful as (
     where kind in ('event_status', 'results')
 ),
 
--- the column that feeds a field, by the mapping; a value's own column is kept with its record
+-- the column that feeds a field, by the mapping; the column of a value is kept with its record
 columns as (
-    select s.load_id, s.source_file, s.source_sheet, s.entity, c.field, string_agg(distinct c.column_name, ' | ' order by c.column_name) as theirs
+    select
+        s.load_id, s.source_file, s.source_sheet, s.entity, c.field,
+        string_agg(distinct c.column_name, ' | ' order by c.column_name) as theirs
     from (select *, unnest(export_ids) as export_id from {{ source('raw', 'source_table') }}) as s
     join {{ source('raw', 'registry_column') }} as c using (export_id, entity)
     group by all
@@ -99,13 +119,21 @@ together as (
 )
 
 select
-    t.sender_id, t.hospital_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.source_row, t.layer, t.entity, t.rule,
+    t.sender_id, t.hospital_id, t.delivery_id, t.load_id, t.source_file, t.source_sheet, t.source_row,
+    t.layer, t.entity, t.rule,
     'found ' || coalesce(
         t.in_words,
-        '"' || t.found || '"' || coalesce(', which can mean ' || d.meanings || coalesce(' (' || d.ids || ')', ''), ''),
+        '"' || t.found || '"'
+            || coalesce(', which can mean ' || d.meanings || coalesce(' (' || d.ids || ')', ''), ''),
         'nothing') || '; expected ' || r.expected || '; ' || r.remedy as reason,
     t.field,
-    coalesce(t.column_name, case when t.field in ('value', 'result', 'event') then t.source_column end, c.theirs, t.source_column, t.field) as column_name,
+    coalesce(
+        t.column_name,
+        case when t.field in ('value', 'result', 'event') then t.source_column end,
+        c.theirs,
+        t.source_column,
+        t.field
+    ) as column_name,
     t.source_column,
     t.found as value_text,
     t.is_row,
@@ -127,5 +155,6 @@ left join doubtful as d
         else {{ normalised_name('t.found') }}
     end
 left join columns as c
-    on c.load_id = t.load_id and c.source_file = t.source_file and c.source_sheet is not distinct from t.source_sheet
+    on c.load_id = t.load_id and c.source_file = t.source_file
+    and c.source_sheet is not distinct from t.source_sheet
     and c.entity = t.entity and c.field = t.field

@@ -1,6 +1,7 @@
 {{ config(materialized="incremental", alias="source_table", pre_hook="{{ forget_counted_loads() }}") }}
 
-{#- The account of every table of every delivery in force: records in = records accepted + records rejected. Kept by load. -#}
+{#- The account of every table of every delivery in force: records in = records accepted + records rejected.
+    Kept by load. -#}
 {%- set loads = loads_to_count() %}
 
 with sent as (
@@ -9,8 +10,11 @@ with sent as (
 ),
 
 staged as (
-    {% for entity in ['patients', 'visits', 'observations', 'antibodies', 'events', 'treatments', 'follow_up'] %}
-    select load_id, source_file, source_sheet, '{{ entity }}' as entity, count(*) as records_staged from {{ ref('stg_' ~ entity) }}
+    {% for entity in [
+        'patients', 'visits', 'observations', 'antibodies', 'events', 'treatments', 'follow_up',
+    ] %}
+    select load_id, source_file, source_sheet, '{{ entity }}' as entity, count(*) as records_staged
+    from {{ ref('stg_' ~ entity) }}
     where load_id in ({{ loads }}) group by all
     {{ "union all" if not loop.last }}
     {% endfor %}
@@ -20,7 +24,9 @@ rejected as (
     select load_id, source_file, source_sheet, entity, count(*) as records_rejected,
         count(*) filter (where counts_against_threshold) as records_counted,
     from (
-        select load_id, source_file, source_sheet, entity, source_row, source_column, bool_or(counts_against_threshold) as counts_against_threshold
+        select
+            load_id, source_file, source_sheet, entity, source_row, source_column,
+            bool_or(counts_against_threshold) as counts_against_threshold
         from {{ ref('quality_rejected_row') }}
         where is_row and entity is not null and load_id in ({{ loads }})
         group by all
@@ -36,8 +42,13 @@ accepted as (
     union all
     select load_id, source_file, source_sheet, 'visits', count(*) from ({{ visits_in_life() }})
     where load_id in ({{ loads }}) group by all
-    {% for entity, model in {'observations': 'int_observations', 'antibodies': 'int_antibody_results', 'events': 'int_events',
-                             'treatments': 'int_treatments', 'follow_up': 'int_follow_up'}.items() %}
+    {% for entity, model in {
+        'observations': 'int_observations',
+        'antibodies': 'int_antibody_results',
+        'events': 'int_events',
+        'treatments': 'int_treatments',
+        'follow_up': 'int_follow_up',
+    }.items() %}
     union all
     select load_id, source_file, source_sheet, '{{ entity }}', count(*) from {{ ref(model) }}
     where not is_rejected and load_id in ({{ loads }}) group by all
@@ -53,6 +64,12 @@ select
     coalesce(r.records_rejected, 0) as records_rejected,
     coalesce(r.records_counted, 0) + s.rows_malformed as records_counted,
 from sent as s
-left join staged as g on g.load_id = s.load_id and g.source_file = s.source_file and g.source_sheet is not distinct from s.source_sheet and g.entity = s.entity
-left join accepted as a on a.load_id = s.load_id and a.source_file = s.source_file and a.source_sheet is not distinct from s.source_sheet and a.entity = s.entity
-left join rejected as r on r.load_id = s.load_id and r.source_file = s.source_file and r.source_sheet is not distinct from s.source_sheet and r.entity = s.entity
+left join staged as g
+    on g.load_id = s.load_id and g.source_file = s.source_file
+    and g.source_sheet is not distinct from s.source_sheet and g.entity = s.entity
+left join accepted as a
+    on a.load_id = s.load_id and a.source_file = s.source_file
+    and a.source_sheet is not distinct from s.source_sheet and a.entity = s.entity
+left join rejected as r
+    on r.load_id = s.load_id and r.source_file = s.source_file
+    and r.source_sheet is not distinct from s.source_sheet and r.entity = s.entity

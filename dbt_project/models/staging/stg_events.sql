@@ -1,12 +1,14 @@
 {{ config(materialized="incremental", pre_hook="{{ forget_loads() }}") }}
 
-{{ staged('events', dates=['event_date'], offsets=['event_offset'], texts=['status_text'], word='event_source') }},
+{{ staged('events', dates=['event_date'], offsets=['event_offset'], texts=['status_text'],
+          word='event_source') }},
 
 judged as (
     select
         *,
         {{ faults([
-            {'when': '(patient_key is null and visit_key is null)', 'rule': 'patient_id_missing', 'column': 'patient_id', 'found': 'null'},
+            {'when': '(patient_key is null and visit_key is null)',
+             'rule': 'patient_id_missing', 'column': 'patient_id', 'found': 'null'},
         ] + date_faults('event_date', 'event_date_times') + offset_faults('event_offset')) }} as faults,
     from typed
 )

@@ -8,7 +8,8 @@ coded as (
         case when r.status_text is null then 'unknown' else coalesce(own.code, shipped.status) end as status,
     from typed as r
     left join {{ source('raw', 'registry_code') }} as own
-        on own.kind = 'follow_up_status' and own.sender_id = r.sender_id and own.source_text = trim(r.status_text)
+        on own.kind = 'follow_up_status' and own.sender_id = r.sender_id
+        and own.source_text = trim(r.status_text)
     left join {{ ref('follow_up_status') }} as shipped on shipped.status_text = lower(trim(r.status_text))
 ),
 
@@ -16,11 +17,14 @@ judged as (
     select
         *,
         {{ faults([
-            {'when': '(patient_key is null)', 'rule': 'patient_id_missing', 'column': 'patient_id', 'found': 'null'},
+            {'when': '(patient_key is null)',
+             'rule': 'patient_id_missing', 'column': 'patient_id', 'found': 'null'},
             {'when': '(last_seen_date_is_missing and last_seen_offset_is_missing)',
              'rule': 'date_missing', 'column': 'last_seen_date', 'found': 'last_seen_date'},
-            {'when': '(status is null)', 'rule': 'status_unknown_word', 'column': 'status', 'found': 'status_text'},
-        ] + date_faults('last_seen_date', 'last_seen_date_times') + offset_faults('last_seen_offset')) }} as faults,
+            {'when': '(status is null)',
+             'rule': 'status_unknown_word', 'column': 'status', 'found': 'status_text'},
+        ] + date_faults('last_seen_date', 'last_seen_date_times')
+          + offset_faults('last_seen_offset')) }} as faults,
     from coded
 )
 

@@ -3,11 +3,15 @@
 Belongs here: type III hypotheses and the tests of them, likelihood ratio. Does not belong here: degrees of
 freedom (information.py, kenward_roger.py) and contrasts of means (marginal_means.py).
 
-`wald_chi_square` tests the coefficients of a term as they are coded, as R's `car::Anova(type = 3)`; with
-treatment contrasts a main effect is then that at the reference level of what it interacts with, and the
-row's note says so. The F tests (`satterthwaite_f`, `kenward_roger_f`) test the marginal type III hypothesis
-whatever the coding, as lmerTest; with sum contrasts the hypotheses are the same. `containment_f` is nlme's
-`anova(type = "marginal")`, coded like the chi-square.
+With L the q rows that state a term's hypothesis L beta = 0, and V the covariance matrix of the estimated
+beta, the Wald statistic is W = (L beta)' (L V L')^-1 (L beta), chi-square with q degrees of freedom when the
+hypothesis is true (Wald 1943).
+
+`wald_chi_square` tests the coefficients of a term as they are coded, as R's `car::Anova(type = 3)`. With
+treatment contrasts the test of a main effect is about the reference level of the factor that it interacts
+with, and the row's note says so. The F tests (`satterthwaite_f`, `kenward_roger_f`) test the marginal type
+III hypothesis whatever the coding, as lmerTest; with sum contrasts the hypotheses are the same.
+`containment_f` is nlme's `anova(type = "marginal")`, coded like the chi-square.
 
 F, the Wald and the Kenward-Roger tests do not depend on the rows chosen to state a hypothesis;
 Satterthwaite's denominator df of several rows does (Fai and Cornelius decorrelate those rows). lmerTest's

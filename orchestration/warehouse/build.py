@@ -48,7 +48,7 @@ def build(registry: Registry, today: date | None = None) -> tuple[list[dbt.NodeR
             put_state(connection, BUILT_BY_RULES, f"{BEING_BUILT} {rules}")
     log.info(
         "models: %s",
-        "what the new deliveries touch" if fresh else "all of them, because rules or models have changed",
+        "what the new deliveries touch" if fresh else "all of them, because rules, models or the day are new",
     )
     _settle(registry)
     results = dbt.build(registry, full_refresh=not fresh, with_seeds=not fresh)

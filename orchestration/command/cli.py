@@ -23,6 +23,7 @@ from orchestration.command import console
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from orchestration.command.flow import Outcome
     from orchestration.registry.folder import Registry
 
 DONE, REFUSED, MISUSED, BROKEN = 0, 1, 2, 3
@@ -150,6 +151,17 @@ def _registry(folder: Path | None) -> Registry:
     return registry
 
 
+def _carry_out(registry: Registry, work: Callable[[Registry], Outcome]) -> None:
+    """Do the work with its progress on the screen, show the closing screen, and refuse if a gate did."""
+    from orchestration.command import closing
+
+    with console.progress():
+        outcome = work(registry)
+    closing.show(registry, outcome)
+    if outcome.refusals:
+        raise Refused
+
+
 def _current_release(registry: Registry) -> Path:
     from orchestration.release.identity import CURRENT
 
@@ -162,29 +174,19 @@ def _current_release(registry: Registry) -> Path:
 @app.command(epilog="Example: myositis run --registry my_registry")
 def run(registry: RegistryOption = None, debug: DebugOption = False) -> None:
     """Take what is outstanding and bring models, release, results and report up to date."""
-    from orchestration.command import closing, flow
+    from orchestration.command import flow
     from orchestration.running import second_process
 
     second_process.collect_seldom()
-    current = _registry(registry)
-    with console.progress():
-        outcome = flow.run_all(current, in_two_processes=True)
-    closing.show(current, outcome)
-    if outcome.refusals:
-        raise Refused
+    _carry_out(_registry(registry), lambda current: flow.run_all(current, in_two_processes=True))
 
 
 @app.command(epilog="Example: myositis ingest --registry my_registry")
 def ingest(registry: RegistryOption = None, debug: DebugOption = False) -> None:
     """Take outstanding deliveries into schema raw, or refuse them; nothing is built or released."""
-    from orchestration.command import closing, flow
+    from orchestration.command import flow
 
-    current = _registry(registry)
-    with console.progress():
-        outcome = flow.ingest(current, flow.look(current))
-    closing.show(current, outcome)
-    if outcome.refusals:
-        raise Refused
+    _carry_out(_registry(registry), lambda current: flow.ingest(current, flow.look(current)))
 
 
 @app.command(epilog="Example: myositis check --registry my_registry")
@@ -246,14 +248,9 @@ def onboard(
 @app.command(epilog="Example: myositis release --registry my_registry")
 def release(registry: RegistryOption = None, debug: DebugOption = False) -> None:
     """Build the models, pass the gate, compute the results and publish a release; no report."""
-    from orchestration.command import closing, flow
+    from orchestration.command import flow
 
-    current = _registry(registry)
-    with console.progress():
-        outcome = flow.build(current, with_report=False)
-    closing.show(current, outcome)
-    if outcome.refusals:
-        raise Refused
+    _carry_out(_registry(registry), lambda current: flow.build(current, with_report=False))
 
 
 @app.command(epilog="Example: myositis report --registry my_registry")

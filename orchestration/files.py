@@ -51,7 +51,7 @@ def put_in_place(made: Path, path: Path, *, durable: bool = False) -> None:
 
 def swap_link(link: Path, target: str, *, durable: bool = False) -> None:
     """Point ``link`` at ``target`` in one rename: whoever opens it finds the old target or the new one."""
-    part = _part_of(link)
+    part = part_of(link)
     part.symlink_to(target)
     put_in_place(part, link, durable=durable)
 
@@ -78,7 +78,7 @@ sync_folder = sync_file  # to the operating system a folder is a file of names
 
 def _written(path: Path, content: str | bytes, *, durable: bool, mode: int) -> Path:
     data = content.encode("utf-8") if isinstance(content, str) else content
-    part = _part_of(path)
+    part = part_of(path)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as handle:
         try:
             handle.write(data)
@@ -92,5 +92,6 @@ def _written(path: Path, content: str | bytes, *, durable: bool, mode: int) -> P
     return part
 
 
-def _part_of(path: Path) -> Path:
+def part_of(path: Path) -> Path:
+    """A new name for a part file beside ``path``."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")

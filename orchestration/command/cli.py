@@ -346,45 +346,64 @@ def sql(
     query: Annotated[
         str,
         typer.Argument(
-            help='One SELECT on schemas release, results and quality. "from duckdb_tables()" lists the tables.'
+            help='One SELECT on schemas release, results and quality; - reads it from standard input. "from'
+            ' duckdb_tables()" lists the tables, "describe release.fct_visit" the columns of one.'
         ),
     ],
     in_warehouse: Annotated[
         bool,
         typer.Option(
             "--warehouse",
-            help="Ask the warehouse instead: quality.rejected_row, every layer; it holds what hospitals wrote.",
+            help="Ask the warehouse instead: quality.rejected_row, every layer; it holds what hospitals wrote."
+            " Ingestion waits meanwhile.",
         ),
     ] = False,
-    csv: Annotated[
-        bool, typer.Option("--csv", help="Print comma-separated values in place of a table.")
-    ] = False,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="table, csv, json, parquet or xlsx. Default: that of FILE, else table.",
+            show_default=False,
+        ),
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="The same as --format csv.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="Write the answer to FILE.", show_default=False),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="ROWS",
+            help="Give at most so many rows; 0: all. Default: 1,000 on the screen as a table, else all.",
+            show_default=False,
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Stop the query after so many seconds.")] = 60,
+    memory: Annotated[str, typer.Option(help="The most memory that the query may use: 500MB, 4GB.")] = "2GB",
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Query the current release, read-only."""
-    import duckdb
+    """Ask the current release one question; it can read the release and nothing else."""
+    from orchestration.command import sql as command
+    from orchestration.database.asking import FORMATS, QuestionRefused
 
-    from orchestration.database.warehouse_file import read_warehouse
-
+    if csv:
+        form = form or "csv"
+    if form not in (None, *FORMATS):
+        raise typer.BadParameter(
+            f'expected one of {", ".join(FORMATS)}; found "{form}"', param_hint="--format"
+        )
     current = _registry(registry)
     if in_warehouse and not current.warehouse.exists():
         raise Refused("there is no warehouse yet; make one with: myositis run")
-    with (
-        read_warehouse(current.warehouse)
-        if in_warehouse
-        else duckdb.connect(str(_current_release(current)), read_only=True) as connection
-    ):
-        try:
-            result = connection.sql(query)
-        except duckdb.Error as error:
-            raise typer.BadParameter(str(error), param_hint="QUERY") from None
-        if result is None:
-            return
-        if csv:
-            result.df().to_csv(sys.stdout, index=False)
-        else:
-            result.show(max_width=10_000, max_rows=10_000)
+    database = current.warehouse if in_warehouse else _current_release(current)
+    try:
+        command.answer(database, query, command.Wanted(form, output, limit, seconds, memory))
+    except QuestionRefused as refusal:
+        raise typer.BadParameter(str(refusal), param_hint="QUERY") from None
 
 
 @app.command(epilog="Example: myositis reproduce --differs --table II")

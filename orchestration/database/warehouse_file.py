@@ -43,16 +43,11 @@ def warehouse(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[d
             raise
 
 
-def read_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
-    """The warehouse, open for reading only; waits as `warehouse` does."""
-    return _connect(path, LOCK_WAIT_SECONDS, read_only=True)
-
-
-def _connect(path: Path, wait_seconds: float, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+def _connect(path: Path, wait_seconds: float) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only)
+            return duckdb.connect(str(path))
         except duckdb.IOException as error:
             if "lock" not in str(error).lower():
                 raise _unusable(path, error) from None

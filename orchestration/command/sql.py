@@ -1,0 +1,107 @@
+"""`myositis sql`: one question, its answer on the screen or in a file.
+
+Belongs here: where the answer goes and what is said about it. Does not belong here: the lock and the bounds
+(`database/asking.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import pydoc
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestration.command import console
+from orchestration.database.asking import (
+    FORMATS,
+    GIB,
+    ONLY_IN_FILES,
+    Answered,
+    Bounds,
+    Question,
+    QuestionRefused,
+    ask,
+    ask_into,
+)
+
+ROWS_ON_SCREEN = 1_000
+MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*(MB|GB)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The options of the command. ``limit`` 0 means every row, None the default of the format."""
+
+    format: str | None
+    output: Path | None
+    limit: int | None
+    seconds: float
+    memory: str
+
+
+def answer(database: Path, query: str, wanted: Wanted) -> None:
+    """Ask, and show the answer or write it. Raises `QuestionRefused`."""
+    form = _format(wanted)
+    question = Question(database, sys.stdin.read() if query == "-" else query, form, _bounds(wanted, form))
+    if wanted.output is None:
+        _show(question)
+        return
+    if not wanted.output.parent.is_dir():
+        raise QuestionRefused(f"there is no folder {wanted.output.parent}; make it first")
+    answered = ask_into(question, wanted.output)
+    rows = "" if answered.rows is None else f": {console.count(answered.rows, 'row')}"
+    console.out.print(f"written  {wanted.output}{rows}{_cut(answered)}", markup=False)
+
+
+def _format(wanted: Wanted) -> str:
+    suffix = wanted.output.suffix.lstrip(".").lower() if wanted.output else ""
+    form = wanted.format or (suffix if suffix in FORMATS else None)
+    if form is None and wanted.output is not None:
+        raise QuestionRefused(f"{wanted.output.name}: say the format with --format: {', '.join(FORMATS)}")
+    if form in ONLY_IN_FILES and wanted.output is None:
+        raise QuestionRefused(f"{form} is written to a file only; name it with --output FILE")
+    return form or "table"
+
+
+def _bounds(wanted: Wanted, form: str) -> Bounds:
+    memory = MEMORY.fullmatch(wanted.memory.strip())
+    if memory is None:
+        raise QuestionRefused(f'--memory: expected for example 500MB or 4GB; found "{wanted.memory}"')
+    by_default = ROWS_ON_SCREEN if form == "table" and wanted.output is None else 0
+    rows = by_default if wanted.limit is None else wanted.limit
+    unit = GIB if memory[2].upper() == "GB" else GIB >> 10
+    return Bounds(wanted.seconds, int(float(memory[1]) * unit), rows or None)
+
+
+def _show(question: Question) -> None:
+    """Print the answer; on a terminal page by page when it is longer than the screen."""
+    if question.format != "table":
+        ask(question, _relay)
+        sys.stdout.flush()
+        return
+    pieces: list[bytes] = []
+    answered = ask(question, pieces.append)
+    text = b"".join(pieces).decode("utf-8")
+    if sys.stdout.isatty() and text.count("\n") > shutil.get_terminal_size().lines:
+        os.environ.setdefault("LESS", "-SFRX")  # long lines run off the screen in place of wrapping
+        pydoc.pager(text)
+    else:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    if answered.is_cut:
+        console.err.print(
+            f"the first {console.count(answered.rows or 0, 'row')} of more; --limit 0 shows all, --output FILE writes"
+            " them",
+            markup=False,
+        )
+
+
+def _relay(piece: bytes) -> None:
+    sys.stdout.buffer.write(piece)
+
+
+def _cut(answered: Answered) -> str:
+    return " (as many as --limit allows)" if answered.is_cut else ""

@@ -1,0 +1,26 @@
+"""How a process that we start is bound to the one that started it.
+
+Does not belong here: what such a process does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends, however it ends.
+
+    Linux only; elsewhere nothing happens. A parent that is already gone ends this process at once.
+    """
+    try:
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+    except (AttributeError, OSError):
+        return
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == 1:
+        os._exit(1)

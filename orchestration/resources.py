@@ -11,6 +11,7 @@ from pathlib import Path
 
 from orchestration.files import write_atomically
 from orchestration.registry.folder import SHIPPED_REGISTRY, Registry, load_registry
+from orchestration.registry.permissions import keep_from_others
 
 REGISTRY_VARIABLE = "MYOSITIS_REGISTRY"
 DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
@@ -53,6 +54,7 @@ def current_registry() -> Registry:
     global _current
     if _current is None:
         _current = load_registry(registry_folder())
+        keep_from_others(_current)
     return _current
 
 
@@ -62,6 +64,7 @@ def point_at(registry: Registry) -> None:
     """
     global _current
     _current = registry
+    keep_from_others(registry)
     os.environ[REGISTRY_VARIABLE] = str(registry.folder)
     os.environ["DAGSTER_HOME"] = str(registry.dagster_home)
     os.environ.update(dbt_environment(registry))

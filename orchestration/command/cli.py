@@ -73,6 +73,9 @@ class Refused(Exception):
 
 
 def main() -> None:
+    os.umask(
+        0o077
+    )  # what the command makes is its user's; a registry may name a group (registry/permissions.py)
     code = guarded(lambda: app(standalone_mode=False) or DONE, "--debug" in sys.argv)
     gc.freeze()  # skip the final garbage scan of imported modules; it takes seconds
     sys.exit(code)

@@ -73,6 +73,11 @@ class RegistryFile(Strict):
         ".keys/pseudonym.key",
         description="File of the key that makes patient_key; relative to the registry, or absolute.",
     )
+    group: str | None = Field(
+        None,
+        description="A group of this machine that may read warehouse, releases, reports and queries, too."
+        " Without it only their owner may.",
+    )
     keep_releases: int = Field(5, ge=1)
     quiet_seconds: float = Field(
         10, ge=0, description="A delivery without a _SUCCESS marker is complete when unchanged for so long."

@@ -6,7 +6,6 @@ Readers see a release once the link `release/current.duckdb` points at it.
 
 import hashlib
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -75,7 +74,7 @@ def publish(registry: Registry) -> dict[str, Any]:
         "studies": {s: _file_sha256(registry.folder / "studies" / f"{s}.yml") for s in registry.studies},
     }
     target = registry.releases / f"{identity}.duckdb"
-    os.chmod(candidate, 0o444)
+    candidate.chmod(candidate.stat().st_mode & 0o444)  # nobody writes to it; who reads it, the umask has said
     # A release of the same name may be there. Its manifest is removed first, so that no manifest ever
     # describes another file.
     target.with_suffix(".json").unlink(missing_ok=True)

@@ -507,3 +507,10 @@ def test_the_table_in_the_readme_is_that_of_the_release(shipped_run: Registry) -
         " where table_id = 'I' and variable in ('cmas', 'ck', 'relapse')",
     )
     assert sorted(shown) == sorted(rows)
+
+
+def test_nobody_but_the_owner_reads_what_a_run_made(shipped_run: Registry) -> None:
+    made = ("warehouse", "release", "reports", ".dagster", "private", ".keys")
+    found = [path for name in made for path in (shipped_run.folder / name).rglob("*")]
+    assert len(found) > 100
+    assert [p for p in found if not p.is_symlink() and p.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)] == []

@@ -21,8 +21,8 @@ def is_complete(registry: Registry, sender: str, delivery: str, now: float | Non
     if (folder / SUCCESS_MARKER).exists():
         return True
     try:
-        times = [p.stat().st_mtime for p in [folder, *folder.rglob("*")]]
-    except FileNotFoundError:  # a file that a copying program renames or removes; a link to nothing
+        times = [p.lstat().st_mtime for p in [folder, *folder.rglob("*")]]
+    except FileNotFoundError:  # a file that a copying program renames or removes
         return False
     return (now or time.time()) - max(times) >= registry.file.quiet_seconds
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 import time
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,7 @@ from orchestration.registry.folder import SUCCESS_MARKER, Registry
 
 HASHES = "landing_hashes.json"
 SETTLED_SECONDS = 3.0
+KINDS = {stat.S_IFLNK: "symbolic link", stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,16 @@ class DeliveredFile:
     path: Path
     sha256: str
     bytes: int
+
+
+@dataclass(frozen=True)
+class NotAFile:
+    """What lies in a delivery and is no file and no folder. Opening it could read another's file, or wait for
+    ever.
+    """
+
+    name: str  # relative to the delivery; "." is its folder
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,7 @@ class Inventory:
     content_sha256: str
     mapping_digest: str
     records_digest: str
+    not_files: tuple[NotAFile, ...] = ()
 
     @property
     def load_id(self) -> str:
@@ -49,29 +62,40 @@ def take_inventory(registry: Registry, sender: str, delivery: str) -> Inventory:
     folder = registry.landing / sender / delivery
     hashes = _Hashes(registry)
     files = []
-    for path in _delivered(folder):
+    paths, others = _delivered(folder)
+    for path in paths:
         files.append(
             DeliveredFile(path.relative_to(folder).as_posix(), path, hashes.of(path), path.stat().st_size)
         )
     hashes.keep()
-    content = hashlib.sha256("\n".join(f"{f.name}\t{f.sha256}" for f in files).encode()).hexdigest()
+    lines = [*(f"{f.name}\t{f.sha256}" for f in files), *(f"{o.name}\t{o.kind}" for o in others)]
+    content = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     records = registry.records_digest(date.today(), sender)
-    return Inventory(sender, delivery, files, content, registry.mapping_digest(sender), records)
+    return Inventory(sender, delivery, files, content, registry.mapping_digest(sender), records, others)
 
 
 def marks(registry: Registry, sender: str, delivery: str) -> dict[str, list[int]]:
     """Marks of the files that change whenever a file of the delivery is written, even if its content stays
     the same.
     """
-    return {str(path): _mark(path) for path in _delivered(registry.landing / sender / delivery)}
+    return {str(path): _mark(path) for path in _delivered(registry.landing / sender / delivery)[0]}
 
 
-def _delivered(folder: Path) -> list[Path]:
-    return [
-        p
-        for p in sorted(folder.rglob("*"))
-        if p.is_file() and p.name != SUCCESS_MARKER and not p.name.startswith(".")
-    ]
+def _delivered(folder: Path) -> tuple[list[Path], tuple[NotAFile, ...]]:
+    """The files of a delivery in order, and what is none. No link is followed."""
+    if folder.is_symlink():
+        return [], (NotAFile(".", KINDS[stat.S_IFLNK]),)
+    files: list[Path] = []
+    others: list[NotAFile] = []
+    for path in sorted(folder.rglob("*")):
+        kind = stat.S_IFMT(path.lstat().st_mode)
+        if path.name == SUCCESS_MARKER or path.name.startswith(".") or kind == stat.S_IFDIR:
+            continue
+        if kind == stat.S_IFREG:
+            files.append(path)
+        else:
+            others.append(NotAFile(path.relative_to(folder).as_posix(), KINDS.get(kind, "device")))
+    return files, tuple(others)
 
 
 def _mark(path: Path) -> list[int]:

@@ -83,7 +83,9 @@ class Names:
 
     @cached_property
     def _files(self) -> dict[str, str]:
-        names = [file.name for file in self.inventory.files]
+        names = sorted(
+            [f.name for f in self.inventory.files] + [other.name for other in self.inventory.not_files]
+        )
         return self._numbered(names, {name: self._patterns_of(name) for name in names})
 
     def _patterns_of(self, name: str) -> list[str]:

@@ -184,7 +184,11 @@ def look_at(path: Path) -> SampleProfile:
     ):
         path = inner[-1]
     files = (
-        sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith((".", "_")))
+        sorted(
+            p
+            for p in path.rglob("*")
+            if p.is_file() and not p.is_symlink() and not p.name.startswith((".", "_"))
+        )
         if path.is_dir()
         else [path]
     )

@@ -79,7 +79,8 @@ class Survey:
         """Open every file that the mapping names; returns the tables, under names that may be shown, and
         every fault found.
         """
-        faults: list[str] = []
+        if faults := self._not_files():
+            return [], faults
         opened = self._open(faults)
         faults += self._read_code_lists()
         faults += self._unmapped_files()
@@ -99,6 +100,14 @@ class Survey:
         return opened, list(
             dict.fromkeys(faults)
         )  # every export that reads a file meets the same fault when the file does not open
+
+    def _not_files(self) -> list[str]:
+        """Links, pipes and devices. They are not opened, and the delivery with them is not read."""
+        return [
+            f"{self._place('' if other.name == '.' else self.names.file(other.name))}: a {other.kind}, which"
+            " is never followed or opened; put the file itself into the delivery"
+            for other in self.inventory.not_files
+        ]
 
     def _open(self, faults: list[str]) -> list[DeliveredTable]:
         """Every table that an export reads. Exports that read one sheet in the same way share the table."""

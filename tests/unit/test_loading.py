@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 from pathlib import Path
 
 import duckdb
@@ -351,3 +353,40 @@ def test_a_missing_file_names_a_remedy_and_no_file_that_another_export_reads(tmp
         'no file "patient.csv" in north/first. Its files: patients.csv. Ask for the file, correct `file`, or'
         in text
     )
+
+
+def other_things(delivery: Path, outside: Path) -> dict[str, Path]:
+    """What a delivery may hold in place of a file, by its kind."""
+    secret = outside / "secret.csv"
+    secret.write_text("id,name\n1,Anna Example\n")
+    made = {
+        "symbolic link": delivery / "labs.csv",
+        "named pipe": delivery / "pipe.csv",
+        "socket": delivery / "socket.csv",
+    }
+    made["symbolic link"].symlink_to(secret)
+    os.mkfifo(made["named pipe"])
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(made["socket"]))
+    return made
+
+
+def test_links_pipes_and_sockets_are_refused_without_being_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = make_registry(tmp_path / "registry")
+    delivery = registry.landing / "north" / "first"
+    monkeypatch.chdir(delivery)  # the path of a socket has at most 107 characters
+    other_things(delivery, tmp_path)
+    (delivery / "folder").symlink_to(tmp_path)
+    found = refusal(registry)
+    assert found.count("which is never followed or opened; put the file itself into the delivery") == 4
+    assert found.count("a symbolic link") == 2 and "secret" not in found and "Anna" not in found
+
+
+def test_a_delivery_that_is_a_link_itself_is_refused(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path / "registry")
+    delivery = registry.landing / "north" / "first"
+    delivery.rename(tmp_path / "elsewhere")
+    delivery.symlink_to(tmp_path / "elsewhere")
+    assert "north/first: a symbolic link, which is never followed" in refusal(registry)

@@ -16,7 +16,6 @@ reads differently; else the file is refused.
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,7 +45,6 @@ SUPERSETS = {
     "ascii": "utf-8",
 }
 CANDIDATES = ("gb18030", "cp950", "cp932", "cp1252")
-LINE_BEYOND_ASCII = re.compile(rb"[^\n\r]*[\x80-\xff][^\n\r]*")
 SAMPLE_BYTES = 256 * 1024  # of lines that are not plain ASCII
 UNDECODED_SHARE = 0.005  # of bytes beyond ASCII: text cut in the middle of a character, line by line
 GOOD, CLEARLY = 0.30, 0.20
@@ -177,10 +175,11 @@ def _row_at(path: Path, offset: int) -> int:
 
 def _lines_beyond_ascii(chunk: bytes, most: int) -> bytes:
     found = bytearray()
-    for line in LINE_BEYOND_ASCII.finditer(chunk):
-        found += line.group()[:4096] + b"\n"
-        if len(found) >= most:
-            break
+    for line in chunk.splitlines():
+        if not line.isascii():
+            found += line[:4096] + b"\n"
+            if len(found) >= most:
+                break
     return bytes(found)
 
 

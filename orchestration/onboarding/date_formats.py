@@ -32,7 +32,7 @@ ERAS = {
     "㋿": 2018,
 }
 _TIME = re.compile(
-    r"(?P<between>T|\s+)(?P<hour>\d{1,2}):\d\d(?P<second>:\d\d(?P<fraction>[.,]\d{1,9})?)?(?P<half>\s?[AaPp][Mm])?"
+    r"(?P<between>T|(?<!\s)\s++)(?P<hour>\d{1,2}):\d\d(?P<second>:\d\d(?P<fraction>[.,]\d{1,9})?)?(?P<half>\s?[AaPp][Mm])?"
     r"(?P<zone>\s?(?:Z|[+-]\d\d(?::?\d\d)?))?$"
 )
 _NUMBERS = re.compile(
@@ -42,7 +42,7 @@ _NAMED = re.compile(
     r"(\d{1,4})?([\s\-./]*(?:de[l]?\s+)?)([^\W\d_]+)(\.?)([\s\-./,]*(?:de[l]?\s+)?)(\d{1,4})(?:(,?\s+|-|/)(\d{4}))?"
 )
 _ERA = re.compile(
-    r"(明治|大正|昭和|平成|令和|[MTSHRmtshr㍾㍽㍼㍻㋿])\s*(元|\d{1,2})\s*(?:年|[./-])\s*\d{0,2}\s*(?:月|[./-])?\s*\d{0,2}\s*日?"
+    r"(明治|大正|昭和|平成|令和|[MTSHRmtshr㍾㍽㍼㍻㋿])\s*(元|\d{1,2})\s*+(?:年|[./-])\s*+\d{0,2}\s*+(?:月|[./-])?\s*+\d{0,2}\s*+日?"
 )
 _WORD = re.compile(r"\d{1,2}[月월]|[^\W\d_]+")
 
@@ -132,7 +132,10 @@ def reads(format: str, text: str) -> datetime | None:
     if "%b" in format or "%B" in format:
         text, format = _in_english(text), format.replace("%B", "%b")
     if "%z" in format:
-        text, format = re.sub(r"\s*(Z|[+-]\d\d(:?\d\d)?)$", "", text), format.replace("%z", "").strip()
+        text, format = (
+            re.sub(r"(?:(?<!\s)\s++)?(Z|[+-]\d\d(:?\d\d)?)$", "", text),
+            format.replace("%z", "").strip(),
+        )
     if "%f" in format:
         text = re.sub(r"([.,]\d{6})\d+", r"\1", text)
     for written in dict.fromkeys((format, format.replace("%b", "%b."))):

@@ -42,8 +42,8 @@ PARTIAL_FORMATS = (
     "%m.%Y",
     "%Y",
 )  # read as dates only beside whole ones
-NUMBER = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?\s*(?:[HhLl]{1,2}|[↑↓*])?\s*")
-_SIGN = r"\s*[<>≤≥=]*\s*[+-]?"
+NUMBER = re.compile(r"\s*+(<=|>=|<|>|≤|≥)?\s*+[+-]?\d[\d.,]*+(?:[eE][+-]?\d+)?\s*+(?:[HhLl]{1,2}|[↑↓*])?\s*+")
+_SIGN = r"\s*+[<>≤≥=]*+\s*+[+-]?"
 DECIMAL_COMMA = re.compile(_SIGN + r"(?:\d{1,3}(?:\.\d{3})+,\d+|\d+,(?:\d{1,2}|\d{4,})|0,\d+)\s*")
 DECIMAL_POINT = re.compile(_SIGN + r"(?:\d{1,3}(?:,\d{3})+|\d+)\.\d+\s*")
 THOUSANDS_COMMA = re.compile(_SIGN + r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?\s*")
@@ -521,20 +521,48 @@ def spellings(header: str) -> Iterator[str]:
         yield catalogue.normal(found[1])
 
 
-_BRACKETED = re.compile(r"^(.*?)[\s_]*[(（\[【]([^()（）\[\]]+)[)）\]】]\s*$")
-_AFTER = re.compile(r"^(.*?)(?:\s+/\s+|,\s*|\s+in\s+|\s+)(\S+)$")
-
 _GLUED = re.compile(r"^(.*[\u4e00-\u9fff])([A-Za-zµμ%×*^\d][^\u4e00-\u9fff]*)$")
 
 
 def _split(header: str) -> tuple[str, str]:
-    for pattern in (_BRACKETED, _AFTER, _GLUED):
-        found = pattern.match(header)
-        if found and found[1] and found[2].strip() in catalogue.units():
-            if pattern is not _BRACKETED and any(catalogue.is_name(kind, header) for kind in catalogue.NAMES):
+    """The name and the unit of a header; the unit is empty where it states none."""
+    glued = _GLUED.match(header)
+    bracketed = _bracketed(header)
+    for found in (bracketed, _after(header), glued.groups() if glued else None):
+        if found and found[0] and found[1].strip() in catalogue.units():
+            if found is not bracketed and any(catalogue.is_name(kind, header) for kind in catalogue.NAMES):
                 return header, ""  # `CMAS score` is a name, not CMAS in the unit "score"
-            return found[1], found[2].strip()
+            return found[0], found[1].strip()
     return header, ""
+
+
+def _bracketed(header: str) -> tuple[str, str] | None:
+    """`CK (U/L)`: what stands before the last bracket, and in it."""
+    text = header.rstrip()
+    at = max(text.rfind(bracket) for bracket in "(（[【")
+    inside = text[at + 1 : -1]
+    if at < 0 or text[-1] not in ")）]】" or not inside or any(c in "()（）[]" for c in inside):
+        return None
+    return catalogue.without_end(text[:at]), inside
+
+
+def _after(header: str) -> tuple[str, str] | None:
+    """`CK U/L`, `CK / U/L`, `CK, U/L`, `CK in U/L`, `CK,U/L`: what stands before the last word, and that."""
+    if not header or header[-1].isspace():
+        return None
+    unit = header.split()[-1]
+    name = header[: -len(unit)].rstrip()
+    if not name:
+        name, _, unit = header.partition(",")
+    elif name.endswith(","):
+        name = name[:-1]
+    else:
+        for link in ("/", "in"):
+            rest = name.removesuffix(link)
+            if rest != name and rest != rest.rstrip():
+                name = rest.rstrip()
+                break
+    return (name, unit) if unit else None
 
 
 def unit_in(header: str) -> str:
@@ -546,13 +574,13 @@ def unit_in(header: str) -> str:
 
 def without_unit(header: str) -> str:
     base = _split(header)[0]
-    found = _BRACKETED.match(base)
+    found = _bracketed(base)
     return (
-        found[1]
+        found[0]
         if found
-        and found[1]
+        and found[0]
         and base == header
-        and found[2] in ("岁", "月", "年", "天", "years", "months", "days")
+        and found[1] in ("岁", "月", "年", "天", "years", "months", "days")
         else base
     )
 

@@ -281,7 +281,7 @@ def is_field_name(text: str | None) -> bool:
     """Whether a text is a known header, or a catalogue's name of a test."""
     if not text or NUMBER_OR_DATE.fullmatch(text):
         return False
-    base = re.sub(r"[\s_]*[(（\[].*$", "", text)
+    base = catalogue.before_bracket(text)
     own = {catalogue.normal(text), catalogue.normal(base)} - {""}
     return bool(own & _field_names()) or (
         is_made_of_known_words(text) and any(own & catalogue.names(kind).keys() for kind in catalogue.NAMES)

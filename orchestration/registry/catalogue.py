@@ -95,6 +95,20 @@ def shipped(name: str) -> tuple[Row, ...]:
         return tuple(csv.DictReader(handle))
 
 
+def before_bracket(text: str) -> str:
+    """A header without what stands in brackets behind its name: "CK" of "CK (U/L)"."""
+    at = min((place for bracket in "(（[【" if (place := text.find(bracket)) >= 0), default=len(text))
+    return without_end(text[:at]) if at < len(text) else text
+
+
+def without_end(text: str) -> str:
+    """The text without the blanks and underscores at its end."""
+    end = len(text)
+    while end and (text[end - 1].isspace() or text[end - 1] == "_"):
+        end -= 1
+    return text[:end]
+
+
 def half_width(text: str) -> str:
     return "".join(chr(ord(c) - 0xFEE0) if "！" <= c <= "～" else " " if c == "\u3000" else c for c in text)
 

@@ -98,7 +98,7 @@ def _words() -> frozenset[str]:
 
 
 _DATE_OR_NUMBER = re.compile(r"\d{1,4}[./年-]\d{1,2}[./月-]\d{1,4}|\d{5,}")
-_LABELLED = re.compile(r"[^\W\d_][\w .]*[:：]\s*\S")
+_LABELLED = re.compile(r"(?<![\w .])(?=[\d_ .]*+[^\W\d_])[\w .]++[:：]\s*+\S")
 _SURNAME_FIRST = re.compile(r"[^\W\d_][\w'’-]+,\s*[^\W\d_][\w'’-][\w'’ -]*")
 _CAPITALS = re.compile(r"[A-ZÀ-ÞА-ЯŁŚŻŹĆŃÓ][\w'’-]+")
 

@@ -14,7 +14,6 @@ Exports of the other mapping that none here is like stay as they are.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,8 +104,8 @@ def _other_form(name: str, column: str, unit: str) -> str | None:
     forms = catalogue.forms()
     headers = (
         column,
-        re.sub(r"[\s_]*[(（\[【].*$", "", column),
-        re.sub(r"\s+\S+$", "", column),
+        catalogue.before_bracket(column),
+        (column.rsplit(maxsplit=1) or [""])[0],
     )  # without a unit
     headed = next((c for h in headers if (c := catalogue.meaning("concepts", h)) is not None), name)
     if (

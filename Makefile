@@ -14,7 +14,7 @@ run: .venv/.ready
 	@$(BIN)/myositis run
 
 test: check
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: .venv/.ready
 	@$(BIN)/ruff check --quiet .
@@ -27,7 +27,7 @@ hooks: .venv/.ready
 	@$(BIN)/pre-commit install
 
 coverage: .venv/.ready
-	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-branch --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov --cov-branch --cov-report=term:skip-covered
 
 lineage: .venv/.ready
 	$(BIN)/myositis ingest

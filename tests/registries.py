@@ -5,11 +5,15 @@ Belongs here: what several test folders share. Does not belong here: any expecta
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from orchestration.command import flow
 from orchestration.registry.folder import SHIPPED_REGISTRY, Registry, load_registry
@@ -32,6 +36,7 @@ BOOKKEEPING = tuple(
         "touched_fct_observation",
     )
 )
+BUILDS: list[str] = []  # the registries whose models were built in this process, as conftest.py counts them
 LAYERS = ("raw", "staging", "intermediate", "marts", "quality")
 
 
@@ -41,6 +46,30 @@ def copy_registry(source: Path, target: Path) -> Registry:
     for delivery in (target / "landing").glob("*/*/"):
         (delivery / "_SUCCESS").touch()
     return opened(target)
+
+
+def copy_as_it_stands(source: Path, target: Path) -> Registry:
+    """A registry folder with all that runs made in it, so that a test may change it."""
+    shutil.copytree(source, target, symlinks=True)
+    return opened(target)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that is made once in a run of the suite: the first worker that asks makes it, and the others
+    wait. It is for reading; a test that changes it takes a copy.
+    """
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    shared = factory.getbasetemp() if alone else factory.getbasetemp().parent
+    folder, done = shared / name, shared / f"{name}.done"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of an attempt that failed
+            built_before = len(BUILDS)
+            make(folder)
+            del BUILDS[built_before:]
+            done.touch()
+    return folder
 
 
 def opened(folder: Path) -> Registry:

@@ -1,15 +1,17 @@
 """Runs of the flow that are killed (SIGKILL) at a boundary of their choice: whatever changes what is on the
 disk.
 
-    python -m tests.pipeline.dying_runs NOTES # then lines of {"registry": DIR, "die_at": N, "goes_on": false}
+    python -m tests.pipeline.dying_runs NOTES
+    # then lines of {"registry": DIR, "die_at": N, "begins": "taking", "is_for_taking": false}
 
-die_at may be null: the run is not killed.
+die_at may be null: the run is not killed. A run makes the stages (`STAGES`) from ``begins`` on, or the first
+alone.
 
 Each line is answered by one: {"status": exit status, or -9 when it was killed, "boundaries": [[what, where],
 …]}. The libraries are imported once; every run is a fork of that process, and ends with itself, so nothing of
 one reaches the next. A run dies just before its boundary number ``die_at``: what the boundaries before it
-left on the disk is all that the next run finds. With ``goes_on`` it takes up a copy of a run that died as it
-began to publish, and so need not build the models to come there.
+left on the disk is all that the next run finds. A run that begins later takes up a copy of a run that died as
+it began that stage, and so need not make again what lies before.
 
 A run makes the calls that the assets make, in their order, without Dagster, whose events are most of a small
 run's time; the suites and dbt's own tests, which read only, are left out for the same reason. Belongs here:
@@ -18,6 +20,7 @@ how a run is watched and killed. Does not belong here: any expectation. The prod
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -29,6 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+STAGES = ("taking", "models", "candidate", "publishing")  # the last includes the report
 ROOT = Path(__file__).resolve().parents[2]
 TEMPORARY = re.compile(r"\s*create\s+(or\s+replace\s+)?temp\b", re.IGNORECASE)  # in memory
 CHANGES = re.compile(
@@ -108,10 +112,8 @@ def _before(call: Callable[..., Any], watching: Callable[..., None]) -> Callable
     return watched
 
 
-def run(folder: Path, boundaries: Boundaries, goes_on: bool) -> None:
-    """What `myositis run` does, from landing to the report; with ``goes_on`` from the candidate, which is
-    made, to the report.
-    """
+def run(folder: Path, boundaries: Boundaries, stages: tuple[str, ...]) -> None:
+    """What `myositis run` does in these stages."""
     from orchestration.raw.ingestion import ingest
     from orchestration.raw.outstanding import outstanding
     from orchestration.registry.folder import load_registry
@@ -126,18 +128,21 @@ def run(folder: Path, boundaries: Boundaries, goes_on: bool) -> None:
     registry = load_registry(folder)
     point_at(registry)
     watch(boundaries)
-    for inventory in () if goes_on else outstanding(registry):
-        verdict = ingest(registry, inventory.sender, inventory.delivery)
-        assert verdict.is_accepted, verdict.reasons
-    if goes_on or needs_build(registry):
-        if not goes_on:
-            results, _ = build(registry)
-            assert all(r.passed for r in results), [r.unique_id for r in results if not r.passed]
-            make_candidate(registry)
-            compute_and_write(registry)
-        publish(registry)
-        forget_loads_out_of_force(registry)
-        write_report(registry)
+    if "taking" in stages:
+        for inventory in outstanding(registry):
+            verdict = ingest(registry, inventory.sender, inventory.delivery)
+            assert verdict.is_accepted, verdict.reasons
+    if stages == ("taking",) or ("taking" in stages and not needs_build(registry)):
+        return
+    if "models" in stages:
+        results, _ = build(registry)
+        assert all(r.passed for r in results), [r.unique_id for r in results if not r.passed]
+    if "candidate" in stages:
+        make_candidate(registry)
+        compute_and_write(registry)
+    publish(registry)
+    forget_loads_out_of_force(registry)
+    write_report(registry)
     assert not needs_build(registry)
 
 
@@ -148,7 +153,8 @@ def answer(asked: dict[str, Any], notes: Path) -> dict[str, Any]:
     if child == 0:
         status = 1
         try:
-            run(Path(asked["registry"]), Boundaries(notes, asked["die_at"]), asked["goes_on"])
+            stages = STAGES[:1] if asked["is_for_taking"] else STAGES[STAGES.index(asked["begins"]) :]
+            run(Path(asked["registry"]), Boundaries(notes, asked["die_at"]), stages)
             status = 0
         except BaseException:
             logging.disable(logging.NOTSET)
@@ -185,6 +191,8 @@ def prepare() -> None:
 def main(lines: Iterator[str]) -> None:
     logging.disable(logging.CRITICAL)
     prepare()
+    gc.freeze()  # a fork that collected garbage would copy every page of what is imported
+    gc.disable()
     notes = Path(sys.argv[1])
     for line in lines:
         print(json.dumps(answer(json.loads(line), notes)), flush=True)

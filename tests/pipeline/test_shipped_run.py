@@ -457,7 +457,7 @@ def test_readers_keep_reading_while_a_run_writes(shipped_run: Registry) -> None:
     stop, seen, faults = threading.Event(), set(), []
 
     def read() -> None:
-        while not stop.is_set():
+        while not stop.wait(0.02):
             try:
                 with duckdb.connect(str(link.resolve()), read_only=True) as connection:
                     seen.add(

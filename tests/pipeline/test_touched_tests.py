@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -12,16 +13,14 @@ from orchestration.registry.folder import Registry
 from orchestration.resources import point_at
 from orchestration.warehouse import dbt
 from orchestration.warehouse.build import failure_sentence
-from tests.registries import query, run_to_marts, shipped
+from tests.registries import copy_as_it_stands, query
 
 SEX_TEST = "accepted_values_dim_patient_sex"
 
 
 @pytest.fixture
-def built(tmp_path) -> Registry:
-    registry = shipped(tmp_path / "registry")
-    run_to_marts(registry)
-    return registry
+def built(shipped_folder: Path, tmp_path: Path) -> Registry:
+    return copy_as_it_stands(shipped_folder, tmp_path / "registry")
 
 
 def _failed(results: list[dbt.NodeResult]) -> list[str]:

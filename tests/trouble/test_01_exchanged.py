@@ -4,11 +4,10 @@ the sign.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 
-from tests.registries import query
-from tests.trouble.case import run_case
+from tests.trouble.case import Case, query
 
 MEANT = {
     "2020-03-04": "2020-04-03",
@@ -20,8 +19,8 @@ MEANT = {
 }
 
 
-def test_the_order_of_the_rows_settles_which_day_is_meant(tmp_path: Path) -> None:
-    case = run_case("01-dates-exchanged-csv", tmp_path)
+def test_the_order_of_the_rows_settles_which_day_is_meant(case_of: Callable[[str], Case]) -> None:
+    case = case_of("01-dates-exchanged-csv")
     read = dict(
         query(
             case,
@@ -36,8 +35,8 @@ def test_the_order_of_the_rows_settles_which_day_is_meant(tmp_path: Path) -> Non
     assert days == sorted(days, reverse=True) and days[0] == date(2020, 8, 24)
 
 
-def test_each_date_that_was_read_by_order_is_told(tmp_path: Path) -> None:
-    case = run_case("01-dates-exchanged-csv", tmp_path)
+def test_each_date_that_was_read_by_order_is_told(case_of: Callable[[str], Case]) -> None:
+    case = case_of("01-dates-exchanged-csv")
     found = query(case, "select distinct rule, is_row from quality.rejected_row")
     assert found == [("date_read_by_order", False)]
     exchanged = query(case, "select value_text from quality.rejected_row where entity = 'visits'")

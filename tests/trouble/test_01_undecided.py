@@ -19,8 +19,8 @@ from orchestration.raw.ingestion import ingest
 from orchestration.registry.folder import Registry
 from orchestration.situation import read_situation
 from orchestration.warehouse.build import build
-from tests.registries import copy_registry, opened, query
-from tests.trouble.case import CASES
+from tests.registries import copy_registry, opened
+from tests.trouble.case import CASES, Case, add_hospital, query
 
 CASE = "01-dates-exchanged-csv"
 OBSERVED = "observed_on: visit_date"
@@ -61,12 +61,37 @@ def test_check_and_run_tell_the_sign_the_counts_and_both_readings(tmp_path: Path
     assert reason in flow.check(again, read_situation(again))
 
 
-@pytest.mark.parametrize(("reading", "day"), [("exchanged", "2020-04-03"), ("as_written", "2020-03-04")])
-def test_the_remedy_works(tmp_path: Path, reading: str, day: str) -> None:
-    registry = stating(unordered(tmp_path), reading)
-    ingest(registry, "h", "2024-06-30")
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """A hospital for each remedy, and one that sends date cells beside texts; taken, and built once."""
+    folder = tmp_path_factory.mktemp("settled")
+    hospitals = {
+        "exchanged": stating(unordered(folder / "exchanged"), "exchanged"),
+        "as_written": stating(unordered(folder / "as_written"), "as_written"),
+        "cells": stating(with_date_cells(folder / "cells"), "exchanged"),
+    }
+    registry = joined(folder / "registry", {sender: case.folder for sender, case in hospitals.items()})
+    for sender in hospitals:
+        assert ingest(registry, sender, "2024-06-30").is_accepted
     assert all(r.passed for r in build(registry, date(2024, 7, 1))[0])
-    assert query(registry, "select visit_date_iso from staging.stg_visits where source_row = 6") == [(day,)]
+    return registry
+
+
+def joined(folder: Path, hospitals: dict[str, Path]) -> Registry:
+    """A registry of the case's hospital, several times: as it stands in each of these folders."""
+    folder.mkdir()
+    shutil.copy(CASES / CASE / "registry.yml", folder)
+    for sender, case in hospitals.items():
+        add_hospital(folder, sender, case)
+    return opened(folder)
+
+
+@pytest.mark.parametrize(("reading", "day"), [("exchanged", "2020-04-03"), ("as_written", "2020-03-04")])
+def test_the_remedy_works(settled: Registry, reading: str, day: str) -> None:
+    found = query(
+        Case(settled, reading), "select visit_date_iso from staging.stg_visits where source_row = 6"
+    )
+    assert found == [(day,)]
 
 
 def test_a_column_that_is_not_exchanged_may_not_be_called_so(tmp_path: Path) -> None:
@@ -86,7 +111,8 @@ def test_onboard_leaves_the_column_undecided_with_the_sign(tmp_path: Path) -> No
     assert "undecided: [visit_date]" in text
 
 
-def test_date_cells_beside_texts_are_seen_too(tmp_path: Path) -> None:
+def with_date_cells(tmp_path: Path) -> Registry:
+    """The same rows in a workbook, where the exchanged dates are date cells."""
     registry = unordered(tmp_path)
     folder = registry.landing / "h" / "2024-06-30"
     book = openpyxl.Workbook()
@@ -103,13 +129,14 @@ def test_date_cells_beside_texts_are_seen_too(tmp_path: Path) -> None:
         .replace("cmas.csv", "cmas.xlsx")
         .replace('["%d-%m-%Y", "%Y-%m-%d"]', '["%d/%m/%Y"]')
     )
-    (reason,) = ingest(opened(registry.folder), "h", "2024-06-30").reasons
+    return opened(registry.folder)
+
+
+def test_date_cells_beside_texts_are_seen_too(settled: Registry, tmp_path: Path) -> None:
+    (reason,) = ingest(with_date_cells(tmp_path), "h", "2024-06-30").reasons
     assert "15 date cells never show a day above 12, and 20 dates written NN/NN/YYYY always do" in reason
-    exchanged = stating(registry, "exchanged")
-    ingest(exchanged, "h", "2024-06-30")
-    assert all(r.passed for r in build(exchanged, date(2024, 7, 1))[0])
     assert query(
-        exchanged,
+        Case(settled, "cells"),
         "select visit_date_iso from staging.stg_visits where source_row in (2, 6) order by source_row",
     ) == [
         ("2020-08-24",),
@@ -118,33 +145,30 @@ def test_date_cells_beside_texts_are_seen_too(tmp_path: Path) -> None:
 
 
 def test_the_order_in_which_deliveries_come_changes_no_date(tmp_path: Path) -> None:
-    """Two deliveries, one of which is settled by its own order, and rows that two formats read."""
-    outcomes = []
-    for order in (("2024-06-30", "2024-07-01"), ("2024-07-01", "2024-06-30")):
-        registry = copy_registry(CASES / CASE, tmp_path / order[0])
-        second = registry.landing / "h" / "2024-07-01"
-        shutil.copytree(registry.landing / "h" / "2024-06-30", second)
-        (second / "cmas.csv").write_text(
-            "patient_id,visit_date,cmas\nP1,13-01-2021,30\nP1,05-02-2021,31\nP1,25-02-2021,32\nP1,03-04-2021,31\n"
+    """Two deliveries, one of which is settled by its own order, and rows that two formats read. Two hospitals
+    send them, in opposite orders.
+    """
+    case = copy_registry(CASES / CASE, tmp_path / "case")
+    second = case.landing / "h" / "2024-07-01"
+    shutil.copytree(case.landing / "h" / "2024-06-30", second)
+    (second / "cmas.csv").write_text(
+        "patient_id,visit_date,cmas\nP1,13-01-2021,30\nP1,05-02-2021,31\nP1,25-02-2021,32\nP1,03-04-2021,31\n"
+    )
+    mapping = case.folder / "hospitals" / "h.yml"
+    mapping.write_text(
+        mapping.read_text()
+        .replace(
+            '["%d-%m-%Y",',
+            'rejected_rows_allowed: 1\nchanges_allowed: {gone: 1, changed: 1}\ndates: ["%d-%m-%Y", "%m-%d-%Y",',
         )
-        mapping = registry.folder / "hospitals" / "h.yml"
-        mapping.write_text(
-            mapping.read_text()
-            .replace(
-                '["%d-%m-%Y",',
-                'rejected_rows_allowed: 1\nchanges_allowed: {gone: 1, changed: 1}\ndates: ["%d-%m-%Y", "%m-%d-%Y",',
-            )
-            .replace("dates: rejected", "rejected")
-        )
-        registry = opened(registry.folder)
-        for delivery in order:
-            ingest(registry, "h", delivery)
-            assert all(r.passed for r in build(registry, date(2024, 7, 2))[0])
-        outcomes.append(
-            query(
-                registry,
-                "select delivery_id, source_row, visit_date_iso, faults from staging.stg_visits order by all",
-            )
-        )
+        .replace("dates: rejected", "rejected")
+    )
+    registry = joined(tmp_path / "registry", {"forwards": case.folder, "backwards": case.folder})
+    for forwards, backwards in (("2024-06-30", "2024-07-01"), ("2024-07-01", "2024-06-30")):
+        ingest(registry, "forwards", forwards)
+        ingest(registry, "backwards", backwards)
+        assert all(r.passed for r in build(registry, date(2024, 7, 2))[0])
+    rows = "select delivery_id, source_row, visit_date_iso, faults from staging.stg_visits order by all"
+    outcomes = [query(Case(registry, sender), rows) for sender in ("forwards", "backwards")]
     assert outcomes[0] == outcomes[1] and len(outcomes[0]) == 39
     assert ("2024-07-01", 3, "2021-02-05") in [row[:3] for row in outcomes[0]]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
-from tests.registries import query
-from tests.trouble.case import run_case
+from tests.trouble.case import Case, query
 
 
-def test_comparators_and_units_of_number_formats_reach_the_results(tmp_path: Path) -> None:
-    registry = run_case("03-number-format-shows-less-than", tmp_path)
+def test_comparators_and_units_of_number_formats_reach_the_results(case_of: Callable[[str], Case]) -> None:
+    registry = case_of("03-number-format-shows-less-than")
     rows = query(
         registry,
         """

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
-from orchestration.registry.folder import Registry
-from tests.registries import copy_registry, query, run
-from tests.trouble.case import CASES, run_case
+from tests.trouble.case import Case, query
 
 CASE = "07-line-blot-classes-read-as-intensity"
 STATUS = """
@@ -15,17 +13,10 @@ STATUS = """
 """
 
 
-def stated(tmp_path: Path, scale: str) -> Registry:
-    registry = copy_registry(CASES / CASE, tmp_path / scale)
-    mapping = registry.folder / "hospitals" / "h.yml"
-    mapping.write_text(mapping.read_text().replace("antibodies: {", f"antibodies: {{scale: {scale}, "))
-    registry = copy_registry(registry.folder, tmp_path / f"{scale} stated")
-    run(registry)
-    return registry
-
-
-def test_without_a_stated_scale_the_status_stays_open_and_the_hospital_is_asked(tmp_path: Path) -> None:
-    case = run_case(CASE, tmp_path)
+def test_without_a_stated_scale_the_status_stays_open_and_the_hospital_is_asked(
+    case_of: Callable[[str], Case],
+) -> None:
+    case = case_of(CASE)
     assert query(case, STATUS) == [
         (2, None, "open: a test of a specific antibody could not be read"),
         (3, None, "open: a test of a specific antibody could not be read"),
@@ -36,9 +27,9 @@ def test_without_a_stated_scale_the_status_stays_open_and_the_hospital_is_asked(
     ]
 
 
-def test_a_stated_class_is_read_as_a_grade(tmp_path: Path) -> None:
-    assert [row[1] for row in query(stated(tmp_path, "class"), STATUS)] == ["NXP2", "NXP2"]
+def test_a_stated_class_is_read_as_a_grade(case_of: Callable[[str], Case]) -> None:
+    assert [row[1] for row in query(case_of(f"{CASE} class"), STATUS)] == ["NXP2", "NXP2"]
 
 
-def test_a_stated_intensity_is_compared_with_the_cut_off(tmp_path: Path) -> None:
-    assert [row[1] for row in query(stated(tmp_path, "intensity"), STATUS)] == ["negative", "negative"]
+def test_a_stated_intensity_is_compared_with_the_cut_off(case_of: Callable[[str], Case]) -> None:
+    assert [row[1] for row in query(case_of(f"{CASE} intensity"), STATUS)] == ["negative", "negative"]

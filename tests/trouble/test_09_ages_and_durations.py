@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from orchestration.registry.folder import Registry
-from tests.registries import query
-from tests.trouble.case import run_case
+from tests.trouble.case import Case, query
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    return run_case("09-numbers-of-patients-have-no-range", tmp_path_factory.mktemp("case"))
+def case(case_of: Callable[[str], Case]) -> Case:
+    return case_of("09-numbers-of-patients-have-no-range")
 
 
-def test_a_limit_is_no_age_and_units_in_the_cell_are_read(case: Registry) -> None:
+def test_a_limit_is_no_age_and_units_in_the_cell_are_read(case: Case) -> None:
     assert query(
         case,
         "select source_row, age_at_onset_years, disease_duration_months from marts.dim_patient order by 1",
@@ -27,7 +27,7 @@ def test_a_limit_is_no_age_and_units_in_the_cell_are_read(case: Registry) -> Non
     ]
 
 
-def test_each_text_that_is_no_number_is_a_finding(case: Registry) -> None:
+def test_each_text_that_is_no_number_is_a_finding(case: Case) -> None:
     found = "select source_row, rule, field, value_text, is_row from quality.rejected_row order by 1, 3"
     assert query(case, found) == [
         (3, "number_is_a_limit", "age_at_onset", ">89", False),
@@ -36,7 +36,7 @@ def test_each_text_that_is_no_number_is_a_finding(case: Registry) -> None:
     ]
 
 
-def test_the_sentence_states_the_range(case: Registry) -> None:
+def test_the_sentence_states_the_range(case: Case) -> None:
     assert query(case, "select reason from quality.rejected_row where rule = 'age_impossible'")[0][
         0
     ].startswith('found "-1"; expected an age from 0 to 125 years')

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
-from tests.registries import query
-from tests.trouble.case import run_case
+from tests.trouble.case import Case, query
 
 
-def test_true_date_cells_are_read_beside_texts(tmp_path: Path) -> None:
-    case = run_case("10-true-date-cells-refused", tmp_path)
+def test_true_date_cells_are_read_beside_texts(case_of: Callable[[str], Case]) -> None:
+    case = case_of("10-true-date-cells-refused")
     assert query(case, "select source_row, observed_at from intermediate.int_observations order by 1") == [
         (2, datetime(2021, 3, 24)),
         (3, datetime(2021, 3, 25)),

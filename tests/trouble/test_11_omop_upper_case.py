@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
-from tests.registries import query, release_query
-from tests.trouble.case import run_case
+from tests.trouble.case import Case, query, release_query
 
 
-def test_column_names_in_capitals_are_those_of_the_ready_made_mapping(tmp_path: Path) -> None:
-    registry = run_case("11-omop-upper-case", tmp_path)
+def test_column_names_in_capitals_are_those_of_the_ready_made_mapping(case_of: Callable[[str], Case]) -> None:
+    registry = case_of("11-omop-upper-case")
     assert query(registry, "select state, reason from raw.delivery") == [("accepted", "")]
     assert release_query(
         registry,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 import pytest
 
-from orchestration.registry.folder import Registry
-from tests.registries import query
-from tests.trouble.case import run_case
+from tests.trouble.case import Case, query
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    return run_case("15-dose-lost", tmp_path_factory.mktemp("case"))
+def case(case_of: Callable[[str], Case]) -> Case:
+    return case_of("15-dose-lost")
 
 
-def test_number_and_unit_are_read_from_the_cell(case: Registry) -> None:
+def test_number_and_unit_are_read_from_the_cell(case: Case) -> None:
     rows = "select treatment_id, dose, dose_unit, stop_date, start_date from marts.fct_treatment order by source_row"
     assert query(case, rows) == [
         ("methotrexate", 15, "mg/m2", None, date(2021, 3, 4)),
@@ -26,7 +25,7 @@ def test_number_and_unit_are_read_from_the_cell(case: Registry) -> None:
     ]
 
 
-def test_what_is_no_number_and_no_date_is_a_finding(case: Registry) -> None:
+def test_what_is_no_number_and_no_date_is_a_finding(case: Case) -> None:
     assert query(
         case, "select source_row, rule, field, value_text, is_row from quality.rejected_row order by 1, 3"
     ) == [

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
-from tests.registries import query, release_query
-from tests.trouble.case import run_case
+from tests.trouble.case import Case, query, release_query
 
 
-def test_one_list_fills_the_patient_the_test_and_the_unit_of_each_result(tmp_path: Path) -> None:
-    registry = run_case("17-name-and-unit-in-a-second-table", tmp_path)
+def test_one_list_fills_the_patient_the_test_and_the_unit_of_each_result(
+    case_of: Callable[[str], Case],
+) -> None:
+    registry = case_of("17-name-and-unit-in-a-second-table")
     rows = release_query(
         registry,
         """

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
-from tests.registries import query
-from tests.trouble.case import run_case
+from tests.trouble.case import Case, query
 
 
-def test_a_raised_digit_makes_the_unit_and_a_struck_cell_is_a_finding(tmp_path: Path) -> None:
-    registry = run_case("19-superscript-and-struck-out", tmp_path)
+def test_a_raised_digit_makes_the_unit_and_a_struck_cell_is_a_finding(case_of: Callable[[str], Case]) -> None:
+    registry = case_of("19-superscript-and-struck-out")
     rows = query(
         registry,
         "select source_row, concept_id, value_canonical, is_rejected from intermediate.int_observations order by 1",

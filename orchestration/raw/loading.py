@@ -22,7 +22,16 @@ from orchestration.exports import SourceTable
 from orchestration.exports.errors import unmarked
 from orchestration.landing.inventory import Inventory
 from orchestration.raw import forms, linkage, person_texts, pseudonym
-from orchestration.raw.cell_sql import cell_text, is_taken, literal, origin, without_blanks
+from orchestration.raw.cell_sql import (
+    all_names,
+    cell_text,
+    elements,
+    is_taken,
+    literal,
+    origin,
+    with_elements,
+    without_blanks,
+)
 from orchestration.raw.exchanged_dates import ExchangedDates
 from orchestration.raw.ledger import remove_load, utc_now
 from orchestration.raw.tables import DeliveredTable, Survey, label_of, named_columns
@@ -152,8 +161,7 @@ class _Loader(Survey):
         cells = {c: f"c{i}" for i, c in enumerate(table.columns)}
         looked_up = {name: code_list for x in part.exports for name, code_list in x.looked_up().items()}
         cells |= {name: f"f{i}" for i, name in enumerate(looked_up)}
-        absent = {c: "null::varchar" for x in part.exports for _, c in named_columns(x) if c not in cells}
-        cells |= absent
+        cells = with_elements((c for x in part.exports for _, c in named_columns(x)), cells)
         table.load(self.connection, "incoming", part.read)
         self._leave_out_untouched(part, cells)
         self._decode(part, cells)
@@ -345,7 +353,12 @@ class _Loader(Survey):
         told += [(f.rule, f.column, f.cells, f.first_row) for f in self.untouched]
         for name in dict.fromkeys(name for x in part.exports for name, _ in x.entities()):
             columns = {
-                c for x in part.exports for other, e in x.entities() if other == name for c in e.columns()
+                c
+                for x in part.exports
+                for other, e in x.entities()
+                if other == name
+                for named in e.columns()
+                for c in elements(named, part.table.columns)
             }
             for finding, column, count, first_row in told:
                 if column is None or column in columns:
@@ -407,7 +420,11 @@ class _Loader(Survey):
         """Insert one entity's records from the rows that the export takes; returns (records, empty cells of a
         wide table).
         """
-        columns = {RAW_NAMES.get(n, n): cell_text(s, cells) for n, s in entity.fields()}
+        several = ("other_codes", "other_names")
+        columns = {RAW_NAMES.get(n, n): cell_text(s, cells) for n, s in entity.fields() if n not in several}
+        codes, names = (getattr(entity, name, None) for name in several)
+        if codes or names:
+            columns["other_names"] = all_names(codes, names, cells)
         joins = [self._key_join(columns, part, entity) for part in ("patient_key", "visit_key")]
         columns |= self._provenance(export, table, entity, columns)
         empty = 0

@@ -25,10 +25,11 @@ from orchestration.exports import (
     open_tables,
 )
 from orchestration.exports.columns import alike, column_letter, without_place
+from orchestration.exports.fhir import is_added
 from orchestration.landing.inventory import DeliveredFile, Inventory
 from orchestration.landing.names import Names, columns_spelled, linked
 from orchestration.raw import exchanged_dates
-from orchestration.raw.cell_sql import code_list_sql, literal, without_blanks
+from orchestration.raw.cell_sql import code_list_sql, elements, literal, with_elements, without_blanks
 from orchestration.raw.exchanged_dates import ExchangedDates
 from orchestration.raw.forms import columns_of, dictionary, forms_of
 from orchestration.raw.redcap import DictionaryField
@@ -69,7 +70,8 @@ class DeliveredTable:
         named = [c for x in self.exports for _, e in x.entities() for c in e.columns()]
         asked = [c for x in self.exports for c in x.columns_asked()]
         coded = [c.code_column for x in self.exports for c in x.code_lists if c.code_column]
-        return [c for c in dict.fromkeys([*named, *asked, *coded]) if c in self.table.columns]
+        found = (c for name in (*named, *asked, *coded) for c in elements(name, self.table.columns))
+        return [c for c in dict.fromkeys(found) if c in self.table.columns]
 
 
 @dataclass
@@ -344,7 +346,7 @@ class Survey:
                 ):  # it is rows that are not wanted, not columns
                     names += [*export.identifiers, *export.ignored, *export.undecided]
                 for place, column in named_columns(export):
-                    if column in table.columns:
+                    if any(c in table.columns for c in elements(column, table.columns)):
                         names.append(column)
                     elif several := alike(column, table.columns):
                         names.append(column)
@@ -359,7 +361,11 @@ class Survey:
                     elif coded is not None:
                         faults.append(self._no_column(export, ("code_lists", number), coded, table))
             names += [c for name in names for c in alike(name, table.columns)]
-            unread = [c for c in table.columns if not is_named(c, names, table.columns)]
+            unread = [
+                c
+                for c in table.columns
+                if not is_named(c, names, table.columns) and not (table.format == "ndjson" and is_added(c))
+            ]
             key = (table.file, table.sheet)
             told[key] = self._told(table)
             loose[key] = [c for c in loose[key] if c in unread] if key in loose else unread
@@ -421,7 +427,7 @@ class Survey:
             part.table.load(self.connection, "incoming", part.wanted)
             stray = self.stray(part, cells)
             faults += self.second_table(part, cells, stray)
-            cells |= {c: "null::varchar" for x in part.exports for _, c in named_columns(x) if c not in cells}
+            cells = with_elements((c for x in part.exports for _, c in named_columns(x)), cells)
             faults += self.exchanged_dates(part, cells, f"{stray} is not null")[1]
             part.table.unload(self.connection, "incoming")
         return faults

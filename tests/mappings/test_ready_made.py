@@ -266,6 +266,56 @@ def test_patients_visits_antibodies_events_treatments_and_follow_up_are_those_se
     ]
 
 
+def test_every_kind_of_fhir_value_is_read_or_its_row_is_rejected(clinics: Registry) -> None:
+    """One row for each of the eleven kinds, for a kind that R4 does not have, for a reason without a value;
+    then codings, limits and components.
+    """
+    assert query(
+        clinics,
+        "select source_row, concept_id, coalesce(comparator || upper_limit, value_canonical::varchar, value_text) from marts.fct_observation"
+        " where hospital_id = 'fhir_values' order by source_row",
+    ) == [
+        (1, "ck", "100.0"),
+        (2, "sars_cov_2_rna", "Negative"),  # of the second coding
+        (3, "ck", "<30.0"),
+        (4, "sars_cov_2_rna", "true"),
+        (5, "cmas", "41.0"),
+        (6, "ck", "<=20.0"),  # a range with one end
+        (7, "ck", "30.0"),  # a ratio to one
+        (15, "ck", "115.0"),  # the fourth coding is the first that is known
+        (17, "ck", "117.0"),  # no coding is known: the text is
+        (18, "ck", "118.0"),
+        (19, "ck", "119.0"),
+        (20, "ck", "120.0"),
+        (22, "ck", "122.0"),  # a known code goes before a name
+        (23, "alt", "<=9.0"),
+    ]
+    assert query(
+        clinics,
+        "select regexp_extract(source_file, '[A-Za-z][A-Za-z_]+'), source_row, rule, is_row from quality.rejected_row"
+        " where sender_id = 'fhir_values' order by all",
+    ) == [
+        ("Condition", 2, "codes_disagree", True),
+        *(("Observation", row, "not_one_value", True) for row in range(8, 14)),
+        ("Observation", 14, "value_missing", True),  # its reason: not performed
+        ("Observation", 16, "codes_disagree", True),  # CK and ALT
+        ("Observation", 19, "limit_unreadable", False),  # mg/L beside U/L
+        ("Observation", 21, "codes_disagree", True),  # a LOINC code and another
+        ("Observation", 23, "not_one_value", True),
+        ("Observation", 23, "value_missing", True),
+    ]
+
+
+def test_a_limit_in_a_unit_of_its_own_is_that_of_the_result_and_of_several_ranges_none_is_read(
+    clinics: Registry,
+) -> None:
+    assert query(
+        clinics,
+        "select source_row, reference_range from intermediate.int_observations where sender_id = 'fhir_values' and source_row in (18, 19, 20)"
+        " order by all",
+    ) == [(18, "<=180.0"), (19, None), (20, None)]
+
+
 def test_a_redcap_export_with_labels_has_a_hospital_per_access_group_and_no_answer_that_nobody_gave(
     clinics: Registry,
 ) -> None:

@@ -128,9 +128,15 @@ class Survey:
                     if not any(self.mapping.reads(x, f.name) for x in self.mapping.exports)
                     and self.names.file(f.name) == f.name
                 ]
+                other_case = any(is_called(f.name, export.file, True) for f in self.inventory.files)
+                near = (
+                    " Only the case of a file's name differs: write it so, or `ignore_case: true`."
+                    if other_case
+                    else nearest(export.file, loose)
+                )
                 faults.append(
                     f'{self._mapping_place(export, "file")}: no file "{export.file}" in {self._place()}.'
-                    f" Its files: {there}.{nearest(export.file, loose)} Ask for the file, correct `file`, or write `optional: true`"
+                    f" Its files: {there}.{near} Ask for the file, correct `file`, or write `optional: true`"
                     " where deliveries may come without it."
                 )
             keys = {key: getattr(export, key) for key in ReadSpec.model_fields}
@@ -374,7 +380,7 @@ class Survey:
                 faults.append(
                     f"{self._place(told[file, sheet])}: hospitals/{self.mapping.sender}.yml neither maps nor ignores"
                     f" {self._unread_columns(opened, file, sheet, columns)}; map each, or list it under"
-                    " ignored or identifiers"
+                    f" ignored or identifiers{self._other_case(opened, file, sheet, columns)}"
                 )
         return faults
 
@@ -385,6 +391,19 @@ class Survey:
         text = self.names.listed(columns, table.columns, self._told(table), MAX_COLUMNS_SHOWN)
         return (
             text if text.startswith("column ") else f"{'column' if len(columns) == 1 else 'columns'} {text}"
+        )
+
+    def _other_case(
+        self, opened: list[DeliveredTable], file: str, sheet: str | None, columns: list[str]
+    ) -> str:
+        """The remedy for a column that the mapping spells in other capitals, if there is one."""
+        exports = [x for p in opened if (p.table.file, p.table.sheet) == (file, sheet) for x in p.exports]
+        spelled = {c.lower(): c for x in exports for c in columns_spelled(x) if "*" not in c}
+        found = [(c, spelled[c.lower()]) for c in columns if spelled.get(c.lower(), c) != c]
+        return "".join(
+            f'. Only the case of "{column}" differs from "{ours}" of the mapping: write it so, or `ignore_case: true`'
+            " where the case of names does not matter"
+            for column, ours in found[:1]
         )
 
     def _rounded_ids(self, opened: list[DeliveredTable]) -> list[str]:

@@ -287,26 +287,27 @@ def queries(
     from datetime import date
 
     from orchestration.database.warehouse_file import warehouse
-    from orchestration.queries import queries as asked
+    from orchestration.queries import answers, asking, told
+    from orchestration.queries.query_list import QueriesRefused
 
     current = _registry(registry)
     try:
-        asked.sender_of(current, hospital)
-    except asked.QueriesRefused as unknown:
+        asking.sender_of(current, hospital)
+    except QueriesRefused as unknown:
         raise typer.BadParameter(str(unknown), param_hint="HOSPITAL") from None
     try:
         with warehouse(current.warehouse) as connection:
             if read is not None:
                 console.out.print(
-                    asked.told_of_answers(asked.read_answers(connection, current, hospital, read)),
+                    told.told_of_answers(answers.read_answers(connection, current, hospital, read)),
                     markup=False,
                 )
             else:
                 console.out.print(
-                    asked.told_of_list(asked.write_queries(connection, current, hospital, date.today())),
+                    told.told_of_list(asking.write_queries(connection, current, hospital, date.today())),
                     markup=False,
                 )
-    except asked.QueriesRefused as refusal:
+    except QueriesRefused as refusal:
         raise Refused(str(refusal)) from None
 
 

@@ -1,6 +1,6 @@
 """One question to a hospital.
 
-Does not belong here: finding what to ask (`queries.py`), the workbook (`query_list.py`).
+Does not belong here: finding what to ask (`finding.py`), the workbook (`query_list.py`).
 """
 
 from __future__ import annotations

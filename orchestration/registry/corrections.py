@@ -3,7 +3,7 @@ accepted on purpose.
 
 Belongs here: the pydantic models of `corrections/<sender>.yml`, and the check of their names against the
 mapping. Does not belong here: finding the rows (`correction_cells.py`), applying the corrections
-(dbt_project/macros/corrections.sql), asking the hospital (`queries.py`).
+(dbt_project/macros/corrections.sql), asking the hospital (`queries/`).
 """
 
 from __future__ import annotations

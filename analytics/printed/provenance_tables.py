@@ -167,8 +167,13 @@ def reproduction_summary(study: StudyFrames) -> PrintedTable | None:
     parts = [(_printed_table(table), found) for (table,), found in grouped(rows, "table_id")]
     printed = []
     for label, found in [*parts, ("All", rows)]:
-        agree, total, unexplained = agreement(found)
-        counts = {"values": total, "agree": agree, "differ": total - agree, "unexplained": unexplained}
+        count = agreement(found)
+        counts = {
+            "values": count.total,
+            "agree": count.agree,
+            "differ": count.differ,
+            "unexplained": count.unexplained,
+        }
         printed.append(Row({"table": label, **{name: str(count) for name, count in counts.items()}}))
     columns = (
         Column("table", "Printed in"),

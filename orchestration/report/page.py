@@ -29,6 +29,7 @@ from orchestration.running.helper import IN_THIS_PROCESS, Helper
 if TYPE_CHECKING:
     import duckdb
 
+    from analytics.paper.reproduction import Agreement
     from analytics.printed.figures import StudyFigure
     from analytics.printed.sensitivity_tables import Question
 
@@ -77,7 +78,7 @@ class StudySections:
     methods: list[tuple[str, str]]
     reproduction: list[PrintedTable]
     reproduction_details: list[PrintedTable]
-    agreement: tuple[int, int, int]
+    agreement: Agreement
     statements: str  # how many statements hold, in words; empty without statements
 
     @property

@@ -94,6 +94,37 @@ def test_a_definition_that_is_not_in_the_catalogue_or_has_no_levels_is_a_fault(t
     assert "at_least belongs to a variable with source: definition" in source
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "near"),
+    [
+        ("msa", "NXP3", "NXP2"),
+        ("sex", "femal", "female"),
+        ("onset_group", "juvenil", "juvenile"),
+        ("population", "child", "children"),
+        ("treatment", "prednison", "prednisone"),
+        ("hospital_id", "nort", "north"),
+    ],
+)
+def test_a_value_that_no_patient_can_have_is_a_fault_of_a_group_and_of_a_variable(
+    tmp_path: Path, column: str, value: str, near: str
+) -> None:
+    """A group of patients with NXP3 passed `check`, and counted nobody."""
+    grouped = STUDY.replace("where: {msa: NXP2}", f"where: {{{column}: {value}}}")
+    (fault,) = faults(tmp_path / "one", study=grouped)
+    assert fault.startswith(
+        f'studies/one.yml:4: groups.a.where.{column}: no patient can have {column} "{value}"'
+    )
+    assert fault.endswith(f'Did you mean "{near}"?')
+    counted = STUDY.replace("{label: CK}", f"{{label: CK, source: patient.{column}, equals: {value}}}")
+    (fault,) = faults(tmp_path / "two", study=counted)
+    assert fault.startswith(f'studies/one.yml:7: variables.ck.equals: no patient can have {column} "{value}"')
+
+
+def test_equals_beside_a_source_that_has_no_values_is_a_fault(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, study=STUDY.replace("{label: CK}", "{label: CK, equals: high}"))
+    assert "equals belongs to a patient column; found it with source: observation; take it out" in fault
+
+
 def test_a_study_may_name_only_what_it_defines_and_visits_of_the_schedule(tmp_path: Path) -> None:
     (group,) = faults(tmp_path / "one", study=STUDY.replace("groups: [a, b]", "groups: [a, c]"))
     assert group == 'studies/one.yml:11: tables[0].groups[1]: no group "c"; the study has a, b.'

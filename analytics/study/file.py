@@ -323,7 +323,7 @@ class Study(Strict):
                 place = ("variables", name, "of" if variable.of else "source")
                 yield place, variable.of or name, variable.at_least is not None
 
-    def values_named(self) -> Iterator[tuple[tuple[str | int, ...], PatientColumn, str]]:
+    def values_named(self) -> Iterator[tuple[tuple[str, ...], PatientColumn, str]]:
         """Each value of a patient's column that a group or a variable asks for: its place, the column, the
         value.
         """
@@ -332,8 +332,8 @@ class Study(Strict):
                 for value in [wanted] if isinstance(wanted, str) else wanted:
                     yield ("groups", group, "where", column), column, value
         for name, variable in self.variables.items():
-            if (column := variable.patient_column) is not None and variable.equals is not None:
-                yield ("variables", name, "equals"), column, variable.equals
+            if (asked := variable.patient_column) is not None and variable.equals is not None:
+                yield ("variables", name, "equals"), asked, variable.equals
 
     def _parts(self) -> Iterator[tuple[tuple[str | int, ...], str, Strict]]:
         """Every part that names things of the study: its place, the words that an error calls it by."""

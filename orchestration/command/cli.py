@@ -191,12 +191,13 @@ def ingest(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 
 @app.command(epilog="Example: myositis check --registry my_registry")
 def check(registry: RegistryOption = None, debug: DebugOption = False) -> None:
-    """Check the registry's files, and outstanding deliveries against their mappings; nothing is loaded."""
+    """Check the registry's files, and say what a run would take and refuse; it is tried in a private copy."""
     from orchestration.command import flow
     from orchestration.situation import read_situation
 
     current = _registry(registry)
-    faults = flow.check(current, read_situation(current))
+    with console.progress():
+        faults = flow.check(current, read_situation(current))
     if faults:
         raise Refused("\n".join(faults))
 

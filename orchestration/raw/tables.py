@@ -377,23 +377,6 @@ class Survey:
         ]
         return f"(case {' '.join(tests)} end)" if tests else "(null)"
 
-    def second_tables(self, opened: list[DeliveredTable]) -> list[str]:
-        """Faults of sheets that hold a second table below the first, and of dates whose day and month nobody
-        can tell apart.
-        """
-        faults: list[str] = []
-        for part in opened:
-            if all(export.is_ignored for export in part.exports):
-                continue
-            cells = {c: f"c{i}" for i, c in enumerate(part.table.columns)}
-            part.table.load(self.connection, "incoming", part.wanted)
-            stray = self.stray(part, cells)
-            faults += self.second_table(part, cells, stray)
-            cells |= {c: "null::varchar" for x in part.exports for _, c in named_columns(x) if c not in cells}
-            faults += self.exchanged_dates(part, cells, f"{stray} is not null")[1]
-            part.table.unload(self.connection, "incoming")
-        return faults
-
     def second_table(self, part: DeliveredTable, cells: dict[str, str], stray: str) -> list[str]:
         """A repeated header with other column names begins a second table; the delivery is then refused."""
         other = " or ".join(

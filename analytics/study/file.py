@@ -323,6 +323,22 @@ class Study(Strict):
                 place = ("variables", name, "of" if variable.of else "source")
                 yield place, variable.of or name, variable.at_least is not None
 
+    def ids_named(self) -> Iterator[tuple[tuple[str | int, ...], Literal["concept", "event"], str]]:
+        """Each id of the clinical catalogue that the study names, with its place and what it should be."""
+        for name, variable in self.variables.items():
+            place = ("variables", name)
+            if variable.source == "observation":
+                yield (*place, *(("of",) if variable.of else ())), "concept", variable.of or name
+            elif variable.source == "event":
+                yield (*place, *(("of",) if variable.of else ())), "event", variable.of or name
+            for key in ("numerator", "denominator"):
+                if (concept := getattr(variable, key)) is not None:
+                    yield (*place, key), "concept", concept
+        for name, endpoint in self.endpoints.items():
+            for key in ("events", "competing"):
+                for i, event in enumerate(getattr(endpoint, key)):
+                    yield ("endpoints", name, key, i), "event", event
+
     def values_named(self) -> Iterator[tuple[tuple[str, ...], PatientColumn, str]]:
         """Each value of a patient's column that a group or a variable asks for: its place, the column, the
         value.

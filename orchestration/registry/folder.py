@@ -347,6 +347,16 @@ def _check_studies(
             for location, name, with_levels in study.definitions_named()
             if (fault := _definition_fault(name, with_levels))
         ]
+        catalogued = {
+            "concept": [row["concept_id"] for row in catalogue.seed("concepts")],
+            "event": [row["event_id"] for row in catalogue.seed("event_types")],
+        }
+        faults += [
+            f'studies/{study.study}.yml:{line_of(path, location)}: {dotted(location)}: no {kind} "{name}" in the catalogue.'
+            f"{nearest(name, catalogued[kind])} Write its id, or add it in concepts/ of the registry."
+            for location, kind, name in study.ids_named()
+            if name not in catalogued[kind]
+        ]
         known = _values_of_patients(mappings)
         faults += [
             f'studies/{study.study}.yml:{line_of(path, location)}: {dotted(location)}: no patient can have {column} "{value}".'

@@ -289,7 +289,7 @@ def queries(
 
     from orchestration.database.warehouse_file import warehouse
     from orchestration.queries import answers, asking, told
-    from orchestration.queries.query_list import QueriesRefused
+    from orchestration.queries.query import QueriesRefused
 
     current = _registry(registry)
     try:
@@ -300,7 +300,9 @@ def queries(
         with warehouse(current.warehouse) as connection:
             if read is not None:
                 console.out.print(
-                    told.told_of_answers(answers.read_answers(connection, current, hospital, read)),
+                    told.told_of_answers(
+                        answers.read_answers(connection, current, hospital, read, date.today())
+                    ),
                     markup=False,
                 )
             else:

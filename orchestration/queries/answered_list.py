@@ -17,6 +17,7 @@ from typing import Any
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
+from orchestration.queries.query import QueriesRefused
 from orchestration.queries.query_list import (
     COLUMNS,
     HEADERS,
@@ -24,7 +25,6 @@ from orchestration.queries.query_list import (
     ORIGIN,
     QUESTIONS,
     Choice,
-    QueriesRefused,
     Seal,
     seal_of,
 )

@@ -14,9 +14,11 @@ import duckdb
 from pydantic import ValidationError
 
 from orchestration.queries import answered_list, query_list
+from orchestration.queries.asked import note_answered, note_asked
 from orchestration.queries.asking import sender_of
-from orchestration.queries.naming import load_of, query_on
-from orchestration.queries.query_list import QueriesRefused
+from orchestration.queries.finding import is_word
+from orchestration.queries.naming import loads_asked, query_on
+from orchestration.queries.query import Asked, QueriesRefused, Query
 from orchestration.raw import pseudonym
 from orchestration.registry.corrections import (
     Correction,
@@ -38,7 +40,7 @@ class Taken:
 
 
 def read_answers(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, hospital: str, path: Path
+    connection: duckdb.DuckDBPyConnection, registry: Registry, hospital: str, path: Path, today: date
 ) -> Taken:
     """Turn an answered query list into records of corrections. If there are faults, raises QueriesRefused
     with all of them and writes nothing.
@@ -80,6 +82,10 @@ def read_answers(
         )
     if new:
         put_records(target, sender, new)
+    note_asked(registry, sender, hospital, [(a.query_id, a.kind) for a in answers], asked_on)
+    said = [(a.query_id, a.choice) for a in answers if a.choice is not None]
+    settling = [(own, c.value.rstrip(":"), c is not query_list.Choice.SENT_AGAIN) for own, c in said]
+    note_answered(registry, sender, settling, today)
     return Taken(
         target, len(new), len(records) - len(new), sum(a.choice is None for a in answers), sent_again
     )
@@ -104,24 +110,8 @@ def _record(
     """The record that an answer asks for; None, with a fault, if there can be no such record."""
     place, choice = f"{path.name}, row {answer.sheet_row}", query_list.Choice
     mapping = registry.mappings[sender]
-    load_id = load_of(connection, sender, answer.delivery)
-    file, sheet = Resolver.of(registry.folder).told_as(load_id, answer.file, answer.sheet)
-    query = load_id and query_on(
-        connection,
-        mapping,
-        load_id,
-        answer.kind,
-        answer.delivery,
-        file,
-        sheet,
-        answer.row,
-        answer.entity or None,
-        answer.field or None,
-        answer.source_column,
-        answer.expected,
-        answer.query_id if answer.kind == "open" else None,
-    )
-    if not query or query.query_id != answer.query_id or (query.found or "") != (answer.found or ""):
+    query = _question_of(connection, registry, sender, answer)
+    if query is None:
         faults.append(
             f"{place}: delivery {answer.delivery} no longer holds what was asked about; take the row out of the list, and ask again if"
             " need be"
@@ -172,3 +162,30 @@ def _record(
             f'{place}: the right value is what was found; choose "{choice.RIGHT.value}" when it is right as it is'
         )
         return None
+
+
+def _question_of(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str, answer: answered_list.Answer
+) -> Query | None:
+    """The question that was answered, as it would be asked today; None if nothing asks it any more."""
+    names = Resolver.of(registry.folder)
+    for load_id in loads_asked(connection, sender, answer.delivery):
+        file, sheet = names.told_as(load_id, answer.file, answer.sheet)
+        asked = Asked(
+            answer.kind,
+            answer.delivery,
+            load_id,
+            file,
+            sheet,
+            answer.row,
+            answer.entity or None,
+            answer.field or None,
+            answer.source_column,
+            answer.expected,
+            is_word(connection, answer.kind) and answer.found is not None,
+            answer.query_id if answer.kind == "open" else None,
+        )
+        query = query_on(connection, registry, sender, asked)
+        if query.query_id == answer.query_id and (query.found or "") == (answer.found or ""):
+            return query
+    return None

@@ -13,10 +13,9 @@ from pathlib import Path
 import duckdb
 
 from orchestration.queries import query_list
+from orchestration.queries.asked import note_asked
 from orchestration.queries.finding import find_queries
-from orchestration.queries.naming import load_of
-from orchestration.queries.query import Query
-from orchestration.queries.query_list import QueriesRefused
+from orchestration.queries.query import QueriesRefused, Query
 from orchestration.raw import pseudonym
 from orchestration.registry.folder import Registry
 from orchestration.registry.private_names import Resolver
@@ -56,21 +55,20 @@ def write_queries(
     seal = query_list.Seal(
         pseudonym.read_or_make_key(registry.pseudonym_key_file), registry.file.name, hospital
     )
-    query_list.write(
-        path, seal, [_as_the_hospital_calls_it(connection, registry, sender, q) for q in queries], today
-    )
+    query_list.write(path, seal, [_as_the_hospital_calls_it(registry, q) for q in queries], today)
+    note_asked(registry, sender, hospital, [(q.query_id, q.kind) for q in queries], today)
     return Written(path, dict(Counter(q.kind for q in queries)), left_out)
 
 
-def _as_the_hospital_calls_it(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str, query: Query
-) -> Query:
+def _as_the_hospital_calls_it(registry: Registry, query: Query) -> Query:
     """The question with the hospital's own names of file and sheet, which the warehouse replaces
     by numbers.
     """
-    load_id, names = load_of(connection, sender, query.delivery), Resolver.of(registry.folder)
+    names = Resolver.of(registry.folder)
     return replace(
-        query, file=names.file(load_id, query.file), sheet=names.sheet(load_id, query.file, query.sheet)
+        query,
+        file=names.file(query.load_id, query.file),
+        sheet=names.sheet(query.load_id, query.file, query.sheet),
     )
 
 

@@ -7,13 +7,13 @@ workbook (`query_list.py`).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
 
 from orchestration.queries.naming import query_on
-from orchestration.queries.query import Query
-from orchestration.queries.query_list import QueriesRefused
+from orchestration.queries.query import Asked, QueriesRefused, Query
 from orchestration.registry.folder import Registry
 from orchestration.warehouse.correction_cells import correction_id
 
@@ -23,13 +23,32 @@ MOST_OF_A_KIND = 50  # per rule, column and file; more of them point to the mapp
 QUESTIONS = """
 with mine as (
     select load_id, delivery_id from raw.current_load where sender_id = $sender
+    union all
+    select load_id, delivery_id from raw.delivery where sender_id = $sender and state = 'refused'
+),
+rules as (
+    select *, '; %d rows of the delivery hold it, and your answer is for all of them' as for_all
+    from intermediate.rejection_rules
 ),
 rejected as (
-    select r.rule as kind, r.load_id, r.source_file, r.source_sheet, r.source_row, r.entity, r.field,
-        r.source_column,
-        'expected ' || rules.expected as expected, r.hospital_id
-    from quality.rejected_row as r join intermediate.rejection_rules as rules using (rule)
+    select r.rule as kind, r.load_id, r.source_file, r.source_sheet, min(r.source_row) as source_row, r.entity, r.field,
+        arg_min(r.source_column, r.source_row) as source_column,
+        'expected ' || rules.expected || case when rules.is_word and count(*) > 1 then printf(rules.for_all, count(*)) else '' end
+            as expected, r.hospital_id, coalesce(rules.is_word, false) and r.value_text is not null as is_word
+    from quality.rejected_row as r join rules using (rule)
     where r.sender_id = $sender and (r.counts_against_threshold or r.rule = 'relapse_before_onset')
+    group by r.rule, r.load_id, r.source_file, r.source_sheet, r.entity, r.field, r.hospital_id, rules.expected, rules.for_all,
+        rules.is_word, r.value_text is not null,
+        case when rules.is_word and r.value_text is not null then r.value_text
+            else r.source_row || ' ' || coalesce(r.source_column, '') end
+),
+refused as (
+    select f.rule, f.load_id, f.source_file, f.source_sheet, f.source_row, f.entity, f.field, f.source_column,
+        'the delivery was refused; expected ' || rules.expected
+            || case when f.n_rows > 1 then printf(rules.for_all, f.n_rows) else '' end,
+        f.hospital_id, coalesce(rules.is_word, false) and f.value_text is not null
+    from raw.refused_row as f join rules using (rule)
+    where f.sender_id = $sender
 ),
 implausible as (
     select 'implausible', m.load_id, o.source_file, o.source_sheet, o.source_row, 'observations', 'value', o.source_column,
@@ -38,14 +57,14 @@ implausible as (
             coalesce(regexp_replace(c.plausible_high::varchar, '\\.0$', ''), 'any'), c.unit_canonical,
             case when o.conversion_rule <> 'identity'
                 then printf('; yours is %s %s', regexp_replace(round(o.value_canonical, 3)::varchar, '\\.0$', ''), c.unit_canonical)
-                else '' end), o.hospital_id
+                else '' end), o.hospital_id, false
     from marts.fct_observation as o join marts.dim_concept as c using (concept_id) join mine as m using (delivery_id)
     where o.sender_id = $sender and not o.is_derived and o.correction_id is null
         and (o.value_canonical < c.plausible_low or o.value_canonical > c.plausible_high)
 ),
 antibody_conflicts as (
     select 'antibody_conflict', m.load_id, r.source_file, r.source_sheet, r.source_row, 'antibodies', 'result', r.source_column,
-        'expected one myositis-specific antibody of a patient; found ' || s.conflict, r.hospital_id
+        'expected one myositis-specific antibody of a patient; found ' || s.conflict, r.hospital_id, false
     from marts.fct_antibody_result as r
     join marts.dim_antibody_status as s using (sender_id, hospital_id, patient_key) join mine as m using (delivery_id)
     where r.sender_id = $sender and s.has_conflict and r.is_positive and r.antibody_group = 'msa'
@@ -53,7 +72,7 @@ antibody_conflicts as (
 patient_conflicts as (
     select 'patient_conflict', p.load_id, p.source_file, p.source_sheet, p.source_row, 'patients',
         unnest(case when count(distinct p.sex) over who > 1 then ['sex'] else ['birth_date', 'birth_year'] end), null,
-        'expected the same of a patient in every row and delivery', p.hospital_id
+        'expected the same of a patient in every row and delivery', p.hospital_id, false
     from staging.stg_patients as p
     join marts.dim_patient as d using (sender_id, hospital_id, patient_key)
     where p.sender_id = $sender and d.has_conflict and not p.is_rejected
@@ -61,7 +80,7 @@ patient_conflicts as (
 ),
 duplicates as (
     select 'duplicate', load_id, source_file, source_sheet, source_row, 'observations', 'value', source_column,
-        printf('expected one result of a test at one time; this delivery has %d', results), hospital_id
+        printf('expected one result of a test at one time; this delivery has %d', results), hospital_id, false
     from (
         select *, count(distinct value_text) over (partition by load_id, hospital_id, patient_key, concept_id, observed_at,
             observed_offset_days, visit_key) as results
@@ -69,10 +88,11 @@ duplicates as (
     ) where results > 1
 ),
 together as (
-    select * from rejected union all select * from implausible union all select * from antibody_conflicts
+    select * from rejected union all select * from refused union all select * from implausible union all select * from antibody_conflicts
     union all select * from patient_conflicts union all select * from duplicates
 )
-select t.kind, m.delivery_id, t.load_id, t.source_file, t.source_sheet, t.source_row, t.entity, t.field, t.source_column, t.expected
+select t.kind, m.delivery_id, t.load_id, t.source_file, t.source_sheet, t.source_row, t.entity, t.field, t.source_column, t.expected,
+    t.is_word
 from together as t join mine as m using (load_id)
 where $hospital in ($sender, t.hospital_id) and t.source_row is not null
 order by all
@@ -82,87 +102,66 @@ order by all
 def find_queries(
     connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str, hospital: str
 ) -> tuple[list[Query], dict[str, int]]:
-    """The questions on the deliveries in force that no record answers yet; and, by kind, how many were left
-    out because there are too many.
+    """The questions on the deliveries in force, and on those refused for their rows, that no record answers
+    yet; and, by kind, how many were left out because there are too many.
     """
-    built = "select count(*) from information_schema.tables where table_schema = 'quality' and table_name = 'rejected_row'"
-    if not connection.execute(built).fetchall()[0][0]:
-        raise QueriesRefused(["nothing is built yet, so nothing can be asked; run: myositis run"])
-    file = registry.corrections.get(sender)
-    answered = {c.id for c in file.corrections} if file else set()
-    rows = [
-        (*row, None)
-        for row in connection.execute(QUESTIONS, {"sender": sender, "hospital": hospital}).fetchall()
-    ]
-    rows += _open_records(connection, registry, sender)
     queries: list[Query] = []
     asked: Counter[tuple[Any, ...]] = Counter()
     left_out: Counter[str] = Counter()
-    for (
-        kind,
-        delivery,
-        load_id,
-        source_file,
-        sheet,
-        row,
-        entity,
-        field,
-        source_column,
-        expected,
-        own_id,
-    ) in rows:
-        query = query_on(
-            connection,
-            registry.mappings[sender],
-            load_id,
-            kind,
-            delivery,
-            source_file,
-            sheet,
-            row,
-            entity,
-            field,
-            source_column,
-            expected,
-            own_id,
-        )
-        if (query.query_id in answered and kind != "open") or query.query_id in {q.query_id for q in queries}:
-            continue
-        place = (kind, source_file, sheet, query.column)
+    for query in unanswered(connection, registry, sender, hospital):
+        place = (query.kind, query.file, query.sheet, query.column)
         asked[place] += 1
         if asked[place] > MOST_OF_A_KIND:
-            left_out[kind] += 1
+            left_out[query.kind] += 1
         else:
             queries.append(query)
     return queries, dict(left_out)
 
 
-def _open_records(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str
-) -> list[tuple[Any, ...]]:
-    """The rows of records that wait for an answer; the question bears the id of its record."""
+def unanswered(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str, hospital: str
+) -> Iterator[Query]:
+    """Every question that no record answers, each once."""
+    built = "select count(*) from information_schema.tables where table_schema = 'quality' and table_name = 'rejected_row'"
+    if not connection.execute(built).fetchall()[0][0]:
+        raise QueriesRefused(["nothing is built yet, so nothing can be asked; run: myositis run"])
     file = registry.corrections.get(sender)
-    rows = []
+    answered = {c.id for c in file.corrections} if file else set()
+    gone = _withdrawn_loads(connection, registry, sender)
+    rows = connection.execute(QUESTIONS, {"sender": sender, "hospital": hospital}).fetchall()
+    found = [asked for asked in (Asked(*row) for row in rows) if asked.load_id not in gone]
+    for asked in (*found, *_open_records(connection, registry, sender)):
+        query = query_on(connection, registry, sender, asked)
+        if asked.kind == "open" or query.query_id not in answered:
+            answered.add(query.query_id)
+            yield query
+
+
+def _withdrawn_loads(connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str) -> set[str]:
+    """The refused loads of deliveries that a record withdraws: nobody waits for an answer."""
+    rows = connection.execute(
+        "select delivery_id, content_sha256, load_id from raw.delivery where sender_id = ? and state = 'refused'",
+        [sender],
+    ).fetchall()
+    return {load for delivery, content, load in rows if registry.withdraws(sender, delivery, content)}
+
+
+def is_word(connection: duckdb.DuckDBPyConnection, kind: str) -> bool:
+    """Whether a question of this kind is about a word, and its answer for all rows that hold the word."""
+    row = connection.execute(
+        "select is_word from intermediate.rejection_rules where rule = ?", [kind]
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _open_records(connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str) -> Iterator[Asked]:
+    """The first row of each record that waits for an answer; the question bears the id of its record."""
+    file = registry.corrections.get(sender)
     for record in (c for c in (file.corrections if file else []) if c.status == "open"):
-        found = connection.execute(
+        row = connection.execute(
             "select delivery_id, load_id, source_file, source_sheet, source_row, entity, field, source_column from raw.registry_asked_cell"
             " where correction_id = ? order by all",
             [correction_id(sender, record)],
-        ).fetchall()
-        rows += [
-            (
-                "open",
-                delivery,
-                load,
-                file_,
-                sheet,
-                row,
-                entity,
-                field,
-                column,
-                f"asked before: {record.reason}",
-                record.id,
-            )
-            for delivery, load, file_, sheet, row, entity, field, column in found[:1]
-        ]
-    return rows
+        ).fetchone()
+        if row:
+            yield Asked(*("open", *row, f"asked before: {record.reason}", False, record.id))

@@ -95,16 +95,6 @@ EXPLANATION = (
 )
 
 
-class QueriesRefused(Exception):
-    """The file is no answered query list of this registry and hospital, or a question cannot be asked; holds
-    every reason.
-    """
-
-    def __init__(self, reasons: list[str]) -> None:
-        self.reasons = reasons
-        super().__init__("\n".join(reasons))
-
-
 @dataclass(frozen=True)
 class Seal:
     """Keyed hashes over a list's origin and over each question; only this registry can make them."""

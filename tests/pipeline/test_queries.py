@@ -14,7 +14,8 @@ from orchestration.queries import query_list
 from orchestration.queries.answers import Taken, read_answers
 from orchestration.queries.asking import write_queries
 from orchestration.queries.finding import find_queries
-from orchestration.queries.query_list import HEADERS, Choice, QueriesRefused
+from orchestration.queries.query import QueriesRefused
+from orchestration.queries.query_list import HEADERS, Choice
 from orchestration.queries.told import told_of_answers
 from orchestration.raw.ingestion import ingest
 from orchestration.registry.folder import Registry, load_registry
@@ -90,7 +91,7 @@ def asked(registry: Registry) -> Path:
 
 def read(registry: Registry, path: Path) -> Taken:
     with warehouse(registry.warehouse) as connection:
-        return read_answers(connection, registry, "north", path)
+        return read_answers(connection, registry, "north", path, TODAY)
 
 
 def answered(path: Path, answers: dict[tuple[str, int, str | None], tuple[Choice | str, object]]) -> Path:
@@ -253,11 +254,11 @@ def test_a_list_of_another_hospital_or_registry_or_a_changed_one_is_refused(
             QueriesRefused,
             match="the list was not written with this registry's key; read it where it was written",
         ):
-            read_answers(connection, other, "north", path)
+            read_answers(connection, other, "north", path, TODAY)
         with pytest.raises(
             QueriesRefused, match=r'no hospital "nort" in hospitals/. Did you mean "north"\? Hospitals: north'
         ):
-            read_answers(connection, other, "nort", path)
+            read_answers(connection, other, "nort", path, TODAY)
     book = load_workbook(path)
     sheet = book[query_list.QUESTIONS]
     sheet.cell(3, HEADERS.index("Row") + 1).value = 17

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestration.queries.answers import Taken
 from orchestration.queries.asking import Written
+from orchestration.queries.closing import Closed
 from orchestration.queries.finding import MOST_OF_A_KIND
 
 
@@ -33,6 +34,17 @@ def told_of_answers(taken: Taken) -> str:
         if n
     ]
     return ", ".join(parts) + ("; bring them into force with: myositis run" if taken.written else "")
+
+
+def told_of_closed(done: Closed) -> str:
+    """What was closed, and what is left for a person, one record a line."""
+    if not done.closed and not done.left:
+        return f"every record of corrections/{done.sender}.yml holds; there is nothing to close"
+    verb = "closed" if done.is_written else "would be closed (--dry-run: nothing is written)"
+    lines = [f"corrections/{done.sender}.yml: {_counted(len(done.closed), 'record')} {verb}"]
+    lines += [f"  {c.record}: {c.status}: {c.why}" for c in done.closed]
+    lines += [f"  {c.record}: left as it is: {c.why}" for c in done.left]
+    return "\n".join(lines) + ("\nGo on with: myositis run" if done.closed and done.is_written else "")
 
 
 def _counted(n: int, word: str) -> str:

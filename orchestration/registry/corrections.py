@@ -306,6 +306,19 @@ def put_records(path: Path, sender: str, records: Sequence[Correction]) -> None:
     write_atomically(path, text, durable=True, mode=mode)
 
 
+def put_statuses(path: Path, statuses: dict[str, Status]) -> None:
+    """Write the status of records, by id, in one rename. No other character of the file changes."""
+    text = path.read_text(encoding="utf-8")
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert root is not None  # an empty file of corrections is refused where a registry is read
+    listed = next(value for key, value in root.value if key.value == "corrections")
+    records = [{key.value: value for key, value in node.value} for node in listed.value]
+    places = [(r["status"], statuses[r["id"].value]) for r in records if r["id"].value in statuses]
+    for node, status in sorted(places, key=lambda place: -place[0].start_mark.index):
+        text = text[: node.start_mark.index] + status + text[node.end_mark.index :]
+    write_atomically(path, text, durable=True, mode=path.stat().st_mode & 0o777)
+
+
 def _with_record(text: str, record: Correction) -> str:
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     assert root is not None  # an empty file of corrections is refused where a registry is read

@@ -27,7 +27,7 @@ with mine as (
     select load_id, delivery_id from raw.delivery where sender_id = $sender and state = 'refused'
 ),
 rules as (
-    select *, '; %d rows of the delivery hold it, and your answer is for all of them' as for_all
+    select *, '; %d rows of this table hold it, and your answer is for all that do' as for_all
     from intermediate.rejection_rules
 ),
 rejected as (
@@ -39,8 +39,8 @@ rejected as (
     where r.sender_id = $sender and (r.counts_against_threshold or r.rule = 'relapse_before_onset')
     group by r.rule, r.load_id, r.source_file, r.source_sheet, r.entity, r.field, r.hospital_id, rules.expected, rules.for_all,
         rules.is_word, r.value_text is not null,
-        case when rules.is_word and r.value_text is not null then r.value_text
-            else r.source_row || ' ' || coalesce(r.source_column, '') end
+        coalesce(r.source_column, ''), case when rules.is_word then r.value_text end,
+        case when not rules.is_word or r.value_text is null then r.source_row end
 ),
 refused as (
     select f.rule, f.load_id, f.source_file, f.source_sheet, f.source_row, f.entity, f.field, f.source_column,

@@ -109,7 +109,9 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Regis
             for _, _, load, file, sheet, entity, counted, records, share, least in over
             if load == load_id
         ]
-        reasons.append(f"what the hospital has to say of these rows is asked by: myositis queries {sender}")
+        reasons.append(
+            f"once a run has refused them, ask the hospital about these rows: myositis queries {sender}"
+        )
         refuse_for_rows(
             connection, sender, delivery, load_id, reasons, registry.records_digest(date.today(), sender)
         )

@@ -26,7 +26,7 @@ def keep(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
     """
     connection.execute(f"delete from {REFUSED_ROWS} where load_id = ?", [load_id])
     keys = " union all ".join(
-        f"select '{entity}' as entity, source_file, source_sheet, source_row, patient_key from raw.{entity}"
+        f"select distinct '{entity}' as entity, source_file, source_sheet, source_row, patient_key from raw.{entity}"
         " where load_id = $load"
         for entity in RAW_FIELDS
     )
@@ -41,7 +41,7 @@ def keep(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
         patients as ({keys})
         select r.sender_id, r.hospital_id, r.delivery_id, r.load_id, r.rule, r.source_file, r.source_sheet,
             min(r.source_row) as source_row, r.entity, r.field, r.column_name,
-            arg_min(r.source_column, r.source_row) as source_column, r.value_text,
+            r.source_column, r.value_text,
             count(distinct (r.source_row, r.source_column)) as n_rows,
             count(distinct p.patient_key) as n_patients
         from rejected as r
@@ -49,8 +49,7 @@ def keep(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
             on p.entity = r.entity and p.source_file = r.source_file
             and p.source_sheet is not distinct from r.source_sheet and p.source_row = r.source_row
         group by r.sender_id, r.hospital_id, r.delivery_id, r.load_id, r.rule, r.source_file, r.source_sheet, r.entity,
-            r.field, r.column_name, r.value_text, r.is_word,
-            case when not r.is_word then r.source_row end, case when not r.is_word then r.source_column end
+            r.field, r.column_name, r.source_column, r.value_text, r.is_word, case when not r.is_word then r.source_row end
         qualify row_number() over (partition by r.rule, r.column_name, r.source_file, r.source_sheet
             order by min(r.source_row), r.value_text) <= {KEPT_OF_A_KIND}
         """,

@@ -30,6 +30,9 @@ exports:
   - file: labs.csv
     observations: {patient_id: id, observed_on: day, concept: test, value: value, unit: unit}
     identifiers: [id]
+  - file: signs.csv
+    events: {patient_id: id, event_date: day, values: {dysphagia: Swallowing, calcinosis_cutis: Calcium}}
+    identifiers: [id]
 """
 ROWS = [
     *[f"{1 + n % 2},2024-01-{n + 1:02d},Kreatinkinaze,1{n},U/L" for n in range(10)],
@@ -48,6 +51,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> Registry:
         patients="id,sex\n1,f\n2,m\n",
         visits="",
         labs="\n".join(["id,day,test,value,unit", *ROWS]) + "\n",
+        signs="id,day,Swallowing,Calcium\n1,2024-01-01,perhaps,perhaps\n2,2024-01-01,perhaps,\n",
     )
     return taken(opened(registry.folder))
 
@@ -83,9 +87,11 @@ def test_each_word_is_asked_once_and_each_other_row_by_itself(refused: Registry)
         ("concept_unknown", "labs.csv", 2, "test", "Kreatinkinaze"),
         ("concept_unknown", "labs.csv", 12, "test", "Anna Example"),
         ("not_a_number", "labs.csv", 14, "value", "many"),
+        ("status_unknown_word", "signs.csv", 2, "Calcium", "perhaps"),  # a word of each column by itself
+        ("status_unknown_word", "signs.csv", 2, "Swallowing", "perhaps"),
     ]
     assert left_out == {}
-    assert found[0].expected.endswith("10 rows of the delivery hold it, and your answer is for all of them")
+    assert found[0].expected.endswith("10 rows of this table hold it, and your answer is for all that do")
 
 
 def test_one_answer_puts_every_row_of_a_word_right_and_the_delivery_is_taken(
@@ -98,8 +104,9 @@ def test_one_answer_puts_every_row_of_a_word_right_and_the_delivery_is_taken(
         answers = {
             ("labs.csv", 2, "test"): (Choice.VALUE, "CK"),
             ("labs.csv", 14, "value"): (Choice.UNKNOWN, None),
+            ("signs.csv", 2, "Swallowing"): (Choice.VALUE, "yes"),
         }
-        assert read_answers(connection, registry, "north", answered(path, answers), TODAY).written == 2
+        assert read_answers(connection, registry, "north", answered(path, answers), TODAY).written == 3
     registry = taken(opened(registry.folder))
     assert state(registry)[0] == "accepted"
     assert query(
@@ -108,6 +115,10 @@ def test_one_answer_puts_every_row_of_a_word_right_and_the_delivery_is_taken(
     assert query(registry, "select rule, count(*) from quality.rejected_row group by 1 order by 1") == [
         ("concept_unknown", 1),
         ("rejected_by_correction", 1),
+        ("status_unknown_word", 1),
+    ]
+    assert query(registry, "select event_id, status, count(*) from marts.fct_event group by all") == [
+        ("dysphagia", "present", 2)
     ]
     assert query(registry, "select count(*) from raw.refused_row") == [(0,)]
 

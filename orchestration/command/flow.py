@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestration.command import ahead, console
@@ -240,6 +240,8 @@ def check(registry: Registry, situation: Situation) -> list[str]:
             found = trial.judge(registry, situation.outstanding)
         except trial.NoRoom as no_room:
             return [*faults, str(no_room)]
+        if registry.studies:
+            console.out.print("not tried: the statistics of studies, and the report", markup=False)
         for name in found.taken:
             console.out.print(f"{name}: can be taken", markup=False)
         refusals, notes = found.refusals, [*notes, *found.notes]
@@ -251,12 +253,9 @@ def check(registry: Registry, situation: Situation) -> list[str]:
 
 
 def _not_said(refusals: Iterable[Refusal], faults: list[str]) -> list[str]:
-    """The refusals as sentences, without reasons that are among the faults already."""
+    """The reasons of the refusals, without those that are among the faults already."""
     said = []
     for refusal in refusals:
-        if isinstance(refusal, DeliveryRefusal):
-            own = tuple(r for r in refusal.reasons if r not in faults)
-            said += [replace(refusal, reasons=own).sentence()] if own else []
-        elif refusal.sentence() not in faults:
-            said.append(refusal.sentence())
+        reasons = refusal.reasons if isinstance(refusal, DeliveryRefusal) else (refusal.sentence(),)
+        said += [reason for reason in reasons if reason not in faults]
     return said

@@ -6,7 +6,8 @@ Does not belong here: what a registry folder holds (`registry/folder.py`).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from orchestration.files import write_atomically
@@ -72,6 +73,22 @@ def point_at(registry: Registry) -> None:
     settings = registry.dagster_home / "dagster.yaml"
     if not settings.exists() or settings.read_text() != DAGSTER_YAML:
         write_atomically(settings, DAGSTER_YAML)
+
+
+@contextmanager
+def working_on(registry: Registry) -> Iterator[None]:
+    """While the block lasts, dbt in this process builds the warehouse of ``registry``."""
+    wanted = dbt_environment(registry)
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
 
 
 def dbt_environment(registry: Registry) -> Mapping[str, str]:

@@ -116,6 +116,34 @@ def rejected_table(rejected: Sequence[Record], names: Mapping[str, str]) -> Prin
     return PrintedTable("rejected_rows", "Rows refused, by reason", columns, rows, group_label="Hospital")
 
 
+def question_table(standings: Sequence[Record], names: Mapping[str, str]) -> PrintedTable | None:
+    """The questions to each hospital about its rows: asked, answered, open, and for how long."""
+    if not standings:
+        return None
+    counts = {
+        "asked": "Asked",
+        "answered": "Answered",
+        "settled": "Settled by a later delivery",
+        "open": "Open",
+        "oldest_open_days": "Oldest open (days)",
+        "median_days_to_answer": "Days to an answer (median)",
+    }
+    rows = tuple(
+        Row(
+            {
+                "hospital": names.get(str(r["hospital"]), str(r["hospital"])),
+                **{c: "" if r.get(c) is None else f"{r[c]:g}" for c in counts},
+            }
+        )
+        for r in standings
+    )
+    columns = (
+        Column("hospital", "Hospital"),
+        *(Column(c, label, align="right") for c, label in counts.items()),
+    )
+    return PrintedTable("questions", "Questions to the hospitals about their rows", columns, rows)
+
+
 def check_table(checks: Sequence[Record], names: Mapping[str, str]) -> PrintedTable | None:
     """Checks by layer and suite: how many held; those that did not, one by one."""
     if not checks:
@@ -167,8 +195,13 @@ def reproduction_summary(study: StudyFrames) -> PrintedTable | None:
     parts = [(_printed_table(table), found) for (table,), found in grouped(rows, "table_id")]
     printed = []
     for label, found in [*parts, ("All", rows)]:
-        agree, total, unexplained = agreement(found)
-        counts = {"values": total, "agree": agree, "differ": total - agree, "unexplained": unexplained}
+        count = agreement(found)
+        counts = {
+            "values": count.total,
+            "agree": count.agree,
+            "differ": count.differ,
+            "unexplained": count.unexplained,
+        }
         printed.append(Row({"table": label, **{name: str(count) for name, count in counts.items()}}))
     columns = (
         Column("table", "Printed in"),

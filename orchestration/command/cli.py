@@ -194,12 +194,13 @@ def ingest(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 
 @app.command(epilog="Example: myositis check --registry my_registry")
 def check(registry: RegistryOption = None, debug: DebugOption = False) -> None:
-    """Check the registry's files, and outstanding deliveries against their mappings; nothing is loaded."""
+    """Check the registry's files, and say what a run would take and refuse; it is tried in a private copy."""
     from orchestration.command import flow
     from orchestration.situation import read_situation
 
     current = _registry(registry)
-    faults = flow.check(current, read_situation(current))
+    with console.progress():
+        faults = flow.check(current, read_situation(current))
     if faults:
         raise Refused("\n".join(faults))
 
@@ -281,35 +282,50 @@ def queries(
             help="Take the answers of this list as corrections.",
         ),
     ] = None,
+    close_mended: Annotated[
+        bool,
+        typer.Option(
+            "--close-mended", help="Close the corrections that a mended file has made true, in corrections/."
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Of --close-mended: say what it would close, and write nothing.")
+    ] = False,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Write a hospital's questions into queries/, as a workbook to be answered; or read the answered one
-    back.
+    back; or close the corrections that are mended.
     """
     from datetime import date
 
     from orchestration.database.warehouse_file import warehouse
-    from orchestration.queries import queries as asked
+    from orchestration.queries import answers, asking, closing, told
+    from orchestration.queries.query import QueriesRefused
 
+    if close_mended and read is not None:
+        raise typer.BadParameter("write --read or --close-mended, one after the other", param_hint="--read")
+    if dry_run and not close_mended:
+        raise typer.BadParameter("it is a choice of --close-mended", param_hint="--dry-run")
     current = _registry(registry)
     try:
-        asked.sender_of(current, hospital)
-    except asked.QueriesRefused as unknown:
+        asking.sender_of(current, hospital)
+    except QueriesRefused as unknown:
         raise typer.BadParameter(str(unknown), param_hint="HOSPITAL") from None
     try:
         with warehouse(current.warehouse) as connection:
-            if read is not None:
-                console.out.print(
-                    asked.told_of_answers(asked.read_answers(connection, current, hospital, read)),
-                    markup=False,
+            if close_mended:
+                said = told.told_of_closed(
+                    closing.close_mended(connection, current, hospital, dry_run=dry_run)
+                )
+            elif read is not None:
+                said = told.told_of_answers(
+                    answers.read_answers(connection, current, hospital, read, date.today())
                 )
             else:
-                console.out.print(
-                    asked.told_of_list(asked.write_queries(connection, current, hospital, date.today())),
-                    markup=False,
-                )
-    except asked.QueriesRefused as refusal:
+                said = told.told_of_list(asking.write_queries(connection, current, hospital, date.today()))
+            console.out.print(said, markup=False)
+    except QueriesRefused as refusal:
         raise Refused(str(refusal)) from None
 
 

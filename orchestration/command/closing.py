@@ -11,6 +11,7 @@ from datetime import date
 
 from orchestration.command import console
 from orchestration.command.flow import Outcome
+from orchestration.queries.asked import standings
 from orchestration.raw.ledger import State
 from orchestration.raw.withdrawals import told_of_missing
 from orchestration.registry.folder import SUCCESS_MARKER, Registry
@@ -78,6 +79,7 @@ def show_status(registry: Registry) -> None:
     situation = read_situation(registry)
     console.out.print(f"{registry.file.name} ({registry.folder})", markup=False)
     show(registry, Outcome(situation, refusals=situation.refusals))
+    show_questions(registry, date.today())
     for sentence in (*told_of_missing(situation.missing), *ending_waivers(situation, date.today())):
         console.out.print(sentence, markup=False)
     for inventory in situation.outstanding:
@@ -85,6 +87,31 @@ def show_status(registry: Registry) -> None:
             f"outstanding: {inventory.sender}/{inventory.delivery} ({len(inventory.files)} files)",
             markup=False,
         )
+
+
+def show_questions(registry: Registry, today: date) -> None:
+    """The questions to each hospital: asked, answered, settled by a delivery, open, and for how long."""
+    found = standings(registry, today)
+    if not found:
+        return
+    number = ["asked", "answered", "settled by a delivery", "open", "oldest open, days", "days to an answer"]
+    console.table(
+        "\nquestions to hospitals",
+        ["hospital", *number],
+        [
+            (
+                s.hospital,
+                s.asked,
+                s.answered,
+                s.settled,
+                s.open,
+                s.oldest_open_days,
+                None if s.median_days_to_answer is None else f"{s.median_days_to_answer:g}",
+            )
+            for s in found
+        ],
+        right=number,
+    )
 
 
 def ending_waivers(situation: Situation, today: date) -> list[str]:

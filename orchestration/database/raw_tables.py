@@ -124,6 +124,10 @@ create table if not exists raw.exchanged_dates (
     load_id varchar, export_id varchar, field varchar, source_file varchar, source_sheet varchar, texts_like varchar);
 create table if not exists raw.load_subject (load_id varchar, subject varchar);
 create table if not exists raw.delivery_decision (load_id varchar primary key, judged_by varchar);
+create table if not exists raw.refused_row (
+    sender_id varchar, hospital_id varchar, delivery_id varchar, load_id varchar, rule varchar, source_file varchar,
+    source_sheet varchar, source_row bigint, entity varchar, field varchar, column_name varchar, source_column varchar,
+    value_text varchar, n_rows bigint, n_patients bigint);
 create table if not exists raw.delivery_comparison (load_id varchar primary key, compared_loads varchar);
 create table if not exists raw.delivery_change (
     sender_id varchar, delivery_id varchar, load_id varchar, compared_with varchar, entity varchar, item varchar,

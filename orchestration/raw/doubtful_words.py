@@ -8,14 +8,12 @@ which words have two meanings (`seeds/ambiguous_words.csv`), words that stand in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import duckdb
 
-from orchestration.landing.inventory import Inventory
 from orchestration.raw.cell_sql import literal
-from orchestration.raw.loading import loaded_on_trial
-from orchestration.raw.verdict import DeliveryRefused
+from orchestration.raw.ledger import loads_in_force
 from orchestration.registry import catalogue
 from orchestration.registry.folder import Registry
 from orchestration.registry.mapping import Mapping
@@ -38,18 +36,15 @@ def notes_of_loaded(connection: duckdb.DuckDBPyConnection, registry: Registry) -
             yield from _notes(connection, mapping, [load for (load,) in loads], "its deliveries in force")
 
 
-def notes_of_delivery(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory
-) -> list[str]:
-    """A sentence for each doubtful word in a delivery that is not taken yet. Its rows are loaded on trial and
-    do not stay.
+def notes_of_deliveries(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, deliveries: Collection[tuple[str, str]]
+) -> Iterator[str]:
+    """A sentence for each doubtful word in these deliveries, (sender, delivery) each, as far as they are in
+    force.
     """
-    try:
-        with loaded_on_trial(connection, registry, inventory):
-            mapping = registry.mappings[inventory.sender]
-            return list(_notes(connection, mapping, [inventory.load_id], inventory.delivery))
-    except DeliveryRefused:
-        return []  # its faults are reported elsewhere
+    for load in loads_in_force(connection):
+        if (load.sender, load.delivery) in deliveries:
+            yield from _notes(connection, registry.mappings[load.sender], [load.load_id], load.delivery)
 
 
 def _notes(

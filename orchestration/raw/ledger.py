@@ -33,6 +33,7 @@ LOAD_TABLES = (
     "raw.date_cells",
     "raw.exchanged_dates",
 )
+REFUSED_ROWS = "raw.refused_row"  # outlives the rows of its load, because the hospital is asked about them
 
 
 class State(StrEnum):
@@ -163,6 +164,10 @@ def record(connection: duckdb.DuckDBPyConnection, inventory: Inventory, kind: st
         if after is State.ACCEPTED:
             for other in _accepted_loads_of(connection, inventory.sender, inventory.delivery):
                 _move(connection, other, Event.REPLACE)
+            connection.execute(
+                f"delete from {REFUSED_ROWS} where sender_id = ? and delivery_id = ?",
+                [inventory.sender, inventory.delivery],
+            )
         connection.execute(
             "insert or replace into raw.delivery values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -222,7 +227,7 @@ def refuse_for_change(connection: duckdb.DuckDBPyConnection, load: Load, reasons
 
 def remove_load(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
     """Remove the rows of a load; the ledger keeps the load's state."""
-    for table in LOAD_TABLES:
+    for table in (*LOAD_TABLES, REFUSED_ROWS):
         connection.execute(f"delete from {table} where load_id = ?", [load_id])
 
 

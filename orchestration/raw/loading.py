@@ -8,11 +8,8 @@ mapping (`tables.py`). A delivery is taken whole or refused whole. dbt sees a lo
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,35 +98,6 @@ def load_delivery(
         remove_load(connection, inventory.load_id)
         raise
     finally:
-        shutil.rmtree(workdir, ignore_errors=True)
-
-
-def find_faults(connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory) -> list[str]:
-    """The faults for which a delivery would be refused. Nothing is loaded."""
-    workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
-    try:
-        survey = Survey(connection, registry, registry.mappings[inventory.sender], inventory, workdir)
-        opened, faults = survey.look()
-        return faults or survey.second_tables(opened)
-    finally:
-        shutil.rmtree(workdir, ignore_errors=True)
-
-
-@contextmanager
-def loaded_on_trial(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory
-) -> Iterator[None]:
-    """While the block lasts, schema raw holds the rows of a delivery. Afterwards they are gone, and no key
-    file is made.
-    """
-    workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
-    connection.begin()
-    try:
-        pseudonym.set_key(connection, secrets.token_bytes(pseudonym.KEY_BYTES))
-        _Loader(connection, registry, registry.mappings[inventory.sender], inventory, workdir).run()
-        yield
-    finally:
-        connection.rollback()
         shutil.rmtree(workdir, ignore_errors=True)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
@@ -29,7 +29,7 @@ from orchestration.registry.additions import read_additions
 from orchestration.registry.catalogue import Row
 from orchestration.registry.corrections import CorrectionFile, faults_of
 from orchestration.registry.entities import ASKED
-from orchestration.registry.mapping import Mapping
+from orchestration.registry.mapping import Mapping, Population
 from orchestration.registry.mapping_file import other_forms, place_in_mapping, read_mapping, unknown_ids
 from orchestration.registry.published import read_paper
 from yaml_files.strict import Id, Strict
@@ -110,9 +110,12 @@ class Registry:
     waivers: tuple[Waiver, ...] = ()
     papers: dict[str, Paper] = field(default_factory=dict)  # by the study that reproduces their numbers
     additions: dict[str, list[Row]] = field(default_factory=dict)  # to the clinical catalogue, by seed
+    warehouse_folder: Path | None = None  # of a copy, in which something is tried
 
     landing = property(lambda self: self.folder / "landing")
-    warehouse = property(lambda self: self.folder / "warehouse" / "warehouse.duckdb")
+    warehouse = property(
+        lambda self: (self.warehouse_folder or self.folder / "warehouse") / "warehouse.duckdb"
+    )
     releases = property(lambda self: self.folder / "release")
     reports = property(lambda self: self.folder / "reports")
     queries = property(lambda self: self.folder / "queries")
@@ -256,7 +259,7 @@ def load_registry(folder: Path) -> Registry:
     faults += _check_corrections(folder, corrections, mappings)
     waivers = _read_waivers(faults, folder, mappings)
     if file is not None:
-        faults += _check_studies(folder, studies, file)
+        faults += _check_studies(folder, studies, file, {} if faults else mappings)
     for sender, mapping in mappings.items():
         faults += unknown_ids(folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", mapping)
         faults += other_forms(folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", mapping)
@@ -327,8 +330,12 @@ def _read_papers(faults: list[str], folder: Path) -> dict[str, Paper]:
     return found
 
 
-def _check_studies(folder: Path, studies: dict[str, Study], file: RegistryFile) -> list[str]:
-    """A study may name only visits of the schedule and definitions of the catalogue."""
+def _check_studies(
+    folder: Path, studies: dict[str, Study], file: RegistryFile, mappings: dict[str, Mapping]
+) -> list[str]:
+    """A study may name only visits of the schedule, definitions of the catalogue, and values that a patient
+    can have.
+    """
     visits = [w.visit for w in file.visit_schedule]
     faults = []
     for study in studies.values():
@@ -345,7 +352,42 @@ def _check_studies(folder: Path, studies: dict[str, Study], file: RegistryFile) 
             for location, name, with_levels in study.definitions_named()
             if (fault := _definition_fault(name, with_levels))
         ]
+        catalogued = {
+            "concept": [row["concept_id"] for row in catalogue.seed("concepts")],
+            "event": [row["event_id"] for row in catalogue.seed("event_types")],
+        }
+        faults += [
+            f'studies/{study.study}.yml:{line_of(path, location)}: {dotted(location)}: no {kind} "{name}" in the catalogue.'
+            f"{nearest(name, catalogued[kind])} Write its id, or add it in concepts/ of the registry."
+            for location, kind, name in study.ids_named()
+            if name not in catalogued[kind]
+        ]
+        known = _values_of_patients(mappings)
+        faults += [
+            f'studies/{study.study}.yml:{line_of(path, location)}: {dotted(location)}: no patient can have {column} "{value}".'
+            f" Known: {', '.join(known[column])}.{nearest(value, known[column])}"
+            for location, column, value in study.values_named()
+            if value not in known.get(column, (value,))
+        ]
     return faults
+
+
+def _values_of_patients(mappings: dict[str, Mapping]) -> dict[str, list[str]]:
+    """What a patient's columns can hold, for those whose values are known before any patient is.
+
+    A network's hospitals come with its rows, so that its registry's hospitals are not known.
+    """
+    labels = [row["msa_label"] for row in catalogue.seed("antibodies") if row["msa_label"]]
+    known = {
+        "msa": [*dict.fromkeys(labels), "negative"],
+        "sex": ["female", "male", "unknown"],
+        "onset_group": ["juvenile", "adult"],
+        "population": list(get_args(Population)),
+        "treatment": [row["treatment_id"] for row in catalogue.seed("treatments")],
+    }
+    if mappings and not any(m.is_network for m in mappings.values()):
+        known["hospital_id"] = list(mappings)
+    return known
 
 
 def _check_corrections(

@@ -29,6 +29,7 @@ from orchestration.running.helper import IN_THIS_PROCESS, Helper
 if TYPE_CHECKING:
     import duckdb
 
+    from analytics.paper.reproduction import Agreement
     from analytics.printed.figures import StudyFigure
     from analytics.printed.sensitivity_tables import Question
 
@@ -77,7 +78,7 @@ class StudySections:
     methods: list[tuple[str, str]]
     reproduction: list[PrintedTable]
     reproduction_details: list[PrintedTable]
-    agreement: tuple[int, int, int]
+    agreement: Agreement
     statements: str  # how many statements hold, in words; empty without statements
 
     @property
@@ -134,16 +135,21 @@ class _Out:
 
 
 def render_report(
-    release_file: Path, out_dir: Path, studies: Iterable[str] | None = None, helper: Helper = IN_THIS_PROCESS
+    release_file: Path,
+    out_dir: Path,
+    studies: Iterable[str] | None = None,
+    helper: Helper = IN_THIS_PROCESS,
+    questions: Sequence[Record] = (),
 ) -> list[Path]:
     """Write ``report.html``, ``tables/*.csv`` and ``figures/*.{svg,png,pdf}`` into ``out_dir``; return them.
 
-    ``studies`` are the ids to report, all when None. Raises ReportError when the file is no release or lacks
-    a study.
+    ``studies`` are the ids to report, all when None. ``questions`` are the standings of the hospitals that
+    were asked something; they change from day to day, so that no release holds them. Raises ReportError when
+    the file is no release or lacks a study.
     """
     content = read_release(release_file, studies)
     sections = [study_sections(study) for study in content.studies]
-    shared = _shared_tables(content)
+    shared = _shared_tables(content, questions)
     note = SYNTHETIC if content.info.get("synthetic") else ""
     out = _Out(Path(out_dir))
     tables = [*(t for s in sections for t in s.tables), *shared.values()]
@@ -302,14 +308,20 @@ def _formats() -> tuple[str, ...]:
     return FORMATS
 
 
-def _shared_tables(content: ReleaseContent) -> dict[str, PrintedTable]:
+def _shared_tables(content: ReleaseContent, questions: Sequence[Record]) -> dict[str, PrintedTable]:
     """The tables on data quality: they describe the release, not one study."""
-    from analytics.printed.provenance_tables import check_table, delivery_table, rejected_table
+    from analytics.printed.provenance_tables import (
+        check_table,
+        delivery_table,
+        question_table,
+        rejected_table,
+    )
 
     quality, names = content.quality, content.hospitals
     made = {
         "deliveries": delivery_table(quality.get("delivery", []), names),
         "rejected": rejected_table(quality.get("rejected_summary", []), names),
+        "questions": question_table(questions, names),
         "checks": check_table(quality.get("check_result", []), names),
     }
     return {key: table for key, table in made.items() if table}

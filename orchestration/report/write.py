@@ -4,9 +4,12 @@ Belongs here: where a report goes. Does not belong here: what it looks like (`pa
 """
 
 import shutil
+from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 
 from orchestration.files import put_in_place, swap_link
+from orchestration.queries.asked import standings
 from orchestration.registry.folder import Registry
 from orchestration.release.identity import CURRENT
 from orchestration.running.helper import IN_THIS_PROCESS, Helper
@@ -27,7 +30,8 @@ def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
         helper.submit(write_replay, release, part / "replay" / study.study, study)
         for study in registry.studies.values()
     ]
-    render_report(release, part, None, helper)
+    questions = [asdict(standing) for standing in standings(registry, date.today())]
+    render_report(release, part, None, helper, questions)
     for written in replays:
         written.result()
     target = registry.reports / release.stem

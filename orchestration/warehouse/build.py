@@ -17,7 +17,7 @@ from orchestration.raw.changes import compare_again
 from orchestration.raw.ledger import refuse_for_rows
 from orchestration.raw.withdrawals import withdraw
 from orchestration.registry.folder import Registry
-from orchestration.warehouse import dbt
+from orchestration.warehouse import dbt, refused_rows
 from orchestration.warehouse.correction_cells import CorrectionsRefused, resolve_corrections
 
 log = logging.getLogger("myositis")
@@ -101,13 +101,17 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Regis
     """).fetchall()
     loads = {row[2] for row in over}
     for load_id in sorted(loads):
+        refused_rows.keep(connection, load_id)
+        sender, delivery = next((r[0], r[1]) for r in over if r[2] == load_id)
         reasons = [
-            f"{sender}/{delivery}/{file}{f' [{sheet}]' if sheet else ''}: {counted} of {records} records of {entity} rejected;"
-            f" allowed {allowed:.1%}{f', and fewer than {least} of any table' if least > 1 else ''}{_rules_hit(connection, load_id, file, sheet, entity)}"
-            for sender, delivery, load, file, sheet, entity, counted, records, allowed, least in over
+            f"{sender}/{delivery}/{file}{f' [{sheet}]' if sheet else ''}: {counted} of {records} records of {entity} rejected,"
+            f" which is {counted / records:.1%}; allowed {_allowed(share, least)}{_rules_hit(connection, load_id, file, sheet, entity)}"
+            for _, _, load, file, sheet, entity, counted, records, share, least in over
             if load == load_id
         ]
-        sender, delivery = next((r[0], r[1]) for r in over if r[2] == load_id)
+        reasons.append(
+            f"once a run has refused them, ask the hospital about these rows: myositis queries {sender}"
+        )
         refuse_for_rows(
             connection, sender, delivery, load_id, reasons, registry.records_digest(date.today(), sender)
         )
@@ -115,15 +119,22 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Regis
     return len(loads)
 
 
+def _allowed(share: float, least: int) -> str:
+    """What `rejected_rows_allowed` of the mapping lets pass, as share and count."""
+    return f"{share:.1%}" + (
+        f", and always {least - 1} of a table (rejected_rows_allowed)" if least > 1 else ""
+    )
+
+
 def _rules_hit(
     connection: duckdb.DuckDBPyConnection, load_id: str, file: str, sheet: str | None, entity: str
 ) -> str:
-    """A line per rule and column: what to look for, and where; no value. After the refusal no table holds
-    these rows any more.
+    """A line per rule and column: what to look for, and where; no value of a patient, but the words that
+    nobody knows.
     """
     hits = connection.execute(
         """
-        select r.rule, r.column_name, count(*), list(distinct r.source_row order by r.source_row), any_value(k.expected), any_value(k.remedy)
+        select r.rule, r.column_name, count(*), list(distinct r.source_row order by r.source_row), any_value(k.expected), mode(r.remedy)
         from quality.rejected_row as r join intermediate.rejection_rules as k using (rule)
         where r.load_id = ? and r.source_file = ? and r.source_sheet is not distinct from ?
             and coalesce(r.entity, ?) = ? and r.counts_against_threshold
@@ -137,7 +148,8 @@ def _rules_hit(
         where = f'column "{column}", ' if column else ""
         numbers = ", ".join(str(row) for row in rows[:ROWS_TOLD])
         lines.append(
-            f"\n  {rule} {n:,}: {where}row{'s' if len(rows) > 1 else ''} {numbers}{more}; expected {expected}; {remedy}"
+            f"\n  {rule} {n:,}: {where}row{'s' if len(rows) > 1 else ''} {numbers}{more}"
+            f"{refused_rows.words_told(connection, load_id, rule, file, column)}; expected {expected}; {remedy}"
         )
     return "".join(lines)
 

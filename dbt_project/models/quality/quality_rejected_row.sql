@@ -10,6 +10,7 @@ at_ingestion as (
         'raw' as layer, null::varchar as entity, rule, null::varchar as field, column_name,
         null::varchar as source_column, value_text as found, true as is_row, reason as in_words,
     from {{ source('raw', 'rejected_line') }}
+    where load_id in (select load_id from {{ source('raw', 'current_load') }})
 ),
 
 at_staging as (
@@ -118,12 +119,18 @@ columns as (
     group by all
 ),
 
-together as (
+found as (
     select * from at_ingestion
     union all
     select *, null::varchar as in_words from at_staging
     union all
     select *, null::varchar as in_words from at_intermediate
+),
+
+together as (
+    select f.*, {{ remedy_of('f.rule', 'f.found', 'r.remedy') }} as remedy
+    from found as f
+    left join rules as r using (rule)
 )
 
 select
@@ -133,7 +140,9 @@ select
         t.in_words,
         '"' || t.found || '"'
             || coalesce(', which can mean ' || d.meanings || coalesce(' (' || d.ids || ')', ''), ''),
-        'nothing') || '; expected ' || r.expected || '; ' || r.remedy as reason,
+        r.nothing_found,
+        'nothing') || '; expected ' || r.expected || '; ' || t.remedy as reason,
+    t.remedy,
     t.field,
     coalesce(
         t.column_name,

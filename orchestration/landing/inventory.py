@@ -55,7 +55,7 @@ def take_inventory(registry: Registry, sender: str, delivery: str) -> Inventory:
         )
     hashes.keep()
     content = hashlib.sha256("\n".join(f"{f.name}\t{f.sha256}" for f in files).encode()).hexdigest()
-    records = registry.records_digest(date.today(), sender)
+    records = registry.decisions_digest(date.today(), sender)
     return Inventory(sender, delivery, files, content, registry.mapping_digest(sender), records)
 
 

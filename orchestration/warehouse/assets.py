@@ -12,6 +12,8 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
+from orchestration.raw.assets import raw_asset
+from orchestration.raw.partitions import show_ledger
 from orchestration.registry.folder import Registry
 from orchestration.resources import current_registry
 from orchestration.running.checks import check_marts
@@ -74,6 +76,7 @@ def _layer(props: Mapping[str, Any]) -> str:
 def warehouse_assets(registry: Registry, helper: Helper) -> dg.AssetsDefinition:
     manifest = dbt.read_manifest()
     translator = Translator(list(registry.mappings))
+    raw = [raw_asset(sender, m.name, helper) for sender, m in registry.mappings.items()]
 
     @dbt_assets(manifest=manifest, dagster_dbt_translator=translator, name="warehouse", pool=POOL)
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -84,6 +87,7 @@ def warehouse_assets(registry: Registry, helper: Helper) -> dg.AssetsDefinition:
         except CorrectionsRefused as refusal:
             raise GateRefused(BuildRefusal(str(refusal))) from refusal
         failed = [r for r in results if not r.passed]
+        show_ledger(current_registry(), context.instance, raw)
         if not failed:
             helper.start_early(check_marts, current_registry())
         yield from _events(context, manifest, translator, results, counts)

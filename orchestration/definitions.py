@@ -8,11 +8,9 @@ from orchestration.automation import automation, build_job, ingest_job
 from orchestration.landing.assets import landing_asset
 from orchestration.raw.assets import raw_asset
 from orchestration.registry.folder import Registry
-from orchestration.release.assets import candidate_asset, release_asset
 from orchestration.report.assets import report_asset
 from orchestration.resources import current_registry, point_at
-from orchestration.results.assets import results_asset
-from orchestration.results.compute import TABLES
+from orchestration.results.assets import release_assets
 from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 
@@ -46,9 +44,7 @@ def build_definitions(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> d
         assets=[
             *_ingested(registry, helper),
             models,
-            candidate_asset(built, helper),
-            results_asset(helper),
-            release_asset([dg.AssetKey(["results", name]) for name in TABLES]),
+            release_assets(built, helper),
             report_asset(helper),
         ],
         jobs=[*ingest, build],

@@ -257,10 +257,14 @@ def release(registry: RegistryOption = None, debug: DebugOption = False) -> None
 def report(registry: RegistryOption = None, debug: DebugOption = False) -> None:
     """Write the report of the current release again."""
     from orchestration.command import flow
+    from orchestration.report.write import NothingToReport
 
     current = _registry(registry)
-    with console.progress():
-        flow.report_only(current)
+    try:
+        with console.progress():
+            flow.report_only(current)
+    except NothingToReport as nothing:
+        raise Refused(str(nothing)) from None
 
 
 @app.command(epilog="Example: myositis queries zjch --read answered.xlsx")

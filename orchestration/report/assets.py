@@ -8,9 +8,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.report.write import write_report
+from orchestration.report.write import NothingToReport, write_report
 from orchestration.resources import current_registry
+from orchestration.running.gate import GateRefused
 from orchestration.running.helper import Helper
+from orchestration.running.refusals import BuildRefusal
 
 log = logging.getLogger("myositis")
 
@@ -24,7 +26,10 @@ def report_asset(helper: Helper) -> dg.AssetsDefinition:
         description="One self-contained HTML file per release, each table as CSV, each figure as SVG, PNG and PDF, and the study as an R script.",
     )
     def study_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        page = write_report(current_registry(), helper)
+        try:
+            page = write_report(current_registry(), helper)
+        except NothingToReport as nothing:
+            raise GateRefused(BuildRefusal(str(nothing))) from nothing
         log.info("report: %s", page)
         figures = sorted((page.parent / "figures").glob("*.svg"))
         return dg.MaterializeResult(

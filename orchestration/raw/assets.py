@@ -9,10 +9,13 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.database.warehouse_file import warehouse
 from orchestration.landing.assets import partitions
 from orchestration.raw.ingestion import ingest
+from orchestration.raw.lineage import FILES, raw_columns, told_columns, told_to_dagster
 from orchestration.raw.partitions import show_ledger
 from orchestration.raw.verdict import Decision, Verdict
+from orchestration.registry.folder import Registry
 from orchestration.resources import current_registry
 from orchestration.running.gate import GateRefused
 from orchestration.running.helper import Helper
@@ -22,7 +25,7 @@ from orchestration.running.runs import POOL, mark_alive, writing
 def raw_asset(sender: str, name: str, helper: Helper) -> dg.AssetsDefinition:
     @dg.asset(
         key=["raw", sender],
-        deps=[dg.AssetKey(["landing", sender])],
+        deps=[dg.AssetKey(["landing", sender]), dg.AssetKey(FILES.split("."))],
         partitions_def=partitions(sender),
         group_name="raw",
         kinds={"duckdb"},
@@ -61,6 +64,7 @@ def raw_asset(sender: str, name: str, helper: Helper) -> dg.AssetsDefinition:
                 "state": "accepted",
                 "unchanged": verdict.decision is Decision.UNCHANGED,
                 **_counts(verdict),
+                **_columns(registry, sender),
             },
             check_results=[
                 dg.AssetCheckResult(check_name="taken_whole", passed=True),
@@ -71,6 +75,24 @@ def raw_asset(sender: str, name: str, helper: Helper) -> dg.AssetsDefinition:
             show_ledger(registry, context.instance, [raw])
 
     return raw
+
+
+def _columns(registry: Registry, sender: str) -> dict[str, Any]:
+    """The columns of every table of schema raw that the sender's deliveries fill, and what feeds them."""
+    with warehouse(registry.warehouse) as connection:
+        held = connection.execute(
+            "select table_name || '.' || column_name from information_schema.columns"
+            " where table_schema = 'raw' and not starts_with(table_name, 'registry_') order by 1"
+        ).fetchall()
+    fed = {
+        f"{table.removeprefix('raw.')}.{column}": sources
+        for table, columns in raw_columns(registry, sender).items()
+        for column, sources in columns.items()
+    }
+    return {
+        "dagster/column_schema": told_columns(column for (column,) in held),
+        "dagster/column_lineage": told_to_dagster(fed, [sender]),
+    }
 
 
 def _counts(verdict: Verdict) -> dict[str, int]:

@@ -3,11 +3,15 @@
 Belongs here: where a report goes, and its asset. Does not belong here: what it looks like (`page.py`).
 """
 
+import json
 import logging
 from pathlib import Path
 
 import dagster as dg
 
+from orchestration.raw.lineage import told_columns, told_to_dagster
+from orchestration.registry.folder import Registry
+from orchestration.report.lineage import DATA
 from orchestration.report.write import NothingToReport, write_report
 from orchestration.resources import current_registry
 from orchestration.running.gate import GateRefused
@@ -34,6 +38,7 @@ def report_asset(helper: Helper) -> dg.AssetsDefinition:
         figures = sorted((page.parent / "figures").glob("*.svg"))
         return dg.MaterializeResult(
             metadata={
+                **_lineage(page.with_name(DATA), current_registry()),
                 "report": dg.MetadataValue.path(str(page)),
                 "bytes": page.stat().st_size,
                 **{
@@ -45,6 +50,22 @@ def report_asset(helper: Helper) -> dg.AssetsDefinition:
         )
 
     return study_report
+
+
+def _lineage(kept: Path, registry: Registry) -> dict[str, dg.TableSchema | dg.TableColumnLineage]:
+    """The columns of every printed table, called by their table too, and what they were made from."""
+    if not kept.is_file():
+        return {}
+    printed = {
+        f"{table.removeprefix('report.')}.{column}": sources
+        for table, columns in json.loads(kept.read_text(encoding="utf-8")).items()
+        for column, sources in columns.items()
+        if table.startswith("report.")
+    }
+    return {
+        "dagster/column_schema": told_columns(printed),
+        "dagster/column_lineage": told_to_dagster(printed, registry.mappings),
+    }
 
 
 def _inline(picture: Path) -> str:

@@ -34,7 +34,7 @@ def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
         helper.submit(write_replay, release, part / "replay" / study.study, study)
         for study in registry.studies.values()
     ]
-    render_report(release, part, None, helper)
+    render_report(release, part, None, helper, registry)
     for written in replays:
         written.result()
     target = registry.reports / release.stem

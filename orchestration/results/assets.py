@@ -8,16 +8,19 @@ statistics (`analytics/`).
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
+from orchestration.raw.lineage import FILES, Source, told_columns, told_to_dagster
 from orchestration.registry.folder import Registry
 from orchestration.release.candidate import NotBuilt, ReleaseRefused, drop_candidate, make_candidate
+from orchestration.release.identity import CURRENT as CURRENT_LINK
 from orchestration.release.publication import NotWhole, forget_loads_out_of_force, publish
 from orchestration.resources import current_registry
 from orchestration.results.compute import TABLES, WrittenTable, compute_and_write
+from orchestration.results.lineage import columns_of, release_lineage
 from orchestration.running.gate import GateRefused
 from orchestration.running.helper import Helper
 from orchestration.running.refusals import BuildRefusal
@@ -37,7 +40,7 @@ def release_assets(deps: list[dg.AssetKey], helper: Helper) -> dg.AssetsDefiniti
         specs=[
             dg.AssetSpec(
                 CANDIDATE,
-                deps=deps,
+                deps=[*deps, dg.AssetKey(FILES.split("."))],
                 group_name="release",
                 kinds={"duckdb"},
                 description="The marts, copied into a file of their own once the marts suite holds.",
@@ -45,7 +48,7 @@ def release_assets(deps: list[dg.AssetKey], helper: Helper) -> dg.AssetsDefiniti
             *(
                 dg.AssetSpec(
                     key,
-                    deps=[CANDIDATE],
+                    deps=[CANDIDATE, dg.AssetKey(FILES.split("."))],
                     group_name="results",
                     kinds={"pandas", "duckdb"},
                     description=TABLES[name],
@@ -104,12 +107,15 @@ def _make(registry: Registry, helper: Helper) -> list[dg.AssetMaterialization]:
     finally:
         drop_candidate(registry)
     forget_loads_out_of_force(registry)
+    held = columns_of((registry.releases / CURRENT_LINK).resolve())
+    lineage = _lineage(registry, held)
     return [
-        dg.AssetMaterialization(CANDIDATE, metadata={"release_id": identity}),
-        *(_result(table) for table in written),
+        dg.AssetMaterialization(CANDIDATE, metadata={"release_id": identity, **lineage[CANDIDATE]}),
+        *(_result(table, lineage[RESULTS[table.name]]) for table in written),
         dg.AssetMaterialization(
             CURRENT,
             metadata={
+                **lineage[CURRENT],
                 "release_id": manifest["release_id"],
                 "sha256": manifest["sha256"],
                 "tables": len(manifest["rows"]),
@@ -121,10 +127,47 @@ def _make(registry: Registry, helper: Helper) -> list[dg.AssetMaterialization]:
     ]
 
 
-def _result(table: WrittenTable) -> dg.AssetMaterialization:
+def _lineage(
+    registry: Registry, held: Mapping[str, Sequence[str]]
+) -> dict[dg.AssetKey, dict[str, dg.TableSchema | dg.TableColumnLineage]]:
+    """The columns of each asset of a release, and what each is made of.
+
+    A column of the two files is called by its table too: ``fct_visit.visit_date``.
+    """
+    traced = release_lineage(held, registry.studies.values())
+    copied: dict[str, list[Source]] = {}
+    published: dict[str, list[Source]] = {}
+    found: dict[dg.AssetKey, dict[str, list[Source]]] = {key: {} for key in RESULTS.values()}
+    for table, columns in held.items():
+        schema, name = table.split(".", 1)
+        sources = traced.get(table) or {c: [[table, c]] for c in columns}  # a copied table of schema quality
+        if schema == "results":
+            found[RESULTS[name]] = sources
+        else:
+            copied |= {f"{name}.{column}": of for column, of in sources.items()}
+        origin = "release" if schema != "results" else "results"
+        published |= {
+            f"{name}.{column}": [[table, column] if origin == "results" else [f"release.{name}", column]]
+            for column in columns
+        }
+    found |= {CANDIDATE: copied, CURRENT: published}
+    return {
+        key: {
+            "dagster/column_schema": told_columns(columns),
+            "dagster/column_lineage": told_to_dagster(columns, registry.mappings),
+        }
+        for key, columns in found.items()
+    }
+
+
+def _result(table: WrittenTable, lineage: Mapping[str, Any]) -> dg.AssetMaterialization:
     return dg.AssetMaterialization(
         RESULTS[table.name],
-        metadata={"dagster/row_count": table.rows, "preview": dg.MetadataValue.md(table.preview)},
+        metadata={
+            "dagster/row_count": table.rows,
+            "preview": dg.MetadataValue.md(table.preview),
+            **lineage,
+        },
     )
 
 

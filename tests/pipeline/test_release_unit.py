@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +21,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from orchestration.command import flow
+from orchestration.command import cli, flow
 from orchestration.database.warehouse_file import warehouse
 from orchestration.definitions import build_definitions
 from orchestration.raw.ingestion import ingest
@@ -28,10 +29,11 @@ from orchestration.registry.folder import Registry
 from orchestration.release import candidate, identity
 from orchestration.release.needs_build import needs_build
 from orchestration.report import assets as report_assets
+from orchestration.report.lineage import Place, find_place, read_kept, way_of
 from orchestration.results import assets as results_assets
 from orchestration.warehouse import assets as warehouse_assets
 from orchestration.warehouse import dbt
-from tests.registries import opened, table_digests
+from tests.registries import opened, query, table_digests
 from tests.unit.test_loading import make_registry
 
 STUDY = """\
@@ -305,3 +307,98 @@ def test_the_id_of_a_release_follows_its_rows_and_not_their_order(released: Regi
         made(rows) for rows in ("('a', 1), ('b', 2)", "('a', 2), ('b', 1)", "('a', 1)", "('a', 1), ('a', 1)")
     ]
     assert len(set(found)) == 4
+
+
+# the column lineage
+
+
+def test_every_source_in_the_column_lineage_is_a_column_of_an_asset(released: Registry) -> None:
+    graph = build_definitions(released).resolve_asset_graph()
+    held = columns_of_tables(released)
+    traced: dict[dg.AssetKey, dg.TableColumnLineage] = {}
+    columns = {key: schema_in(graph.get(key).metadata) for key in graph.get_all_asset_keys()}
+    with dg.DagsterInstance.get() as instance:
+        for key in graph.materializable_asset_keys:
+            event = instance.get_latest_materialization_event(key)
+            assert event is not None and event.asset_materialization is not None, key
+            metadata = event.asset_materialization.metadata
+            columns[key] = schema_in(metadata) or held.get(tuple(key.path)) or columns[key]
+            if "dagster/column_lineage" in metadata:
+                traced[key] = metadata["dagster/column_lineage"].value
+    assert {key.path[0] for key in traced} == {
+        "raw", "staging", "intermediate", "marts", "quality", "release", "results", "report",
+    }  # fmt: skip
+    unknown = [
+        (key.to_user_string(), column, source.asset_key.to_user_string(), source.column_name)
+        for key, lineage in traced.items()
+        for column, sources in lineage.deps_by_column.items()
+        for source in sources
+        if source.column_name not in columns.get(source.asset_key, ())
+    ]
+    assert unknown == []
+    for key in traced.keys() - {dg.AssetKey(["raw", "north"])}:
+        missing = set(traced[key].deps_by_column) - set(columns[key])
+        assert not missing, (key, missing)
+
+
+def schema_in(metadata: Mapping[str, Any]) -> set[str]:
+    schema = metadata.get("dagster/column_schema")
+    schema = getattr(schema, "value", schema)
+    return {column.name for column in schema.columns} if schema else set()
+
+
+def columns_of_tables(registry: Registry) -> dict[tuple[str, ...], set[str]]:
+    """The columns of the tables that dbt makes, by asset."""
+    found: dict[tuple[str, ...], set[str]] = {}
+    seeds = {n["alias"] for n in dbt.read_manifest()["nodes"].values() if n["resource_type"] == "seed"}
+    rows = "select table_schema, table_name, column_name from information_schema.columns"
+    for schema, table, column in query(registry, rows):
+        found.setdefault(("catalogue" if table in seeds else schema, table), set()).add(column)
+    return found
+
+
+def test_the_way_of_a_printed_number_leads_to_the_column_of_the_hospitals_file(released: Registry) -> None:
+    release = (released.releases / "current.duckdb").resolve()
+    lineage = read_kept(released, release)
+    [table] = [t for t in lineage if t.startswith("report.small_table_")]
+    way = way_of(lineage, Place(table, "Women"))
+    assert Place("results.baseline_summary", "display") in way.made_of
+    assert {p.layer for p in way.up} >= {
+        "landing",
+        "raw",
+        "staging",
+        "intermediate",
+        "marts",
+        "release",
+        "results",
+    }
+    assert Place("landing.north", "visits.csv: CK") in way.up
+    assert Place("landing.north", "patients.csv: name") not in way.up
+    source = way_of(lineage, find_place(lineage, "landing.north.visits.csv: CK"))
+    assert Place(table, "Women") in source.down and source.up == ()
+    page = (released.reports / "current" / "lineage.html").read_text(encoding="utf-8")
+    assert "visits.csv: CK" in page and "default-src 'none'" in page
+
+
+def test_the_command_tells_a_way_and_the_nearest_names_of_an_unknown_column(
+    released: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*arguments: str) -> tuple[int, str]:
+        call = ["lineage", *arguments, "--registry", str(released.folder)]
+        code = cli.guarded(lambda: cli.app(call, standalone_mode=False) or 0)
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    code, shown = told("fct_observation.value_canonical")
+    assert (code, shown.splitlines()[0]) == (0, "marts.fct_observation.value_canonical")
+    assert "  landing.north: visits.csv: ALT, visits.csv: CK" in shown
+    code, shown = told("raw.observations.value_text", "--down")
+    assert code == 0 and "results.baseline_summary: " in shown and "report.small_table_" in shown
+    code, shown = told("marts.fct_observation.value_canonicl")
+    assert code == cli.MISUSED and "value_canonical" in shown
+    code, shown = told("fct_observatio.value")
+    assert (
+        code == cli.MISUSED
+        and "fct_observation" in shown
+        and "The layers: landing" in " ".join(shown.split())
+    )

@@ -4,6 +4,7 @@ is outstanding.
 Does not belong here: what runs (the layers' own modules).
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from orchestration.landing.assets import partitions, partitions_name
 from orchestration.raw.ledger import judged_by, was_refused
 from orchestration.raw.outstanding import outstanding
 from orchestration.registry.folder import Registry
-from orchestration.release.needs_build import needs_build
+from orchestration.release.needs_build import needs_build, reason_not_to_build
 from orchestration.resources import current_registry
 from orchestration.running.runs import settle_dead_runs
 
@@ -93,10 +94,14 @@ def automation(
         monitored_jobs=ingest,
         request_job=build,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="After a delivery is taken, brings models, release and report up to date.",
+        description="After a delivery is taken, brings models, release and report up to date, if no build that will hold it is queued.",
     )
-    def build_after_ingestion(context: dg.RunStatusSensorContext) -> dg.RunRequest:
-        return dg.RunRequest(run_key=context.dagster_run.run_id)
+    def build_after_ingestion(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
+        run = context.dagster_run.run_id
+        record = context.instance.get_run_record_by_id(run)
+        taken_at = (record.end_time if record else None) or time.time()
+        reason = reason_not_to_build(current_registry(), context.instance, taken_at)
+        return dg.SkipReason(reason) if reason else dg.RunRequest(run_key=run)
 
     def nightly(sender: str, job: AssetJob) -> dg.ScheduleDefinition:
         @dg.schedule(

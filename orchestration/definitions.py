@@ -7,12 +7,11 @@ import dagster as dg
 from orchestration.automation import automation, build_job, ingest_job
 from orchestration.landing.assets import landing_asset
 from orchestration.raw.assets import raw_asset
+from orchestration.raw.lineage import FILES, columns_of_files, source_lineage, told_columns
 from orchestration.registry.folder import Registry
-from orchestration.release.assets import candidate_asset, release_asset
 from orchestration.report.assets import report_asset
 from orchestration.resources import current_registry, point_at
-from orchestration.results.assets import results_asset
-from orchestration.results.compute import TABLES
+from orchestration.results.assets import release_assets
 from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 
@@ -27,10 +26,25 @@ def ingestion_definitions(registry: Registry, helper: Helper = IN_THIS_PROCESS) 
 
 def _ingested(registry: Registry, helper: Helper) -> list[dg.AssetsDefinition]:
     senders = registry.mappings.items()
+    known = source_lineage(registry)
     return [
-        *(landing_asset(sender, mapping.name) for sender, mapping in senders),
+        *(
+            landing_asset(sender, mapping.name, told_columns(known[f"landing.{sender}"]))
+            for sender, mapping in senders
+        ),
         *(raw_asset(sender, mapping.name, helper) for sender, mapping in senders),
     ]
+
+
+def files_of_the_registry(registry: Registry) -> dg.AssetSpec:
+    """What people write, as an asset that nothing here makes: its columns are the files."""
+    return dg.AssetSpec(
+        FILES.split("."),
+        group_name="registry",
+        kinds={"yaml"},
+        description="The registry's files that people write: settings, mappings, corrections, studies, additions.",
+        metadata={"dagster/column_schema": told_columns(columns_of_files(registry))},
+    )
 
 
 def build_definitions(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> dg.Definitions:
@@ -46,9 +60,8 @@ def build_definitions(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> d
         assets=[
             *_ingested(registry, helper),
             models,
-            candidate_asset(built, helper),
-            results_asset(helper),
-            release_asset([dg.AssetKey(["results", name]) for name in TABLES]),
+            files_of_the_registry(registry),
+            release_assets(built, helper),
             report_asset(helper),
         ],
         jobs=[*ingest, build],

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from analytics import status
+from analytics.study.noted_reads import noted
 from analytics.words.disclosure import Disclosure, known
 from analytics.words.wording import opened, status_words
 
@@ -40,7 +41,7 @@ class StudyFrames:
 
     @cached_property
     def _records(self) -> dict[str, list[Record]]:
-        return {name: records(frame) for name, frame in self.frames.items()}
+        return {name: noted(f"results.{name}", records(frame)) for name, frame in self.frames.items()}
 
     def rows(self, table: str, **where: object) -> list[Record]:
         """Rows of a table in which every stated column has the stated value."""

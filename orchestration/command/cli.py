@@ -261,10 +261,14 @@ def release(registry: RegistryOption = None, debug: DebugOption = False) -> None
 def report(registry: RegistryOption = None, debug: DebugOption = False) -> None:
     """Write the report of the current release again."""
     from orchestration.command import flow
+    from orchestration.report.write import NothingToReport
 
     current = _registry(registry)
-    with console.progress():
-        flow.report_only(current)
+    try:
+        with console.progress():
+            flow.report_only(current)
+    except NothingToReport as nothing:
+        raise Refused(str(nothing)) from None
 
 
 @app.command(epilog="Example: myositis queries zjch --read answered.xlsx")
@@ -423,6 +427,36 @@ def sql(
         command.answer(database, query, command.Wanted(form, output, limit, seconds, memory))
     except QuestionRefused as refusal:
         raise typer.BadParameter(str(refusal), param_hint="QUERY") from None
+
+
+@app.command(epilog="Example: myositis lineage results.baseline_summary.mean")
+def lineage(
+    column: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE.COLUMN",
+            help="A column of any layer: marts.fct_observation.value_canonical, results.log_rank.p_value,"
+            ' "landing.zjfah.synthetic_visits.csv: CK (µkat/L)".',
+        ),
+    ],
+    down: Annotated[
+        bool, typer.Option("--down", help="Show what is made of it, instead of what it is made of.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print both directions as JSON.")] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Show the way of a column: from the hospital's file through every layer to the printed table."""
+    from orchestration.command import lineage as screen
+    from orchestration.release.identity import CURRENT
+    from orchestration.report.lineage import NoSuchColumn
+
+    current = _registry(registry)
+    release = (current.releases / CURRENT).resolve()
+    try:
+        screen.show(current, release if release.exists() else None, column, "down" if down else "up", as_json)
+    except NoSuchColumn as unknown:
+        raise typer.BadParameter(str(unknown), param_hint="TABLE.COLUMN") from None
 
 
 @app.command(epilog="Example: myositis reproduce --differs --table II")

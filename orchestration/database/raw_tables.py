@@ -14,6 +14,7 @@ import duckdb
 
 BUILT_BY_RULES = "built_by_rules"  # state key: rules the tables were built by
 BEING_BUILT = "building"  # prefix of that state while a build by other rules is under way
+BUILT_FROM = "built_from"  # state key: what the last whole build of the models was made from
 RAW_LAYOUT = "raw_layout"  # state key: layout of the tables of schema raw
 PROVENANCE = (
     "sender_id",

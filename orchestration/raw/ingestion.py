@@ -19,9 +19,12 @@ from orchestration.raw.verdict import (
     LoadSummary,
     Verdict,
     accepted,
+    gone,
     left,
     refused,
+    stands,
     unchanged,
+    withdrawn,
 )
 from orchestration.raw.withdrawals import withdraw
 from orchestration.registry.folder import Registry
@@ -33,14 +36,17 @@ log = logging.getLogger("myositis")
 
 def ingest(registry: Registry, sender: str, delivery: str, helper: Helper = IN_THIS_PROCESS) -> Verdict:
     """Take one delivery into raw, or refuse it whole. When this returns, the ledger holds the verdict."""
+    if not (registry.landing / sender / delivery).is_dir():
+        return gone(sender, delivery)
     before = marks(registry, sender, delivery)
     inventory = take_inventory(registry, sender, delivery)
     with warehouse(registry.warehouse) as connection:
         withdraw(connection, registry)
-        if ledger.is_settled(connection, inventory) or registry.withdraws(
-            sender, delivery, inventory.content_sha256
-        ):
-            return unchanged(sender, delivery)
+        if registry.withdraws(sender, delivery, inventory.content_sha256):
+            return withdrawn(sender, delivery)
+        if ledger.is_settled(connection, inventory):
+            reason = ledger.reason_of_refusal(connection, inventory)
+            return unchanged(sender, delivery) if reason is None else stands(sender, delivery, reason)
         loaded = _load(connection, registry, inventory, before)
     unsound = _reasons_of_the_suite(registry, inventory, helper) if isinstance(loaded, LoadSummary) else []
     with warehouse(registry.warehouse) as connection:
@@ -69,7 +75,7 @@ def _load(
     try:
         loaded = load_delivery(connection, registry, inventory)
     except DeliveryRefused as refusal:
-        loaded = refused(sender, delivery, refusal.reasons)
+        loaded = refused(sender, delivery, refusal.reasons, is_by_itself=True)
     # If a file changed meanwhile, the content read may never have existed as a whole file. The ledger must
     # not hold it under the hash of a whole one.
     return loaded if marks(registry, sender, delivery) == before else left(sender, delivery)

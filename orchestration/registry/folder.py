@@ -166,6 +166,12 @@ class Registry:
             }
         )
 
+    def decisions_digest(self, today: date, sender: str) -> str:
+        """A digest of what decides on a sender's deliveries beside their content and mapping: the records
+        about them, and what the registry adds to the catalogue.
+        """
+        return _digest([self.records_digest(today, sender), self.additions])
+
     def studies_digest(self) -> str:
         """A digest of the studies and their printed numbers. When it changes, the results are
         computed anew.

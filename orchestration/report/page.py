@@ -19,11 +19,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analytics.printed.printed_table import PrintedTable, notes_of, to_csv, to_html, typeset
+from analytics.printed.printed_table import (
+    PrintedTable,
+    notes_of,
+    read_together,
+    to_csv,
+    to_html,
+    typeset,
+)
 from analytics.printed.strata_table import survival_strata_table
 from analytics.study.frames import Record, StudyFrames, records
+from analytics.study.noted_reads import noted, noting, taken
 from analytics.words.disclosure import Disclosure
 from orchestration.files import write_atomically
+from orchestration.registry.folder import Registry
+from orchestration.report.lineage import DATA, PAGE, Printed, page, whole_lineage
 from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 if TYPE_CHECKING:
@@ -140,32 +150,48 @@ def render_report(
     studies: Iterable[str] | None = None,
     helper: Helper = IN_THIS_PROCESS,
     questions: Sequence[Record] = (),
+    registry: Registry | None = None,
 ) -> list[Path]:
     """Write ``report.html``, ``tables/*.csv`` and ``figures/*.{svg,png,pdf}`` into ``out_dir``; return them.
 
     ``studies`` are the ids to report, all when None. ``questions`` are the standings of the hospitals that
-    were asked something; they change from day to day, so that no release holds them. Raises ReportError when
-    the file is no release or lacks a study.
+    were asked something; they change from day to day, so that no release holds them. With ``registry``, whose
+    mappings say what the hospitals call their columns, the pages of lineage are written too. Raises
+    ReportError when the file is no release or lacks a study.
     """
-    content = read_release(release_file, studies)
-    sections = [study_sections(study) for study in content.studies]
-    shared = _shared_tables(content, questions)
+    with noting():
+        content = read_release(release_file, studies)
+        sections = [study_sections(study) for study in content.studies]
+        shared = _shared_tables(content, questions)
     note = SYNTHETIC if content.info.get("synthetic") else ""
     out = _Out(Path(out_dir))
     tables = [*(t for s in sections for t in s.tables), *shared.values()]
     laid_out = helper.submit(_lay_out, tables)
     figures = {f.name: {kind: f.render(kind) for kind in _formats()} for s in sections for f in s.figures}
     sheets = {t.name: to_csv(t, note).encode("utf-8-sig") for t in tables}
-    out.put(
-        "report.html", _page(content, sections, shared, sheets, laid_out.result(), figures).encode("utf-8")
-    )
+    html = _page(content, sections, shared, sheets, laid_out.result(), figures, registry is not None)
+    out.put("report.html", html.encode("utf-8"))
     for name, sheet in sheets.items():
         out.put(f"tables/{name}.csv", sheet)
     for name, files in figures.items():
         for kind, data in files.items():
             out.put(f"figures/{name}.{kind}", data)
+    if registry is not None:
+        found = whole_lineage(registry, release_file, [*map(_printed, tables), *_drawn(sections)])
+        title = f"{content.info['registry_name']} · release {content.info['release_id']}"
+        out.put(DATA, json.dumps(found, ensure_ascii=False).encode("utf-8"))
+        out.put(PAGE, page(found, title, SYNTHETIC.capitalize() if note else "").encode("utf-8"))
     out.forget_former()
     return out.written
+
+
+def _printed(table: PrintedTable) -> Printed:
+    columns = (c.csv_name or c.key for c in table.columns)
+    return Printed(table.name, tuple(dict.fromkeys(columns)), table.read)
+
+
+def _drawn(sections: Sequence[StudySections]) -> list[Printed]:
+    return [Printed(f.name, ("figure",), f.read) for s in sections for f in s.figures]
 
 
 def read_release(release_file: Path, studies: Iterable[str] | None = None) -> ReleaseContent:
@@ -191,7 +217,11 @@ def read_release(release_file: Path, studies: Iterable[str] | None = None) -> Re
         hospitals = (
             _rows(connection, "release.dim_hospital") if ("release", "dim_hospital") in present else []
         )
-        quality = {t: _rows(connection, f"quality.{t}") for t in QUALITY_TABLES if ("quality", t) in present}
+        quality = {
+            t: noted(f"quality.{t}", _rows(connection, f"quality.{t}"))
+            for t in QUALITY_TABLES
+            if ("quality", t) in present
+        }
         frames = {
             t: connection.execute(f'select * from file.results."{t}"').df()
             for s, t in sorted(present)
@@ -232,16 +262,21 @@ def study_sections(study: StudyFrames) -> StudySections:
     printed = [m for m in models if model_tables.printed_table_number(m)]
     others = [m for m in models if m not in printed]
     first, rest = (printed, others) if printed else (others, [])
+    taken()  # what was read up to here is of no table
     questions = sensitivity_tables.questions(study)
+    for question in questions:
+        read_together(list(question.tables))
+    methods = method_words.methods(study)
+    taken()
     return StudySections(
         study=study,
         flow=provenance_tables.cohort_flow_table(study),
-        baseline=tables.baseline_tables(study),
+        baseline=read_together(tables.baseline_tables(study)),
         courses=_made(
             course_figure.trajectory_figure(study, r) for r in study.distinct("trajectory_mean", "response")
         ),
         models=[
-            *model_tables.model_term_tables(study, printed=bool(printed)),
+            *read_together(model_tables.model_term_tables(study, printed=bool(printed))),
             *_made([model_tables.contrast_table(study, first)]),
         ],
         model_details=_made(
@@ -263,7 +298,7 @@ def study_sections(study: StudyFrames) -> StudySections:
         questions=questions,
         question_figures={q.analysis_id: _figures_of(study, q) for q in questions},
         further=[
-            *(model_tables.model_term_tables(study, printed=False) if printed else []),
+            *read_together(model_tables.model_term_tables(study, printed=False) if printed else []),
             *_made(
                 make(study, rest)
                 for make in (
@@ -279,7 +314,7 @@ def study_sections(study: StudyFrames) -> StudySections:
             ),
         ],
         findings=study.rows("finding"),
-        methods=method_words.methods(study),
+        methods=methods,
         reproduction=_made(
             [
                 provenance_tables.reproduction_summary(study),
@@ -317,6 +352,7 @@ def _shared_tables(content: ReleaseContent, questions: Sequence[Record]) -> dict
         rejected_table,
     )
 
+    taken()
     quality, names = content.quality, content.hospitals
     made = {
         "deliveries": delivery_table(quality.get("delivery", []), names),
@@ -334,6 +370,7 @@ def _page(
     sheets: dict[str, bytes],
     laid_out: dict[str, str],
     figures: dict[str, dict[str, bytes]],
+    has_lineage: bool,
 ) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -368,6 +405,7 @@ def _page(
         shared=shared,
         css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         made_at=_minute(content.info.get("made_at")),
+        lineage=PAGE if has_lineage else "",
     )
 
 

@@ -11,14 +11,21 @@ from pathlib import Path
 from orchestration.files import put_in_place, swap_link
 from orchestration.queries.asked import standings
 from orchestration.registry.folder import Registry
-from orchestration.release.identity import CURRENT
+from orchestration.release.identity import CURRENT, current_manifest
+from orchestration.release.publication import REMEDY, STUDIES
 from orchestration.running.helper import IN_THIS_PROCESS, Helper
+
+
+class NothingToReport(Exception):
+    """There is no release, or the current one has no results."""
 
 
 def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
     """Render the current release into reports/<release_id>/ and point reports/current at it; returns the HTML
-    file.
+    file. Raises NothingToReport if no whole release is there.
     """
+    if fault := _fault(registry):
+        raise NothingToReport(f"no report: {fault}; {REMEDY}")
     from orchestration.report.page import render_report
     from orchestration.report.replay import write_replay
 
@@ -31,7 +38,7 @@ def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
         for study in registry.studies.values()
     ]
     questions = [asdict(standing) for standing in standings(registry, date.today())]
-    render_report(release, part, None, helper, questions)
+    render_report(release, part, None, helper, questions, registry)
     for written in replays:
         written.result()
     target = registry.reports / release.stem
@@ -39,3 +46,12 @@ def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
     put_in_place(part, target)
     swap_link(registry.reports / "current", target.name)
     return target / "report.html"
+
+
+def _fault(registry: Registry) -> str | None:
+    manifest = current_manifest(registry)
+    if manifest is None:
+        return "there is no release yet"
+    if registry.studies and not manifest["rows"].get(STUDIES):
+        return f"the release {manifest['release_id']} has no results"
+    return None

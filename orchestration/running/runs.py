@@ -11,6 +11,8 @@ from __future__ import annotations
 import fcntl
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -77,6 +79,29 @@ def wait_for_writers(registry: Registry) -> None:
             log.info("waiting for another process that is busy with this registry")
             told = True
         time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def writing(registry: Registry) -> Iterator[None]:
+    """While the block lasts, no other process writes to the registry. A lock that this process held before
+    stays held.
+    """
+    was_held = write_lock(registry) in _held
+    wait_for_writers(registry)
+    try:
+        yield
+    finally:
+        if not was_held:
+            let_go(write_lock(registry))
+
+
+def is_to_come(instance: dg.DagsterInstance, job_name: str, since: float) -> bool:
+    """Whether a run of the job is queued, or began at ``since`` (seconds since 1970) or later and has not
+    ended: it sees what was there then. A run that began before that may have read already.
+    """
+    waiting = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED, *UNDER_WAY)
+    records = instance.get_run_records(dg.RunsFilter(job_name=job_name, statuses=list(waiting)))
+    return any(r.start_time is None or r.start_time >= since for r in records)
 
 
 def mark_alive(registry: Registry, run_id: str) -> None:

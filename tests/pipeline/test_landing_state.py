@@ -20,8 +20,8 @@ from orchestration.raw import ingestion as raw_ingestion
 from orchestration.raw import loading
 from orchestration.raw.outstanding import outstanding
 from orchestration.registry.folder import Registry
-from orchestration.release import assets as release_assets
 from orchestration.release.needs_build import needs_build
+from orchestration.results import assets as results_assets
 from orchestration.running import runs
 from orchestration.running.refusals import DeliveryRefusal
 from orchestration.situation import read_situation
@@ -334,9 +334,9 @@ def test_no_delivery_is_taken_between_the_models_and_the_release_that_names_them
     def meanwhile(*_: object) -> str:
         with pytest.raises(BlockingIOError), another_process_writes(north):
             pass
-        raise release_assets.ReleaseRefused(["enough is seen"])
+        raise results_assets.ReleaseRefused(["enough is seen"])
 
-    monkeypatch.setattr(release_assets, "make_candidate", meanwhile)
+    monkeypatch.setattr(results_assets, "make_candidate", meanwhile)
     [refusal] = flow.build(north, with_report=False).refusals
     assert "enough is seen" in refusal.sentence()
     with another_process_writes(north):

@@ -16,7 +16,7 @@ import python_calamine
 from analytics.paper.reproduction import statement_words
 from orchestration.command import cli, flow
 from orchestration.registry.folder import Registry
-from orchestration.release.publication import publish
+from orchestration.release.publication import NotWhole, publish
 from orchestration.resources import point_at
 from tests.registries import query, release_query, run, warehouse_digest
 
@@ -483,7 +483,7 @@ def test_readers_keep_reading_while_a_run_writes(shipped_run: Registry) -> None:
 
 def test_publishing_without_a_candidate_leaves_the_release_alone(shipped_run: Registry) -> None:
     before = (shipped_run.releases / "current.duckdb").resolve()
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(NotWhole, match="there is no candidate"):
         publish(shipped_run)
     assert (shipped_run.releases / "current.duckdb").resolve() == before
 

@@ -241,13 +241,17 @@ def check(registry: Registry, situation: Situation) -> list[str]:
     faults = [*registry.undecided(), *needing_a_person(situation)]
     with warehouse(registry.warehouse) as connection:
         faults += check_corrections(connection, registry)
-        notes = list(notes_of_loaded(connection, registry))
+        words = [notes_of_loaded(connection, registry)]
         for inventory in situation.outstanding:
             own = find_faults(connection, registry, inventory)
             faults += [fault for fault in own if fault not in faults]
             if not own:
-                notes += notes_of_delivery(connection, registry, inventory)
+                words.append(notes_of_delivery(connection, registry, inventory))
                 console.out.print(f"{inventory.sender}/{inventory.delivery}: can be taken", markup=False)
-    for note in notes:
-        console.out.print(f"note: {note}", markup=False)
+    for prefix, sentences in (
+        ("reads", [reading for found in words for reading in found.readings]),
+        ("note", [doubt for found in words for doubt in found.doubts]),
+    ):
+        for sentence in sentences:
+            console.out.print(f"{prefix}: {sentence}", markup=False)
     return faults

@@ -163,3 +163,23 @@ def test_a_surname_that_is_a_word_of_another_language_is_not_shown(name: str) ->
 @pytest.mark.parametrize("name", ["Globuli rossi", "Doğum Tarihi", "Kreatin Kinaz (U/L)", "患者氏名"])
 def test_a_header_that_the_catalogue_has_names_nobody(name: str) -> None:
     assert not may_name_a_person(name)
+
+
+def test_no_header_of_a_field_is_the_name_of_a_test_a_sign_or_an_antibody() -> None:
+    """`TC` would be a Turkish identity number and cholesterol. PID names a patient in every language."""
+    known = {
+        form for kind in catalogue.NAMES for form in (*catalogue.names(kind), *catalogue.ambiguous(kind))
+    }
+    assert {form for row in header_names() if (form := catalogue.normal(row["name"])) in known} == {"pid"}
+
+
+def test_a_short_abbreviation_of_another_language_needs_its_language_or_a_unit() -> None:
+    for row in catalogue.seed("concept_synonyms"):
+        form, languages = catalogue.normal(row["synonym"]), {*row["language"].split()}
+        if (
+            row["synonym"].isascii()
+            and len(form) <= 3
+            and languages
+            and not languages & {"en", "zh", "local"}
+        ):
+            assert catalogue.meaning("concepts", row["synonym"]) is None, row

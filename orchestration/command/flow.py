@@ -234,7 +234,7 @@ def check(registry: Registry, situation: Situation) -> list[str]:
     faults = [*registry.undecided(), *needing_a_person(situation)]
     with warehouse(registry.warehouse) as connection:
         faults += check_corrections(connection, registry)
-        notes = list(notes_of_loaded(connection, registry))
+        words = notes_of_loaded(connection, registry)
     if situation.outstanding or needs_build(registry):
         try:
             found = trial.judge(registry, situation.outstanding)
@@ -244,11 +244,12 @@ def check(registry: Registry, situation: Situation) -> list[str]:
             console.out.print("not tried: the statistics of studies, and the report", markup=False)
         for name in found.taken:
             console.out.print(f"{name}: can be taken", markup=False)
-        refusals, notes = found.refusals, [*notes, *found.notes]
+        refusals, words = found.refusals, words.and_(found.words)
     else:
         refusals = situation.refusals
-    for note in notes:
-        console.out.print(f"note: {note}", markup=False)
+    for prefix, sentences in (("reads", words.readings), ("note", words.doubts)):
+        for sentence in sentences:
+            console.out.print(f"{prefix}: {sentence}", markup=False)
     return [*faults, *_not_said(refusals, faults)]
 
 

@@ -12,12 +12,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestration.database.warehouse_file import warehouse
 from orchestration.landing.inventory import HASHES, Inventory
-from orchestration.raw.doubtful_words import notes_of_deliveries
+from orchestration.raw.doubtful_words import WordNotes, notes_of_deliveries
 from orchestration.raw.ingestion import ingest
 from orchestration.raw.outstanding import take_in_turn, to_judge_again
 from orchestration.registry.folder import Registry
@@ -37,7 +37,7 @@ class Trial:
 
     taken: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    notes: tuple[str, ...] = ()
+    words: WordNotes = field(default_factory=WordNotes)
 
 
 class NoRoom(Exception):
@@ -55,13 +55,13 @@ def judge(registry: Registry, outstanding: tuple[Inventory, ...]) -> Trial:
         )
         with warehouse(copied.warehouse) as connection:
             mine = {(i.sender, i.delivery) for i in outstanding}
-            notes = list(notes_of_deliveries(connection, copied, mine))
+            words = notes_of_deliveries(connection, copied, mine)
         told = [*refusals.values()]
         told += _build(copied) if needs_build(copied) else []
         told += _standing(copied, told)
     refused = {r.key for r in told if isinstance(r, DeliveryRefusal)}
     kept = tuple(name for name in taken if tuple(name.split("/", 1)) not in refused)
-    return Trial(kept, tuple(told), tuple(notes))
+    return Trial(kept, tuple(told), words)
 
 
 @contextmanager

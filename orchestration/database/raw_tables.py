@@ -158,7 +158,7 @@ RULES = """
 create table if not exists raw.registry_hospital (hospital_id varchar, sender_id varchar, hospital_name varchar, population varchar);
 create table if not exists raw.registry_sender (
     sender_id varchar, is_network boolean, unlisted_events varchar, rejected_rows_allowed double, rejected_rows_least integer,
-    expected_every interval);
+    expected_every interval, language varchar);
 create table if not exists raw.registry_export (export_id varchar, sender_id varchar, decimal_mark varchar);
 create table if not exists raw.registry_column (export_id varchar, entity varchar, field varchar, column_name varchar);
 create table if not exists raw.registry_date_format (

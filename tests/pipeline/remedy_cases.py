@@ -172,6 +172,12 @@ CASES = (
     lab("offset_unreadable", "1,soon,CK,100,U/L", "correct the offset, or list the text under missing", "1,5,CK,100,U/L", "ck 100 day 5", export={"observations": {"patient_id": "id", "observed_offset": {"column": "day", "offset_unit": "days"}, "concept": "test", "value": "value", "unit": "unit"}}),
     # results
     lab("value_missing", "1,2024-01-01,CK,n.d.,U/L", "none: the hospital marks the result as not known", None, keys={"missing": ["n.d."]}),
+    lab("not_one_value", "1,2024-01-01,CK,2:320,U/L", "ask the hospital for the number; or write under codes.results what the text means", "1,2024-01-01,CK,100,U/L", CK),
+    Case(
+        "codes_disagree", "write under codes.concepts or codes.events what each code means, or null for a code that is not to count",
+        {"labs.csv": {"observations": {"patient_id": "id", "observed_on": "day", "concept": "test", "other_names": "also", "value": "value", "unit": "unit"}}},
+        {"labs.csv": "id,day,test,also,value,unit\n1,2024-01-01,CK,LDH,100,U/L\n"}, codes("concepts", "LDH", None), (CK,),
+    ),
     lab("not_a_number", "1,2024-01-01,CK,1OO,U/L", "correct the value, or list the text under missing when it is a mark; a letter O, I or l stands among its digits", "1,2024-01-01,CK,100,U/L", CK),
     lab("not_a_number", "1,2024-01-01,CK,many,U/L", "correct the value, or list the text under missing when it is a mark", Edit(keys={"missing": ["many"]}), name="_mark", leaves=("value_missing",)),
     lab("number_ambiguous", '1,2024-01-01,CK,"1,234",U/L', "whether `decimal` is a point or a comma", Edit(keys={"decimal": "."}), "ck 1234 2024-01-01"),
@@ -207,6 +213,8 @@ CASES = (
     drug("dose_impossible", "1,MTX,2024-01-01,-5", "correct the dose", "1,MTX,2024-01-01,5", "methotrexate 2024-01-01 5"),
     # patients
     Case("sex_unknown_word", "add the word under codes.sex as female, male or unknown", {}, {"patients.csv": "id,sex\n1,X!\n"}, codes("sex", "X!", "female"), ("patient female",)),
+    Case("sex_ambiguous", "write under codes.sex what the word means: female, male or unknown; or state the `language` of the words", {}, {"patients.csv": "id,sex\n1,M\n"}, codes("sex", "M", "female"), ("patient female",)),
+    Case("sex_ambiguous", "write under codes.sex what the word means: female, male or unknown; or state the `language` of the words", {}, {"patients.csv": "id,sex\n1,M\n2,H\n"}, Edit(keys={"language": "es"}), ("patient female", "patient male"), name="_language"),
     patient("age_impossible", "age_at_onset", "400", "correct the age", "40", "patient female 40.0"),
     patient("duration_impossible", "disease_duration", "-5", "correct the duration", "5", "patient female"),
     patient("number_is_a_limit", "age_at_onset", ">89", "none: the text says more or less than a number", None, "patient female"),

@@ -18,6 +18,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from analytics.words.formatting import NOT_AVAILABLE
+
 MINUS = "−"
 _HYPHEN_AS_MINUS = re.compile(r"(?<![\w.)])-(?=[\d∞])")
 _FORMULA_START = re.compile(r"^([=@\t\r]|[+-](?![\d.∞]))")
@@ -89,6 +91,16 @@ class PrintedTable:
     @property
     def is_wide(self) -> bool:
         return len(self.shown_columns) > 7
+
+
+def without_empty_columns(table: PrintedTable) -> PrintedTable:
+    """The table without columns in which no row has a text."""
+    import dataclasses
+
+    filled = tuple(
+        c for c in table.columns if any(row.cell(c.key).text not in ("", NOT_AVAILABLE) for row in table.rows)
+    )
+    return dataclasses.replace(table, columns=filled)
 
 
 def to_csv(table: PrintedTable, data_note: str = "") -> str:

@@ -254,13 +254,24 @@ def release(registry: RegistryOption = None, debug: DebugOption = False) -> None
 
 
 @app.command(epilog="Example: myositis report --registry my_registry")
-def report(registry: RegistryOption = None, debug: DebugOption = False) -> None:
-    """Write the report of the current release again."""
+def report(
+    public: Annotated[
+        bool,
+        typer.Option(
+            "--public",
+            help="Write what may leave the house instead, into public/: rounded numbers, small cells masked.",
+        ),
+    ] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write the report of the current release again. Nothing in it is masked: it is not for publication."""
     from orchestration.command import flow
 
     current = _registry(registry)
+    _current_release(current)
     with console.progress():
-        flow.report_only(current)
+        flow.report_only(current, is_public=public)
 
 
 @app.command(epilog="Example: myositis queries zjch --read answered.xlsx")
@@ -362,7 +373,7 @@ def sql(
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Query the current release, read-only."""
+    """Query the current release, read-only. Nothing in an answer is masked: it is not for publication."""
     import duckdb
 
     from orchestration.database.warehouse_file import read_warehouse

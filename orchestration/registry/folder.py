@@ -64,7 +64,11 @@ class RegistryFile(Strict):
     name: str
     synthetic: bool = Field(False, description="Printed wherever a reader could take the data for real.")
     description: str = ""
-    small_cell_threshold: int = Field(0, ge=0, description="Counts below it are not printed; 0 prints all.")
+    small_cell_threshold: int = Field(
+        5,
+        ge=0,
+        description="Counts below it are masked in what leaves the house (`myositis report --public`); one below 5 counts as 5.",
+    )
     visit_schedule: list[VisitWindow] = Field(min_length=1)
     observation_window_days: float = Field(
         14, ge=0, description="An observation belongs to the nearest visit at most so many days away."
@@ -110,6 +114,8 @@ class Registry:
     warehouse = property(lambda self: self.folder / "warehouse" / "warehouse.duckdb")
     releases = property(lambda self: self.folder / "release")
     reports = property(lambda self: self.folder / "reports")
+    public = property(lambda self: self.folder / "public")  # what may leave the house
+    replays = property(lambda self: self.folder / "private" / "replay")  # rows of single patients
     queries = property(lambda self: self.folder / "queries")
     dagster_home = property(lambda self: self.folder / ".dagster")
 

@@ -1,37 +1,71 @@
-"""Writing the report of the current release into its folder.
+"""Writing the reports of the current release into their folders.
 
-Belongs here: where a report goes. Does not belong here: what it looks like (`page.py`).
+Belongs here: where a report goes, and the replay that goes with it. Does not belong here: what a report looks
+like (`page.py`, `public.py`).
 """
 
 import shutil
 from pathlib import Path
 
-from orchestration.files import put_in_place, swap_link
+from orchestration.files import make_private_folder, put_in_place, swap_link
 from orchestration.registry.folder import Registry
 from orchestration.release.identity import CURRENT
 from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 
 def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
-    """Render the current release into reports/<release_id>/ and point reports/current at it; returns the HTML
-    file.
+    """Render the current release into reports/<release_id>/, and its replay, which holds rows of single
+    patients, into private/replay/<release_id>/; returns the HTML file.
     """
     from orchestration.report.page import render_report
     from orchestration.report.replay import write_replay
 
     release = (registry.releases / CURRENT).resolve()
-    part = registry.reports / f".{release.stem}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    replays = [
-        helper.submit(write_replay, release, part / "replay" / study.study, study)
+    part = _new_part(registry.reports, release.stem)
+    replay = _new_part(make_private_folder(registry.replays), release.stem)
+    written = [
+        helper.submit(write_replay, release, replay / study.study, study)
         for study in registry.studies.values()
     ]
     render_report(release, part, None, helper)
-    for written in replays:
-        written.result()
-    target = registry.reports / release.stem
-    shutil.rmtree(target, ignore_errors=True)
-    put_in_place(part, target)
-    swap_link(registry.reports / "current", target.name)
-    return target / "report.html"
+    for files in written:
+        files.result()
+    replay.chmod(0o700)
+    _make_current(replay, registry.replays, release.stem)
+    _forget_rows_of_single_patients(registry)
+    return _make_current(part, registry.reports, release.stem) / "report.html"
+
+
+def write_public_report(registry: Registry) -> Path:
+    """Write what may leave the house of the current release into public/<release_id>/; returns the HTML
+    file.
+    """
+    from orchestration.report.public import render_public
+
+    release = (registry.releases / CURRENT).resolve()
+    part = _new_part(registry.public, release.stem)
+    render_public(release, part)
+    return _make_current(part, registry.public, release.stem) / "report.html"
+
+
+def _new_part(folder: Path, name: str) -> Path:
+    part = folder / f".{name}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    return part
+
+
+def _make_current(part: Path, folder: Path, name: str) -> Path:
+    shutil.rmtree(folder / name, ignore_errors=True)
+    put_in_place(part, folder / name)
+    swap_link(folder / "current", name)
+    return folder / name
+
+
+def _forget_rows_of_single_patients(registry: Registry) -> None:
+    """Remove replays of releases that are gone, and those that earlier versions wrote beside the report."""
+    for folder in registry.replays.glob("r*"):
+        if not (registry.releases / f"{folder.name}.duckdb").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+    for folder in registry.reports.glob("*/replay"):
+        shutil.rmtree(folder, ignore_errors=True)

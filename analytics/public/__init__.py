@@ -1,0 +1,16 @@
+"""What may leave the house of a study's results.
+
+| module | belongs there |
+|---|---|
+| `study.py` | which tables and columns leave, and what becomes of each number: `public_study` |
+| `summaries.py` | means, medians and differences, rounded so that no number of patients follows from them |
+| `curves.py` | survival curves and numbers at risk, made from rounded counts |
+| `fisher.py` | whether the class of a p value of counts says more than the rounded counts |
+
+A page, table or figure that leaves is given a `PublicStudy` and nothing else, so it cannot print what is not
+public. The rule for counts is `analytics/words/disclosure.py`.
+"""
+
+from analytics.public.study import PublicStudy, public_study
+
+__all__ = ["PublicStudy", "public_study"]

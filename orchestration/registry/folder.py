@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
@@ -68,6 +68,10 @@ class RegistryFile(Strict):
         5,
         ge=0,
         description="Counts below it are masked in what leaves the house (`myositis report --public`); one below 5 counts as 5.",
+    )
+    dates: Literal["exact", "shifted", "month"] = Field(
+        "month",
+        description="Dates of patients in what leaves the house: exact; shifted by a number of days of the patient's own; or the month.",
     )
     visit_schedule: list[VisitWindow] = Field(min_length=1)
     observation_window_days: float = Field(

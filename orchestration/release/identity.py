@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from orchestration.registry.folder import Registry
+from orchestration.release.free_texts import released_by
 from orchestration.warehouse import dbt
 
 PACKAGES = (
@@ -41,6 +42,7 @@ def release_id(registry: Registry, connection: duckdb.DuckDBPyConnection) -> str
         registry.rules_digest(),
         registry.studies_digest(),
         registry.file.model_dump_json(),
+        json.dumps(released_by(registry), sort_keys=True),
         registry.records_digest(date.today()),
         dbt.project_digest(),
         _code_digest(),

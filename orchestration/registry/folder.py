@@ -120,6 +120,7 @@ class Registry:
     reports = property(lambda self: self.folder / "reports")
     public = property(lambda self: self.folder / "public")  # what may leave the house
     replays = property(lambda self: self.folder / "private" / "replay")  # rows of single patients
+    published_ledger = property(lambda self: self.folder / "private" / "published.json")
     queries = property(lambda self: self.folder / "queries")
     dagster_home = property(lambda self: self.folder / ".dagster")
 

@@ -17,7 +17,21 @@ from typing import TYPE_CHECKING
 from analytics.printed.printed_table import PrintedTable, to_csv, without_empty_columns
 from analytics.public import PublicStudy, public_study
 from analytics.words.disclosure import Rounding, count_text
-from orchestration.report.page import SYNTHETIC, ReportFolder, lay_out, page_environment, read_release
+from orchestration.report.page import (
+    SYNTHETIC,
+    ReleaseContent,
+    ReportFolder,
+    lay_out,
+    page_environment,
+    read_release,
+)
+from orchestration.report.published import (
+    Publication,
+    keep_published,
+    may_follow,
+    read_published,
+    sizes_of,
+)
 from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 if TYPE_CHECKING:
@@ -39,6 +53,7 @@ class PublicSections:
     """What the page says of one study."""
 
     study: PublicStudy
+    release_id: str  # of which the numbers are
     parts: tuple[Part, ...]
     methods: list[tuple[str, str]]
 
@@ -63,16 +78,22 @@ class PublicSections:
 
 
 def render_public(
-    release_file: Path, out_dir: Path, studies: Iterable[str] | None = None, helper: Helper = IN_THIS_PROCESS
+    release_file: Path,
+    out_dir: Path,
+    studies: Iterable[str] | None = None,
+    helper: Helper = IN_THIS_PROCESS,
+    ledger: Path | None = None,
 ) -> list[Path]:
     """Write ``report.html``, ``tables/*.csv`` and ``figures/*.{svg,png,pdf}`` into ``out_dir``, with numbers
-    that may leave the house; return the files. Raises ReportError as `render_report` does.
+    that may leave the house; return the files. ``ledger`` records what is published, and holds what was
+    (`published.py`). Raises ReportError as `render_report` does.
     """
     from analytics.printed.figures import FORMATS
 
     content = read_release(release_file, studies)
     rounding = Rounding(int(content.info.get("small_cell_threshold") or 0))
-    sections = [public_sections(public_study(study, rounding)) for study in content.studies]
+    publications = _publications(content, rounding, ledger)
+    sections = [public_sections(p.study, p.release_id) for p in publications.values()]
     is_synthetic = bool(content.info.get("synthetic"))
     tables = [t for s in sections for t in s.tables]
     laid_out = helper.submit(lay_out, tables)
@@ -96,10 +117,24 @@ def render_public(
         for kind, data in files.items():
             out.put(f"figures/{name}.{kind}", data)
     out.forget_former()
+    if ledger is not None:
+        keep_published(ledger, publications)
     return out.written
 
 
-def public_sections(study: PublicStudy) -> PublicSections:
+def _publications(content: ReleaseContent, rounding: Rounding, ledger: Path | None) -> dict[str, Publication]:
+    """Each study as it may be published now: with its new numbers, or with those of its last publication."""
+    last = read_published(ledger) if ledger is not None else {}
+    found = {}
+    for study in content.studies:
+        release_id = str(content.info["release_id"])
+        now = Publication(release_id, sizes_of(study), public_study(study, rounding))
+        former = last.get(study.study_id)
+        found[study.study_id] = now if former is None or may_follow(former, now) else former
+    return found
+
+
+def public_sections(study: PublicStudy, release_id: str) -> PublicSections:
     """Every table and figure of a study that may leave, in the order of the page."""
     from analytics.printed import course_figure, method_words, model_tables, tables
     from analytics.printed.provenance_tables import cohort_flow_table
@@ -109,6 +144,7 @@ def public_sections(study: PublicStudy) -> PublicSections:
     endpoints = study.distinct("survival_median", "endpoint")
     return PublicSections(
         study,
+        release_id,
         (
             Part("who", "Who is in it", (), _tables([cohort_flow_table(study)])),
             Part("baseline", "The groups at baseline", (), _tables(tables.baseline_tables(study))),

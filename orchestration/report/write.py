@@ -44,7 +44,7 @@ def write_public_report(registry: Registry) -> Path:
 
     release = (registry.releases / CURRENT).resolve()
     part = _new_part(registry.public, release.stem)
-    render_public(release, part)
+    render_public(release, part, ledger=registry.published_ledger)
     return _make_current(part, registry.public, release.stem) / "report.html"
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -206,6 +207,30 @@ def test_the_same_release_gives_the_same_public_bytes(tmp_path: Path) -> None:
         for folder in ("one", "two")
     ]
     assert digests[0] == digests[1]
+
+
+def published(folder: Path, n: int, release_id: str, ledger: Path) -> Page:
+    """The public page of a release in which the first group has ``n`` patients, and a mean of its own."""
+    release = make_release(folder / f"{release_id}.duckdb", small=True)
+    with duckdb.connect(str(release)) as connection:
+        connection.execute(f"update release.release_info set release_id = '{release_id}'")
+        connection.execute(f"update results.study_group set n = {n} where group_id = 'nxp2_jdm'")
+        connection.execute(f"update results.baseline_summary set n = {n}, count = {n - 8} where count = 9")
+    render_public(release, folder / release_id, ledger=ledger)
+    return Page(folder / release_id / "report.html")
+
+
+def test_fewer_than_five_new_patients_wait_for_more(tmp_path: Path) -> None:
+    ledger = tmp_path / "private" / "published.json"
+    first = published(tmp_path, 19, "r1", ledger)
+    second = published(tmp_path, 23, "r2", ledger)
+    assert "are those of release r1" in second.text and "are those of release" not in first.text
+    tables = [{f.name: f.read_bytes() for f in (tmp_path / r / "tables").iterdir()} for r in ("r1", "r2")]
+    assert tables[0] == tables[1]
+    third = published(tmp_path, 24, "r3", ledger)
+    assert "are those of release" not in third.text
+    assert (tmp_path / "r3" / "tables" / "nxp2_table_i.csv").read_bytes() != tables[0]["nxp2_table_i.csv"]
+    assert ledger.stat().st_mode & 0o777 == 0o600 and ledger.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_sections_are_made_of_a_public_study_alone() -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 DONE, REFUSED, MISUSED, BROKEN = 0, 1, 2, 3
 STOPPED = 130  # as shells have it for Ctrl-C
+NOT_MASKED = "not for publication: nothing in this answer is masked"
 
 app = typer.Typer(
     name="myositis",
@@ -392,6 +393,7 @@ def sql(
             raise typer.BadParameter(str(error), param_hint="QUERY") from None
         if result is None:
             return
+        console.err.print(NOT_MASKED)
         if csv:
             result.df().to_csv(sys.stdout, index=False)
         else:

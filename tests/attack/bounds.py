@@ -125,7 +125,8 @@ def _whole(key: Key, keys: Mapping[Key, None]) -> Key | None:
     known = (release, "known", *rest)
     if kind == "count":
         return known if known in keys else size
-    return size if kind in ("known", "events", "at risk", "flow") and size in keys else None
+    parts = ("known", "events", "at risk", "events by", "left by", "flow")
+    return size if kind in parts and size in keys else None
 
 
 def _one_release(system: System, printed: Printed, release: str) -> None:
@@ -187,9 +188,24 @@ def _over_time(system: System, keys: Mapping[Key, None], release: str, group: st
         system.at_most(later, earlier)
     if len(at_risk) > 1 and {size, events} <= keys.keys():
         system.add({size: 1, at_risk[-1]: -1, events: -1}, 0, FAR)
+    _life_table(system, keys, release, group)
     relapse = (release, "count", "Relapse", group)
     if relapse in keys and events in keys:  # the table counts those whose outcome is known
         system.at_most(relapse, events)
+
+
+def _life_table(system: System, keys: Mapping[Key, None], release: str, group: str) -> None:
+    """Events and leavers only grow; who left without the event is not among those who have it."""
+    size, total = (release, "size", group), (release, "events", group)
+    for kind in ("events by", "left by"):
+        over_time = sorted(k for k in keys if k[1] == kind and k[3] == group)
+        for earlier, later in pairwise(over_time):
+            system.at_most(earlier, later)
+        for key in over_time:
+            if kind == "events by":
+                system.at_most(key, total)
+            elif {size, total} <= keys.keys():
+                system.add({size: 1, key: -1, total: -1}, 0, FAR)
 
 
 def _totals(system: System, keys: Mapping[Key, None], printed: Printed, release: str) -> None:
@@ -213,6 +229,16 @@ def _rows_were_added(system: System, before: Printed, after: Printed, first: str
         if twin not in new or key[1] == "registered":
             continue
         system.at_most(key, twin)
+        if key[1] == "left by":
+            _add_growth(system, [key, (first, "events", key[3])], (first, "size", key[3]), second)
         whole = _whole(key, old)
         if whole and (second, *whole[1:]) in new:
-            system.add({(second, *whole[1:]): 1, whole: -1, twin: -1, key: 1}, 0, FAR)
+            _add_growth(system, [key], whole, second)
+
+
+def _add_growth(system: System, parts: Sequence[Key], whole: Key, second: str) -> None:
+    """Parts that do not overlap grow together by no more than their whole."""
+    terms = {(second, *whole[1:]): 1, whole: -1}
+    for part in parts:
+        terms |= {(second, *part[1:]): -1, part: 1}
+    system.add(terms, 0, FAR)

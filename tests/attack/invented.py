@@ -72,6 +72,10 @@ def truth(patients: Sequence[Patient]) -> dict[Key, int]:
         found["size", name] = len(mine)
         found["events", name] = sum(p.has_event for p in mine)
         found["flow", "Relapse", "Counted", name] = len(mine)
+        for month in AT_RISK_MONTHS[1:]:
+            by = f"{month:03}"
+            found["events by", by, name] = sum(p.has_event and p.time <= month for p in mine)
+            found["left by", by, name] = sum(not p.has_event and p.time < month for p in mine)
         for i, sign in enumerate(SIGNS):
             known = [p.signs[i] for p in mine if p.signs[i] is not None]
             found["known", sign.title(), name] = len(known)

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 
+from tests.attack.curves import STEP, SVG, decoded, lines, share_at
+
 Key = tuple[str, ...]  # ("size", group), ("known", variable, group), ("count", variable, group), …
-SVG = "{http://www.w3.org/2000/svg}"
 FAR = 10_000
 
 
@@ -43,10 +44,10 @@ class Printed:
             return 0, int(match[1]) - 1
         if match := re.fullmatch(r">\s?(\d+)", text):
             return int(match[1]) + 1, FAR
-        if not re.fullmatch(r"\d+", text):
+        if not (match := re.fullmatch(r"(\d+)(?: to (\d+))?", text)):
             return None
         half = self.rounded_to // 2
-        return max(0, int(text) - half), int(text) + half
+        return max(0, int(match[1]) - half), int(match[2] or match[1]) + half
 
 
 def read(folder: Path) -> Printed:
@@ -61,7 +62,8 @@ def read(folder: Path) -> Printed:
     for path in sorted((folder / "tables").glob("*.csv")):
         printed.said += _table(path, printed.groups)
     for path in sorted((folder / "figures").glob("*_curve.svg")):
-        printed.said += _curve(path, printed.groups)
+        found = list(_at_risk(path, printed.groups))
+        printed.said += found if printed.rounded_to == 1 else _undone(path, found, printed)
     for header in page.headers:
         for label in printed.groups:
             if match := re.fullmatch(rf"{re.escape(label)}\s*n = (\d+)", header):
@@ -156,18 +158,59 @@ def _flow(rows: list[dict[str, str]], groups: list[str], name: str) -> Iterator[
             yield Said(("registered", step), row["All"], name)
 
 
-def _curve(path: Path, groups: list[str]) -> Iterator[Said]:
+def _at_risk(path: Path, groups: list[str]) -> Iterator[Said]:
     """Numbers at risk: the texts below the header, by the row of their group and the tick above them."""
     texts = list(_texts(path.read_text(encoding="utf-8")))
     header = next((y for text, _, y in texts if text == "Number at risk"), None)
     if header is None:
         return
     rows = {round(y, 1): text for text, _, y in texts if y > header and text in groups}
-    axis = max((y for text, _, y in texts if y < header and re.fullmatch(r"\d+", text)), default=0.0)
-    ticks = {round(x, 1): text for text, x, y in texts if abs(y - axis) < 0.5}
+    ticks = {round(x, 1): month for month, x in _months(texts).items()}
     for text, x, y in texts:
         if y > header and text not in groups and round(y, 1) in rows and round(x, 1) in ticks:
             yield Said(("at risk", f"{int(ticks[round(x, 1)]):03}", rows[round(y, 1)]), text, path.stem)
+
+
+def _undone(path: Path, at_risk: list[Said], printed: Printed) -> Iterator[Said]:
+    """What a curve was made from, where the page says that it is made from rounded numbers."""
+    source = path.read_text(encoding="utf-8")
+    texts = list(_texts(source))
+    places = {text: y for text, _, y in texts if text in ("0", "100") and y < _header(texts)}
+    ticks = _months(texts)
+    drawn = lines(source, places["0"] - places["100"]) if len(places) == 2 else {}
+    colours = _colours(source, printed.groups)
+    for group in printed.groups:
+        mine = sorted((s for s in at_risk if s.key[2] == group), key=lambda s: s.key[1])
+        line = drawn.get(colours.get(group, ""))
+        if not mine or line is None:
+            continue
+        shares = [share_at(line, ticks[str(int(s.key[1]))]) for s in mine]
+        known = [share for share in shares if share is not None]
+        bounds = [(int(s.text), int(s.text)) if s.text.isdigit() else (0, STEP) for s in mine]
+        for said, (events, left) in zip(mine[1:], decoded(known, bounds, int(mine[0].text)), strict=False):
+            for kind, found in (("events by", events), ("left by", left)):
+                yield Said((kind, said.key[1], group), f"{found[0]} to {found[-1]}", path.stem)
+
+
+def _header(texts: list[tuple[str, float, float]]) -> float:
+    return next((y for text, _, y in texts if text == "Number at risk"), 0.0)
+
+
+def _months(texts: list[tuple[str, float, float]]) -> dict[str, float]:
+    """The x of each printed month: the numbers of the lowest row above the numbers at risk."""
+    above = [(text, x, y) for text, x, y in texts if y < _header(texts) and re.fullmatch(r"\d+", text)]
+    axis = max((y for _, _, y in above), default=0.0)
+    return {text: x for text, x, y in above if abs(y - axis) < 0.5}
+
+
+def _colours(source: str, groups: list[str]) -> dict[str, str]:
+    """The colour of each group, from its label beside the numbers at risk."""
+    found = {}
+    for element in ET.fromstring(source).iter(f"{SVG}text"):
+        text, style = "".join(element.itertext()).strip(), element.get("style") or ""
+        if text in groups and "font-weight: 700" in style:
+            found[text] = re.findall(r"fill: (#[0-9a-f]{6})", style)[0]
+    return found
 
 
 def _texts(source: str) -> Iterator[tuple[str, float, float]]:

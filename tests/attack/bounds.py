@@ -39,13 +39,15 @@ class System:
             self.ranges.setdefault(key, (0, FAR))
         self.sums.append((dict(terms), low, high))
 
-    def values(self, terms: Terms) -> int:
-        """How many values a sum of unknowns can have, counted up to ENOUGH; 0 if nothing fits."""
+    def values(self, terms: Terms, true: int | None = None) -> int:
+        """How many values a sum of unknowns can have, counted up to ENOUGH; 0 if nothing fits. ``true`` is
+        one that is known to fit, which saves a search.
+        """
         ends = self.span(terms)
         if ends is None:
             return 0
         low, high = ends
-        found = {low, high}
+        found = {low, high} if true is None else {low, high, true}
         for value in range(low + 1, high):
             if len(found) >= ENOUGH:
                 break
@@ -53,8 +55,20 @@ class System:
                 found.add(value)
         return len(found)
 
-    def fits(self, terms: Terms, value: int) -> bool:
-        return self._end(terms, 1, fixed=value) is not None
+    def broken_by(self, true: Mapping[Key, int]) -> list[str]:
+        """What the attacker takes for granted and is not so: the reasoning must be sound."""
+        ranges = [
+            f"{'/'.join(key)} is {true[key]}, not between {low} and {high}"
+            for key, (low, high) in self.ranges.items()
+            if key in true and not low <= true[key] <= high
+        ]
+        sums = [
+            " + ".join(f"{times} × {'/'.join(key)}" for key, times in terms.items())
+            + f": not {low} to {high}"
+            for terms, low, high in self.sums
+            if terms.keys() <= true.keys() and not low <= sum(true[k] * t for k, t in terms.items()) <= high
+        ]
+        return ranges + sums
 
     def span(self, terms: Terms) -> tuple[int, int] | None:
         """The least and the greatest value; None if nothing fits."""

@@ -16,6 +16,7 @@ name: {name}
 description: >-
   Who is in this registry, and why.
 small_cell_threshold: 5        # counts below it are masked in what leaves the house (myositis report --public)
+dates: month                   # patients' dates in what leaves the house: exact, shifted (by days of the patient's own), month
 visit_schedule:                # nominal days and windows of the visits that studies compare, from day 0 of each patient
   - {{visit: baseline, nominal_month: 0, nominal_day: 0, from_day: -14, to_day: 14}}
   - {{visit: month_6, nominal_month: 6, nominal_day: 183, from_day: 138, to_day: 228}}

@@ -32,7 +32,7 @@ def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
         files.result()
     replay.chmod(0o700)
     _make_current(replay, registry.replays, release.stem)
-    _forget_rows_of_single_patients(registry)
+    forget_rows_of_single_patients(registry)
     return _make_current(part, registry.reports, release.stem) / "report.html"
 
 
@@ -62,10 +62,10 @@ def _make_current(part: Path, folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _forget_rows_of_single_patients(registry: Registry) -> None:
-    """Remove replays of releases that are gone, and those that earlier versions wrote beside the report."""
-    for folder in registry.replays.glob("r*"):
-        if not (registry.releases / f"{folder.name}.duckdb").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-    for folder in registry.reports.glob("*/replay"):
+def forget_rows_of_single_patients(registry: Registry) -> None:
+    """Remove replays of releases that are gone, what killed processes left of one, and the replays that
+    earlier versions wrote beside the report.
+    """
+    gone = [f for f in registry.replays.glob("r*") if not (registry.releases / f"{f.name}.duckdb").exists()]
+    for folder in (*gone, *registry.replays.glob(".*.part"), *registry.reports.glob("*/replay")):
         shutil.rmtree(folder, ignore_errors=True)

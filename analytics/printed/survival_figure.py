@@ -38,7 +38,7 @@ def survival_figure(study: StudyFrames, endpoint: str) -> StudyFigure | None:
         say(figure, study.data_note)
     return StudyFigure(
         f"{study.study_id}_{endpoint}_curve",
-        f"Kaplan–Meier curves: {label}",
+        f"{'Share without the event' if study.is_public else 'Kaplan–Meier curves'}: {label}",
         _survival_caption(study),
         _survival_words(study, label, groups, curves),
         figure,

@@ -161,7 +161,7 @@ def _one_release(system: System, printed: Printed, release: str) -> None:
 
 
 def _levels(system: System, keys: Mapping[Key, None], release: str, group: str) -> None:
-    """Levels of a variable are parts of the group that do not overlap; all of them are the whole."""
+    """Levels of a variable do not overlap, and the table has a row for each: together they are the whole."""
     by_variable: dict[str, list[Key]] = {}
     for key in keys:
         if key[1] == "count" and key[3] == group and ": " in key[2]:
@@ -169,7 +169,7 @@ def _levels(system: System, keys: Mapping[Key, None], release: str, group: str) 
     for levels in by_variable.values():
         whole = _whole(levels[0], keys)
         if whole:
-            system.add({whole: 1, **dict.fromkeys(levels, -1)}, 0, FAR)
+            system.add({whole: 1, **dict.fromkeys(levels, -1)}, 0, 0)
 
 
 def _flow(system: System, keys: Mapping[Key, None], release: str, group: str) -> None:

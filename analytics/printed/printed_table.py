@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from analytics.study.noted_reads import Read, taken
+from analytics.words.formatting import NOT_AVAILABLE
 
 MINUS = "−"
 _HYPHEN_AS_MINUS = re.compile(r"(?<![\w.)])-(?=[\d∞])")
@@ -103,6 +104,16 @@ def read_together(tables: list[PrintedTable]) -> list[PrintedTable]:
     for table in tables:
         object.__setattr__(table, "read", read)
     return tables
+
+
+def without_empty_columns(table: PrintedTable) -> PrintedTable:
+    """The table without columns in which no row has a text."""
+    import dataclasses
+
+    filled = tuple(
+        c for c in table.columns if any(row.cell(c.key).text not in ("", NOT_AVAILABLE) for row in table.rows)
+    )
+    return dataclasses.replace(table, columns=filled)
 
 
 def to_csv(table: PrintedTable, data_note: str = "") -> str:

@@ -258,15 +258,25 @@ def release(registry: RegistryOption = None, debug: DebugOption = False) -> None
 
 
 @app.command(epilog="Example: myositis report --registry my_registry")
-def report(registry: RegistryOption = None, debug: DebugOption = False) -> None:
-    """Write the report of the current release again."""
+def report(
+    public: Annotated[
+        bool,
+        typer.Option(
+            "--public",
+            help="Write what may leave the house instead, into public/: rounded numbers, small cells masked.",
+        ),
+    ] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write the report of the current release again. Nothing in it is masked: it is not for publication."""
     from orchestration.command import flow
     from orchestration.report.write import NothingToReport
 
     current = _registry(registry)
     try:
         with console.progress():
-            flow.report_only(current)
+            flow.report_only(current, is_public=public)
     except NothingToReport as nothing:
         raise Refused(str(nothing)) from None
 
@@ -409,7 +419,9 @@ def sql(
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Ask the current release one question; it can read the release and nothing else."""
+    """Ask the current release one question; it can read the release and nothing else. Nothing in an answer is
+    masked: it is not for publication.
+    """
     from orchestration.command import sql as command
     from orchestration.database.asking import FORMATS, QuestionRefused
 

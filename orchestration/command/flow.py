@@ -208,10 +208,13 @@ def _execute(job: dg.JobDefinition, place: str, **given: Any) -> Refusal | None:
     return None
 
 
-def report_only(registry: Registry) -> None:
-    from orchestration.report.write import write_report
+def report_only(registry: Registry, *, is_public: bool = False) -> None:
+    from orchestration.report.write import write_public_report, write_report
 
-    log.info("report: %s", write_report(registry))
+    if is_public:
+        log.info("public report: %s", write_public_report(registry))
+    else:
+        log.info("report, not for publication: %s", write_report(registry))
 
 
 def check(registry: Registry, situation: Situation) -> list[str]:

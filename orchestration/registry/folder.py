@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
@@ -64,7 +64,15 @@ class RegistryFile(Strict):
     name: str
     synthetic: bool = Field(False, description="Printed wherever a reader could take the data for real.")
     description: str = ""
-    small_cell_threshold: int = Field(0, ge=0, description="Counts below it are not printed; 0 prints all.")
+    small_cell_threshold: int = Field(
+        5,
+        ge=0,
+        description="Counts below it are masked in what leaves the house (`myositis report --public`); one below 5 counts as 5.",
+    )
+    dates: Literal["exact", "shifted", "month"] = Field(
+        "month",
+        description="Dates of patients in what leaves the house: exact; shifted by a number of days of the patient's own; or the month.",
+    )
     visit_schedule: list[VisitWindow] = Field(min_length=1)
     observation_window_days: float = Field(
         14, ge=0, description="An observation belongs to the nearest visit at most so many days away."
@@ -118,6 +126,9 @@ class Registry:
     )
     releases = property(lambda self: self.folder / "release")
     reports = property(lambda self: self.folder / "reports")
+    public = property(lambda self: self.folder / "public")  # what may leave the house
+    replays = property(lambda self: self.folder / "private" / "replay")  # rows of single patients
+    published_ledger = property(lambda self: self.folder / "private" / "published.json")
     queries = property(lambda self: self.folder / "queries")
     dagster_home = property(lambda self: self.folder / ".dagster")
 

@@ -10,6 +10,7 @@ import duckdb
 
 from orchestration.database.warehouse_file import warehouse
 from orchestration.registry.folder import Registry
+from orchestration.release.free_texts import copy_sql
 from orchestration.release.identity import content_id, current_manifest, versions
 from orchestration.running.checks import check_marts
 from orchestration.running.helper import IN_THIS_PROCESS, Helper
@@ -136,9 +137,7 @@ def _fill(registry: Registry, connection: duckdb.DuckDBPyConnection) -> str:
         "create schema candidate.release; create schema candidate.results; create schema candidate.quality"
     )
     for table in MARTS:
-        connection.execute(
-            f"create table candidate.release.{table} as select columns(c -> c <> 'build_number') from marts.{table} order by all"
-        )
+        connection.execute(f"create table candidate.release.{table} as {copy_sql(registry, table)}")
     # counts of rejected rows, not their texts: these stay in the warehouse
     for table, query in QUALITY.items():
         connection.execute(f"create table candidate.quality.{table} as {query} order by all")
@@ -152,12 +151,13 @@ def _fill(registry: Registry, connection: duckdb.DuckDBPyConnection) -> str:
         registry.file.name,
         registry.file.synthetic,
         registry.file.small_cell_threshold,
+        registry.file.dates,
         json.dumps(versions()),
     ]
     identity = content_id(registry, connection, "candidate", info)
     connection.execute(
         "create table candidate.release.release_info as select ? as release_id, ? as registry_name, ? as synthetic,"
-        " ? as small_cell_threshold, ? as versions",
+        " ? as small_cell_threshold, ? as dates, ? as versions",
         [identity, *info],
     )
     return identity

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from orchestration.registry.folder import Registry
+from orchestration.release.free_texts import released_by
 
 PACKAGES = (
     "duckdb",
@@ -43,7 +44,8 @@ def made_from(registry: Registry, models: str | None) -> str:
     """A digest of everything that a release is made from; ``models`` is the digest of what its models are
     made from. While it stays the same, there is nothing new to build.
     """
-    return _sha256([str(models), registry.file.model_dump_json(), *_computed_by(registry)])[:16]
+    released = json.dumps(released_by(registry), sort_keys=True)
+    return _sha256([str(models), registry.file.model_dump_json(), released, *_computed_by(registry)])[:16]
 
 
 def content_id(

@@ -30,7 +30,7 @@ from analytics.printed.printed_table import (
 from analytics.printed.strata_table import survival_strata_table
 from analytics.study.frames import Record, StudyFrames, records
 from analytics.study.noted_reads import noted, noting, taken
-from analytics.words.disclosure import Disclosure
+from analytics.words.disclosure import count_text
 from orchestration.files import write_atomically
 from orchestration.registry.folder import Registry
 from orchestration.report.lineage import DATA, PAGE, Printed, page, whole_lineage
@@ -38,6 +38,7 @@ from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 if TYPE_CHECKING:
     import duckdb
+    from jinja2 import Environment
 
     from analytics.paper.reproduction import Agreement
     from analytics.printed.figures import StudyFigure
@@ -98,7 +99,7 @@ class StudySections:
 
         styles = group_styles(self.study)
         return [
-            (self.study.group_label(g), self.study.disclosure.count(row.get("n")), styles[g].colour)
+            (self.study.group_label(g), count_text(row.get("n")), styles[g].colour)
             for g, row in self.study.groups.items()
         ]
 
@@ -123,7 +124,7 @@ class StudySections:
 
 
 @dataclass
-class _Out:
+class ReportFolder:
     """Files under the report's folder, each put in place whole."""
 
     folder: Path
@@ -164,9 +165,9 @@ def render_report(
         sections = [study_sections(study) for study in content.studies]
         shared = _shared_tables(content, questions)
     note = SYNTHETIC if content.info.get("synthetic") else ""
-    out = _Out(Path(out_dir))
+    out = ReportFolder(Path(out_dir))
     tables = [*(t for s in sections for t in s.tables), *shared.values()]
-    laid_out = helper.submit(_lay_out, tables)
+    laid_out = helper.submit(lay_out, tables)
     figures = {f.name: {kind: f.render(kind) for kind in _formats()} for s in sections for f in s.figures}
     sheets = {t.name: to_csv(t, note).encode("utf-8-sig") for t in tables}
     html = _page(content, sections, shared, sheets, laid_out.result(), figures, registry is not None)
@@ -227,14 +228,13 @@ def read_release(release_file: Path, studies: Iterable[str] | None = None) -> Re
             for s, t in sorted(present)
             if s == "results"
         }
-    disclosure = Disclosure(int(info.get("small_cell_threshold") or 0))
     note = SYNTHETIC if info.get("synthetic") else ""
     chosen = _chosen(frames, studies)
     return ReleaseContent(
         info,
         {h["hospital_id"]: h.get("hospital_name") or h["hospital_id"] for h in hospitals},
         quality,
-        tuple(StudyFrames(s, _of_study(frames, s), disclosure, note) for s in chosen),
+        tuple(StudyFrames(s, _of_study(frames, s), note) for s in chosen),
     )
 
 
@@ -372,6 +372,24 @@ def _page(
     figures: dict[str, dict[str, bytes]],
     has_lineage: bool,
 ) -> str:
+    return (
+        page_environment(sheets, laid_out, figures)
+        .get_template("report.html.j2")
+        .render(
+            content=content,
+            info=content.info,
+            sections=sections,
+            shared=shared,
+            made_at=_minute(content.info.get("made_at")),
+            lineage=PAGE if has_lineage else "",
+        )
+    )
+
+
+def page_environment(
+    sheets: dict[str, bytes], laid_out: dict[str, str], figures: dict[str, dict[str, bytes]]
+) -> Environment:
+    """The templates with their filters: a table's HTML, notes and CSV, a figure's SVG."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -398,18 +416,11 @@ def _page(
         ),
     }
     environment.filters |= filters
-    return environment.get_template("report.html.j2").render(
-        content=content,
-        info=content.info,
-        sections=sections,
-        shared=shared,
-        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        made_at=_minute(content.info.get("made_at")),
-        lineage=PAGE if has_lineage else "",
-    )
+    environment.globals["css"] = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+    return environment
 
 
-def _lay_out(tables: Sequence[PrintedTable]) -> dict[str, str]:
+def lay_out(tables: Sequence[PrintedTable]) -> dict[str, str]:
     return {table.name: to_html(_shortened(table)) for table in tables}
 
 

@@ -1,6 +1,7 @@
-"""Writing the report of the current release into its folder.
+"""Writing the reports of the current release into their folders.
 
-Belongs here: where a report goes. Does not belong here: what it looks like (`page.py`).
+Belongs here: where a report goes, and the replay that goes with it. Does not belong here: what a report looks
+like (`page.py`, `public.py`).
 """
 
 import shutil
@@ -8,7 +9,7 @@ from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
-from orchestration.files import put_in_place, swap_link
+from orchestration.files import make_private_folder, put_in_place, swap_link
 from orchestration.queries.asked import standings
 from orchestration.registry.folder import Registry
 from orchestration.release.identity import CURRENT, current_manifest
@@ -21,8 +22,9 @@ class NothingToReport(Exception):
 
 
 def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
-    """Render the current release into reports/<release_id>/ and point reports/current at it; returns the HTML
-    file. Raises NothingToReport if no whole release is there.
+    """Render the current release into reports/<release_id>/, and its replay, which holds rows of single
+    patients, into private/replay/<release_id>/; returns the HTML file. Raises
+    NothingToReport if no whole release is there.
     """
     if fault := _fault(registry):
         raise NothingToReport(f"no report: {fault}; {REMEDY}")
@@ -30,22 +32,57 @@ def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
     from orchestration.report.replay import write_replay
 
     release = (registry.releases / CURRENT).resolve()
-    part = registry.reports / f".{release.stem}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    replays = [
-        helper.submit(write_replay, release, part / "replay" / study.study, study)
+    part = _new_part(registry.reports, release.stem)
+    replay = _new_part(make_private_folder(registry.replays), release.stem)
+    written = [
+        helper.submit(write_replay, release, replay / study.study, study)
         for study in registry.studies.values()
     ]
     questions = [asdict(standing) for standing in standings(registry, date.today())]
     render_report(release, part, None, helper, questions, registry)
-    for written in replays:
-        written.result()
-    target = registry.reports / release.stem
-    shutil.rmtree(target, ignore_errors=True)
-    put_in_place(part, target)
-    swap_link(registry.reports / "current", target.name)
-    return target / "report.html"
+    for files in written:
+        files.result()
+    replay.chmod(0o700)
+    _make_current(replay, registry.replays, release.stem)
+    forget_rows_of_single_patients(registry)
+    return _make_current(part, registry.reports, release.stem) / "report.html"
+
+
+def write_public_report(registry: Registry) -> Path:
+    """Write what may leave the house of the current release into public/<release_id>/; returns the HTML
+    file.
+    """
+    if fault := _fault(registry):
+        raise NothingToReport(f"no report: {fault}; {REMEDY}")
+    from orchestration.report.public import render_public
+
+    release = (registry.releases / CURRENT).resolve()
+    part = _new_part(registry.public, release.stem)
+    render_public(release, part, ledger=registry.published_ledger)
+    return _make_current(part, registry.public, release.stem) / "report.html"
+
+
+def _new_part(folder: Path, name: str) -> Path:
+    part = folder / f".{name}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    return part
+
+
+def _make_current(part: Path, folder: Path, name: str) -> Path:
+    shutil.rmtree(folder / name, ignore_errors=True)
+    put_in_place(part, folder / name)
+    swap_link(folder / "current", name)
+    return folder / name
+
+
+def forget_rows_of_single_patients(registry: Registry) -> None:
+    """Remove replays of releases that are gone, what killed processes left of one, and the replays that
+    earlier versions wrote beside the report.
+    """
+    gone = [f for f in registry.replays.glob("r*") if not (registry.releases / f"{f.name}.duckdb").exists()]
+    for folder in (*gone, *registry.replays.glob(".*.part"), *registry.reports.glob("*/replay")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fault(registry: Registry) -> str | None:

@@ -175,8 +175,22 @@ def test_sql_reads_the_warehouse_when_asked(tmp_path: Path, capsys: pytest.Captu
     )
     assert call(*query, capsys=capsys)[2] == "there is no warehouse yet; make one with: myositis run\n"
     call("ingest", "--registry", str(tmp_path), capsys=capsys)
-    assert call(*query, capsys=capsys)[:2] == (0, "n\n3\n")
+    assert call(*query, capsys=capsys) == (
+        0,
+        "n\n3\n",
+        "not for publication: nothing in this answer is masked\n",
+    )
     assert call("sql", "create table x (a int)", *query[2:], capsys=capsys)[0] == 2
+
+
+def test_a_report_without_a_release_says_how_to_make_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_registry(tmp_path)
+    for more in ([], ["--public"]):
+        code, _, err = call("report", *more, "--registry", str(tmp_path), capsys=capsys)
+        assert (code, err) == (1, "there is no release yet; make one with: myositis run\n")
+    assert not (tmp_path / "public").exists()
 
 
 def test_a_registry_may_be_laid_out_in_a_folder_of_any_name(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -449,39 +448,41 @@ def audit(
         raise Refused
 
 
+@app.command(epilog="Example: myositis daemon --registry my_registry")
+def daemon(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Take, build, release and report by itself while this is up; no UI.
+
+    It looks at landing/ and at the registry's files every few seconds, and launches what has arrived. A run
+    that broke is tried again after growing pauses. Each night it tries once more what is still outstanding,
+    and checks whether a delivery is overdue; a night that was missed is made up for once, at the next start.
+    The time of the night, its time zone, pauses and attempts stand under `unattended` in registry.yml.
+    What dies is started again. Ctrl-C or SIGTERM ends everything within five seconds (exit code 130 or 143);
+    a run that was under way goes on at the next start. docs/unattended.md has units for systemd.
+    """
+    from orchestration.command import services
+    from orchestration.warehouse import dbt
+
+    current = _registry(registry)
+    dbt.prepare_manifest()
+    services.daemon(current)
+
+
 @app.command(epilog="Example: myositis ui --port 3000")
 def ui(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Serve the Dagster UI with its daemon on 127.0.0.1 until stopped."""
+    """Serve the Dagster UI on 127.0.0.1; does what `myositis daemon` does, unless one is up.
+
+    Sensors and nightly schedules are on while this or `myositis daemon` is up, and only then.
+    """
+    from orchestration.command import services
     from orchestration.warehouse import dbt
 
     current = _registry(registry)
     dbt.prepare_manifest()
-    console.out.print(
-        f"Dagster UI of {current.file.name}: http://127.0.0.1:{port}  (stop with Ctrl-C)", markup=False
-    )
-    dagster = Path(sys.executable).parent / "dagster"
-    # its successor wants a project laid out its own way
-    quiet = "ignore:Function `dev_command` is superseded:FutureWarning"
-    os.execv(
-        sys.executable,
-        [
-            sys.executable,
-            "-W",
-            quiet,
-            str(dagster),
-            "dev",
-            "-m",
-            "orchestration.definitions",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(port),
-        ],
-    )
+    services.ui(current, port)
 
 
 @app.command(epilog="Example: myositis schema > mapping.schema.json")

@@ -5,21 +5,21 @@ Does not belong here: making a release (`candidate.py`, `publication.py`).
 
 from __future__ import annotations
 
+from orchestration.database.warehouse_file import LOCK_WAIT_SECONDS, glance
 from orchestration.registry.folder import Registry
 
 
-def needs_build(registry: Registry) -> bool:
+def needs_build(registry: Registry, wait_seconds: float = LOCK_WAIT_SECONDS) -> bool:
     """Whether the loads, rules, studies or code differ from those of the current release, or its report is
     missing. False while no delivery is accepted.
 
     Also true after an interrupted build under other rules, because tables of both remain.
     """
     from orchestration.database.raw_tables import BEING_BUILT, BUILT_BY_RULES, state
-    from orchestration.database.warehouse_file import warehouse
     from orchestration.release.identity import current_manifest, release_id
 
     manifest = current_manifest(registry)
-    with warehouse(registry.warehouse) as connection:
+    with glance(registry.warehouse, wait_seconds) as connection:
         if (
             manifest is None
             and not connection.execute("select count(*) from raw.current_load").fetchall()[0][0]

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +26,7 @@ log = logging.getLogger("myositis")
 
 POOL = "warehouse"  # every asset that writes the warehouse file shares it
 UNDER_WAY = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+MARKS = "alive"  # in Dagster's folder: a file for each run, which its process has locked
 POLL_SECONDS = 0.5
 WAIT_SECONDS = 600.0
 
@@ -34,14 +38,34 @@ def hold(path: Path) -> bool:
     if path in _held:
         return True
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = path.open("w")
+    handle = path.open("a+")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
         return False
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
     _held[path] = handle
     return True
+
+
+@contextmanager
+def hand_over(path: Path) -> Iterator[IO[str]]:
+    """Lock ``path`` for a child process, which is given the descriptor and adopts it. The lock lasts until
+    the child ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield handle
+
+
+def adopt(path: Path, descriptor: int) -> None:
+    """Keep the lock of ``path`` that the parent process handed over."""
+    os.set_inheritable(descriptor, False)
+    _held[path] = os.fdopen(descriptor, "a+")
 
 
 def let_go(path: Path) -> None:
@@ -103,4 +127,4 @@ def settle_dead_runs(registry: Registry, instance: dg.DagsterInstance) -> int:
 
 
 def _marks(registry: Registry) -> Path:
-    return registry.dagster_home / "alive"
+    return registry.dagster_home / MARKS

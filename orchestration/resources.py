@@ -50,6 +50,10 @@ retention:  # ticks, in days
     purge_after_days: {skipped: 1, failure: 30, success: 90}
   schedule:
     purge_after_days: {skipped: 30, failure: 90, success: 90}
+run_coordinator:
+  module: dagster._core.run_coordinator
+  class: QueuedRunCoordinator
+  config: {dequeue_interval_seconds: 2}
 concurrency:
   pools:
     default_limit: 1  # DuckDB takes one writer at a time: every asset that writes shares the pool "warehouse"

@@ -25,7 +25,7 @@ from orchestration.running.supervisor import WORKER, holder
 
 
 class Launcher(RunLauncher[Any], ConfigurableClass):
-    """Starts each run as `python -m orchestration.running.worker RUN_ID`."""
+    """Starts each run as `python -m orchestration.command.worker RUN_ID`."""
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
         self._inst_data = inst_data

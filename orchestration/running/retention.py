@@ -61,14 +61,11 @@ def _telling(instance: dg.DagsterInstance) -> set[str]:
             key, dg.DagsterEventType.ASSET_MATERIALIZATION
         )
         if by_partition:
-            records = instance.get_event_records(
-                dg.EventRecordsFilter(
-                    dg.DagsterEventType.ASSET_MATERIALIZATION,
-                    asset_key=key,
-                    storage_ids=list(by_partition.values()),
-                )
+            ids = list(by_partition.values())
+            told = instance.fetch_materializations(
+                dg.AssetRecordsFilter(key, storage_ids=ids), limit=len(ids)
             )
-            found |= {record.run_id for record in records}
+            found |= {record.run_id for record in told.records}
     return found
 
 

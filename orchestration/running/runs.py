@@ -27,6 +27,7 @@ log = logging.getLogger("myositis")
 POOL = "warehouse"  # every asset that writes the warehouse file shares it
 UNDER_WAY = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 MARKS = "alive"  # in Dagster's folder: a file for each run, which its process has locked
+UNMARKED_SECONDS = 120.0  # a run that has no mark for so long will not get one
 POLL_SECONDS = 0.5
 WAIT_SECONDS = 600.0
 
@@ -110,20 +111,36 @@ def mark_alive(registry: Registry, run_id: str) -> None:
 
 def settle_dead_runs(registry: Registry, instance: dg.DagsterInstance) -> int:
     """Mark runs whose process is gone as failed, and free what they held; returns how many there were."""
-    dead = 0
+    dead = _settle_without_mark(registry, instance)
     for mark in sorted(_marks(registry).glob("*")):
         if mark in _held or not hold(mark):
             continue
         run = instance.get_run_by_id(mark.name)
         if run is not None and run.status in UNDER_WAY:
-            instance.report_run_failed(run, "the process of this run ended before the run did; run again")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            _fail(instance, run)
             dead += 1
         mark.unlink()
         let_go(mark)
     if dead:
         log.info("an earlier run was interrupted; this run continues where that one stopped")
     return dead
+
+
+def _settle_without_mark(registry: Registry, instance: dg.DagsterInstance) -> int:
+    """Runs whose process died in the moment before it could make its mark."""
+    dead = 0
+    for record in instance.get_run_records(dg.RunsFilter(statuses=list(UNDER_WAY))):
+        run = record.dagster_run
+        silent = time.time() - record.update_timestamp.timestamp()
+        if silent > UNMARKED_SECONDS and not (_marks(registry) / run.run_id).exists():
+            _fail(instance, run)
+            dead += 1
+    return dead
+
+
+def _fail(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    instance.report_run_failed(run, "the process of this run ended before the run did; run again")
+    instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def _marks(registry: Registry) -> Path:

@@ -35,7 +35,7 @@ READY_SECONDS = 120.0
 POLITE_SECONDS = 3.0  # after a signal; what has not ended then is killed
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1
-WORKER = "orchestration.running.worker"  # the module that a run's process executes
+WORKER = "orchestration.command.worker"  # the module that a run's process executes
 DAEMON_LOCK = "daemon.lock"  # in Dagster's folder: held by whoever looks after a registry
 ANOTHER = 2  # the exit code when another supervisor has this registry
 

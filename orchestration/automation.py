@@ -12,8 +12,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -27,7 +29,7 @@ from orchestration.raw.outstanding import outstanding
 from orchestration.registry.folder import Registry, declared_files
 from orchestration.release.identity import release_id
 from orchestration.release.needs_build import needs_build
-from orchestration.resources import is_supervised, registry_now
+from orchestration.resources import is_supervised, registry_folder, registry_now
 from orchestration.running import attempts
 from orchestration.running.attempts import Work
 from orchestration.running.runs import settle_dead_runs
@@ -81,6 +83,7 @@ class Look:
 
     asked: list[dg.RunRequest] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    is_final: bool = False  # it stays so until a file changes, however much time passes
 
     def answer(self) -> Asked:
         return self.asked or dg.SkipReason("\n".join(self.told))
@@ -108,11 +111,11 @@ def deliveries_to_take(registry: Registry, instance: dg.DagsterInstance, at_nigh
         if not instance.has_dynamic_partition(definition, inventory.delivery):
             instance.add_dynamic_partitions(definition, [inventory.delivery])
         look.asked.append(attempts.request(work, then.attempt, rules))
-    if not look.asked and not look.told:
-        look.told.append("no delivery is outstanding")
     if look.asked:
         _refuse_if_held(registry)
-    look.told += [stray.sentence() for stray in strays(registry)]
+    found = list(strays(registry))
+    look.is_final = not look.told and all(stray.delivery is None for stray in found)
+    look.told = [*(look.told or ["no delivery is outstanding"]), *(stray.sentence() for stray in found)]
     return look
 
 
@@ -138,7 +141,7 @@ def release_to_make(registry: Registry, instance: dg.DagsterInstance, at_night: 
         if attempts.is_under_way(instance, f"ingest_{sender}"):
             return Look(told=[f"a delivery of {sender} is being taken; the build follows"])
     if not needs_build(registry, GLANCE_SECONDS):
-        return Look(told=["the release is up to date"])
+        return Look(told=["the release is up to date"], is_final=True)
     work = release_work(registry)
     tried = attempts.tried(instance, work)
     then = attempts.decide(work, tried, registry.file.unattended, time.time(), at_night)
@@ -175,18 +178,32 @@ def _refuse_if_held(registry: Registry) -> None:
         raise NotNow(told_busy(registry.warehouse))
 
 
-_told_before: dict[str, str] = {}
+Seek = Callable[[Registry, dg.DagsterInstance, bool], Look]
+_told_before: dict[str, str] = {}  # by tick
+_nothing_to_do: dict[
+    str, tuple[object, dg.SkipReason]
+] = {}  # by tick: the state of the files at which it was so
 
 
 def looked(
-    tick: str, instance: dg.DagsterInstance, built_from: tuple[object, ...], seek: Any, at_night: bool = False
+    tick: str,
+    context: dg.SensorEvaluationContext | dg.RunStatusSensorContext | dg.ScheduleEvaluationContext,
+    built_from: tuple[object, ...],
+    seek: Seek,
+    at_night: bool = False,
 ) -> Asked:
     """One tick: read the registry afresh, then see what is to be launched. Says why nothing is.
 
-    What a tick tells is logged when it changes, so that the log of a quiet month is short.
+    While nothing is to be done and no file changes, a tick costs the looks at the files alone. What a tick
+    tells is logged when it changes, so that the log of a quiet month is short.
     """
+    seen = _state_of_files()
+    if tick in _nothing_to_do and _nothing_to_do[tick][0] == seen and not at_night:
+        return _nothing_to_do[tick][1]
+    _nothing_to_do.pop(tick, None)
     try:
         registry = registry_now()
+        instance = context.instance
         settle_dead_runs(registry, instance)
         if shape(registry) != built_from:
             answer: Asked = dg.SkipReason(_ask_for_reload())
@@ -195,7 +212,10 @@ def looked(
                 f"a file of the registry changed {changed:.0f} s ago; waiting until nobody writes"
             )
         else:
-            answer = seek(registry, instance, at_night).answer()
+            look = seek(registry, instance, at_night)
+            answer = look.answer()
+            if look.is_final and isinstance(answer, dg.SkipReason):
+                _nothing_to_do[tick] = (seen, answer)
     except ConfigurationError as error:
         faults = "\n".join(f"  {fault}" for fault in error.faults)
         answer = dg.SkipReason(
@@ -208,6 +228,20 @@ def looked(
         log.info("%s: %s", tick, told)
     _told_before[tick] = told
     return answer
+
+
+def _state_of_files() -> tuple[object, ...]:
+    """What changes when somebody writes to landing, to the registry's files, the warehouse or a release
+    and with the day.
+    """
+    folder = registry_folder()
+    places = [folder / "warehouse" / "warehouse.duckdb", folder / "release", folder / "reports" / "current"]
+    marks = []
+    for path in (*(folder / "landing").rglob("*"), *places, *(folder / ".dagster" / "alive").glob("*")):
+        with suppress(OSError):  # gone since it was listed, or not made yet
+            found = path.stat()
+            marks.append((str(path), found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+    return date.today(), declared_files(folder), marks
 
 
 def _changed_ago(registry: Registry) -> float:
@@ -241,29 +275,29 @@ def automation(
         description="Sees a delivery that is complete and launches its ingestion; a run that broke is tried again.",
     )
     def new_deliveries(context: dg.SensorEvaluationContext) -> Asked:
-        return looked("new_deliveries", context.instance, built_from, deliveries_to_take)
+        return looked("new_deliveries", context, built_from, deliveries_to_take)
 
     @dg.sensor(
         name="outstanding_release",
         job=build,
-        minimum_interval_seconds=own.look_every_seconds,
+        minimum_interval_seconds=2 * own.look_every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Launches the build when a study, a record or a waiver was written, or when a build broke.",
     )
     def outstanding_release(context: dg.SensorEvaluationContext) -> Asked:
-        return looked("outstanding_release", context.instance, built_from, release_to_make)
+        return looked("outstanding_release", context, built_from, release_to_make)
 
     @dg.run_status_sensor(
         name="build_after_ingestion",
         run_status=dg.DagsterRunStatus.SUCCESS,
         monitored_jobs=ingest,
         request_job=build,
-        minimum_interval_seconds=5,
+        minimum_interval_seconds=own.look_every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="After a delivery is taken, brings models, release and report up to date.",
     )
     def build_after_ingestion(context: dg.RunStatusSensorContext) -> Asked:
-        return looked("build_after_ingestion", context.instance, built_from, release_to_make)
+        return looked("build_after_ingestion", context, built_from, release_to_make)
 
     def nightly(sender: str, job: AssetJob) -> dg.ScheduleDefinition:
         @dg.schedule(
@@ -281,7 +315,7 @@ def automation(
                 look.told = look.told or ["no delivery is outstanding"]
                 return look
 
-            return looked(f"nightly_{sender}", context.instance, built_from, of_sender, at_night=True)
+            return looked(f"nightly_{sender}", context, built_from, of_sender, at_night=True)
 
         return schedule
 
@@ -294,7 +328,7 @@ def automation(
         description="Makes the release that is outstanding: a build was interrupted, a record or a study was written, a waiver ended.",
     )
     def build_at_night(context: dg.ScheduleEvaluationContext) -> Asked:
-        return looked("build_at_night", context.instance, built_from, release_to_make, at_night=True)
+        return looked("build_at_night", context, built_from, release_to_make, at_night=True)
 
     schedules = [*(nightly(s, j) for s, j in zip(registry.mappings, ingest)), build_at_night]
     if checks is not None:
@@ -329,7 +363,7 @@ def waiting_sensor(faulty: ConfigurationError) -> dg.SensorDefinition:
         description="The registry's files cannot be used as they are written; waits until they are mended.",
     )
     def new_deliveries(context: dg.SensorEvaluationContext) -> Asked:
-        return looked("new_deliveries", context.instance, (), lambda *_: Look())
+        return looked("new_deliveries", context, (), lambda *_: Look())
 
     return new_deliveries
 

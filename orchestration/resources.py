@@ -43,6 +43,7 @@ run_launcher:  # a run is a process of its own: it outlives a code server that i
   class: Launcher
 auto_materialize:  # the sensors of automation.py say what runs; Dagster's own conditions and policies are not used
   enabled: false
+  use_sensors: false
 freshness:
   enabled: false
 retention:  # ticks, in days

@@ -22,6 +22,10 @@ from orchestration.running.runs import MARKS
 from orchestration.running.supervisor import DAEMON_LOCK, Plan, Service, answers
 
 DEFINITIONS = "orchestration.definitions"
+SMALL = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}  # services wait most of the time: give memory back
 
 
 class NoPrivateFolder(Exception):
@@ -64,7 +68,7 @@ def _become(
     sys.stdout.flush()
     home = registry.dagster_home
     plan = Plan(str(home / lock), str(home / MARKS if ends_runs else home / "none"), services)
-    os.environ[SUPERVISED] = "1"
+    os.environ |= {SUPERVISED: "1", **SMALL}
     os.execv(sys.executable, [sys.executable, "-m", "orchestration.running.supervisor", plan.as_json()])
 
 

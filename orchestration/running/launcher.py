@@ -54,6 +54,7 @@ class Launcher(RunLauncher[Any], ConfigurableClass):
                 [sys.executable, "-m", WORKER, run_id, str(lock.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[lock.fileno()],
+                env={name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")},
                 start_new_session=True,  # Ctrl-C at the daemon's terminal is the daemon's
             )
             lock.write(str(process.pid))

@@ -219,7 +219,7 @@ def looked(
     except ConfigurationError as error:
         faults = "\n".join(f"  {fault}" for fault in error.faults)
         answer = dg.SkipReason(
-            f"nothing is launched: {error.what} cannot be used as it is written:\n{faults}"
+            f"{error.what} cannot be used as it is written, and nothing is launched:\n{faults}"
         )
     except (NotNow, WarehouseBusy) as error:
         answer = dg.SkipReason(f"nothing is launched now; the next tick looks again: {error}")

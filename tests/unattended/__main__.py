@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import shutil
 import sys
 import tempfile
@@ -43,7 +44,8 @@ def play(folder: Path, wanted: set[int] | None) -> int:
     registry = folder / "registry"
     stage = Stage(registry, shipped(registry))
     settings = registry / "registry.yml"
-    settings.write_text(settings.read_text().replace("quiet_seconds: 10", "quiet_seconds: 3") + SETTINGS)
+    text = re.sub(r"^unattended:.*$", SETTINGS, settings.read_text(), flags=re.MULTILINE)
+    settings.write_text(text.replace("quiet_seconds: 10", "quiet_seconds: 3"))
     expected: Expected = {}
     began, made, failed = time.monotonic(), 0, []
     try:

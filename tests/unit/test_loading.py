@@ -351,3 +351,17 @@ def test_a_missing_file_names_a_remedy_and_no_file_that_another_export_reads(tmp
         'no file "patient.csv" in north/first. Its files: patients.csv. Ask for the file, correct `file`, or'
         in text
     )
+
+
+@pytest.mark.parametrize("key", ["may_be_empty", "optional"])
+def test_a_header_without_rows_is_taken_where_the_mapping_says_so(tmp_path: Path, key: str) -> None:
+    header = VISITS.splitlines()[0] + "\n"
+    assert "a header and no rows" in refusal(make_registry(tmp_path / "strict", visits=header))
+    allowed = MAPPING.replace("  - file: visits.csv\n", f"  - file: visits.csv\n    {key}: true\n")
+    assert load(make_registry(tmp_path / "allowed", allowed, visits=header)) == []
+
+
+def test_a_delivery_in_which_nothing_happened_is_taken_where_every_file_may_be_empty(tmp_path: Path) -> None:
+    mapping = re.sub(r"  - file: .*\n", lambda m: m[0] + "    may_be_empty: true\n", MAPPING)
+    files = {"patients": PATIENTS.splitlines()[0] + "\n", "visits": VISITS.splitlines()[0] + "\n"}
+    assert load(make_registry(tmp_path, mapping, **files)) == []

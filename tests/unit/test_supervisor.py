@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import configparser
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from orchestration.command.cli import app
 from orchestration.running.supervisor import Plan, Service, holder, next_pause
 
 STUBBORN = "import signal, time; [signal.signal(s, signal.SIG_IGN) for s in (2, 15)]; print('up', flush=True); time.sleep(60)"
@@ -119,3 +123,20 @@ def test_a_second_supervisor_of_the_same_registry_names_the_first(
     second = start(STUBBORN)
     assert f"process {first.pid} runs this registry already" in lines_until(second, "already")[-1]
     assert second.wait(10) == 2
+
+
+def test_the_units_of_the_documentation_start_commands_that_exist_and_take_their_exit_codes() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "unattended.md").read_text()
+    units = re.findall(r"^```ini\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(units) == 2
+    for unit in units:
+        parsed = configparser.ConfigParser(interpolation=None)
+        parsed.optionxform = str  # type: ignore[assignment,method-assign]
+        parsed.read_string(unit)
+        service = parsed["Service"]
+        command = service["ExecStart"].split()[1:]
+        found = CliRunner().invoke(app, [command[0], "--help"])
+        assert found.exit_code == 0
+        assert all(option in found.output for option in command if option.startswith("--"))
+        assert (service["SuccessExitStatus"], service["Restart"]) == ("143", "always")
+        assert int(service["TimeoutStopSec"]) > 5

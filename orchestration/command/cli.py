@@ -83,6 +83,7 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
 
     from orchestration.database.warehouse_file import WarehouseUnusable
     from orchestration.raw.pseudonym import PseudonymKeyError
+    from orchestration.running.supervisor import CannotServe
     from yaml_files.yaml_file import ConfigurationError
 
     try:
@@ -107,7 +108,7 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
     except TyperException as error:
         error.show()  # type: ignore[attr-defined]  # typer raises its own subclass, which has it
         return MISUSED
-    except (PseudonymKeyError, WarehouseUnusable) as error:
+    except (PseudonymKeyError, WarehouseUnusable, CannotServe) as error:
         console.fail(_with_place(error))
         return MISUSED
     except PermissionError as error:

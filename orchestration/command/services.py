@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -18,18 +19,13 @@ from orchestration.command import console
 from orchestration.files import write_atomically
 from orchestration.registry.folder import Registry
 from orchestration.resources import SUPERVISED
-from orchestration.running.runs import MARKS
-from orchestration.running.supervisor import DAEMON_LOCK, Plan, Service, answers
+from orchestration.running.supervisor import DAEMON_LOCK, MARKS, CannotServe, Plan, Service, answers
 
 DEFINITIONS = "orchestration.definitions"
 SMALL = {
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_TRIM_THRESHOLD_": "131072",
 }  # services wait most of the time: give memory back
-
-
-class NoPrivateFolder(Exception):
-    """The folder for sockets belongs to another user."""
 
 
 def daemon(registry: Registry) -> NoReturn:
@@ -42,6 +38,7 @@ def ui(registry: Registry, port: int) -> NoReturn:
     """Become the supervisor of Dagster's webserver; and of code server and daemon, unless a `myositis daemon`
     of this registry has them already.
     """
+    _refuse_if_taken(port)
     address = f"Dagster UI of {registry.file.name}: http://127.0.0.1:{port}  (stop with Ctrl-C)"
     if answers(str(_socket(registry))):
         console.out.print(
@@ -50,6 +47,17 @@ def ui(registry: Registry, port: int) -> NoReturn:
         _become(registry, [_webserver(registry, port)], lock=f"ui_{port}.lock", ends_runs=False)
     console.out.print(f"{address}\n{_told(registry)}", markup=False)
     _become(registry, [_code_server(registry), _dagster_daemon(registry), _webserver(registry, port)])
+
+
+def _refuse_if_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CannotServe(
+                f"port {port} of 127.0.0.1 cannot be used ({error.strerror}); choose another: myositis ui --port {port + 1}"
+            ) from None
 
 
 def _told(registry: Registry) -> str:
@@ -73,15 +81,15 @@ def _become(
 
 
 def _code_server(registry: Registry) -> Service:
-    socket = str(_socket(registry))
+    address = str(_socket(registry))
     return Service(
         "code server",
         [
             *(sys.executable, "-m", "dagster", "api", "grpc", "--module-name", DEFINITIONS),
-            *("--socket", socket, "--location-name", DEFINITIONS),
+            *("--socket", address, "--location-name", DEFINITIONS),
             *("--log-level", "warning", "--max-workers", "4"),
         ],
-        socket,
+        address,
     )
 
 
@@ -118,7 +126,7 @@ def _socket(registry: Registry) -> Path:
     folder = Path(tempfile.gettempdir()) / f"myositis-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid() or folder.is_symlink():
-        raise NoPrivateFolder(
+        raise CannotServe(
             f"{folder}: belongs to another user; remove it, or set TMPDIR to a folder of your own"
         )
     folder.chmod(0o700)

@@ -36,7 +36,8 @@ def main(run_id: str, lock: int) -> None:
 
     from orchestration.command import ahead
     from orchestration.running import second_process
-    from orchestration.running.runs import MARKS, adopt
+    from orchestration.running.runs import adopt
+    from orchestration.running.supervisor import MARKS
 
     adopt(Path(os.environ["DAGSTER_HOME"]) / MARKS / run_id, lock)
     second_process.collect_seldom()

@@ -20,8 +20,8 @@ from dagster import DagsterRun
 from dagster._core.launcher import LaunchRunContext, RunLauncher
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
-from orchestration.running.runs import MARKS, hand_over
-from orchestration.running.supervisor import WORKER, holder
+from orchestration.running.runs import hand_over
+from orchestration.running.supervisor import MARKS, WORKER, holder
 
 
 class Launcher(RunLauncher[Any], ConfigurableClass):

@@ -21,12 +21,12 @@ import dagster as dg
 
 from orchestration.database.warehouse_file import WarehouseBusy
 from orchestration.registry.folder import Registry
+from orchestration.running.supervisor import MARKS
 
 log = logging.getLogger("myositis")
 
 POOL = "warehouse"  # every asset that writes the warehouse file shares it
 UNDER_WAY = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
-MARKS = "alive"  # in Dagster's folder: a file for each run, which its process has locked
 UNMARKED_SECONDS = 120.0  # a run that has no mark for so long will not get one
 POLL_SECONDS = 0.5
 WAIT_SECONDS = 600.0

@@ -36,8 +36,13 @@ POLITE_SECONDS = 3.0  # after a signal; what has not ended then is killed
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1
 WORKER = "orchestration.command.worker"  # the module that a run's process executes
+MARKS = "alive"  # in Dagster's folder: a file for each run, which the run's process has locked
 DAEMON_LOCK = "daemon.lock"  # in Dagster's folder: held by whoever looks after a registry
 ANOTHER = 2  # the exit code when another supervisor has this registry
+
+
+class CannotServe(Exception):
+    """The port is taken, or the folder for sockets belongs to another user."""
 
 
 @dataclass(frozen=True)

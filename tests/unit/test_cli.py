@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import tomllib
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from orchestration.command import cli
+from orchestration.command.services import ui
+from orchestration.running.supervisor import CannotServe
 from tests.unit.test_loading import MAPPING, make_registry
 
 COMMANDS = (
@@ -243,3 +246,14 @@ def test_ctrl_c_says_how_to_go_on(
     monkeypatch.setattr("orchestration.command.closing.show_status", stopped)
     code, _, err = call("status", "--registry", str(tmp_path), capsys=capsys)
     assert code == 130 and err == "stopped; run the command again to go on from where it stopped\n"
+
+
+def test_a_port_that_is_taken_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            CannotServe, match=rf"port {port} .* choose another: myositis ui --port {port + 1}"
+        ):
+            ui(make_registry(tmp_path), port)

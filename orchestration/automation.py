@@ -350,7 +350,7 @@ def _cron(night: str, hours: int = 0) -> str:
     return f"{minute} {(hour + hours) % 24} * * *"
 
 
-def waiting_sensor(faulty: ConfigurationError) -> dg.SensorDefinition:
+def _waiting_sensor() -> dg.SensorDefinition:
     """In place of all others while the registry's files are faulty: has the definitions loaded once they are
     mended.
     """
@@ -378,5 +378,5 @@ def faulty_registry(error: ConfigurationError) -> dg.Definitions:
     )
     return dg.Definitions(
         assets=[dg.AssetSpec(FAULTY, group_name="registry", description=told)],
-        sensors=[waiting_sensor(error)],
+        sensors=[_waiting_sensor()],
     )

@@ -19,7 +19,7 @@ from orchestration.command import console
 from orchestration.files import write_atomically
 from orchestration.registry.folder import Registry
 from orchestration.resources import SUPERVISED
-from orchestration.running.supervisor import DAEMON_LOCK, MARKS, CannotServe, Plan, Service, answers
+from orchestration.running.supervisor import DAEMON_LOCK, MARKS, CannotServe, Plan, Service, holder
 
 DEFINITIONS = "orchestration.definitions"
 SMALL = {
@@ -40,9 +40,10 @@ def ui(registry: Registry, port: int) -> NoReturn:
     """
     _refuse_if_taken(port)
     address = f"Dagster UI of {registry.file.name}: http://127.0.0.1:{port}  (stop with Ctrl-C)"
-    if answers(str(_socket(registry))):
+    if process := holder(registry.dagster_home / DAEMON_LOCK):
         console.out.print(
-            f"{address}\na `myositis daemon` of this registry is up; the UI shows what it does", markup=False
+            f"{address}\nprocess {process} looks after this registry already; the UI shows what it does",
+            markup=False,
         )
         _become(registry, [_webserver(registry, port)], lock=f"ui_{port}.lock", ends_runs=False)
     console.out.print(f"{address}\n{_told(registry)}", markup=False)

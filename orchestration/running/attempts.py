@@ -96,8 +96,9 @@ def tried(instance: dg.DagsterInstance, work: Work) -> Tried:
     attempts = int(run.tags[ATTEMPT].split()[0])
     if run.status is dg.DagsterRunStatus.SUCCESS:  # done, and yet outstanding: it starts from the beginning
         return Tried()
-    failure, was_refused = _failure(instance, run)
-    return Tried(attempts, run.run_id, ended or records[0].update_timestamp.timestamp(), failure, was_refused)
+    failure = _failure(instance, run)
+    ended_at = ended or records[0].update_timestamp.timestamp()
+    return Tried(attempts, run.run_id, ended_at, failure.told, failure.was_refused)
 
 
 def is_under_way(instance: dg.DagsterInstance, job: str, partition: str | None = None) -> bool:
@@ -123,23 +124,30 @@ def tell_the_run(instance: dg.DagsterInstance, run_id: str, told: str) -> None:
         instance.add_run_tags(run_id, {USED_UP: "yes"})
 
 
-def _failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, bool]:
-    """(why a run failed, whether a gate refused)."""
+@dataclass(frozen=True)
+class _Failure:
+    """Why a run failed, and whether a gate refused."""
+
+    told: str
+    was_refused: bool = False
+
+
+def _failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> _Failure:
     kinds = {
         dg.DagsterEventType.STEP_FAILURE,
         dg.DagsterEventType.RUN_FAILURE,
         dg.DagsterEventType.RUN_CANCELED,
     }
-    told, was_refused = f"the run ended as {run.status.value.lower()}", False
+    told = f"the run ended as {run.status.value.lower()}"
     for entry in instance.all_logs(run.run_id, of_type=kinds):
         event = entry.get_dagster_event()
         if event.event_type is dg.DagsterEventType.STEP_FAILURE:
             data = event.step_failure_data
             described = data.user_failure_data.description if data.user_failure_data else None
             error = data.error.cause if data.error and data.error.cause else data.error
-            return (
+            return _Failure(
                 (described or (error.message if error else None) or told).strip()[:MOST_TOLD],
                 bool(data.error and data.error.cls_name == GateRefused.__name__),
             )
         told = event.message or told
-    return told.strip()[:MOST_TOLD], was_refused
+    return _Failure(told.strip()[:MOST_TOLD])

@@ -56,6 +56,8 @@ run_coordinator:
   class: QueuedRunCoordinator
   config: {dequeue_interval_seconds: 2}
 concurrency:
+  runs:
+    max_concurrent_runs: 1  # a second one would only wait for the writer's lock, with everything imported
   pools:
     default_limit: 1  # DuckDB takes one writer at a time: every asset that writes shares the pool "warehouse"
     granularity: run  # a run holds its place from start to end, so that a build is not mixed with another

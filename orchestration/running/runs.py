@@ -58,8 +58,10 @@ def hand_over(path: Path) -> Iterator[IO[str]]:
     the child ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
+    part = path.parent.with_name(f".{path.name}.part")  # nobody must find the file before it is locked
+    with part.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        part.rename(path)
         yield handle
 
 

@@ -373,7 +373,7 @@ def used_up(s: Stage, e: Expected) -> None:
 
 @step("the night comes, in the registry's time zone: what was given up is tried once more")
 def night(s: Stage, e: Expected) -> None:
-    _set_night(s, "Asia/Shanghai", timedelta(seconds=75))
+    _set_night(s, "Asia/Shanghai", timedelta(seconds=60))
     e["zjfah/2025-04"] = "accepted"
     s.settle(expected=e)
 
@@ -513,12 +513,11 @@ def missed_night(s: Stage, e: Expected) -> None:
     s.deliver("2025-12")
     for number in (1, 2, 3):
         _kill_run(s, "ingest_zjfah", attempt=f"{number} of 3")
-    _set_night(s, "UTC", timedelta(seconds=100))
-    missed = time.time() + 110
     s.until(lambda: "The attempts are used up" in s.told_by_tick(), "the tick tells", 90)
-    s.until(lambda: len(s.ticks("nightly_zjfah")) >= 0 and time.time() < missed - 15, "before the night")
+    night = _set_night(s, "UTC", timedelta(seconds=90))
     s.stop()
-    time.sleep(max(0.0, missed - time.time()))
+    expect(time.time() < night, "the night came before the daemon was stopped")
+    time.sleep(max(0.0, night + 5 - time.time()))
     s.start()
     e["zjfah/2025-12"] = "accepted"
     s.settle(expected=e)
@@ -670,16 +669,17 @@ def _hold(s: Stage, *, read_only: bool) -> subprocess.Popen[bytes]:
     return process
 
 
-def _set_night(s: Stage, zone: str, ahead: timedelta) -> None:
-    """Set the night to the minute that begins after so long."""
-    at = datetime.now(ZoneInfo(zone)) + ahead
+def _set_night(s: Stage, zone: str, ahead: timedelta) -> float:
+    """Set the night to the first full minute after so long; returns when that is, once the daemon knows."""
+    server = s.services()["code server"]
+    at = (datetime.now(ZoneInfo(zone)) + ahead + timedelta(minutes=1)).replace(second=0, microsecond=0)
     text = (s.folder / "registry.yml").read_text()
-    text = re.sub(
-        r"unattended: \{(night: \"[^\"]*\", time_zone: [^,]*, )?",
-        f'unattended: {{night: "{at:%H:%M}", time_zone: {zone}, ',
-        text,
-    )
+    new = f'unattended: {{night: "{at:%H:%M}", time_zone: {zone}, '
+    text = re.sub(r"unattended: \{(night: \"[^\"]*\", time_zone: [^,]*, )?", new, text)
     (s.folder / "registry.yml").write_text(text)
+    s.until(lambda: s.services().get("code server", server) != server, "another code server", 90)
+    s.until(lambda: s.ticks_since(time.time() - 3), "it looks again", 90)
+    return at.timestamp()
 
 
 def _none_left(s: Stage) -> None:

@@ -21,7 +21,7 @@ import dagster as dg
 
 from orchestration.database.warehouse_file import WarehouseBusy
 from orchestration.registry.folder import Registry
-from orchestration.running.supervisor import MARKS
+from orchestration.running.supervisor import MARKS, holder
 
 log = logging.getLogger("myositis")
 
@@ -96,8 +96,9 @@ def wait_for_writers(registry: Registry) -> None:
     told = False
     while not hold(write_lock(registry)):
         if time.monotonic() > deadline:
+            process = holder(write_lock(registry))
             raise WarehouseBusy(
-                f"another process has been busy with this registry for over {WAIT_SECONDS:.0f} s; wait for it to end, or stop it,"
+                f"{f'process {process}' if process else 'another process'} has been busy with this registry for over {WAIT_SECONDS:.0f} s; wait for it to end, or stop it,"
                 " and run again"
             )
         if not told:

@@ -292,6 +292,7 @@ def test_a_build_that_no_longer_knows_what_was_built_makes_every_row_once(north:
 @contextmanager
 def another_process_writes(registry: Registry) -> Iterator[None]:
     """A lock belongs to the handle that took it, so a handle of its own stands for a process of its own."""
+    runs.write_lock(registry).parent.mkdir(exist_ok=True)
     with runs.write_lock(registry).open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

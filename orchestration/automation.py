@@ -41,6 +41,7 @@ AssetJob = Any  # what dg.define_asset_job returns; dagster does not export its 
 Asked = list[dg.RunRequest] | dg.SkipReason
 BUILD = "build"
 CHECKS = "daily_checks"
+LOOKS_AT_READERS, LOOK_SECONDS = 3, 0.4  # somebody who reads the warehouse file at each of them stays
 EDIT_SECONDS = 5.0  # a registry whose files changed within them may be half edited: the next tick looks again
 
 
@@ -173,8 +174,17 @@ def told_in_vain(registry: Registry, instance: dg.DagsterInstance) -> list[str]:
 
 
 def _refuse_if_held(registry: Registry) -> None:
-    """A run could not write while somebody reads the warehouse file, and would use up an attempt."""
-    if any(not holder.writes for holder in holders(registry.warehouse)):
+    """A run could not write while somebody reads the warehouse file, and would use up an attempt.
+
+    Who is gone a moment later only looked, as `status` and a tick do.
+    """
+    staying = {holder.pid for holder in holders(registry.warehouse) if not holder.writes}
+    for _ in range(LOOKS_AT_READERS):
+        if not staying:
+            return
+        time.sleep(LOOK_SECONDS)
+        staying &= {holder.pid for holder in holders(registry.warehouse) if not holder.writes}
+    if staying:
         raise NotNow(told_busy(registry.warehouse))
 
 

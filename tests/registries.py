@@ -5,6 +5,7 @@ Belongs here: what several test folders share. Does not belong here: any expecta
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -40,6 +41,10 @@ def copy_registry(source: Path, target: Path) -> Registry:
     shutil.copytree(source, target, ignore=shutil.ignore_patterns(*MADE))
     for delivery in (target / "landing").glob("*/*/"):
         (delivery / "_SUCCESS").touch()
+    settings = target / "registry.yml"  # a delivery that a test changes later has arrived, too
+    settings.write_text(
+        re.sub(r"^quiet_seconds: 10$", "quiet_seconds: 0", settings.read_text(), flags=re.MULTILINE)
+    )
     return opened(target)
 
 

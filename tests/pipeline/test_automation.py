@@ -169,3 +169,19 @@ def test_a_link_to_nothing_or_a_file_that_vanishes_means_that_a_delivery_is_stil
 ) -> None:
     (north.landing / "north" / "second" / "labs.csv").symlink_to(north.folder / "nowhere")
     assert not is_complete(north, "north", "second", now=time.time() + 7200)
+
+
+def test_a_delivery_that_comes_answers_the_check_of_its_sender(north: Registry) -> None:
+    from orchestration.command import flow
+
+    mapping = north.folder / "hospitals" / "north.yml"
+    mapping.write_text(
+        MAPPING.replace("name: North Hospital", "name: North Hospital\nexpected_every: 3 months")
+    )
+    registry = opened(north.folder)
+    assert flow.ingest(registry, flow.look(registry)).taken == ("north/first",)
+    key = dg.AssetCheckKey(dg.AssetKey(["raw", "north"]), "arrives_on_time")
+    with dg.DagsterInstance.get() as instance:
+        [record] = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    found = record.event.dagster_event.asset_check_evaluation_data
+    assert found.passed and "the next delivery is due on" in found.description

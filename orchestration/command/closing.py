@@ -27,7 +27,7 @@ def show(registry: Registry, outcome: Outcome) -> None:
     release = situation.current_release
     if release is None and not outcome.refusals and situation.has_accepted:
         console.out.print("\nno release yet; make one with: myositis run", markup=False)
-    elif release is None and not outcome.refusals:
+    elif release is None and not outcome.refusals and not situation.held:
         console.out.print(
             f"\nno release yet: no delivery has been accepted; put one under {registry.landing}/<sender>/<delivery>/, wait until it"
             f" has arrived or add a file {SUCCESS_MARKER} to it, and run again",

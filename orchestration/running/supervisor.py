@@ -139,7 +139,10 @@ class Supervisor:
             self.stopped_by = self.stopped_by or number
 
         for number in STOPS:
-            signal.signal(number, stop)
+            if (
+                number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+            ):  # nohup wants it ignored
+                signal.signal(number, stop)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [*STOPS, signal.SIGCHLD])
         return readable

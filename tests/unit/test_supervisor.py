@@ -73,9 +73,7 @@ def lines_until(process: subprocess.Popen[str], word: str) -> list[str]:
     raise AssertionError(found)
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_even_a_stubborn_service_and_says_so_in_the_exit_code(
     start: Callable[..., subprocess.Popen[str]], number: signal.Signals, code: int
 ) -> None:
@@ -85,6 +83,16 @@ def test_a_signal_ends_even_a_stubborn_service_and_says_so_in_the_exit_code(
     process.send_signal(number)
     assert process.wait(10) == code
     assert time.monotonic() - began < 5
+
+
+def test_nohup_keeps_it_up_when_its_terminal_goes(start: Callable[..., subprocess.Popen[str]]) -> None:
+    process = start("import time; print('up', flush=True); time.sleep(60)", before="trap '' HUP;")
+    lines_until(process, "up")
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 143
 
 
 def test_a_service_that_dies_is_started_again_and_ends_with_a_killed_supervisor(

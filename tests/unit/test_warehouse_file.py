@@ -9,8 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from orchestration.database.warehouse_file import WarehouseBusy, glance, holders, warehouse
+from orchestration.database.warehouse_file import (
+    LOCK_WAIT_SECONDS,
+    WarehouseBusy,
+    glance,
+    holders,
+    warehouse,
+)
+from orchestration.resources import DBT_PROJECT
 
 Hold = Callable[[bool], subprocess.Popen[bytes]]
 HOLD = (
@@ -77,3 +85,12 @@ def test_a_look_sees_what_a_killed_writer_had_committed(file: Path, hold: Hold) 
     subprocess.run([sys.executable, "-c", code])
     with glance(file) as connection:
         assert connection.execute("from kept order by a").fetchall() == [(1,), (2,)]
+
+
+def test_dbt_waits_for_the_file_as_long_as_everything_else_does() -> None:
+    from dbt.adapters.duckdb.credentials import Retries
+
+    profile = yaml.safe_load((DBT_PROJECT / "profiles.yml").read_text())
+    retries = Retries(**profile["myositis"]["outputs"]["warehouse"]["retries"])
+    assert retries.retryable_exceptions == ["IOException"]
+    assert sum(2**attempt for attempt in range(retries.connect_attempts)) >= LOCK_WAIT_SECONDS

@@ -190,9 +190,7 @@ def _refuse_if_held(registry: Registry) -> None:
 
 Seek = Callable[[Registry, dg.DagsterInstance, bool], Look]
 _told_before: dict[str, str] = {}  # by tick
-_nothing_to_do: dict[
-    str, tuple[object, dg.SkipReason]
-] = {}  # by tick: the state of the files at which it was so
+_nothing_to_do: dict[str, tuple[object, dg.SkipReason]] = {}  # by tick, with the state of the files then
 
 
 def looked(
@@ -258,6 +256,16 @@ def _changed_ago(registry: Registry) -> float:
     """How many seconds ago a declared file of the registry was written last."""
     newest = max((mark[-1] for mark in declared_files(registry.folder).values()), default=0)
     return max(0.0, time.time() - newest / 1e9)
+
+
+def speak() -> None:
+    """In a code server: let what the ticks tell be seen where the services' output is seen."""
+    if is_supervised() and not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
 
 
 def _ask_for_reload() -> str:

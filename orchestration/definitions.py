@@ -4,7 +4,7 @@ report.
 
 import dagster as dg
 
-from orchestration.automation import automation, build_job, checks_job, faulty_registry, ingest_job
+from orchestration.automation import automation, build_job, checks_job, faulty_registry, ingest_job, speak
 from orchestration.landing.assets import landing_asset
 from orchestration.raw.assets import arrival_check, raw_asset
 from orchestration.registry.folder import Registry
@@ -71,6 +71,7 @@ def build_definitions(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> d
 
 @dg.definitions
 def defs() -> dg.Definitions:
+    speak()
     try:
         registry = current_registry()
     except ConfigurationError as error:

@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,13 @@ class Unattended(Strict):
         except (ValueError, OSError):  # not a name of a zone; a name that no file of the system has
             raise ValueError(f'no time zone "{value}"{nearest(value, available_timezones())}') from None
         return value
+
+    def last_night(self, now: float) -> float:
+        """When the night began last, in seconds since 1970."""
+        at = datetime.fromtimestamp(now, ZoneInfo(self.time_zone))
+        hour, minute = (int(part) for part in self.night.split(":"))
+        night = at.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        return (night if night <= at else night - timedelta(days=1)).timestamp()
 
     @property
     def told_night(self) -> str:

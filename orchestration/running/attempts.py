@@ -70,6 +70,8 @@ def decide(work: Work, tried: Tried, rules: Unattended, now: float, at_night: bo
         return Next(None, f"{work.name}: refused, and nothing it rests on has changed: {tried.failure}")
     if at_night or not tried.attempts or tried.ended is None:
         return Next(tried.attempts + 1)
+    if tried.attempts >= rules.attempts and tried.ended < rules.last_night(now):
+        return Next(tried.attempts + 1)  # the night's own tick came at a bad moment, or nobody was up
     so_far = f"{work.name}: attempt {tried.attempts} of {rules.attempts} failed: {tried.failure}"
     if tried.attempts >= rules.attempts:
         return Next(

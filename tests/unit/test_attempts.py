@@ -1,7 +1,9 @@
 """How often work whose run broke is tried again, and after which pauses."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -28,6 +30,14 @@ def test_each_pause_is_twice_as_long_as_the_one_before_until_the_attempts_are_us
     found = decide(WORK_OF_NORTH, Tried(attempts, "run", ended, "disk full"), RULES, now)
     assert found.attempt == next_attempt
     assert found.is_used_up == (attempts == 3)
+
+
+def test_a_night_that_was_missed_is_made_up_for_at_the_next_look() -> None:
+    given_up = datetime(2026, 1, 1, 20, 0, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp()
+    before, after = given_up + 5.9 * 3600, given_up + 6.1 * 3600  # 02:00 is six hours later
+    tried_in_vain = Tried(3, "run", given_up, "disk full")
+    assert decide(WORK_OF_NORTH, tried_in_vain, RULES, before).attempt is None
+    assert decide(WORK_OF_NORTH, tried_in_vain, RULES, after) == Next(4)
 
 
 def test_used_up_attempts_are_told_with_the_cause_and_what_comes_next() -> None:

@@ -16,6 +16,7 @@ REGISTRY_VARIABLE = "MYOSITIS_REGISTRY"
 SUPERVISED = (
     "MYOSITIS_SUPERVISED"  # set by `myositis daemon` and `myositis ui` for the processes they look after
 )
+SMALL = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}  # memory that is not used is given back
 DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 
 _current: Registry | None = None
@@ -112,6 +113,23 @@ def point_at(registry: Registry) -> None:
     settings = registry.dagster_home / "dagster.yaml"
     if not settings.exists() or settings.read_text() != DAGSTER_YAML:
         write_atomically(settings, DAGSTER_YAML)
+
+
+def dagster_home() -> Path:
+    """Where the Dagster instance of this process keeps its files."""
+    return Path(os.environ["DAGSTER_HOME"])
+
+
+def be_supervised() -> None:
+    """Make the processes that this one starts services: started again when they end, and small while they
+    wait.
+    """
+    os.environ.update({SUPERVISED: "1", **SMALL})
+
+
+def environment_of_a_run() -> dict[str, str]:
+    """The environment of a run that a service starts: it works hard, and need not be small."""
+    return {name: value for name, value in os.environ.items() if name not in SMALL}
 
 
 def dbt_environment(registry: Registry) -> Mapping[str, str]:

@@ -18,14 +18,10 @@ from typing import NoReturn
 from orchestration.command import console
 from orchestration.files import write_atomically
 from orchestration.registry.folder import Registry
-from orchestration.resources import SUPERVISED
+from orchestration.resources import be_supervised
 from orchestration.running.supervisor import DAEMON_LOCK, MARKS, CannotServe, Plan, Service, holder
 
 DEFINITIONS = "orchestration.definitions"
-SMALL = {
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_TRIM_THRESHOLD_": "131072",
-}  # services wait most of the time: give memory back
 
 
 def daemon(registry: Registry) -> NoReturn:
@@ -77,7 +73,7 @@ def _become(
     sys.stdout.flush()
     home = registry.dagster_home
     plan = Plan(str(home / lock), str(home / MARKS if ends_runs else home / "none"), services)
-    os.environ |= {SUPERVISED: "1", **SMALL}
+    be_supervised()
     os.execv(sys.executable, [sys.executable, "-m", "orchestration.running.supervisor", plan.as_json()])
 
 

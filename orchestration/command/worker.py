@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import sys
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.registry.folder import Registry, load_registry
-from orchestration.resources import point_at, registry_folder
+from orchestration.resources import dagster_home, point_at, registry_folder
 from yaml_files.yaml_file import ConfigurationError
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ def main(run_id: str, lock: int) -> None:
     from orchestration.running.runs import adopt
     from orchestration.running.supervisor import MARKS
 
-    adopt(Path(os.environ["DAGSTER_HOME"]) / MARKS / run_id, lock)
+    adopt(dagster_home() / MARKS / run_id, lock)
     second_process.collect_seldom()
     with capture_interrupts(), dg.DagsterInstance.get() as instance:
         try:

@@ -13,13 +13,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from dagster import DagsterRun
 from dagster._core.launcher import LaunchRunContext, RunLauncher
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
+from orchestration.resources import dagster_home, environment_of_a_run
 from orchestration.running.runs import hand_over
 from orchestration.running.supervisor import MARKS, WORKER, holder
 
@@ -49,12 +49,12 @@ class Launcher(RunLauncher[Any], ConfigurableClass):
     def launch_run(self, context: LaunchRunContext) -> None:
         self._started = [process for process in self._started if process.poll() is None]
         run_id = context.dagster_run.run_id
-        with hand_over(_home() / MARKS / run_id) as lock:
+        with hand_over(dagster_home() / MARKS / run_id) as lock:
             process = subprocess.Popen(
                 [sys.executable, "-m", WORKER, run_id, str(lock.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[lock.fileno()],
-                env={name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")},
+                env=environment_of_a_run(),
                 start_new_session=True,  # Ctrl-C at the daemon's terminal is the daemon's
             )
             lock.write(str(process.pid))
@@ -62,13 +62,9 @@ class Launcher(RunLauncher[Any], ConfigurableClass):
 
     def terminate(self, run_id: str) -> bool:
         run: DagsterRun | None = self._instance.get_run_by_id(run_id)
-        process = holder(_home() / MARKS / run_id)
+        process = holder(dagster_home() / MARKS / run_id)
         if run is None or run.is_finished or process is None:
             return False
         self._instance.report_run_canceling(run)
         os.kill(process, signal.SIGTERM)
         return True
-
-
-def _home() -> Path:
-    return Path(os.environ["DAGSTER_HOME"])

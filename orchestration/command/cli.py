@@ -73,9 +73,7 @@ class Refused(Exception):
 
 
 def main() -> None:
-    os.umask(
-        0o077
-    )  # what the command makes is its user's; a registry may name a group (registry/permissions.py)
+    os.umask(0o077)  # a registry may name a group that reads too (registry/permissions.py)
     code = guarded(lambda: app(standalone_mode=False) or DONE, "--debug" in sys.argv)
     gc.freeze()  # skip the final garbage scan of imported modules; it takes seconds
     sys.exit(code)
@@ -87,6 +85,7 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
 
     from orchestration.database.warehouse_file import WarehouseUnusable
     from orchestration.raw.pseudonym import PseudonymKeyError
+    from orchestration.running.supervisor import CannotServe
     from yaml_files.yaml_file import ConfigurationError
 
     try:
@@ -111,7 +110,7 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
     except TyperException as error:
         error.show()  # type: ignore[attr-defined]  # typer raises its own subclass, which has it
         return MISUSED
-    except (PseudonymKeyError, WarehouseUnusable) as error:
+    except (PseudonymKeyError, WarehouseUnusable, CannotServe) as error:
         console.fail(_with_place(error))
         return MISUSED
     except PermissionError as error:
@@ -533,39 +532,41 @@ def audit(
         raise Refused
 
 
+@app.command(epilog="Example: myositis daemon --registry my_registry")
+def daemon(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Take, build, release and report by itself while this is up; no UI.
+
+    It looks at landing/ and at the registry's files every few seconds, and launches what has arrived. A run
+    that broke is tried again after growing pauses. Each night it tries once more what is still outstanding,
+    and checks whether a delivery is overdue; a night that was missed is made up for once, at the next start.
+    The time of the night, its time zone, pauses and attempts stand under `unattended` in registry.yml.
+    What dies is started again. Ctrl-C or SIGTERM ends everything within five seconds (exit code 130 or 143);
+    a run that was under way goes on at the next start. docs/unattended.md has units for systemd.
+    """
+    from orchestration.command import services
+    from orchestration.warehouse import dbt
+
+    current = _registry(registry)
+    dbt.prepare_manifest()
+    services.daemon(current)
+
+
 @app.command(epilog="Example: myositis ui --port 3000")
 def ui(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Serve the Dagster UI with its daemon on 127.0.0.1 until stopped."""
+    """Serve the Dagster UI on 127.0.0.1; does what `myositis daemon` does, unless one is up.
+
+    Sensors and nightly schedules are on while this or `myositis daemon` is up, and only then.
+    """
+    from orchestration.command import services
     from orchestration.warehouse import dbt
 
     current = _registry(registry)
     dbt.prepare_manifest()
-    console.out.print(
-        f"Dagster UI of {current.file.name}: http://127.0.0.1:{port}  (stop with Ctrl-C)", markup=False
-    )
-    dagster = Path(sys.executable).parent / "dagster"
-    # its successor wants a project laid out its own way
-    quiet = "ignore:Function `dev_command` is superseded:FutureWarning"
-    os.execv(
-        sys.executable,
-        [
-            sys.executable,
-            "-W",
-            quiet,
-            str(dagster),
-            "dev",
-            "-m",
-            "orchestration.definitions",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(port),
-        ],
-    )
+    services.ui(current, port)
 
 
 @app.command(epilog="Example: myositis schema > mapping.schema.json")

@@ -182,10 +182,8 @@ def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables of schema raw, once per file and version. Statements that run at every opening would be
     written, with a checkpoint, at every closing.
     """
-    wanted = _raw_layout()
-    with suppress(duckdb.CatalogException):
-        if state(connection, RAW_LAYOUT) == wanted:
-            return
+    if has_raw(connection):
+        return
     connection.execute("create schema if not exists raw; create schema if not exists quality")
     for entity, fields in RAW_FIELDS.items():
         columns = ", ".join(f"{name} varchar" for name in (*fields, *PROVENANCE))
@@ -198,7 +196,14 @@ def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(LEDGER)
     connection.execute(CORRECTIONS)
     connection.execute(RULES)
-    put_state(connection, RAW_LAYOUT, wanted)
+    put_state(connection, RAW_LAYOUT, _raw_layout())
+
+
+def has_raw(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the tables of schema raw are there, as this version lays them out."""
+    with suppress(duckdb.CatalogException):
+        return state(connection, RAW_LAYOUT) == _raw_layout()
+    return False
 
 
 @cache

@@ -25,6 +25,9 @@ observation_window_days: 14    # a result joins the nearest visit at most so far
 pseudonym_key: .keys/pseudonym.key   # made on first use; keep a copy where only you can read it, and never in git
 keep_releases: 5
 quiet_seconds: 10              # a delivery without a _SUCCESS file is complete when unchanged for so long
+unattended:                    # what `myositis daemon` does by itself, and when
+  time_zone: UTC               # of the night, in which it tries once more what is outstanding: Europe/Berlin, …
+  night: "02:00"
 """
 STUDY = """\
 # An example. Take the comment signs off, write your groups and variables, and rename it: studies/<study>.yml.

@@ -4,13 +4,16 @@ Belongs here: taking or refusing a delivery (first its structure, then the raw s
 outcome. The loading itself is in `loading.py`.
 """
 
+import logging
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from orchestration.database.warehouse_file import warehouse
+from orchestration.database.warehouse_file import glance
 from orchestration.landing.assets import partitions
+from orchestration.raw.due import due
 from orchestration.raw.ingestion import ingest
 from orchestration.raw.lineage import FILES, raw_columns, told_columns, told_to_dagster
 from orchestration.raw.partitions import show_ledger
@@ -20,6 +23,8 @@ from orchestration.resources import current_registry
 from orchestration.running.gate import GateRefused
 from orchestration.running.helper import Helper
 from orchestration.running.runs import POOL, mark_alive, writing
+
+log = logging.getLogger("myositis")
 
 
 def raw_asset(sender: str, name: str, helper: Helper) -> dg.AssetsDefinition:
@@ -79,7 +84,7 @@ def raw_asset(sender: str, name: str, helper: Helper) -> dg.AssetsDefinition:
 
 def _columns(registry: Registry, sender: str) -> dict[str, Any]:
     """The columns of every table of schema raw that the sender's deliveries fill, and what feeds them."""
-    with warehouse(registry.warehouse) as connection:
+    with glance(registry.warehouse) as connection:
         held = connection.execute(
             "select table_name || '.' || column_name from information_schema.columns"
             " where table_schema = 'raw' and not starts_with(table_name, 'registry_') order by 1"
@@ -103,3 +108,31 @@ def _counts(verdict: Verdict) -> dict[str, int]:
         "rows_malformed": summary.rows_malformed,
         **{f"records_{entity}": n for entity, n in summary.records.items()},
     }
+
+
+def arrival_check(sender: str, name: str) -> dg.AssetChecksDefinition:
+    """Whether the sender's next delivery is overdue. The day decides, so it runs every day, and with each
+    delivery.
+    """
+
+    @dg.asset_check(
+        asset=["raw", sender],
+        name="arrives_on_time",
+        description=f"{name} sends as often as `expected_every` of hospitals/{sender}.yml says.",
+    )
+    def arrives_on_time() -> dg.AssetCheckResult:
+        registry, today = current_registry(), date.today()
+        with glance(registry.warehouse) as connection:
+            found = due(connection, registry, sender)
+        told = found.sentence(today) if found else f"hospitals/{sender}.yml states no `expected_every`"
+        is_overdue = found is not None and found.is_overdue(today)
+        if is_overdue:
+            log.warning("%s", told)
+        return dg.AssetCheckResult(
+            passed=not is_overdue,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=told,
+            metadata={"due": str(found.day) if found else "never", "last": (found and found.last) or "none"},
+        )
+
+    return arrives_on_time

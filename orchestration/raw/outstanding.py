@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 import duckdb
 
-from orchestration.database.warehouse_file import warehouse
+from orchestration.database.warehouse_file import LOCK_WAIT_SECONDS, glance
 from orchestration.landing.arrivals import is_complete
 from orchestration.landing.inventory import Inventory, take_inventory
 from orchestration.raw.ledger import is_settled, refused_deliveries
@@ -17,18 +17,18 @@ from orchestration.registry.folder import Registry
 from orchestration.running.refusals import Refusal
 
 
-def outstanding(registry: Registry) -> list[Inventory]:
+def outstanding(registry: Registry, wait_seconds: float = LOCK_WAIT_SECONDS) -> list[Inventory]:
     """Complete deliveries that the ledger has neither accepted nor refused with their present content and
     mapping.
     """
     found = complete_deliveries(registry)
-    with warehouse(registry.warehouse) as connection:
+    with glance(registry.warehouse, wait_seconds) as connection:
         return unsettled(connection, registry, found)
 
 
 def to_judge_again(registry: Registry) -> list[Inventory]:
     """Refused deliveries that may now be accepted, because of a delivery taken or a record written since."""
-    with warehouse(registry.warehouse) as connection:
+    with glance(registry.warehouse) as connection:
         refused = refused_deliveries(connection)
     found = [
         take_inventory(registry, sender, delivery)
@@ -37,7 +37,7 @@ def to_judge_again(registry: Registry) -> list[Inventory]:
         and delivery in registry.deliveries(sender)
         and is_complete(registry, sender, delivery)
     ]
-    with warehouse(registry.warehouse) as connection:
+    with glance(registry.warehouse) as connection:
         return unsettled(connection, registry, found)
 
 

@@ -83,6 +83,7 @@ class Survey:
     workdir: Path
     names: Names = field(init=False)
     dictionary: list[DictionaryField] = field(default_factory=list)  # of a REDCap project
+    empty_files: list[str] = field(default_factory=list)  # a header without rows, where that is allowed
 
     def __post_init__(self) -> None:
         self.names = Names(self.mapping, self.inventory)
@@ -102,7 +103,7 @@ class Survey:
         faults += self._column_faults(opened)
         faults += self._rounded_ids(opened)
         faults += self.registry.undecided([self.mapping.sender])
-        if not faults and not sum(part.table.rows_in for part in opened):
+        if not faults and not self.empty_files and not sum(part.table.rows_in for part in opened):
             faults.append(
                 f"{self._place()}: the delivery is empty: no file holds a row; ask the hospital for it again"
             )
@@ -194,8 +195,16 @@ class Survey:
                 if faults is None:
                     return []
                 read[key] = []
+                if fault.rule == "no_rows" and not fault.others and self._may_be_empty(file):
+                    self.empty_files.append(file.name)
+                    return []
                 faults.append(f"{self._place()}/{self.names.told(fault, file.name)}")
         return read[key]
+
+    def _may_be_empty(self, file: DeliveredFile) -> bool:
+        """Whether every export that reads the file takes a header without rows for: nothing new."""
+        readers = [x for x in self.mapping.exports if self.mapping.reads(x, file.name)]
+        return all(x.may_be_empty or x.optional for x in readers)
 
     def _link(self, file: DeliveredFile) -> Path:
         return linked(file, self.inventory.files.index(file) + 1, self.workdir)

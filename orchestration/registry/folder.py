@@ -13,11 +13,13 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
@@ -58,6 +60,53 @@ class VisitWindow(Strict):
         return self
 
 
+class Unattended(Strict):
+    """What `myositis daemon` does by itself, and when. Nothing here changes a number."""
+
+    time_zone: str = Field(
+        "UTC", description="The zone of `night` and of each schedule: Europe/Berlin, Asia/Shanghai, …"
+    )
+    night: str = Field(
+        "02:00",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="When what is outstanding is tried once more; a night that was missed is made up for once.",
+    )
+    look_every_seconds: int = Field(
+        15,
+        ge=1,
+        description="How often landing and this folder are looked at; Dagster looks every 5 s at most.",
+    )
+    attempts: int = Field(
+        6, ge=1, description="How often a delivery or a build whose run broke is tried before the night."
+    )
+    first_pause_seconds: float = Field(
+        60, ge=0, description="The pause before the second attempt; each further pause is twice as long."
+    )
+    keep_runs: int = Field(
+        10, ge=1, description="How many runs of the build, and half as many of each delivery, Dagster keeps."
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError):  # not a name of a zone; a name that no file of the system has
+            raise ValueError(f'no time zone "{value}"{nearest(value, available_timezones())}') from None
+        return value
+
+    def last_night(self, now: float) -> float:
+        """When the night began last, in seconds since 1970."""
+        at = datetime.fromtimestamp(now, ZoneInfo(self.time_zone))
+        hour, minute = (int(part) for part in self.night.split(":"))
+        night = at.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        return (night if night <= at else night - timedelta(days=1)).timestamp()
+
+    @property
+    def told_night(self) -> str:
+        return f"{self.night} {self.time_zone}"
+
+
 class RegistryFile(Strict):
     """registry.yml"""
 
@@ -95,6 +144,9 @@ class RegistryFile(Strict):
         "4GB",
         pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
         description="What a build may take; beyond it DuckDB uses the disk beside the warehouse.",
+    )
+    unattended: Unattended = Field(
+        default_factory=Unattended, description="What `myositis daemon` does by itself, and when."
     )
 
     @field_validator("visit_schedule")
@@ -254,6 +306,20 @@ class Registry:
             if folder.is_dir()
             else []
         )
+
+
+def declared_files(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Every file that `load_registry` reads, with marks that change when somebody writes it."""
+    found = [folder / "registry.yml", folder / "waivers.yml"]
+    for kind in ("hospitals", "studies", "corrections", "concepts", "published"):
+        found += (folder / kind).rglob("*")
+    marks: dict[str, tuple[int, ...]] = {}
+    for path in sorted(found):
+        with suppress(FileNotFoundError):  # an editor renames files while they are listed
+            if path.is_file():
+                seen = path.stat()
+                marks[str(path)] = (seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+    return marks
 
 
 def load_registry(folder: Path) -> Registry:

@@ -175,7 +175,12 @@ class Export(ReadSpec):
         None, description="An export of the mapping that this one is like; what stands here goes before."
     )
     file: str = Field(description="Name or pattern (`labs_*.csv`) inside the delivery folder.")
-    optional: bool = Field(False, description="A delivery may come without it.")
+    optional: bool = Field(
+        False, description="A delivery may come without it, or with its header and no rows."
+    )
+    may_be_empty: bool = Field(
+        False, description="It must come, and may hold a header without rows: nothing new happened."
+    )
     where: Annotated[
         list[Where], WithJsonSchema({"anyOf": [WHERE_SCHEMA, {"type": "array", "items": WHERE_SCHEMA}]})
     ] = Field(

@@ -45,7 +45,14 @@ def made_from(registry: Registry, models: str | None) -> str:
     made from. While it stays the same, there is nothing new to build.
     """
     released = json.dumps(released_by(registry), sort_keys=True)
-    return _sha256([str(models), registry.file.model_dump_json(), released, *_computed_by(registry)])[:16]
+    return _sha256(
+        [
+            str(models),
+            registry.file.model_dump_json(exclude={"unattended"}),
+            released,
+            *_computed_by(registry),
+        ]
+    )[:16]
 
 
 def content_id(

@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration.automation import requests
+from orchestration.automation import deliveries_to_take
 from orchestration.command import closing, flow
 from orchestration.database.warehouse_file import WarehouseBusy, warehouse
 from orchestration.raw import ingestion as raw_ingestion
@@ -82,14 +82,14 @@ def test_the_sensor_launches_a_refused_delivery_again_once_what_it_waited_for_is
     north: Registry,
 ) -> None:
     with dg.DagsterInstance.get() as instance:
-        [first] = requests(north, instance)
+        [first] = deliveries_to_take(north, instance).asked
         take(north)
-        assert list(requests(north, instance)) == []
+        assert deliveries_to_take(north, instance).asked == []
         deliver(north.landing / "north" / "2024-02", "patients", PATIENTS)
         from orchestration.raw.ingestion import ingest
 
         assert ingest(north, "north", "2024-02").is_accepted
-        [again] = requests(north, instance)
+        [again] = deliveries_to_take(north, instance).asked
     assert again.partition_key == first.partition_key == "2024-01"
     assert again.run_key != first.run_key
 
@@ -292,6 +292,7 @@ def test_a_build_that_no_longer_knows_what_was_built_makes_every_row_once(north:
 @contextmanager
 def another_process_writes(registry: Registry) -> Iterator[None]:
     """A lock belongs to the handle that took it, so a handle of its own stands for a process of its own."""
+    runs.write_lock(registry).parent.mkdir(exist_ok=True)
     with runs.write_lock(registry).open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

@@ -405,3 +405,17 @@ def test_a_delivery_that_is_a_link_itself_is_refused(tmp_path: Path) -> None:
     delivery.rename(tmp_path / "elsewhere")
     delivery.symlink_to(tmp_path / "elsewhere")
     assert "north/first: a symbolic link, which is never followed" in refusal(registry)
+
+
+@pytest.mark.parametrize("key", ["may_be_empty", "optional"])
+def test_a_header_without_rows_is_taken_where_the_mapping_says_so(tmp_path: Path, key: str) -> None:
+    header = VISITS.splitlines()[0] + "\n"
+    assert "a header and no rows" in refusal(make_registry(tmp_path / "strict", visits=header))
+    allowed = MAPPING.replace("  - file: visits.csv\n", f"  - file: visits.csv\n    {key}: true\n")
+    assert load(make_registry(tmp_path / "allowed", allowed, visits=header)) == []
+
+
+def test_a_delivery_in_which_nothing_happened_is_taken_where_every_file_may_be_empty(tmp_path: Path) -> None:
+    mapping = re.sub(r"  - file: .*\n", lambda m: m[0] + "    may_be_empty: true\n", MAPPING)
+    files = {"patients": PATIENTS.splitlines()[0] + "\n", "visits": VISITS.splitlines()[0] + "\n"}
+    assert load(make_registry(tmp_path, mapping, **files)) == []

@@ -47,26 +47,6 @@ _SIGN = r"\s*+[<>≤≥=]*+\s*+[+-]?"
 DECIMAL_COMMA = re.compile(_SIGN + r"(?:\d{1,3}(?:\.\d{3})+,\d+|\d+,(?:\d{1,2}|\d{4,})|0,\d+)\s*")
 DECIMAL_POINT = re.compile(_SIGN + r"(?:\d{1,3}(?:,\d{3})+|\d+)\.\d+\s*")
 THOUSANDS_COMMA = re.compile(_SIGN + r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?\s*")
-SUSPECTS = (
-    "-1",
-    "-9",
-    "-99",
-    "-999",
-    "99",
-    "999",
-    "9999",
-    "-",
-    "--",
-    "/",
-    "\\",
-    "x",
-    "X",
-    "n.b.",
-    "k.A.",
-    "未做",
-    "未查",
-    "未测",
-)
 PATIENT_DATES = {"birth_date", "birth_year", "onset_date", "diagnosis_date", "visit_date", "origin_date"}
 SHAPES = {  # of identifiers
     "an identity number": re.compile(r"\d{17}[\dXx]|\d{3}-\d{2}-\d{4}"),
@@ -349,7 +329,7 @@ def _column(
     ).fetchall()
     if entry is not None:
         counted = [(entry.choices.get(v, v), n) for v, n in counted]
-    marks = {v: n for v, n in counted if v.lower() in catalogue.missing_marks()}
+    marks = {v: n for v, n in counted if catalogue.is_missing_mark(v)}
     values = {v: n for v, n in counted if v not in marks}
     label = entry.label if entry is not None else ""
     common = {
@@ -373,7 +353,7 @@ def _column(
     if not values:
         return ColumnProfile(**common, kind="blank")
     total = sum(values.values())
-    suspects = {v: n for v, n in values.items() if v in SUSPECTS}
+    suspects = {v: n for v, n in values.items() if catalogue.may_be_missing_mark(v)}
     honest = {v: n for v, n in values.items() if v not in suspects} or values
     formats = date_formats(
         honest, looks_dated=role.endswith("date") or _DATE_WORDS.search(label or name) is not None

@@ -22,26 +22,95 @@ def header_roles() -> dict[str, str]:
 
 
 def role_of(header: str) -> str:
-    return next((header_roles()[n] for n in spellings(header) if n in header_roles()), "")
+    roles = header_roles()
+    said = next((roles[n] for n in spellings(header) if n in roles), "")
+    return said or ("identifier" if _names_a_person_twice(header) else "")
+
+
+_AND = re.compile(r"[,;/&+]|\s(?:und|et|y|e|en|i|ve|and)\s", re.IGNORECASE)
+
+
+def _names_a_person_twice(header: str) -> bool:
+    """`Apellidos y nombre`, `Name, Vorname`: each part is the name of a column of identifiers."""
+    parts = [part for part in _AND.split(header) if part.strip()]
+    return len(parts) > 1 and all(header_roles().get(catalogue.normal(p)) == "identifier" for p in parts)
 
 
 def spellings(header: str) -> Iterator[str]:
-    """The header in the normal form: whole; without its unit; and without a unit's letter after `_`."""
+    """The header in the normal form: whole; without its unit; without what adds nothing (specimen,
+    temperature, hours of a date, words for yes and no); with its first word unabbreviated; by the first of
+    two names of one thing; and without a unit's letter after `_`.
+    """
     yield catalogue.normal(header)
     base = without_unit(header)
     if base != header:
         yield catalogue.normal(base)
-    if (bare := _OF_SERUM.sub("", base)) and bare != base:
+    bare = base
+    while (shorter := _without_yes_and_no(_without_additions(bare))) and shorter != bare:
+        bare = shorter
         yield catalogue.normal(bare)
+    for short, words in _SHORT_DATES:
+        if found := short.match(bare):
+            yield from (catalogue.normal(word + bare[found.end() :]) for word in words)
+    if first := _one_of_two_names(bare):
+        yield catalogue.normal(first)
     if found := re.fullmatch(r"(.+?)[_ ](y|yr|yrs|years|m|mo|months|d|days|cm|kg)", header, re.IGNORECASE):
         yield catalogue.normal(found[1])
 
 
-# a name without a specimen is of serum or plasma, so such a word adds nothing to it
-_OF_SERUM = re.compile(
-    r"(?i)[\s_,]*[(]?(?:\bi\.\s?[SP]\.|\bim (?:Serum|Plasma)|\bs[ée]ri(?:que|co|ca)|\bsieric[oa]|\bplasmatique|\bplasm[aá]tic[oa]"
-    r"|\ben suero|\bno soro|\bw surowicy|\bin serum|\bserum|\bplasma)[)]?$"
+# A name without a specimen is of serum or plasma. An enzyme's activity is stated at 37 degrees (IFCC). A date
+# with its hour is a date.
+_ADDS_NOTHING = re.compile(
+    r"(?i)(?:\bi\.\s?[SP]\.|\bim (?:Serum|Plasma)|\bs[ée]ri(?:que|co|ca)|\bsieric[oa]|\bplasmatique|\bplasm[aá]tic[oa]"
+    r"|\ben suero|\bno soro|\bw surowicy|\bin serum|\bserum|\bplasma|血清|血漿|혈청|혈장|\b37\s?°\s?C)[)]?$"
+    r"|(?<=[a-z])\s?[/+]\s?(?:ora|hora|heure|uhrzeit|zeit|tijd|godzina|saat)(?![a-z])"
 )
+
+
+def _without_additions(header: str) -> str:
+    shorter = _ADDS_NOTHING.sub("", header)
+    return header if shorter == header else shorter.rstrip(" \t_,(")
+
+
+_SHORT_DATES = (  # `F. Nac.`, `D. nascita`
+    (re.compile(r"(?i)f(?:ec|ch|cha)?\.\s?(?=\w)"), ("fecha ",)),
+    (re.compile(r"(?i)d(?:t|at)?\.\s?(?=\w)"), ("data ", "date ", "datum ")),
+)
+_ANSWERS = re.compile(r"([(\[]?)([^\s/()\[\]]{1,12})/([^\s/()\[\]]{1,12})([)\]]?)")
+
+
+def _without_yes_and_no(header: str) -> str:
+    """`Koorts j/n`, `Objaw Raynauda (T/N)`: what stands before a word for yes and a word for no."""
+    name, _, last = header.replace("(", " (").replace("[", " [").rstrip().rpartition(" ")
+    found = _ANSWERS.fullmatch(last)
+    if not found or bool(found[1]) != bool(found[4]):
+        return header
+    said = {catalogue.folded(found[2]), catalogue.folded(found[3])}
+    meant = {
+        r["status"] for r in catalogue.seed("event_status") if catalogue.folded(r["status_text"]) in said
+    }
+    return name.rstrip(" _") if meant == {"present", "absent"} else header
+
+
+_TWO_NAMES = re.compile(r"([^\s/()]+)\s?(?:/\s?([^\s/()]+)|\(([^\s/()]+)\))")
+
+
+def _one_of_two_names(header: str) -> str:
+    """`GOT/ASAT`, `ALAT (GPT)`: a name of the catalogue beside another name of the same test, sign or
+    antibody.
+    """
+    found = _TWO_NAMES.fullmatch(header)
+    if not found:
+        return ""
+    pair = [catalogue.normal(name) for name in found.groups() if name]
+    for kind in ("concepts", "antibodies", "events"):
+        known, asked = catalogue.names(kind), catalogue.ambiguous(kind)
+        sure = [name for name in pair if name in known and name not in asked]
+        ids = [{known[n]} if n in known else {*asked[n].ids} if n in asked else set[str]() for n in pair]
+        if sure and known[sure[0]] in set.intersection(*ids):
+            return sure[0]
+    return ""
+
 
 _GLUED = re.compile(r"^(.*[\u4e00-\u9fff])([A-Za-zµμ%×*^\d][^\u4e00-\u9fff]*)$")
 

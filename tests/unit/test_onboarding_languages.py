@@ -246,13 +246,19 @@ def test_no_header_of_a_field_is_the_name_of_a_test_a_sign_or_an_antibody() -> N
     assert {form for row in header_names() if (form := catalogue.normal(row["name"])) in known} == {"pid"}
 
 
-def test_a_short_abbreviation_of_another_language_needs_its_language_or_a_unit() -> None:
-    for row in catalogue.seed("concept_synonyms"):
+@pytest.mark.parametrize("kind", catalogue.NAMES)
+def test_a_short_abbreviation_of_another_language_needs_its_language_or_a_unit(kind: str) -> None:
+    for row in catalogue.seed(catalogue.NAMES[kind][2]):
         form, languages = catalogue.normal(row["synonym"]), {*row["language"].split()}
         if (
             row["synonym"].isascii()
+            and (row["synonym"].isupper() or kind == "concepts")  # rak is a Polish word, and means cancer
             and len(form) <= 3
             and languages
             and not languages & {"en", "zh", "local"}
         ):
-            assert catalogue.meaning("concepts", row["synonym"]) is None, row
+            assert catalogue.meaning(kind, row["synonym"]) is None, row
+            assert (
+                all(catalogue.meaning(kind, row["synonym"], "", one) for one in languages)
+                or kind == "concepts"
+            )

@@ -10,6 +10,7 @@ import logging
 import duckdb
 
 from orchestration.database.warehouse_file import warehouse
+from orchestration.landing.arrivals import Stray, is_complete
 from orchestration.landing.inventory import Inventory, marks, take_inventory
 from orchestration.raw import ledger
 from orchestration.raw.changes import compare, compare_again, surprises
@@ -19,6 +20,7 @@ from orchestration.raw.verdict import (
     LoadSummary,
     Verdict,
     accepted,
+    arriving,
     gone,
     left,
     refused,
@@ -38,6 +40,10 @@ def ingest(registry: Registry, sender: str, delivery: str, helper: Helper = IN_T
     """Take one delivery into raw, or refuse it whole. When this returns, the ledger holds the verdict."""
     if not (registry.landing / sender / delivery).is_dir():
         return gone(sender, delivery)
+    if not is_complete(registry, sender, delivery):
+        return arriving(
+            sender, delivery, Stray(registry.landing / sender / delivery, sender, delivery).sentence()
+        )
     before = marks(registry, sender, delivery)
     inventory = take_inventory(registry, sender, delivery)
     with warehouse(registry.warehouse) as connection:
@@ -47,6 +53,8 @@ def ingest(registry: Registry, sender: str, delivery: str, helper: Helper = IN_T
         if ledger.is_settled(connection, inventory):
             reason = ledger.reason_of_refusal(connection, inventory)
             return unchanged(sender, delivery) if reason is None else stands(sender, delivery, reason)
+        if ledger.return_to_content(connection, inventory):
+            return unchanged(sender, delivery)
         loaded = _load(connection, registry, inventory, before)
     unsound = _reasons_of_the_suite(registry, inventory, helper) if isinstance(loaded, LoadSummary) else []
     with warehouse(registry.warehouse) as connection:

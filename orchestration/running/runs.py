@@ -27,6 +27,7 @@ log = logging.getLogger("myositis")
 
 POOL = "warehouse"  # every asset that writes the warehouse file shares it
 UNDER_WAY = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+INGEST = "ingest_"  # the jobs that take a delivery begin so; the sender follows
 UNMARKED_SECONDS = 120.0  # a run that has no mark for so long will not get one
 POLL_SECONDS = 0.5
 WAIT_SECONDS = 600.0
@@ -124,6 +125,24 @@ def writing(registry: Registry) -> Iterator[None]:
 def mark_alive(registry: Registry, run_id: str) -> None:
     """Record that this process executes the run."""
     hold(_marks(registry) / run_id)
+
+
+def takes_a_delivery(run: dg.DagsterRun) -> bool:
+    return run.job_name.startswith(INGEST)
+
+
+def who_takes_deliveries(registry: Registry, instance: dg.DagsterInstance) -> int | None:
+    """The living process that was started to take deliveries. It takes all that are outstanding, and makes
+    their release. None if there is no such process.
+    """
+    for mark in sorted(_marks(registry).glob("*")):
+        process = holder(mark)
+        if process is None or process == os.getpid():
+            continue
+        run = instance.get_run_by_id(mark.name)
+        if run is not None and takes_a_delivery(run):
+            return process
+    return None
 
 
 def settle_dead_runs(registry: Registry, instance: dg.DagsterInstance) -> int:

@@ -20,6 +20,7 @@ from typing import IO
 import dagster as dg
 
 from orchestration.database.warehouse_file import WarehouseBusy
+from orchestration.files import put_in_place
 from orchestration.registry.folder import Registry
 from orchestration.running.supervisor import MARKS, holder
 
@@ -62,7 +63,7 @@ def hand_over(path: Path) -> Iterator[IO[str]]:
     part = path.parent.with_name(f".{path.name}.part")  # nobody must find the file before it is locked
     with part.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        part.rename(path)
+        put_in_place(part, path)
         yield handle
 
 

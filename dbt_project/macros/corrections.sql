@@ -18,7 +18,7 @@ orchestration/database/warehouse_file.py.
         'visits': ['visit_date', 'visit_offset', 'visit_end_date', 'visit_end_offset', 'visit_label'],
         'observations': [
             'observed_on', 'observed_offset', 'concept_source', 'value_text', 'comparator_source',
-            'unit_source', 'unit_source_2', 'reference_range', 'reference_high',
+            'unit_source', 'unit_source_2', 'reference_range', 'reference_high', 'reference_unit',
         ],
         'antibodies': [
             'tested_on', 'tested_offset', 'antibody_source', 'result_text', 'assay_source', 'cut_off'

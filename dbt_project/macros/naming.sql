@@ -30,6 +30,7 @@ One row per sender and word:
         d.ids as possible_ids,
         d.units,
         d.unit_decides,
+        own.source_text is not null {{ "or coded." ~ id ~ " is not null" if loinc }} as is_stated,
     from {{ words }} as w
     left join {{ source('raw', 'registry_code') }} as other
         on other.kind = '{{ kind }}' and other.sender_id = w.sender_id and other.source_text = '*'
@@ -60,6 +61,68 @@ One row per sender and word:
         and (w.is_sent or ours.{{ id }} is null)
         {%- if loinc %} and coded.{{ id }} is null{% endif %}
         {%- if added %} and theirs.name_normalised is null{% endif %}
+{%- endmacro %}
+
+{#
+Of the codes and names of one test or event, the one by which it is read. `other_names` holds the codes, the
+character 30, then the names, each parted by the character 31. A known code goes before a known name, and what
+is known before what is not; of codes, what the mapping states or LOINC says goes first. Two known codes that
+mean two things are in conflict, and so are two names where no code is known: the row is asked about.
+One row per sender, word and other names:
+(sender_id, <word>, other_names, chosen, is_conflicting, candidates).
+#}
+{% macro one_of_several(rows, word) -%}
+    select
+        sender_id,
+        {{ word }},
+        other_names,
+        arg_min(name, 1000 * grade + place) as chosen,
+        count(distinct code) filter (where is_telling) > 1 as is_conflicting,
+        string_agg(distinct name || ' = ' || code, ' | ' order by name || ' = ' || code)
+            filter (where is_telling) as candidates,
+    from (
+        select
+            s.*,
+            n.code,
+            case
+                when n.code is not null and s.is_code then case when n.is_stated then 1 else 2 end
+                when n.code is not null then 3
+                when n.is_stated then 4
+                when n.is_doubtful then 5
+                else 6
+            end as grade,
+            min(grade) over (partition by s.sender_id, s.{{ word }}, s.other_names) as best,
+            case when best <= 2 then grade <= 2 else grade = 3 end as is_telling,
+        from (
+            select
+                sender_id, {{ word }}, other_names,
+                unnest(codes || [{{ word }}] || names) as name,
+                generate_subscripts(codes || [{{ word }}] || names, 1) as place,
+                place <= len(codes) as is_code,
+            from (
+                select distinct sender_id, {{ word }}, other_names,
+                    string_split(split_part(other_names, chr(30), 1), chr(31)) as codes,
+                    string_split(split_part(other_names, chr(30), 2), chr(31)) as names,
+                from {{ rows }}
+                where other_names is not null
+            )
+        ) as s
+        left join names as n on n.sender_id = s.sender_id and n.word = s.name
+        where s.name <> ''
+    )
+    group by all
+{%- endmacro %}
+
+{# The words by which rows may be read: those of the field, and the other codes and names. #}
+{% macro with_other_names(rows, word) -%}
+    (
+        select distinct sender_id, export_id, {{ word }} from {{ rows }}
+        union
+        select
+            sender_id, export_id,
+            unnest(string_split(replace(other_names, chr(30), chr(31)), chr(31))) as {{ word }},
+        from (select distinct sender_id, export_id, other_names from {{ rows }} where other_names is not null)
+    )
 {%- endmacro %}
 
 {#

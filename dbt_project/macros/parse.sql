@@ -148,6 +148,19 @@ single l is a litre.
     )
 {%- endmacro %}
 
+{#
+More or less than one number: a range (5-10), a ratio (30:2), a series (1 2 3), a time, a date, a period, a
+value of a kind that nobody reads (Attachment {…}).
+#}
+{% macro is_not_one_value(text) -%}
+    regexp_full_match(
+        {{ half_width(text) }},
+        '[+-]?\d[\d.,]*(?:\s*[^\s\d:/~–—-]+)?\s*(?:--?|–|—|~|\.\.|to|bis|至|[:/∶])\s*[+-]?\d.*'
+        || '|[A-Z][A-Za-z]+ \{.*\}'
+        || '|(?:[+-]?\d[\d.,]*|[EUL])(?:\s+(?:[+-]?\d[\d.,]*|[EUL])){2,}'
+    )
+{%- endmacro %}
+
 {# The denominator of a titre: `1:320`, `<1:80`, `1/320`, `阳性(1:320)`. #}
 {% macro titre(text) -%}
     {%- set alone = "regexp_replace(" ~ half_width(text)

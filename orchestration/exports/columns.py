@@ -6,6 +6,8 @@ to a mapping.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from .damage import REASONS, damage_in
@@ -22,7 +24,7 @@ def is_blank(cells: Iterable[str | None]) -> bool:
 
 def checked_header(names: Sequence[str], row: int, used: set[int] | None = None) -> tuple[str, ...]:
     """The names stripped, or a fault for each rule that they break; the first fault is raised and holds the
-    others.
+    others. Names that several columns share are followed by their place among them: ``CK [1]``, ``CK [2]``.
 
     ``used`` are the positions that hold any cell below the header, if known. A nameless column without cells
     at the right edge is left out, as no column. If only the first column has no name, it is called
@@ -51,11 +53,38 @@ def checked_header(names: Sequence[str], row: int, used: set[int] | None = None)
             remedy="Say with `skip_rows` how many rows stand above the header, "
             "or `header_rows: 0` if there is none.",
         )
-    checks = (_unnamed, _too_long, _damaged, _repeated)
+    checks = (_unnamed, _too_long, _damaged)
     faults = [fault for check in checks if (fault := check(columns, row)) is not None]
     if faults:
         raise faults[0].with_others(faults[1:])
-    return tuple(columns)
+    named_apart = _named_apart(columns)
+    if (fault := _repeated(named_apart, row)) is not None:
+        raise fault
+    return tuple(named_apart)
+
+
+PLACE = re.compile(r" \[([1-9]\d*)\]$")
+
+
+def _named_apart(columns: list[str]) -> list[str]:
+    """Each of several columns alike with its place among them: ``Complete? [1]``, ``Complete? [2]``."""
+    count, seen = Counter(columns), Counter[str]()
+    told = []
+    for name in columns:
+        seen[name] += 1
+        told.append(f"{name} [{seen[name]}]" if count[name] > 1 else name)
+    return told
+
+
+def without_place(name: str) -> str:
+    """The name that a column may share with others: of ``Complete? [2]``, ``Complete?``."""
+    return PLACE.sub("", name)
+
+
+def alike(name: str, columns: Sequence[str]) -> list[str]:
+    """The columns that the file calls ``name``, where it calls several so."""
+    found = [c for c in columns if c != name and without_place(c) == name]
+    return found if len(found) > 1 and name not in columns else []
 
 
 def _unnamed(columns: list[str], row: int) -> ExportFault | None:
@@ -119,7 +148,7 @@ def _repeated(columns: list[str], row: int) -> ExportFault | None:
         column=next(iter(alike)),
         found=f"two headers alike: {shown}",
         expected="every column named once",
-        remedy="Ask for an export that tells them apart; which of two is meant cannot be guessed.",
+        remedy="Ask for an export that tells them apart.",
     )
 
 

@@ -1,8 +1,8 @@
 """NDJSON, JSON arrays and FHIR bundles: each object is a row, each path a column.
 
 Belongs here: flattening. A column is named by its path, ``code.coding[0].code``, so that FHIR bulk files map
-like any table. Does not belong here: FHIR itself. Numbers keep their text (``1.10``), because nothing parses
-them here.
+like any table. Numbers keep their text (``1.10``), because nothing parses them here. Does not belong here:
+FHIR itself (`fhir.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .columns import checked_header
 from .delimited import scratch, utf8_file
 from .encodings import encoding_of
 from .errors import ExportFault, named
+from .fhir import with_one_value
 from .limits import COLUMNS, JSON_DOCUMENT_BYTES, JSON_LINE_BYTES
 from .rows import RowWriter, Written
 from .spec import ReadSpec
@@ -38,7 +39,7 @@ def read_json(path: Path, name: str, spec: ReadSpec, workdir: Path) -> SourceTab
     with RowWriter(scratch(workdir, ".csv"), spec.damaged_text == "keep") as writer:
         for row, line, thing in _objects(text, start, _decoder(spec.decimal_mark)):
             try:
-                for cells in _rows(thing, spec.each):
+                for cells in _rows(with_one_value(thing), spec.each):
                     _write(writer, columns, row, line, cells)
             except _NotFlat as fault:
                 rule, reason = fault.args

@@ -52,6 +52,9 @@ _TELLING = re.compile(r"[^\W\d_]|[<>≤≥≦≧%°‰]")
 _SUPERSCRIPTS = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
 
 Shown = dict[int, dict[int, str]]  # texts by row and column, both from 0
+Ranges = dict[
+    tuple[int, int], tuple[int, int]
+]  # first cell of merged cells to the last, row and column from 0
 Struck = set[tuple[int, int]]  # row and column of cells that are struck out, both from 0
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from .cells import Formatted
-from .number_formats import Format, Shown, Struck, percentage, raised
+from .number_formats import Format, Ranges, Shown, Struck, percentage, raised
 
 OFFICE, TABLE, TEXT, CALC, STYLE, NUMBER = (
     f"{{urn:{owner}:xmlns:{name}:1.0}}"
@@ -126,13 +126,15 @@ def _code(style: ElementTree.Element) -> str:
     return "\0".join(["".join(parts), *maps])
 
 
-def shown_texts(path: str, sheet: str, struck: Struck | None = None) -> Shown:
+def shown_texts(path: str, sheet: str, struck: Struck | None = None, merged: Ranges | None = None) -> Shown:
     """Texts by row and column of ``sheet``; nothing where the XML does not parse, of which calamine speaks.
 
-    The places of cells that are struck out, or have text in them that is, are added to ``struck``.
+    The places of cells that are struck out, or have text in them that is, are added to ``struck``, the ranges
+    of merged cells to ``merged``.
     """
     found: Shown = {}
     struck = set() if struck is None else struck
+    merged = {} if merged is None else merged
     try:
         with zipfile.ZipFile(path) as archive:
             styles = Styles()
@@ -140,7 +142,7 @@ def shown_texts(path: str, sheet: str, struck: Struck | None = None) -> Shown:
                 with archive.open("styles.xml") as file:
                     _read_styles(file, styles)
             with archive.open("content.xml") as file:
-                for row, column, text, is_struck in _cells(file, sheet, styles):
+                for row, column, text, is_struck in _cells(file, sheet, styles, merged):
                     if text is not None:
                         found.setdefault(row, {})[column] = text
                     if is_struck:
@@ -156,7 +158,9 @@ def _read_styles(file: Any, styles: Styles) -> None:
             styles.add(element)
 
 
-def _cells(file: Any, sheet: str, styles: Styles) -> Iterator[tuple[int, int, str | None, bool]]:
+def _cells(
+    file: Any, sheet: str, styles: Styles, merged: Ranges
+) -> Iterator[tuple[int, int, str | None, bool]]:
     is_wanted = False
     row = column = 0
     of_row: list[tuple[int, int, str | None, bool]] = []
@@ -179,6 +183,11 @@ def _cells(file: Any, sheet: str, styles: Styles) -> Iterator[tuple[int, int, st
                 text, is_struck = _shown(element, name, styles)
                 if text is not None or is_struck:
                     of_row.append((column, times, text, is_struck))
+            if is_wanted:
+                down = int(element.get(f"{TABLE}number-rows-spanned", 1))
+                across = int(element.get(f"{TABLE}number-columns-spanned", 1))
+                if down > 1 or across > 1:
+                    merged[row, column] = (row + down - 1, column + across - 1)
             column += times
             element.clear()
         elif element.tag == f"{TABLE}table-row":

@@ -19,10 +19,10 @@ from .cells import WHOLE, cell_text
 from .columns import is_blank, joined_header
 from .errors import ExportFault
 from .grid import GridSpec
-from .number_formats import Struck
+from .number_formats import Ranges, Struck
 from .rows import RowWriter, Written
 
-Merged = dict[tuple[int, int], tuple[int, int]]  # first cell of a merged range to its last
+Merged = Ranges
 Numbered = Iterable[tuple[int, list[Any]]]  # rows as they lie in the sheet, from 0, all equally wide
 
 

@@ -18,14 +18,13 @@ from .archive import refuse_workbook_bomb
 from .errors import ExportFault, did_you_mean, name_list
 from .grid import GridSpec
 from .markup import grids
-from .number_formats import Shown, Struck
+from .number_formats import Ranges, Shown, Struck
 from .sheet import Merged, Numbered, SheetRows, transposed, write_sheet
 from .xlsx_cells import refuse_uncalculated
 
 CONTAINER_HEAD = 1 << 20
-SHOWN = {
-    "xlsx": xlsx_cells.shown_texts,
-    "xls": xls_cells.shown_texts,
+SHOWN = {"xlsx": xlsx_cells.shown_texts, "xls": xls_cells.shown_texts}
+MERGING = {  # calamine gives no merged cells of these
     "xlsb": xlsb_cells.shown_texts,
     "ods": ods_cells.shown_texts,
 }
@@ -98,10 +97,15 @@ def _calamine_sheets(
             sheet = workbook.get_sheet_by_name(name)
             if sheet.start is not None:
                 left = sheet.start[1]
-                ranges = sheet.merged_cell_ranges or []
-                merged = {(r, c - left): (to_r, to_c - left) for (r, c), (to_r, to_c) in ranges if c >= left}
+                ranges: Ranges = dict(sheet.merged_cell_ranges or [])
                 struck: Struck = set()
-                shown = SHOWN[kind](path, name, struck)
+                if kind in MERGING:
+                    shown = MERGING[kind](path, name, struck, ranges)
+                else:
+                    shown = SHOWN[kind](path, name, struck)
+                merged = {
+                    (r, c - left): (to_r, to_c - left) for (r, c), (to_r, to_c) in ranges.items() if c >= left
+                }
                 struck = {(row, column - left) for row, column in struck}
                 yield (
                     name,

@@ -12,30 +12,33 @@ from collections.abc import Iterator
 from typing import IO
 from xml.etree import ElementTree
 
-from .number_formats import ERRORS, CellStyles, Shown, Struck
+from .number_formats import ERRORS, CellStyles, Ranges, Shown, Struck
 from .rich_text import Fonts, RichText, rich_text
 from .xls_cells import rk_number
 
 ROW, RK, ERROR, REAL, FORMULA_NUMBER, FORMULA_ERROR = 0, 2, 3, 5, 9, 11
 BLANK, SHARED_TEXT, RICH_TEXT = 1, 7, 62
+MERGED = 176
 FONT, SHARED_STRING = 43, 19
 STRUCK, RAISED = 0x0008, 1
 FORMAT, STYLE, STYLES, END_OF_STYLES, SHEET = 44, 47, 617, 618, 156
 
 
-def shown_texts(path: str, sheet: str, struck: Struck | None = None) -> Shown:
+def shown_texts(path: str, sheet: str, struck: Struck | None = None, merged: Ranges | None = None) -> Shown:
     """Texts by row and column of ``sheet``; nothing where the records do not fit, of which calamine speaks.
 
-    The places of cells that are struck out, or have text in them that is, are added to ``struck``.
+    The places of cells that are struck out, or have text in them that is, are added to ``struck``, the ranges
+    of merged cells to ``merged``.
     """
     found: Shown = {}
     struck = set() if struck is None else struck
+    merged = {} if merged is None else merged
     try:
         with zipfile.ZipFile(path) as archive:
             styles, fonts = _styles(archive)
             rich = _rich_strings(archive, fonts)
             with archive.open(_sheet_part(archive, sheet)) as file:
-                for row, column, text in _cells(file, styles, fonts, rich, struck):
+                for row, column, text in _cells(file, styles, fonts, rich, struck, merged):
                     found.setdefault(row, {})[column] = text
     except (zipfile.BadZipFile, ElementTree.ParseError, LookupError, EOFError, struct.error, ValueError):
         return {}
@@ -119,12 +122,20 @@ def _sheet_part(archive: zipfile.ZipFile, sheet: str) -> str:
 
 
 def _cells(
-    file: IO[bytes], styles: CellStyles, fonts: Fonts, strings: dict[int, RichText], struck: Struck
+    file: IO[bytes],
+    styles: CellStyles,
+    fonts: Fonts,
+    strings: dict[int, RichText],
+    struck: Struck,
+    merged: Ranges,
 ) -> Iterator[tuple[int, int, str]]:
     row = 0
     for kind, data in _records(file):
         if kind == ROW:
             row = struct.unpack_from("<I", data)[0]
+        elif kind == MERGED:
+            first_row, last_row, first, last = struct.unpack_from("<IIII", data)
+            merged[first_row, first] = (last_row, last)
         elif BLANK < kind <= FORMULA_ERROR or kind == RICH_TEXT:
             column, style = struct.unpack_from("<II", data)
             if (style & 0xFFFFFF) in styles.struck:

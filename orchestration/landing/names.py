@@ -209,12 +209,7 @@ class Names:
     def _spelled(self) -> list[str]:
         """Every column that the mapping spells out, in the form in which names are compared."""
         return sorted(
-            {
-                catalogue.normal(c)
-                for x in self.mapping.exports
-                for c in columns_spelled(x)
-                if not WILD.search(c)
-            }
+            {catalogue.normal(c) for x in self.mapping.exports for c in columns_spelled(x) if "*" not in c}
             - {""}
         )
 
@@ -267,6 +262,8 @@ def columns_spelled(export: Export) -> Iterator[str]:
     for _, entity in export.entities():
         yield from entity.columns()
     yield from export.columns_asked()
+    for form in export.stated_forms():
+        yield from (*form.columns, *form.columns_asked())
     yield from (
         *export.identifiers,
         *export.ignored,

@@ -14,7 +14,7 @@ import yaml
 
 from orchestration.exports.formats import LABELLED
 from orchestration.onboarding.guess import LONG, RECORD_DATES, Guess, TableGuess, nearest_word
-from orchestration.onboarding.profile import FEWEST_SHOWN, ColumnProfile, is_ambiguous
+from orchestration.onboarding.profile import FEWEST_SHOWN, ColumnProfile, TableProfile, is_ambiguous
 from orchestration.registry import catalogue
 from orchestration.registry.entities import ASKED, ENTITIES
 
@@ -34,7 +34,8 @@ def standard_of(tables: list[TableGuess]) -> str | None:
     if any(t.table.where is not None for t in tables):
         return "redcap"
     for name, columns in STANDARDS.items():
-        if any(columns <= {c.name for c in t.table.columns} for t in tables):
+        names = {c.lower() for c in columns}  # many databases write the names of OMOP in capitals
+        if any(names <= {c.name.lower() for c in t.table.columns} for t in tables):
             return name
     return None
 
@@ -211,7 +212,7 @@ def _export(found: TableGuess) -> Iterator[str]:
         + (f"; {table.format}" + (f", {table.encoding}" if table.encoding else ""))
     )
     if redcap_like := table.where is not None:
-        yield "  - like: records"
+        yield "  - like: records             # its 0 of an unticked box is an answer only where somebody filled the form in"
     yield f"  {' ' if redcap_like else '-'} file: {_scalar(table.file)}"
     if table.where:
         yield f"    where: {{{', '.join(f'{column}: {_texts(texts)}' for column, texts in table.where.items())}}}"
@@ -221,6 +222,8 @@ def _export(found: TableGuess) -> Iterator[str]:
         yield f"    sheet: {_scalar(table.sheet)}"
     for key, value in table.shape.keys().items():
         yield f"    {key}: {str(value).lower()}"
+    if not redcap_like:
+        yield from _forms(table)
     placed: set[str] = set()
     for entity in ENTITIES:
         lines, columns = _entity(found, entity)
@@ -235,6 +238,23 @@ def _export(found: TableGuess) -> Iterator[str]:
     ):
         if listed:
             yield f"    {key}: [{', '.join(_scalar(c, in_list=True) for c in listed)}]"
+
+
+STATE_OF_A_FORM = re.compile(
+    r"(^|[\W_])(complet(e|ed|ion)|(form|crf|survey|page)[\W_]*(status|state))([\W_]|$)", re.IGNORECASE
+)
+
+
+def _forms(table: TableProfile) -> Iterator[str]:
+    """What may be a form: columns of 0 and 1 beside one that tells the state of the form."""
+    zeros = [c.name for c in table.columns if set(c.values) == {"0", "1"}]
+    states = [c for c in table.columns if STATE_OF_A_FORM.search(c.name) and c.name not in zeros]
+    if zeros and states:
+        named = ", ".join(_scalar(name, in_list=True) for name in zeros)
+        texts = ", ".join(_scalar(text, quoted=True) for text in list(states[0].values)[:10])
+        state = _scalar(states[0].name, in_list=True)
+        yield "    #? forms:   # does 0 also stand where nobody filled the form in? Keep the texts that say that somebody did"
+        yield f"    #?   - {{columns: [{named}], answered_when: {{{state}: [{texts}]}}}}"
 
 
 def _texts(texts: tuple[str | None, ...]) -> str:

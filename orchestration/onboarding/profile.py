@@ -275,28 +275,29 @@ def _redcap_parts(table: SourceTable, connection: duckdb.DuckDBPyConnection) -> 
     cell = {c: f"c{i}" for i, c in enumerate(table.columns)}
     found: list[Where] = []
     instruments: list[str] = []
+    event, instrument = redcap.event_column(table), redcap.instrument_column(table)
     once = "true"
-    if redcap.INSTRUMENT in cell:
-        once = f"{cell[redcap.INSTRUMENT]} is null"
+    if instrument is not None:
+        once = f"{cell[instrument]} is null"
         instruments = [
             i
             for (i,) in connection.execute(
-                f"select distinct {cell[redcap.INSTRUMENT]} from sample where not ({once}) order by 1"
+                f"select distinct {cell[instrument]} from sample where not ({once}) order by 1"
             ).fetchall()
         ]
-    if redcap.EVENT in cell:
+    if event is not None:
         filled = ", ".join(f"count({c}) > 0" for name, c in cell.items() if not redcap.is_own(name))
         together: dict[tuple[bool, ...], list[str | None]] = {}
-        for event, columns in connection.execute(
-            f"select {cell[redcap.EVENT]}, [{filled}] from sample where {once} group by 1 order by min(source_row)"
+        for name, columns in connection.execute(
+            f"select {cell[event]}, [{filled}] from sample where {once} group by 1 order by min(source_row)"
         ).fetchall():
-            together.setdefault(tuple(columns), []).append(event)
-        found = [{redcap.EVENT: tuple(events)} for events in together.values()]
+            together.setdefault(tuple(columns), []).append(name)
+        found = [{event: tuple(events)} for events in together.values()]
     elif connection.execute(f"select count(*) from sample where {once}").fetchall()[0][0]:
         found = [{}]
-    if redcap.INSTRUMENT in cell:
-        found = [{**where, redcap.INSTRUMENT: (None,)} for where in found]
-    return found + [{redcap.INSTRUMENT: (instrument,)} for instrument in instruments]
+    if instrument is not None:
+        found = [{**where, instrument: (None,)} for where in found]
+    return found + [{instrument: (name,)} for name in instruments if instrument is not None]
 
 
 def _rows_where(table: SourceTable, where: Where) -> str:

@@ -6,17 +6,28 @@ Belongs here: reading labels and choices. Does not belong here: the ready-made m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import duckdb
 
 from orchestration.exports import SourceTable
+from orchestration.exports.columns import without_place
+from orchestration.raw.redcap import (
+    BOX,
+    CHOICES,
+    COMPLETE,
+    FIELD,
+    LABEL,
+    LABELLED_BOX,
+    OWN,
+    TYPE,
+    choices,
+    plain_label,
+)
 
-FIELD, LABEL, CHOICES = "Variable / Field Name", "Field Label", "Choices, Calculations, OR Slider Labels"
-TYPE, IDENTIFIER = "Field Type", "Identifier?"
-EVENT, INSTRUMENT = "redcap_event_name", "redcap_repeat_instrument"
+IDENTIFIER = "Identifier?"
+EVENTS, INSTRUMENTS = ("redcap_event_name", "Event Name"), ("redcap_repeat_instrument", "Repeat Instrument")
 
 
 @dataclass(frozen=True)
@@ -36,12 +47,24 @@ def is_dictionary(table: SourceTable) -> bool:
 
 
 def is_data(table: SourceTable) -> bool:
-    return EVENT in table.columns or INSTRUMENT in table.columns
+    """Whether REDCap exported the table: it tells events or instruments, or forms and boxes."""
+    has_forms = any(COMPLETE.fullmatch(without_place(c)) for c in table.columns)
+    has_boxes = any(BOX.fullmatch(c) or LABELLED_BOX.fullmatch(c) for c in table.columns)
+    return bool(event_column(table) or instrument_column(table)) or (has_forms and has_boxes)
+
+
+def event_column(table: SourceTable) -> str | None:
+    return next((c for c in EVENTS if c in table.columns), None)
+
+
+def instrument_column(table: SourceTable) -> str | None:
+    return next((c for c in INSTRUMENTS if c in table.columns), None)
 
 
 def is_own(column: str) -> bool:
     """Whether REDCap itself adds the column; the ready-made mapping knows such columns."""
-    return column.startswith("redcap_") or column.endswith(("_complete", "_timestamp"))
+    bare = without_place(column)
+    return bool(OWN.fullmatch(bare) or COMPLETE.fullmatch(bare))
 
 
 def dictionary(tables: Iterable[SourceTable], connection: duckdb.DuckDBPyConnection) -> Dictionary:
@@ -52,21 +75,17 @@ def dictionary(tables: Iterable[SourceTable], connection: duckdb.DuckDBPyConnect
             continue
         cell = {c: f"c{i}" for i, c in enumerate(table.columns)}
         wanted = [cell.get(c, "null") for c in (FIELD, LABEL, CHOICES, TYPE, IDENTIFIER)]
-        for name, label, choices, kind, flag in connection.execute(
+        for name, label, options, kind, flag in connection.execute(
             f"select {', '.join(wanted)} from ({table.relation})"
         ).fetchall():
-            pairs = _choices(choices or "") if kind in ("radio", "dropdown", "checkbox") else {}
-            label = re.sub(r"<[^>]+>", "", label or "").strip()
+            pairs = choices(options or "") if kind in ("radio", "dropdown", "checkbox") else {}
+            label = plain_label(label or "")
             if kind == "checkbox":
-                found |= {
-                    f"{name}___{code.lower()}": Entry(text, flag == "y") for code, text in pairs.items()
-                }
+                for code, text in pairs.items():
+                    entry = Entry(text, flag == "y")
+                    found[f"{name}___{code.lower()}"] = entry
+                    found.setdefault(f"{label} (choice={text})", entry)
             else:
                 found[name] = Entry(label, flag == "y", pairs)
+                found.setdefault(label, found[name])  # of an export with labels
     return found
-
-
-def _choices(text: str) -> dict[str, str]:
-    """`1, Yes | 2, No`"""
-    pairs = (choice.partition(",") for choice in text.split("|"))
-    return {code.strip(): label.strip() for code, comma, label in pairs if comma}

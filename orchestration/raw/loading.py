@@ -21,8 +21,17 @@ import duckdb
 from orchestration.exports import SourceTable
 from orchestration.exports.errors import unmarked
 from orchestration.landing.inventory import Inventory
-from orchestration.raw import linkage, person_texts, pseudonym
-from orchestration.raw.cell_sql import cell_text, is_taken, literal, origin, without_blanks
+from orchestration.raw import forms, linkage, person_texts, pseudonym
+from orchestration.raw.cell_sql import (
+    all_names,
+    cell_text,
+    elements,
+    is_taken,
+    literal,
+    origin,
+    with_elements,
+    without_blanks,
+)
 from orchestration.raw.exchanged_dates import ExchangedDates
 from orchestration.raw.ledger import remove_load, utc_now
 from orchestration.raw.tables import DeliveredTable, Survey, label_of, named_columns
@@ -131,6 +140,7 @@ class _Loader(Survey):
     # Rows of the current table that hold a number of a person, each with the column that holds it.
     rejected_rows: dict[int, str] = field(default_factory=dict)
     person_findings: list[person_texts.PersonFinding] = field(default_factory=list)
+    untouched: list[forms.Untouched] = field(default_factory=list)
 
     def run(self) -> LoadSummary:
         opened, faults = self.look()
@@ -151,9 +161,9 @@ class _Loader(Survey):
         cells = {c: f"c{i}" for i, c in enumerate(table.columns)}
         looked_up = {name: code_list for x in part.exports for name, code_list in x.looked_up().items()}
         cells |= {name: f"f{i}" for i, name in enumerate(looked_up)}
-        absent = {c: "null::varchar" for x in part.exports for _, c in named_columns(x) if c not in cells}
-        cells |= absent
-        table.load(self.connection, "incoming", part.wanted)
+        cells = with_elements((c for x in part.exports for _, c in named_columns(x)), cells)
+        table.load(self.connection, "incoming", part.read)
+        self._leave_out_untouched(part, cells)
         self._decode(part, cells)
         self._look_up(part, cells, looked_up)
         if reasons := self._take_out_person_numbers(part, cells):
@@ -206,7 +216,7 @@ class _Loader(Survey):
             )
         table.unload(self.connection, "incoming")
         self.connection.execute(
-            "drop table if exists incoming_decoded; drop table if exists incoming_looked_up; drop table if exists incoming_checked"
+            "drop table if exists incoming_answered; drop table if exists incoming_decoded; drop table if exists incoming_looked_up; drop table if exists incoming_checked"
         )
 
     def _record_dates(self, part: DeliveredTable, exchanged: list[ExchangedDates]) -> None:
@@ -256,6 +266,15 @@ class _Loader(Survey):
             )
         self.rejected_rows = {}
         return len(rows)
+
+    def _leave_out_untouched(self, part: DeliveredTable, cells: dict[str, str]) -> None:
+        """Leave out each 0 of a form that nobody filled in, where an export would read it."""
+        wanted: dict[str, list[str]] = {}
+        for export in part.exports:
+            for column in {c for _, entity in export.entities() for c in entity.columns()}:
+                wanted.setdefault(column, []).append(is_taken(export, cells))
+        taken = {c: f"({' or '.join(tests)})" for c, tests in wanted.items() if c in part.table.columns}
+        self.untouched = forms.leave_out(self.connection, part.forms, part.table.columns, cells, taken)
 
     def _decode(self, part: DeliveredTable, cells: dict[str, str]) -> None:
         """Replace each code by the label that its code list gives."""
@@ -331,9 +350,15 @@ class _Loader(Survey):
         """Record, by entity and column, what the reader and the search for numbers of persons found."""
         told = [(f.rule, f.column, f.count, f.first_row) for f in part.table.findings]
         told += [("person_number", f.column, f.cells, f.first_row) for f in self.person_findings]
+        told += [(f.rule, f.column, f.cells, f.first_row) for f in self.untouched]
         for name in dict.fromkeys(name for x in part.exports for name, _ in x.entities()):
             columns = {
-                c for x in part.exports for other, e in x.entities() if other == name for c in e.columns()
+                c
+                for x in part.exports
+                for other, e in x.entities()
+                if other == name
+                for named in e.columns()
+                for c in elements(named, part.table.columns)
             }
             for finding, column, count, first_row in told:
                 if column is None or column in columns:
@@ -395,7 +420,11 @@ class _Loader(Survey):
         """Insert one entity's records from the rows that the export takes; returns (records, empty cells of a
         wide table).
         """
-        columns = {RAW_NAMES.get(n, n): cell_text(s, cells) for n, s in entity.fields()}
+        several = ("other_codes", "other_names")
+        columns = {RAW_NAMES.get(n, n): cell_text(s, cells) for n, s in entity.fields() if n not in several}
+        codes, names = (getattr(entity, name, None) for name in several)
+        if codes or names:
+            columns["other_names"] = all_names(codes, names, cells)
         joins = [self._key_join(columns, part, entity) for part in ("patient_key", "visit_key")]
         columns |= self._provenance(export, table, entity, columns)
         empty = 0

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from orchestration.raw.cell_sql import literal
+from orchestration.raw.cell_sql import elements, literal
 from orchestration.registry.entities import Patients, is_date
 from orchestration.registry.mapping import Export, Mapping, PersonNumbers
 from orchestration.registry.person_numbers import CANDIDATE, NO_CANDIDATE, blanked, person_numbers
@@ -25,6 +25,8 @@ from orchestration.registry.person_numbers import CANDIDATE, NO_CANDIDATE, blank
 KEYS = ("patient_id", "visit_id", "hospital_id")
 CODED = (
     "concept",
+    "other_codes",
+    "other_names",
     "antibody",
     "event",
     "treatment",
@@ -86,7 +88,7 @@ def texts_of(exports: Iterable[Export], mapping: Mapping, cells: dict[str, str])
             for (name, *_), source in entity.sources():
                 if name in KEYS or is_date(name) or name.endswith("_offset"):
                     continue
-                for column in source.columns:
+                for column in (c for named in source.columns for c in elements(named, cells)):
                     before = found.get(column)
                     strictest = (
                         does

@@ -24,14 +24,18 @@ from orchestration.exports import (
     left_unread,
     open_tables,
 )
+from orchestration.exports.columns import alike, column_letter, without_place
+from orchestration.exports.fhir import is_added
 from orchestration.landing.inventory import DeliveredFile, Inventory
 from orchestration.landing.names import Names, columns_spelled, linked
 from orchestration.raw import exchanged_dates
-from orchestration.raw.cell_sql import code_list_sql, literal, without_blanks
+from orchestration.raw.cell_sql import code_list_sql, elements, literal, with_elements, without_blanks
 from orchestration.raw.exchanged_dates import ExchangedDates
+from orchestration.raw.forms import columns_of, dictionary, forms_of
+from orchestration.raw.redcap import DictionaryField
 from orchestration.registry.entities import Patients, is_named
 from orchestration.registry.folder import Registry
-from orchestration.registry.mapping import CodeList, Export, Mapping, is_called
+from orchestration.registry.mapping import CodeList, Export, Form, Mapping, is_called
 from yaml_files.yaml_file import nearest
 
 log = logging.getLogger("myositis")
@@ -53,6 +57,12 @@ class DeliveredTable:
 
     table: SourceTable
     exports: list[Export]
+    forms: list[Form] = field(default_factory=list)
+
+    @property
+    def read(self) -> list[str]:
+        """The wanted columns, and those that tell whether somebody filled a form in."""
+        return list(dict.fromkeys([*self.wanted, *columns_of(self.forms, self.table.columns)]))
 
     @property
     def wanted(self) -> list[str]:
@@ -60,7 +70,8 @@ class DeliveredTable:
         named = [c for x in self.exports for _, e in x.entities() for c in e.columns()]
         asked = [c for x in self.exports for c in x.columns_asked()]
         coded = [c.code_column for x in self.exports for c in x.code_lists if c.code_column]
-        return [c for c in dict.fromkeys([*named, *asked, *coded]) if c in self.table.columns]
+        found = (c for name in (*named, *asked, *coded) for c in elements(name, self.table.columns))
+        return [c for c in dict.fromkeys(found) if c in self.table.columns]
 
 
 @dataclass
@@ -71,6 +82,7 @@ class Survey:
     inventory: Inventory
     workdir: Path
     names: Names = field(init=False)
+    dictionary: list[DictionaryField] = field(default_factory=list)  # of a REDCap project
 
     def __post_init__(self) -> None:
         self.names = Names(self.mapping, self.inventory)
@@ -83,6 +95,8 @@ class Survey:
             return [], faults
         opened = self._open(faults)
         faults += self._read_code_lists()
+        for part in opened:
+            part.forms = forms_of(part.exports, part.table.columns, self.dictionary)
         faults += self._unmapped_files()
         faults += self._unread_parts(opened)
         faults += self._column_faults(opened)
@@ -123,9 +137,15 @@ class Survey:
                     if not any(self.mapping.reads(x, f.name) for x in self.mapping.exports)
                     and self.names.file(f.name) == f.name
                 ]
+                other_case = any(is_called(f.name, export.file, True) for f in self.inventory.files)
+                near = (
+                    " Only the case of a file's name differs: write it so, or `ignore_case: true`."
+                    if other_case
+                    else nearest(export.file, loose)
+                )
                 faults.append(
                     f'{self._mapping_place(export, "file")}: no file "{export.file}" in {self._place()}.'
-                    f" Its files: {there}.{nearest(export.file, loose)} Ask for the file, correct `file`, or write `optional: true`"
+                    f" Its files: {there}.{near} Ask for the file, correct `file`, or write `optional: true`"
                     " where deliveries may come without it."
                 )
             keys = {key: getattr(export, key) for key in ReadSpec.model_fields}
@@ -225,6 +245,7 @@ class Survey:
                     absent = [c for c in code_list.own_columns() if c not in table.columns]
                     faults += [self._no_column(export, place, c, table) for c in absent]
                     if not absent:
+                        self.dictionary += dictionary(self.connection, code_list, table)
                         self.connection.execute(f"insert into code_list {code_list_sql(code_list, table)}")
         self.connection.execute("create or replace temp table code_list as select distinct * from code_list")
         twice = self.connection.execute(
@@ -254,6 +275,21 @@ class Survey:
         return (
             f'{self._mapping_place(export, *place)}: no column "{column}" in {self._place(within)}.'
             f" Its columns: {self.names.listed(table.columns, table.columns, within, MAX_COLUMNS_SHOWN)}.{remedy}"
+        )
+
+    def _several_columns(
+        self,
+        export: Export,
+        place: tuple[str | int, ...],
+        column: str,
+        several: list[str],
+        table: SourceTable,
+    ) -> str:
+        letters = ", ".join(column_letter(table.columns.index(c)) for c in several[:5])
+        return (
+            f"{self._mapping_place(export, *place)}: {len(several)} columns of {self._place(self._told(table))} are called"
+            f' "{column}" ({letters}); expected one; write "{several[0]}" for the first, "{several[1]}" for the second, …,'
+            " or ask for an export that tells them apart"
         )
 
     def _told(self, table: SourceTable) -> str:
@@ -325,8 +361,11 @@ class Survey:
                 ):  # it is rows that are not wanted, not columns
                     names += [*export.identifiers, *export.ignored, *export.undecided]
                 for place, column in named_columns(export):
-                    if column in table.columns:
+                    if any(c in table.columns for c in elements(column, table.columns)):
                         names.append(column)
+                    elif several := alike(column, table.columns):
+                        names.append(column)
+                        faults.append(self._several_columns(export, place, column, several, table))
                     elif column not in export.looked_up() and not is_named(
                         column, export.optional_columns, table.columns
                     ):
@@ -336,7 +375,12 @@ class Survey:
                         names.append(coded)
                     elif coded is not None:
                         faults.append(self._no_column(export, ("code_lists", number), coded, table))
-            unread = [c for c in table.columns if not is_named(c, names, table.columns)]
+            names += [c for name in names for c in alike(name, table.columns)]
+            unread = [
+                c
+                for c in table.columns
+                if not is_named(c, names, table.columns) and not (table.format == "ndjson" and is_added(c))
+            ]
             key = (table.file, table.sheet)
             told[key] = self._told(table)
             loose[key] = [c for c in loose[key] if c in unread] if key in loose else unread
@@ -345,7 +389,7 @@ class Survey:
                 faults.append(
                     f"{self._place(told[file, sheet])}: hospitals/{self.mapping.sender}.yml neither maps nor ignores"
                     f" {self._unread_columns(opened, file, sheet, columns)}; map each, or list it under"
-                    " ignored or identifiers"
+                    f" ignored or identifiers{self._other_case(opened, file, sheet, columns)}"
                 )
         return faults
 
@@ -356,6 +400,19 @@ class Survey:
         text = self.names.listed(columns, table.columns, self._told(table), MAX_COLUMNS_SHOWN)
         return (
             text if text.startswith("column ") else f"{'column' if len(columns) == 1 else 'columns'} {text}"
+        )
+
+    def _other_case(
+        self, opened: list[DeliveredTable], file: str, sheet: str | None, columns: list[str]
+    ) -> str:
+        """The remedy for a column that the mapping spells in other capitals, if there is one."""
+        exports = [x for p in opened if (p.table.file, p.table.sheet) == (file, sheet) for x in p.exports]
+        spelled = {c.lower(): c for x in exports for c in columns_spelled(x) if "*" not in c}
+        found = [(c, spelled[c.lower()]) for c in columns if spelled.get(c.lower(), c) != c]
+        return "".join(
+            f'. Only the case of "{column}" differs from "{ours}" of the mapping: write it so, or `ignore_case: true`'
+            " where the case of names does not matter"
+            for column, ours in found[:1]
         )
 
     def _rounded_ids(self, opened: list[DeliveredTable]) -> list[str]:
@@ -379,7 +436,7 @@ class Survey:
         tests = [
             # Cheap test first: most ids start unlike a footer or header; the checks below are slow.
             f"when not contains({literal(BLANKS + FOOTER_BEGINS + c[:1].lower())}, lower(left({cells[c]}, 1))) then null"
-            f" when {without_blanks(cells[c])} = {literal(c)} then 'repeated_header'"
+            f" when {without_blanks(cells[c])} in ({_as_headed(c)}) then 'repeated_header'"
             f" when left({cells[c]}, 1) between '0' and '9' then null"
             f" when regexp_full_match(lower({without_blanks(cells[c])}), {literal(FOOTER)}) then 'footer'"
             for c in ids
@@ -398,7 +455,7 @@ class Survey:
             part.table.load(self.connection, "incoming", part.wanted)
             stray = self.stray(part, cells)
             faults += self.second_table(part, cells, stray)
-            cells |= {c: "null::varchar" for x in part.exports for _, c in named_columns(x) if c not in cells}
+            cells = with_elements((c for x in part.exports for _, c in named_columns(x)), cells)
             faults += self.exchanged_dates(part, cells, f"{stray} is not null")[1]
             part.table.unload(self.connection, "incoming")
         return faults
@@ -406,7 +463,9 @@ class Survey:
     def second_table(self, part: DeliveredTable, cells: dict[str, str], stray: str) -> list[str]:
         """A repeated header with other column names begins a second table; the delivery is then refused."""
         other = " or ".join(
-            f"{without_blanks(cells[c])} <> {literal(c)}" for c in part.wanted if c in part.table.columns
+            f"{without_blanks(cells[c])} not in ({_as_headed(c)})"
+            for c in part.wanted
+            if c in part.table.columns
         )
         row = self.connection.execute(
             f"select min(source_row) from incoming where {stray} = 'repeated_header' and ({other or 'false'})"
@@ -474,6 +533,9 @@ def named_columns(export: Export) -> Iterator[tuple[tuple[str | int, ...], str]]
     for i, alternative in enumerate(export.where):
         for column in alternative:
             yield ("where", i, column), column
+    for i, form in enumerate(export.stated_forms()):
+        for column in (*(c for c in form.columns if "*" not in c), *form.columns_asked()):
+            yield ("forms", i, column), column
 
 
 def _ignores(export: Export, part: UnreadPart) -> bool:
@@ -500,6 +562,11 @@ def _id_columns(export: Export) -> Iterator[str]:
             yield from source.columns if source else ()
         if isinstance(entity, Patients):
             yield from entity.link_by.values()
+
+
+def _as_headed(column: str) -> str:
+    """SQL texts of a column's name, with and without its place among columns alike."""
+    return ", ".join(literal(name) for name in dict.fromkeys((column, without_place(column))))
 
 
 def label_of(table: SourceTable) -> str:

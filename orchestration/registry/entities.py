@@ -284,7 +284,19 @@ class Observations(WideEntity):
     reference_range: ColumnSource | None = None
     reference_high: ColumnSource | None = Field(
         None,
-        description="The upper reference limit, where it stands in a column of its own; in the unit of the result.",
+        description="The upper reference limit, where it stands in a column of its own.",
+    )
+    reference_unit: ColumnSource | None = Field(
+        None,
+        description="The unit of `reference_high`, where it has one of its own; else that of the result.",
+    )
+    other_codes: ColumnSource | None = Field(
+        None,
+        description="Further codes of the test: each column of the list is tried; two codes of two tests reject the row.",
+    )
+    other_names: ColumnSource | None = Field(
+        None,
+        description="Further names of the test, which are tried where no code is known: two names of two tests reject the row.",
     )
 
     @model_validator(mode="after")
@@ -321,6 +333,14 @@ class Events(WideEntity):
     event_date: ColumnSource | None = None
     event_offset: ColumnSource | None = None
     event: ColumnSource | None = None
+    other_codes: ColumnSource | None = Field(
+        None,
+        description="Further codes of the event: each column of the list is tried; two codes of two events reject the row.",
+    )
+    other_names: ColumnSource | None = Field(
+        None,
+        description="Further names of the event, which are tried where no code is known: two names of two events reject the row.",
+    )
     status: ColumnSource | None = Field(None, description="Yes or no; without it, a row says yes.")
     detail: ColumnSource | None = None
 

@@ -11,9 +11,19 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from orchestration.exports import ReadSpec
+from orchestration.exports.columns import without_place
 from orchestration.registry.entities import (
     ENTITIES,
     FORMAT_NAMES,
@@ -100,6 +110,44 @@ class CodeList(Strict):
             yield field, LOOKED_UP.format(code=self.code_column, label=label), label
 
 
+class Form(Strict):
+    """Columns that are filled together. A system that exports 0 for an unticked box exports it for a form
+    that nobody opened, too.
+    """
+
+    columns: list[str] = Field(
+        min_length=1,
+        description="The columns of the form; `*` stands for any text. Only their untouched texts are left out.",
+    )
+    answered_when: Annotated[
+        list[Where], WithJsonSchema({"anyOf": [WHERE_SCHEMA, {"type": "array", "items": WHERE_SCHEMA}]})
+    ] = Field(
+        default_factory=list,
+        description="Somebody filled the form in if these columns hold these texts (of a list of such, any), or if one of"
+        " `columns` holds more than an untouched text.",
+    )
+    not_known_when: Annotated[
+        list[Where], WithJsonSchema({"anyOf": [WHERE_SCHEMA, {"type": "array", "items": WHERE_SCHEMA}]})
+    ] = Field(
+        default_factory=list,
+        description="The form says `not known` if these columns hold these texts; an untouched text is then no answer.",
+    )
+    untouched: list[str] = Field(
+        default_factory=lambda: ["0"],
+        min_length=1,
+        description="What the file holds where nobody touched a column, before a code list replaces it.",
+    )
+
+    @field_validator("answered_when", "not_known_when", mode="before")
+    @classmethod
+    def one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, dict) else value
+
+    def columns_asked(self) -> Iterator[str]:
+        for alternative in (*self.answered_when, *self.not_known_when):
+            yield from alternative
+
+
 class RejectedRows(Strict):
     """How many rows of a table may be rejected before the whole delivery is refused: both must be
     exceeded.
@@ -149,6 +197,18 @@ class Export(ReadSpec):
         default_factory=list,
         description="Files that say what codes mean; the meaning takes the code's place.",
     )
+    forms: Annotated[
+        Annotated[Literal["redcap"], Tag("str")] | Annotated[list[Form], Tag("list")],
+        Discriminator(
+            lambda value: type(value).__name__,
+            custom_error_type="no_forms",
+            custom_error_message="give a list of forms, each with its columns, or redcap",
+        ),
+    ] = Field(
+        default_factory=list,
+        description="Columns in which 0 is an answer only if somebody filled the form in; `redcap` takes them from the data"
+        " dictionary and the order of the columns.",
+    )
     dates: DateFormats | None = Field(
         None, description="Date formats of this table, instead of the file's `dates`."
     )
@@ -180,6 +240,10 @@ class Export(ReadSpec):
     def columns_asked(self) -> Iterator[str]:
         for alternative in self.where:
             yield from alternative
+
+    def stated_forms(self) -> list[Form]:
+        """The forms that the mapping itself states."""
+        return [] if isinstance(self.forms, str) else self.forms
 
     def looked_up(self) -> dict[str, CodeList]:
         """What is filled out of a code list, by what it is called as a source."""
@@ -242,7 +306,9 @@ class Export(ReadSpec):
                 f"feeds no entity; name at least one of {', '.join(ENTITIES)}, or ignored: ['*']"
             )
         mapped = {c for _, e in self.entities() for c in e.columns()}
-        both = sorted(c for c in mapped if is_named(c, self.identifiers, mapped))
+        both = sorted(  # of two columns alike, "Name [2]" is a Name too
+            c for c in mapped if any(is_named(n, self.identifiers, mapped) for n in (c, without_place(c)))
+        )
         allowed = {c for _, e in self.entities() for s in (e.patient_id, e.visit_id) if s for c in s.columns}
         linked = set(self.patients.link_by.values()) if self.patients else set()
         if leaked := [c for c in both if c not in allowed | linked]:

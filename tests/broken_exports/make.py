@@ -331,7 +331,7 @@ MADE["archive_in_archive.zip"] = lambda: archive({"inner.zip": archive({"labs.cs
 MADE["compressed_member.zip"] = lambda: archive({"labs.csv.gz": gzip.compress(TABLE, mtime=0)})
 MADE["many_members.zip"] = lambda: archive({f"{i}.csv": b"" for i in range(10_001)}, zipfile.ZIP_STORED)
 MADE["expanding.zip"] = lambda: archive({"labs.csv": b"id,CK\n" + b"\n" * 80_000_000})
-MADE["broken_member.zip"] = lambda: archive({"labs.csv": b"id,CK\n1,2,3\n", "more.csv": b"id,id\n1,2\n"})
+MADE["broken_member.zip"] = lambda: archive({"labs.csv": b"id,CK\n1,2,3\n", "more.csv": b"id,,CK\n1,2,3\n"})
 MADE["truncated.csv.gz"] = lambda: gzip.compress(TABLE * 1000, mtime=0)[:-20]
 MADE["wrong_checksum.csv.gz"] = lambda: gzip.compress(TABLE, mtime=0)[:-8] + b"\0" * 8
 MADE["expanding.csv.gz"] = lambda: gzip.compress(b"\n" * 80_000_000, mtime=0)

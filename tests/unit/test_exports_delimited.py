@@ -117,28 +117,37 @@ def test_a_nameless_first_column_alone_is_the_row_numbers_that_r_and_pandas_writ
     assert rows == [(2, "1", "7", "10"), (3, "2", "8", "20")]
 
 
+def test_columns_alike_are_told_apart_by_their_place(read):
+    table, _ = read("id,CK,Complete?,CK,Complete?\n1,2,3,4,5\n")
+    assert table.columns == (
+        "id",
+        "CK [1]",
+        "Complete? [1]",
+        "CK [2]",
+        "Complete? [2]",
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "rule", "row"),
     [
         ("", "empty_file", None),
         ("\n\n", "empty_file", None),
         ("id,CK\n", "no_rows", 2),
-        ("id,CK,CK\n1,2,3\n", "duplicate_header", 1),
+        ("id,CK,CK,CK [2]\n1,2,3,4\n", "duplicate_header", 1),
         ("id,,CK\n1,2,3\n", "unnamed_column", 1),
         ("id,CK,\n1,2,3\n", "unnamed_column", 1),
         (",,CK\n1,2,3\n", "unnamed_column", 1),
-        (",column_1,CK\n1,2,3\n", "duplicate_header", 1),
         ("id,CK\n1,2\n2,\0\n", "nul_bytes", 3),
     ],
     ids=[
         "empty",
         "blank",
         "header only",
-        "two alike",
+        "named as one of two alike",
         "nameless",
         "nameless with cells",
         "two nameless",
-        "named as row numbers",
         "NUL",
     ],
 )

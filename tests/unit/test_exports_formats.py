@@ -123,13 +123,13 @@ def test_fhir_resources_are_columns_named_by_path(tmp_path):
             "row": 1, "resourceType": "Observation", "id": "o1", "subject.reference": "Patient/a",
             "code.coding[0].system": "http://loinc.org", "code.coding[0].code": "2157-6",
             "code.coding[1].code": "CK", "valueQuantity.value": "1.10", "valueQuantity.comparator": "<",
-            "valueQuantity.unit": "U/L", "valueString": None, "valueBoolean": None,
+            "valueQuantity.unit": "U/L", "value[x]": "Quantity", "valueString": None, "valueBoolean": None,
         },
         {
             "row": 3, "resourceType": "Observation", "id": "o2", "subject.reference": "Patient/b",
             "code.coding[0].system": "http://loinc.org", "code.coding[0].code": "2532-0",
             "code.coding[1].code": None, "valueQuantity.value": None, "valueQuantity.comparator": None,
-            "valueQuantity.unit": None, "valueString": "normal\n", "valueBoolean": "false",
+            "valueQuantity.unit": None, "value[x]": "Boolean", "valueString": "normal\n", "valueBoolean": "false",
         },
     ]  # fmt: skip
 

@@ -18,6 +18,7 @@ from orchestration.raw.loading import find_faults, load_delivery
 from orchestration.raw.tables import FOOTER, FOOTER_BEGINS
 from orchestration.raw.verdict import DeliveryRefused, LoadSummary, accepted
 from orchestration.registry.folder import Registry, load_registry
+from yaml_files.yaml_file import ConfigurationError
 
 REGISTRY = """\
 name: small
@@ -154,9 +155,29 @@ def test_a_file_that_no_export_reads_is_not_lost_in_silence(tmp_path: Path) -> N
     assert "north/first/#1.csv: no export of hospitals/north.yml reads this file" in text
 
 
-def test_two_headers_alike_are_refused(tmp_path: Path) -> None:
-    text = refusal(make_registry(tmp_path, visits=VISITS.replace("remark", "CK")))
-    assert "north/first/visits.csv" in text and "two headers alike" in text and '"CK"' in text
+def test_headers_alike_are_refused_only_where_one_is_mapped_without_its_place(tmp_path: Path) -> None:
+    alike = VISITS.replace("remark", "CK")
+    text = refusal(make_registry(tmp_path / "mapped", visits=alike))
+    assert (
+        'hospitals/north.yml:14: exports[1].observations.values.ck: 2 columns of north/first/visits.csv are called "CK" (C, E)'
+        in text
+    )
+    assert 'write "CK [1]" for the first, "CK [2]" for the second' in text
+    assert "neither maps" not in text
+    placed = MAPPING.replace("column: CK,", 'column: "CK [1]",').replace("[remark]", '["CK [2]"]')
+    assert len(load(make_registry(tmp_path / "placed", placed, visits=alike))) == 4
+    ignored = (
+        VISITS.replace("ALT,remark", "ALT,remark,remark").replace(",20,", ",20,,").replace(",25,x", ",25,x,y")
+    )
+    assert len(load(make_registry(tmp_path / "ignored", visits=ignored.replace("<20,,", "<20,,,")))) == 4
+
+
+def test_a_column_alike_with_an_identifier_is_one_too(tmp_path: Path) -> None:
+    mapping = MAPPING.replace(
+        "patients: {patient_id: id, sex: sex}", 'patients: {patient_id: id, sex: "name [2]"}'
+    )
+    with pytest.raises(ConfigurationError, match="identifiers may feed only"):
+        make_registry(tmp_path, mapping)
 
 
 def test_an_empty_delivery_is_refused(tmp_path: Path) -> None:

@@ -352,6 +352,7 @@ def test_a_table_that_feeds_nothing_is_left_to_a_person_whole(tmp_path: Path) ->
     [
         ({"Patient.ndjson": '{"resourceType": "Patient", "id": "1"}\n'}, "fhir_r4"),
         ({"measurement.csv": "person_id,measurement_concept_id\n1,2\n"}, "omop_cdm_5_4"),
+        ({"MEASUREMENT.csv": "PERSON_ID,MEASUREMENT_CONCEPT_ID\n1,2\n"}, "omop_cdm_5_4"),
     ],
 )
 def test_a_standard_format_is_recognised_and_its_ready_made_mapping_named(
@@ -417,6 +418,29 @@ def test_the_draft_of_a_redcap_export_takes_its_delivery_once_patients_are_there
         assert connection.execute(
             "select count(*), count(distinct patient_key), count(sex) from raw.patients"
         ).fetchone() == (2, 2, 2)
+
+
+def test_a_redcap_export_with_labels_is_drafted_by_its_labels() -> None:
+    text, _ = drafted(MAPPINGS / "ready_made" / "landing" / "redcap_network", "redcap_network")
+    draft = yaml.safe_load(text)
+    assert draft["like"] == "redcap"
+    assert [(export["like"], export["where"]) for export in draft["exports"]] == [
+        ("records", {"Event Name": "Baseline", "Repeat Instrument": None}),
+        ("records", {"Event Name": "Month 6", "Repeat Instrument": None}),
+        ("records", {"Repeat Instrument": "Laboratory"}),
+    ]
+    assert not any(
+        "Complete?" in column for export in draft["exports"] for column in export.get("undecided", [])
+    )
+
+
+def test_zeros_beside_the_state_of_a_form_are_asked_about(tmp_path: Path) -> None:
+    rows = "".join(
+        f"P{i},2024-01-{i:02d},{i % 2},{(i + 1) % 2},{'done' if i % 3 else 'open'}\n" for i in range(1, 21)
+    )
+    (tmp_path / "signs.csv").write_text(f"PatientID,VisitDate,Gottron,Heliotrope,CRF Status\n{rows}")
+    text, _ = drafted(tmp_path)
+    assert '#?   - {columns: [Gottron, Heliotrope], answered_when: {CRF Status: ["done", "open"]}}' in text
 
 
 # the commands

@@ -9,11 +9,15 @@ patients as (
 ),
 
 words as (
-    {{ words_of('touched', 'events', 'event', 'event_source') }}
+    {{ words_of(with_other_names('touched', 'event_source'), 'events', 'event', 'event_source') }}
 ),
 
 names as (
     {{ named('words', 'events', 'event_id', 'event_types', 'event_synonyms') }}
+),
+
+several as (
+    {{ one_of_several('touched', 'event_source') }}
 ),
 
 own_status as (
@@ -36,6 +40,9 @@ understood as (
         p.origin_date,
         p.birth_iso,
         p.onset_date_iso,
+        coalesce(v.chosen, t.event_source) as word,
+        coalesce(v.is_conflicting, false) as is_conflicting,
+        v.candidates,
         n.code as event_id,
         n.is_unwanted,
         n.is_doubtful,
@@ -47,7 +54,10 @@ understood as (
         end as status,
     from touched as t
     left join patients as p on p.sender_id = t.sender_id and p.patient_key = t.resolved_patient
-    left join names as n on n.sender_id = t.sender_id and n.word = t.event_source
+    left join several as v
+        on v.sender_id = t.sender_id and v.event_source is not distinct from t.event_source
+        and v.other_names = t.other_names
+    left join names as n on n.sender_id = t.sender_id and n.word = coalesce(v.chosen, t.event_source)
     left join own_status as own on own.sender_id = t.sender_id and own.source_text = trim(t.status_text)
     left join shipped_status as s on s.status_text = lower({{ half_width('t.status_text') }})
     left join doubtful_status as two on two.word = lower({{ half_width('t.status_text') }})
@@ -63,10 +73,12 @@ judged as (
                 then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
             when {{ is_before('event_date_iso', 'birth_iso') }}
                 then {'rule': 'date_before_birth', 'column_name': 'event_date', 'found': event_date_iso}
-            when is_unwanted then {'rule': 'event_not_wanted', 'column_name': 'event', 'found': event_source}
-            when is_doubtful then {'rule': 'event_ambiguous', 'column_name': 'event', 'found': event_source}
+            when is_conflicting
+                then {'rule': 'codes_disagree', 'column_name': 'event', 'found': candidates}
+            when is_unwanted then {'rule': 'event_not_wanted', 'column_name': 'event', 'found': word}
+            when is_doubtful then {'rule': 'event_ambiguous', 'column_name': 'event', 'found': word}
             when event_id is null
-                then {'rule': 'event_unknown', 'column_name': 'event', 'found': event_source}
+                then {'rule': 'event_unknown', 'column_name': 'event', 'found': word}
             when status is null and status_is_doubtful
                 then {'rule': 'status_ambiguous', 'column_name': 'status', 'found': status_text}
             when status is null

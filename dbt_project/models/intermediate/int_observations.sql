@@ -19,15 +19,37 @@ catalogue as (
 
 -- each word is looked up once, not in every row
 said as (
-    select distinct sender_id, export_id, concept_source, unit_source, unit_source_2 from touched
+    select distinct
+        sender_id, export_id, concept_source, other_names, unit_source, unit_source_2, reference_unit,
+    from touched
 ),
 
 words as (
-    {{ words_of('said', 'observations', 'concept', 'concept_source') }}
+    {{ words_of(with_other_names('said', 'concept_source'), 'observations', 'concept', 'concept_source') }}
 ),
 
 names as (
     {{ named('words', 'concepts', 'concept_id', 'concepts', 'concept_synonyms', loinc='concept_loinc') }}
+),
+
+several as (
+    {{ one_of_several('said', 'concept_source') }}
+),
+
+-- each combination with the word by which it is read
+read_by as (
+    select
+        s.*,
+        coalesce(v.chosen, s.concept_source) as word,
+        coalesce(v.is_conflicting, false) as is_conflicting,
+        v.candidates,
+    from (
+        select distinct sender_id, concept_source, other_names, unit_source, unit_source_2, reference_unit,
+        from said
+    ) as s
+    left join several as v
+        on v.sender_id = s.sender_id and v.concept_source is not distinct from s.concept_source
+        and v.other_names = s.other_names
 ),
 
 spellings as (
@@ -40,6 +62,8 @@ source_units as (
     select sender_id, unit_source from said where unit_source is not null
     union
     select sender_id, unit_source_2 from said where unit_source_2 is not null
+    union
+    select sender_id, reference_unit from said where reference_unit is not null
 ),
 
 units as (
@@ -80,14 +104,14 @@ grades as (
 -- Of the meanings of a doubtful name, those that are measured in the unit sent. If no unit was sent, those
 -- whose results are words.
 fitting as (
-    select s.sender_id, s.concept_source, s.unit_source, c.concept_id
-    from (select distinct sender_id, concept_source, unit_source from said) as s
+    select s.sender_id, s.word, s.unit_source, c.concept_id
+    from (select distinct sender_id, word, unit_source from read_by) as s
     join (
         select *, unnest(string_split(possible_ids, '|')) as possible_id
         from names
         where is_doubtful and unit_decides
     ) as n
-        on n.sender_id = s.sender_id and n.word = s.concept_source
+        on n.sender_id = s.sender_id and n.word = s.word
     join catalogue as c on c.concept_id = n.possible_id
     left join units as u on u.sender_id = s.sender_id and u.unit_source = s.unit_source
     where case
@@ -98,7 +122,7 @@ fitting as (
 ),
 
 told_by_unit as (
-    select sender_id, concept_source, unit_source, min(concept_id) as concept_id
+    select sender_id, word, unit_source, min(concept_id) as concept_id
     from fitting
     group by all
     having count(*) = 1
@@ -118,12 +142,14 @@ identified as (
         end as concept_id,
         u1.unit_ucum as unit_ucum,
         u2.unit_ucum as unit_ucum_2,
-    from (select distinct sender_id, concept_source, unit_source, unit_source_2 from said) as s
-    left join names as n on n.sender_id = s.sender_id and n.word = s.concept_source
+        u3.unit_ucum as unit_ucum_of_limit,
+    from read_by as s
+    left join names as n on n.sender_id = s.sender_id and n.word = s.word
     left join units as u1 on u1.sender_id = s.sender_id and u1.unit_source = s.unit_source
     left join units as u2 on u2.sender_id = s.sender_id and u2.unit_source = s.unit_source_2
+    left join units as u3 on u3.sender_id = s.sender_id and u3.unit_source = s.reference_unit
     left join told_by_unit as d
-        on d.sender_id = s.sender_id and d.concept_source = s.concept_source
+        on d.sender_id = s.sender_id and d.word = s.word
         and d.unit_source is not distinct from s.unit_source
 ),
 
@@ -142,6 +168,8 @@ combinations as (
     select concept_id, unit_ucum, unit_canonical from named where unit_ucum is not null
     union
     select concept_id, unit_ucum_2, unit_canonical from named where unit_ucum_2 is not null
+    union
+    select concept_id, unit_ucum_of_limit, unit_canonical from named where unit_ucum_of_limit is not null
 ),
 
 -- a concept's own rule goes before a rule for any concept; the canonical unit needs no rule
@@ -174,9 +202,19 @@ meanings as (
         k.rule_id as unit_rule_id,
         coalesce(k.factor <> k2.factor or k.shift <> k2.shift, false)
             or (k.rule_id is not null and n.unit_ucum_2 is not null and k2.rule_id is null) as units_disagree,
+        -- from the limit's own unit to that of the result; null if nobody can say how
+        case
+            when n.reference_unit is null or n.unit_ucum_of_limit = n.unit_ucum then 1
+            else k3.factor / k.factor
+        end as limit_factor,
+        case
+            when n.reference_unit is null or n.unit_ucum_of_limit = n.unit_ucum then 0
+            else (k3.shift - k.shift) / k.factor
+        end as limit_shift,
     from named as n
     left join conversions as k on k.concept_id = n.concept_id and k.unit_ucum = n.unit_ucum
     left join conversions as k2 on k2.concept_id = n.concept_id and k2.unit_ucum = n.unit_ucum_2
+    left join conversions as k3 on k3.concept_id = n.concept_id and k3.unit_ucum = n.unit_ucum_of_limit
     left join {{ ref('concept_forms') }} as f on f.concept_id = n.concept_id
 ),
 
@@ -186,13 +224,14 @@ converted as (
         coalesce(t.stated_hospital, p.only_hospital) as hospital,
         p.patient_key is not null as is_known_patient,
         p.birth_iso,
-        m.* exclude (sender_id, concept_source, unit_source, unit_source_2),
+        m.* exclude (sender_id, concept_source, other_names, unit_source, unit_source_2, reference_unit),
         case
             when m.kind not in ('coded', 'text') then null
             when g.result is not null then g.result
             when t.value_meant is distinct from t.value_text then t.value_meant
         end as value_code,
         coalesce(g.is_mark, false) and coalesce(m.is_numeric, true) as is_mark,
+        try_cast(replace(replace(t.reference_range, '<=', ''), ',', '.') as double) as limit_alone,
         case
             when m.kind = 'text' and g.grade is not null then 'grade'
             when m.kind in ('coded', 'text') then 'code'
@@ -210,6 +249,8 @@ converted as (
         on m.sender_id = t.sender_id and m.concept_source is not distinct from t.concept_source
         and m.unit_source is not distinct from t.unit_source
         and m.unit_source_2 is not distinct from t.unit_source_2
+        and m.other_names is not distinct from t.other_names
+        and m.reference_unit is not distinct from t.reference_unit
     left join grades as g on g.value_meant = t.value_meant
 ),
 
@@ -224,14 +265,18 @@ judged as (
                 then {'rule': 'patient_unknown', 'column_name': 'patient_id', 'found': null::varchar}
             when {{ is_before('observed_date_iso', 'birth_iso') }}
                 then {'rule': 'date_before_birth', 'column_name': 'observed_on', 'found': observed_date_iso}
+            when is_conflicting
+                then {'rule': 'codes_disagree', 'column_name': 'concept', 'found': candidates}
             when is_unwanted
-                then {'rule': 'concept_not_wanted', 'column_name': 'concept', 'found': concept_source}
+                then {'rule': 'concept_not_wanted', 'column_name': 'concept', 'found': word}
             when is_doubtful
-                then {'rule': 'concept_ambiguous', 'column_name': 'concept', 'found': concept_source}
+                then {'rule': 'concept_ambiguous', 'column_name': 'concept', 'found': word}
             when concept_id is null
-                then {'rule': 'concept_unknown', 'column_name': 'concept', 'found': concept_source}
+                then {'rule': 'concept_unknown', 'column_name': 'concept', 'found': word}
             when is_numeric and value is null and {{ has_undecided_mark('value_meant') }}
                 then {'rule': 'number_ambiguous', 'column_name': 'value', 'found': value_text}
+            when is_numeric and value is null and {{ is_not_one_value('value_meant') }}
+                then {'rule': 'not_one_value', 'column_name': 'value', 'found': value_text}
             when is_numeric and value is null
                 then {'rule': 'not_a_number', 'column_name': 'value', 'found': value_text}
             when kind in ('coded', 'text') and value_code is null
@@ -271,7 +316,11 @@ select
     concept_id,
     observed_at, observed_date_precision, observed_date_iso, observed_offset_days,
     {{ sent('value_text') }} as value_text, comparator, value, {{ sent('unit_source') }} as unit_source,
-    reference_range,
+    case
+        when reference_unit is null or limit_factor = 1 and limit_shift = 0 then reference_range
+        when limit_factor is not null
+            then '<=' || round(limit_alone * limit_factor + limit_shift, 6)::varchar
+    end as reference_range,
     case when comparator is null then number_canonical end as value_canonical,
     unit_canonical,
     rule_id as conversion_rule,
@@ -282,6 +331,11 @@ select
     end as lower_limit,
     case when comparator in ('<', '<=') then number_canonical end as upper_limit,
     correction_id, delivery_id, load_id, source_file, source_sheet, source_row, source_column,
+    case
+        when fault is null and reference_unit is not null and limit_factor is null
+            then {'rule': 'limit_unreadable', 'column_name': 'reference_high',
+                  'found': limit_alone || ' ' || reference_unit}
+    end as note,
     fault,
     fault is not null as is_rejected,
     coalesce(rank_in_sample > 1, false) as is_superseded,

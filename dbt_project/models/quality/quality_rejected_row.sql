@@ -82,6 +82,14 @@ at_intermediate as (
     where note is not null
     union all
     select
+        sender_id, hospital_id, delivery_id, load_id, source_file, source_sheet, source_row,
+        'intermediate' as layer, 'observations' as entity, note.rule as rule, note.column_name as field,
+        null::varchar as column_name, source_column,
+        note.found as found, false as is_row,
+    from {{ ref('int_observations') }}
+    where note is not null
+    union all
+    select
         p.sender_id, p.hospital_id, p.delivery_id, p.load_id, p.source_file, p.source_sheet, p.source_row,
         'intermediate' as layer, 'patients' as entity, 'hospital_missing' as rule, 'hospital_id' as field,
         null::varchar as column_name, null::varchar as source_column,

@@ -20,6 +20,7 @@ select
     {{ known_date('event_date_times', 'event_date') }},
     event_offset_days,
     event_source,
+    other_names,
     source_column,
     status_text,
     status_text is not null and status_text_is_missing as status_is_missing,

@@ -105,6 +105,7 @@ select
     {{ known_to('observed_on_times', 'observed_date') }},
     observed_offset_days,
     concept_source,
+    other_names,
     source_column,
     value_text,
     value_meant,
@@ -119,6 +120,10 @@ select
         when try_cast(replace(trim(reference_high), ',', '.') as double) > 0 then '<=' || trim(reference_high)
         else reference_range
     end as reference_range,
+    case
+        when try_cast(replace(trim(reference_high), ',', '.') as double) > 0
+            then nullif(trim(reference_unit), '')
+    end as reference_unit,
     not_before,
     correction_id,
     as_sent,

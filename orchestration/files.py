@@ -1,18 +1,38 @@
 """Writes files and links so that they appear whole or not at all, whatever happens to the process that writes
 them.
 
-Belongs here: the rename at the end of every write that a reader, or the next run, must never see half done.
-Does not belong here: what a file says.
+Belongs here: the rename at the end of every write that a reader, or the next run, must never see half done;
+telling a fault of the disk from others. Does not belong here: what a file says.
 
 A killed process may leave a hidden part file, `.<name>.<letters>.part`; nothing reads such files.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+
+# no room, a quota, a mount that is read only, a disk that fails
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+SAID_OF_THE_DISK = (  # by SQLite, whose errors carry no number
+    "database or disk is full",
+    "disk I/O error",
+    "attempt to write a readonly database",
+    *map(os.strerror, OF_THE_DISK),
+)
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    """Whether our disk, and nothing that was read, is why an error was raised, or one that led to it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if getattr(seen, "errno", None) in OF_THE_DISK or any(w in str(seen) for w in SAID_OF_THE_DISK):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = False, mode: int = 0o666) -> Path:

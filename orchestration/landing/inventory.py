@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
 import time
 from dataclasses import dataclass
@@ -31,12 +32,13 @@ class DeliveredFile:
 
 @dataclass(frozen=True)
 class NotAFile:
-    """What lies in a delivery and is no file and no folder. Opening it could read another's file, or wait for
-    ever.
+    """What lies in a delivery and is not read: no file and no folder (opening it could read another's file,
+    or wait for ever), or a file that cannot be opened or named.
     """
 
     name: str  # relative to the delivery; "." is its folder
     kind: str
+    remedy: str = "it is never followed or opened; put the file itself into the delivery"
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,12 @@ def take_inventory(registry: Registry, sender: str, delivery: str) -> Inventory:
     files = []
     paths, others = _delivered(folder)
     for path in paths:
-        files.append(
-            DeliveredFile(path.relative_to(folder).as_posix(), path, hashes.of(path), path.stat().st_size)
-        )
+        name = path.relative_to(folder).as_posix()
+        try:
+            files.append(DeliveredFile(name, path, hashes.of(path), path.stat().st_size))
+        except OSError as error:
+            told = f"file that cannot be read ({error.strerror})"
+            others = (*others, NotAFile(name, told, "let this user read it, or ask for it again"))
     hashes.keep()
     lines = [*(f"{f.name}\t{f.sha256}" for f in files), *(f"{o.name}\t{o.kind}" for o in others)]
     content = hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -91,11 +96,23 @@ def _delivered(folder: Path) -> tuple[list[Path], tuple[NotAFile, ...]]:
         kind = stat.S_IFMT(path.lstat().st_mode)
         if path.name == SUCCESS_MARKER or path.name.startswith(".") or kind == stat.S_IFDIR:
             continue
-        if kind == stat.S_IFREG:
+        name = path.relative_to(folder).as_posix()
+        if not _is_utf8(name):
+            told = os.fsencode(name).decode("utf-8", "backslashreplace")
+            others.append(NotAFile(told, "file whose name is not UTF-8", "rename it, or ask for it again"))
+        elif kind == stat.S_IFREG:
             files.append(path)
         else:
-            others.append(NotAFile(path.relative_to(folder).as_posix(), KINDS.get(kind, "device")))
+            others.append(NotAFile(name, KINDS.get(kind, "device")))
     return files, tuple(others)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # Python has put a surrogate in the place of each byte that is none
+        return False
+    return True
 
 
 def _mark(path: Path) -> list[int]:

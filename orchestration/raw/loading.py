@@ -9,8 +9,6 @@ mapping (`tables.py`). A delivery is taken whole or refused whole. dbt sees a lo
 from __future__ import annotations
 
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +32,7 @@ from orchestration.raw.cell_sql import (
 )
 from orchestration.raw.exchanged_dates import ExchangedDates
 from orchestration.raw.ledger import remove_load, utc_now
+from orchestration.raw.reading_place import reading_place
 from orchestration.raw.tables import DeliveredTable, Survey, label_of, named_columns
 from orchestration.raw.verdict import DeliveryRefused, LoadSummary
 from orchestration.registry.entities import (
@@ -84,35 +83,35 @@ def load_delivery(
     connection: duckdb.DuckDBPyConnection,
     registry: Registry,
     inventory: Inventory,
+    place: Path | None = None,
+    key: bytes | None = None,
 ) -> LoadSummary:
     """Insert the rows of a delivery under its load_id, not yet accepted; raise DeliveryRefused with all
     faults.
 
     Rows that an earlier, interrupted attempt at this load left behind are removed first. A refused delivery
-    leaves no rows.
+    leaves no rows. ``place`` takes what is unpacked, and ``key`` names the patients: a place of its own, and
+    the key of the connection's warehouse, unless given.
     """
-    mapping = registry.mappings[inventory.sender]
-    pseudonym.set_key(connection, pseudonym.key_of_warehouse(connection, registry.pseudonym_key_file))
+    if place is None:
+        with reading_place(registry) as own:
+            return load_delivery(connection, registry, inventory, own, key)
+    key = key or pseudonym.key_of_warehouse(connection, registry.pseudonym_key_file)
+    pseudonym.set_key(connection, key)
     remove_load(connection, inventory.load_id)
-    workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
     try:
-        return _Loader(connection, registry, mapping, inventory, workdir).run()
+        return _Loader(connection, registry, registry.mappings[inventory.sender], inventory, place).run()
     except BaseException:
         remove_load(connection, inventory.load_id)
         raise
-    finally:
-        shutil.rmtree(workdir, ignore_errors=True)
 
 
 def find_faults(connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory) -> list[str]:
     """The faults for which a delivery would be refused. Nothing is loaded."""
-    workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
-    try:
-        survey = Survey(connection, registry, registry.mappings[inventory.sender], inventory, workdir)
+    with reading_place(registry) as place:
+        survey = Survey(connection, registry, registry.mappings[inventory.sender], inventory, place)
         opened, faults = survey.look()
         return faults or survey.second_tables(opened)
-    finally:
-        shutil.rmtree(workdir, ignore_errors=True)
 
 
 @contextmanager
@@ -122,15 +121,14 @@ def loaded_on_trial(
     """While the block lasts, schema raw holds the rows of a delivery. Afterwards they are gone, and no key
     file is made.
     """
-    workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
-    connection.begin()
-    try:
-        pseudonym.set_key(connection, secrets.token_bytes(pseudonym.KEY_BYTES))
-        _Loader(connection, registry, registry.mappings[inventory.sender], inventory, workdir).run()
-        yield
-    finally:
-        connection.rollback()
-        shutil.rmtree(workdir, ignore_errors=True)
+    with reading_place(registry) as place:
+        connection.begin()
+        try:
+            pseudonym.set_key(connection, secrets.token_bytes(pseudonym.KEY_BYTES))
+            _Loader(connection, registry, registry.mappings[inventory.sender], inventory, place).run()
+            yield
+        finally:
+            connection.rollback()
 
 
 @dataclass

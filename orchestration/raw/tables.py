@@ -116,10 +116,12 @@ class Survey:
         )  # every export that reads a file meets the same fault when the file does not open
 
     def _not_files(self) -> list[str]:
-        """Links, pipes and devices. They are not opened, and the delivery with them is not read."""
+        """Links, pipes, devices, and files that cannot be opened or named. They are not opened, and the
+        delivery with them is not read.
+        """
         return [
-            f"{self._place('' if other.name == '.' else self.names.file(other.name))}: a {other.kind}, which"
-            " is never followed or opened; put the file itself into the delivery"
+            f"{self._place('' if other.name == '.' else self.names.file(other.name))}: a {other.kind};"
+            f" {other.remedy}"
             for other in self.inventory.not_files
         ]
 
@@ -185,7 +187,7 @@ class Survey:
                 f" [{spec.sheet}]" if spec.sheet else "",
             )
             try:
-                read[key] = open_tables(self._link(file), spec, self.workdir, self.connection, file.name)
+                read[key] = open_tables(self._link(file), spec, self.workdir, file.name)
                 for table in read[key]:
                     self.names.columns[table.file] = list(table.columns)
                     if table.sheet is not None and table.sheet_place is not None:
@@ -233,9 +235,7 @@ class Survey:
         for export, place, code_list in self._code_lists():
             for file in self._files_of(export, code_list):
                 try:
-                    tables = open_tables(
-                        self._link(file), ReadSpec(), self.workdir, self.connection, file.name
-                    )
+                    tables = open_tables(self._link(file), ReadSpec(), self.workdir, file.name)
                 except ExportFault as fault:
                     faults.append(f"{self._place()}/{self.names.told(fault, file.name)}")
                     continue

@@ -6,12 +6,12 @@ Belongs here: running a suite on the warehouse, and writing its results. Does no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 
 import duckdb
 
 from expectations import MARTS_SUITE, RAW_SUITE, CheckResult, load_suite, run_suite
+from orchestration.database.scratch import Scratch, to_judge
 from orchestration.database.warehouse_file import warehouse
 from orchestration.registry.folder import Registry
 
@@ -22,31 +22,27 @@ create table if not exists quality.check_result (
 """
 
 
-def check_load(registry: Registry, load_id: str) -> list[CheckResult]:
-    """Run the raw suite on a load; returns its results."""
-    return _run(registry, RAW_SUITE, "raw", {"load_id": load_id}, load_id)
+def check_load(registry: Registry, scratch: Scratch) -> list[CheckResult]:
+    """Run the raw suite on a load in its scratch database; returns its results, and stores nothing."""
+    with to_judge(scratch):  # stays open: the suite sees the load beside the others through it
+        return run_suite(
+            scratch.judged,
+            load_suite(RAW_SUITE),
+            schema="raw",
+            parameters={"load_id": scratch.load_id},
+            waivers=registry.waivers,
+        )
 
 
 def check_marts(registry: Registry) -> list[CheckResult]:
-    """Run the marts suite; returns its results."""
-    return _run(registry, MARTS_SUITE, "marts", {}, "marts")
-
-
-def _run(
-    registry: Registry, suite: Path, schema: str, parameters: Mapping[str, str], scope: str
-) -> list[CheckResult]:
-    """Run a suite on the registry's warehouse and store its results under ``scope``; returns them."""
+    """Run the marts suite on the warehouse, and store its results; returns them."""
     with warehouse(
         registry.warehouse
     ) as connection:  # stays open, so that no other process takes the file in between
         results = run_suite(
-            registry.warehouse,
-            load_suite(suite),
-            schema=schema,
-            parameters=parameters,
-            waivers=registry.waivers,
+            registry.warehouse, load_suite(MARTS_SUITE), schema="marts", waivers=registry.waivers
         )
-        record_checks(connection, results, scope)
+        record_checks(connection, results, "marts")
     return results
 
 

@@ -154,6 +154,7 @@ def _result(
     words: list[str],
 ) -> CheckResult:
     said = [rule.means, *([f"Threshold: {rule.note}"] if rule.note else []), *words]
+    said += [rule.remedy] if rule.remedy and not passed else []
     return CheckResult(
         suite=suite.suite,
         expectation=rule.id,

@@ -93,6 +93,7 @@ class Rule(Strict):
     at_least: int = Field(1, ge=1, description="Groups with fewer rows examined are not judged.")
     means: str = Field(description="One sentence: what is expected, and why.")
     note: str | None = Field(None, description="Where the threshold comes from.")
+    remedy: str | None = Field(None, description="What to do when it does not hold.")
 
     @property
     def tables(self) -> list[str]:

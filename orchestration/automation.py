@@ -1,27 +1,48 @@
-"""When things run: a sensor for new deliveries, a build after each ingestion, and each night a pass over what
+"""When things run: sensors that look at landing and at the registry's files, and each night a pass over what
 is outstanding.
 
-Does not belong here: what runs (the layers' own modules).
+Belongs here: sensors, schedules, and the sentences of their ticks. Does not belong here: what runs (the
+layers' own modules), how often a failed run is tried again (`running/attempts.py`).
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from orchestration.database.warehouse_file import warehouse
+from orchestration.database.warehouse_file import GLANCE_SECONDS, WarehouseBusy, glance, holders, told_busy
+from orchestration.landing.arrivals import strays
 from orchestration.landing.assets import partitions, partitions_name
+from orchestration.landing.inventory import Inventory
 from orchestration.raw.ledger import judged_by, was_refused
 from orchestration.raw.outstanding import outstanding
-from orchestration.registry.folder import Registry
+from orchestration.registry.folder import Registry, declared_files
+from orchestration.release.identity import made_from
 from orchestration.release.needs_build import needs_build
-from orchestration.resources import current_registry
+from orchestration.resources import is_supervised, registry_folder, registry_now
+from orchestration.running import attempts
+from orchestration.running.attempts import Work
 from orchestration.running.runs import settle_dead_runs
+from yaml_files.yaml_file import ConfigurationError
 
-NIGHTLY = "0 2 * * *"
-NIGHTLY_BUILD = "0 3 * * *"
+log = logging.getLogger("myositis")
+
 AssetJob = Any  # what dg.define_asset_job returns; dagster does not export its type
 Asked = list[dg.RunRequest] | dg.SkipReason
+BUILD = "build"
+CHECKS = "daily_checks"
+LOOKS_AT_READERS, LOOK_SECONDS = 3, 0.4  # somebody who reads the warehouse file at each of them stays
+EDIT_SECONDS = 5.0  # a registry whose files changed within them may be half edited: the next tick looks again
 
 
 def ingest_job(sender: str) -> AssetJob:
@@ -36,98 +57,346 @@ def ingest_job(sender: str) -> AssetJob:
 def build_job(registry: Registry) -> AssetJob:
     ingested = [[layer, sender] for sender in registry.mappings for layer in ("landing", "raw")]
     return dg.define_asset_job(
-        "build",
+        BUILD,
         selection=dg.AssetSelection.all() - dg.AssetSelection.assets(*ingested),
         description="From raw to report: models, gate, release, results, report.",
     )
 
 
-def requests(registry: Registry, instance: dg.DagsterInstance) -> Iterator[dg.RunRequest]:
-    """A run request for every outstanding delivery; a new partition is added for a new delivery."""
-    found = outstanding(registry)
-    with warehouse(registry.warehouse) as connection:
+def checks_job(checks: list[dg.AssetCheckKey]) -> AssetJob:
+    return dg.define_asset_job(
+        CHECKS,
+        selection=dg.AssetSelection.checks(*checks),
+        description="The checks whose answer the day alone may change: is a delivery overdue?",
+    )
+
+
+def shape(registry: Registry) -> tuple[object, ...]:
+    """What the Definitions are built from. When it changes, they are built anew."""
+    own = registry.file.unattended
+    senders = [(s, m.name, m.expected_every is not None) for s, m in registry.mappings.items()]
+    return (*senders, own.night, own.time_zone, own.look_every_seconds)
+
+
+@dataclass
+class Look:
+    """What a tick asks for, and what it tells."""
+
+    asked: list[dg.RunRequest] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    is_final: bool = False  # it stays so until a file changes, however much time passes
+
+    def answer(self) -> Asked:
+        return self.asked or dg.SkipReason("\n".join(self.told))
+
+
+class NotNow(Exception):
+    """Nothing can be launched now; the message says why. The next tick looks again."""
+
+
+def deliveries_to_take(registry: Registry, instance: dg.DagsterInstance, at_night: bool = False) -> Look:
+    """A run request for every outstanding delivery that is to be tried now; a new partition for a new
+    delivery.
+    """
+    look = Look()
+    rules = registry.file.unattended
+    for inventory, work in _ingestions(registry):
+        tried = attempts.tried(instance, work)
+        then = attempts.decide(work, tried, rules, time.time(), at_night)
+        if then.attempt is None:
+            look.told.append(then.told)
+            if then.is_used_up and tried.run_id:
+                attempts.tell_the_run(instance, tried.run_id, then.told)
+            continue
+        definition = partitions_name(inventory.sender)
+        if not instance.has_dynamic_partition(definition, inventory.delivery):
+            instance.add_dynamic_partitions(definition, [inventory.delivery])
+        look.asked.append(attempts.request(work, then.attempt, rules))
+    if look.asked:
+        _refuse_if_held(registry)
+    found = list(strays(registry))
+    look.is_final = not look.told and all(stray.delivery is None for stray in found)
+    look.told = [*(look.told or ["no delivery is outstanding"]), *(stray.sentence() for stray in found)]
+    return look
+
+
+def _ingestions(registry: Registry) -> Iterator[tuple[Inventory, Work]]:
+    """Every outstanding delivery, and the work it asks for: another one once the ground of its refusal may
+    have changed.
+    """
+    found = outstanding(registry, GLANCE_SECONDS)
+    with glance(registry.warehouse, GLANCE_SECONDS) as connection:
         again = {
             i.load_id: judged_by(connection, i.sender, i.load_id, i.records_digest)
             for i in found
             if was_refused(connection, i)
         }
-    for inventory in found:
-        definition = partitions_name(inventory.sender)
-        if not instance.has_dynamic_partition(definition, inventory.delivery):
-            instance.add_dynamic_partitions(definition, [inventory.delivery])
-        yield dg.RunRequest(
-            # one run per load, and one more each time the reason of its refusal may have changed
-            run_key="/".join(
-                [
-                    inventory.sender,
-                    inventory.delivery,
-                    inventory.load_id,
-                    *filter(None, [again.get(inventory.load_id)]),
-                ]
-            ),
-            job_name=f"ingest_{inventory.sender}",
-            partition_key=inventory.delivery,
+    for i in found:
+        content = "/".join(filter(None, [i.sender, i.delivery, i.load_id, again.get(i.load_id)]))
+        yield i, Work(f"{i.sender}/{i.delivery}", f"ingest_{i.sender}", content, i.delivery)
+
+
+def release_to_make(registry: Registry, instance: dg.DagsterInstance, at_night: bool = False) -> Look:
+    """A run request for the build, if a release is outstanding and no delivery is being taken."""
+    for sender in registry.mappings:
+        if attempts.is_under_way(instance, f"ingest_{sender}"):
+            return Look(told=[f"a delivery of {sender} is being taken; the build follows"])
+    if not needs_build(registry, GLANCE_SECONDS):
+        return Look(told=["the release is up to date"], is_final=True)
+    work = release_work(registry)
+    tried = attempts.tried(instance, work)
+    then = attempts.decide(work, tried, registry.file.unattended, time.time(), at_night)
+    if then.attempt is None:
+        if then.is_used_up and tried.run_id:
+            attempts.tell_the_run(instance, tried.run_id, then.told)
+        return Look(told=[then.told])
+    _refuse_if_held(registry)
+    return Look([attempts.request(work, then.attempt, registry.file.unattended)])
+
+
+def release_work(registry: Registry) -> Work:
+    """The release that the registry's present state asks for."""
+    from orchestration.warehouse.build import models_from
+
+    with glance(registry.warehouse, GLANCE_SECONDS) as connection:
+        return Work("the release", BUILD, made_from(registry, models_from(registry, connection)))
+
+
+def told_in_vain(registry: Registry, instance: dg.DagsterInstance) -> list[str]:
+    """A sentence for each outstanding work that was tried in vain: why, and when it is tried again."""
+    works = [work for _, work in _ingestions(registry)]
+    if needs_build(registry, GLANCE_SECONDS):
+        works.append(release_work(registry))
+    told = []
+    for work in works:
+        tried = attempts.tried(instance, work)
+        if tried.attempts:
+            told.append(attempts.decide(work, tried, registry.file.unattended, time.time()).told)
+    return [sentence for sentence in told if sentence]
+
+
+def _refuse_if_held(registry: Registry) -> None:
+    """A run could not write while somebody reads the warehouse file, and would use up an attempt.
+
+    Who is gone a moment later only looked, as `status` and a tick do.
+    """
+    staying = {holder.pid for holder in holders(registry.warehouse) if not holder.writes}
+    for _ in range(LOOKS_AT_READERS):
+        if not staying:
+            return
+        time.sleep(LOOK_SECONDS)
+        staying &= {holder.pid for holder in holders(registry.warehouse) if not holder.writes}
+    if staying:
+        raise NotNow(told_busy(registry.warehouse))
+
+
+Seek = Callable[[Registry, dg.DagsterInstance, bool], Look]
+_told_before: dict[str, str] = {}  # by tick
+_nothing_to_do: dict[str, tuple[object, dg.SkipReason]] = {}  # by tick, with the state of the files then
+
+
+def looked(
+    tick: str,
+    context: dg.SensorEvaluationContext | dg.RunStatusSensorContext | dg.ScheduleEvaluationContext,
+    built_from: tuple[object, ...],
+    seek: Seek,
+    at_night: bool = False,
+) -> Asked:
+    """One tick: read the registry afresh, then see what is to be launched. Says why nothing is.
+
+    While nothing is to be done and no file changes, a tick costs the looks at the files alone. What a tick
+    tells is logged when it changes, so that the log of a quiet month is short.
+    """
+    seen = _state_of_files()
+    if tick in _nothing_to_do and _nothing_to_do[tick][0] == seen and not at_night:
+        return _nothing_to_do[tick][1]
+    _nothing_to_do.pop(tick, None)
+    try:
+        registry = registry_now()
+        instance = context.instance
+        settle_dead_runs(registry, instance)
+        if shape(registry) != built_from:
+            answer: Asked = dg.SkipReason(_ask_for_reload())
+        elif (changed := _changed_ago(registry)) < EDIT_SECONDS:
+            answer = dg.SkipReason(
+                f"a file of the registry changed {changed:.0f} s ago; waiting until nobody writes"
+            )
+        else:
+            look = seek(registry, instance, at_night)
+            answer = look.answer()
+            if look.is_final and isinstance(answer, dg.SkipReason):
+                _nothing_to_do[tick] = (seen, answer)
+    except ConfigurationError as error:
+        faults = "\n".join(f"  {fault}" for fault in error.faults)
+        answer = dg.SkipReason(
+            f"{error.what} cannot be used as it is written, and nothing is launched:\n{faults}"
         )
+    except (NotNow, WarehouseBusy) as error:
+        answer = dg.SkipReason(f"nothing is launched now; the next tick looks again: {error}")
+    told = answer.skip_message or "" if isinstance(answer, dg.SkipReason) else ""
+    if told != _told_before.get(tick, "") and not isinstance(answer, list):
+        log.info("%s: %s", tick, told)
+    _told_before[tick] = told
+    return answer
+
+
+def _state_of_files() -> tuple[object, ...]:
+    """What changes when somebody writes to landing, to the registry's files, the warehouse or a release
+    and with the day.
+    """
+    folder = registry_folder()
+    places = [folder / "warehouse" / "warehouse.duckdb", folder / "release", folder / "reports" / "current"]
+    marks = []
+    for path in (*(folder / "landing").rglob("*"), *places, *(folder / ".dagster" / "alive").glob("*")):
+        with suppress(OSError):  # gone since it was listed, or not made yet
+            found = path.stat()
+            marks.append((str(path), found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+    return date.today(), declared_files(folder), marks
+
+
+def _changed_ago(registry: Registry) -> float:
+    """How many seconds ago a declared file of the registry was written last."""
+    newest = max((mark[-1] for mark in declared_files(registry.folder).values()), default=0)
+    return max(0.0, time.time() - newest / 1e9)
+
+
+def speak() -> None:
+    """In a code server: let what the ticks tell be seen where the services' output is seen."""
+    if is_supervised() and not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
+
+
+def _ask_for_reload() -> str:
+    """End this process, so that it is started again with Definitions of the present registry."""
+    if not is_supervised():
+        return (
+            'the registry has other hospitals or other times now; press "Reload definitions" to see them run'
+        )
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()  # this tick is answered first
+    return "the registry has other hospitals or other times now; the definitions are being loaded again"
 
 
 def automation(
-    registry: Registry, ingest: list[AssetJob], build: AssetJob
+    registry: Registry, ingest: list[AssetJob], build: AssetJob, checks: AssetJob | None = None
 ) -> tuple[list[dg.SensorDefinition], list[dg.ScheduleDefinition]]:
     """(sensors, schedules)."""
+    own, built_from = registry.file.unattended, shape(registry)
+    at_night, after_it = _cron(own.night), _cron(own.night, hours=1)
 
     @dg.sensor(
         name="new_deliveries",
         jobs=ingest,
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=own.look_every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Sees a delivery folder that is complete and launches its ingestion.",
+        description="Sees a delivery that is complete and launches its ingestion; a run that broke is tried again.",
     )
     def new_deliveries(context: dg.SensorEvaluationContext) -> Asked:
-        settle_dead_runs(current_registry(), context.instance)
-        found = list(requests(current_registry(), context.instance))
-        return found or dg.SkipReason("no delivery is outstanding")
+        return looked("new_deliveries", context, built_from, deliveries_to_take)
+
+    @dg.sensor(
+        name="outstanding_release",
+        job=build,
+        minimum_interval_seconds=2 * own.look_every_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Launches the build when a study, a record or a waiver was written, or when a build broke.",
+    )
+    def outstanding_release(context: dg.SensorEvaluationContext) -> Asked:
+        return looked("outstanding_release", context, built_from, release_to_make)
 
     @dg.run_status_sensor(
         name="build_after_ingestion",
         run_status=dg.DagsterRunStatus.SUCCESS,
         monitored_jobs=ingest,
         request_job=build,
+        minimum_interval_seconds=own.look_every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="After a delivery is taken, brings models, release and report up to date.",
+        description="After a delivery is taken, brings models, release and report up to date, if no build that will hold it is queued.",
     )
-    def build_after_ingestion(context: dg.RunStatusSensorContext) -> dg.RunRequest:
-        return dg.RunRequest(run_key=context.dagster_run.run_id)
+    def build_after_ingestion(context: dg.RunStatusSensorContext) -> Asked:
+        return looked("build_after_ingestion", context, built_from, release_to_make)
 
     def nightly(sender: str, job: AssetJob) -> dg.ScheduleDefinition:
         @dg.schedule(
             name=f"nightly_{sender}",
             job=job,
-            cron_schedule=NIGHTLY,
+            cron_schedule=at_night,
+            execution_timezone=own.time_zone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
-            description=f"Runs what of {sender} is outstanding.",
+            description=f"Tries once more what of {sender} is outstanding. A night that was missed is made up for once.",
         )
         def schedule(context: dg.ScheduleEvaluationContext) -> Asked:
-            found = [
-                r for r in requests(current_registry(), context.instance) if r.job_name == f"ingest_{sender}"
-            ]
-            return found or dg.SkipReason("no delivery is outstanding")
+            def of_sender(registry: Registry, instance: dg.DagsterInstance, at_night: bool) -> Look:
+                look = deliveries_to_take(registry, instance, at_night)
+                look.asked = [r for r in look.asked if r.job_name == f"ingest_{sender}"]
+                look.told = look.told or ["no delivery is outstanding"]
+                return look
+
+            return looked(f"nightly_{sender}", context, built_from, of_sender, at_night=True)
 
         return schedule
 
     @dg.schedule(
         name="build_at_night",
         job=build,
-        cron_schedule=NIGHTLY_BUILD,
+        cron_schedule=after_it,
+        execution_timezone=own.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Makes the release that is outstanding: a build was interrupted, a record or a study was written, a waiver ended.",
     )
-    def build_at_night(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        settle_dead_runs(current_registry(), context.instance)
-        return (
-            dg.RunRequest() if needs_build(current_registry()) else dg.SkipReason("the release is up to date")
-        )
+    def build_at_night(context: dg.ScheduleEvaluationContext) -> Asked:
+        return looked("build_at_night", context, built_from, release_to_make, at_night=True)
 
-    return [new_deliveries, build_after_ingestion], [
-        *(nightly(s, j) for s, j in zip(registry.mappings, ingest)),
-        build_at_night,
-    ]
+    schedules = [*(nightly(s, j) for s, j in zip(registry.mappings, ingest)), build_at_night]
+    if checks is not None:
+        schedules.append(
+            dg.ScheduleDefinition(
+                name="checks_of_the_day",
+                job=checks,
+                cron_schedule=at_night,
+                execution_timezone=own.time_zone,
+                default_status=dg.DefaultScheduleStatus.RUNNING,
+                description="Asks every day whether a delivery is overdue.",
+            )
+        )
+    return [new_deliveries, outstanding_release, build_after_ingestion], schedules
+
+
+def _cron(night: str, hours: int = 0) -> str:
+    hour, minute = (int(part) for part in night.split(":"))
+    return f"{minute} {(hour + hours) % 24} * * *"
+
+
+def _waiting_sensor() -> dg.SensorDefinition:
+    """In place of all others while the registry's files are faulty: has the definitions loaded once they are
+    mended.
+    """
+
+    @dg.sensor(
+        name="new_deliveries",
+        asset_selection=dg.AssetSelection.keys(FAULTY),
+        minimum_interval_seconds=5,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="The registry's files cannot be used as they are written; waits until they are mended.",
+    )
+    def new_deliveries(context: dg.SensorEvaluationContext) -> Asked:
+        return looked("new_deliveries", context, (), lambda *_: Look())
+
+    return new_deliveries
+
+
+FAULTY = dg.AssetKey(["registry", "cannot_be_used"])
+
+
+def faulty_registry(error: ConfigurationError) -> dg.Definitions:
+    """What Dagster shows while the registry's files are faulty: the faults, and nothing that could run."""
+    told = f"{error.what} cannot be used as it is written:\n\n" + "\n".join(
+        f"- {fault}" for fault in error.faults
+    )
+    return dg.Definitions(
+        assets=[dg.AssetSpec(FAULTY, group_name="registry", description=told)],
+        sensors=[_waiting_sensor()],
+    )

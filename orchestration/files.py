@@ -62,6 +62,15 @@ def create_atomically(path: Path, content: str | bytes, *, mode: int = 0o666) ->
     return True
 
 
+def make_private_folder(path: Path) -> Path:
+    """Make ``path``, and the folders above it that are missing, for its owner alone."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    path.chmod(0o700)
+    return path
+
+
 def put_in_place(made: Path, path: Path, *, durable: bool = False) -> None:
     """Rename a complete file to ``path``, or a complete folder if there is none at ``path``."""
     os.replace(made, path)

@@ -9,6 +9,7 @@ changing anything (the layers).
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from orchestration.database.warehouse_file import warehouse
+from orchestration.database.warehouse_file import LOCK_WAIT_SECONDS, WarehouseBusy, glance
 from orchestration.landing.arrivals import Stray, strays
 from orchestration.landing.inventory import Inventory
+from orchestration.raw.due import Due, all_due
 from orchestration.raw.ledger import State
 from orchestration.raw.outstanding import complete_deliveries, unsettled
 from orchestration.raw.withdrawals import MissingDelivery, missing
@@ -72,6 +74,10 @@ class Situation:
     missing: tuple[MissingDelivery, ...]  # in force, but gone from landing
     releases: tuple[Release, ...]  # the newest first
     waivers: tuple[Waiver, ...]
+    due: tuple[Due, ...] = ()  # of each sender that has to deliver regularly, when the next one is due
+    held: str = (
+        ""  # who holds the warehouse, if it could not be read: the deliveries are those of the release then
+    )
 
     @property
     def refusals(self) -> tuple[DeliveryRefusal, ...]:
@@ -100,10 +106,10 @@ class Situation:
         )
 
 
-def read_situation(registry: Registry) -> Situation:
-    """The registry as it stands now. Reads landing, and opens the warehouse once."""
+def read_situation(registry: Registry, wait_seconds: float = LOCK_WAIT_SECONDS) -> Situation:
+    """The registry as it stands now. Reads landing, and opens the warehouse once, for reading only."""
     complete = complete_deliveries(registry)
-    with warehouse(registry.warehouse) as connection:
+    with glance(registry.warehouse, wait_seconds) as connection:
         return Situation(
             deliveries=tuple(_deliveries(connection)),
             outstanding=tuple(unsettled(connection, registry, complete)),
@@ -111,6 +117,27 @@ def read_situation(registry: Registry) -> Situation:
             missing=tuple(missing(connection, registry)),
             releases=tuple(_releases(registry)),
             waivers=tuple(registry.waivers),
+            due=tuple(all_due(connection, registry)),
+        )
+
+
+def glance_at_situation(registry: Registry, wait_seconds: float) -> Situation:
+    """The registry as it can be known soon; while a run holds the warehouse, by its current release."""
+    try:
+        return read_situation(registry, wait_seconds)
+    except WarehouseBusy as busy:
+        deliveries: list[Delivery] = []
+        if (registry.releases / CURRENT).exists():
+            with closing(duckdb.connect(str(registry.releases / CURRENT), read_only=True)) as connection:
+                deliveries = _deliveries(connection)
+        return Situation(
+            deliveries=tuple(deliveries),
+            outstanding=(),
+            strays=tuple(strays(registry)),
+            missing=(),
+            releases=tuple(_releases(registry)),
+            waivers=tuple(registry.waivers),
+            held=str(busy),
         )
 
 

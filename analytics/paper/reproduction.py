@@ -55,6 +55,8 @@ STATEMENTS = "statements"  # in place of the table that a value is printed in
 STATEMENT = "statement"  # quantity of a row that judges a sentence, not a number
 AS_PRINTED, DIFFERS = "as printed", "differs"
 NOT_EXPLAINED = "not explained"
+ADDED = "patients were added since the study"
+FEWER = "the registry holds fewer patients than the study"
 _NUMBERS_OF = {
     MEAN_SD: ("mean", "sd"),
     MEDIAN_IQR: ("median", "q1", "q3"),
@@ -84,22 +86,47 @@ def reproduce(
 
     ``results`` are a study's, by table; ``evidence`` is what statements are judged by. A value that differs
     has a reason: the results have no such row, its method gave no answer, ``paper.yml`` states a known cause,
-    or the difference is not explained. For a statement, ``agreement`` is the verdict and ``computed`` the
-    sentence that says what was found.
+    the registry's patients are no longer the study's, or the difference is not explained. For a statement,
+    ``agreement`` is the verdict and ``computed`` the sentence that says what was found.
     """
     frames = StudyFrames("", results)
-    rows = [_row(paper, *item) for item in _compared(paper, frames)] if paper else []
+    sizes = _Sizes.of(paper, frames) if paper else _Sizes({}, {})
+    rows = [_row(paper, sizes, *item) for item in _compared(paper, frames)] if paper else []
     rows += _judged(paper, evidence) if paper and evidence else []
     rows = [{"position": i} | row for i, row in enumerate(rows)]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(_TYPES)
 
 
-def agreement(rows: Sequence[Record]) -> tuple[int, int, int]:
-    """How many printed values among ``rows`` agree, how many there are, and how many differ unexplained."""
+@dataclass(frozen=True)
+class Agreement:
+    """How many printed values agree, how many there are, how many differ unexplained, and how many because
+    the registry's patients are no longer the study's.
+    """
+
+    agree: int
+    total: int
+    unexplained: int
+    added: int = 0
+    fewer: int = 0
+
+    @property
+    def differ(self) -> int:
+        return self.total - self.agree
+
+    @property
+    def differ_words(self) -> str:
+        """``153 differ, 0 of them not explained; 153 because patients were added since the study``."""
+        words = f"{self.differ} differ, {self.unexplained} of them not explained"
+        because = ((self.added, ADDED), (self.fewer, FEWER))
+        return words + "".join(f"; {n} because {reason}" for n, reason in because if n)
+
+
+def agreement(rows: Sequence[Record]) -> Agreement:
+    """The count of the printed values among ``rows``; statements are counted elsewhere."""
     rows = [r for r in rows if r.get("quantity") != STATEMENT]
-    agree = sum(bool(r["agrees"]) for r in rows)
-    unexplained = sum(r["reason"] == NOT_EXPLAINED for r in rows)
-    return agree, len(rows), unexplained
+    reasons = [r["reason"] for r in rows if not r["agrees"]]
+    counts = (reasons.count(reason) for reason in (NOT_EXPLAINED, ADDED, FEWER))
+    return Agreement(sum(bool(r["agrees"]) for r in rows), len(rows), *counts)
 
 
 def statement_counts(rows: Sequence[Record]) -> dict[str, int]:
@@ -190,26 +217,55 @@ def _compared(paper: Paper, frames: StudyFrames) -> Iterator[tuple[str, str, dic
         yield analysis.cell, analysis.printed, where, _analysis(analysis, paper, frames)
 
 
-def _row(paper: Paper, cell: str, printed: str, where: dict[str, Any], found: Found) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Sizes:
+    """The patients of each group, as the paper printed them and as the results count them now."""
+
+    printed: dict[str, int]
+    now: dict[str, int]
+
+    @classmethod
+    def of(cls, paper: Paper, frames: StudyFrames) -> _Sizes:
+        printed: dict[str, int] = {}
+        for summary in paper.summaries:
+            printed[summary.group] = max(summary.group_size, printed.get(summary.group, 0))
+        now = {g: int(row["n"]) for g, row in frames.groups.items() if known(row.get("n"))}
+        return cls(printed, now)
+
+    def change(self, where: dict[str, Any]) -> str:
+        """How the groups of a printed value have changed since; empty if they have not, or nothing tells.
+
+        A value that names no group (a term of a model) is of all groups.
+        """
+        named = [g for key in ("group_id", "group_a", "group_b") if (g := where.get(key))]
+        groups = [g for g in named or self.printed if g in self.printed and g in self.now]
+        if any(self.now[g] > self.printed[g] for g in groups):
+            return ADDED
+        return FEWER if any(self.now[g] < self.printed[g] for g in groups) else ""
+
+
+def _row(
+    paper: Paper, sizes: _Sizes, cell: str, printed: str, where: dict[str, Any], found: Found
+) -> dict[str, Any]:
     return where | {
         "cell": cell,
         "printed": printed,
         "computed": found.computed,
         "agrees": found.agrees,
         "agreement": found.agreement if found.agrees else DIFFERS,
-        "reason": found.reason if found.agrees else _why(paper, cell, found),
+        "reason": found.reason if found.agrees else _why(paper, cell, found, sizes.change(where)),
         "note": found.note,
     }
 
 
-def _why(paper: Paper, cell: str, found: Found) -> str:
+def _why(paper: Paper, cell: str, found: Found, change: str) -> str:
     """The reason of a value that differs; never empty."""
     if found.reason:
         return found.reason
     stated = paper.file.known.get(cell)
     if stated is not None and stated.computed in (None, found.computed):
         return stated.why
-    return NOT_EXPLAINED
+    return change or NOT_EXPLAINED
 
 
 def _summary(printed: PrintedSummary, frames: StudyFrames) -> Found:

@@ -32,7 +32,7 @@ def trajectory_figure(study: StudyFrames, response: str) -> StudyFigure | None:
     powers of ten are drawn on a logarithmic axis, where means and their intervals mislead: there it is the
     median with quartiles.
     """
-    means = [r for r in study.rows("trajectory_mean", response=response) if _shown(study, r)]
+    means = [r for r in study.rows("trajectory_mean", response=response) if _shown(r)]
     if not means:
         return None
     lines = _patient_lines(study, response)
@@ -65,19 +65,13 @@ def trajectory_figure(study: StudyFrames, response: str) -> StudyFigure | None:
 
 
 def _patient_lines(study: StudyFrames, response: str) -> list[Record]:
-    """Rows of single patients; none where a threshold forbids them or a group has too many to tell apart."""
-    if study.disclosure.masks:
-        return []
+    """Rows of single patients; none if a group has too many to tell apart."""
     rows = study.rows("trajectory_patient", response=response)
     return [] if any(len({r["line"] for r in g}) > MOST_LINES for _, g in grouped(rows, "group_id")) else rows
 
 
-def _shown(study: StudyFrames, row: Record) -> bool:
-    return (
-        known(row.get("mean"))
-        and known(row.get("nominal_month"))
-        and not study.disclosure.is_small(row.get("n"))
-    )
+def _shown(row: Record) -> bool:
+    return known(row.get("mean")) and known(row.get("nominal_month"))
 
 
 def _wants_log(lines: Sequence[Record], means: Sequence[Record]) -> bool:
@@ -206,8 +200,11 @@ def _trajectory_caption(study: StudyFrames, has_lines: bool, is_log: bool) -> st
         "Thin lines: single patients; hollow circles, values beyond a detection limit. " if has_lines else ""
     )
     hidden = ""
-    if study.disclosure.masks:
-        hidden = f"Single patients, and visits with fewer than {study.disclosure.threshold}, are not shown. "
+    if study.is_public:
+        hidden = (
+            "Numbers are rounded, and intervals made from the rounded ones. Single patients and visits of few"
+            " patients are not shown. "
+        )
     elif not has_lines:
         hidden = "Single patients are too many to tell apart and are not drawn. "
     return f"{patients}{average} {hidden}Last panel: the groups side by side, set apart for reading.".replace(

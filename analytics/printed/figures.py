@@ -14,11 +14,12 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from analytics.study.frames import StudyFrames
+from analytics.study.noted_reads import Read, taken
 from analytics.words.wording import opened
 
 if TYPE_CHECKING:
@@ -90,6 +91,10 @@ class StudyFigure:
     caption: str
     description: str
     figure: Figure
+    read: frozenset[Read] = field(init=False, repr=False, compare=False)  # columns of results, if noted
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "read", taken())
 
     def render(self, kind: str) -> bytes:
         return render(self.figure, kind, self.title)

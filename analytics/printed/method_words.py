@@ -31,14 +31,8 @@ def methods(study: StudyFrames) -> list[tuple[str, str]]:
             if study.rows("sensitivity")
             else "",
         ),
-        (
-            "Missing values",
-            "Every analysis leaves out patients without the values that it needs, and counts them: the"
-            " tables give the number known, the cohort flow the reasons. Nothing is imputed unless a method"
-            " says so.",
-        ),
-        ("Statuses", _statuses(study)),
-        ("Small cells", _small_cells(study)),
+        ("Missing values", _missing_values(study)),
+        ("Statuses", "" if study.is_public else _statuses(study)),
     ]
     return [(topic, text) for topic, text in found if text]
 
@@ -103,6 +97,18 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
+def _missing_values(study: StudyFrames) -> str:
+    counted = (
+        ""
+        if study.is_public
+        else ", and counts them: the tables give the number known, the cohort flow the reasons"
+    )
+    return (
+        f"Every analysis leaves out patients without the values that it needs{counted}. Nothing is imputed unless"
+        " a method says so."
+    )
+
+
 def _statuses(study: StudyFrames) -> str:
     tables = (
         "baseline_summary",
@@ -122,16 +128,4 @@ def _statuses(study: StudyFrames) -> str:
     return (
         "An estimate that the data do not fully support is set in colour, with the reason below its table."
         f" Here: {', '.join(words)}."
-    )
-
-
-def _small_cells(study: StudyFrames) -> str:
-    if not study.disclosure.masks:
-        return ""
-    k = study.disclosure.threshold
-    return (
-        f"Counts of patients below {k}, and those that would give one away, are not printed; effects and"
-        " percentages of such counts neither, and their p values by class alone. Single patients, averages of"
-        f" fewer than {k} and curves beyond the last {k} at risk are not drawn. The times of events can be"
-        " read off a curve. Notes are cut to their status."
     )

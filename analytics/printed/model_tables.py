@@ -20,9 +20,10 @@ from analytics.printed.table_cells import (
     ratio_ci,
 )
 from analytics.study.frames import Record, StudyFrames, grouped, is_ok
-from analytics.words.disclosure import NOT_PRINTED, known
+from analytics.words.disclosure import count_text, known
 from analytics.words.formatting import (
     NOT_AVAILABLE,
+    Public,
     decimals_for,
     format_estimate_ci,
     format_number,
@@ -113,7 +114,7 @@ def contrast_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | 
     columns = (
         Column("visit", "Visit"),
         Column("pair", "Comparison", csv_only=len(pairs) == 1),
-        Column("estimate", "Difference (95% CI)", align="right"),
+        Column("estimate", "Difference" if study.is_public else "Difference (95% CI)", align="right"),
         Column("std_error", "SE", align="right"),
         Column("df", "df", align="right"),
         Column("p", P_VALUE, align="right"),
@@ -195,8 +196,8 @@ def survival_summary_table(study: StudyFrames, endpoint: str) -> PrintedTable | 
         Row(
             {
                 "group": study.group_label(row["group_id"]),
-                "n": study.disclosure.count(row.get("n")),
-                "events": study.disclosure.count_of(row.get("events"), row.get("n")),
+                "n": count_text(row.get("n")),
+                "events": count_text(row.get("events")),
                 "median": flagged(study, row, _median_time(row), no_number="not reached"),
             }
         )
@@ -206,7 +207,7 @@ def survival_summary_table(study: StudyFrames, endpoint: str) -> PrintedTable | 
         Column("group", "Group"),
         Column("n", "Patients", align="right"),
         Column("events", "Events", align="right"),
-        Column("median", "Median, months (95% CI)", align="right"),
+        Column("median", "Median" if study.is_public else "Median, months (95% CI)", align="right"),
     )
     title = f"Events and median time: {study.endpoint_label(endpoint)}"
     return PrintedTable(f"{study.study_id}_{endpoint}_survival", title, columns, printed)
@@ -324,16 +325,14 @@ def incidence_table(study: StudyFrames, model_id: str) -> PrintedTable | None:
         Row(
             {
                 "group": study.group_label(r["group_id"]),
-                "events": study.disclosure.count_of(events[r["cause"], r["group_id"]], r.get("n")),
+                "events": count_text(events[r["cause"], r["group_id"]]),
                 "incidence": flagged(
                     study,
                     r,
-                    NOT_PRINTED
-                    if study.disclosure.is_small_of(events[r["cause"], r["group_id"]], r.get("n"))
-                    else format_estimate_ci(r["incidence"], r.get("ci_low"), r.get("ci_high"), 2),
+                    format_estimate_ci(r["incidence"], r.get("ci_low"), r.get("ci_high"), 2),
                 ),
             },
-            group=f"{opened(r['cause'])}: {_gray(study, tests.get(r['cause']))}",
+            group=f"{opened(r['cause'])}: {_gray(tests.get(r['cause']))}",
         )
         for r in last
     )
@@ -348,10 +347,10 @@ def incidence_table(study: StudyFrames, model_id: str) -> PrintedTable | None:
     )
 
 
-def _gray(study: StudyFrames, row: Record | None) -> str:
+def _gray(row: Record | None) -> str:
     if row is None or not known(row.get("p_value")):
         return "no test"
-    p = study.disclosure.p_class(row["p_value"]) if study.disclosure.masks else format_p(row["p_value"])
+    p = format_p(row["p_value"])
     return f"Gray's test χ² {format_number(row['statistic'], 2)}, df {format_number(row['df'], 0)}, p {p}"
 
 
@@ -385,13 +384,11 @@ def model_notes(study: StudyFrames, rows: Sequence[Record]) -> tuple[str, ...]:
     for model_id in model_ids:
         for row in study.rows("model", model_id=model_id):
             parts = [
-                f"{study.disclosure.count(row.get('n_patients'))} patients"
-                if known(row.get("n_patients"))
-                else "",
+                f"{count_text(row['n_patients'])} patients" if known(row.get("n_patients")) else "",
                 f"{row['n']:.0f} values"
                 if known(row.get("n")) and str(row.get("kind")).startswith("mixed")
                 else "",
-                f"{study.disclosure.count(row.get('n_events'))} events" if known(row.get("n_events")) else "",
+                f"{count_text(row['n_events'])} events" if known(row.get("n_events")) else "",
                 study.in_words(row.get("method")),
             ]
             said = ", ".join(p for p in parts if p)
@@ -415,6 +412,8 @@ def _median_time(row: Record) -> str:
     """A median that exists without an upper limit: ``18.2 (9.1 to not reached)``."""
     if not known(row.get("median")):
         return NOT_AVAILABLE
+    if isinstance(row["median"], Public):
+        return row["median"].text
     ends = [
         format_number(row.get(c), 1) if known(row.get(c)) else "not reached" for c in ("ci_low", "ci_high")
     ]

@@ -18,6 +18,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from analytics.study.noted_reads import Read, taken
+from analytics.words.formatting import NOT_AVAILABLE
+
 MINUS = "−"
 _HYPHEN_AS_MINUS = re.compile(r"(?<![\w.)])-(?=[\d∞])")
 _FORMULA_START = re.compile(r"^([=@\t\r]|[+-](?![\d.∞]))")
@@ -76,8 +79,10 @@ class PrintedTable:
     group_label: str = "Group"
     caption: str = ""
     marks: dict[str, str] = field(init=False, repr=False)
+    read: frozenset[Read] = field(init=False, repr=False, compare=False)  # columns of results, if noted
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "read", taken())
         texts = (note for row in self.rows for c in self.shown_columns for note in row.cell(c.key).notes)
         marks = {text: _letters(i) for i, text in enumerate(dict.fromkeys(texts))}
         object.__setattr__(self, "marks", marks)
@@ -89,6 +94,26 @@ class PrintedTable:
     @property
     def is_wide(self) -> bool:
         return len(self.shown_columns) > 7
+
+
+def read_together(tables: list[PrintedTable]) -> list[PrintedTable]:
+    """The tables, each with what any of them read: the rows of all were looked up before the first was
+    made.
+    """
+    read = frozenset(one for table in tables for one in table.read)
+    for table in tables:
+        object.__setattr__(table, "read", read)
+    return tables
+
+
+def without_empty_columns(table: PrintedTable) -> PrintedTable:
+    """The table without columns in which no row has a text."""
+    import dataclasses
+
+    filled = tuple(
+        c for c in table.columns if any(row.cell(c.key).text not in ("", NOT_AVAILABLE) for row in table.rows)
+    )
+    return dataclasses.replace(table, columns=filled)
 
 
 def to_csv(table: PrintedTable, data_note: str = "") -> str:

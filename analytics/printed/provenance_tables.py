@@ -1,8 +1,7 @@
 """How the numbers came to be, as printed tables: cohort flow, deliveries, refused rows, checks, reproduction.
 
 Belongs here: tables about the making of results. Does not belong here: the results themselves (`tables.py`),
-and the rules of the gate. Rows of exports are not persons: small-cell masking applies to counts of patients
-alone.
+and the rules of the gate.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from analytics.paper.reproduction import AS_PRINTED, STATEMENT, agreement
 from analytics.printed.printed_table import Cell, Column, PrintedTable, Row, several
 from analytics.study.frames import Record, StudyFrames, by_position, grouped
-from analytics.words.disclosure import known
+from analytics.words.disclosure import count_text, known
 from analytics.words.formatting import NOT_AVAILABLE
 from analytics.words.wording import SEVERITY_WORDS, opened, term_words
 
@@ -31,12 +30,11 @@ def cohort_flow_table(study: StudyFrames) -> PrintedTable | None:
     groups = study.in_order([r["group_id"] for r in rows if r.get("group_id")])
     printed = []
     for (analysis,), of_analysis in grouped(by_position(rows), "analysis"):
-        texts = study.disclosure.counts([r.get("n") for r in of_analysis], _known_sums(of_analysis))
         steps: dict[tuple[str, str], dict[str, Cell | str]] = {}
-        for row, text in zip(of_analysis, texts, strict=True):
+        for row in of_analysis:
             reason, detail = _reason(study, row)
             cells = steps.setdefault((opened(row.get("step")), reason), {})
-            cells[row.get("group_id") or "all"] = Cell(text, small=detail)
+            cells[row.get("group_id") or "all"] = Cell(count_text(row.get("n")), small=detail)
         for (step, reason), cells in steps.items():
             label = f"{step}: {reason}" if reason else step
             printed.append(Row({"step": label, **cells}, group=_analysis(study, analysis)))
@@ -116,6 +114,34 @@ def rejected_table(rejected: Sequence[Record], names: Mapping[str, str]) -> Prin
     return PrintedTable("rejected_rows", "Rows refused, by reason", columns, rows, group_label="Hospital")
 
 
+def question_table(standings: Sequence[Record], names: Mapping[str, str]) -> PrintedTable | None:
+    """The questions to each hospital about its rows: asked, answered, open, and for how long."""
+    if not standings:
+        return None
+    counts = {
+        "asked": "Asked",
+        "answered": "Answered",
+        "settled": "Settled by a later delivery",
+        "open": "Open",
+        "oldest_open_days": "Oldest open (days)",
+        "median_days_to_answer": "Days to an answer (median)",
+    }
+    rows = tuple(
+        Row(
+            {
+                "hospital": names.get(str(r["hospital"]), str(r["hospital"])),
+                **{c: "" if r.get(c) is None else f"{r[c]:g}" for c in counts},
+            }
+        )
+        for r in standings
+    )
+    columns = (
+        Column("hospital", "Hospital"),
+        *(Column(c, label, align="right") for c, label in counts.items()),
+    )
+    return PrintedTable("questions", "Questions to the hospitals about their rows", columns, rows)
+
+
 def check_table(checks: Sequence[Record], names: Mapping[str, str]) -> PrintedTable | None:
     """Checks by layer and suite: how many held; those that did not, one by one."""
     if not checks:
@@ -156,9 +182,6 @@ def check_table(checks: Sequence[Record], names: Mapping[str, str]) -> PrintedTa
     return PrintedTable("checks", "Checks that guarded this release", columns, tuple(rows))
 
 
-WITHHELD = "withheld: the sentence counts patients, and small counts are masked in this registry"
-
-
 def reproduction_summary(study: StudyFrames) -> PrintedTable | None:
     """Per printed table: values, how many agree, how many differ with a reason and without."""
     rows = [r for r in study.rows("reproduction") if r.get("quantity") != STATEMENT]
@@ -167,8 +190,13 @@ def reproduction_summary(study: StudyFrames) -> PrintedTable | None:
     parts = [(_printed_table(table), found) for (table,), found in grouped(rows, "table_id")]
     printed = []
     for label, found in [*parts, ("All", rows)]:
-        agree, total, unexplained = agreement(found)
-        counts = {"values": total, "agree": agree, "differ": total - agree, "unexplained": unexplained}
+        count = agreement(found)
+        counts = {
+            "values": count.total,
+            "agree": count.agree,
+            "differ": count.differ,
+            "unexplained": count.unexplained,
+        }
         printed.append(Row({"table": label, **{name: str(count) for name, count in counts.items()}}))
     columns = (
         Column("table", "Printed in"),
@@ -186,9 +214,7 @@ def reproduction_summary(study: StudyFrames) -> PrintedTable | None:
 
 
 def reproduction_table(study: StudyFrames, agrees: bool | None = None) -> PrintedTable | None:
-    """One row per printed value, or only those that agree, or only those that differ; if masked, without
-    computed values that differ.
-    """
+    """One row per printed value, or only those that agree, or only those that differ."""
     rows = [
         r
         for r in study.rows("reproduction")
@@ -207,7 +233,7 @@ def reproduction_table(study: StudyFrames, agrees: bool | None = None) -> Printe
             {
                 "cell": _reproduced_cell(study, r),
                 "printed": str(r.get("printed") or NOT_AVAILABLE),
-                "computed": Cell(_computed(study, r), notes=_tolerance(r)),
+                "computed": Cell(_computed(r), notes=_tolerance(r)),
                 "agrees": Cell("yes" if r.get("agrees") else "no", alert=not r.get("agrees")),
                 "reason": "" if r.get("agrees") else _why_not(study, r),
             },
@@ -227,8 +253,6 @@ def reproduction_table(study: StudyFrames, agrees: bool | None = None) -> Printe
 def statement_table(study: StudyFrames, holds: bool | None = None) -> PrintedTable | None:
     """One row per statement of the text, or only those that hold, or only those that do not: the verdict and
     what was found.
-
-    If masked, without the sentence of what was found, because it counts patients.
     """
     rows = [
         r
@@ -243,7 +267,7 @@ def statement_table(study: StudyFrames, holds: bool | None = None) -> PrintedTab
                 "where": str(r.get("cell") or "").partition("/")[0],
                 "statement": str(r.get("printed") or ""),
                 "verdict": Cell(str(r.get("agreement") or ""), alert=not r.get("agrees")),
-                "found": WITHHELD if study.disclosure.masks else study.in_words(r.get("computed")),
+                "found": study.in_words(r.get("computed")),
             }
         )
         for r in rows
@@ -260,19 +284,6 @@ def statement_table(study: StudyFrames, holds: bool | None = None) -> PrintedTab
     )
 
 
-def _known_sums(rows: Sequence[Record]) -> list[list[int]]:
-    """Places of counts that add up to another count of the same analysis: a group's steps, or all groups."""
-    columns = [
-        [i for i, r in enumerate(rows) if r.get("group_id") == g] for (g,), _ in grouped(rows, "group_id")
-    ]
-    parts = [(c[0], c[1:]) for c in columns] + [(0, list(range(1, len(rows))))]
-    return [
-        places
-        for total, places in parts
-        if known(rows[total].get("n")) and sum(rows[i].get("n") or 0 for i in places) == rows[total]["n"]
-    ]
-
-
 def _reason(study: StudyFrames, row: Record) -> tuple[str, str]:
     """The reason that a step's groups share, and what a group adds in parentheses (``85 values``)."""
     text = str(row.get("reason") or "").strip()
@@ -283,7 +294,7 @@ def _reason(study: StudyFrames, row: Record) -> tuple[str, str]:
     match = _DETAIL.match(text)
     if not match:
         return text, ""
-    return match.group(1), "" if study.disclosure.masks else match.group(2)
+    return match.group(1), match.group(2)
 
 
 def _analysis(study: StudyFrames, analysis: object) -> str:
@@ -341,12 +352,10 @@ def _tolerance(row: Record) -> tuple[str, ...]:
 
 
 def _why_not(study: StudyFrames, row: Record) -> str:
-    """The reason, and what else is known of the computed value; masked, no note: it may count patients."""
-    note = "" if study.disclosure.masks else study.in_words(row.get("note"))
+    """The reason, and what else is known of the computed value."""
+    note = study.in_words(row.get("note"))
     return several([row.get("reason"), note])
 
 
-def _computed(study: StudyFrames, row: Record) -> str:
-    if study.disclosure.masks and not row.get("agrees"):
-        return "not shown"
+def _computed(row: Record) -> str:
     return str(row.get("computed") if row.get("computed") is not None else NOT_AVAILABLE)

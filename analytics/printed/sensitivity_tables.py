@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from analytics.printed.printed_table import Cell, Column, PrintedTable, Row
 from analytics.printed.table_cells import estimate_ci, file_name, ratio_ci
 from analytics.study.frames import Record, StudyFrames, by_position, grouped, is_ok
-from analytics.words.disclosure import NOT_PRINTED, known
+from analytics.words.disclosure import count_text, known
 from analytics.words.formatting import NOT_AVAILABLE, format_number, format_p
 from analytics.words.wording import adjustment_words, effect_words, opened, status_words, test_words
 
@@ -94,11 +94,6 @@ RATIOS = {
     "rate_ratio",
     "geometric_mean_ratio",
 }
-PARTITIONS = {
-    "confounding": ("subject", "variant"),
-    "norm_for_age": ("part", "label"),
-}  # counts that sum to n
-OF_COUNTS = {"odds_ratio", "risk_difference", "risk_ratio"}
 
 
 @dataclass(frozen=True)
@@ -114,14 +109,13 @@ class Question:
 
 
 def questions(study: StudyFrames) -> list[Question]:
-    """Every analysis of the study, in its order; where small counts are masked without its sentence."""
-    hidden = "Sentences are left out: they would print small counts, which this registry masks."
+    """Every analysis of the study, in its order."""
     return [
         Question(
             q["analysis_id"],
             q["kind"],
             str(q["question"]),
-            hidden if study.disclosure.masks else str(q["answer"]),
+            str(q["answer"]),
             str(q["cannot_say"] or ""),
             _tables(study, q),
         )
@@ -131,8 +125,6 @@ def questions(study: StudyFrames) -> list[Question]:
 
 def _tables(study: StudyFrames, question: Record) -> list[PrintedTable]:
     rows = by_position(study.rows("sensitivity", analysis_id=question["analysis_id"]))
-    if study.disclosure.masks:  # its rows and columns are numbers of lost patients
-        rows = [r for r in rows if r.get("part") != "tipping point"]
     several = len({r.get("part") for r in rows}) > 1
     if question["kind"] in ("missing_values", "multiplicity", "detection_limits") or not several:
         return [_table(study, question, "", rows)] if rows else []
@@ -146,10 +138,10 @@ def _table(study: StudyFrames, question: Record, part: str, rows: list[Record]) 
         Column("label", "Comparison" if beside else "What"),
         *(_column(study, str(v)) for v in variants),
     ]
-    printed, counts = [], _counts(study, question["kind"], rows)
+    printed, counts = [], _counts(rows)
     for (section, label), found in grouped(rows, "part", "label"):
         cells: dict[str, Cell | str] = {"label": study.in_words(label)}
-        cells |= {r["variant"]: _cell(study, question["kind"], r, counts) for r in found}
+        cells |= {r["variant"]: _cell(study, r, counts) for r in found}
         cells["beside"] = next((str(r["beside"]) for r in found if r.get("beside")), "")
         printed.append(Row(cells, group="" if part or not section else str(section)))
     if beside:
@@ -188,10 +180,10 @@ def _column(study: StudyFrames, variant: str) -> Column:
     return Column(variant, label, align="right")
 
 
-def _cell(study: StudyFrames, kind: str, row: Record, counts: dict[int, str]) -> Cell:
+def _cell(study: StudyFrames, row: Record, counts: dict[int, str]) -> Cell:
     """The number or text, p in small type; where there is none, the status with its reason."""
-    p_value = _p(study, row.get("p_value"))
-    first = [_display(study, kind, row), _estimate(study, row), counts.get(row["position"], "")]
+    p_value = format_p(row["p_value"]) if known(row.get("p_value")) else ""
+    first = [str(row.get("display") or ""), _estimate(row), counts.get(row["position"], "")]
     parts = [text for text in first if text]
     if not parts and not p_value:
         words = "" if is_ok(row) else status_words(row["status"])
@@ -199,28 +191,14 @@ def _cell(study: StudyFrames, kind: str, row: Record, counts: dict[int, str]) ->
     if parts:
         text, small = parts[0], [*parts[1:2], f"p {p_value}" if p_value else ""]
     else:
-        text, small = p_value, [] if study.disclosure.masks else [_statistic(row)]
-    if known(row.get("p_adjusted")) and not study.disclosure.masks:
+        text, small = p_value, [_statistic(row)]
+    if known(row.get("p_adjusted")):
         small.append(f"adj. {format_p(row['p_adjusted'])}")
     return Cell(text, ", ".join(s for s in small if s), study.remarks(row), alert=not is_ok(row))
 
 
-def _p(study: StudyFrames, value: float | None) -> str:
-    if not known(value):
-        return ""
-    return study.disclosure.p_class(value) if study.disclosure.masks else format_p(value)
-
-
-def _display(study: StudyFrames, kind: str, row: Record) -> str:
-    """A text of single patients' values or of counts is not printed where small counts are masked."""
-    text = str(row.get("display") or "")
-    return NOT_PRINTED if text and study.disclosure.masks and kind != "compare_models" else text
-
-
-def _estimate(study: StudyFrames, row: Record) -> str:
+def _estimate(row: Record) -> str:
     kind = row.get("estimate_kind")
-    if study.disclosure.masks and kind in OF_COUNTS and known(row.get("estimate")):
-        return NOT_PRINTED
     if kind == "probability_greater_bounds" and known(row.get("ci_low")):
         return f"P {format_number(row['ci_low'], 2)} to {format_number(row['ci_high'], 2)}"
     if not known(row.get("estimate")):
@@ -235,27 +213,13 @@ def _estimate(study: StudyFrames, row: Record) -> str:
     return f"{estimate_ci(row)}{words}"
 
 
-def _counts(study: StudyFrames, kind: str, rows: list[Record]) -> dict[int, str]:
-    """``3 of 18`` by position, of rows that count patients. Masked: counts that make up a group give no other
-    away.
-    """
-    rows = [
-        r
+def _counts(rows: list[Record]) -> dict[int, str]:
+    """``3 of 18`` by position, of rows that count patients."""
+    return {
+        r["position"]: f"{count_text(r['count'])} of {count_text(r.get('n'))}"
         for r in rows
         if known(r.get("count"))
         and not (known(r.get("p_value")) or known(r.get("estimate")) or r.get("display"))
-    ]
-    if study.disclosure.masks and kind == "lost_to_follow_up":  # retained and lost make up a group
-        return {r["position"]: NOT_PRINTED for r in rows}
-    if not study.disclosure.masks or kind not in PARTITIONS:
-        texts = [study.disclosure.count_of(r["count"], r.get("n")) for r in rows]
-    else:
-        together = grouped(rows, *PARTITIONS[kind])
-        sums = [[rows.index(r) for r in found] for _, found in together]
-        texts = study.disclosure.counts([r["count"] for r in rows], sums)
-    return {
-        r["position"]: f"{text} of {study.disclosure.count(r.get('n'))}"
-        for r, text in zip(rows, texts, strict=True)
     }
 
 

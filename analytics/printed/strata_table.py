@@ -12,11 +12,9 @@ from analytics.words.formatting import format_number
 
 
 def survival_strata_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
-    """Patients, events and median by stratum and group; none where small counts are masked: strata add up to
-    groups.
-    """
+    """Patients, events and median by stratum and group."""
     rows = study.rows("survival_by_stratum", endpoint=endpoint)
-    if not rows or study.disclosure.masks:
+    if not rows:
         return None
     printed = tuple(
         Row(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from analytics.printed.figures import MUTED, GroupStyle, StudyFigure, drawable, say, settings, styles_for
 from analytics.study.frames import Record, StudyFrames
-from analytics.words.disclosure import known
+from analytics.words.disclosure import count_text, known
 from analytics.words.wording import opened
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ def survival_figure(study: StudyFrames, endpoint: str) -> StudyFigure | None:
     with settings():
         figure, axes = _survival_axes(len(groups))
         for group in groups:
-            _draw_curve(study, axes, [r for r in curves if r["group_id"] == group], styles[group])
+            _draw_curve(axes, [r for r in curves if r["group_id"] == group], styles[group])
         _finish_survival(axes, horizon, drawable(label, fallback=opened(endpoint)), at_risk)
-        _draw_at_risk(study, axes, at_risk, groups, styles)
+        _draw_at_risk(axes, at_risk, groups, styles)
         say(figure, study.data_note)
     return StudyFigure(
         f"{study.study_id}_{endpoint}_curve",
-        f"Kaplan–Meier curves: {label}",
+        f"{'Share without the event' if study.is_public else 'Kaplan–Meier curves'}: {label}",
         _survival_caption(study),
         _survival_words(study, label, groups, curves),
         figure,
@@ -59,9 +59,8 @@ def _survival_axes(groups: int) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _draw_curve(study: StudyFrames, axes: Axes, rows: Sequence[Record], style: GroupStyle) -> None:
+def _draw_curve(axes: Axes, rows: Sequence[Record], style: GroupStyle) -> None:
     rows = sorted((r for r in rows if known(r.get("survival"))), key=lambda r: r["time"])
-    rows = [r for r in rows if not study.disclosure.is_small(r.get("at_risk"))]
     if not rows:
         return
     time = [0.0, *(r["time"] for r in rows)]
@@ -79,7 +78,7 @@ def _draw_curve(study: StudyFrames, axes: Axes, rows: Sequence[Record], style: G
         label=style.label,
     )
     marks = [(r["time"], 100 * r["survival"]) for r in rows if (r.get("censored") or 0) > 0]
-    if marks and not study.disclosure.masks:
+    if marks:
         axes.plot(
             *zip(*marks, strict=True),
             linestyle="none",
@@ -105,7 +104,6 @@ def _finish_survival(axes: Axes, horizon: float, label: str, at_risk: Sequence[R
 
 
 def _draw_at_risk(
-    study: StudyFrames,
     axes: Axes,
     rows: Sequence[Record],
     groups: Sequence[str],
@@ -146,7 +144,7 @@ def _draw_at_risk(
                 axes.text(
                     row["time"],
                     y,
-                    study.disclosure.count(row.get("at_risk")),
+                    count_text(row.get("at_risk")),
                     transform=where,
                     ha="center",
                     va="center",
@@ -160,10 +158,10 @@ def _percent(limit: float | None, survival: float) -> float:
 
 
 def _survival_caption(study: StudyFrames) -> str:
-    if study.disclosure.masks:
+    if study.is_public:
         return (
-            f"Steps: Kaplan–Meier estimate; bands: 95% confidence intervals. Curves end where fewer than"
-            f" {study.disclosure.threshold} are at risk."
+            "Steps: life table made from rounded numbers of patients, of events and at risk. Groups of few events"
+            " are not drawn, and a curve ends where few are left."
         )
     return "Steps: Kaplan–Meier estimate; bands: 95% confidence intervals; ticks: patients censored."
 
@@ -172,7 +170,6 @@ def _survival_words(study: StudyFrames, label: str, groups: Sequence[str], curve
     parts = []
     for group in groups:
         rows = [r for r in curves if r["group_id"] == group and known(r.get("survival"))]
-        rows = [r for r in rows if not study.disclosure.is_small(r.get("at_risk"))]
         if rows:
             last = max(rows, key=lambda r: r["time"])
             free = f"{100 * last['survival']:.0f}% free of it at month {last['time']:.0f}"

@@ -11,7 +11,13 @@ from collections.abc import Sequence
 from analytics.printed.printed_table import Cell
 from analytics.study.frames import Record, StudyFrames, is_ok
 from analytics.words.disclosure import known
-from analytics.words.formatting import NOT_AVAILABLE, decimals_for, format_estimate_ci, format_number
+from analytics.words.formatting import (
+    NOT_AVAILABLE,
+    Public,
+    decimals_for,
+    format_estimate_ci,
+    format_number,
+)
 from analytics.words.wording import adjustment_words, status_words
 
 P_VALUE = "p"
@@ -28,12 +34,16 @@ def flagged(study: StudyFrames, row: Record, text: str, no_number: str = "") -> 
 
 def estimate_ci(row: Record) -> str:
     """``-11.92 (-18.60 to -5.24)``; three numbers with the decimals that their size asks for."""
+    if isinstance(row.get("estimate"), Public):
+        return str(row["estimate"])
     decimals = decimals_for([row.get("estimate"), row.get("ci_low"), row.get("ci_high")])
     return format_estimate_ci(row.get("estimate"), row.get("ci_low"), row.get("ci_high"), decimals)
 
 
-def ratio_ci(estimate: float | None, ci_low: float | None, ci_high: float | None) -> str:
+def ratio_ci(estimate: float | Public | None, ci_low: float | None, ci_high: float | None) -> str:
     """``25.3 (2.66 to 1312)``: the ends of a ratio differ in size, so each has its own decimals."""
+    if isinstance(estimate, Public):
+        return estimate.text
     if not known(estimate):
         return NOT_AVAILABLE
     middle, low, high = (format_number(v, _decimals_of_ratio(v)) for v in (estimate, ci_low, ci_high))

@@ -20,8 +20,8 @@ from analytics.printed.table_cells import (
     ratio_ci,
 )
 from analytics.study.frames import Record, StudyFrames, by_position, grouped, is_ok
-from analytics.words.disclosure import NOT_PRINTED, known
-from analytics.words.formatting import NOT_AVAILABLE, decimals_for, format_estimate_ci, format_p
+from analytics.words.disclosure import count_text, known
+from analytics.words.formatting import NOT_AVAILABLE, Public, decimals_for, format_estimate_ci, format_p
 from analytics.words.wording import effect_words, short_test, status_words, test_words
 
 ALL_GROUPS = "all_groups"
@@ -50,13 +50,12 @@ def baseline_table(study: StudyFrames, table_id: str) -> PrintedTable:
     rows = []
     for (variable,), found in grouped(summaries, "variable"):
         cells = _summary_cells(study, variable, {r["group_id"]: r for r in found})
-        masked = {r["group_id"] for r in found if _is_masked(study, r)}
         for pair in pairs:
             row = by_pair.get((variable.partition(":")[0], *pair))
-            cells |= _comparison_cells(study, "__".join(pair), row or {}, bool(masked & set(pair)))
+            cells |= _comparison_cells(study, "__".join(pair), row or {})
         if has_overall:
             row = by_pair.get((variable.partition(":")[0], None, None))
-            cells |= _comparison_cells(study, ALL_GROUPS, row or {}, bool(masked))
+            cells |= _comparison_cells(study, ALL_GROUPS, row or {})
         cells["test"] = _tests_of([r for r in comparisons if r["variable"] == variable.partition(":")[0]])
         rows.append(Row(cells))
     spanners = {"__".join(pair): study.pair_label(*pair) for pair in pairs} | (
@@ -82,25 +81,12 @@ def _summary_cells(study: StudyFrames, variable: str, found: dict[str, Record]) 
     }
     for group, row in found.items():
         n, missing = row.get("n"), row.get("n_missing") or 0
-        known_n = study.disclosure.count_of(n, n + missing) if known(n) else ""
-        text, notes = _summary(study, row), study.remarks(row)
-        if _is_masked(study, row):
-            notes = (
-                f"Fewer than {study.disclosure.threshold} patients, or all but so few: see small cells.",
-            )
+        known_n = count_text(n) if known(n) else ""
+        text = str(row.get("display") or NOT_AVAILABLE)
         cells[f"{group}_n"] = known_n
-        cells[group] = Cell(text, _n_equals(known_n) if missing else "", notes, alert=not is_ok(row))
+        second = _n_equals(known_n) if missing and known_n else ""
+        cells[group] = Cell(text, second, study.remarks(row), alert=not is_ok(row))
     return cells
-
-
-def _summary(study: StudyFrames, row: Record) -> str:
-    """The display text; masked, the bound; the count alone where its percent would give a masked n."""
-    n, count, hidden = row.get("n"), row.get("count"), study.disclosure
-    if _is_masked(study, row):
-        return hidden.count_of(count, n) if _is_count(row) else NOT_PRINTED
-    if _is_count(row) and (row.get("n_missing") or 0) and hidden.is_small(row["n_missing"]):
-        return hidden.count(count)
-    return str(row.get("display") or NOT_AVAILABLE)
 
 
 def _n_equals(text: str) -> str:
@@ -108,25 +94,15 @@ def _n_equals(text: str) -> str:
     return f"n {text[0]} {text[1:]}" if text[:1] in "<>" else f"n = {text}"
 
 
-def _is_masked(study: StudyFrames, row: Record) -> bool:
-    """A summary of too few patients, or a count (or its complement) that is small."""
-    if study.disclosure.is_small(row.get("n")):
-        return True
-    return _is_count(row) and study.disclosure.is_small_of(row["count"], row.get("n"))
-
-
 def _is_count(row: Record) -> bool:
     return known(row.get("count"))
 
 
-def _comparison_cells(study: StudyFrames, key: str, row: Record, masked: bool) -> dict[str, Cell | str]:
+def _comparison_cells(study: StudyFrames, key: str, row: Record) -> dict[str, Cell | str]:
     if not row:
         return {f"{key}_{part}": "" for part in ("p", "adjusted", "effect", "second", "test", "status")}
     p_text = str(row.get("display") or format_p(row.get("p_value")))
     adjusted, effect = format_p(row.get("p_adjusted")), _effect(row)
-    if masked:
-        p_text, effect = study.disclosure.p_class(row.get("p_value")), NOT_PRINTED
-        adjusted = study.disclosure.p_class(row.get("p_adjusted"))
     ok = is_ok(row)
     if not ok and p_text == NOT_AVAILABLE:
         p_text = status_words(row["status"])
@@ -134,7 +110,7 @@ def _comparison_cells(study: StudyFrames, key: str, row: Record, masked: bool) -
         f"{key}_p": Cell(p_text, notes=study.remarks(row), alert=not ok),
         f"{key}_adjusted": adjusted,
         f"{key}_effect": effect,
-        f"{key}_second": "" if masked else _second_effect(row),
+        f"{key}_second": _second_effect(row),
         f"{key}_test": test_words(row.get("test")),
         f"{key}_status": str(row.get("status") or ""),
     }
@@ -161,6 +137,8 @@ def _test_notes(rows: list[Record]) -> tuple[str, ...]:
 
 def _effect(row: Record) -> str:
     effect, low, high = row.get("effect"), row.get("ci_low"), row.get("ci_high")
+    if isinstance(effect, Public):
+        return effect.text
     if row.get("effect_kind") in _RATIOS:
         return ratio_ci(effect, low, high)
     return format_estimate_ci(effect, low, high, decimals_for([effect, low, high]))
@@ -178,7 +156,7 @@ def _group_columns(study: StudyFrames, groups: list[str]) -> list[Column]:
     columns = []
     for group in groups:
         n = (study.groups.get(group) or {}).get("n")
-        second = _n_equals(study.disclosure.count(n)) if known(n) else ""
+        second = _n_equals(count_text(n)) if known(n) else ""
         columns += [
             Column(group, study.group_label(group), second, wraps=False),
             Column(f"{group}_n", f"{study.group_label(group)}, n", csv_only=True),
@@ -211,15 +189,16 @@ def _baseline_notes(study: StudyFrames, comparisons: list[Record]) -> tuple[str,
             "Effects compare the first group with the second: first minus second, or first over"
             " second; 95% confidence intervals.",
         ]
+    if study.is_public:
+        notes += [
+            "Numbers of patients are rounded to 5, and percentages are of rounded numbers; what rests on a small"
+            " number is not shown.",
+            "Means and medians are rounded to the digits of their spread. Intervals are made from the printed"
+            " numbers.",
+        ]
     if any(not r.get("group_a") for r in comparisons):
         notes.append(
             "All groups: one test of all of them together. Its effect is a share of 1 and has no direction; its p"
             " values are adjusted among themselves."
-        )
-    if study.disclosure.masks:
-        k = study.disclosure.threshold
-        notes.append(
-            f"Small cells: a count below {k}, or within {k} of its group, is not printed; nor is an effect or"
-            " an exact p value that would give it back."
         )
     return (*notes, *adjustment_notes(comparisons))

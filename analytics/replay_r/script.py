@@ -52,7 +52,6 @@ class ReleaseIdentity:
     registry_name: str = ""
     synthetic: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
-    small_cell_threshold: int = 0
 
 
 @dataclass(frozen=True)
@@ -166,17 +165,9 @@ def _header(study: Study, release: ReleaseIdentity) -> str:
 
 
 def _caution(release: ReleaseIdentity) -> list[str]:
-    lines = []
-    if not release.synthetic:
-        lines.append(
-            "The frames hold single patients' values: share this folder only as you would a release."
-        )
-    if release.small_cell_threshold:
-        lines.append(
-            f"The registry prints no count below {release.small_cell_threshold}; beside a report this script"
-            " stands without its frames and without ours.csv."
-        )
-    return ["", *lines] if lines else []
+    if release.synthetic:
+        return []
+    return ["", "The frames hold single patients' values: they never leave the house."]
 
 
 def _packages(study: Study) -> str:

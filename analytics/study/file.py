@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import Field, model_validator
 
@@ -121,7 +121,17 @@ class Variable(Strict):
             raise ValueError(
                 f"no patient column {self.source.split('.')[1]}; known: {', '.join(PATIENT_COLUMNS)}"
             )
+        if self.equals is not None and self.patient_column is None:
+            raise ValueError(
+                f"equals belongs to a patient column; found it with source: {self.source}; take it out"
+            )
         return self
+
+    @property
+    def patient_column(self) -> PatientColumn | None:
+        """The patient's column that the variable reads; None for another source."""
+        _, is_column, column = self.source.partition("patient.")
+        return cast(PatientColumn, column) if is_column else None
 
 
 class TableRow(Strict):
@@ -312,6 +322,34 @@ class Study(Strict):
             if variable.source.startswith("definition"):
                 place = ("variables", name, "of" if variable.of else "source")
                 yield place, variable.of or name, variable.at_least is not None
+
+    def ids_named(self) -> Iterator[tuple[tuple[str | int, ...], Literal["concept", "event"], str]]:
+        """Each id of the clinical catalogue that the study names, with its place and what it should be."""
+        for name, variable in self.variables.items():
+            place = ("variables", name)
+            if variable.source == "observation":
+                yield (*place, *(("of",) if variable.of else ())), "concept", variable.of or name
+            elif variable.source == "event":
+                yield (*place, *(("of",) if variable.of else ())), "event", variable.of or name
+            for key in ("numerator", "denominator"):
+                if (concept := getattr(variable, key)) is not None:
+                    yield (*place, key), "concept", concept
+        for name, endpoint in self.endpoints.items():
+            for key in ("events", "competing"):
+                for i, event in enumerate(getattr(endpoint, key)):
+                    yield ("endpoints", name, key, i), "event", event
+
+    def values_named(self) -> Iterator[tuple[tuple[str, ...], PatientColumn, str]]:
+        """Each value of a patient's column that a group or a variable asks for: its place, the column, the
+        value.
+        """
+        for group, spec in self.groups.items():
+            for column, wanted in spec.where.items():
+                for value in [wanted] if isinstance(wanted, str) else wanted:
+                    yield ("groups", group, "where", column), column, value
+        for name, variable in self.variables.items():
+            if (asked := variable.patient_column) is not None and variable.equals is not None:
+                yield ("variables", name, "equals"), asked, variable.equals
 
     def _parts(self) -> Iterator[tuple[tuple[str | int, ...], str, Strict]]:
         """Every part that names things of the study: its place, the words that an error calls it by."""

@@ -21,6 +21,7 @@ CONTROLS = dict.fromkeys(("BH", "BY"), FALSE_SHARE) | dict.fromkeys(
 )
 EVENTS_PER_GROUP = 5
 SMALL_GROUP = 20
+VALUES_TOLD = 20
 Finding = tuple[str, str]
 
 
@@ -37,6 +38,7 @@ def find(cohort: Cohort, results: dict[str, pd.DataFrame]) -> pd.DataFrame:
         _small_groups,
         _skewed,
         _missing,
+        _unseen,
     )
     rows = [found for rule in rules for found in rule(cohort, results)]
     return pd.DataFrame(
@@ -192,6 +194,23 @@ def _missing(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Findi
                 f"{n} rows of the tables rest on fewer patients than the column headers say; each row's n stands beside it. A"
                 " table leaves a patient without a value out: that is right if, within a group, they are like the others, which the"
                 " data cannot show.",
+            )
+
+
+def _unseen(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Finding]:
+    """Values that a group or a variable asks for and no patient has: a misspelt one counts 0, as a rare one
+    does.
+    """
+    for (section, name, *_), column, value in cohort.study.values_named():
+        seen = cohort.patients[column].dropna().explode().astype("string")
+        if value not in set(seen):
+            what = cohort.study.groups[name] if section == "groups" else cohort.study.variables[name]
+            there = ", ".join(f'"{v}"' for v in sorted(set(seen))[:VALUES_TOLD]) or "none"
+            more = f" and {seen.nunique() - VALUES_TOLD} more" if seen.nunique() > VALUES_TOLD else ""
+            yield (
+                "values not seen",
+                f'{what.label} asks for {column} "{value}", which no patient of this release has, so it counts nobody.'
+                f" Values of {column} in this release: {there}{more}.",
             )
 
 

@@ -1,4 +1,4 @@
-"""The results of one study as tables and figures read them: frames by name, labels, what may be disclosed.
+"""The results of one study as tables and figures read them: frames by name, labels.
 
 Belongs here: looking up rows, labels and remarks. Does not belong here: reading a release
 (`orchestration/`), what a table or figure looks like.
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
 from analytics import status
-from analytics.words.disclosure import Disclosure, known
+from analytics.study.noted_reads import noted
+from analytics.words.disclosure import known
 from analytics.words.wording import opened, status_words
 
 Record = dict[str, Any]
@@ -35,12 +36,16 @@ class StudyFrames:
 
     study_id: str
     frames: dict[str, pd.DataFrame]
-    disclosure: Disclosure = field(default_factory=Disclosure)
     data_note: str = ""  # said in every figure and file that may be read apart from the report
+
+    @property
+    def is_public(self) -> bool:
+        """Whether every number is one that may leave the house (`analytics/public/`)."""
+        return False
 
     @cached_property
     def _records(self) -> dict[str, list[Record]]:
-        return {name: records(frame) for name, frame in self.frames.items()}
+        return {name: noted(f"results.{name}", records(frame)) for name, frame in self.frames.items()}
 
     def rows(self, table: str, **where: object) -> list[Record]:
         """Rows of a table in which every stated column has the stated value."""
@@ -128,12 +133,12 @@ class StudyFrames:
         return match.group(1) if match and match.group(1) in self.groups else None
 
     def remarks(self, *rows: Record) -> tuple[str, ...]:
-        """A sentence for every status that is not ok and every note; masked, the status alone."""
+        """A sentence for every status that is not ok and every note."""
         return tuple(dict.fromkeys(r for r in (self._remark(row) for row in rows) if r))
 
     def _remark(self, row: Record) -> str:
         words = status_words(row.get("status") or status.OK)
-        note = "" if self.disclosure.masks else self.in_words(row.get("note"))
+        note = self.in_words(row.get("note"))
         if words and note:
             return f"{_capital(words)}: {note[:1].lower() + note[1:] if note[1:2].islower() else note}"
         return note or _capital(words)

@@ -1,93 +1,92 @@
-"""Small cells: which counts of patients a report may print.
+"""Small cells: what may be printed of a count of patients in what leaves the house.
 
-Belongs here: the one rule by which a count is masked, and what must be masked with it. Does not belong here:
-where counts stand (`tables.py`, `figures.py`). Results keep every number; masking is of what is printed.
+Belongs here: the one rule by which a count is rounded or masked, and the classes of p values. Does not belong
+here: which numbers of a study leave (`analytics/public/`).
 
-With a threshold k a count below k, zero included, prints as ``<k``. In a row "4 of 18" the complement prints
-too, so a count above n - k prints as ``>n-k``. Where a row shows its total, one masked count would follow
-from the others, so the smallest of the others is masked as well (complementary suppression; Hundepool et al.
-2012, Statistical Disclosure Control, section 4.3). A percentage, an effect or an exact p value of a masked
-count would reveal the count, so percentages and effects are not printed, and p values print only by their
-class. A summary of fewer than k patients, a line of a single patient and a curve beyond the last k at risk
-are not printed. Times of events on a curve remain: no threshold on counts hides them.
+Inside the house every count is printed. Outside, a count is rounded to the nearest 5, and masked if the
+rounded count does not exceed the registry's threshold: with a threshold of 5, a count up to 7 prints as
+``<8``. This is OpenSAFELY's rule (redact counts of 7 or fewer, then round to 5). A threshold between two
+multiples of 5 counts as the next one, and none counts below 5.
+
+Why nothing comes back from what is printed. Rounding is monotone, and every printed text stands for at least
+five counts. What a reader knows of printed counts are orders: a part is at most its whole, and a later
+release counts at least as many as an earlier one. If x is at most y, either their ranges are apart, and the
+order says nothing new, or their ranges are the same, and both may be any one value of it. So orders never
+narrow a range. Sums would: therefore no output prints a whole beside all of its parts
+(`analytics/public/study.py`). Between two releases, a part grows by no more than its whole, of which an
+unchanged print allows four; every step from one print to the next leaves three counts or more even so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 import numpy as np
 
-from analytics.words.formatting import NOT_AVAILABLE
+from analytics.words.formatting import NOT_AVAILABLE, Public
 
-PRINT_ALL = 0
+ROUNDED_TO = 5
 P_CLASSES = (0.001, 0.01, 0.05)
 NOT_PRINTED = "not shown"
 
 
-@dataclass(frozen=True)
-class Disclosure:
-    """What may be printed under a registry's ``threshold``; 0 prints all."""
+WITHHELD = Public(NOT_PRINTED)
 
-    threshold: int = PRINT_ALL
+
+@dataclass(frozen=True)
+class Rounding:
+    """What leaves of a count, under a registry's threshold."""
+
+    stated: int = ROUNDED_TO
 
     @property
-    def masks(self) -> bool:
-        return self.threshold > PRINT_ALL
+    def threshold(self) -> int:
+        """The stated threshold, or the next multiple of 5 above it; never below 5."""
+        return ROUNDED_TO * -(-max(self.stated, ROUNDED_TO) // ROUNDED_TO)
 
-    def is_small(self, count: float | None) -> bool:
-        """A known count below the threshold."""
-        return self.masks and known(count) and count < self.threshold
+    @property
+    def smallest(self) -> int:
+        """The smallest count that is not masked: 8 under a threshold of 5."""
+        return self.threshold + ROUNDED_TO // 2 + 1
 
-    def is_small_of(self, count: float | None, n: float | None) -> bool:
-        """Whether the count, or the rest of its ``n``, is below the threshold."""
-        return self.is_small(count) or (known(count) and known(n) and self.is_small(n - count))
+    def is_masked(self, count: float | None) -> bool:
+        """A count that is small, or not known."""
+        return not known(count) or count < self.smallest
 
-    def count(self, count: float | None) -> str:
-        """``12``; a small one ``<5``."""
+    def count(self, count: float | None) -> Public:
+        """``20`` of 18; ``<8`` of a small one."""
         if not known(count):
-            return NOT_AVAILABLE
-        return f"<{self.threshold}" if self.is_small(count) else str(int(count))
+            return Public(NOT_AVAILABLE)
+        return Public(f"<{self.smallest}" if self.is_masked(count) else str(rounded(count)))
 
-    def count_of(self, count: float | None, n: float | None) -> str:
-        """``4`` of n; one whose complement is small is ``>13``."""
-        if known(n) and self.is_small_of(count, n) and not self.is_small(count) and not self.is_small(n):
-            return f">{int(n) - self.threshold}"
-        return self.count(count)
 
-    def counts(self, counts: Sequence[float | None], sums: Sequence[Sequence[int]] = ()) -> list[str]:
-        """Counts printed together. ``sums`` are places whose total a reader knows. In none of them may
-        exactly one count be masked, because the reader could compute it from the others.
-        """
-        hidden = [self.is_small(c) for c in counts]
-        changed = self.masks
-        while changed:
-            changed = False
-            for places in sums:
-                others = {i: c for i in places if known(c := counts[i]) and not hidden[i]}
-                if sum(hidden[i] for i in places) == 1 and others:
-                    hidden[min(others, key=lambda i: others[i])] = changed = True
-        return [
-            NOT_PRINTED if h and not self.is_small(c) else self.count(c)
-            for c, h in zip(counts, hidden, strict=True)
-        ]
+def rounded(count: float) -> int:
+    """The nearest multiple of 5: 0 of 0 to 2, 5 of 3 to 7, 10 of 8 to 12."""
+    return ROUNDED_TO * ((int(count) + ROUNDED_TO // 2) // ROUNDED_TO)
 
-    def p_class(self, p_value: float | None) -> str:
-        """The class of a p value that rests on a masked count: ``<0.01``, or ``≥0.05``."""
-        if not known(p_value):
-            return NOT_AVAILABLE
-        for bound in P_CLASSES:
-            if p_value < bound:
-                return f"<{bound:g}"
-        return f"≥{P_CLASSES[-1]:g}"
+
+def p_class(p_value: float | None) -> Public:
+    """The class of a p value: ``<0.01``, or ``≥0.05``."""
+    if not known(p_value):
+        return Public(NOT_AVAILABLE)
+    bound = next((b for b in P_CLASSES if p_value < b), None)
+    return Public(f"≥{P_CLASSES[-1]:g}" if bound is None else f"<{bound:g}")
+
+
+def count_text(count: Any) -> str:
+    """A count as it is printed: what may leave by its text, any other as it is."""
+    if isinstance(count, Public):
+        return count.text
+    return str(int(count)) if known(count) else NOT_AVAILABLE
 
 
 def known(value: Any) -> TypeGuard[float]:
     """Neither None nor NaN nor NA."""
     if value is None:
         return False
+    if isinstance(value, Public):
+        return value.text != NOT_AVAILABLE
     try:
         return not np.isnan(float(value))
     except (TypeError, ValueError):

@@ -14,11 +14,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 NOT_AVAILABLE = "–"
 DECIMALS = 2
 P_DECIMALS = 3
+
+
+@dataclass(frozen=True)
+class Public:
+    """A number as it may leave the house: its text, and nothing from which the number could be had."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def format_number(value: float | None, decimals: int = DECIMALS, keep_zeros: bool = True) -> str:
@@ -77,8 +88,10 @@ def format_count_percent(count: int | None, n: int, decimals: int = DECIMALS) ->
     return f"{count} ({format_number(100 * count / n, decimals)})"
 
 
-def format_p(p_value: float | None, decimals: int = P_DECIMALS) -> str:
-    """``0.004``; below the last decimal that is printed, ``<0.001``."""
+def format_p(p_value: float | Public | None, decimals: int = P_DECIMALS) -> str:
+    """``0.004``; below the last decimal that is printed, ``<0.001``; what may leave, by its text."""
+    if isinstance(p_value, Public):
+        return p_value.text
     if p_value is None or math.isnan(p_value):
         return NOT_AVAILABLE
     smallest = 10.0**-decimals

@@ -24,6 +24,38 @@ without a fault. A record that a correction sets aside has that one fault only.
     end
 {%- endmacro %}
 
+{#
+What puts a fault right, where the text says more than the rule does: letters that stand for digits, or a date
+that other formats read. Only formats that read this text are named.
+#}
+{% macro remedy_of(rule, found, usual) -%}
+    {%- set formats = [
+        '%Y-%m-%d', '%Y/%m/%d', '%Y.%m.%d', '%Y%m%d', '%d.%m.%Y', '%d/%m/%Y', '%d-%m-%Y', '%m/%d/%Y',
+        '%m-%d-%Y', '%d %b %Y', '%d-%b-%Y', '%b %d, %Y', '%d %B %Y', '%B %d, %Y', '%Y年%m月%d日',
+        '%Y-%m-%d %H:%M', '%Y-%m-%d %H:%M:%S', '%d.%m.%Y %H:%M', '%d.%m.%Y %H:%M:%S', '%d/%m/%Y %H:%M',
+        '%d/%m/%Y %H:%M:%S', '%m/%d/%Y %H:%M', '%Y-%m', '%Y',
+    ] -%}
+    case
+        when {{ rule }} = 'not_a_number' and {{ has_letters_for_digits(found) }}
+            then {{ usual }} || '; a letter O, I or l stands among its digits, where a 0 or a 1 may be meant'
+        when {{ rule }} = 'date_unreadable' then coalesce(
+            'declare ' || nullif(array_to_string(list_filter([
+                {%- for format in formats %}
+                case
+                    when year(try_strptime(trim({{ found }}), '{{ format }}')) between 1900 and 2100
+                        then '{{ format }}'
+                end
+                {{- "," if not loop.last }}
+                {%- endfor %}
+            ], lambda f : f is not null), ' or '), '')
+                || ', which reads it, under dates of the column when the column writes days so; else '
+                || {{ usual }},
+            {{ usual }}
+        )
+        else {{ usual }}
+    end
+{%- endmacro %}
+
 {# The faults of one date column whose possible times are in `times`. #}
 {% macro date_faults(column, times) -%}
     {{ return([

@@ -2,19 +2,21 @@
 From a sender's word to our code. The macro looks the word up in this order: the sender's own list, our ids,
 the LOINC codes, the catalogue's synonyms. A word that none of them knows is unwanted if the sender's list
 says so of any other word (`*`).
-A word of two meanings (seed ambiguous_words) has no code, except in two cases: the mapping states the code,
-under codes or by writing our id itself, or the registry adds the word to its synonyms. A word that is
-doubtful in some units only keeps its code, and `units` names these units. `words` has (sender_id, word,
+A word of two meanings (seed ambiguous_words) has no code, except in three cases: the mapping states the code,
+under codes or by writing our id itself; the registry adds the word to its synonyms; or the word has one
+meaning in the language that the mapping states. A word that is doubtful in some units only keeps its code,
+and `units` names these units. `words` has (sender_id, word,
 is_sent); is_sent tells whether the word stood in a column of the sender.
 One row per sender and word:
 (sender_id, word, code, is_unwanted, possible_ids, is_doubtful, units, unit_decides).
 #}
 {% macro named(words, kind, id, catalogue, synonyms, loinc=none) -%}
-    {%- set known = "coalesce(ours." ~ id ~ (", coded." ~ id if loinc else "") ~ ", shipped." ~ id ~ ")" -%}
     {%- set addition = 'registry_addition_' ~ synonyms -%}
     {%- set added = adapter.get_relation(
         database=target.database, schema='raw', identifier=addition)
         if execute -%}
+    {%- set known = "coalesce(ours." ~ id ~ (", coded." ~ id if loinc else "")
+        ~ (", theirs." ~ id if added else "") ~ ", spoken." ~ id ~ ", shipped." ~ id ~ ")" -%}
     select
         w.sender_id,
         w.word,
@@ -50,15 +52,29 @@ One row per sender and word:
         order by name_normalised, {{ id }}
     ) as shipped on shipped.name_normalised = {{ normalised_name('w.word') }}
     {%- if added %}
-    left join (select distinct {{ normalised_name('synonym') }} as name_normalised from {{ added }}) as theirs
-        on theirs.name_normalised = {{ normalised_name('w.word') }}
+    left join (
+        select {{ normalised_name('synonym') }} as name_normalised, min({{ id }}) as {{ id }}
+        from {{ added }}
+        group by all
+    ) as theirs on theirs.name_normalised = {{ normalised_name('w.word') }}
     {%- endif %}
+    left join (
+        select l.sender_id, {{ normalised_name('s.synonym') }} as name_normalised, min(s.{{ id }}) as {{ id }}
+        from {{ ref(synonyms) }} as s
+        join {{ source('raw', 'registry_sender') }} as l
+            on list_contains(string_split(s.language, ' '), l.language)
+        where name_normalised in (
+            select {{ normalised_name('word') }} from {{ ref('ambiguous_words') }} where kind = '{{ kind }}')
+        group by all
+    ) as spoken
+        on spoken.sender_id = w.sender_id and spoken.name_normalised = {{ normalised_name('w.word') }}
     left join (
         select {{ normalised_name('word') }} as name_normalised, ids, units, unit_decides
         from {{ ref('ambiguous_words') }} where kind = '{{ kind }}'
     ) as d
         on d.name_normalised = {{ normalised_name('w.word') }} and own.source_text is null
         and (w.is_sent or ours.{{ id }} is null)
+        and spoken.{{ id }} is null
         {%- if loinc %} and coded.{{ id }} is null{% endif %}
         {%- if added %} and theirs.name_normalised is null{% endif %}
 {%- endmacro %}
@@ -175,4 +191,36 @@ visit.
 {# Sorts the later of two records first: a later delivery, then a later place in the file. #}
 {% macro latest_first() -%}
     delivery_id desc, source_file desc, source_sheet desc, source_row desc, source_column desc
+{%- endmacro %}
+
+{#
+What the words of a column of sexes mean. A word has a meaning in each language that has it (seed sex_codes);
+in some languages another word of the same column decides (`beside`): Spanish M is mujer beside H, and
+masculino beside F. The language of the mapping counts if it has the word, else every language that has it;
+where these differ the word has no meaning. `columns` has (load_id, export_id, sender_id, words).
+One row per column and word: (load_id, export_id, word, sex).
+#}
+{% macro sexes_read(columns) -%}
+    select load_id, export_id, word, case when count(distinct sex) = 1 then min(sex) end as sex
+    from (
+        select *,
+            -- in one language: what a word beside it decides, else what it means alone, else any of them
+            case
+                when beside is null then 2 when list_has_any(string_split(beside, ' '), words) then 1 else 3
+            end as place,
+            min(place) over (partition by load_id, export_id, word, language) as first_place,
+        from (
+            select c.load_id, c.export_id, c.words, {{ folded('s.sex_text') }} as word, s.sex, s.beside,
+                unnest(string_split(s.language, ' ')) as language,
+                l.language as language_stated,
+                bool_or(list_contains(string_split(s.language, ' '), l.language))
+                    over (partition by c.load_id, c.export_id, word) as is_spoken,
+            from {{ columns }} as c
+            left join {{ source('raw', 'registry_sender') }} as l on l.sender_id = c.sender_id
+            join {{ ref('sex_codes') }} as s on list_contains(c.words, {{ folded('s.sex_text') }})
+        )
+        where language = language_stated or not coalesce(is_spoken, false)
+    )
+    where place = first_place
+    group by all
 {%- endmacro %}

@@ -29,6 +29,26 @@ characters has no full-width character.
     end)
 {%- endmacro %}
 
+{#
+Small letters, half width, katakana full width, one letter for a letter with its marks: the form under which
+words are looked up (seeds/README.md; `catalogue.folded` in Python). ü is u, ß is ss, and both of the Turkish
+i are i; the sound marks of katakana and the parts of a Hangul syllable stay, because they tell words apart.
+#}
+{% macro folded(text) -%}
+    {%- set half = '｡｢｣､･ｦｧｨｩｪｫｬｭｮｯｰｱｲｳｴｵｶｷｸｹｺｻｼｽｾｿﾀﾁﾂﾃﾄﾅﾆﾇﾈﾉﾊﾋﾌﾍﾎﾏﾐﾑﾒﾓﾔﾕﾖﾗﾘﾙﾚﾛﾜﾝﾞﾟ' -%}
+    {%- set full = '。「」、・ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン゙゚' -%}
+    {%- set marked = 'áàâäãåāăąćčçďéèêëēėęěğíìîïīılłńňñóòôöõøōőřśšşșťţúùûüūůűýÿźżž' -%}
+    {%- set plain = 'aaaaaaaaacccdeeeeeeeegiiiiiillnnnoooooooorssssttuuuuuuuyyzzz' -%}
+    case
+        when strlen({{ text }}) = length({{ text }}) then lower(trim({{ text }}))
+        else replace(replace(replace(
+            translate(
+                lower(nfc_normalize(translate({{ half_width(text) }}, '{{ half }}', '{{ full }}'))),
+                '{{ marked }}', '{{ plain }}'),
+            'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe')
+    end
+{%- endmacro %}
+
 {# The form under which names are looked up: see seeds/README.md. #}
 {% macro normalised_name(text) -%}
     {%- set greek = {
@@ -38,7 +58,7 @@ characters has no full-width character.
         'χ': 'chi', 'ψ': 'psi', 'ω': 'omega', 'ς': 'sigma', 'µ': 'mu',
     } -%}
     regexp_replace(
-        {{ "replace(" * (greek | length) }}lower({{ half_width(text) }})
+        {{ "replace(" * (greek | length) }}{{ folded(text) }}
         {%- for letter, name in greek.items() %}, '{{ letter }}', '{{ name }}'){% endfor %},
         '[^\p{L}\p{N}+%#]', '', 'g')
 {%- endmacro %}
@@ -179,7 +199,7 @@ The part of a result that is a grade: small letters, half width, without a numbe
 it, as in `阳性(1:320)`.
 #}
 {% macro graded_text(text) -%}
-    regexp_replace(lower({{ half_width(text) }}), '\s*\(\s*(?:1\s*[:∶]\s*)?\d+(?:[.,]\d+)?\s*\)$', '')
+    regexp_replace({{ folded(text) }}, '\s*\(\s*(?:1\s*[:∶]\s*)?\d+(?:[.,]\d+)?\s*\)$', '')
 {%- endmacro %}
 
 {#

@@ -73,9 +73,7 @@ class Refused(Exception):
 
 
 def main() -> None:
-    os.umask(
-        0o077
-    )  # what the command makes is its user's; a registry may name a group (registry/permissions.py)
+    os.umask(0o077)  # a registry may name a group that reads too (registry/permissions.py)
     code = guarded(lambda: app(standalone_mode=False) or DONE, "--debug" in sys.argv)
     gc.freeze()  # skip the final garbage scan of imported modules; it takes seconds
     sys.exit(code)
@@ -120,6 +118,7 @@ def _told(error: Exception, is_shown: bool) -> int:
     from orchestration.database.warehouse_file import WarehouseUnusable
     from orchestration.files import is_of_the_disk
     from orchestration.raw.pseudonym import PseudonymKeyError
+    from orchestration.running.supervisor import CannotServe
 
     if is_of_the_disk(error):
         from orchestration import resources
@@ -127,7 +126,7 @@ def _told(error: Exception, is_shown: bool) -> int:
 
         console.fail(disk.told(error, resources.registry_in_use()))
         return MISUSED
-    if isinstance(error, PseudonymKeyError | WarehouseUnusable):
+    if isinstance(error, PseudonymKeyError | WarehouseUnusable | CannotServe):
         console.fail(_with_place(error))
         return MISUSED
     if isinstance(error, PermissionError):
@@ -207,12 +206,13 @@ def ingest(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 
 @app.command(epilog="Example: myositis check --registry my_registry")
 def check(registry: RegistryOption = None, debug: DebugOption = False) -> None:
-    """Check the registry's files, and outstanding deliveries against their mappings; nothing is loaded."""
+    """Check the registry's files, and say what a run would take and refuse; it is tried in a private copy."""
     from orchestration.command import flow
     from orchestration.situation import read_situation
 
     current = _registry(registry)
-    faults = flow.check(current, read_situation(current))
+    with console.progress():
+        faults = flow.check(current, read_situation(current))
     if faults:
         raise Refused("\n".join(faults))
 
@@ -270,13 +270,27 @@ def release(registry: RegistryOption = None, debug: DebugOption = False) -> None
 
 
 @app.command(epilog="Example: myositis report --registry my_registry")
-def report(registry: RegistryOption = None, debug: DebugOption = False) -> None:
-    """Write the report of the current release again."""
+def report(
+    public: Annotated[
+        bool,
+        typer.Option(
+            "--public",
+            help="Write what may leave the house instead, into public/: rounded numbers, small cells masked.",
+        ),
+    ] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write the report of the current release again. Nothing in it is masked: it is not for publication."""
     from orchestration.command import flow
+    from orchestration.report.write import NothingToReport
 
     current = _registry(registry)
-    with console.progress():
-        flow.report_only(current)
+    try:
+        with console.progress():
+            flow.report_only(current, is_public=public)
+    except NothingToReport as nothing:
+        raise Refused(str(nothing)) from None
 
 
 @app.command(epilog="Example: myositis queries zjch --read answered.xlsx")
@@ -294,35 +308,50 @@ def queries(
             help="Take the answers of this list as corrections.",
         ),
     ] = None,
+    close_mended: Annotated[
+        bool,
+        typer.Option(
+            "--close-mended", help="Close the corrections that a mended file has made true, in corrections/."
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Of --close-mended: say what it would close, and write nothing.")
+    ] = False,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Write a hospital's questions into queries/, as a workbook to be answered; or read the answered one
-    back.
+    back; or close the corrections that are mended.
     """
     from datetime import date
 
     from orchestration.database.warehouse_file import warehouse
-    from orchestration.queries import queries as asked
+    from orchestration.queries import answers, asking, closing, told
+    from orchestration.queries.query import QueriesRefused
 
+    if close_mended and read is not None:
+        raise typer.BadParameter("write --read or --close-mended, one after the other", param_hint="--read")
+    if dry_run and not close_mended:
+        raise typer.BadParameter("it is a choice of --close-mended", param_hint="--dry-run")
     current = _registry(registry)
     try:
-        asked.sender_of(current, hospital)
-    except asked.QueriesRefused as unknown:
+        asking.sender_of(current, hospital)
+    except QueriesRefused as unknown:
         raise typer.BadParameter(str(unknown), param_hint="HOSPITAL") from None
     try:
         with warehouse(current.warehouse) as connection:
-            if read is not None:
-                console.out.print(
-                    asked.told_of_answers(asked.read_answers(connection, current, hospital, read)),
-                    markup=False,
+            if close_mended:
+                said = told.told_of_closed(
+                    closing.close_mended(connection, current, hospital, dry_run=dry_run)
+                )
+            elif read is not None:
+                said = told.told_of_answers(
+                    answers.read_answers(connection, current, hospital, read, date.today())
                 )
             else:
-                console.out.print(
-                    asked.told_of_list(asked.write_queries(connection, current, hospital, date.today())),
-                    markup=False,
-                )
-    except asked.QueriesRefused as refusal:
+                said = told.told_of_list(asking.write_queries(connection, current, hospital, date.today()))
+            console.out.print(said, markup=False)
+    except QueriesRefused as refusal:
         raise Refused(str(refusal)) from None
 
 
@@ -402,7 +431,9 @@ def sql(
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Ask the current release one question; it can read the release and nothing else."""
+    """Ask the current release one question; it can read the release and nothing else. Nothing in an answer is
+    masked: it is not for publication.
+    """
     from orchestration.command import sql as command
     from orchestration.database.asking import FORMATS, QuestionRefused
 
@@ -420,6 +451,36 @@ def sql(
         command.answer(database, query, command.Wanted(form, output, limit, seconds, memory))
     except QuestionRefused as refusal:
         raise typer.BadParameter(str(refusal), param_hint="QUERY") from None
+
+
+@app.command(epilog="Example: myositis lineage results.baseline_summary.mean")
+def lineage(
+    column: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE.COLUMN",
+            help="A column of any layer: marts.fct_observation.value_canonical, results.log_rank.p_value,"
+            ' "landing.zjfah.synthetic_visits.csv: CK (µkat/L)".',
+        ),
+    ],
+    down: Annotated[
+        bool, typer.Option("--down", help="Show what is made of it, instead of what it is made of.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print both directions as JSON.")] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Show the way of a column: from the hospital's file through every layer to the printed table."""
+    from orchestration.command import lineage as screen
+    from orchestration.release.identity import CURRENT
+    from orchestration.report.lineage import NoSuchColumn
+
+    current = _registry(registry)
+    release = (current.releases / CURRENT).resolve()
+    try:
+        screen.show(current, release if release.exists() else None, column, "down" if down else "up", as_json)
+    except NoSuchColumn as unknown:
+        raise typer.BadParameter(str(unknown), param_hint="TABLE.COLUMN") from None
 
 
 @app.command(epilog="Example: myositis reproduce --differs --table II")
@@ -484,39 +545,41 @@ def audit(
         raise Refused
 
 
+@app.command(epilog="Example: myositis daemon --registry my_registry")
+def daemon(registry: RegistryOption = None, debug: DebugOption = False) -> None:
+    """Take, build, release and report by itself while this is up; no UI.
+
+    It looks at landing/ and at the registry's files every few seconds, and launches what has arrived. A run
+    that broke is tried again after growing pauses. Each night it tries once more what is still outstanding,
+    and checks whether a delivery is overdue; a night that was missed is made up for once, at the next start.
+    The time of the night, its time zone, pauses and attempts stand under `unattended` in registry.yml.
+    What dies is started again. Ctrl-C or SIGTERM ends everything within five seconds (exit code 130 or 143);
+    a run that was under way goes on at the next start. docs/unattended.md has units for systemd.
+    """
+    from orchestration.command import services
+    from orchestration.warehouse import dbt
+
+    current = _registry(registry)
+    dbt.prepare_manifest()
+    services.daemon(current)
+
+
 @app.command(epilog="Example: myositis ui --port 3000")
 def ui(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Serve the Dagster UI with its daemon on 127.0.0.1 until stopped."""
+    """Serve the Dagster UI on 127.0.0.1; does what `myositis daemon` does, unless one is up.
+
+    Sensors and nightly schedules are on while this or `myositis daemon` is up, and only then.
+    """
+    from orchestration.command import services
     from orchestration.warehouse import dbt
 
     current = _registry(registry)
     dbt.prepare_manifest()
-    console.out.print(
-        f"Dagster UI of {current.file.name}: http://127.0.0.1:{port}  (stop with Ctrl-C)", markup=False
-    )
-    dagster = Path(sys.executable).parent / "dagster"
-    # its successor wants a project laid out its own way
-    quiet = "ignore:Function `dev_command` is superseded:FutureWarning"
-    os.execv(
-        sys.executable,
-        [
-            sys.executable,
-            "-W",
-            quiet,
-            str(dagster),
-            "dev",
-            "-m",
-            "orchestration.definitions",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(port),
-        ],
-    )
+    services.ui(current, port)
 
 
 @app.command(epilog="Example: myositis schema > mapping.schema.json")

@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from datetime import date
 
 from orchestration.command import console
-from orchestration.command.flow import Outcome
+from orchestration.command.flow import Outcome, needing_a_person
+from orchestration.database.warehouse_file import GLANCE_SECONDS
+from orchestration.queries.asked import standings
 from orchestration.raw.ledger import State
-from orchestration.raw.withdrawals import told_of_missing
 from orchestration.registry.folder import SUCCESS_MARKER, Registry
 from orchestration.release.identity import CURRENT
-from orchestration.situation import Delivery, Situation, read_situation
+from orchestration.release.needs_build import needs_build
+from orchestration.running.supervisor import DAEMON_LOCK, holder
+from orchestration.situation import Delivery, Situation, glance_at_situation
 
 
 def show(registry: Registry, outcome: Outcome) -> None:
@@ -25,7 +28,7 @@ def show(registry: Registry, outcome: Outcome) -> None:
     release = situation.current_release
     if release is None and not outcome.refusals and situation.has_accepted:
         console.out.print("\nno release yet; make one with: myositis run", markup=False)
-    elif release is None and not outcome.refusals:
+    elif release is None and not outcome.refusals and not situation.held:
         console.out.print(
             f"\nno release yet: no delivery has been accepted; put one under {registry.landing}/<sender>/<delivery>/, wait until it"
             f" has arrived or add a file {SUCCESS_MARKER} to it, and run again",
@@ -75,16 +78,76 @@ def show_deliveries(deliveries: Sequence[Delivery]) -> None:
 
 
 def show_status(registry: Registry) -> None:
-    situation = read_situation(registry)
+    situation = glance_at_situation(registry, GLANCE_SECONDS)
     console.out.print(f"{registry.file.name} ({registry.folder})", markup=False)
-    show(registry, Outcome(situation, refusals=situation.refusals))
-    for sentence in (*told_of_missing(situation.missing), *ending_waivers(situation, date.today())):
-        console.out.print(sentence, markup=False)
-    for inventory in situation.outstanding:
+    if situation.held:
         console.out.print(
-            f"outstanding: {inventory.sender}/{inventory.delivery} ({len(inventory.files)} files)",
+            f"{situation.held}\nUntil then only the deliveries of the current release can be shown.",
             markup=False,
         )
+    show(registry, Outcome(situation, refusals=situation.refusals))
+    today = date.today()
+    show_questions(registry, today)
+    for sentence in (
+        *needing_a_person(situation),
+        *(due.sentence(today) for due in situation.due),
+        *ending_waivers(situation, today),
+        *(f"outstanding: {i.sender}/{i.delivery} ({len(i.files)} files)" for i in situation.outstanding),
+        *told_of_attempts(registry, situation),
+        told_of_daemon(registry),
+    ):
+        console.out.print(sentence, markup=False)
+
+
+def told_of_attempts(registry: Registry, situation: Situation) -> list[str]:
+    """Sentences on the outstanding work that a daemon has tried in vain."""
+    if situation.held or not (registry.dagster_home / "history").is_dir():
+        return []  # nothing was ever launched here: Dagster need not be imported
+    if not situation.outstanding and not needs_build(registry, GLANCE_SECONDS):
+        return []
+    import dagster as dg
+
+    from orchestration.automation import told_in_vain
+
+    with dg.DagsterInstance.get() as instance:
+        return told_in_vain(registry, instance)
+
+
+def told_of_daemon(registry: Registry) -> str:
+    """Whether anything happens by itself."""
+    own = registry.file.unattended
+    process = holder(registry.dagster_home / DAEMON_LOCK)
+    if process is None:
+        return "unattended: nothing runs by itself, because neither `myositis daemon` nor `myositis ui` is up"
+    return (
+        f"unattended: process {process} looks for deliveries every {own.look_every_seconds} s; what is outstanding is tried once"
+        f" more at night ({own.told_night})"
+    )
+
+
+def show_questions(registry: Registry, today: date) -> None:
+    """The questions to each hospital: asked, answered, settled by a delivery, open, and for how long."""
+    found = standings(registry, today)
+    if not found:
+        return
+    number = ["asked", "answered", "settled by a delivery", "open", "oldest open, days", "days to an answer"]
+    console.table(
+        "\nquestions to hospitals",
+        ["hospital", *number],
+        [
+            (
+                s.hospital,
+                s.asked,
+                s.answered,
+                s.settled,
+                s.open,
+                s.oldest_open_days,
+                None if s.median_days_to_answer is None else f"{s.median_days_to_answer:g}",
+            )
+            for s in found
+        ],
+        right=number,
+    )
 
 
 def ending_waivers(situation: Situation, today: date) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.command import ahead, console
 from orchestration.landing.inventory import Inventory
-from orchestration.raw.outstanding import to_judge_again
+from orchestration.raw.outstanding import take_in_turn, to_judge_again
 from orchestration.raw.reading_place import sweep
 from orchestration.raw.withdrawals import told_of_missing
 from orchestration.registry.folder import Registry
@@ -152,31 +152,22 @@ def _ingest(
     from orchestration.definitions import ingestion_definitions
 
     definitions = ingestion_definitions(registry, helper)
-    taken: list[str] = []
-    refusals: dict[str, Refusal] = {}
-    found = list(outstanding)
-    while found:
-        taken_before = len(taken)
-        for inventory in found:
-            name = f"{inventory.sender}/{inventory.delivery}"
-            refusals.pop(name, None)
-            if refusal := _take(inventory, name, definitions, instance):
-                refusals[name] = refusal
-            else:
-                taken.append(name)
-        found = to_judge_again(registry) if len(taken) > taken_before else []
+    taken, refusals = take_in_turn(
+        outstanding,
+        lambda inventory: _take(inventory, definitions, instance),
+        lambda: to_judge_again(registry),
+    )
     return Done(tuple(taken), tuple(refusals.values()))
 
 
-def _take(
-    inventory: Inventory, name: str, definitions: dg.Definitions, instance: dg.DagsterInstance
-) -> Refusal | None:
+def _take(inventory: Inventory, definitions: dg.Definitions, instance: dg.DagsterInstance) -> Refusal | None:
     from orchestration.landing.assets import partitions_name
 
     partition = partitions_name(inventory.sender)
     if not instance.has_dynamic_partition(partition, inventory.delivery):
         instance.add_dynamic_partitions(partition, [inventory.delivery])
     job = definitions.resolve_job_def(f"ingest_{inventory.sender}")
+    name = f"{inventory.sender}/{inventory.delivery}"
     return _execute(job, name, instance=instance, partition_key=inventory.delivery)
 
 
@@ -222,17 +213,22 @@ def _execute(job: dg.JobDefinition, place: str, **given: Any) -> Refusal | None:
     return None
 
 
-def report_only(registry: Registry) -> None:
-    from orchestration.report.write import write_report
+def report_only(registry: Registry, *, is_public: bool = False) -> None:
+    from orchestration.report.write import write_public_report, write_report
 
-    log.info("report: %s", write_report(registry))
+    if is_public:
+        log.info("public report: %s", write_public_report(registry))
+    else:
+        log.info("report, not for publication: %s", write_report(registry))
 
 
 def check(registry: Registry, situation: Situation) -> list[str]:
-    """The faults of outstanding deliveries against their mappings; nothing is loaded."""
+    """What a run would refuse, or stop at, as the registry stands. Nothing is loaded: the judgement is a
+    run's, in a copy.
+    """
+    from orchestration.command import trial
     from orchestration.database.warehouse_file import warehouse
-    from orchestration.raw.doubtful_words import notes_of_delivery, notes_of_loaded
-    from orchestration.raw.loading import find_faults
+    from orchestration.raw.doubtful_words import notes_of_loaded
     from orchestration.warehouse import dbt
     from orchestration.warehouse.correction_cells import check_corrections
 
@@ -246,13 +242,29 @@ def check(registry: Registry, situation: Situation) -> list[str]:
     faults = [*registry.undecided(), *needing_a_person(situation)]
     with warehouse(registry.warehouse) as connection:
         faults += check_corrections(connection, registry)
-        notes = list(notes_of_loaded(connection, registry))
-        for inventory in situation.outstanding:
-            own = find_faults(connection, registry, inventory)
-            faults += [fault for fault in own if fault not in faults]
-            if not own:
-                notes += notes_of_delivery(connection, registry, inventory)
-                console.out.print(f"{inventory.sender}/{inventory.delivery}: can be taken", markup=False)
-    for note in notes:
-        console.out.print(f"note: {note}", markup=False)
-    return faults
+        words = notes_of_loaded(connection, registry)
+    if situation.outstanding or needs_build(registry):
+        try:
+            found = trial.judge(registry, situation.outstanding)
+        except trial.NoRoom as no_room:
+            return [*faults, str(no_room)]
+        if registry.studies:
+            console.out.print("not tried: the statistics of studies, and the report", markup=False)
+        for name in found.taken:
+            console.out.print(f"{name}: can be taken", markup=False)
+        refusals, words = found.refusals, words.and_(found.words)
+    else:
+        refusals = situation.refusals
+    for prefix, sentences in (("reads", words.readings), ("note", words.doubts)):
+        for sentence in sentences:
+            console.out.print(f"{prefix}: {sentence}", markup=False)
+    return [*faults, *_not_said(refusals, faults)]
+
+
+def _not_said(refusals: Iterable[Refusal], faults: list[str]) -> list[str]:
+    """The reasons of the refusals, without those that are among the faults already."""
+    said = []
+    for refusal in refusals:
+        reasons = refusal.reasons if isinstance(refusal, DeliveryRefusal) else (refusal.sentence(),)
+        said += [reason for reason in reasons if reason not in faults]
+    return said

@@ -19,6 +19,7 @@ from orchestration.command import console
 from orchestration.files import put_in_place
 from orchestration.onboarding.draft import draft
 from orchestration.onboarding.guess import TableGuess, guess_table
+from orchestration.onboarding.language import language_of
 from orchestration.onboarding.profile import ColumnProfile, TableProfile, look_at
 from orchestration.registry.entities import ASKED
 from orchestration.registry.folder import load_registry
@@ -44,7 +45,8 @@ def onboard(hospital: str, path: Path, folder: Path, as_csv: bool, replaces: boo
         writer.writerow(PROFILE)
         writer.writerows((t.file, t.sheet or "", *_row(c)) for t in tables for c in t.columns)
         return
-    guesses = [guess_table(table) for table in tables]
+    spoken = language_of(tables)
+    guesses = [guess_table(table, spoken.language if spoken else None) for table in tables]
     target.parent.mkdir(parents=True, exist_ok=True)
     _write(target, draft(hospital, guesses, faults, sample.prose))
     for table in tables:

@@ -124,9 +124,8 @@ def _remark(row: Row) -> str:
 
 def _counts(study: StudyFrames) -> list[str]:
     rows = study.rows("reproduction")
-    agree, total, unexplained = agreement(rows)
-    text = f"{study.study_id}: {agree} of {total} printed values agree"
-    differ = total - agree
-    values = text if not differ else f"{text}; {differ} differ, {unexplained} of them not explained"
+    count = agreement(rows)
+    text = f"{study.study_id}: {count.agree} of {count.total} printed values agree"
+    values = f"{text}; {count.differ_words}" if count.differ else text
     statements = statement_words(statement_counts(rows))
     return [values, *([f"{study.study_id}: {statements}"] if statements else [])]

@@ -28,6 +28,7 @@ from orchestration.database.asking import (
 )
 
 ROWS_ON_SCREEN = 1_000
+NOT_MASKED = "not for publication: nothing in this answer is masked"
 MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*(MB|GB)", re.IGNORECASE)
 
 
@@ -48,12 +49,14 @@ def answer(database: Path, query: str, wanted: Wanted) -> None:
     question = Question(database, sys.stdin.read() if query == "-" else query, form, _bounds(wanted, form))
     if wanted.output is None:
         _show(question)
+        console.err.print(NOT_MASKED, markup=False)
         return
     if not wanted.output.parent.is_dir():
         raise QuestionRefused(f"there is no folder {wanted.output.parent}; make it first")
     answered = ask_into(question, wanted.output)
     rows = "" if answered.rows is None else f": {console.count(answered.rows, 'row')}"
     console.out.print(f"written  {wanted.output}{rows}{_cut(answered)}", markup=False)
+    console.err.print(NOT_MASKED, markup=False)
 
 
 def _format(wanted: Wanted) -> str:

@@ -14,6 +14,7 @@ import duckdb
 
 BUILT_BY_RULES = "built_by_rules"  # state key: rules the tables were built by
 BEING_BUILT = "building"  # prefix of that state while a build by other rules is under way
+BUILT_FROM = "built_from"  # state key: what the last whole build of the models was made from
 RAW_LAYOUT = "raw_layout"  # state key: layout of the tables of schema raw
 PROVENANCE = (
     "sender_id",
@@ -124,6 +125,10 @@ create table if not exists raw.exchanged_dates (
     load_id varchar, export_id varchar, field varchar, source_file varchar, source_sheet varchar, texts_like varchar);
 create table if not exists raw.load_subject (load_id varchar, subject varchar);
 create table if not exists raw.delivery_decision (load_id varchar primary key, judged_by varchar);
+create table if not exists raw.refused_row (
+    sender_id varchar, hospital_id varchar, delivery_id varchar, load_id varchar, rule varchar, source_file varchar,
+    source_sheet varchar, source_row bigint, entity varchar, field varchar, column_name varchar, source_column varchar,
+    value_text varchar, n_rows bigint, n_patients bigint);
 create table if not exists raw.delivery_comparison (load_id varchar primary key, compared_loads varchar);
 create table if not exists raw.delivery_change (
     sender_id varchar, delivery_id varchar, load_id varchar, compared_with varchar, entity varchar, item varchar,
@@ -153,7 +158,7 @@ RULES = """
 create table if not exists raw.registry_hospital (hospital_id varchar, sender_id varchar, hospital_name varchar, population varchar);
 create table if not exists raw.registry_sender (
     sender_id varchar, is_network boolean, unlisted_events varchar, rejected_rows_allowed double, rejected_rows_least integer,
-    expected_every interval);
+    expected_every interval, language varchar);
 create table if not exists raw.registry_export (export_id varchar, sender_id varchar, decimal_mark varchar);
 create table if not exists raw.registry_column (export_id varchar, entity varchar, field varchar, column_name varchar);
 create table if not exists raw.registry_date_format (
@@ -177,10 +182,8 @@ def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables of schema raw, once per file and version. Statements that run at every opening would be
     written, with a checkpoint, at every closing.
     """
-    wanted = _raw_layout()
-    with suppress(duckdb.CatalogException):
-        if state(connection, RAW_LAYOUT) == wanted:
-            return
+    if has_raw(connection):
+        return
     connection.execute("create schema if not exists raw; create schema if not exists quality")
     for entity, fields in RAW_FIELDS.items():
         columns = ", ".join(f"{name} varchar" for name in (*fields, *PROVENANCE))
@@ -193,7 +196,14 @@ def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(LEDGER)
     connection.execute(CORRECTIONS)
     connection.execute(RULES)
-    put_state(connection, RAW_LAYOUT, wanted)
+    put_state(connection, RAW_LAYOUT, _raw_layout())
+
+
+def has_raw(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the tables of schema raw are there, as this version lays them out."""
+    with suppress(duckdb.CatalogException):
+        return state(connection, RAW_LAYOUT) == _raw_layout()
+    return False
 
 
 @cache

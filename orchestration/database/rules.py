@@ -36,6 +36,7 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry, today
                 m.rejected_rows_allowed.share,
                 m.rejected_rows_allowed.rows,
                 m.expected_every,
+                m.language,
             )
             for m in registry.mappings.values()
         ],

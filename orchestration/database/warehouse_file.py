@@ -7,16 +7,20 @@ what became of a load (`raw/ledger.py`), anything that interprets (dbt).
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from orchestration.database.raw_tables import _create_raw
+from orchestration.database.raw_tables import _create_raw, has_raw
 
 LOCK_WAIT_SECONDS = 60.0
+GLANCE_SECONDS = 1.0  # how long a look at the warehouse waits: one that a person or a tick can make again
 
 
 class WarehouseUnusable(Exception):
@@ -24,7 +28,52 @@ class WarehouseUnusable(Exception):
 
 
 class WarehouseBusy(WarehouseUnusable):
-    """Another process writes to the warehouse file."""
+    """Another process holds the warehouse file."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Another process that has the warehouse file open."""
+
+    pid: int
+    command: str
+    writes: bool
+
+    def sentence(self) -> str:
+        return f"process {self.pid} ({self.command}) {'writes to' if self.writes else 'reads'} it"
+
+
+def holders(path: Path) -> list[Holder]:
+    """The other processes that hold the lock of the file, as far as the system tells (Linux: /proc/locks).
+
+    The file is not opened: closing it would release the lock of a connection that this process has.
+    """
+    try:
+        inode = path.stat().st_ino
+        locks = Path("/proc/locks").read_text()
+    except OSError:
+        return []
+    found = {}
+    for line in locks.splitlines():
+        fields = line.split()
+        if len(fields) < 8 or "POSIX" not in fields or "->" in fields:
+            continue
+        at = fields.index("POSIX")
+        access, pid, file = fields[at + 2], int(fields[at + 3]), fields[at + 4]
+        if int(file.rsplit(":", 1)[1]) == inode and pid != os.getpid():
+            found[pid] = Holder(pid, _command(pid), access == "WRITE")
+    return list(found.values())
+
+
+def _command(pid: int) -> str:
+    """What a process was started as: the program and the names among its first arguments, without folders."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return "unknown"
+    return (
+        " ".join(Path(word).name for word in words[:3] if re.fullmatch(r"[\w./-]{1,200}", word)) or "unknown"
+    )
 
 
 @contextmanager
@@ -43,7 +92,32 @@ def warehouse(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[d
             raise
 
 
-def _connect(path: Path, wait_seconds: float) -> duckdb.DuckDBPyConnection:
+def read_warehouse(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> duckdb.DuckDBPyConnection:
+    """The warehouse, open for reading only; waits as `warehouse` does."""
+    return _connect(path, wait_seconds, read_only=True)
+
+
+@contextmanager
+def glance(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse for a look that changes nothing; other readers may have it open meanwhile.
+
+    Without a file, or with one that holds nothing yet, an empty warehouse is read.
+    """
+    if not path.exists():
+        with closing(duckdb.connect()) as connection:
+            _create_raw(connection)
+            yield connection
+        return
+    with closing(read_warehouse(path, wait_seconds)) as connection:
+        is_current = has_raw(connection)
+        if is_current:
+            yield connection
+    if not is_current:  # made by an older version, or by a run that was killed at its first step
+        with warehouse(path, wait_seconds) as connection:
+            yield connection
+
+
+def _connect(path: Path, wait_seconds: float, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
@@ -52,11 +126,22 @@ def _connect(path: Path, wait_seconds: float) -> duckdb.DuckDBPyConnection:
             if "lock" not in str(error).lower():
                 raise _unusable(path, error) from None
             if time.monotonic() > deadline:
-                raise WarehouseBusy(
-                    f"{path.name}: another process has held the warehouse for over {wait_seconds:.0f} s; wait for it to"
-                    " end (myositis status shows runs), or stop it, and run again"
-                ) from None
-            time.sleep(0.5)
+                raise WarehouseBusy(told_busy(path, wait_seconds)) from None
+            time.sleep(min(0.5, wait_seconds / 4 or 0.5))
+
+
+def told_busy(path: Path, waited: float = 0.0) -> str:
+    """A sentence that names who holds the warehouse, and says what to do about it."""
+    found = holders(path)
+    who = "; ".join(h.sentence() for h in found) or "another process holds it"
+    after = f" after {waited:.0f} s" if waited >= 5 else ""
+    remedy = (
+        "a run lets go of it by itself" if not found or any(h.writes for h in found) else "let it be closed"
+    )
+    return (
+        f"{path.name}: the warehouse is held{after}: {who}; {remedy}, then run again."
+        " Analysts read release/current.duckdb, which nobody waits for"
+    )
 
 
 def _unusable(path: Path, error: duckdb.Error) -> WarehouseUnusable:

@@ -128,7 +128,7 @@ def checked_members(archive: zipfile.ZipFile, packed: int, most: int) -> dict[st
                 "duplicate_member",
                 found=f"two members {named('member', name)}",
                 expected="every member once",
-                remedy="Ask for the archive again; which of two is meant cannot be guessed.",
+                remedy="Ask for the archive again, with each member once.",
             )
         members[name] = info
     return members

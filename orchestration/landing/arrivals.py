@@ -5,8 +5,13 @@ Does not belong here: what the ledger says of a delivery (`raw/outstanding.py`).
 
 from __future__ import annotations
 
+import fcntl
+import os
+import signal
+import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +19,40 @@ from orchestration.registry.folder import SUCCESS_MARKER, Registry
 
 
 def is_complete(registry: Registry, sender: str, delivery: str, now: float | None = None) -> bool:
-    """Whether there is a `_SUCCESS` marker, or no file has changed its size or time for the registry's quiet
-    seconds.
+    """Whether all of a delivery has arrived.
+
+    It has when a `_SUCCESS` marker arrived last. Without a marker, or with one that came before other files,
+    it has when nothing has changed for the registry's quiet seconds, and no program still writes to a file.
     """
     folder = registry.landing / sender / delivery
-    if (folder / SUCCESS_MARKER).exists():
-        return True
     try:
-        times = [p.lstat().st_mtime for p in [folder, *folder.rglob("*")]]
+        paths = [path for path in folder.rglob("*") if path.name != SUCCESS_MARKER]
+        # The time at which this system was told of a change: a copy may bring an old time of content along.
+        changed = {path: path.lstat().st_ctime for path in paths}
+        marker = folder / SUCCESS_MARKER
+        if marker.exists() and changed and marker.lstat().st_ctime >= max(changed.values()):
+            return True
+        times = [max(path.lstat().st_mtime, path.lstat().st_ctime) for path in [folder, *paths]]
     except FileNotFoundError:  # a file that a copying program renames or removes
         return False
-    return (now or time.time()) - max(times) >= registry.file.quiet_seconds
+    is_quiet = (now or time.time()) - max(times) >= registry.file.quiet_seconds
+    return is_quiet and not any(_is_written_to(path) for path in paths if stat.S_ISREG(path.lstat().st_mode))
+
+
+def _is_written_to(path: Path) -> bool:
+    """Whether a program has the file open for writing, as a copy that pauses does (on Linux)."""
+    with suppress(OSError, AttributeError):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            # A program that opens the file in between is told of by a signal; this one ends no process.
+            fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)  # refused while another has it open to write
+            fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+    return False
 
 
 @dataclass(frozen=True)
@@ -40,8 +68,8 @@ class Stray:
     def sentence(self) -> str:
         if self.delivery is not None:
             return (
-                f"landing/{self.sender}/{self.delivery}: still arriving (no {SUCCESS_MARKER}, files changed a moment ago);"
-                " left for the next run"
+                f"landing/{self.sender}/{self.delivery}: still arriving (no {SUCCESS_MARKER} after its last file, and files"
+                " changed a moment ago or are still written to); left for the next run"
             )
         return (
             f"landing/{self.sender}: no mapping reads this sender; write hospitals/{self.sender}.yml"

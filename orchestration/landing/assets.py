@@ -20,14 +20,17 @@ def partitions(sender: str) -> dg.DynamicPartitionsDefinition:
     return dg.DynamicPartitionsDefinition(name=partitions_name(sender))
 
 
-def landing_asset(sender: str, name: str) -> dg.AssetsDefinition:
-    """The inventory of a delivery: its files by size and sha256."""
+def landing_asset(sender: str, name: str, columns: dg.TableSchema) -> dg.AssetsDefinition:
+    """The inventory of a delivery: its files by size and sha256. ``columns`` are those that the mapping
+    names.
+    """
 
     @dg.asset(
         key=["landing", sender],
         partitions_def=partitions(sender),
         group_name="landing",
         kinds={"file"},
+        metadata={"dagster/column_schema": columns},
         description=f"Deliveries of {name} as they arrived, one partition each.",
     )
     def landing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

@@ -75,7 +75,7 @@ def take_inventory(registry: Registry, sender: str, delivery: str) -> Inventory:
     hashes.keep()
     lines = [*(f"{f.name}\t{f.sha256}" for f in files), *(f"{o.name}\t{o.kind}" for o in others)]
     content = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    records = registry.records_digest(date.today(), sender)
+    records = registry.decisions_digest(date.today(), sender)
     return Inventory(sender, delivery, files, content, registry.mapping_digest(sender), records, others)
 
 

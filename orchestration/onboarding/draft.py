@@ -14,6 +14,7 @@ import yaml
 
 from orchestration.exports.formats import LABELLED
 from orchestration.onboarding.guess import LONG, RECORD_DATES, Guess, TableGuess, nearest_word
+from orchestration.onboarding.language import language_of
 from orchestration.onboarding.profile import FEWEST_SHOWN, ColumnProfile, TableProfile, is_ambiguous
 from orchestration.registry import catalogue
 from orchestration.registry.entities import ASKED, ENTITIES
@@ -49,6 +50,11 @@ def draft(
         f"sender: {hospital}",
         f"name: {hospital}                # write the hospital's name",
     ]
+    language = language_of([t.table for t in tables])
+    if language is not None:
+        lines.append(
+            f"language: {language.language}                # {catalogue.LANGUAGES[language.language][0]}, by its headers; it reads words such as M, PCR and TP"
+        )
     standard = standard_of(tables)
     if standard in ("fhir_r4", "omop_cdm_5_4"):
         what = {"fhir_r4": "FHIR R4", "omop_cdm_5_4": "OMOP CDM 5.4"}[standard]
@@ -61,7 +67,14 @@ def draft(
         )
     if standard == "redcap":
         lines.append("like: redcap")
-    lines += [*_dates(tables), *_decimal(tables), *_missing(tables), *_codes(tables), "", "exports:"]
+    lines += [
+        *_dates(tables),
+        *_decimal(tables),
+        *_missing(tables),
+        *_codes(tables, language.language if language else None),
+        "",
+        "exports:",
+    ]
     for table in tables:
         lines += [*_export(table), ""]
     for file, sheet in dict.fromkeys(prose):
@@ -143,7 +156,7 @@ def _missing(tables: list[TableGuess]) -> list[str]:
     ]
 
 
-def _codes(tables: list[TableGuess]) -> list[str]:
+def _codes(tables: list[TableGuess], language: str | None) -> list[str]:
     """Words that the catalogue does not know, each with the nearest name where one is near."""
     told: list[str] = []
     for kind in LONG:
@@ -168,18 +181,26 @@ def _codes(tables: list[TableGuess]) -> list[str]:
         ("sex", ("sex_codes", "sex_text"), _mapped(tables, "patients", "sex")),
         ("follow_up_status", ("follow_up_status", "status_text"), _mapped(tables, "follow_up", "status")),
     ):
-        known = catalogue.words(*tables_of_words)
+        known = catalogue.words(*tables_of_words) - set(catalogue.ambiguous(kind))
         texts = list(
             dict.fromkeys(
                 w
                 for c in columns
                 for w, n in c.values.items()
-                if w.lower() not in known and n >= FEWEST_SHOWN
+                if not _is_read(kind, w, c, language, known) and n >= FEWEST_SHOWN
             )
         )
         if texts:
             told.append(f"#   {kind}: {{{', '.join(f'{_scalar(w, quoted=True)}: ?' for w in texts[:10])}}}")
     return ["# codes:", *told] if told else []
+
+
+def _is_read(
+    kind: str, word: str, column: ColumnProfile, language: str | None, known: frozenset[str]
+) -> bool:
+    if kind == "sex":
+        return catalogue.sex_of(word, column.values, language) is not None
+    return catalogue.folded(word) in known
 
 
 def _mapped(tables: list[TableGuess], *place: str) -> Iterator[ColumnProfile]:

@@ -108,16 +108,17 @@ class TableGuess:
     table: TableProfile
     guesses: list[Guess] = field(default_factory=list)
     unknown_words: dict[str, dict[str, int]] = field(default_factory=dict)  # kind of name: word to rows
+    language: str | None = None
 
     def of(self, column: str) -> list[Guess]:
         return [g for g in self.guesses if g.column == column]
 
 
-def guess_table(table: TableProfile) -> TableGuess:
+def guess_table(table: TableProfile, language: str | None = None) -> TableGuess:
     """Every guess on a table's columns; a column may feed several entities, or have several doubtful
-    guesses.
+    guesses. ``language`` reads the words of two meanings.
     """
-    found = TableGuess(table)
+    found = TableGuess(table, language=language)
     entities = _long(table, found) | _wide(table, found)
     entities |= _patients(table, found) | _visits(table, found, entities) | _follow_up(table, found, entities)
     for entity in entities:
@@ -161,17 +162,19 @@ def _long(table: TableProfile, found: TableGuess) -> set[str]:
             )
         )
         found.unknown_words[kind] = {
-            w: n for w, n in column.values.items() if not catalogue.is_name(kind, w) or _is_asked(kind, w)
+            w: n
+            for w, n in column.values.items()
+            if not catalogue.is_name(kind, w) or _is_asked(kind, w, found.language)
         }
         entities.add(entity)
     return entities
 
 
-def _is_asked(kind: str, word: str) -> bool:
+def _is_asked(kind: str, word: str, language: str | None) -> bool:
     """Whether a name with more than one meaning is doubtful in every row, because no row's unit
     settles it.
     """
-    doubt = catalogue.doubt(kind, word)
+    doubt = catalogue.doubt(kind, word, "", language)
     return doubt is not None and not doubt.unit_decides
 
 
@@ -181,7 +184,7 @@ def _wide(table: TableProfile, found: TableGuess) -> set[str]:
     for column in table.columns:
         if column.kind in ("identifier", "date") or (column.role and column.kind != "number"):
             continue
-        guess = _wide_guess(column)
+        guess = _wide_guess(column, found.language)
         if guess is not None and not any(g.column == column.name for g in found.guesses):
             found.guesses.append(guess)
             if guess.is_certain:
@@ -189,11 +192,11 @@ def _wide(table: TableProfile, found: TableGuess) -> set[str]:
     return entities
 
 
-def _wide_guess(column: ColumnProfile) -> Guess | None:
+def _wide_guess(column: ColumnProfile, language: str | None) -> Guess | None:
     named = [(k, n) for k in WIDE for n in column.spellings]
-    exact = [(k, i) for k, n in named if (i := catalogue.meaning(k, n, column.unit)) is not None]
+    exact = [(k, i) for k, n in named if (i := catalogue.meaning(k, n, column.unit, language)) is not None]
     exact = [(k, i) for k, i in exact if _fits(k, i, column) is True] or exact
-    doubts = [(k, d) for k, n in named if (d := catalogue.doubt(k, n, column.unit)) is not None]
+    doubts = [(k, d) for k, n in named if (d := catalogue.doubt(k, n, column.unit, language)) is not None]
     if doubts and not exact:
         kind, doubt = doubts[0]
         place = (WIDE[kind], "values", doubt.ids[0] if doubt.ids else ASKED)
@@ -241,10 +244,10 @@ def _fits(kind: str, name: str, column: ColumnProfile) -> bool | None:
         return None
     if kind == "concepts":
         return column.kind == "number" or catalogue.concepts()[name]["kind"] in ("coded", "text")
-    words = catalogue.words("event_status", "status_text")
+    words = frozenset(catalogue.words("event_status", "status_text"))
     if kind == "antibodies":
         graded = (*catalogue.seed("antibody_grades"), *catalogue.seed("grade_readings"))
-        words = words | {r["grade_text"].strip().lower() for r in graded}
+        words = words | {catalogue.folded(r["grade_text"]) for r in graded}
         return column.kind == "number" or share_of(column.values, words) >= STATUS_WORDS
     return column.kind != "date" and share_of(column.values, words) >= STATUS_WORDS
 
@@ -256,7 +259,7 @@ def _patients(table: TableProfile, found: TableGuess) -> set[str]:
         return set()
     for column in named:
         role = column.role
-        fits, why = _field_fits(role, column)
+        fits, why = _field_fits(role, column, found.language)
         found.guesses.append(Guess(column.name, ("patients", role), 1.0 if fits else 0.7, why))
     return {"patients"}
 
@@ -286,7 +289,7 @@ def _other_fields(table: TableProfile, found: TableGuess, entity: str) -> None:
             continue
         for column in table.columns:
             if column.role == role:
-                fits, why = _field_fits(role, column)
+                fits, why = _field_fits(role, column, found.language)
                 found.guesses.append(Guess(column.name, (entity, name), 1.0 if fits else 0.7, why))
     if (
         entity == "observations"
@@ -303,7 +306,7 @@ def _other_fields(table: TableProfile, found: TableGuess, entity: str) -> None:
                 )
 
 
-def _field_fits(role: str, column: ColumnProfile) -> tuple[bool, str]:
+def _field_fits(role: str, column: ColumnProfile, language: str | None) -> tuple[bool, str]:
     named = "its header names the field"
     if role in DATED or role.endswith("_date"):
         if column.exchanged:
@@ -315,7 +318,8 @@ def _field_fits(role: str, column: ColumnProfile) -> tuple[bool, str]:
             named if column.kind == "number" else f"{named}, its values are no numbers",
         )
     if role == "sex":
-        share = share_of(column.values, catalogue.words("sex_codes", "sex_text"))
+        read = [w for w in column.values if catalogue.sex_of(w, column.values, language)]
+        share = share_of(column.values, {catalogue.folded(w) for w in read})
         return True, named if share >= STATUS_WORDS else f"{named}; say under codes.sex what its words mean"
     if role == "value" and column.kind not in ("number", "words", "text"):
         return False, f"{named}, its values are no results"
@@ -447,7 +451,7 @@ def known_share(kind: str, values: dict[str, int]) -> float:
 
 
 def share_of(values: dict[str, int], words: set[str] | frozenset[str], lower: bool = True) -> float:
-    return _share(values, lambda v: (v.lower() if lower else v) in words)
+    return _share(values, lambda v: (catalogue.folded(v) if lower else v) in words)
 
 
 def _share(values: dict[str, int], holds: Callable[[str], bool]) -> float:

@@ -15,7 +15,8 @@ REGISTRY = """\
 name: {name}
 description: >-
   Who is in this registry, and why.
-small_cell_threshold: 5        # counts below it are not printed in reports; 0 prints all
+small_cell_threshold: 5        # counts below it are masked in what leaves the house (myositis report --public)
+dates: month                   # patients' dates in what leaves the house: exact, shifted (by days of the patient's own), month
 visit_schedule:                # nominal days and windows of the visits that studies compare, from day 0 of each patient
   - {{visit: baseline, nominal_month: 0, nominal_day: 0, from_day: -14, to_day: 14}}
   - {{visit: month_6, nominal_month: 6, nominal_day: 183, from_day: 138, to_day: 228}}
@@ -24,6 +25,9 @@ observation_window_days: 14    # a result joins the nearest visit at most so far
 pseudonym_key: .keys/pseudonym.key   # made on first use; keep a copy where only you can read it, and never in git
 keep_releases: 5
 quiet_seconds: 10              # a delivery without a _SUCCESS file is complete when unchanged for so long
+unattended:                    # what `myositis daemon` does by itself, and when
+  time_zone: UTC               # of the night, in which it tries once more what is outstanding: Europe/Berlin, …
+  night: "02:00"
 """
 STUDY = """\
 # An example. Take the comment signs off, write your groups and variables, and rename it: studies/<study>.yml.
@@ -56,7 +60,7 @@ READMES = {
     "studies": "One study per file, `<study>.yml`; `example.yml.txt` shows one.\n",
     "landing": "Deliveries as they arrive: `landing/<sender>/<delivery>/` with the files in it; a file `_SUCCESS` says that all is there.\n",
 }
-GITIGNORE = ".keys/\n.dagster/\nlanding/\nwarehouse/\nrelease/\nreports/\nqueries/\nprivate/\n"
+GITIGNORE = ".keys/\n.dagster/\nlanding/\nwarehouse/\nrelease/\nreports/\nqueries/\npublic/\nprivate/\n"
 
 
 def lay_out(folder: Path) -> tuple[list[str], list[str]]:

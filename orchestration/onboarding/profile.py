@@ -518,9 +518,17 @@ def spellings(header: str) -> Iterator[str]:
     base = without_unit(header)
     if base != header:
         yield catalogue.normal(base)
+    if (bare := _OF_SERUM.sub("", base)) and bare != base:
+        yield catalogue.normal(bare)
     if found := re.fullmatch(r"(.+?)[_ ](y|yr|yrs|years|m|mo|months|d|days|cm|kg)", header, re.IGNORECASE):
         yield catalogue.normal(found[1])
 
+
+# a name without a specimen is of serum or plasma, so such a word adds nothing to it
+_OF_SERUM = re.compile(
+    r"(?i)[\s_,]*[(]?(?:\bi\.\s?[SP]\.|\bim (?:Serum|Plasma)|\bs[ée]ri(?:que|co|ca)|\bsieric[oa]|\bplasmatique|\bplasm[aá]tic[oa]"
+    r"|\ben suero|\bno soro|\bw surowicy|\bin serum|\bserum|\bplasma)[)]?$"
+)
 
 _GLUED = re.compile(r"^(.*[\u4e00-\u9fff])([A-Za-zµμ%×*^\d][^\u4e00-\u9fff]*)$")
 

@@ -1,30 +1,27 @@
-"""The query list: a workbook that a hospital's data manager answers, and how it is read back.
+"""The query list: a workbook that a hospital's data manager answers.
 
 One row is one question: the place of the row in the hospital's own file, what was found there, what was
 expected, and cells for the answer. Each row carries a seal made with the registry's pseudonym key, so that an
 answer is never taken for the answer to another question. The list holds patients' values and goes back to
 where they came from: only its owner can read it. Belongs here: layout, wording, seals. Does not belong here:
-what is asked and what an answer does (`queries.py`).
+what is asked (`finding.py`), reading the answers (`answered_list.py`), what they become (`answers.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date
 from enum import Enum
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openpyxl import Workbook, load_workbook
+from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment, Font, PatternFill, Protection
-from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from orchestration.files import write_atomically
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
 
 LAYOUT = "myositis query list 1"
 QUESTIONS, README, ORIGIN = "Queries", "Read me", "Origin"
-MOST_BYTES = 20_000_000
 
 
 class Choice(Enum):
@@ -99,16 +95,6 @@ EXPLANATION = (
 )
 
 
-class QueriesRefused(Exception):
-    """The file is no answered query list of this registry and hospital, or a question cannot be asked; holds
-    every reason.
-    """
-
-    def __init__(self, reasons: list[str]) -> None:
-        self.reasons = reasons
-        super().__init__("\n".join(reasons))
-
-
 @dataclass(frozen=True)
 class Seal:
     """Keyed hashes over a list's origin and over each question; only this registry can make them."""
@@ -122,27 +108,6 @@ class Seal:
             ["query list", self.registry, self.hospital, *("" if p is None else str(p) for p in parts)]
         )
         return hmac.new(self.key, text.encode(), hashlib.sha256).hexdigest()[:32]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One row of an answered list; ``choice`` is None if the row is not answered."""
-
-    sheet_row: int
-    query_id: str
-    kind: str
-    delivery: str
-    file: str
-    sheet: str | None
-    row: int
-    entity: str
-    field: str
-    source_column: str | None
-    expected: str
-    found: str | None
-    choice: Choice | None
-    value: str | None
-    is_number: bool  # of the spreadsheet: written here with a decimal point, whatever the hospital writes
 
 
 def write(path: Path, seal: Seal, queries: Sequence[Query], today: date) -> None:
@@ -188,7 +153,7 @@ def _ask(sheet: Any, seal: Seal, queries: Sequence[Query]) -> None:
             value = (
                 number
                 if header == "No"
-                else _seal_of(seal, query)
+                else seal_of(seal, query)
                 if header == "seal"
                 else getattr(query, field, None)
                 if field
@@ -255,145 +220,6 @@ def _clean(text: str | None) -> str | None:
     return None if text is None else ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", text) or None
 
 
-def _seal_of(seal: Seal, asked: Any) -> str:
+def seal_of(seal: Seal, asked: Any) -> str:
     values = asked if isinstance(asked, dict) else {name: getattr(asked, name) for name in SEALED}
     return seal.of(*(_clean(v) if isinstance(v := values[name], str) else v for name in SEALED))
-
-
-# the answered list
-
-
-def read(path: Path, seal: Seal) -> tuple[list[Answer], date]:
-    """The rows of an answered list, and the day on which the list was written; raises QueriesRefused with
-    every fault.
-    """
-    book = _open(path)
-    asked_on = _origin(path, book, seal)
-    sheet = book[QUESTIONS]
-    headers = [cell.value for cell in sheet[1]][: len(COLUMNS)]
-    if headers != HEADERS:
-        wrong = next(
-            (h for h, there in zip(HEADERS, [*headers, *[None] * len(HEADERS)]) if h != there), HEADERS[-1]
-        )
-        raise QueriesRefused(
-            [
-                f'{path.name}: the columns of sheet "{QUESTIONS}" are not those that were sent (expected "{wrong}" where it is not);'
-                " copy the answers into the list as it was sent, or ask for a new one"
-            ]
-        )
-    answers: list[Answer] = []
-    faults: list[str] = []
-    for number, row in enumerate(sheet.iter_rows(min_row=2, max_col=len(COLUMNS)), 2):
-        if any(cell.value is not None for cell in row):
-            answer = _answer(path, seal, number, row, faults)
-            if answer is not None:
-                answers.append(answer)
-    ids = [a.query_id for a in answers]
-    faults += [
-        f"{path.name}, row {a.sheet_row}: this question stands twice; keep one of the two rows"
-        for n, a in enumerate(answers)
-        if a.query_id in ids[:n]
-    ]
-    if faults:
-        raise QueriesRefused([*faults, "Nothing of the file was taken."])
-    return answers, asked_on
-
-
-def _open(path: Path) -> Any:
-    if not path.is_file():
-        raise QueriesRefused([f"{path}: there is no such file; give the answered query list"])
-    if path.stat().st_size > MOST_BYTES:
-        raise QueriesRefused(
-            [f"{path.name}: {path.stat().st_size:,} bytes; a query list is smaller than {MOST_BYTES:,}"]
-        )
-    try:
-        with zipfile.ZipFile(path) as parts:
-            if sum(p.file_size for p in parts.infolist()) > 10 * MOST_BYTES:
-                raise QueriesRefused(
-                    [f"{path.name}: it unpacks to more than {10 * MOST_BYTES:,} bytes; that is no query list"]
-                )
-        return load_workbook(path)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError):
-        raise QueriesRefused(
-            [
-                f"{path.name}: cannot be read as an .xlsx workbook; ask for the list without a password, saved as .xlsx"
-            ]
-        ) from None
-
-
-def _origin(path: Path, book: Any, seal: Seal) -> date:
-    if ORIGIN not in book.sheetnames or QUESTIONS not in book.sheetnames:
-        raise QueriesRefused(
-            [
-                f'{path.name}: no query list: it has no sheet "{QUESTIONS}" with its origin; write one with: myositis queries {seal.hospital}'
-            ]
-        )
-    said = {
-        str(row[0].value): str(row[1].value)
-        for row in book[ORIGIN].iter_rows(min_row=1, max_row=10, max_col=2)
-    }
-    for key, expected in (("layout", LAYOUT), ("registry", seal.registry), ("hospital", seal.hospital)):
-        if said.get(key) != expected:
-            raise QueriesRefused(
-                [
-                    f'{path.name}: a list of another {key}: found "{said.get(key)}", expected "{expected}"; read it where it was written'
-                ]
-            )
-    if not hmac.compare_digest(said.get("seal", ""), seal.of(LAYOUT, said.get("asked_on"))):
-        raise QueriesRefused(
-            [f"{path.name}: the list was not written with this registry's key; read it where it was written"]
-        )
-    return date.fromisoformat(said["asked_on"])
-
-
-def _answer(path: Path, seal: Seal, number: int, row: Sequence[Any], faults: list[str]) -> Answer | None:
-    values = {field: cell.value for (_, _, field, _, _), cell in zip(COLUMNS, row) if field}
-    place = f"{path.name}, row {number}"
-    if not hmac.compare_digest(str(row[-1].value or ""), _seal_of(seal, values)):
-        faults.append(
-            f"{place}: what was asked is changed, or the row was added; restore the row, or delete it"
-        )
-        return None
-    said = str(values["answer"] or "").strip().lower()
-    choice = next((c for c in Choice if said.rstrip(" :") == c.value.rstrip(":")), None)
-    value = values["value"]
-    if said and choice is None:
-        faults.append(f"{place}: the answer is none of: {', '.join(c.value for c in Choice)}")
-    if isinstance(value, datetime | date) or any(
-        row[HEADERS.index(h)].data_type == "f" for h in ("Your answer", COLUMNS[11][0])
-    ):
-        faults.append(
-            f"{place}: the right value came as a date or a formula of the spreadsheet; write it as text, as your file would write it"
-        )
-        value = None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    text = (
-        None
-        if value is None
-        else f"{Decimal(f'{value:.15g}'):f}"
-        if is_number
-        else str(value).strip() or None
-    )
-    if choice is Choice.VALUE and text is None:
-        faults.append(f'{place}: "{Choice.VALUE.value}" without a value; write it beside the answer')
-    if choice is not Choice.VALUE and text is not None:
-        faults.append(
-            f'{place}: a right value, but the answer is not "{Choice.VALUE.value}"; choose it, or take the value out'
-        )
-    return Answer(
-        number,
-        values["query_id"],
-        values["kind"],
-        values["delivery"],
-        values["file"],
-        values["sheet"],
-        int(values["row"]),
-        values["entity"] or "",
-        values["field"] or "",
-        values["source_column"],
-        values["expected"],
-        values["found"],
-        choice,
-        text,
-        is_number,
-    )

@@ -24,9 +24,12 @@ from orchestration.raw.verdict import (
     Verdict,
     accepted,
     broken,
+    gone,
     left,
     refused,
+    stands,
     unchanged,
+    withdrawn,
 )
 from orchestration.raw.withdrawals import withdraw
 from orchestration.registry.folder import Registry
@@ -42,14 +45,17 @@ log = logging.getLogger("myositis")
 
 def ingest(registry: Registry, sender: str, delivery: str, helper: Helper = IN_THIS_PROCESS) -> Verdict:
     """Take one delivery into raw, or refuse it whole. When this returns, the ledger holds the verdict."""
+    if not (registry.landing / sender / delivery).is_dir():
+        return gone(sender, delivery)
     before = marks(registry, sender, delivery)
     inventory = take_inventory(registry, sender, delivery)
     with warehouse(registry.warehouse) as connection:
         withdraw(connection, registry)
-        if ledger.is_settled(connection, inventory) or registry.withdraws(
-            sender, delivery, inventory.content_sha256
-        ):
-            return unchanged(sender, delivery)
+        if registry.withdraws(sender, delivery, inventory.content_sha256):
+            return withdrawn(sender, delivery)
+        if ledger.is_settled(connection, inventory):
+            reason = ledger.reason_of_refusal(connection, inventory)
+            return unchanged(sender, delivery) if reason is None else stands(sender, delivery, reason)
         key = key_of_warehouse(connection, registry.pseudonym_key_file)
     with reading_place(registry) as place:
         scratch = Scratch(place, registry.warehouse, inventory.load_id)
@@ -84,7 +90,7 @@ def _judge(
         checked = helper.submit(check_load, registry, scratch).result()
         reasons = _of_the_suite(checked, inventory) or _of_the_changes(registry, inventory, scratch)
     except DeliveryRefused as refusal:
-        return refused(sender, delivery, refusal.reasons), checked
+        return refused(sender, delivery, refusal.reasons, is_by_itself=True), checked
     except (PseudonymKeyError, WarehouseUnusable, HelperEnded, ConfigurationError):
         raise
     except Exception as error:

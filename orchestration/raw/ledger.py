@@ -34,6 +34,7 @@ LOAD_TABLES = (
     "raw.exchanged_dates",
 )
 COUNTS = ("raw.delivery_change", "raw.delivery_comparison")
+REFUSED_ROWS = "raw.refused_row"  # outlives the rows of its load, because the hospital is asked about them
 
 
 class State(StrEnum):
@@ -158,12 +159,12 @@ def record(
 
     Accepting a load replaces the load of the same delivery that was in force.
     """
-    if verdict.decision is Decision.UNCHANGED:
+    if not verdict.is_new and verdict.decision is not Decision.LEFT:
         return
     with _one_step(connection):
         if rows_in is not None or not verdict.is_accepted:
             remove_load(connection, inventory.load_id)
-        if verdict.decision is Decision.LEFT:
+        if not verdict.is_new:
             return
         if rows_in is not None:
             _copy(connection, inventory.load_id, rows_in, LOAD_TABLES if verdict.is_accepted else ())
@@ -172,6 +173,10 @@ def record(
         if after is State.ACCEPTED:
             for other in _accepted_loads_of(connection, inventory.sender, inventory.delivery):
                 _move(connection, other, Event.REPLACE)
+            connection.execute(
+                f"delete from {REFUSED_ROWS} where sender_id = ? and delivery_id = ?",
+                [inventory.sender, inventory.delivery],
+            )
         connection.execute(
             "insert or replace into raw.delivery values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -186,12 +191,12 @@ def record(
                 "\n".join(verdict.reasons),
             ],
         )
+        judged = None
         if verdict.is_broken:  # by a fault that nobody foresaw, perhaps ours: the next run reads it again
-            connection.execute(
-                "insert or replace into raw.delivery_decision values (?, 'read again')", [inventory.load_id]
-            )
-        else:
-            _note_decision(connection, inventory.sender, inventory.load_id, inventory.records_digest)
+            judged = "read again"
+        elif not verdict.is_by_itself:
+            judged = judged_by(connection, inventory.sender, inventory.load_id, inventory.records_digest)
+        _note_decision(connection, inventory.load_id, judged)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, load_id: str, rows_in: str, tables: Sequence[str]) -> None:
@@ -215,9 +220,11 @@ def refuse_for_rows(
     load_id: str,
     reasons: Sequence[str],
     records_digest: str,
+    *,
+    is_by_itself: bool = False,
 ) -> None:
     """Refuse a load for its rejected rows, and put the load that it had replaced back into force, in one
-    transaction.
+    transaction. ``is_by_itself``: no row of another delivery could have let its rows in.
     """
     with _one_step(connection):
         _move(connection, load_id, Event.REFUSE_ROWS, "\n".join(reasons))
@@ -229,7 +236,8 @@ def refuse_for_rows(
         ).fetchone()
         if predecessor is not None:
             _move(connection, predecessor[0], Event.RESTORE)
-        _note_decision(connection, sender, load_id, records_digest)
+        judged = judged_by(connection, sender, load_id, records_digest)
+        _note_decision(connection, load_id, judged_alone(records_digest) if is_by_itself else judged)
 
 
 def refuse_for_change(connection: duckdb.DuckDBPyConnection, load: Load, reasons: Sequence[str]) -> None:
@@ -244,7 +252,7 @@ def refuse_for_change(connection: duckdb.DuckDBPyConnection, load: Load, reasons
 
 def remove_load(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
     """Remove the rows of a load; the ledger keeps the load's state."""
-    for table in LOAD_TABLES:
+    for table in (*LOAD_TABLES, REFUSED_ROWS):
         connection.execute(f"delete from {table} where load_id = ?", [load_id])
 
 
@@ -279,13 +287,9 @@ def _move(
     )
 
 
-def _note_decision(
-    connection: duckdb.DuckDBPyConnection, sender: str, load_id: str, records_digest: str
-) -> None:
-    connection.execute(
-        "insert or replace into raw.delivery_decision values (?, ?)",
-        [load_id, judged_by(connection, sender, load_id, records_digest)],
-    )
+def _note_decision(connection: duckdb.DuckDBPyConnection, load_id: str, judged: str | None) -> None:
+    """Note what a decision rests on, beside content and mapping; None if on nothing else."""
+    connection.execute("insert or replace into raw.delivery_decision values (?, ?)", [load_id, judged])
 
 
 # what is read
@@ -314,7 +318,8 @@ def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> b
 
     A refused delivery is judged again when its sender's corrections, accepted changes or waivers have
     changed, or its sender's other deliveries. One of those deliveries may have brought the patients that the
-    refused one names.
+    refused one names. If no other delivery can let it in, only the records count; if its files do not fit
+    their mapping, nothing does: it is judged once per content and mapping.
     """
     # A literal, because a parameter would import pandas: a second that a run with nothing new can save.
     row = connection.execute(
@@ -325,12 +330,41 @@ def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> b
         return row is not None and row[0] == State.ACCEPTED
     return row[1] in (
         None,
+        judged_alone(inventory.records_digest),
         judged_by(connection, inventory.sender, inventory.load_id, inventory.records_digest),
     )
 
 
 def was_refused(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
     return _state_of(connection, inventory.load_id) is State.REFUSED
+
+
+def reason_of_refusal(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> str | None:
+    """Why this content, read by this mapping, stands refused, one sentence a line; None if it does not."""
+    row = connection.execute(
+        f"select reason from raw.delivery where load_id = {literal(inventory.load_id)} and state = 'refused'"
+    ).fetchone()
+    return row[0] or "no reason was noted" if row else None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What became of the latest content of a delivery."""
+
+    sender: str
+    delivery: str
+    state: State
+    reason: str
+
+
+def standing(connection: duckdb.DuckDBPyConnection) -> list[Standing]:
+    """What became of the latest content of each delivery, by sender and delivery."""
+    rows = connection.execute(
+        "select sender_id, delivery_id, state, coalesce(reason, '') from raw.delivery where state <> 'replaced'"
+        " qualify row_number() over (partition by sender_id, delivery_id order by loaded_at desc, load_id) = 1"
+        " order by 1, 2"
+    ).fetchall()
+    return [Standing(sender, delivery, State(state), reason) for sender, delivery, state, reason in rows]
 
 
 def judged_by(connection: duckdb.DuckDBPyConnection, sender: str, load_id: str, records_digest: str) -> str:
@@ -342,6 +376,11 @@ def judged_by(connection: duckdb.DuckDBPyConnection, sender: str, load_id: str, 
         f" where sender_id = {literal(sender)} and load_id <> {literal(load_id)} and state = 'accepted'",
     ).fetchone()
     return f"{records_digest}/{row[0] if row else None}"
+
+
+def judged_alone(records_digest: str) -> str:
+    """The same for a decision that no other delivery can change."""
+    return f"{records_digest}/alone"
 
 
 def utc_now() -> datetime:

@@ -8,9 +8,6 @@ mapping (`tables.py`). A delivery is taken whole or refused whole. dbt sees a lo
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,31 +101,6 @@ def load_delivery(
     except BaseException:
         remove_load(connection, inventory.load_id)
         raise
-
-
-def find_faults(connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory) -> list[str]:
-    """The faults for which a delivery would be refused. Nothing is loaded."""
-    with reading_place(registry) as place:
-        survey = Survey(connection, registry, registry.mappings[inventory.sender], inventory, place)
-        opened, faults = survey.look()
-        return faults or survey.second_tables(opened)
-
-
-@contextmanager
-def loaded_on_trial(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, inventory: Inventory
-) -> Iterator[None]:
-    """While the block lasts, schema raw holds the rows of a delivery. Afterwards they are gone, and no key
-    file is made.
-    """
-    with reading_place(registry) as place:
-        connection.begin()
-        try:
-            pseudonym.set_key(connection, secrets.token_bytes(pseudonym.KEY_BYTES))
-            _Loader(connection, registry, registry.mappings[inventory.sender], inventory, place).run()
-            yield
-        finally:
-            connection.rollback()
 
 
 @dataclass

@@ -29,7 +29,7 @@ from orchestration.exports.fhir import is_added
 from orchestration.landing.inventory import DeliveredFile, Inventory
 from orchestration.landing.names import Names, columns_spelled, linked
 from orchestration.raw import exchanged_dates
-from orchestration.raw.cell_sql import code_list_sql, elements, literal, with_elements, without_blanks
+from orchestration.raw.cell_sql import code_list_sql, elements, literal, without_blanks
 from orchestration.raw.exchanged_dates import ExchangedDates
 from orchestration.raw.forms import columns_of, dictionary, forms_of
 from orchestration.raw.redcap import DictionaryField
@@ -83,6 +83,7 @@ class Survey:
     workdir: Path
     names: Names = field(init=False)
     dictionary: list[DictionaryField] = field(default_factory=list)  # of a REDCap project
+    empty_files: list[str] = field(default_factory=list)  # a header without rows, where that is allowed
 
     def __post_init__(self) -> None:
         self.names = Names(self.mapping, self.inventory)
@@ -102,7 +103,7 @@ class Survey:
         faults += self._column_faults(opened)
         faults += self._rounded_ids(opened)
         faults += self.registry.undecided([self.mapping.sender])
-        if not faults and not sum(part.table.rows_in for part in opened):
+        if not faults and not self.empty_files and not sum(part.table.rows_in for part in opened):
             faults.append(
                 f"{self._place()}: the delivery is empty: no file holds a row; ask the hospital for it again"
             )
@@ -196,8 +197,16 @@ class Survey:
                 if faults is None:
                     return []
                 read[key] = []
+                if fault.rule == "no_rows" and not fault.others and self._may_be_empty(file):
+                    self.empty_files.append(file.name)
+                    return []
                 faults.append(f"{self._place()}/{self.names.told(fault, file.name)}")
         return read[key]
+
+    def _may_be_empty(self, file: DeliveredFile) -> bool:
+        """Whether every export that reads the file takes a header without rows for: nothing new."""
+        readers = [x for x in self.mapping.exports if self.mapping.reads(x, file.name)]
+        return all(x.may_be_empty or x.optional for x in readers)
 
     def _link(self, file: DeliveredFile) -> Path:
         return linked(file, self.inventory.files.index(file) + 1, self.workdir)
@@ -289,7 +298,7 @@ class Survey:
         return (
             f"{self._mapping_place(export, *place)}: {len(several)} columns of {self._place(self._told(table))} are called"
             f' "{column}" ({letters}); expected one; write "{several[0]}" for the first, "{several[1]}" for the second, …,'
-            " or ask for an export that tells them apart"
+            " or `header_rows: 2` where the row below says which is which"
         )
 
     def _told(self, table: SourceTable) -> str:
@@ -442,23 +451,6 @@ class Survey:
             for c in ids
         ]
         return f"(case {' '.join(tests)} end)" if tests else "(null)"
-
-    def second_tables(self, opened: list[DeliveredTable]) -> list[str]:
-        """Faults of sheets that hold a second table below the first, and of dates whose day and month nobody
-        can tell apart.
-        """
-        faults: list[str] = []
-        for part in opened:
-            if all(export.is_ignored for export in part.exports):
-                continue
-            cells = {c: f"c{i}" for i, c in enumerate(part.table.columns)}
-            part.table.load(self.connection, "incoming", part.wanted)
-            stray = self.stray(part, cells)
-            faults += self.second_table(part, cells, stray)
-            cells = with_elements((c for x in part.exports for _, c in named_columns(x)), cells)
-            faults += self.exchanged_dates(part, cells, f"{stray} is not null")[1]
-            part.table.unload(self.connection, "incoming")
-        return faults
 
     def second_table(self, part: DeliveredTable, cells: dict[str, str], stray: str) -> list[str]:
         """A repeated header with other column names begins a second table; the delivery is then refused."""

@@ -36,8 +36,10 @@ class Decision(StrEnum):
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
-    UNCHANGED = "unchanged"  # this content was decided on before, or a record withdraws it
-    # a file changed while it was read, so the content read may never have been a whole file
+    UNCHANGED = "unchanged"  # this content is in force already
+    STANDS = "stands refused"  # this content was refused before, and nothing that decides has changed
+    WITHDRAWN = "withdrawn"  # a record takes this content out of force
+    # the folder is gone, or a file changed while it was read: the content may never have been a whole file
     LEFT = "left for the next run"
 
 
@@ -51,6 +53,8 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     summary: LoadSummary | None = None  # of an accepted delivery
     is_broken: bool = False  # refused because reading it ended in a way that nobody foresaw
+    # whether content and mapping alone refuse it: then no other delivery and no record can let it in
+    is_by_itself: bool = False
 
     @property
     def is_accepted(self) -> bool:
@@ -58,20 +62,29 @@ class Verdict:
 
     @property
     def refusal(self) -> DeliveryRefusal | None:
-        """The record of a delivery that is not taken although its content is new."""
-        if self.decision not in (Decision.REFUSED, Decision.LEFT):
+        """The record of a delivery that is not in force as it lies in landing now; None if it is."""
+        if self.decision in (Decision.ACCEPTED, Decision.UNCHANGED):
             return None
         return DeliveryRefusal(
-            self.sender, self.delivery, self.reasons, is_left=self.decision is Decision.LEFT
+            self.sender,
+            self.delivery,
+            self.reasons,
+            is_left=self.decision in (Decision.LEFT, Decision.WITHDRAWN),
+            stands=self.decision is Decision.STANDS,
         )
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the ledger does not hold it yet, and should."""
+        return self.decision in (Decision.ACCEPTED, Decision.REFUSED)
 
 
 def accepted(sender: str, delivery: str, summary: LoadSummary) -> Verdict:
     return Verdict(sender, delivery, Decision.ACCEPTED, summary=summary)
 
 
-def refused(sender: str, delivery: str, reasons: Sequence[str]) -> Verdict:
-    return Verdict(sender, delivery, Decision.REFUSED, tuple(reasons))
+def refused(sender: str, delivery: str, reasons: Sequence[str], *, is_by_itself: bool = False) -> Verdict:
+    return Verdict(sender, delivery, Decision.REFUSED, tuple(reasons), is_by_itself=is_by_itself)
 
 
 def broken(sender: str, delivery: str, error: Exception) -> Verdict:
@@ -92,5 +105,22 @@ def left(sender: str, delivery: str) -> Verdict:
     return Verdict(sender, delivery, Decision.LEFT, (reason,))
 
 
+def gone(sender: str, delivery: str) -> Verdict:
+    reason = (
+        f"landing/{sender}/{delivery}: not there any more; what was taken of it before stays. Put the folder back"
+        " and run again"
+    )
+    return Verdict(sender, delivery, Decision.LEFT, (reason,))
+
+
 def unchanged(sender: str, delivery: str) -> Verdict:
     return Verdict(sender, delivery, Decision.UNCHANGED)
+
+
+def stands(sender: str, delivery: str, reason: str) -> Verdict:
+    return Verdict(sender, delivery, Decision.STANDS, tuple(reason.split("\n")))
+
+
+def withdrawn(sender: str, delivery: str) -> Verdict:
+    reason = f"withdrawn by a record in corrections/{sender}.yml; it is taken once the record is removed"
+    return Verdict(sender, delivery, Decision.WITHDRAWN, (reason,))

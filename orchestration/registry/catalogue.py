@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,32 @@ NAMES = {  # kind of name: table of ids, id column, table of synonyms
     "antibodies": ("antibodies", "antibody_id", "antibody_synonyms"),
     "events": ("event_types", "event_id", "event_synonyms"),
     "treatments": ("treatments", "treatment_id", "treatment_synonyms"),
+}
+LANGUAGES = {  # code: its name, and what its speakers call it
+    "de": ("German", "deutsch"),
+    "en": ("English",),
+    "es": ("Spanish", "español", "castellano"),
+    "fr": ("French", "français"),
+    "it": ("Italian", "italiano"),
+    "ja": ("Japanese", "日本語", "jp"),
+    "ko": ("Korean", "한국어", "kr"),
+    "nl": ("Dutch", "nederlands"),
+    "pl": ("Polish", "polski"),
+    "pt": ("Portuguese", "português"),
+    "tr": ("Turkish", "türkçe"),
+    "zh": ("Chinese", "中文", "cn"),
+}
+CODE_WORDS = {  # kind of word: its table, the column of the word, the column of our code
+    "sex": ("sex_codes", "sex_text", "sex"),
+    "event_status": ("event_status", "status_text", "status"),
+    "follow_up_status": ("follow_up_status", "status_text", "status"),
+}
+_MARKED = "áàâäãåāăąćčçďéèêëēėęěğíìîïīılłńňñóòôöõøōőřśšşșťţúùûüūůűýÿźżž"
+_PLAIN = "aaaaaaaaacccdeeeeeeeegiiiiiillnnnoooooooorssssttuuuuuuuyyzzz"
+_FOLDED = str.maketrans(_MARKED, _PLAIN) | str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe"})
+_KATAKANA = {  # half width to full width; the sound marks join the letter before them
+    i: {"ﾞ": "\u3099", "ﾟ": "\u309a"}.get(chr(i), unicodedata.normalize("NFKC", chr(i)))
+    for i in range(0xFF61, 0xFFA0)
 }
 _GREEK = dict(
     zip(
@@ -69,7 +96,10 @@ def extend(additions: dict[str, list[Row]]) -> None:
     for lookup in (
         seed,
         names,
+        spoken,
         ambiguous,
+        sex_readings,
+        status_codes,
         concepts,
         units,
         _rules,
@@ -113,17 +143,35 @@ def half_width(text: str) -> str:
     return "".join(chr(ord(c) - 0xFEE0) if "！" <= c <= "～" else " " if c == "\u3000" else c for c in text)
 
 
+def folded(text: str) -> str:
+    """Small letters, half width, katakana full width, one letter for a letter with its marks: the form under
+    which words are looked up (macro `folded`).
+    """
+    if text.isascii():
+        return text.strip().lower()
+    whole = unicodedata.normalize("NFC", half_width(text).strip().translate(_KATAKANA))
+    return whole.replace("İ", "i").lower().translate(_FOLDED)
+
+
 def normal(text: str) -> str:
     """The form under which names are compared."""
-    spelled = "".join(_GREEK.get(c, c) for c in half_width(text).strip().lower())
+    spelled = "".join(_GREEK.get(c, c) for c in folded(text))
     return "".join(c for c in spelled if unicodedata.category(c)[0] in "LN" or c in "+%#")
 
 
 @cache
 def names(kind: str) -> dict[str, str]:
-    """Normal form to id, of concepts, antibodies, events or treatments; LOINC codes are names of concepts."""
+    """Normal form to id, of concepts, antibodies, events or treatments; LOINC codes are names of concepts.
+
+    A word of two meanings is no name, although it may have one meaning in some languages (`spoken`).
+    """
     _, id_column, synonyms = NAMES[kind]
-    found = {normal(row["synonym"]): row[id_column] for row in seed(synonyms)}
+    asked = {form for form, doubt in ambiguous(kind).items() if not doubt.units}
+    found = {
+        form: row[id_column]
+        for row in seed(synonyms)
+        if (form := normal(row["synonym"])) not in asked or not row["language"]
+    }
     if kind == "concepts":
         found |= {
             normal(row["loinc"]): row["concept_id"]
@@ -134,10 +182,21 @@ def names(kind: str) -> dict[str, str]:
     return found
 
 
+@cache
+def spoken(kind: str, language: str) -> dict[str, str]:
+    """Normal form to id of the words of two meanings that have one meaning in a language."""
+    _, id_column, synonyms = NAMES[kind]
+    return {
+        form: row[id_column]
+        for row in seed(synonyms)
+        if language in row["language"].split() and (form := normal(row["synonym"])) in ambiguous(kind)
+    }
+
+
 @dataclass(frozen=True)
 class Ambiguous:
     """A word that has more than one meaning; ``units`` are the only units in which it has, and none means all
-    units.
+    units. In ``languages`` it has one meaning.
     """
 
     word: str
@@ -145,10 +204,16 @@ class Ambiguous:
     units: tuple[str, ...]
     unit_decides: bool
     meanings: str
+    languages: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         return f"can mean {self.meanings}" + (f" ({' or '.join(self.ids)})" if self.ids else "")
+
+    @property
+    def remedy(self) -> str:
+        """How a mapping without a language can say what is meant, beside the word itself."""
+        return f", or its `language` ({', '.join(self.languages)})" if self.languages else ""
 
 
 @cache
@@ -157,8 +222,13 @@ def ambiguous(kind: str) -> dict[str, Ambiguous]:
 
     A name that the registry itself adds has only the meaning that the registry gives it.
     """
-    form = normal if kind in NAMES else str.lower
+    form = normal if kind in NAMES else folded
     added = {normal(row["synonym"]) for row in _additions.get(NAMES[kind][2], ())} if kind in NAMES else set()
+    languages: dict[str, set[str]] = {}
+    table, column = (NAMES[kind][2], "synonym") if kind in NAMES else CODE_WORDS.get(kind, ("", ""))[:2]
+    for row in seed(table) if table else ():
+        if not row.get("beside"):
+            languages.setdefault(form(row[column]), set()).update(row["language"].split())
     return {
         form(row["word"]): Ambiguous(
             row["word"],
@@ -166,6 +236,7 @@ def ambiguous(kind: str) -> dict[str, Ambiguous]:
             tuple(filter(None, row["units"].split("|"))),
             row["unit_decides"] == "true",
             row["meanings"],
+            () if row["units"] else tuple(sorted(languages.get(form(row["word"]), set()) & LANGUAGES.keys())),
         )
         for row in seed("ambiguous_words")
         if row["kind"] == kind and form(row["word"]) not in added
@@ -188,25 +259,68 @@ def _ids(table: str, id_column: str) -> frozenset[str]:
     return frozenset(row[id_column] for row in seed(table))
 
 
-def doubt(kind: str, word: str, unit_text: str = "") -> Ambiguous | None:
-    """Why the meaning of a name as sent, in this unit, is undecided; None if the name has one
+def doubt(kind: str, word: str, unit_text: str = "", language: str | None = None) -> Ambiguous | None:
+    """Why the meaning of a name as sent, in this unit and language, is undecided; None if the name has one
     meaning or none.
     """
     found = ambiguous(kind).get(normal(word))
-    if found is None or (kind == "concepts" and meaning(kind, word, unit_text) is not None):
+    if found is None or meaning(kind, word, unit_text, language) is not None:
         return None
     return found
 
 
-def meaning(kind: str, word: str, unit_text: str = "") -> str | None:
-    """The id of a name as sent, in this unit; None if the name is unknown or has more than one meaning."""
+def meaning(kind: str, word: str, unit_text: str = "", language: str | None = None) -> str | None:
+    """The id of a name as sent, in this unit and language; None if the name is unknown or has more than one
+    meaning.
+    """
     known, found, code = names(kind).get(normal(word)), ambiguous(kind).get(normal(word)), unit(unit_text)
     if found is None or (found.units and code not in found.units):
         return known
+    if not found.units and language and (said := spoken(kind, language).get(normal(word))):
+        return said
     if not found.unit_decides:
         return None
     fitting = [c for c in found.ids if (is_word(c) if code is None else rule(c, code) is not None)]
     return fitting[0] if len(fitting) == 1 and bool(unit_text) == (code is not None) else None
+
+
+@cache
+def sex_readings(word: str) -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
+    """What a word for sex means, by language: (sex, words that must stand in the same column)."""
+    found: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+    for row in seed("sex_codes"):
+        if folded(row["sex_text"]) == word:
+            beside = tuple(folded(w) for w in row["beside"].split())
+            for language in row["language"].split():
+                found.setdefault(language, []).append((row["sex"], beside))
+    return {language: tuple(rows) for language, rows in found.items()}
+
+
+def sex_of(word: str, column: Collection[str], language: str | None = None) -> str | None:
+    """What a word for sex means in a column of such words, as macro `sexes_read` decides it; None if it is
+    unknown or has more than one meaning.
+    """
+    readings, words = sex_readings(folded(word)), {folded(w) for w in column}
+    asked = [language] if language in readings else list(readings)
+    sexes: set[str] = set()
+    for one in asked:
+        decided = {sex for sex, beside in readings[one] if words & set(beside)}
+        plain = {sex for sex, beside in readings[one] if not beside}
+        sexes |= decided or plain or {sex for sex, _ in readings[one]}
+    return sexes.pop() if len(sexes) == 1 else None
+
+
+@cache
+def status_codes(kind: str, language: str | None = None) -> dict[str, str]:
+    """Folded word to our code, of a code list without sexes: the words of one meaning, and those that have
+    one in the language.
+    """
+    table, column, code = CODE_WORDS[kind]
+    return {
+        word: row[code]
+        for row in seed(table)
+        if (word := folded(row[column])) not in ambiguous(kind) or language in row["language"].split()
+    }
 
 
 def is_word(concept_id: str) -> bool:
@@ -282,8 +396,8 @@ def has_unit(concept_id: str) -> bool:
 
 @cache
 def words(table: str, text_column: str) -> frozenset[str]:
-    """Words of a code list (sex, yes or no, follow-up), in small letters."""
-    return frozenset(row[text_column].strip().lower() for row in seed(table))
+    """Words of a code list (sex, yes or no, follow-up), folded."""
+    return frozenset(folded(row[text_column]) for row in seed(table))
 
 
 @cache

@@ -3,7 +3,7 @@ accepted on purpose.
 
 Belongs here: the pydantic models of `corrections/<sender>.yml`, and the check of their names against the
 mapping. Does not belong here: finding the rows (`correction_cells.py`), applying the corrections
-(dbt_project/macros/corrections.sql), asking the hospital (`queries.py`).
+(dbt_project/macros/corrections.sql), asking the hospital (`queries/`).
 """
 
 from __future__ import annotations
@@ -304,6 +304,19 @@ def put_records(path: Path, sender: str, records: Sequence[Correction]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     write_atomically(path, text, durable=True, mode=mode)
+
+
+def put_statuses(path: Path, statuses: dict[str, Status]) -> None:
+    """Write the status of records, by id, in one rename. No other character of the file changes."""
+    text = path.read_text(encoding="utf-8")
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert root is not None  # an empty file of corrections is refused where a registry is read
+    listed = next(value for key, value in root.value if key.value == "corrections")
+    records = [{key.value: value for key, value in node.value} for node in listed.value]
+    places = [(r["status"], statuses[r["id"].value]) for r in records if r["id"].value in statuses]
+    for node, status in sorted(places, key=lambda place: -place[0].start_mark.index):
+        text = text[: node.start_mark.index] + status + text[node.end_mark.index :]
+    write_atomically(path, text, durable=True, mode=path.stat().st_mode & 0o777)
 
 
 def _with_record(text: str, record: Correction) -> str:

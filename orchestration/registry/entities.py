@@ -24,6 +24,7 @@ from pydantic import (
 from yaml_files.strict import Id, Strict
 
 ASKED = "?"  # a draft writes this for a column that a person must name
+FREE_TEXTS = ("visit_label", "cut_off", "detail", "dose", "reason")  # what people typed; it may name a person
 OffsetUnit = Literal["minutes", "hours", "days", "weeks", "months", "years"]
 
 
@@ -116,6 +117,11 @@ class ColumnSource(Strict):
         description="Of a date in a column that looks as if a spreadsheet had exchanged day and month: what holds.",
     )
     missing: list[str] = Field(default_factory=list, description="Texts of this column that mean: not known.")
+    release: bool = Field(
+        False,
+        exclude=True,  # what is read stays the same: the deliveries need not be read again
+        description=f"Of {', '.join(FREE_TEXTS)}: its texts enter releases word for word.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -139,6 +145,8 @@ class ColumnSource(Strict):
             raise ValueError(
                 "dates, day_and_month and missing are of the field; write them beside its list of columns, not inside"
             )
+        if any(not isinstance(a, str) and a.release for a in self.alternatives):
+            raise ValueError("release is of the field; write it beside its list of columns, not inside")
         return self
 
     @field_validator("part")
@@ -211,6 +219,15 @@ class Entity(Strict):
             if stated and not is_date(name):
                 raise ValueError(
                     f"{name} is no date; {stated[0]} belongs to fields such as visit_date or observed_on"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def only_free_texts_are_released(self) -> Entity:
+        for name, source in [*self.fields(), *(getattr(self, "values", None) or {}).items()]:
+            if source.release and name not in FREE_TEXTS:
+                raise ValueError(
+                    f"{name} is in every release as it was understood; release belongs to {', '.join(FREE_TEXTS)}"
                 )
         return self
 

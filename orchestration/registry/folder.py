@@ -13,11 +13,13 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
@@ -29,7 +31,7 @@ from orchestration.registry.additions import read_additions
 from orchestration.registry.catalogue import Row
 from orchestration.registry.corrections import CorrectionFile, faults_of
 from orchestration.registry.entities import ASKED
-from orchestration.registry.mapping import Mapping
+from orchestration.registry.mapping import Mapping, Population
 from orchestration.registry.mapping_file import other_forms, place_in_mapping, read_mapping, unknown_ids
 from orchestration.registry.published import read_paper
 from yaml_files.strict import Id, Strict
@@ -58,13 +60,68 @@ class VisitWindow(Strict):
         return self
 
 
+class Unattended(Strict):
+    """What `myositis daemon` does by itself, and when. Nothing here changes a number."""
+
+    time_zone: str = Field(
+        "UTC", description="The zone of `night` and of each schedule: Europe/Berlin, Asia/Shanghai, …"
+    )
+    night: str = Field(
+        "02:00",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="When what is outstanding is tried once more; a night that was missed is made up for once.",
+    )
+    look_every_seconds: int = Field(
+        15,
+        ge=1,
+        description="How often landing and this folder are looked at; Dagster looks every 5 s at most.",
+    )
+    attempts: int = Field(
+        6, ge=1, description="How often a delivery or a build whose run broke is tried before the night."
+    )
+    first_pause_seconds: float = Field(
+        60, ge=0, description="The pause before the second attempt; each further pause is twice as long."
+    )
+    keep_runs: int = Field(
+        10, ge=1, description="How many runs of the build, and half as many of each delivery, Dagster keeps."
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError):  # not a name of a zone; a name that no file of the system has
+            raise ValueError(f'no time zone "{value}"{nearest(value, available_timezones())}') from None
+        return value
+
+    def last_night(self, now: float) -> float:
+        """When the night began last, in seconds since 1970."""
+        at = datetime.fromtimestamp(now, ZoneInfo(self.time_zone))
+        hour, minute = (int(part) for part in self.night.split(":"))
+        night = at.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        return (night if night <= at else night - timedelta(days=1)).timestamp()
+
+    @property
+    def told_night(self) -> str:
+        return f"{self.night} {self.time_zone}"
+
+
 class RegistryFile(Strict):
     """registry.yml"""
 
     name: str
     synthetic: bool = Field(False, description="Printed wherever a reader could take the data for real.")
     description: str = ""
-    small_cell_threshold: int = Field(0, ge=0, description="Counts below it are not printed; 0 prints all.")
+    small_cell_threshold: int = Field(
+        5,
+        ge=0,
+        description="Counts below it are masked in what leaves the house (`myositis report --public`); one below 5 counts as 5.",
+    )
+    dates: Literal["exact", "shifted", "month"] = Field(
+        "month",
+        description="Dates of patients in what leaves the house: exact; shifted by a number of days of the patient's own; or the month.",
+    )
     visit_schedule: list[VisitWindow] = Field(min_length=1)
     observation_window_days: float = Field(
         14, ge=0, description="An observation belongs to the nearest visit at most so many days away."
@@ -88,6 +145,9 @@ class RegistryFile(Strict):
         pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
         description="What a build may take; beyond it DuckDB uses the disk beside the warehouse.",
     )
+    unattended: Unattended = Field(
+        default_factory=Unattended, description="What `myositis daemon` does by itself, and when."
+    )
 
     @field_validator("visit_schedule")
     @classmethod
@@ -110,11 +170,17 @@ class Registry:
     waivers: tuple[Waiver, ...] = ()
     papers: dict[str, Paper] = field(default_factory=dict)  # by the study that reproduces their numbers
     additions: dict[str, list[Row]] = field(default_factory=dict)  # to the clinical catalogue, by seed
+    warehouse_folder: Path | None = None  # of a copy, in which something is tried
 
     landing = property(lambda self: self.folder / "landing")
-    warehouse = property(lambda self: self.folder / "warehouse" / "warehouse.duckdb")
+    warehouse = property(
+        lambda self: (self.warehouse_folder or self.folder / "warehouse") / "warehouse.duckdb"
+    )
     releases = property(lambda self: self.folder / "release")
     reports = property(lambda self: self.folder / "reports")
+    public = property(lambda self: self.folder / "public")  # what may leave the house
+    replays = property(lambda self: self.folder / "private" / "replay")  # rows of single patients
+    published_ledger = property(lambda self: self.folder / "private" / "published.json")
     queries = property(lambda self: self.folder / "queries")
     dagster_home = property(lambda self: self.folder / ".dagster")
 
@@ -162,6 +228,12 @@ class Registry:
                 "waivers": [str(w) for w in self.waivers if today <= w.expires],
             }
         )
+
+    def decisions_digest(self, today: date, sender: str) -> str:
+        """A digest of what decides on a sender's deliveries beside their content and mapping: the records
+        about them, and what the registry adds to the catalogue.
+        """
+        return _digest([self.records_digest(today, sender), self.additions])
 
     def studies_digest(self) -> str:
         """A digest of the studies and their printed numbers. When it changes, the results are
@@ -236,6 +308,20 @@ class Registry:
         )
 
 
+def declared_files(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Every file that `load_registry` reads, with marks that change when somebody writes it."""
+    found = [folder / "registry.yml", folder / "waivers.yml"]
+    for kind in ("hospitals", "studies", "corrections", "concepts", "published"):
+        found += (folder / kind).rglob("*")
+    marks: dict[str, tuple[int, ...]] = {}
+    for path in sorted(found):
+        with suppress(FileNotFoundError):  # an editor renames files while they are listed
+            if path.is_file():
+                seen = path.stat()
+                marks[str(path)] = (seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+    return marks
+
+
 def load_registry(folder: Path) -> Registry:
     """Read a registry folder; raise ConfigurationError with all faults of all its files."""
     folder = folder.resolve()
@@ -256,7 +342,7 @@ def load_registry(folder: Path) -> Registry:
     faults += _check_corrections(folder, corrections, mappings)
     waivers = _read_waivers(faults, folder, mappings)
     if file is not None:
-        faults += _check_studies(folder, studies, file)
+        faults += _check_studies(folder, studies, file, {} if faults else mappings)
     for sender, mapping in mappings.items():
         faults += unknown_ids(folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", mapping)
         faults += other_forms(folder / "hospitals" / f"{sender}.yml", f"hospitals/{sender}.yml", mapping)
@@ -327,8 +413,12 @@ def _read_papers(faults: list[str], folder: Path) -> dict[str, Paper]:
     return found
 
 
-def _check_studies(folder: Path, studies: dict[str, Study], file: RegistryFile) -> list[str]:
-    """A study may name only visits of the schedule and definitions of the catalogue."""
+def _check_studies(
+    folder: Path, studies: dict[str, Study], file: RegistryFile, mappings: dict[str, Mapping]
+) -> list[str]:
+    """A study may name only visits of the schedule, definitions of the catalogue, and values that a patient
+    can have.
+    """
     visits = [w.visit for w in file.visit_schedule]
     faults = []
     for study in studies.values():
@@ -345,7 +435,42 @@ def _check_studies(folder: Path, studies: dict[str, Study], file: RegistryFile) 
             for location, name, with_levels in study.definitions_named()
             if (fault := _definition_fault(name, with_levels))
         ]
+        catalogued = {
+            "concept": [row["concept_id"] for row in catalogue.seed("concepts")],
+            "event": [row["event_id"] for row in catalogue.seed("event_types")],
+        }
+        faults += [
+            f'studies/{study.study}.yml:{line_of(path, location)}: {dotted(location)}: no {kind} "{name}" in the catalogue.'
+            f"{nearest(name, catalogued[kind])} Write its id, or add it in concepts/ of the registry."
+            for location, kind, name in study.ids_named()
+            if name not in catalogued[kind]
+        ]
+        known = _values_of_patients(mappings)
+        faults += [
+            f'studies/{study.study}.yml:{line_of(path, location)}: {dotted(location)}: no patient can have {column} "{value}".'
+            f" Known: {', '.join(known[column])}.{nearest(value, known[column])}"
+            for location, column, value in study.values_named()
+            if value not in known.get(column, (value,))
+        ]
     return faults
+
+
+def _values_of_patients(mappings: dict[str, Mapping]) -> dict[str, list[str]]:
+    """What a patient's columns can hold, for those whose values are known before any patient is.
+
+    A network's hospitals come with its rows, so that its registry's hospitals are not known.
+    """
+    labels = [row["msa_label"] for row in catalogue.seed("antibodies") if row["msa_label"]]
+    known = {
+        "msa": [*dict.fromkeys(labels), "negative"],
+        "sex": ["female", "male", "unknown"],
+        "onset_group": ["juvenile", "adult"],
+        "population": list(get_args(Population)),
+        "treatment": [row["treatment_id"] for row in catalogue.seed("treatments")],
+    }
+    if mappings and not any(m.is_network for m in mappings.values()):
+        known["hospital_id"] = list(mappings)
+    return known
 
 
 def _check_corrections(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -48,11 +49,18 @@ USUAL_CHINESE = (
     " 皮肌炎 肌炎 说明 实验室 列表 汇总 导出 明细 统计 表 队列 基线 复发 死亡 工作 指标 项目 日期 时间 医院"
 )
 _WORD = re.compile(r"[\u4e00-\u9fff]+|[A-Z]?[^\W\d_A-Z\u4e00-\u9fff]+|[A-Z]+(?![^\W\d_A-Z\u4e00-\u9fff])|\d+")
+_BRACKET = re.compile(r"\s*[(（\[].*$")
+_ALPHABETIC = re.compile(r"[\u0000-\u024f\u1e00-\u1eff]*")
+WORDS_OF = {"en", "zh", "local"}  # single words of other languages are surnames too: globuli rossi, Krebs
 FEW_DIGITS = 2  # digits of one number in a name: CD4, C3, visit 12; more may be part of a date of birth
 
 
 def is_made_of_known_words(name: str) -> bool:
-    """Whether each word of a name is known and no number in it is long."""
+    """Whether each word of a name is known and no number in it is long, or the name without its unit is one
+    of the catalogue's.
+    """
+    if catalogue.normal(_BRACKET.sub("", name)) in _phrases():
+        return True
     found = _WORD.findall(catalogue.half_width(name))
     digits = [word for word in found if word.isdecimal()]
     if not found or len(found) == len(digits) or any(len(d) > FEW_DIGITS for d in digits) or len(digits) > 2:
@@ -82,15 +90,29 @@ def header_names() -> tuple[dict[str, str], ...]:
         return tuple(csv.DictReader(handle))
 
 
+def _texts() -> Iterator[tuple[str, bool]]:
+    """Each name of the catalogue and of columns, and whether its single words are known too."""
+    for row in header_names():
+        yield row["name"], bool(WORDS_OF & {*row["language"].split()})
+    for table, columns in SEEDS_OF_WORDS:
+        for row in catalogue.shipped(table):
+            languages = {*(row.get("language") or "local").split()}
+            yield from ((row.get(column) or "", bool(WORDS_OF & languages)) for column in columns)
+
+
+@cache
+def _phrases() -> frozenset[str]:
+    """The names of several words, and those of a script without blanks, in the normal form."""
+    return frozenset(
+        catalogue.normal(text)
+        for text, _ in _texts()
+        if len(re.findall(r"[^\W\d_]{2,}", text)) > 1 or (len(text) > 1 and not _ALPHABETIC.fullmatch(text))
+    )
+
+
 @cache
 def _words() -> frozenset[str]:
-    texts = [row["name"] for row in header_names()]
-    texts += [
-        row.get(column) or ""
-        for table, columns in SEEDS_OF_WORDS
-        for row in catalogue.shipped(table)
-        for column in columns
-    ]
+    texts = [text for text, has_words in _texts() if has_words]
     words = {
         word for text in texts for word in _WORD.findall(catalogue.half_width(text)) if not word.isdecimal()
     }

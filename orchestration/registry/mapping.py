@@ -7,6 +7,7 @@ Belongs here: the pydantic models of `hospitals/<sender>.yml`. Does not belong h
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
@@ -24,6 +25,7 @@ from pydantic import (
 
 from orchestration.exports import ReadSpec
 from orchestration.exports.columns import without_place
+from orchestration.registry.catalogue import LANGUAGES
 from orchestration.registry.entities import (
     ENTITIES,
     FORMAT_NAMES,
@@ -47,6 +49,7 @@ Population = Literal["children", "adults", "all"]
 
 
 PersonNumbers = Literal["blank_out", "reject", "keep"]
+Language = Literal["de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "tr", "zh"]
 LOOKED_UP = "{code} → {label}"  # the source name of a field that a code list fills; no export has a column of this name
 
 
@@ -172,7 +175,12 @@ class Export(ReadSpec):
         None, description="An export of the mapping that this one is like; what stands here goes before."
     )
     file: str = Field(description="Name or pattern (`labs_*.csv`) inside the delivery folder.")
-    optional: bool = Field(False, description="A delivery may come without it.")
+    optional: bool = Field(
+        False, description="A delivery may come without it, or with its header and no rows."
+    )
+    may_be_empty: bool = Field(
+        False, description="It must come, and may hold a header without rows: nothing new happened."
+    )
     where: Annotated[
         list[Where], WithJsonSchema({"anyOf": [WHERE_SCHEMA, {"type": "array", "items": WHERE_SCHEMA}]})
     ] = Field(
@@ -397,6 +405,10 @@ class Mapping(Strict):
         description="Another hospital, or redcap, fhir_r4, fhir_r4_bundle, omop_cdm_5_4: its mapping holds where this one is silent.",
     )
     population: Population = "all"
+    language: Language | None = Field(
+        None,
+        description="The language of its words. A word that means two things in two languages (M, PCR, TP) is read by it.",
+    )
     hospitals: dict[str, HospitalEntry] | None = Field(
         None,
         description="A network's hospitals, by the code in its hospital_id column; others get the code as name.",
@@ -440,6 +452,21 @@ class Mapping(Strict):
     )
     codes: Codes = Field(default_factory=Codes)
     exports: list[Export] = Field(min_length=1)
+
+    @field_validator("language", mode="before")
+    @classmethod
+    def known_language(cls, value: object) -> object:
+        if value is None or value in LANGUAGES:
+            return value
+        codes = {name.lower(): code for code, names in LANGUAGES.items() for name in (code, *names)}
+        near = difflib.get_close_matches(
+            str(value).lower().split("-")[0].split("_")[0], codes, n=1, cutoff=0.6
+        )
+        raise ValueError(
+            f'no language of the catalogue: "{value}"; write one of '
+            + ", ".join(f"{code} ({names[0]})" for code, names in LANGUAGES.items())
+            + (f'. Did you mean "{codes[near[0]]}"?' if near else "")
+        )
 
     @model_validator(mode="after")
     def pivot_stated(self) -> Mapping:

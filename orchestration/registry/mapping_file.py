@@ -90,7 +90,7 @@ def other_forms(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
         for name, source in ((export.observations.values if export.observations else None) or {}).items():
             unit = catalogue.unit(mapping.codes.units.get(source.unit or "", source.unit or ""))
             for column in source.columns if unit is not None else ():
-                if (headed := _other_form(name, column, unit or "")) is not None:
+                if (headed := _other_form(name, column, unit or "", mapping.language)) is not None:
                     location = ("exports", i, "observations", "values", name)
                     yield (
                         f'{place_in_mapping(path, shown_as, location)}: {dotted(location)}: column "{column}" is headed'
@@ -99,7 +99,7 @@ def other_forms(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
                     )
 
 
-def _other_form(name: str, column: str, unit: str) -> str | None:
+def _other_form(name: str, column: str, unit: str, language: str | None) -> str | None:
     """The form of the same quantity that a header names, if its factor differs from that of ``name``."""
     forms = catalogue.forms()
     headers = (
@@ -107,7 +107,9 @@ def _other_form(name: str, column: str, unit: str) -> str | None:
         catalogue.before_bracket(column),
         (column.rsplit(maxsplit=1) or [""])[0],
     )  # without a unit
-    headed = next((c for h in headers if (c := catalogue.meaning("concepts", h)) is not None), name)
+    headed = next(
+        (c for h in headers if (c := catalogue.meaning("concepts", h, "", language)) is not None), name
+    )
     if (
         headed == name
         or name not in catalogue.concepts()

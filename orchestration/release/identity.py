@@ -1,11 +1,13 @@
-"""The identity of a release, which release is current, and the versions that made it.
+"""The identity of a release, what it was made from, which release is current, and the versions that made it.
 
-Does not belong here: making a release (`candidate.py`) or publishing it (`publication.py`).
+A release is identified by its content (`content_id`). What it was made from (`made_from`) only tells whether
+there is anything new to build. Does not belong here: making a release (`candidate.py`) or publishing it
+(`publication.py`).
 """
 
 import hashlib
 import json
-from datetime import date
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import duckdb
 
 from orchestration.registry.folder import Registry
-from orchestration.warehouse import dbt
+from orchestration.release.free_texts import released_by
 
 PACKAGES = (
     "duckdb",
@@ -27,25 +29,67 @@ PACKAGES = (
     "statsmodels",
     "lifelines",
 )
-CODE = ("analytics/**/*.py", "expectations/**/*.py", "expectations/**/*.yml")
+# what gates, computes and copies; the models have a digest of their own
+CODE = (
+    "analytics/**/*.py",
+    "expectations/**/*.py",
+    "expectations/**/*.yml",
+    "orchestration/release/candidate.py",
+    "orchestration/results/compute.py",
+)
 CURRENT = "current.duckdb"
 
 
-def release_id(registry: Registry, connection: duckdb.DuckDBPyConnection) -> str:
-    """A hash of what a release is made from: the loads in force, rules, corrections, waivers, studies and
-    code. Equal inputs give the equal id.
+def made_from(registry: Registry, models: str | None) -> str:
+    """A digest of everything that a release is made from; ``models`` is the digest of what its models are
+    made from. While it stays the same, there is nothing new to build.
     """
-    loads = connection.execute("select load_id from raw.current_load order by 1").fetchall()
-    parts = [
-        *(load for (load,) in loads),
-        registry.rules_digest(),
-        registry.studies_digest(),
-        registry.file.model_dump_json(),
-        registry.records_digest(date.today()),
-        dbt.project_digest(),
-        _code_digest(),
-    ]
-    return "r" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    released = json.dumps(released_by(registry), sort_keys=True)
+    return _sha256(
+        [
+            str(models),
+            registry.file.model_dump_json(exclude={"unattended"}),
+            released,
+            *_computed_by(registry),
+        ]
+    )[:16]
+
+
+def content_id(
+    registry: Registry, connection: duckdb.DuckDBPyConnection, database: str, info: Sequence[object]
+) -> str:
+    """The release_id: a hash of every row of every table in ``database`` (a candidate without results), of
+    what the release says of itself (``info``), and of what its results are computed by. Results follow from
+    these alone.
+    """
+    tables = connection.execute(
+        "select schema_name, table_name from duckdb_tables() where database_name = ? order by 1, 2",
+        [database],
+    ).fetchall()
+    content = [_digest_of(connection, database, schema, table) for schema, table in tables]
+    return "r" + _sha256([*content, repr(list(info)), *_computed_by(registry)])[:12]
+
+
+def _digest_of(connection: duckdb.DuckDBPyConnection, database: str, schema: str, table: str) -> str:
+    """The columns of a table, and sums over the hashes of its rows: the order of rows does not count.
+
+    DuckDB's own hash takes a twentieth of the time of md5. It may change with DuckDB's version, and so may
+    the release_id, which names the versions anyway.
+    """
+    columns = [c[:2] for c in connection.execute(f"describe {database}.{schema}.{table}").fetchall()]
+    row = ", ".join(f'"{name}"' for name, _ in columns)
+    sums = connection.execute(
+        f"select count(*), sum(hash({row})), sum(hash('second', {row})) from {database}.{schema}.{table}"
+    ).fetchone()
+    return repr((schema, table, columns, sums))
+
+
+def _sha256(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _computed_by(registry: Registry) -> tuple[str, ...]:
+    return registry.studies_digest(), _code_digest(), json.dumps(versions(), sort_keys=True)
 
 
 def _code_digest() -> str:

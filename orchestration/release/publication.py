@@ -12,30 +12,42 @@ from typing import Any
 
 import duckdb
 
+from orchestration.database.raw_tables import BUILT_FROM, state
 from orchestration.database.warehouse_file import warehouse
 from orchestration.files import drop_parts, put_in_place, swap_link, sync_file, write_atomically
 from orchestration.raw.ledger import remove_loads_out_of_force
 from orchestration.registry.folder import Registry
 from orchestration.release.candidate import candidate_file
-from orchestration.release.identity import CURRENT, versions
+from orchestration.release.identity import CURRENT, made_from, versions
+
+STUDIES = "results.study"  # one row per study; all results are written in one transaction
+REMEDY = "make the whole release: materialize the group release, or run: myositis run"
+
+
+class NotWhole(Exception):
+    """The candidate lacks its results, or they are those of another release; the last good release stays."""
 
 
 def publish(registry: Registry) -> dict[str, Any]:
     """Make the candidate the current release: checkpoint, fsync, rename, manifest, and last the link in one
-    rename.
+    rename. Raises NotWhole if the candidate has no results of its own.
 
     If this is killed at any moment, a reader finds either the earlier release or this one, whole. A release
     without a manifest is made again.
     """
     candidate = candidate_file(registry)
+    if not candidate.is_file():
+        raise NotWhole(f"nothing to publish: there is no candidate; {REMEDY}")
+    with warehouse(registry.warehouse) as connection:
+        models = state(connection, BUILT_FROM)
     with duckdb.connect(str(candidate)) as connection:
+        if fault := _fault(registry, connection):
+            raise NotWhole(f"not published: {fault}; a release made before stays; {REMEDY}")
         identity, name = connection.execute(
             "select release_id, registry_name from release.release_info"
         ).fetchall()[0]
-        tables = connection.execute(
-            "select table_schema || '.' || table_name from information_schema.tables order by 1"
-        ).fetchall()
-        rows = {t: connection.execute(f"select count(*) from {t}").fetchall()[0][0] for (t,) in tables}
+        tables = _tables(connection)
+        rows = {t: connection.execute(f"select count(*) from {t}").fetchall()[0][0] for t in tables}
         deliveries = connection.execute(
             "select sender_id, delivery_id, content_sha256, rows_in, rows_accepted, rows_rejected from quality.delivery"
             " where load_id_in_force is not null order by all"
@@ -51,6 +63,7 @@ def publish(registry: Registry) -> dict[str, Any]:
         "registry": name,
         "synthetic": registry.file.synthetic,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made_from": made_from(registry, models),
         "sha256": sha256,
         "rows": rows,
         "checks": dict(zip(("run", "passed", "waived"), checks)),
@@ -86,6 +99,38 @@ def publish(registry: Registry) -> dict[str, Any]:
     drop_parts(registry.releases)
     _drop_old(registry, keep=identity)
     return manifest
+
+
+def _fault(registry: Registry, candidate: duckdb.DuckDBPyConnection) -> str | None:
+    """What keeps a candidate from being published: its identity or results are absent, or its results name
+    another release or lack a study.
+    """
+    tables = _tables(candidate)
+    if "release.release_info" not in tables:
+        return "the candidate is not a whole copy of the marts"
+    if registry.studies and STUDIES not in tables:
+        return "the candidate has no results"
+    ((identity,),) = candidate.execute("select release_id from release.release_info").fetchall()
+    for table in tables:
+        if not table.startswith("results."):
+            continue
+        found = candidate.execute(f"select distinct release_id from {table}").fetchall()
+        if others := [other for (other,) in found if other != identity]:
+            return f"{table} of the candidate {identity} holds results of {others[0]}"
+    if registry.studies:
+        computed = {s for (s,) in candidate.execute(f"select study_id from {STUDIES}").fetchall()}
+        if left_out := sorted(registry.studies.keys() - computed):
+            return f"the candidate has no results of the studies {', '.join(left_out)}"
+    return None
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [
+        table
+        for (table,) in connection.execute(
+            "select table_schema || '.' || table_name from information_schema.tables order by 1"
+        ).fetchall()
+    ]
 
 
 def _file_sha256(path: Path) -> str:

@@ -19,16 +19,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analytics.printed.printed_table import PrintedTable, notes_of, to_csv, to_html, typeset
+from analytics.printed.printed_table import (
+    PrintedTable,
+    notes_of,
+    read_together,
+    to_csv,
+    to_html,
+    typeset,
+)
 from analytics.printed.strata_table import survival_strata_table
 from analytics.study.frames import Record, StudyFrames, records
-from analytics.words.disclosure import Disclosure
+from analytics.study.noted_reads import noted, noting, taken
+from analytics.words.disclosure import count_text
 from orchestration.files import write_atomically
+from orchestration.registry.folder import Registry
+from orchestration.report.lineage import DATA, PAGE, Printed, page, whole_lineage
 from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 if TYPE_CHECKING:
     import duckdb
+    from jinja2 import Environment
 
+    from analytics.paper.reproduction import Agreement
     from analytics.printed.figures import StudyFigure
     from analytics.printed.sensitivity_tables import Question
 
@@ -77,7 +89,7 @@ class StudySections:
     methods: list[tuple[str, str]]
     reproduction: list[PrintedTable]
     reproduction_details: list[PrintedTable]
-    agreement: tuple[int, int, int]
+    agreement: Agreement
     statements: str  # how many statements hold, in words; empty without statements
 
     @property
@@ -87,7 +99,7 @@ class StudySections:
 
         styles = group_styles(self.study)
         return [
-            (self.study.group_label(g), self.study.disclosure.count(row.get("n")), styles[g].colour)
+            (self.study.group_label(g), count_text(row.get("n")), styles[g].colour)
             for g, row in self.study.groups.items()
         ]
 
@@ -112,7 +124,7 @@ class StudySections:
 
 
 @dataclass
-class _Out:
+class ReportFolder:
     """Files under the report's folder, each put in place whole."""
 
     folder: Path
@@ -134,32 +146,53 @@ class _Out:
 
 
 def render_report(
-    release_file: Path, out_dir: Path, studies: Iterable[str] | None = None, helper: Helper = IN_THIS_PROCESS
+    release_file: Path,
+    out_dir: Path,
+    studies: Iterable[str] | None = None,
+    helper: Helper = IN_THIS_PROCESS,
+    questions: Sequence[Record] = (),
+    registry: Registry | None = None,
 ) -> list[Path]:
     """Write ``report.html``, ``tables/*.csv`` and ``figures/*.{svg,png,pdf}`` into ``out_dir``; return them.
 
-    ``studies`` are the ids to report, all when None. Raises ReportError when the file is no release or lacks
-    a study.
+    ``studies`` are the ids to report, all when None. ``questions`` are the standings of the hospitals that
+    were asked something; they change from day to day, so that no release holds them. With ``registry``, whose
+    mappings say what the hospitals call their columns, the pages of lineage are written too. Raises
+    ReportError when the file is no release or lacks a study.
     """
-    content = read_release(release_file, studies)
-    sections = [study_sections(study) for study in content.studies]
-    shared = _shared_tables(content)
+    with noting():
+        content = read_release(release_file, studies)
+        sections = [study_sections(study) for study in content.studies]
+        shared = _shared_tables(content, questions)
     note = SYNTHETIC if content.info.get("synthetic") else ""
-    out = _Out(Path(out_dir))
+    out = ReportFolder(Path(out_dir))
     tables = [*(t for s in sections for t in s.tables), *shared.values()]
-    laid_out = helper.submit(_lay_out, tables)
+    laid_out = helper.submit(lay_out, tables)
     figures = {f.name: {kind: f.render(kind) for kind in _formats()} for s in sections for f in s.figures}
     sheets = {t.name: to_csv(t, note).encode("utf-8-sig") for t in tables}
-    out.put(
-        "report.html", _page(content, sections, shared, sheets, laid_out.result(), figures).encode("utf-8")
-    )
+    html = _page(content, sections, shared, sheets, laid_out.result(), figures, registry is not None)
+    out.put("report.html", html.encode("utf-8"))
     for name, sheet in sheets.items():
         out.put(f"tables/{name}.csv", sheet)
     for name, files in figures.items():
         for kind, data in files.items():
             out.put(f"figures/{name}.{kind}", data)
+    if registry is not None:
+        found = whole_lineage(registry, release_file, [*map(_printed, tables), *_drawn(sections)])
+        title = f"{content.info['registry_name']} · release {content.info['release_id']}"
+        out.put(DATA, json.dumps(found, ensure_ascii=False).encode("utf-8"))
+        out.put(PAGE, page(found, title, SYNTHETIC.capitalize() if note else "").encode("utf-8"))
     out.forget_former()
     return out.written
+
+
+def _printed(table: PrintedTable) -> Printed:
+    columns = (c.csv_name or c.key for c in table.columns)
+    return Printed(table.name, tuple(dict.fromkeys(columns)), table.read)
+
+
+def _drawn(sections: Sequence[StudySections]) -> list[Printed]:
+    return [Printed(f.name, ("figure",), f.read) for s in sections for f in s.figures]
 
 
 def read_release(release_file: Path, studies: Iterable[str] | None = None) -> ReleaseContent:
@@ -185,20 +218,23 @@ def read_release(release_file: Path, studies: Iterable[str] | None = None) -> Re
         hospitals = (
             _rows(connection, "release.dim_hospital") if ("release", "dim_hospital") in present else []
         )
-        quality = {t: _rows(connection, f"quality.{t}") for t in QUALITY_TABLES if ("quality", t) in present}
+        quality = {
+            t: noted(f"quality.{t}", _rows(connection, f"quality.{t}"))
+            for t in QUALITY_TABLES
+            if ("quality", t) in present
+        }
         frames = {
             t: connection.execute(f'select * from file.results."{t}"').df()
             for s, t in sorted(present)
             if s == "results"
         }
-    disclosure = Disclosure(int(info.get("small_cell_threshold") or 0))
     note = SYNTHETIC if info.get("synthetic") else ""
     chosen = _chosen(frames, studies)
     return ReleaseContent(
         info,
         {h["hospital_id"]: h.get("hospital_name") or h["hospital_id"] for h in hospitals},
         quality,
-        tuple(StudyFrames(s, _of_study(frames, s), disclosure, note) for s in chosen),
+        tuple(StudyFrames(s, _of_study(frames, s), note) for s in chosen),
     )
 
 
@@ -226,16 +262,21 @@ def study_sections(study: StudyFrames) -> StudySections:
     printed = [m for m in models if model_tables.printed_table_number(m)]
     others = [m for m in models if m not in printed]
     first, rest = (printed, others) if printed else (others, [])
+    taken()  # what was read up to here is of no table
     questions = sensitivity_tables.questions(study)
+    for question in questions:
+        read_together(list(question.tables))
+    methods = method_words.methods(study)
+    taken()
     return StudySections(
         study=study,
         flow=provenance_tables.cohort_flow_table(study),
-        baseline=tables.baseline_tables(study),
+        baseline=read_together(tables.baseline_tables(study)),
         courses=_made(
             course_figure.trajectory_figure(study, r) for r in study.distinct("trajectory_mean", "response")
         ),
         models=[
-            *model_tables.model_term_tables(study, printed=bool(printed)),
+            *read_together(model_tables.model_term_tables(study, printed=bool(printed))),
             *_made([model_tables.contrast_table(study, first)]),
         ],
         model_details=_made(
@@ -257,7 +298,7 @@ def study_sections(study: StudyFrames) -> StudySections:
         questions=questions,
         question_figures={q.analysis_id: _figures_of(study, q) for q in questions},
         further=[
-            *(model_tables.model_term_tables(study, printed=False) if printed else []),
+            *read_together(model_tables.model_term_tables(study, printed=False) if printed else []),
             *_made(
                 make(study, rest)
                 for make in (
@@ -273,7 +314,7 @@ def study_sections(study: StudyFrames) -> StudySections:
             ),
         ],
         findings=study.rows("finding"),
-        methods=method_words.methods(study),
+        methods=methods,
         reproduction=_made(
             [
                 provenance_tables.reproduction_summary(study),
@@ -302,14 +343,21 @@ def _formats() -> tuple[str, ...]:
     return FORMATS
 
 
-def _shared_tables(content: ReleaseContent) -> dict[str, PrintedTable]:
+def _shared_tables(content: ReleaseContent, questions: Sequence[Record]) -> dict[str, PrintedTable]:
     """The tables on data quality: they describe the release, not one study."""
-    from analytics.printed.provenance_tables import check_table, delivery_table, rejected_table
+    from analytics.printed.provenance_tables import (
+        check_table,
+        delivery_table,
+        question_table,
+        rejected_table,
+    )
 
+    taken()
     quality, names = content.quality, content.hospitals
     made = {
         "deliveries": delivery_table(quality.get("delivery", []), names),
         "rejected": rejected_table(quality.get("rejected_summary", []), names),
+        "questions": question_table(questions, names),
         "checks": check_table(quality.get("check_result", []), names),
     }
     return {key: table for key, table in made.items() if table}
@@ -322,7 +370,26 @@ def _page(
     sheets: dict[str, bytes],
     laid_out: dict[str, str],
     figures: dict[str, dict[str, bytes]],
+    has_lineage: bool,
 ) -> str:
+    return (
+        page_environment(sheets, laid_out, figures)
+        .get_template("report.html.j2")
+        .render(
+            content=content,
+            info=content.info,
+            sections=sections,
+            shared=shared,
+            made_at=_minute(content.info.get("made_at")),
+            lineage=PAGE if has_lineage else "",
+        )
+    )
+
+
+def page_environment(
+    sheets: dict[str, bytes], laid_out: dict[str, str], figures: dict[str, dict[str, bytes]]
+) -> Environment:
+    """The templates with their filters: a table's HTML, notes and CSV, a figure's SVG."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -349,17 +416,11 @@ def _page(
         ),
     }
     environment.filters |= filters
-    return environment.get_template("report.html.j2").render(
-        content=content,
-        info=content.info,
-        sections=sections,
-        shared=shared,
-        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        made_at=_minute(content.info.get("made_at")),
-    )
+    environment.globals["css"] = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+    return environment
 
 
-def _lay_out(tables: Sequence[PrintedTable]) -> dict[str, str]:
+def lay_out(tables: Sequence[PrintedTable]) -> dict[str, str]:
     return {table.name: to_html(_shortened(table)) for table in tables}
 
 

@@ -1,6 +1,6 @@
-"""Layer report: writes a study's replay in R beside the report.
+"""Layer report: writes a study's replay in R, with the patients' rows that it reads, into a private folder.
 
-Belongs here: reading a release file for it, whether patients' rows may be written with it, writing its files.
+Belongs here: reading a release file for it, writing its files.
 Does not belong here: the script and its frames (`analytics/replay_r`), where a report goes (`write.py`).
 """
 
@@ -12,10 +12,10 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from analytics.replay_r import SCRIPT, ReleaseIdentity, csv_text, replay
+from analytics.replay_r import ReleaseIdentity, csv_text, replay
 from analytics.study.cohort import build_cohort
 from analytics.study.file import Study
-from orchestration.files import write_atomically
+from orchestration.files import make_private_folder, write_atomically
 
 FRAMES = (
     "dim_antibody_status",
@@ -45,28 +45,22 @@ class ReplayError(ValueError):
     """The release cannot be replayed for this study."""
 
 
-def write_replay(
-    release_file: Path, out_dir: Path, study: Study, *, with_patients: bool | None = None
-) -> list[Path]:
+def write_replay(release_file: Path, out_dir: Path, study: Study) -> list[Path]:
     """Write ``replay.R`` and the frames that it reads into ``out_dir``; return the files.
 
-    The frames hold single patients' values, and ``ours.csv`` holds every count. If ``with_patients`` is None,
-    the frames are written unless the registry masks small counts. Without them the script stands alone; who
-    holds the data can run it. Files of an earlier replay in ``out_dir`` are removed; other files there stay.
-    Raises ReplayError when the file is no release, or its results are not those of ``study`` as it is now.
+    The frames hold single patients' values, and ``ours.csv`` holds every count: folder and files are their
+    owner's alone. Files of an earlier replay in ``out_dir`` are removed; other files there stay. Raises
+    ReplayError when the file is no release, or its results are not those of ``study`` as it is now.
     """
     release, frames, results = read_for_replay(release_file, study.study)
     try:
         files = replay(build_cohort(study, frames), results, release)
     except ValueError as fault:
         raise ReplayError(f"{release_file.name}: {fault}") from fault
-    if with_patients is None:
-        with_patients = release.small_cell_threshold == 0
-    kept = files if with_patients else {SCRIPT: files[SCRIPT]}
-    out_dir.mkdir(parents=True, exist_ok=True)
+    make_private_folder(out_dir)
     for former in {path for pattern in REPLAY_FILES for path in out_dir.glob(pattern)}:
         former.unlink()
-    return [_put(out_dir / name, content) for name, content in kept.items()]
+    return [_put(out_dir / name, content) for name, content in files.items()]
 
 
 def read_for_replay(
@@ -92,7 +86,6 @@ def read_for_replay(
         registry_name=str(info["registry_name"]),
         synthetic=bool(info["synthetic"]),
         versions=json.loads(versions) if isinstance(versions, str) else versions,
-        small_cell_threshold=int(info["small_cell_threshold"]),
     )
     return release, frames, results
 
@@ -103,4 +96,4 @@ def _rows_of_study(connection: duckdb.DuckDBPyConnection, table: str, study_id: 
 
 
 def _put(path: Path, content: str | pd.DataFrame) -> Path:
-    return write_atomically(path, content if isinstance(content, str) else csv_text(content))
+    return write_atomically(path, content if isinstance(content, str) else csv_text(content), mode=0o600)

@@ -6,6 +6,9 @@ Does not belong here: the records (`refusals.py`), which know nothing of Dagster
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
 
 from orchestration.running.refusals import Refusal
@@ -16,6 +19,6 @@ class GateRefused(dg.Failure):
     same reason.
     """
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Refusal, metadata: Mapping[str, Any] | None = None) -> None:
         self.refusal = refusal
-        super().__init__(description=refusal.sentence(), allow_retries=False)
+        super().__init__(description=refusal.sentence(), metadata=metadata, allow_retries=False)

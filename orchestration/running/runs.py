@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -18,11 +21,13 @@ import dagster as dg
 
 from orchestration.database.warehouse_file import WarehouseBusy
 from orchestration.registry.folder import Registry
+from orchestration.running.supervisor import MARKS, holder
 
 log = logging.getLogger("myositis")
 
 POOL = "warehouse"  # every asset that writes the warehouse file shares it
 UNDER_WAY = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+UNMARKED_SECONDS = 120.0  # a run that has no mark for so long will not get one
 POLL_SECONDS = 0.5
 WAIT_SECONDS = 600.0
 
@@ -34,14 +39,36 @@ def hold(path: Path) -> bool:
     if path in _held:
         return True
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = path.open("w")
+    handle = path.open("a+")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
         return False
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
     _held[path] = handle
     return True
+
+
+@contextmanager
+def hand_over(path: Path) -> Iterator[IO[str]]:
+    """Lock ``path`` for a child process, which is given the descriptor and adopts it. The lock lasts until
+    the child ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.parent.with_name(f".{path.name}.part")  # nobody must find the file before it is locked
+    with part.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        part.rename(path)
+        yield handle
+
+
+def adopt(path: Path, descriptor: int) -> None:
+    """Keep the lock of ``path`` that the parent process handed over."""
+    os.set_inheritable(descriptor, False)
+    _held[path] = os.fdopen(descriptor, "a+")
 
 
 def let_go(path: Path) -> None:
@@ -69,14 +96,29 @@ def wait_for_writers(registry: Registry) -> None:
     told = False
     while not hold(write_lock(registry)):
         if time.monotonic() > deadline:
+            process = holder(write_lock(registry))
             raise WarehouseBusy(
-                f"another process has been busy with this registry for over {WAIT_SECONDS:.0f} s; wait for it to end, or stop it,"
+                f"{f'process {process}' if process else 'another process'} has been busy with this registry for over {WAIT_SECONDS:.0f} s; wait for it to end, or stop it,"
                 " and run again"
             )
         if not told:
             log.info("waiting for another process that is busy with this registry")
             told = True
         time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def writing(registry: Registry) -> Iterator[None]:
+    """While the block lasts, no other process writes to the registry. A lock that this process held before
+    stays held.
+    """
+    was_held = write_lock(registry) in _held
+    wait_for_writers(registry)
+    try:
+        yield
+    finally:
+        if not was_held:
+            let_go(write_lock(registry))
 
 
 def mark_alive(registry: Registry, run_id: str) -> None:
@@ -86,14 +128,13 @@ def mark_alive(registry: Registry, run_id: str) -> None:
 
 def settle_dead_runs(registry: Registry, instance: dg.DagsterInstance) -> int:
     """Mark runs whose process is gone as failed, and free what they held; returns how many there were."""
-    dead = 0
+    dead = _settle_without_mark(registry, instance)
     for mark in sorted(_marks(registry).glob("*")):
         if mark in _held or not hold(mark):
             continue
         run = instance.get_run_by_id(mark.name)
         if run is not None and run.status in UNDER_WAY:
-            instance.report_run_failed(run, "the process of this run ended before the run did; run again")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            _fail(instance, run)
             dead += 1
         mark.unlink()
         let_go(mark)
@@ -102,5 +143,22 @@ def settle_dead_runs(registry: Registry, instance: dg.DagsterInstance) -> int:
     return dead
 
 
+def _settle_without_mark(registry: Registry, instance: dg.DagsterInstance) -> int:
+    """Runs whose process died in the moment before it could make its mark."""
+    dead = 0
+    for record in instance.get_run_records(dg.RunsFilter(statuses=list(UNDER_WAY))):
+        run = record.dagster_run
+        silent = time.time() - record.update_timestamp.timestamp()
+        if silent > UNMARKED_SECONDS and not (_marks(registry) / run.run_id).exists():
+            _fail(instance, run)
+            dead += 1
+    return dead
+
+
+def _fail(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    instance.report_run_failed(run, "the process of this run ended before the run did; run again")
+    instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
 def _marks(registry: Registry) -> Path:
-    return registry.dagster_home / "alive"
+    return registry.dagster_home / MARKS

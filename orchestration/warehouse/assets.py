@@ -12,6 +12,9 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
+from orchestration.raw.assets import raw_asset
+from orchestration.raw.lineage import FILES, told_to_dagster
+from orchestration.raw.partitions import show_ledger
 from orchestration.registry.folder import Registry
 from orchestration.resources import current_registry
 from orchestration.running.checks import check_marts
@@ -29,7 +32,7 @@ log = logging.getLogger("myositis")
 
 class Translator(DagsterDbtTranslator):
     """Names asset keys and groups by layer. A model that reads a raw table depends on the raw asset of every
-    sender.
+    sender; one that reads a rule of the registry depends on the files that people write.
     """
 
     def __init__(self, senders: list[str]) -> None:
@@ -57,7 +60,10 @@ class Translator(DagsterDbtTranslator):
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)
         deps = [d for d in spec.deps if d.asset_key.path[0] != "source"]
-        if len(deps) < len(list(spec.deps)):
+        sources = [d.asset_key.path[-1] for d in spec.deps if d.asset_key.path[0] == "source"]
+        if any(source.startswith("registry_") for source in sources):
+            deps.append(dg.AssetDep(dg.AssetKey(FILES.split("."))))
+        if any(not source.startswith("registry_") for source in sources):
             deps += [
                 dg.AssetDep(dg.AssetKey(["raw", sender]), partition_mapping=dg.AllPartitionMapping())
                 for sender in self.senders
@@ -74,6 +80,7 @@ def _layer(props: Mapping[str, Any]) -> str:
 def warehouse_assets(registry: Registry, helper: Helper) -> dg.AssetsDefinition:
     manifest = dbt.read_manifest()
     translator = Translator(list(registry.mappings))
+    raw = [raw_asset(sender, m.name, helper) for sender, m in registry.mappings.items()]
 
     @dbt_assets(manifest=manifest, dagster_dbt_translator=translator, name="warehouse", pool=POOL)
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -84,6 +91,7 @@ def warehouse_assets(registry: Registry, helper: Helper) -> dg.AssetsDefinition:
         except CorrectionsRefused as refusal:
             raise GateRefused(BuildRefusal(str(refusal))) from refusal
         failed = [r for r in results if not r.passed]
+        show_ledger(current_registry(), context.instance, raw)
         if not failed:
             helper.start_early(check_marts, current_registry())
         yield from _events(context, manifest, translator, results, counts)
@@ -104,6 +112,7 @@ def _events(
     wanted = {key.to_user_string(): key for key in context.selected_asset_keys}
     checks = {(c.asset_key, c.name) for c in context.selected_asset_check_keys}
     lineage = read_lineage()
+    senders = list(current_registry().mappings)
     for result in results:
         node = manifest["nodes"].get(result.unique_id)
         if node is None:
@@ -119,7 +128,7 @@ def _events(
                         "seconds": round(result.seconds, 3),
                         **({"dagster/row_count": rows} if rows is not None else {}),
                         **(
-                            {"dagster/column_lineage": _column_lineage(lineage[table])}
+                            {"dagster/column_lineage": told_to_dagster(lineage[table], senders)}
                             if table in lineage
                             else {}
                         ),
@@ -137,17 +146,6 @@ def _events(
                     else dg.AssetCheckSeverity.ERROR,
                     metadata={"failures": result.failures or 0},
                 )
-
-
-def _column_lineage(columns: Mapping[str, list[list[str]]]) -> dg.TableColumnLineage:
-    return dg.TableColumnLineage(
-        {
-            column: [
-                dg.TableColumnDep(asset_key=table.split("."), column_name=source) for table, source in sources
-            ]
-            for column, sources in columns.items()
-        }
-    )
 
 
 def _check_key(

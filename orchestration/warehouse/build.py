@@ -4,25 +4,45 @@ its threshold of rejected rows.
 Does not belong here: running dbt (`dbt.py`), Dagster (`assets.py`), the models (`dbt_project/`).
 """
 
+import hashlib
 import logging
 import re
 from datetime import date
 
 import duckdb
 
-from orchestration.database.raw_tables import BEING_BUILT, BUILT_BY_RULES, RAW_FIELDS, put_state, state
+from orchestration.database.raw_tables import (
+    BEING_BUILT,
+    BUILT_BY_RULES,
+    BUILT_FROM,
+    RAW_FIELDS,
+    put_state,
+    state,
+)
 from orchestration.database.rules import write_rules
 from orchestration.database.warehouse_file import warehouse
 from orchestration.raw.changes import compare_again
 from orchestration.raw.ledger import refuse_for_rows
 from orchestration.raw.withdrawals import withdraw
 from orchestration.registry.folder import Registry
-from orchestration.warehouse import dbt
+from orchestration.warehouse import dbt, refused_rows
 from orchestration.warehouse.correction_cells import CorrectionsRefused, resolve_corrections
 
 log = logging.getLogger("myositis")
 
 RULES_TOLD, ROWS_TOLD = 5, 10  # shown of a delivery that is refused for its rows
+# rules that look beyond the row: another delivery may bring the patient, the visit, the birth or the onset
+RULES_ON_OTHER_ROWS = (
+    "patient_unknown",
+    "visit_unknown",
+    "date_before_birth",
+    "birth_after_other_dates",
+    "date_beyond_life",
+    "relapse_before_onset",
+    "units_disagree",
+    "number_ambiguous",
+    "date_read_by_order",
+)
 LAYERS = ("staging", "intermediate", "marts", "quality")
 
 
@@ -42,7 +62,7 @@ def build(registry: Registry, today: date | None = None) -> tuple[list[dbt.NodeR
     rules = dbt.project_digest() + registry.rules_digest()
     today = today or date.today()
     with warehouse(registry.warehouse) as connection:
-        fresh = state(connection, BUILT_BY_RULES) == rules and not _days_have_come(connection, today)
+        fresh = state(connection, BUILT_BY_RULES) == rules and not days_have_come(connection, today)
         write_rules(connection, registry, today)
         if not fresh:
             put_state(connection, BUILT_BY_RULES, f"{BEING_BUILT} {rules}")
@@ -57,6 +77,7 @@ def build(registry: Registry, today: date | None = None) -> tuple[list[dbt.NodeR
             connection.execute("delete from raw.registry_load_to_restage")
             if not refuse_over_threshold(connection, registry):
                 put_state(connection, BUILT_BY_RULES, rules)
+                put_state(connection, BUILT_FROM, models_from(registry, connection))
                 return results, _row_counts(connection)
         _settle(registry)
         results = dbt.build(registry, full_refresh=False, with_seeds=False)
@@ -64,7 +85,27 @@ def build(registry: Registry, today: date | None = None) -> tuple[list[dbt.NodeR
         return results, _row_counts(connection)
 
 
-def _days_have_come(connection: duckdb.DuckDBPyConnection, today: date) -> bool:
+def models_from(registry: Registry, connection: duckdb.DuckDBPyConnection) -> str:
+    """A digest of everything that the models are made from: the loads in force, the key of the pseudonyms,
+    the registry's rules, mappings and records, and the models themselves.
+    """
+    parts = (
+        repr(connection.execute("select load_id from raw.current_load order by 1").fetchall()),
+        repr(connection.execute("select mark from raw.pseudonym_mark").fetchall()),
+        registry.rules_digest(),
+        *(f"{sender} {registry.mapping_digest(sender)}" for sender in registry.mappings),
+        registry.records_digest(date.today()),
+        dbt.project_digest(),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def is_built(registry: Registry, connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the marts hold the loads that are in force now, by the registry's files as they are now."""
+    return state(connection, BUILT_FROM) == models_from(registry, connection)
+
+
+def days_have_come(connection: duckdb.DuckDBPyConnection, today: date) -> bool:
     """Whether the day of a row that was rejected as dated after today has come, or today lies before the last
     build's day.
     """
@@ -73,7 +114,7 @@ def _days_have_come(connection: duckdb.DuckDBPyConnection, today: date) -> bool:
         return last is not None and today.isoformat() < last[0]
     return any(
         connection.execute(
-            f"select count(*) from staging.stg_{entity} where not_before <= ?", [today]
+            f"select count(*) from staging.stg_{entity} where not_before <= date '{today.isoformat()}'"
         ).fetchall()[0][0]
         for entity in RAW_FIELDS
     )
@@ -101,29 +142,55 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Regis
     """).fetchall()
     loads = {row[2] for row in over}
     for load_id in sorted(loads):
+        refused_rows.keep(connection, load_id)
+        sender, delivery = next((r[0], r[1]) for r in over if r[2] == load_id)
         reasons = [
-            f"{sender}/{delivery}/{file}{f' [{sheet}]' if sheet else ''}: {counted} of {records} records of {entity} rejected;"
-            f" allowed {allowed:.1%}{f', and fewer than {least} of any table' if least > 1 else ''}{_rules_hit(connection, load_id, file, sheet, entity)}"
-            for sender, delivery, load, file, sheet, entity, counted, records, allowed, least in over
+            f"{sender}/{delivery}/{file}{f' [{sheet}]' if sheet else ''}: {counted} of {records} records of {entity} rejected,"
+            f" which is {counted / records:.1%}; allowed {_allowed(share, least)}{_rules_hit(connection, load_id, file, sheet, entity)}"
+            for _, _, load, file, sheet, entity, counted, records, share, least in over
             if load == load_id
         ]
-        sender, delivery = next((r[0], r[1]) for r in over if r[2] == load_id)
+        reasons.append(
+            f"once a run has refused them, ask the hospital about these rows: myositis queries {sender}"
+        )
         refuse_for_rows(
-            connection, sender, delivery, load_id, reasons, registry.records_digest(date.today(), sender)
+            connection,
+            sender,
+            delivery,
+            load_id,
+            reasons,
+            registry.decisions_digest(date.today(), sender),
+            is_by_itself=not _rests_on_others(connection, load_id),
         )
         log.warning("refused %s/%s: %s", sender, delivery, reasons[0])
     return len(loads)
 
 
+def _allowed(share: float, least: int) -> str:
+    """What `rejected_rows_allowed` of the mapping lets pass, as share and count."""
+    return f"{share:.1%}" + (
+        f", and always {least - 1} of a table (rejected_rows_allowed)" if least > 1 else ""
+    )
+
+
+def _rests_on_others(connection: duckdb.DuckDBPyConnection, load_id: str) -> bool:
+    """Whether rows of a load are rejected for what rows of another delivery say, or do not say."""
+    return connection.execute(
+        "select count(*) > 0 from quality.rejected_row where load_id = ? and counts_against_threshold"
+        " and list_contains(?, rule)",
+        [load_id, list(RULES_ON_OTHER_ROWS)],
+    ).fetchall()[0][0]
+
+
 def _rules_hit(
     connection: duckdb.DuckDBPyConnection, load_id: str, file: str, sheet: str | None, entity: str
 ) -> str:
-    """A line per rule and column: what to look for, and where; no value. After the refusal no table holds
-    these rows any more.
+    """A line per rule and column: what to look for, and where; no value of a patient, but the words that
+    nobody knows.
     """
     hits = connection.execute(
         """
-        select r.rule, r.column_name, count(*), list(distinct r.source_row order by r.source_row), any_value(k.expected), any_value(k.remedy)
+        select r.rule, r.column_name, count(*), list(distinct r.source_row order by r.source_row), any_value(k.expected), mode(r.remedy)
         from quality.rejected_row as r join intermediate.rejection_rules as k using (rule)
         where r.load_id = ? and r.source_file = ? and r.source_sheet is not distinct from ?
             and coalesce(r.entity, ?) = ? and r.counts_against_threshold
@@ -137,7 +204,8 @@ def _rules_hit(
         where = f'column "{column}", ' if column else ""
         numbers = ", ".join(str(row) for row in rows[:ROWS_TOLD])
         lines.append(
-            f"\n  {rule} {n:,}: {where}row{'s' if len(rows) > 1 else ''} {numbers}{more}; expected {expected}; {remedy}"
+            f"\n  {rule} {n:,}: {where}row{'s' if len(rows) > 1 else ''} {numbers}{more}"
+            f"{refused_rows.words_told(connection, load_id, rule, file, column)}; expected {expected}; {remedy}"
         )
     return "".join(lines)
 

@@ -83,6 +83,35 @@ def check_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry)
         connection.rollback()
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a record meets: the rows that it matches, the latest delivery that has one, and how many of that
+    delivery's rows are as expected.
+    """
+
+    matched: int = 0
+    latest: str = ""
+    expected: int = 0
+
+
+def what_records_meet(connection: duckdb.DuckDBPyConnection, registry: Registry) -> dict[str, Found]:
+    """What each record of the registry meets in the loads in force, by its id; nothing is changed."""
+    connection.begin()
+    try:
+        _resolve(connection, registry)
+        return _met(connection)
+    finally:
+        connection.rollback()
+
+
+def _met(connection: duckdb.DuckDBPyConnection) -> dict[str, Found]:
+    rows = connection.execute("""
+        select correction_id, sum(rows_matched)::bigint, max(delivery_id), arg_max(rows_as_expected, delivery_id)
+        from raw.registry_correction_match group by 1
+    """).fetchall()
+    return {own: Found(*found) for own, *found in rows}
+
+
 def _resolve(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
     before = _cells_by_load(connection)
     for table in (
@@ -390,20 +419,15 @@ def stale_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry)
     Unmatched records are not reported while a delivery of the sender is missing or refused, since it may hold
     their rows.
     """
-    found = {
-        own: (matched, latest, expected)
-        for own, matched, latest, expected in connection.execute("""
-            select correction_id, sum(rows_matched), max(delivery_id), arg_max(rows_as_expected, delivery_id)
-            from raw.registry_correction_match group by 1
-        """).fetchall()
-    }
+    found = _met(connection)
     faults = []
     for sender, file in registry.corrections.items():
         if sender not in registry.mappings or not file.corrections:
             continue
-        waits = _waits(connection, registry, sender)
+        waits = waits_for_rows(connection, registry, sender)
         for number, record in enumerate(file.corrections):
-            matched, latest, expected = found.get(correction_id(sender, record), (0, None, 0))
+            met = found.get(correction_id(sender, record), Found())
+            matched, latest, expected = met.matched, met.latest, met.expected
             place = f"corrections/{sender}.yml:{_line(registry, sender, number)}: {record.id}"
             columns = ", ".join(f'"{c}"' for c in record.expect)
             if record.status in ("open", "applied") and not matched and not waits:
@@ -419,6 +443,7 @@ def stale_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry)
                         if record.status == "applied"
                         else "withdrawn"
                     )
+                    + f", or all that are mended with: myositis queries {sender} --close-mended"
                 )
             elif (
                 record.status == "mended"
@@ -448,7 +473,8 @@ def _was_mended_before(
     )
 
 
-def _waits(connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str) -> bool:
+def waits_for_rows(connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str) -> bool:
+    """Whether a missing or refused delivery of the sender may hold the rows of an unmatched record."""
     accepted = {
         d
         for (d,) in connection.execute(

@@ -12,9 +12,10 @@ from typing import Any
 
 import duckdb
 
+from orchestration.raw.lineage import Lineage, Source
 from orchestration.registry.folder import Registry
 from orchestration.warehouse.dbt import target
-from orchestration.warehouse.lineage import FILE, Lineage
+from orchestration.warehouse.lineage import FILE
 
 NOT_TRACED = {"int_touched_patient"}  # its SQL differs between a first build and later ones
 
@@ -32,12 +33,25 @@ def trace_models(registry: Registry, manifest: dict[str, Any]) -> Lineage:
         ).fetchall():
             schema.setdefault(layer, {}).setdefault(table, {})[column] = kind
     compiled = target(registry) / "compiled" / manifest["metadata"]["project_name"]
+    seeds = {
+        f"{node['schema']}.{node['alias']}": f"catalogue.{node['alias']}"
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "seed"
+    }
     return {
-        f"{node['schema']}.{node['alias']}": _trace(
-            (compiled / node["original_file_path"]).read_text(), schema
+        f"{node['schema']}.{node['alias']}": _named(
+            _trace((compiled / node["original_file_path"]).read_text(), schema), seeds
         )
         for _, node in sorted(manifest["nodes"].items())
         if node["resource_type"] == "model" and node["name"] not in NOT_TRACED
+    }
+
+
+def _named(traced: dict[str, list[Source]], seeds: dict[str, str]) -> dict[str, list[Source]]:
+    """The traced columns, with a table of the catalogue under the name of its asset."""
+    return {
+        column: sorted([seeds.get(table, table), source] for table, source in sources)
+        for column, sources in traced.items()
     }
 
 

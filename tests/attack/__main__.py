@@ -11,6 +11,7 @@ import time
 from importlib import import_module
 
 PARTS = {
+    "disclosure": "tests.attack.disclosure",
     "kills": "tests.attack.kills",
     "files": "tests.attack.files",
     "readers": "tests.attack.readers",

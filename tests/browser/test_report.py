@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from orchestration.report.lineage import page as lineage_page
 from orchestration.report.page import render_report
 from tests.unit.report_fixture import make_release
 
@@ -134,3 +135,33 @@ def test_it_prints_with_folded_tables_open_and_without_navigation(browser: Any, 
     assert not opened.page.locator("nav.contents").is_visible()
     assert opened.page.locator("#nxp2_parameters-figure table").is_visible()
     assert len(opened.page.pdf(prefer_css_page_size=True)) > 50_000
+
+
+LINEAGE = {
+    "landing.north": {"visits.csv: CK <b>": []},
+    "raw.observations": {"value_text": [["landing.north", "visits.csv: CK <b>"]]},
+    "marts.fct_observation": {"value": [["raw.observations", "value_text"]], "is_derived": []},
+    "report.table_i": {"Women": [["marts.fct_observation", "value"]]},
+}
+
+
+@WIDTHS
+def test_the_way_of_a_chosen_column_is_shown_layer_by_layer(
+    browser: Any, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    path = tmp_path / "lineage.html"
+    path.write_text(lineage_page(LINEAGE, "small · release r1", "Synthetic data"), encoding="utf-8")
+    opened = Opened(browser, path, size)
+    shown = "[...document.querySelectorAll('#way h3')].map(e => e.textContent)"
+    assert opened.ask(shown) == ["report", "marts", "raw", "landing"]
+    assert opened.page.get_by_role("link", name="visits.csv: CK <b>").is_visible()
+    opened.page.get_by_label("Table").select_option("marts.fct_observation")
+    opened.page.get_by_label("Direction").select_option("down")
+    assert opened.page.get_by_text("Nothing is made of it.").is_visible()
+    opened.page.get_by_label("Column").select_option("value")
+    assert opened.ask(shown) == ["marts", "report"]
+    opened.page.go_back()
+    assert opened.page.get_by_label("Column").input_value() == "is_derived"
+    assert opened.ask("document.documentElement.scrollWidth") <= size[0]
+    assert opened.said == []
+    assert [url for url in opened.asked if not url.startswith(("data:", path.as_uri()))] == []

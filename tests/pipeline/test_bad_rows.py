@@ -121,7 +121,8 @@ def test_a_reason_says_what_was_found_expected_and_what_to_do(north: Registry) -
         (
             "north",
             "first",
-            'found "bushels"; expected a spelling of a unit that the catalogue or the mapping knows; add the spelling under codes.units',
+            'found "bushels"; expected a spelling of a unit that the catalogue or the mapping knows; add the spelling under codes.units'
+            " with the unit that it stands for",
         )
     ]
     assert query(north, "select count(*) from quality.rejected_row where reason is null") == [(0,)]

@@ -267,7 +267,7 @@ import pandas as pd
 
 from analytics.replay_r.claims import claims
 from orchestration.release.candidate import candidate_file
-from orchestration.results.assets import results_asset
+from orchestration.results.assets import release_assets
 from orchestration.results.compute import compute_and_write
 from orchestration.running.helper import IN_THIS_PROCESS
 from tests.unit import small_study as small
@@ -284,7 +284,7 @@ compute_and_write(registry)
 with duckdb.connect(str(path)) as connection:
     print(connection.execute("select study_id, release_id, sex, n from results.people_by_sex order by sex").fetchall())
     people = connection.execute("select * from results.people_by_sex").df()
-asset = results_asset(IN_THIS_PROCESS)
+asset = release_assets([], IN_THIS_PROCESS)
 [spec] = [s for s in asset.specs if s.key.path == ["results", "people_by_sex"]]
 print(spec.description)
 print(claims({"people_by_sex": people}).not_replayed["reason"].tolist())

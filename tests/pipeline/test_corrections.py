@@ -210,7 +210,8 @@ def test_a_record_that_no_longer_holds_stops_the_build_with_file_and_line(correc
         "corrections/north.yml:16: not_this_patient: matches no row of a delivery in force; correct match, or close the record with"
         " status: withdrawn",
         'corrections/north.yml:28: cmas_wrong: "CMAS" of delivery first no longer holds what the record expects: the hospital has mended'
-        " it, or expect is written otherwise than it was sent; close the record with status: mended (earlier deliveries stay corrected)",
+        " it, or expect is written otherwise than it was sent; close the record with status: mended (earlier deliveries stay corrected), or all that are"
+        " mended with: myositis queries north --close-mended",
         "corrections/north.yml:10: bushels: sets the same cell as other_unit (corrections/north.yml:40) to another text, in 1 cell;"
         " withdraw one of the two",
     ]

@@ -152,7 +152,6 @@ def test_urea_and_urea_nitrogen_are_one_quantity_by_two_factors(silent: Registry
 def test_what_nobody_states_is_rejected_and_what_a_unit_tells_is_read(silent: Registry) -> None:
     found = results(silent)
     assert rejected(silent, "labs") == {
-        6: "concept_unknown",
         7: "concept_ambiguous",
         8: "concept_ambiguous",
         12: "concept_ambiguous",

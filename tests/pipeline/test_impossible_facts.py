@@ -9,7 +9,7 @@ from datetime import date
 import duckdb
 import pytest
 
-from orchestration.queries.queries import find_queries
+from orchestration.queries.finding import find_queries
 from orchestration.raw.ingestion import ingest
 from orchestration.registry.folder import Registry
 from orchestration.resources import point_at

@@ -201,6 +201,7 @@ def test_the_boundaries_of_a_run_are_seen_from_landing_to_report(undisturbed: Un
     assert "create" in seen["candidate"] and "commit" in seen["candidate"]
     # candidate and manifest renamed; the link made, and renamed; then the raw rows out of force forgotten
     assert seen["publishing"] == [
+        "mkdir",  # the warehouse is asked what its models were made from
         "checkpoint",
         "chmod",
         "unlink",

@@ -13,15 +13,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration.automation import requests
+from orchestration.automation import deliveries_to_take
 from orchestration.command import closing, flow
 from orchestration.database.warehouse_file import WarehouseBusy, warehouse
 from orchestration.raw import ingestion as raw_ingestion
 from orchestration.raw import loading
 from orchestration.raw.outstanding import outstanding
 from orchestration.registry.folder import Registry
-from orchestration.release import assets as release_assets
 from orchestration.release.needs_build import needs_build
+from orchestration.results import assets as results_assets
 from orchestration.running import runs
 from orchestration.running.refusals import DeliveryRefusal
 from orchestration.situation import read_situation
@@ -82,14 +82,14 @@ def test_the_sensor_launches_a_refused_delivery_again_once_what_it_waited_for_is
     north: Registry,
 ) -> None:
     with dg.DagsterInstance.get() as instance:
-        [first] = requests(north, instance)
+        [first] = deliveries_to_take(north, instance).asked
         take(north)
-        assert list(requests(north, instance)) == []
+        assert deliveries_to_take(north, instance).asked == []
         deliver(north.landing / "north" / "2024-02", "patients", PATIENTS)
         from orchestration.raw.ingestion import ingest
 
         assert ingest(north, "north", "2024-02").is_accepted
-        [again] = requests(north, instance)
+        [again] = deliveries_to_take(north, instance).asked
     assert again.partition_key == first.partition_key == "2024-01"
     assert again.run_key != first.run_key
 
@@ -292,6 +292,7 @@ def test_a_build_that_no_longer_knows_what_was_built_makes_every_row_once(north:
 @contextmanager
 def another_process_writes(registry: Registry) -> Iterator[None]:
     """A lock belongs to the handle that took it, so a handle of its own stands for a process of its own."""
+    runs.write_lock(registry).parent.mkdir(exist_ok=True)
     with runs.write_lock(registry).open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -334,9 +335,9 @@ def test_no_delivery_is_taken_between_the_models_and_the_release_that_names_them
     def meanwhile(*_: object) -> str:
         with pytest.raises(BlockingIOError), another_process_writes(north):
             pass
-        raise release_assets.ReleaseRefused(["enough is seen"])
+        raise results_assets.ReleaseRefused(["enough is seen"])
 
-    monkeypatch.setattr(release_assets, "make_candidate", meanwhile)
+    monkeypatch.setattr(results_assets, "make_candidate", meanwhile)
     [refusal] = flow.build(north, with_report=False).refusals
     assert "enough is seen" in refusal.sentence()
     with another_process_writes(north):

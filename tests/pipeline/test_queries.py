@@ -10,9 +10,13 @@ import pytest
 from openpyxl import Workbook, load_workbook
 
 from orchestration.database.warehouse_file import warehouse
-from orchestration.queries import queries, query_list
-from orchestration.queries.queries import QueriesRefused, find_queries, read_answers, write_queries
+from orchestration.queries import query_list
+from orchestration.queries.answers import Taken, read_answers
+from orchestration.queries.asking import write_queries
+from orchestration.queries.finding import find_queries
+from orchestration.queries.query import QueriesRefused
 from orchestration.queries.query_list import HEADERS, Choice
+from orchestration.queries.told import told_of_answers
 from orchestration.raw.ingestion import ingest
 from orchestration.registry.folder import Registry, load_registry
 from orchestration.warehouse.build import build
@@ -85,9 +89,9 @@ def asked(registry: Registry) -> Path:
         return write_queries(connection, registry, "north", TODAY).path
 
 
-def read(registry: Registry, path: Path) -> queries.Taken:
+def read(registry: Registry, path: Path) -> Taken:
     with warehouse(registry.warehouse) as connection:
-        return read_answers(connection, registry, "north", path)
+        return read_answers(connection, registry, "north", path, TODAY)
 
 
 def answered(path: Path, answers: dict[tuple[str, int, str | None], tuple[Choice | str, object]]) -> Path:
@@ -250,11 +254,11 @@ def test_a_list_of_another_hospital_or_registry_or_a_changed_one_is_refused(
             QueriesRefused,
             match="the list was not written with this registry's key; read it where it was written",
         ):
-            read_answers(connection, other, "north", path)
+            read_answers(connection, other, "north", path, TODAY)
         with pytest.raises(
             QueriesRefused, match=r'no hospital "nort" in hospitals/. Did you mean "north"\? Hospitals: north'
         ):
-            read_answers(connection, other, "nort", path)
+            read_answers(connection, other, "nort", path, TODAY)
     book = load_workbook(path)
     sheet = book[query_list.QUESTIONS]
     sheet.cell(3, HEADERS.index("Row") + 1).value = 17
@@ -297,7 +301,7 @@ def test_a_broken_value_is_asked_answered_recorded_and_accepted_in_the_next_run(
         },
     )
     taken = read(north, path)
-    assert queries.told_of_answers(taken) == (
+    assert told_of_answers(taken) == (
         "6 records written to corrections/north.yml, 1 to be sent again by the hospital, 6 not answered yet; bring them into force with:"
         " myositis run"
     )

@@ -52,6 +52,6 @@ def test_a_few_bad_rows_of_a_small_table_refuse_nothing(registry: Registry) -> N
     assert states == [("one", "accepted"), ("three", "refused"), ("two", "accepted")]
     [(reason,)] = query(registry, "select reason from raw.delivery where sender_id = 'three'")
     assert (
-        "labs.csv: 3 of 12 records of observations rejected; allowed 5.0%, and fewer than 3 of any table"
+        "labs.csv: 3 of 12 records of observations rejected, which is 25.0%; allowed 5.0%, and always 2 of a table"
         in reason
     )

@@ -16,7 +16,7 @@ import python_calamine
 from analytics.paper.reproduction import statement_words
 from orchestration.command import cli, flow
 from orchestration.registry.folder import Registry
-from orchestration.release.publication import publish
+from orchestration.release.publication import NotWhole, publish
 from orchestration.resources import point_at
 from tests.registries import query, release_query, run, warehouse_digest
 
@@ -449,6 +449,40 @@ def test_the_report_says_that_the_data_are_synthetic(shipped_run: Registry) -> N
     assert {p.suffix for p in (folder / "figures").iterdir()} == {".svg", ".png", ".pdf"}
 
 
+def test_rows_of_single_patients_stand_apart_and_are_their_owners_alone(shipped_run: Registry) -> None:
+    identity = (shipped_run.releases / "current.duckdb").resolve().stem
+    folder = shipped_run.folder / "private" / "replay" / identity / "nxp2"
+    files = list(folder.iterdir())
+    assert "replay.R" in {f.name for f in files} and any(f.name.startswith("patients_") for f in files)
+    assert {f.stat().st_mode & 0o777 for f in files} == {0o600}
+    assert {f.stat().st_mode & 0o777 for f in (folder, *list(folder.parents)[:3])} == {0o700}
+    assert not list(shipped_run.reports.glob("**/patients_*"))
+    page = (shipped_run.reports / "current" / "report.html").read_text(encoding="utf-8")
+    assert "private/replay/" in page and "Not for publication" in page
+
+
+def test_free_texts_stay_in_the_warehouse(shipped_run: Registry) -> None:
+    assert release_query(
+        shipped_run,
+        "select count(detail), count(*) filter (where detail_withheld) > 0 from release.fct_event",
+    ) == [(0, True)]
+    assert release_query(
+        shipped_run, "select count(visit_label), bool_and(visit_label_withheld) from release.fct_visit"
+    ) == [(0, True)]
+
+
+def test_the_public_report_is_asked_for_and_rounds(shipped_run: Registry) -> None:
+    folder = str(shipped_run.folder)
+    assert (
+        cli.guarded(lambda: cli.app(["report", "--public", "--registry", folder], standalone_mode=False) or 0)
+        == 0
+    )
+    page = (shipped_run.public / "current" / "report.html").read_text(encoding="utf-8")
+    assert "For publication" in page and "Not for publication" not in page
+    sheet = (shipped_run.public / "current" / "tables" / "nxp2_relapse_survival.csv").read_text("utf-8-sig")
+    assert "NXP2⁺ JDM,20,10,by month 36" in sheet and "MDA5⁺ JDM,10,<8,not shown" in sheet
+
+
 def test_readers_keep_reading_while_a_run_writes(shipped_run: Registry) -> None:
     """A reader that opens the current release again and again sees whole releases only, and is never locked
     out.
@@ -483,7 +517,7 @@ def test_readers_keep_reading_while_a_run_writes(shipped_run: Registry) -> None:
 
 def test_publishing_without_a_candidate_leaves_the_release_alone(shipped_run: Registry) -> None:
     before = (shipped_run.releases / "current.duckdb").resolve()
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(NotWhole, match="there is no candidate"):
         publish(shipped_run)
     assert (shipped_run.releases / "current.duckdb").resolve() == before
 

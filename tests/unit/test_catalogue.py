@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestration.registry.catalogue import LANGUAGES, folded
+from orchestration.registry.catalogue import NAMES as KINDS
 from tests.unit.catalogue_seeds import (
     NAMES,
     SEEDS,
@@ -26,6 +28,14 @@ from tests.unit.catalogue_seeds import (
     unit,
 )
 
+KINDS_OF = {one: next(k for k, v in KINDS.items() if v[2] == row[3]) for one, row in NAMES.items()}
+LANGUAGE_TABLES = (
+    *(row[3] for row in NAMES.values()),
+    "antibody_grades",
+    "event_status",
+    "follow_up_status",
+    "sex_codes",
+)
 SYNTHETIC = Path(__file__).parents[1] / "synthetic" / "constraints"
 ALL = {path.stem for path in SEEDS.glob("*.csv")}
 WORDS = {"coded", "text"}
@@ -52,7 +62,17 @@ def number(text: str) -> float | None:
         ("TNF-Α", "tnfalpha"),
         ("Gottron's papules", "gottronspapules"),
         ("10⁹", "10⁹"),
-        ("Hämoglobin", "hämoglobin"),
+        ("Hämoglobin", "hamoglobin"),
+        ("Ha\u0308moglobin", "hamoglobin"),
+        ("Eiweiß", "eiweiss"),
+        ("DOĞUM TARİHİ", "dogumtarihi"),
+        ("kadın", "kadin"),
+        ("Żeńska", "zenska"),
+        ("œdème", "oedeme"),
+        ("ﾌｪﾘﾁﾝ", "フェリチン"),
+        ("ｸﾞﾛﾌﾞﾘﾝ", "グロブリン"),
+        ("ハハ", "ハハ"),
+        ("\u1112\u1161\u11bc항체", "항항체"),
     ],
 )
 def test_the_normal_form_is_the_one_that_the_readme_states(text: str, form: str) -> None:
@@ -60,10 +80,16 @@ def test_the_normal_form_is_the_one_that_the_readme_states(text: str, form: str)
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_a_name_belongs_to_one_id_and_is_listed_once(kind: str) -> None:
+def test_a_name_belongs_to_one_id_or_is_told_apart_by_language(kind: str) -> None:
+    """A name of several rows is a word of two meanings, and no language has two of its rows."""
     _, _, _, synonyms = NAMES[kind]
+    asked = {
+        normal(r["word"]) for r in seed("ambiguous_words") if r["kind"] == KINDS_OF[kind] and not r["units"]
+    }
     forms = Counter(normal(row["synonym"]) for row in seed(synonyms))
-    assert [form for form, times in forms.items() if times > 1 or not form] == []
+    assert "" not in forms and {form for form, times in forms.items() if times > 1} <= asked
+    read = Counter((normal(r["synonym"]), one) for r in seed(synonyms) for one in r["language"].split())
+    assert [key for key, times in read.items() if times > 1] == []
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -87,7 +113,7 @@ def test_every_id_and_every_display_name_is_a_name(kind: str) -> None:
 
 
 def test_every_concept_of_the_study_and_of_rheumatology_has_a_chinese_name() -> None:
-    chinese = {r["concept_id"] for r in seed("concept_synonyms") if r["language"] == "zh"}
+    chinese = {r["concept_id"] for r in seed("concept_synonyms") if "zh" in r["language"].split()}
     without = {c for c in concepts() if c not in chinese}
     assert without == {  # scales and assays that Chinese reports name in Latin letters
         "cat_activity",
@@ -213,7 +239,7 @@ ASKED_FOR = {  # what a registry asks of every hospital: concepts, and those of 
 @pytest.mark.parametrize("group", ASKED_FOR)
 def test_what_is_asked_of_every_hospital_has_code_unit_ranges_direction_and_names(group: str) -> None:
     wanted, without_code = (words.split() for words in ASKED_FOR[group])
-    spoken = {(r["concept_id"], r["language"]) for r in seed("concept_synonyms")}
+    spoken = {(r["concept_id"], one) for r in seed("concept_synonyms") for one in r["language"].split()}
     for concept_id in wanted:
         row = concepts()[concept_id]
         ends = ("physical_low", "physical_high", "plausible_low", "plausible_high")
@@ -416,7 +442,17 @@ def test_every_source_that_a_row_names_is_listed_and_every_listed_one_is_used() 
         "definition_constants",
     )
     used = {r["source"] for table in citing for r in seed(table)}
+    used |= {r["source"] for table in LANGUAGE_TABLES for r in seed(table) if r["source"]}
     assert used == listed
+
+
+def test_each_word_of_the_ten_languages_names_its_source_and_its_language() -> None:
+    before = {"en", "zh", "local"}
+    for table in LANGUAGE_TABLES:
+        for row in seed(table):
+            languages = row["language"].split()
+            assert set(languages) <= LANGUAGES.keys() | {"local"}, row
+            assert row["source"] or set(languages) <= before, row
 
 
 def test_a_ratio_is_of_two_concepts_in_one_unit() -> None:
@@ -565,7 +601,23 @@ def test_words_are_small_letters_half_width_and_listed_once() -> None:
     for table, column in tables:
         texts = [r[column] for r in seed(table)]
         assert [t for t in texts if t != half_width(t).strip().lower()] == [], table
-        assert [t for t, n in Counter(texts).items() if n > 1] == [], table
+    once = (*tables[:2], ("follow_up_status", "status_text"))
+    for table, column in once:
+        forms = Counter(folded(r[column]) for r in seed(table))
+        assert [form for form, n in forms.items() if n > 1] == [], table
+
+
+def test_a_word_for_sex_has_one_meaning_or_is_a_word_of_two_meanings() -> None:
+    sexes: dict[str, set[str]] = {}
+    for row in seed("sex_codes"):
+        sexes.setdefault(folded(row["sex_text"]), set()).add(row["sex"])
+        assert set(row["beside"].split()) <= {r["sex_text"] for r in seed("sex_codes")}, row
+    asked = {r["word"] for r in seed("ambiguous_words") if r["kind"] == "sex"}
+    assert {word for word, meant in sexes.items() if len(meant) > 1} == asked
+    keys = Counter(
+        (folded(r["sex_text"]), r["beside"], one) for r in seed("sex_codes") for one in r["language"].split()
+    )
+    assert [key for key, n in keys.items() if n > 1] == []
 
 
 def test_no_digit_means_a_sex() -> None:
@@ -609,6 +661,6 @@ def test_every_column_of_every_seed_is_described_and_typed() -> None:
 
 
 def test_every_row_of_synonyms_is_a_name_of_its_own() -> None:
-    rows = {kind: len(seed(f"{kind}_synonyms")) for kind in NAMES}
+    rows = {kind: len({normal(r["synonym"]) for r in seed(f"{kind}_synonyms")}) for kind in NAMES}
     assert {kind: len(names(kind)) for kind in NAMES} == rows
     assert rows["concept"] > 1900 and rows["treatment"] > 300

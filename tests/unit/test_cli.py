@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from orchestration.command import cli
+from orchestration.command import cli, services
+from orchestration.command.services import ui
+from orchestration.registry.folder import Registry
+from orchestration.running.supervisor import CannotServe, Service
 from tests.unit.test_loading import MAPPING, make_registry
 
 COMMANDS = (
@@ -175,8 +180,22 @@ def test_sql_reads_the_warehouse_when_asked(tmp_path: Path, capsys: pytest.Captu
     )
     assert call(*query, capsys=capsys)[2] == "there is no warehouse yet; make one with: myositis run\n"
     call("ingest", "--registry", str(tmp_path), capsys=capsys)
-    assert call(*query, capsys=capsys)[:2] == (0, "n\n3\n")
+    assert call(*query, capsys=capsys) == (
+        0,
+        "n\n3\n",
+        "not for publication: nothing in this answer is masked\n",
+    )
     assert call("sql", "create table x (a int)", *query[2:], capsys=capsys)[0] == 2
+
+
+def test_a_report_without_a_release_says_how_to_make_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_registry(tmp_path)
+    for more in ([], ["--public"]):
+        code, _, err = call("report", *more, "--registry", str(tmp_path), capsys=capsys)
+        assert (code, err) == (1, "there is no release yet; make one with: myositis run\n")
+    assert not (tmp_path / "public").exists()
 
 
 def test_a_registry_may_be_laid_out_in_a_folder_of_any_name(
@@ -243,3 +262,35 @@ def test_ctrl_c_says_how_to_go_on(
     monkeypatch.setattr("orchestration.command.closing.show_status", stopped)
     code, _, err = call("status", "--registry", str(tmp_path), capsys=capsys)
     assert code == 130 and err == "stopped; run the command again to go on from where it stopped\n"
+
+
+def test_a_port_that_is_taken_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            CannotServe, match=rf"port {port} .* choose another: myositis ui --port {port + 1}"
+        ):
+            ui(make_registry(tmp_path), port)
+
+
+@pytest.mark.parametrize(
+    ("has_daemon", "names"), [(True, ["webserver"]), (False, ["code server", "daemon", "webserver"])]
+)
+def test_the_ui_starts_code_server_and_daemon_unless_a_daemon_of_the_registry_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_daemon: bool, names: list[str]
+) -> None:
+    kept: list[str] = []
+    registry = make_registry(tmp_path)
+    registry.dagster_home.mkdir()
+    monkeypatch.setattr(services, "holder", lambda path: 4711 if has_daemon else None)
+
+    def become(registry: Registry, found: list[Service], **_: object) -> NoReturn:
+        kept.extend(service.name for service in found)
+        raise SystemExit
+
+    monkeypatch.setattr(services, "_become", become)
+    with pytest.raises(SystemExit):
+        ui(registry, 0)
+    assert kept == names

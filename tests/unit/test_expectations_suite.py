@@ -261,3 +261,8 @@ def test_reading_a_suite_does_not_import_great_expectations():
     )
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_every_rule_that_refuses_a_delivery_says_what_to_do() -> None:
+    rules = [rule for rule in load_suite(RAW_SUITE).rules if rule.severity == "blocking"]
+    assert [rule.id for rule in rules if not rule.remedy] == []

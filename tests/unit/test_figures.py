@@ -20,19 +20,19 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 @lru_cache
-def study(threshold: int = 0) -> StudyFrames:
+def study() -> StudyFrames:
     with TemporaryDirectory() as folder:
-        return read_release(make_release(Path(folder) / "r.duckdb", threshold=threshold)).studies[0]
+        return read_release(make_release(Path(folder) / "r.duckdb")).studies[0]
 
 
 @lru_cache
-def figures(threshold: int = 0) -> dict[str, object]:
-    return {f.name: f for f in study_figures(study(threshold))}
+def figures() -> dict[str, object]:
+    return {f.name: f for f in study_figures(study())}
 
 
 @lru_cache
-def svg(name: str, threshold: int = 0) -> str:
-    return figures(threshold)[name].render("svg").decode()
+def svg(name: str) -> str:
+    return figures()[name].render("svg").decode()
 
 
 def texts(source: str) -> list[tuple[str, float, float]]:
@@ -119,24 +119,6 @@ def contrast_on_white(colour: str) -> float:
 )
 def test_a_label_is_drawn_when_the_font_has_it_and_else_gives_way_to_its_id(label: str, drawn: str) -> None:
     assert drawable(label, fallback="nxp2_jdm") == drawn
-
-
-def test_a_threshold_hides_single_patients_small_numbers_at_risk_and_the_ends_of_curves() -> None:
-    course = figures(9)["nxp2_cmas_course"]
-    assert all(not panel.collections[0].get_segments() for panel in course.figure.axes[:1])
-    assert "Single patients" in course.caption and "not shown" in course.caption
-    found = texts(svg("nxp2_relapse_curve", 9))
-    header = next(y for text, _, y in found if text == "Number at risk")
-    at_risk = [text for text, _, y in found if y > header and text[-1].isdigit()]
-    assert at_risk.count("<9") == 5 and min(int(t) for t in at_risk if t != "<9") == 9
-    axes = figures(9)["nxp2_relapse_curve"].figure.axes[0]
-    ends = {
-        line.get_label(): max(line.get_xdata())
-        for line in axes.get_lines()
-        if not line.get_label().startswith("_")
-    }
-    assert ends == {"NXP2⁺ JDM": 25, "MDA5⁺ JDM": 36, "TIF1γ⁺ JDM": 20, "NXP2⁺ adult DM": 36}
-    assert all(line.get_marker() != "|" for line in axes.get_lines())
 
 
 def test_a_group_without_events_has_a_level_curve() -> None:

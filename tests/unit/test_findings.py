@@ -55,3 +55,21 @@ def test_a_wide_spread_is_counted_and_not_called_many(sd: list[float], said: str
 def test_a_mean_that_can_be_negative_says_nothing_about_its_spread():
     means = pd.DataFrame({"response": "score", "group_id": ["young"], "mean": [-1.0], "sd": [2.0]})
     assert _texts({"group_comparison": _comparisons([], []), "trajectory_mean": means}, "scale") == []
+
+
+def test_a_value_that_no_patient_has_is_told_with_the_values_seen():
+    """A mistyped `equals:` counted 0 of everybody, and nothing said so."""
+    diagnosed = {"label": "Dermatomyositis", "source": "patient.diagnosis", "equals": "DM"}
+    rare = {"label": "Rare", "where": {"onset_group": ["juvenile", "late"]}}
+    nothing = {"group_comparison": _comparisons([], [])}
+    parts = {
+        "variables": small_study.STUDY["variables"] | {"dm": diagnosed},
+        "groups": small_study.STUDY["groups"] | {"rare": rare},
+    }
+    assert _texts(nothing, "values not seen", **parts) == [
+        'Rare asks for onset_group "late", which no patient of this release has, so it counts nobody. Values of onset_group'
+        ' in this release: "adult", "juvenile".',
+        'Dermatomyositis asks for diagnosis "DM", which no patient of this release has, so it counts nobody. Values of'
+        ' diagnosis in this release: "dm".',
+    ]
+    assert _texts(nothing, "values not seen") == []

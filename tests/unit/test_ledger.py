@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -195,6 +196,50 @@ def test_a_load_that_changes_too_much_is_judged_again_in_the_next_run(
     )
     ledger.refuse_for_change(connection, load_of(), ["too much is other"])
     assert not ledger.is_settled(connection, inventory())
+
+
+def take_another(connection: duckdb.DuckDBPyConnection) -> None:
+    other = Inventory("north", "2024-02", [], ITS_SUCCESSOR * 64, "mapping", "records")
+    ledger.record(connection, other, "incremental", accepted("north", "2024-02", LoadSummary(other.load_id)))
+
+
+def test_a_refusal_by_content_and_mapping_alone_is_judged_once(connection: duckdb.DuckDBPyConnection) -> None:
+    verdict = refused("north", "2024-01", ["no column"], is_by_itself=True)
+    ledger.record(connection, inventory(), "incremental", verdict)
+    take_another(connection)
+    assert ledger.is_settled(connection, replace(inventory(), records_digest="other records"))
+    assert not ledger.is_settled(connection, replace(inventory(), mapping_digest="another mapping"))
+
+
+def test_a_refusal_for_rows_that_no_other_delivery_can_mend_waits_for_records_alone(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    decide(connection, accepted)
+    load_id = inventory().load_id
+    ledger.refuse_for_rows(connection, "north", "2024-01", load_id, ["rows"], "records", is_by_itself=True)
+    take_another(connection)
+    assert ledger.is_settled(connection, inventory())
+    assert not ledger.is_settled(connection, replace(inventory(), records_digest="other records"))
+
+
+def test_any_other_refusal_is_judged_again_when_another_delivery_is_taken(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    decide(connection, refused)
+    assert ledger.is_settled(connection, inventory())
+    take_another(connection)
+    assert not ledger.is_settled(connection, inventory())
+
+
+def test_the_standing_of_a_delivery_is_that_of_its_latest_content(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    decide(connection, accepted)
+    decide(connection, refused, ITS_SUCCESSOR)
+    [found] = ledger.standing(connection)
+    assert (found.delivery, found.state, found.reason) == ("2024-01", State.REFUSED, "a reason")
+    assert ledger.reason_of_refusal(connection, inventory(ITS_SUCCESSOR)) == "a reason"
+    assert ledger.reason_of_refusal(connection, inventory()) is None
 
 
 WRITES = re.compile(

@@ -106,7 +106,7 @@ def test_a_source_that_is_none_is_told_with_its_place_and_the_nearest_key(tmp_pa
         "hospitals/north.yml:15: exports[1].observations.observed_on[0]: give a column's name (a number in quotes), a list of columns, or"
         " {column: …, …} (found 1)",
         'hospitals/north.yml:15: exports[1].observations.observed_on[1].colum: unknown key "colum". Did you mean "column"? Known keys:'
-        " column, constant, unit, offset_unit, part, when, dates, day_and_month, missing.",
+        " column, constant, unit, offset_unit, part, when, dates, day_and_month, missing, release.",
     ]
 
 

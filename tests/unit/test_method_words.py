@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from analytics.printed.method_words import methods
@@ -40,13 +38,3 @@ def test_every_status_on_the_page_is_listed(said: dict[str, str]) -> None:
         "Here: not estimable, too few observations, on the boundary, no events, too few events, monotone"
         " likelihood."
     )
-
-
-def test_small_cells_are_explained_only_where_a_threshold_is_set(
-    said: dict[str, str], tmp_path: Path
-) -> None:
-    masked = dict(
-        methods(read_release(make_release(tmp_path / "r.duckdb", threshold=5, small=True)).studies[0])
-    )
-    assert "Small cells" not in said
-    assert masked["Small cells"].startswith("Counts of patients below 5")

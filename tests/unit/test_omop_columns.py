@@ -12,7 +12,7 @@ import pytest
 
 from orchestration.database.warehouse_file import warehouse
 from orchestration.landing.inventory import take_inventory
-from orchestration.raw.loading import find_faults
+from orchestration.raw.tables import Survey
 from tests.unit.test_mapping_language import delivery
 
 BOTH = {
@@ -66,7 +66,8 @@ def test_a_whole_export_is_taken(tmp_path: Path, version: dict[str, str], in_cap
 def told(folder: Path, mapping: str, tables: dict[str, str]) -> list[str]:
     registry = delivery(folder, mapping, **tables)
     with warehouse(registry.warehouse) as connection:
-        return find_faults(connection, registry, take_inventory(registry, "north", "first"))
+        inventory = take_inventory(registry, "north", "first")
+        return Survey(connection, registry, registry.mappings["north"], inventory, folder).look()[1]
 
 
 def test_a_name_that_differs_only_in_case_is_told_so(tmp_path: Path) -> None:

@@ -7,17 +7,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from analytics.study.file import Study
 from orchestration.registry.folder import Registry
 from orchestration.release.candidate import candidate_file
 from orchestration.release.identity import current_manifest
-from orchestration.release.publication import publish
+from orchestration.release.publication import NotWhole, publish
+from tests.unit.small_study import STUDY
 from tests.unit.test_loading import make_registry
 
+SMALL = Study.model_validate(STUDY)
 FILE_CALLS = ("chmod", "unlink", "replace", "symlink", "fsync")
 
 
@@ -71,6 +75,38 @@ def test_a_release_made_again_under_its_name_is_the_old_one_or_the_new_one_where
         number += 1
     assert number > 8
     assert seen(registry) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("results", "told"),
+    [
+        (None, "the candidate has no results"),
+        ("select 'small' as study_id, 'r2' as release_id", "holds results of r2"),
+        ("select 'other' as study_id, 'r1' as release_id", "no results of the studies small"),
+    ],
+)
+def test_a_candidate_without_results_of_its_own_is_not_published(
+    tmp_path: Path, results: str | None, told: str
+) -> None:
+    registry = make_registry(tmp_path)
+    make_candidate(registry, rows=1)
+    publish(registry)
+    make_candidate(registry, rows=2)
+    with duckdb.connect(str(candidate_file(registry))) as connection:
+        connection.execute("create schema results")
+        if results:
+            connection.execute(f"create table results.study as {results}")
+    asks = replace(registry, studies={"small": SMALL})
+    with pytest.raises(
+        NotWhole, match=rf"^not published: .*{told}.* a release made before stays; make the whole"
+    ):
+        publish(asks)
+    assert seen(registry) == (1, True)
+
+
+def test_nothing_is_published_without_a_candidate(tmp_path: Path) -> None:
+    with pytest.raises(NotWhole, match="there is no candidate; make the whole release"):
+        publish(make_registry(tmp_path))
 
 
 def _publish_until(registry: Registry, number: int, monkeypatch: pytest.MonkeyPatch) -> bool:

@@ -46,6 +46,10 @@ def test_the_shipped_registry_is_in_order() -> None:
     registry = load_registry(SHIPPED_REGISTRY)
     assert sorted(registry.mappings) == ["zjch", "zjfah"]
     assert sorted(registry.studies) == ["nxp2"]
+    allowed = {
+        (m.rejected_rows_allowed.share, m.rejected_rows_allowed.rows) for m in registry.mappings.values()
+    }
+    assert allowed == {(0.05, 3)}  # the default: refused with at least 3 rows and more than 5 %
 
 
 def test_an_unknown_key_names_file_line_key_and_the_nearest(tmp_path: Path) -> None:
@@ -92,6 +96,63 @@ def test_a_definition_that_is_not_in_the_catalogue_or_has_no_levels_is_a_fault(t
     alone = "{label: M, at_least: probable}"
     (source,) = faults(tmp_path / "three", study=STUDY.replace("{label: CK}", alone))
     assert "at_least belongs to a variable with source: definition" in source
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "near"),
+    [
+        ("msa", "NXP3", "NXP2"),
+        ("sex", "femal", "female"),
+        ("onset_group", "juvenil", "juvenile"),
+        ("population", "child", "children"),
+        ("treatment", "prednison", "prednisone"),
+        ("hospital_id", "nort", "north"),
+    ],
+)
+def test_a_value_that_no_patient_can_have_is_a_fault_of_a_group_and_of_a_variable(
+    tmp_path: Path, column: str, value: str, near: str
+) -> None:
+    """A group of patients with NXP3 passed `check`, and counted nobody."""
+    grouped = STUDY.replace("where: {msa: NXP2}", f"where: {{{column}: {value}}}")
+    (fault,) = faults(tmp_path / "one", study=grouped)
+    assert fault.startswith(
+        f'studies/one.yml:4: groups.a.where.{column}: no patient can have {column} "{value}"'
+    )
+    assert fault.endswith(f'Did you mean "{near}"?')
+    counted = STUDY.replace("{label: CK}", f"{{label: CK, source: patient.{column}, equals: {value}}}")
+    (fault,) = faults(tmp_path / "two", study=counted)
+    assert fault.startswith(f'studies/one.yml:7: variables.ck.equals: no patient can have {column} "{value}"')
+
+
+@pytest.mark.parametrize(
+    ("variable", "place", "fault"),
+    [
+        ("{label: CK, of: ckk}", "variables.ck.of", 'no concept "ckk" in the catalogue. Did you mean "ck"?'),
+        (
+            "{label: C, source: ratio, numerator: il_10, denominator: ifn_gama}",
+            "variables.ck.denominator",
+            "no concept",
+        ),
+        (
+            "{label: C, source: event, of: relapsed}",
+            "variables.ck.of",
+            'no event "relapsed" in the catalogue.',
+        ),
+    ],
+)
+def test_an_id_that_the_catalogue_lacks_is_a_fault_of_the_study(
+    tmp_path: Path, variable: str, place: str, fault: str
+) -> None:
+    (found,) = faults(tmp_path, study=STUDY.replace("{label: CK}", variable))
+    assert found.startswith(f"studies/one.yml:7: {place}: {fault}")
+    endpoints = "endpoints: {e: {label: E, events: [relaps], horizon_months: 36}}\n"
+    (found,) = faults(tmp_path / "two", study=STUDY + endpoints)
+    assert ': endpoints.e.events[0]: no event "relaps" in the catalogue. Did you mean "relapse"?' in found
+
+
+def test_equals_beside_a_source_that_has_no_values_is_a_fault(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, study=STUDY.replace("{label: CK}", "{label: CK, equals: high}"))
+    assert "equals belongs to a patient column; found it with source: observation; take it out" in fault
 
 
 def test_a_study_may_name_only_what_it_defines_and_visits_of_the_schedule(tmp_path: Path) -> None:

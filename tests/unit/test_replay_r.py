@@ -292,10 +292,9 @@ def test_the_script_says_what_it_replays_and_that_the_data_are_synthetic() -> No
 
 
 def test_real_patients_bring_a_caution_in_place_of_synthetic() -> None:
-    text = script(fixture.study(), ReleaseIdentity("r1", small_cell_threshold=5), files_of(fixture.study()))
+    text = script(fixture.study(), ReleaseIdentity("r1"), files_of(fixture.study()))
     assert "SYNTHETIC" not in text
-    assert "share this folder only as you would a release" in text
-    assert "prints no count below 5" in text
+    assert "they never leave the house" in text
 
 
 def files_of(study: Study) -> Files:
@@ -428,11 +427,11 @@ def test_results_of_an_older_study_file_are_refused_by_name() -> None:
         replay(fixture.cohort(), older, fixture.RELEASE)
 
 
-def release_file(path: Path, threshold: int = 0) -> Path:
+def release_file(path: Path) -> Path:
     """The fixture's release, with its results."""
     release = pd.DataFrame([{
         "release_id": "r0123456789ab", "registry_name": "Registry of invented patients", "synthetic": True,
-        "small_cell_threshold": threshold, "versions": '{"numpy": "2.4.6"}',
+        "versions": '{"numpy": "2.4.6"}',
     }])  # fmt: skip
     results = stamp(fixture.results(), fixture.study().study, "r0123456789ab")
     with duckdb.connect(str(path)) as connection:
@@ -458,13 +457,15 @@ def test_a_release_writes_the_same_files_as_its_frames(tmp_path: Path) -> None:
     assert claims_of_release["ours"].to_numpy() == pytest.approx(ours_sorted["ours"].to_numpy(), nan_ok=True)
 
 
-def test_a_registry_that_masks_small_counts_gives_the_script_alone_unless_asked(tmp_path: Path) -> None:
-    release, out = release_file(tmp_path / "r.duckdb", threshold=5), tmp_path / "replay"
-    assert len(write_replay(release, out, fixture.study(), with_patients=True)) == len(fixture.files())
-    (out / "comparison.csv").write_text("R's own output stays", encoding="utf-8")
-    write_replay(release, out, fixture.study())
-    assert sorted(p.name for p in out.iterdir()) == ["comparison.csv", "replay.R"]
-    assert "prints no count below 5" in (out / SCRIPT).read_text(encoding="utf-8")
+def test_rows_of_single_patients_are_their_owners_alone_and_former_ones_go(tmp_path: Path) -> None:
+    out = tmp_path / "private" / "replay"
+    out.mkdir(parents=True)
+    for name in ("comparison.csv", "patients_gone.csv"):
+        (out / name).write_text("R's own output stays", encoding="utf-8")
+    written = write_replay(release_file(tmp_path / "r.duckdb"), out, fixture.study())
+    assert {p.name for p in out.iterdir()} == {"comparison.csv", *(p.name for p in written)}
+    assert out.stat().st_mode & 0o777 == 0o700
+    assert {p.stat().st_mode & 0o777 for p in written} == {0o600}
 
 
 def test_a_file_that_is_no_release_is_refused(tmp_path: Path) -> None:

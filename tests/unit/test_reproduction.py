@@ -19,7 +19,16 @@ from analytics.paper.published import (
     PrintedTerm,
     parse_summary,
 )
-from analytics.paper.reproduction import COLUMNS, agreement, reproduce, statement_counts, statement_words
+from analytics.paper.reproduction import (
+    ADDED,
+    COLUMNS,
+    FEWER,
+    Agreement,
+    agreement,
+    reproduce,
+    statement_counts,
+    statement_words,
+)
 from analytics.paper.statements import Evidence
 from analytics.study.frames import records
 
@@ -246,6 +255,31 @@ def test_a_known_reason_counts_as_differing_and_holds_for_the_value_that_it_name
     assert reason(computed="0.489") == ("0.004", False, "not explained")
 
 
+@pytest.mark.parametrize(("n", "reason"), [(12, ADDED), (10, "not explained"), (8, FEWER)])
+def test_a_value_that_differs_because_the_patients_are_others_says_so(n: int, reason: str) -> None:
+    """A registry that goes on taking patients told of 153 values that they were not explained."""
+    groups = pd.DataFrame({"group_id": ["a", "b"], "position": [0, 1], "label": ["A", "B"], "n": [n, 7]})
+    held = results(baseline_summary=SUMMARY, group_comparison=COMPARISON, mixed_model_term=TERM)
+    printed = paper(summary("30.00 ± 11.80"), p_value("0.307"), term(chi_square="9.99"))
+    rows = records(reproduce(printed, held | {"study_group": groups}))
+    assert [(r["cell"], r["agrees"], r["reason"]) for r in rows][:3] == [
+        ("I/age/a", False, reason),
+        ("I/age/a:b", False, reason),
+        ("III/cmas/group/chi_square", False, reason),
+    ]
+    known = paper(summary("30.00 ± 11.80"), known={"I/age/a": {"why": "a misprint"}})
+    (row,) = records(reproduce(known, held | {"study_group": groups}))
+    assert row["reason"] == "a misprint"
+
+
+def test_the_count_names_what_differs_because_patients_were_added() -> None:
+    rows = [{"agrees": False, "reason": ADDED}] * 3 + [{"agrees": True, "reason": ""}]
+    assert agreement(rows) == Agreement(1, 4, 0, added=3)
+    assert agreement(rows).differ_words == (
+        "3 differ, 0 of them not explained; 3 because patients were added since the study"
+    )
+
+
 def test_every_printed_value_has_a_row_and_every_differing_one_a_reason() -> None:
     printed = paper(
         summary(),
@@ -259,7 +293,7 @@ def test_every_printed_value_has_a_row_and_every_differing_one_a_reason() -> Non
     assert [r["cell"] for r in rows] == list(printed.cells())
     assert [r["position"] for r in rows] == list(range(6))
     assert all(r["reason"] for r in rows if not r["agrees"])
-    assert agreement(rows) == (1, 6, 1)
+    assert agreement(rows) == Agreement(1, 6, 1)
 
 
 def test_a_statement_is_a_row_with_its_verdict_and_counts_apart_from_the_values() -> None:
@@ -283,7 +317,7 @@ def test_a_statement_is_a_row_with_its_verdict_and_counts_apart_from_the_values(
         ("Results/s2", "statement", "age falls", False, "does not hold", "does not hold"),
     ]
     assert rows[1]["computed"].startswith("In a the mean goes 1.00 → 2.00")
-    assert agreement(rows) == (1, 1, 0)
+    assert agreement(rows) == Agreement(1, 1, 0)
     assert statement_counts(rows) == {"holds": 1, "does not hold": 1}
     assert statement_words(statement_counts(rows)) == "1 of 2 statements hold; 1 does not hold"
     assert statement_words(statement_counts(rows[:1])) == ""

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analytics.study.results import run_study
 from analytics.study.sensitivity import QUESTIONS
 from analytics.study.sensitivity.rows import COLUMNS, listed
 from analytics.survival.permutation import permutation_log_rank, permutation_log_rank_k
@@ -345,3 +346,17 @@ def test_a_long_list_is_cut_and_says_how_much_is_left() -> None:
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed(list("abcdefgh"), most=3) == "a, b and 6 more"
+
+
+@pytest.mark.parametrize("hospitals", [["north"], ["south"], []])
+def test_no_analysis_breaks_on_groups_that_a_withdrawal_has_emptied(hospitals: list[str]) -> None:
+    """One hospital can be all of a group, and the only one all of a registry."""
+    asked = {"analysis_id": "gaps", "kind": "missing_values", "tables": ["I"], "models": ["m"]}
+    parts = {"mixed_models": [MIXED], "survival": [SURVIVAL], "cox": [COX], "sensitivity": [asked]}
+    frames = {
+        name: frame[frame["hospital_id"].isin(hospitals)] if "hospital_id" in frame else frame
+        for name, frame in small_study.frames().items()
+    }
+    found = run_study(small_study.study(**parts), frames)
+    answer = found["sensitivity_question"].iloc[0]["answer"]
+    assert ("no patient is in its groups" in answer) == (not hospitals)

@@ -1,4 +1,4 @@
-"""How a reader meets the analyses beside the printed ones: headings, cells, what is masked, figures."""
+"""How a reader meets the analyses beside the printed ones: headings, cells, figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from analytics.study.frames import StudyFrames
 from analytics.study.results import stamp
 from analytics.study.sensitivity import QUESTIONS
 from analytics.study.sensitivity_keys import Sensitivity
-from analytics.words.disclosure import Disclosure
 from tests.unit import small_study
 from tests.unit.test_sensitivity import COX, GROUPS, NORM, RECURRENT, SURVIVAL
 
@@ -39,15 +38,15 @@ ASKED = [
 
 
 @cache
-def study(threshold: int = 0) -> StudyFrames:
+def study() -> StudyFrames:
     found = small_study.results(
         survival=[SURVIVAL], cox=[COX], recurrent_events=[RECURRENT], sensitivity=ASKED
     )
-    return StudyFrames("small", stamp(found, "small", "r1"), Disclosure(threshold))
+    return StudyFrames("small", stamp(found, "small", "r1"))
 
 
-def tables(threshold: int = 0) -> dict[str, PrintedTable]:
-    return {t.name: t for q in questions(study(threshold)) for t in q.tables}
+def tables() -> dict[str, PrintedTable]:
+    return {t.name: t for q in questions(study()) for t in q.tables}
 
 
 def row(table: PrintedTable, label: str) -> list[str]:
@@ -104,17 +103,6 @@ def test_parts_of_an_analysis_are_tables_of_their_own() -> None:
     assert row(tipping, "Young vs Old: 1 of 1 lost of the first")[1] == "0.50 [p 0.486]"
 
 
-def test_small_counts_and_what_gives_them_back_are_masked() -> None:
-    masked = tables(threshold=5)
-    assert row(masked["small_lost_lost_against_retained"], "Female")[1:3] == ["not shown", "not shown"]
-    assert row(masked["small_lost_bounds"], "Proportion: Young vs Old")[2] == "not shown [not shown, p ≥0.05]"
-    assert "small_lost_tipping_point" not in masked  # its rows and columns are numbers of lost patients
-    assert row(masked["small_hidden"], "Marker: Young vs Old")[3] == "not shown"
-    assert row(masked["small_lost_bounds"], "Log-rank: all groups")[2] == "≥0.05"
-    assert all("Sentences are left out" in q.answer for q in questions(study(5)))
-    assert norm_figure(study(5), "norm") is None
-
-
 def test_the_csv_says_which_printed_number_a_row_stands_beside() -> None:
     head, first, *_ = to_csv(tables()["small_all"]).splitlines()
     assert head.endswith('"Stands beside, in schema results"')
@@ -142,7 +130,7 @@ def test_the_readme_of_studies_names_every_key_and_kind() -> None:
     assert {name for name in [*keys, *QUESTIONS] if f"`{name}`" not in text} == set()
 
 
-def test_of_counts_that_make_up_a_group_no_single_one_is_masked() -> None:
+def test_counts_that_make_up_a_group_print_with_its_size() -> None:
     rows = {"label": "Young", "variant": ["below", "within", "open"], "count": [2, 9, 7], "n": 18}
     table = pd.DataFrame(rows).assign(
         analysis_id="n", kind="norm_for_age", part="baseline", position=range(3)
@@ -152,6 +140,4 @@ def test_of_counts_that_make_up_a_group_no_single_one_is_masked() -> None:
     )
     frames = {"sensitivity": table, "sensitivity_question": asked.assign(cannot_say="")}
     (plain,) = questions(StudyFrames("s", frames))[0].tables
-    (masked,) = questions(StudyFrames("s", frames, Disclosure(5)))[0].tables
     assert row(plain, "Young")[1:] == ["2 of 18", "9 of 18", "7 of 18"]
-    assert row(masked, "Young")[1:] == ["<5 of 18", "9 of 18", "not shown of 18"]

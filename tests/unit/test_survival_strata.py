@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from analytics import kaplan_meier, log_rank
 from analytics.printed.strata_table import survival_strata_table
 from analytics.study.frames import StudyFrames
-from analytics.words.disclosure import Disclosure
 from tests.unit import small_study
 
 VETERAN = pd.read_csv(Path(__file__).parents[1] / "reference" / "cases" / "cox_veteran_ties" / "data.csv")
@@ -109,7 +108,7 @@ def _times() -> pd.DataFrame:
     })  # fmt: skip
 
 
-def test_strata_are_printed_with_patients_and_events_unless_small_counts_are_masked():
+def test_strata_are_printed_with_patients_and_events():
     results = small_study.results(survival=[SURVIVAL | {"strata": ["sex"]}])
     frames = {name: frame.assign(study_id="small", release_id="r1") for name, frame in results.items()}
     table = survival_strata_table(StudyFrames("small", frames), "relapse")
@@ -120,4 +119,3 @@ def test_strata_are_printed_with_patients_and_events_unless_small_counts_are_mas
         for (s, g), n, e in zip(counted.index, counted["size"], counted["sum"])
     }
     assert {(r.group, r.cells["group"]): (r.cells["n"], r.cells["events"]) for r in table.rows} == expected
-    assert survival_strata_table(StudyFrames("small", frames, Disclosure(5)), "relapse") is None

@@ -29,7 +29,6 @@ from analytics.printed.provenance_tables import (
 )
 from analytics.printed.tables import baseline_table
 from analytics.study.frames import StudyFrames
-from analytics.words.disclosure import Disclosure
 
 GROUPS = [
     {"group_id": "a", "label": "NXP2⁺ JDM", "n": 18, "position": 0},
@@ -41,11 +40,9 @@ VARIABLES = [
 ]
 
 
-def study(threshold: int = 0, **tables: list[dict[str, Any]]) -> StudyFrames:
+def study(**tables: list[dict[str, Any]]) -> StudyFrames:
     tables = {"study_group": GROUPS, "study_variable": VARIABLES, **tables}
-    return StudyFrames(
-        "s", {name: pd.DataFrame(rows) for name, rows in tables.items()}, Disclosure(threshold)
-    )
+    return StudyFrames("s", {name: pd.DataFrame(rows) for name, rows in tables.items()})
 
 
 def summary(variable: str, group: str, display: str, n: int, **more: Any) -> dict[str, Any]:
@@ -140,38 +137,6 @@ def test_a_status_that_is_not_ok_stands_at_the_number_with_its_note(more: dict[s
     )
     assert f'<sup class="mark"><a href="#{table.name}-note-a"' in to_html(table)
     assert notes_of(table)[0] == ("a", cell.notes[0] + ".")
-
-
-@pytest.mark.parametrize(("count", "n", "printed"), [(1, 12, "<5"), (11, 12, ">7"), (6, 12, "6 (50.00)")])
-def test_a_small_count_hides_its_percent_its_effect_and_its_exact_p(count: int, n: int, printed: str) -> None:
-    table = baseline_table(
-        study(
-            threshold=5,
-            baseline_summary=[
-                summary("relapse", "a", "9 (50.00)", 18, count=9),
-                summary("relapse", "b", f"{count} ({100 * count / n:.2f})", n, count=count),
-            ],
-            group_comparison=[comparison("relapse", status="too_few_events", note="1 event")],
-        ),
-        "I",
-    )
-    masked = printed != "6 (50.00)"
-    effect = ["<0.05", "≥0.05", "not shown"] if masked else ["0.030", "0.060", "1.40 (0.56 to 3.64)"]
-    assert texts(table, "b", "a__b_p", "a__b_adjusted", "a__b_effect") == [[printed, *effect]]
-    assert "1 event" not in to_csv(table), "a note may quote the count that is masked"
-
-
-def test_a_summary_of_too_few_patients_is_not_printed() -> None:
-    table = baseline_table(
-        study(threshold=5, baseline_summary=[summary("ck", "a", "3 ± 1", 4, n_missing=14)]), "I"
-    )
-    assert texts(table, "a", "a_n") == [["not shown", "<5"]]
-
-
-def test_a_percent_that_would_give_a_masked_number_of_missing_values_is_not_printed() -> None:
-    row = summary("relapse", "a", "9 (60.00)", 15, count=9, n_missing=3)
-    table = baseline_table(study(threshold=5, baseline_summary=[row]), "I")
-    assert (table.rows[0].cell("a").text, table.rows[0].cell("a").small) == ("9", "n > 13")
 
 
 def test_a_level_of_a_category_is_named_and_compared_as_its_variable() -> None:
@@ -340,7 +305,7 @@ def test_a_median_that_is_not_reached_is_said_in_words() -> None:
     assert table.rows[1].cell("median").notes == ('No events: group "MDA5⁺ JDM" has no event.',)
 
 
-def test_cohort_flow_merges_what_groups_share_and_masks_with_the_total() -> None:
+def test_cohort_flow_merges_what_groups_share() -> None:
     rows = [
         ("cohort", "registered", None, 40, "patients in the release"),
         ("cohort", "in a group", "a", 18, "NXP2⁺ JDM"),
@@ -364,28 +329,6 @@ def test_cohort_flow_merges_what_groups_share_and_masks_with_the_total() -> None
         ["Not counted: without a value", "1", "0", ""],
     ]
     assert table.rows[2].cell("a").small == "80 values"
-    masked = cohort_flow_table(study(threshold=5, cohort_flow=flow))
-    assert masked is not None and texts(masked, "a", "b")[3] == ["<5", "<5"]
-
-
-@pytest.mark.parametrize(
-    ("steps", "printed"),
-    [
-        ([("counted", 18), ("event", 9), ("censored", 6), ("lost", 3)], ["18", "9", "not shown", "<5"]),
-        ([("counted", 18), ("event", 14), ("lost", 4)], ["18", "not shown", "<5"]),
-        ([("counted", 18), ("with the event", 3)], ["18", "<5"]),
-        ([("counted", 3), ("event", 3)], ["<5", "<5"]),
-    ],
-)
-def test_a_step_that_follows_from_a_group_and_its_other_steps_is_masked_with_another(
-    steps: list[tuple[str, int]], printed: list[str]
-) -> None:
-    flow = [
-        {"analysis": "ck", "step": s, "group_id": "a", "n": n, "reason": "", "position": i}
-        for i, (s, n) in enumerate(steps)
-    ]
-    table = cohort_flow_table(study(threshold=5, cohort_flow=flow))
-    assert table is not None and [row.cell("a").text for row in table.rows] == printed
 
 
 def test_deliveries_and_rejections_stand_under_the_name_of_their_hospital() -> None:
@@ -490,7 +433,7 @@ def test_reproduction_counts_by_table_and_lists_what_differs() -> None:
     ]
 
 
-def test_a_value_that_agrees_within_a_tolerance_says_so_and_a_masked_one_hides_what_counts_patients() -> None:
+def test_a_value_that_agrees_within_a_tolerance_says_so() -> None:
     row = {"table_id": "III", "quantity": "chi_square", "variable": "ck", "term": "group", "printed": "3.64"}
     within = {
         "computed": "3.66",
@@ -508,14 +451,15 @@ def test_a_value_that_agrees_within_a_tolerance_says_so_and_a_masked_one_hides_w
     }
     rows = [row | within, row | differs]
     agreeing = reproduction_table(study(reproduction=rows), agrees=True)
-    open_, masked = (reproduction_table(study(t, reproduction=rows), agrees=False) for t in (0, 5))
-    assert agreeing is not None and open_ is not None and masked is not None
+    differing = reproduction_table(study(reproduction=rows), agrees=False)
+    assert agreeing is not None and differing is not None
     assert agreeing.rows[0].cell("computed").notes == ("Agrees within 0.05: whole numbers",)
-    assert texts(open_, "cell", "computed", "reason") == [["CK, Group, χ²", "9.99", "not explained; 3 of 4"]]
-    assert texts(masked, "computed", "reason") == [["not shown", "not explained"]]
+    assert texts(differing, "cell", "computed", "reason") == [
+        ["CK, Group, χ²", "9.99", "not explained; 3 of 4"]
+    ]
 
 
-def test_statements_have_a_table_of_their_own_and_masked_they_keep_the_verdict_alone() -> None:
+def test_statements_have_a_table_of_their_own() -> None:
     value = {"table_id": "I", "quantity": "summary", "variable": "ck", "cell": "I/ck/a"} | {
         "printed": "180",
         "computed": "180",
@@ -534,14 +478,12 @@ def test_statements_have_a_table_of_their_own_and_masked_they_keep_the_verdict_a
             "agreement": "does not hold",
         },
     ]
-    open_, masked = (statement_table(study(t, reproduction=rows)) for t in (0, 5))
-    assert open_ is not None and masked is not None
-    assert texts(open_, "where", "statement", "verdict", "found") == [
+    judged = statement_table(study(reproduction=rows))
+    assert judged is not None
+    assert texts(judged, "where", "statement", "verdict", "found") == [
         ["Results", "CK falls", "holds", "3 of 4 fall."],
         ["Discussion", "CK falls", "does not hold", "1 of 4 falls."],
     ]
-    assert [row.cell("found").text.partition(":")[0] for row in masked.rows] == ["withheld", "withheld"]
-    assert texts(masked, "verdict") == [["holds"], ["does not hold"]]
     denied = statement_table(study(reproduction=rows), holds=False)
     assert denied is not None and texts(denied, "verdict") == [["does not hold"]]
     counts, values = (

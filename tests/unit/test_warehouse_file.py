@@ -1,61 +1,96 @@
-"""The warehouse file when it cannot be used: a sentence that names it, not DuckDB's exception."""
+"""Who holds the warehouse file, and what can be read meanwhile."""
 
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
+import yaml
 
-from orchestration.database import raw_tables
-from orchestration.database import warehouse_file as database
+from orchestration.database.warehouse_file import (
+    LOCK_WAIT_SECONDS,
+    WarehouseBusy,
+    glance,
+    holders,
+    warehouse,
+)
+from orchestration.resources import DBT_PROJECT
 
-
-def test_a_file_beside_which_nothing_can_be_written_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """DuckDB opens such a file and fails at the first commit, when it makes the log beside it."""
-    file, connect = tmp_path / "warehouse.duckdb", database._connect
-    with database.warehouse(file):
-        pass
-
-    def with_a_log_that_cannot_be_made(path: Path, wait_seconds: float) -> duckdb.DuckDBPyConnection:
-        connection = connect(path, wait_seconds)
-        path.with_name(f"{path.name}.wal").mkdir()
-        return connection
-
-    monkeypatch.setattr(database, "_connect", with_a_log_that_cannot_be_made)
-    said = r"warehouse\.duckdb: the warehouse cannot be opened: .*\nLet its folder be read"
-    with pytest.raises(database.WarehouseUnusable, match=said), database.warehouse(file) as connection:
-        raw_tables.put_state(connection, "a state", "a value")
+Hold = Callable[[bool], subprocess.Popen[bytes]]
+HOLD = (
+    "import duckdb, time; c = duckdb.connect({!r}, read_only={}); print('open', flush=True); time.sleep(60)"
+)
 
 
-def test_a_file_that_is_read_within_is_not_taken_for_the_warehouse(tmp_path: Path) -> None:
-    with (
-        pytest.raises(duckdb.IOException, match=r"absent\.csv"),
-        database.warehouse(tmp_path / "warehouse.duckdb") as connection,
-    ):
-        connection.execute(f"from read_csv('{tmp_path / 'absent.csv'}')")
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "warehouse.duckdb"
+    with warehouse(path) as connection:
+        connection.execute("create table kept as select 1 as a")
+    return path
 
 
-def test_a_file_of_an_older_version_gets_the_tables_that_it_lacks(tmp_path: Path) -> None:
-    file = tmp_path / "warehouse.duckdb"
-    with database.warehouse(file) as connection:
-        connection.execute(
-            "drop table raw.load_subject; alter table raw.patients drop column diagnosis; create table raw.state (i int)"
+@pytest.fixture
+def hold(file: Path) -> Iterator[Hold]:
+    begun = []
+
+    def held(read_only: bool) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD.format(str(file), read_only)], stdout=subprocess.PIPE
         )
-        raw_tables.put_state(connection, raw_tables.RAW_LAYOUT, "an older one")
-    with database.warehouse(file) as connection:
-        assert connection.execute("select count(*) from raw.load_subject").fetchone() == (0,)
-        assert connection.execute("select count(diagnosis) from raw.patients").fetchone() == (0,)
-        assert connection.execute(
-            "select count(*) from duckdb_tables() where table_name = 'state'"
-        ).fetchone() == (0,)
+        begun.append(process)
+        assert process.stdout is not None
+        process.stdout.readline()
+        return process
+
+    yield held
+    for process in begun:
+        process.kill()
+        process.communicate()
 
 
-def test_opening_a_file_writes_nothing_to_it(tmp_path: Path) -> None:
-    file = tmp_path / "warehouse.duckdb"
-    with database.warehouse(file):
+def test_a_reader_keeps_nobody_from_looking_and_is_named(file: Path, hold: Hold) -> None:
+    reader = hold(True)
+    [found] = holders(file)
+    assert (found.pid, found.writes) == (reader.pid, False)
+    with glance(file, 1) as connection:
+        assert connection.execute("from kept").fetchall() == [(1,)]
+
+
+def test_a_writer_is_not_waited_for_long_and_is_named(file: Path, hold: Hold) -> None:
+    other = hold(False)
+    began = time.monotonic()
+    with pytest.raises(WarehouseBusy) as busy, glance(file, 0.5):
         pass
-    before = file.read_bytes()
-    with database.warehouse(file):
-        pass
-    assert file.read_bytes() == before
+    assert time.monotonic() - began < 3
+    assert str(busy.value) == (
+        f"warehouse.duckdb: the warehouse is held: process {other.pid} (python -c) writes to it; a run lets go of it by"
+        " itself, then run again. Analysts read release/current.duckdb, which nobody waits for"
+    )
+
+
+def test_a_look_needs_no_file_and_makes_none(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "warehouse.duckdb"
+    with glance(path) as connection:
+        assert connection.execute("select count(*) from raw.delivery").fetchall() == [(0,)]
+    assert not path.parent.exists()
+
+
+def test_a_look_sees_what_a_killed_writer_had_committed(file: Path, hold: Hold) -> None:
+    code = f"import duckdb, os; duckdb.connect({str(file)!r}).execute('insert into kept values (2)'); os._exit(9)"
+    subprocess.run([sys.executable, "-c", code])
+    with glance(file) as connection:
+        assert connection.execute("from kept order by a").fetchall() == [(1,), (2,)]
+
+
+def test_dbt_waits_for_the_file_as_long_as_everything_else_does() -> None:
+    from dbt.adapters.duckdb.credentials import Retries
+
+    profile = yaml.safe_load((DBT_PROJECT / "profiles.yml").read_text())
+    retries = Retries(**profile["myositis"]["outputs"]["warehouse"]["retries"])
+    assert retries.retryable_exceptions == ["IOException"]
+    assert sum(2**attempt for attempt in range(retries.connect_attempts)) >= LOCK_WAIT_SECONDS

@@ -328,6 +328,9 @@ def missing_values(asked: MissingValues, cohort: Cohort, results: Results) -> An
             continue
         long = cohort.over_visits(model.response, model.visits)
         long = long[long["group_id"].isin(model.groups)]
+        if long.empty:  # a hospital may be withdrawn, and its groups with it
+            said.append(f"{model.title}: no patient is in its groups")
+            continue
         gone = long["value"].isna() & ~long["is_censored"]
         for visit in model.visits:
             at = long["visit"] == visit

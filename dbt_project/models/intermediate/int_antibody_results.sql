@@ -37,7 +37,7 @@ own_assays as (
 ),
 
 grades as (
-    select grade_text, grade, result from {{ ref('antibody_grades') }}
+    select {{ folded('grade_text') }} as grade_text, grade, result from {{ ref('antibody_grades') }}
 ),
 
 -- a text that one maker or one kind of test reads in this way, and others in another

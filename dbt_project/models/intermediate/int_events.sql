@@ -24,12 +24,18 @@ own_status as (
     select sender_id, source_text, code from {{ source('raw', 'registry_code') }} where kind = 'event_status'
 ),
 
-shipped_status as (
-    select status_text, status from {{ ref('event_status') }}
+doubtful_status as (
+    select {{ folded('word') }} as word from {{ ref('ambiguous_words') }} where kind = 'event_status'
 ),
 
-doubtful_status as (
-    select word from {{ ref('ambiguous_words') }} where kind = 'event_status'
+-- a doubtful word has the meaning that it has in the sender's language
+shipped_status as (
+    select l.sender_id, {{ folded('s.status_text') }} as status_text, min(s.status) as status
+    from {{ ref('event_status') }} as s
+    cross join {{ source('raw', 'registry_sender') }} as l
+    where list_contains(string_split(s.language, ' '), l.language)
+        or {{ folded('s.status_text') }} not in (select word from doubtful_status)
+    group by all
 ),
 
 understood as (
@@ -59,8 +65,9 @@ understood as (
         and v.other_names = t.other_names
     left join names as n on n.sender_id = t.sender_id and n.word = coalesce(v.chosen, t.event_source)
     left join own_status as own on own.sender_id = t.sender_id and own.source_text = trim(t.status_text)
-    left join shipped_status as s on s.status_text = lower({{ half_width('t.status_text') }})
-    left join doubtful_status as two on two.word = lower({{ half_width('t.status_text') }})
+    left join shipped_status as s
+        on s.sender_id = t.sender_id and s.status_text = {{ folded('t.status_text') }}
+    left join doubtful_status as two on two.word = {{ folded('t.status_text') }}
 ),
 
 judged as (

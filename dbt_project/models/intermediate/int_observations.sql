@@ -86,7 +86,7 @@ rules as (
 ),
 
 grade_texts as (
-    select grade_text, grade, result from {{ ref('antibody_grades') }}
+    select {{ folded('grade_text') }} as grade_text, grade, result from {{ ref('antibody_grades') }}
     union all
     select grade_text, grade, result from {{ ref('grade_readings') }} where read_of = 'result'
 ),

@@ -10,6 +10,7 @@ at_ingestion as (
         'raw' as layer, null::varchar as entity, rule, null::varchar as field, column_name,
         null::varchar as source_column, value_text as found, true as is_row, reason as in_words,
     from {{ source('raw', 'rejected_line') }}
+    where load_id in (select load_id from {{ source('raw', 'current_load') }})
 ),
 
 at_staging as (
@@ -100,12 +101,35 @@ at_intermediate as (
 
 -- what a word of two meanings can mean
 doubtful as (
-    select kind, {{ normalised_name('word') }} as word, meanings, replace(ids, '|', ' or ') as ids
-    from {{ ref('ambiguous_words') }}
-    where kind not in ('event_status', 'results')
-    union all
-    select kind, word, meanings, replace(ids, '|', ' or ') from {{ ref('ambiguous_words') }}
-    where kind in ('event_status', 'results')
+    select kind, word_read as word, meanings, replace(ids, '|', ' or ') as ids,
+        case when units is null then languages end as languages,
+    from (
+        select *,
+            case when kind in ('event_status', 'results', 'sex') then {{ folded('word') }}
+                else {{ normalised_name('word') }} end as word_read,
+        from {{ ref('ambiguous_words') }}
+    )
+    left join (
+        select kind, word_read, string_agg(distinct language, ', ' order by language) as languages
+        from (
+            {% for kind, seed in [
+                ('concepts', 'concept_synonyms'), ('antibodies', 'antibody_synonyms'),
+                ('events', 'event_synonyms'), ('treatments', 'treatment_synonyms'),
+            ] -%}
+            select '{{ kind }}' as kind, {{ normalised_name('synonym') }} as word_read,
+                unnest(string_split(language, ' ')) as language
+            from {{ ref(seed) }}
+            union all
+            {% endfor -%}
+            select 'event_status', {{ folded('status_text') }}, unnest(string_split(language, ' '))
+            from {{ ref('event_status') }}
+            union all
+            select 'sex', {{ folded('sex_text') }}, unnest(string_split(language, ' '))
+            from {{ ref('sex_codes') }} where beside is null
+        )
+        where language <> 'local'
+        group by all
+    ) as l using (kind, word_read)
 ),
 
 -- the column that feeds a field, by the mapping; the column of a value is kept with its record
@@ -118,12 +142,18 @@ columns as (
     group by all
 ),
 
-together as (
+found as (
     select * from at_ingestion
     union all
     select *, null::varchar as in_words from at_staging
     union all
     select *, null::varchar as in_words from at_intermediate
+),
+
+together as (
+    select f.*, {{ remedy_of('f.rule', 'f.found', 'r.remedy') }} as remedy
+    from found as f
+    left join rules as r using (rule)
 )
 
 select
@@ -133,7 +163,14 @@ select
         t.in_words,
         '"' || t.found || '"'
             || coalesce(', which can mean ' || d.meanings || coalesce(' (' || d.ids || ')', ''), ''),
-        'nothing') || '; expected ' || r.expected || '; ' || r.remedy as reason,
+        r.nothing_found,
+        'nothing') || '; expected ' || r.expected || '; ' || t.remedy
+        || case
+            when l.language is null and d.languages is not null
+                then '; or state the `language` of the words: ' || d.languages
+            else ''
+        end as reason,
+    t.remedy,
     t.field,
     coalesce(
         t.column_name,
@@ -156,12 +193,15 @@ left join doubtful as d
         when 'treatment_ambiguous' then 'treatments'
         when 'status_ambiguous' then 'event_status'
         when 'grade_ambiguous' then 'results'
+        when 'sex_ambiguous' then 'sex'
     end
     and d.word = case t.rule
-        when 'status_ambiguous' then lower({{ half_width('t.found') }})
+        when 'status_ambiguous' then {{ folded('t.found') }}
+        when 'sex_ambiguous' then {{ folded('t.found') }}
         when 'grade_ambiguous' then {{ graded_text('t.found') }}
         else {{ normalised_name('t.found') }}
     end
+left join {{ source('raw', 'registry_sender') }} as l on l.sender_id = t.sender_id
 left join columns as c
     on c.load_id = t.load_id and c.source_file = t.source_file
     and c.source_sheet is not distinct from t.source_sheet

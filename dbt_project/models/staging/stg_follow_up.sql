@@ -10,7 +10,8 @@ coded as (
     left join {{ source('raw', 'registry_code') }} as own
         on own.kind = 'follow_up_status' and own.sender_id = r.sender_id
         and own.source_text = trim(r.status_text)
-    left join {{ ref('follow_up_status') }} as shipped on shipped.status_text = lower(trim(r.status_text))
+    left join {{ ref('follow_up_status') }} as shipped
+        on {{ folded('shipped.status_text') }} = {{ folded('r.status_text') }}
 ),
 
 judged as (

@@ -22,6 +22,22 @@ read as (
     from typed
 ),
 
+-- the words of one column of one delivery: M beside F is another word than M beside H
+columns as (
+    select load_id, export_id, sender_id, list(distinct {{ folded('sex') }}) as words
+    from read
+    where sex is not null
+    group by all
+),
+
+sexes as (
+    {{ sexes_read('columns') }}
+),
+
+doubtful_sexes as (
+    select {{ folded('word') }} as word from {{ ref('ambiguous_words') }} where kind = 'sex'
+),
+
 coded as (
     select
         r.*,
@@ -29,10 +45,14 @@ coded as (
         duration_read < 0 or duration_read > 12 * {{ longest_life() }} as is_duration_impossible,
         {{ impossible_year('birth_year_number') }} as birth_year_impossible,
         coalesce(own.code, shipped.sex) as sex_code,
+        two.word is not null as sex_is_doubtful,
     from read as r
     left join {{ source('raw', 'registry_code') }} as own
         on own.kind = 'sex' and own.sender_id = r.sender_id and own.source_text = trim(r.sex)
-    left join {{ ref('sex_codes') }} as shipped on shipped.sex_text = lower(trim(r.sex))
+    left join sexes as shipped
+        on shipped.load_id = r.load_id and shipped.export_id = r.export_id
+        and shipped.word = {{ folded('r.sex') }}
+    left join doubtful_sexes as two on two.word = {{ folded('r.sex') }}
 ),
 
 judged as (
@@ -41,7 +61,9 @@ judged as (
         {{ faults([
             {'when': '(patient_key is null)',
              'rule': 'patient_id_missing', 'column': 'patient_id', 'found': 'null'},
-            {'when': '(sex is not null and not sex_is_missing and sex_code is null)',
+            {'when': '(sex is not null and not sex_is_missing and sex_code is null and sex_is_doubtful)',
+             'rule': 'sex_ambiguous', 'column': 'sex', 'found': 'sex'},
+            {'when': '(sex is not null and not sex_is_missing and sex_code is null and not sex_is_doubtful)',
              'rule': 'sex_unknown_word', 'column': 'sex', 'found': 'sex'},
             {'when': '(not birth_year_is_missing and birth_year_number is null)',
              'rule': 'not_a_number', 'column': 'birth_year', 'found': 'birth_year'},

@@ -1,0 +1,190 @@
+"""The public report: the page that may leave the house, with its tables and figures as files.
+
+Belongs here: the order of its sections, writing its files. Does not belong here: what may leave and how it is
+rounded (`analytics/public/`), the report inside the house (`page.py`).
+
+The sections are made of a `PublicStudy` alone. `render_public` reads the release, hands its studies to
+`public_study` and lets go of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analytics.printed.printed_table import PrintedTable, to_csv, without_empty_columns
+from analytics.public import PublicStudy, public_study
+from analytics.words.disclosure import Rounding, count_text
+from orchestration.report.page import (
+    SYNTHETIC,
+    ReleaseContent,
+    ReportFolder,
+    lay_out,
+    page_environment,
+    read_release,
+)
+from orchestration.report.published import (
+    Publication,
+    keep_published,
+    may_follow,
+    read_published,
+    sizes_of,
+)
+from orchestration.running.helper import IN_THIS_PROCESS, Helper
+
+if TYPE_CHECKING:
+    from analytics.printed.figures import StudyFigure
+
+
+@dataclass(frozen=True)
+class Part:
+    """One section of a study on the page."""
+
+    id: str
+    title: str
+    figures: tuple[StudyFigure, ...]
+    tables: tuple[PrintedTable, ...]
+
+
+@dataclass(frozen=True)
+class PublicSections:
+    """What the page says of one study."""
+
+    study: PublicStudy
+    release_id: str  # of which the numbers are
+    parts: tuple[Part, ...]
+    methods: list[tuple[str, str]]
+
+    @property
+    def sizes(self) -> list[tuple[str, str, str]]:
+        """Label, rounded number of patients and colour of every group."""
+        from analytics.printed.figures import group_styles
+
+        styles = group_styles(self.study)
+        return [
+            (self.study.group_label(g), count_text(row.get("n")), styles[g].colour)
+            for g, row in self.study.groups.items()
+        ]
+
+    @property
+    def tables(self) -> list[PrintedTable]:
+        return [t for part in self.parts for t in part.tables]
+
+    @property
+    def figures(self) -> list[StudyFigure]:
+        return [f for part in self.parts for f in part.figures]
+
+
+def render_public(
+    release_file: Path,
+    out_dir: Path,
+    studies: Iterable[str] | None = None,
+    helper: Helper = IN_THIS_PROCESS,
+    ledger: Path | None = None,
+) -> list[Path]:
+    """Write ``report.html``, ``tables/*.csv`` and ``figures/*.{svg,png,pdf}`` into ``out_dir``, with numbers
+    that may leave the house; return the files. ``ledger`` records what is published, and holds what was
+    (`published.py`). Raises ReportError as `render_report` does.
+    """
+    from analytics.printed.figures import FORMATS
+
+    content = read_release(release_file, studies)
+    rounding = Rounding(int(content.info.get("small_cell_threshold") or 0))
+    publications = _publications(content, rounding, ledger)
+    sections = [public_sections(p.study, p.release_id) for p in publications.values()]
+    is_synthetic = bool(content.info.get("synthetic"))
+    tables = [t for s in sections for t in s.tables]
+    laid_out = helper.submit(lay_out, tables)
+    figures = {f.name: {kind: f.render(kind) for kind in FORMATS} for s in sections for f in s.figures}
+    sheets = {t.name: to_csv(t, SYNTHETIC if is_synthetic else "").encode("utf-8-sig") for t in tables}
+    page = page_environment(sheets, laid_out.result(), figures).get_template("public.html.j2")
+    out = ReportFolder(Path(out_dir))
+    out.put(
+        "report.html",
+        page.render(
+            studies=sections,
+            registry_name=content.info["registry_name"],
+            release_id=content.info["release_id"],
+            synthetic=is_synthetic,
+            smallest=rounding.smallest,
+        ).encode("utf-8"),
+    )
+    for name, sheet in sheets.items():
+        out.put(f"tables/{name}.csv", sheet)
+    for name, files in figures.items():
+        for kind, data in files.items():
+            out.put(f"figures/{name}.{kind}", data)
+    out.forget_former()
+    if ledger is not None:
+        keep_published(ledger, publications)
+    return out.written
+
+
+def _publications(content: ReleaseContent, rounding: Rounding, ledger: Path | None) -> dict[str, Publication]:
+    """Each study as it may be published now: with its new numbers, or with those of its last publication."""
+    last = read_published(ledger) if ledger is not None else {}
+    found = {}
+    for study in content.studies:
+        release_id = str(content.info["release_id"])
+        now = Publication(release_id, sizes_of(study), public_study(study, rounding))
+        former = last.get(study.study_id)
+        found[study.study_id] = now if former is None or may_follow(former, now) else former
+    return found
+
+
+def public_sections(study: PublicStudy, release_id: str) -> PublicSections:
+    """Every table and figure of a study that may leave, in the order of the page."""
+    from analytics.printed import course_figure, method_words, model_tables, tables
+    from analytics.printed.provenance_tables import cohort_flow_table
+    from analytics.printed.survival_figure import survival_figure
+
+    models = study.distinct("mixed_model_term", "model_id")
+    endpoints = study.distinct("survival_median", "endpoint")
+    return PublicSections(
+        study,
+        release_id,
+        (
+            Part("who", "Who is in it", (), _tables([cohort_flow_table(study)])),
+            Part("baseline", "The groups at baseline", (), _tables(tables.baseline_tables(study))),
+            Part(
+                "courses",
+                "Courses over time",
+                _figures(
+                    course_figure.trajectory_figure(study, r)
+                    for r in study.distinct("trajectory_mean", "response")
+                ),
+                _tables(
+                    [
+                        *model_tables.model_term_tables(study, printed=True),
+                        *model_tables.model_term_tables(study, printed=False),
+                        model_tables.contrast_table(study, models),
+                    ]
+                ),
+            ),
+            Part(
+                "survival",
+                "Time to event",
+                _figures(survival_figure(study, e) for e in endpoints),
+                _tables(
+                    make(study, e)
+                    for e in endpoints
+                    for make in (
+                        model_tables.survival_summary_table,
+                        model_tables.log_rank_table,
+                        model_tables.cox_table,
+                    )
+                ),
+            ),
+        ),
+        method_words.methods(study),
+    )
+
+
+def _tables(made: Iterable[PrintedTable | None]) -> tuple[PrintedTable, ...]:
+    return tuple(without_empty_columns(table) for table in made if table is not None)
+
+
+def _figures(made: Iterable[StudyFigure | None]) -> tuple[StudyFigure, ...]:
+    return tuple(figure for figure in made if figure is not None)

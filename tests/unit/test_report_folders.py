@@ -1,0 +1,24 @@
+"""Where rows of single patients may lie: in the replay of a release that is kept, and nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestration.registry.folder import load_registry
+from orchestration.report.write import forget_rows_of_single_patients
+from tests.unit.test_loading import make_registry
+
+
+def test_rows_of_single_patients_go_with_their_release_and_from_beside_the_report(tmp_path: Path) -> None:
+    make_registry(tmp_path)
+    registry = load_registry(tmp_path)
+    kept, beside = registry.replays / "r1" / "study", registry.reports / "r1" / "replay" / "study"
+    for folder in (kept, beside, registry.replays / "r0" / "study", registry.replays / ".r1.part" / "study"):
+        folder.mkdir(parents=True)
+        (folder / "patients_cox.csv").write_text("rows of single patients")
+    registry.releases.mkdir()
+    (registry.releases / "r1.duckdb").touch()
+    (registry.reports / "r1" / "report.html").touch()
+    forget_rows_of_single_patients(registry)
+    assert list(tmp_path.rglob("patients_cox.csv")) == [kept / "patients_cox.csv"]
+    assert (registry.reports / "r1" / "report.html").exists()

@@ -32,6 +32,7 @@ sender: {sender}
 name: {sender}
 dates: ["%Y-%m-%d"]
 ignore_case: true
+changes_allowed: {{rows: 1000000}}
 exports:
   - file: "table.*"
     patients: {{patient_id: id, sex: sex}}

@@ -325,7 +325,7 @@ def queries(
     """
     from datetime import date
 
-    from orchestration.database.warehouse_file import warehouse
+    from orchestration.database.warehouse_file import glance
     from orchestration.queries import answers, asking, closing, told
     from orchestration.queries.query import QueriesRefused
 
@@ -339,7 +339,7 @@ def queries(
     except QueriesRefused as unknown:
         raise typer.BadParameter(str(unknown), param_hint="HOSPITAL") from None
     try:
-        with warehouse(current.warehouse) as connection:
+        with glance(current.warehouse) as connection:
             if close_mended:
                 said = told.told_of_closed(
                     closing.close_mended(connection, current, hospital, dry_run=dry_run)

@@ -39,7 +39,7 @@ def told(error: BaseException, registry: Registry | None) -> str:
         return (
             f"{folder}: it lies on a read-only mount, and this command writes there ({_where(error, folder)}). Mount it"
             " for writing, or copy the registry to where it can be written and give that with --registry."
-            " On a read-only mount these work: myositis status, sql, names and --help"
+            " On a read-only mount these work: myositis status, queries, sql and names"
         )
     free = shutil.disk_usage(folder).free
     kind = "the quota of this user is used up" if QUOTA in words else "the disk is full, or fails"

@@ -121,7 +121,7 @@ def _connect(path: Path, wait_seconds: float, read_only: bool = False) -> duckdb
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            return duckdb.connect(str(path))
+            return duckdb.connect(str(path), read_only=read_only)
         except duckdb.IOException as error:
             if "lock" not in str(error).lower():
                 raise _unusable(path, error) from None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from orchestration.files import write_atomically
+from orchestration.files import is_of_the_disk, write_atomically
 from orchestration.registry.folder import SUCCESS_MARKER, Registry
 
 HASHES = "landing_hashes.json"
@@ -154,6 +154,12 @@ class _Hashes:
         return digest
 
     def keep(self) -> None:
-        if self.has_new:
+        """Without room, or on a read-only mount, nothing is kept: the next look reads the files again."""
+        if not self.has_new:
+            return
+        try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self.file, json.dumps(self.known), mode=0o600)
+        except OSError as error:
+            if not is_of_the_disk(error):
+                raise

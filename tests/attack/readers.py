@@ -11,14 +11,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any, Protocol
 
 import duckdb
 
 from tests.attack.figures import Figures
 from tests.pipeline.test_killed_runs import ROOT, Runs, reader_sees_a_whole_release
 from tests.unit.test_loading import make_registry
+
+
+class Event(Protocol):
+    """An event of threads or of processes."""
+
+    def is_set(self) -> bool: ...
+
 
 ROUNDS = 5  # releases that are published
 READERS = 20
@@ -67,7 +74,7 @@ def attack(seed: int, rounds: int, readers: int = READERS) -> Figures:
     return Figures(numbers, tuple(broken))
 
 
-def _read_into(queue: multiprocessing.Queue, registry: Path, ends: Event) -> None:
+def _read_into(queue: Any, registry: Path, ends: Event) -> None:
     queue.put(read(registry, ends))
 
 

@@ -2,7 +2,7 @@
 them.
 
 Belongs here: the rename at the end of every write that a reader, or the next run, must never see half done;
-telling a fault of the disk from others. Does not belong here: what a file says.
+telling a fault of the disk from others; names that are not UTF-8. Does not belong here: what a file says.
 
 A killed process may leave a hidden part file, `.<name>.<letters>.part`; nothing reads such files.
 """
@@ -33,6 +33,20 @@ def is_of_the_disk(error: BaseException) -> bool:
             return True
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a file's name is UTF-8. Python puts a surrogate in the place of each byte that is not."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def printable(name: str) -> str:
+    """The name of a file, with each byte that is not UTF-8 written as ``\\xfc``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = False, mode: int = 0o666) -> Path:

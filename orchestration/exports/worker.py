@@ -83,8 +83,10 @@ class _Waiting:
             for _ in range(2):
                 if (code := self._ask(files)) is not None:
                     return code
-                for file in files[1:]:
-                    file.truncate(0)
+                for file, is_theirs in zip(files, (False, True, True), strict=True):
+                    file.seek(0)
+                    if is_theirs:
+                        file.truncate()
             return -signal.SIGKILL
 
     def _ask(self, files: tuple[IO[bytes], ...]) -> int | None:

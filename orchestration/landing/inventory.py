@@ -10,11 +10,12 @@ import json
 import os
 import stat
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from orchestration.files import is_of_the_disk, write_atomically
+from orchestration.files import is_of_the_disk, is_utf8, printable, write_atomically
 from orchestration.registry.folder import SUCCESS_MARKER, Registry
 
 HASHES = "landing_hashes.json"
@@ -83,7 +84,11 @@ def marks(registry: Registry, sender: str, delivery: str) -> dict[str, list[int]
     """Marks of the files that change whenever a file of the delivery is written, even if its content stays
     the same.
     """
-    return {str(path): _mark(path) for path in _delivered(registry.landing / sender / delivery)[0]}
+    found = {}
+    for path in _delivered(registry.landing / sender / delivery)[0]:
+        with suppress(FileNotFoundError):  # removed a moment ago: its mark is missing, so the marks differ
+            found[str(path)] = _mark(path)
+    return found
 
 
 def _delivered(folder: Path) -> tuple[list[Path], tuple[NotAFile, ...]]:
@@ -93,26 +98,28 @@ def _delivered(folder: Path) -> tuple[list[Path], tuple[NotAFile, ...]]:
     files: list[Path] = []
     others: list[NotAFile] = []
     for path in sorted(folder.rglob("*")):
-        kind = stat.S_IFMT(path.lstat().st_mode)
-        if path.name == SUCCESS_MARKER or path.name.startswith(".") or kind == stat.S_IFDIR:
+        try:
+            kind = stat.S_IFMT(path.lstat().st_mode)
+        except FileNotFoundError:
             continue
         name = path.relative_to(folder).as_posix()
-        if not _is_utf8(name):
-            told = os.fsencode(name).decode("utf-8", "backslashreplace")
-            others.append(NotAFile(told, "file whose name is not UTF-8", "rename it, or ask for it again"))
+        if path.name == SUCCESS_MARKER or path.name.startswith("."):
+            continue
+        if kind == stat.S_IFDIR:
+            if not os.access(path, os.R_OK | os.X_OK):
+                others.append(
+                    NotAFile(printable(name), "folder that cannot be opened", "let this user read it")
+                )
+            continue
+        if not is_utf8(name):
+            others.append(
+                NotAFile(printable(name), "file whose name is not UTF-8", "rename it, or ask for it again")
+            )
         elif kind == stat.S_IFREG:
             files.append(path)
         else:
             others.append(NotAFile(name, KINDS.get(kind, "device")))
     return files, tuple(others)
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # Python has put a surrogate in the place of each byte that is none
-        return False
-    return True
 
 
 def _mark(path: Path) -> list[int]:

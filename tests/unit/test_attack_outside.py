@@ -22,6 +22,7 @@ from orchestration.exports.json_stream import document_elements
 from orchestration.exports.kinds import kind_of
 from orchestration.exports.limits import MIB
 from orchestration.exports.survey import Shape, survey
+from orchestration.landing.arrivals import strays
 from orchestration.raw import ingestion
 from orchestration.raw.outstanding import outstanding
 from orchestration.raw.reading_place import reading_place, sweep
@@ -130,6 +131,17 @@ def test_a_file_that_this_user_cannot_read_refuses_its_delivery(tmp_path: Path) 
     with patch("orchestration.landing.inventory._Hashes.of", side_effect=closed):
         verdict = ingestion.ingest(registry, "north", "first")
     assert "a file that cannot be read (Permission denied); let this user read it" in verdict.reasons[0]
+
+
+def test_a_folder_whose_name_is_not_utf8_is_told_and_the_others_are_taken(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path)
+    for place in (b"north/M\xfcller", b"M\xfcnster"):
+        os.mkdir(os.path.join(os.fsencode(registry.landing), place))
+    assert [i.delivery for i in outstanding(registry)] == ["first"]
+    assert sorted(stray.sentence() for stray in strays(registry)) == [
+        "landing/M\\xfcnster: the name of this folder is not UTF-8; rename it, and run again",
+        "landing/north/M\\xfcller: the name of this folder is not UTF-8; rename it, and run again",
+    ]
 
 
 # processes and what they leave

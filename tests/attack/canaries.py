@@ -255,7 +255,7 @@ def _contents(path: Path) -> Iterator[bytes]:
         with suppress(OSError, EOFError):
             yield gzip.decompress(content)
     if content.startswith(b"PK\x03\x04"):
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with suppress(zipfile.BadZipFile), zipfile.ZipFile(io.BytesIO(content)) as archive:
             yield from (archive.read(name) for name in archive.namelist())
     if content[8:12] == b"DUCK":
         with closing(duckdb.connect(str(path), read_only=True)) as connection:

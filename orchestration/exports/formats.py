@@ -15,8 +15,8 @@ class FileFormat:
     """One format.
 
     ``reader`` is ``module:function`` of this package, imported when such a file comes. It gives a
-    ``SourceTable``, or several one after the other, and takes those of path, name, kind, spec, workdir and
-    connection (a DuckDB of its own) that it names. It runs in a process with limits (``worker.py``).
+    ``SourceTable``, or several one after the other, and takes those of path, name, kind, spec and
+    workdir that it names. It runs in a process with limits (``worker.py``).
     ``marks`` are first bytes that prove the format. Content without a mark is text: ``plain_suffixes`` then
     tell what it is, while ``suffixes`` are of names whose content must prove it. ``is_text`` says that no
     mark can be expected where a mapping states the format.

@@ -10,21 +10,17 @@ from __future__ import annotations
 import glob
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict, replace
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from .archive import ARCHIVES, member_names, unpacked
 from .columns import BLANKS
 from .errors import ExportFault
 from .formats import BY_ID, SHEETED
 from .kinds import kind_of
-from .limits import MIB, WORKER_DATABASE_BYTES, WORKER_THREADS
 from .rows import Written
 from .sheet import SheetRows
 from .spec import ReadSpec
@@ -37,22 +33,8 @@ DEEPEST = 2  # a compressed file in a zip; not a zip in a zip
 
 def read_tables(path: str, name: str, options: dict[str, Any], workdir: str) -> list[dict[str, Any]]:
     """What ``open_tables`` returns, in JSON."""
-    with closing(_scratch_database(workdir)) as connection:
-        found = list(_tables(Path(path), name, ReadSpec(**options), Path(workdir), connection, 0))
-    return [table.as_json() for table in found]
-
-
-def _scratch_database(workdir: str) -> duckdb.DuckDBPyConnection:
-    """DuckDB in the worker: it reads the file's own folder and ours, and nothing from the network."""
-    return duckdb.connect(
-        config={
-            "threads": WORKER_THREADS,
-            "memory_limit": f"{WORKER_DATABASE_BYTES // MIB} MiB",
-            "temp_directory": workdir,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-    )
+    tables = _tables(Path(path), name, ReadSpec(**options), Path(workdir), 0)
+    return [table.as_json() for table in tables]
 
 
 def unread_parts(
@@ -94,9 +76,7 @@ def sheets_shown(path: str, name: str) -> list[str] | None:
     return [sheet for sheet, is_hidden, _ in other_sheets(path, kind, []) if not is_hidden]
 
 
-def _tables(
-    path: Path, name: str, spec: ReadSpec, workdir: Path, connection: duckdb.DuckDBPyConnection, depth: int
-) -> Iterator[SourceTable]:
+def _tables(path: Path, name: str, spec: ReadSpec, workdir: Path, depth: int) -> Iterator[SourceTable]:
     if path.stat().st_size == 0:
         raise ExportFault(
             "empty_file",
@@ -107,19 +87,17 @@ def _tables(
         )
     kind = kind_of(path, name, spec)
     if kind in ARCHIVES:
-        yield from _archive(path, name, kind, spec, workdir, connection, depth)
+        yield from _archive(path, name, kind, spec, workdir, depth)
     else:
-        yield from _read(path, name, kind, spec, workdir, connection)
+        yield from _read(path, name, kind, spec, workdir)
 
 
-def _read(
-    path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path, connection: duckdb.DuckDBPyConnection
-) -> Iterator[SourceTable]:
+def _read(path: Path, name: str, kind: str, spec: ReadSpec, workdir: Path) -> Iterator[SourceTable]:
     """The tables that the declared reader of the format gives (`formats.py`), told what it asks for."""
     module, _, function = BY_ID[kind].reader.partition(":")
     reader = getattr(import_module(f".{module}", __package__), function)
     known = {
-        "path": path, "name": name, "kind": kind, "spec": spec, "workdir": workdir, "connection": connection,
+        "path": path, "name": name, "kind": kind, "spec": spec, "workdir": workdir,
     }  # fmt: skip
     found = reader(**{asked: known[asked] for asked in signature(reader).parameters})
     yield from [found] if isinstance(found, SourceTable) else found
@@ -131,7 +109,6 @@ def _archive(
     kind: str,
     spec: ReadSpec,
     workdir: Path,
-    connection: duckdb.DuckDBPyConnection,
     depth: int,
 ) -> Iterator[SourceTable]:
     """Tables of every wanted member; a fault names the member as ``archive.zip/member.csv``."""
@@ -148,7 +125,7 @@ def _archive(
         seen_as = full_name if member else name.removesuffix(Path(name).suffix)
         inner = Path(tempfile.mkdtemp(dir=workdir))
         try:
-            for table in _tables(file, seen_as, spec, inner, connection, depth + 1):
+            for table in _tables(file, seen_as, spec, inner, depth + 1):
                 yield replace(table, file=full_name)
         except ExportFault as fault:
             faults.append(fault.at(file=full_name))

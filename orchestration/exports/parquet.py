@@ -16,17 +16,23 @@ from .damage import PREFILTER, damage_in
 from .delimited import scratch
 from .errors import ExportFault, MalformedLine, malformed
 from .limits import MALFORMED_LINES
+from .own_database import own_database
 from .relations import cells, file_literal, filled_down, sql_text, without_rows
 from .rows import refuse_no_rows, too_many_malformed
 from .spec import ReadSpec
 from .tables import SourceTable, kept_findings
 
 
-def read_parquet(
-    path: Path, name: str, spec: ReadSpec, workdir: Path, connection: duckdb.DuckDBPyConnection
-) -> SourceTable:
+def read_parquet(path: Path, name: str, spec: ReadSpec, workdir: Path) -> SourceTable:
     """The one table of a Parquet file. ``source_row`` is the record's number from 1, for there is no header
     row."""
+    with own_database(workdir) as connection:
+        return _read_parquet(path, name, spec, workdir, connection)
+
+
+def _read_parquet(
+    path: Path, name: str, spec: ReadSpec, workdir: Path, connection: duckdb.DuckDBPyConnection
+) -> SourceTable:
     try:
         columns = _columns(path, connection)
         names = checked_header([column for column, _ in columns], 1)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import errno
+import gc
 import json
 import os
 import resource
@@ -243,8 +244,9 @@ def main() -> None:
     die_with(int(sys.argv[2]))
     import python_calamine  # noqa: F401  what most tasks need, and children then have
 
-    from . import delimited, inside  # noqa: F401
+    from . import delimited, inside, own_database  # noqa: F401
 
+    gc.freeze()  # a child that collects garbage would copy every page of what is imported
     with socket.socket(fileno=int(sys.argv[1])) as asked:
         _serve(asked)
 

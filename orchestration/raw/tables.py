@@ -332,20 +332,27 @@ class Survey:
 
     def _unread_parts(self, opened: list[DeliveredTable]) -> list[str]:
         """Sheets and archive members that no export reads; an export with ignored: ['*'] may name them."""
-        faults = []
+        faults: list[str] = []
         tables = [part.table for part in opened]
         for file in self.inventory.files:
-            if any(t.file == file.name or t.file.startswith(f"{file.name}/") for t in tables):
-                faults += [
-                    f"{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml reads"
-                    f" {self._unread(file.name, part)}; map it, or"
-                    " list it with ignored: ['*']"
-                    for part in left_unread(file.path, tables, self.workdir, file.name)
-                    if not any(
-                        self.mapping.reads(x, file.name) and (_ignores(x, part) or _asks_for(x, part))
-                        for x in self.mapping.exports
-                    )
-                ]
+            if not any(t.file == file.name or t.file.startswith(f"{file.name}/") for t in tables):
+                continue
+            try:
+                unread = left_unread(file.path, tables, self.workdir, file.name)
+            except ExportFault as fault:  # a sheet that no export asks for can be the one that is damaged
+                told = fault if fault.file else fault.at(file=file.name)
+                faults.append(f"{self._place()}/{self.names.told(told, file.name)}")
+                continue
+            faults += [
+                f"{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml reads"
+                f" {self._unread(file.name, part)}; map it, or"
+                " list it with ignored: ['*']"
+                for part in unread
+                if not any(
+                    self.mapping.reads(x, file.name) and (_ignores(x, part) or _asks_for(x, part))
+                    for x in self.mapping.exports
+                )
+            ]
         return faults
 
     def _unread(self, file: str, part: UnreadPart) -> str:

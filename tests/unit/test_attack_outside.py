@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import pytest
 
-from orchestration.exports import ReadSpec, open_tables, worker
+from orchestration.exports import ExportFault, ReadSpec, open_tables, worker
 from orchestration.exports.json_stream import document_elements
 from orchestration.exports.kinds import kind_of
 from orchestration.exports.limits import MIB
@@ -128,6 +128,15 @@ def test_a_file_that_used_to_stop_every_run_refuses_its_delivery(
     assert verdict.decision is Decision.REFUSED and not verdict.is_broken
     if rule.startswith("a file"):
         assert rule in verdict.reasons[0]
+
+
+def test_a_part_that_nobody_asked_for_and_that_is_damaged_refuses_its_delivery(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path)
+    fault = ExportFault("damaged_archive", found="a damaged archive", expected="a whole one", remedy="Ask.")
+    with patch("orchestration.raw.tables.left_unread", side_effect=fault):
+        verdict = ingestion.ingest(registry, "north", "first")
+    assert verdict.reasons[0] == "north/first/patients.csv: a damaged archive; expected a whole one. Ask."
+    assert not verdict.is_broken
 
 
 def test_a_file_that_this_user_cannot_read_refuses_its_delivery(tmp_path: Path) -> None:

@@ -27,12 +27,20 @@ SAID_OF_THE_DISK = (  # by SQLite, whose errors carry no number
 
 def is_of_the_disk(error: BaseException) -> bool:
     """Whether our disk, and nothing that was read, is why an error was raised, or one that led to it."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if getattr(seen, "errno", None) in OF_THE_DISK or any(w in str(seen) for w in SAID_OF_THE_DISK):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+    return any(
+        getattr(found, "errno", None) in OF_THE_DISK or any(words in str(found) for words in SAID_OF_THE_DISK)
+        for found in with_causes(error)
+    )
+
+
+def with_causes(error: BaseException) -> list[BaseException]:
+    """An error and those that led to it, each once: two errors may each be what the other was raised from."""
+    found: list[BaseException] = []
+    nearest: BaseException | None = error
+    while nearest is not None and not any(nearest is one for one in found):
+        found.append(nearest)
+        nearest = nearest.__cause__ or nearest.__context__
+    return found
 
 
 def is_utf8(name: str) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestration.files import with_causes
 from orchestration.registry.folder import Registry
 
 MIB = 1024**2
@@ -101,9 +102,4 @@ def _where(error: BaseException, folder: Path) -> str:
 
 def _words(error: BaseException) -> str:
     """The texts of an error and of those that led to it."""
-    texts: list[str] = []
-    seen: BaseException | None = error
-    while seen is not None:
-        texts.append(str(seen))
-        seen = seen.__cause__ or seen.__context__
-    return "\n".join(texts)
+    return "\n".join(str(found) for found in with_causes(error))

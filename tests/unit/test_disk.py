@@ -36,6 +36,12 @@ def test_an_error_of_the_disk_is_known_whoever_raised_it(error: Exception, is_it
     assert (is_of_the_disk(error), is_of_the_disk(outer)) == (is_it, is_it)
 
 
+def test_errors_that_were_raised_from_each_other_are_looked_at_once() -> None:
+    one, other = ValueError("one"), ValueError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert not is_of_the_disk(one)
+
+
 def test_a_full_disk_is_told_with_what_is_free_needed_and_can_be_removed(tmp_path: Path) -> None:
     registry = make_registry(tmp_path)
     registry.releases.mkdir()

@@ -32,7 +32,7 @@ from orchestration.release.needs_build import needs_build
 from orchestration.resources import is_supervised, registry_folder, registry_now
 from orchestration.running import attempts
 from orchestration.running.attempts import Work
-from orchestration.running.runs import settle_dead_runs
+from orchestration.running.runs import INGEST, settle_dead_runs, who_takes_deliveries
 from yaml_files.yaml_file import ConfigurationError
 
 log = logging.getLogger("myositis")
@@ -40,6 +40,7 @@ log = logging.getLogger("myositis")
 AssetJob = Any  # what dg.define_asset_job returns; dagster does not export its type
 Asked = list[dg.RunRequest] | dg.SkipReason
 BUILD = "build"
+DELIVERIES = "new_deliveries"
 CHECKS = "daily_checks"
 LOOKS_AT_READERS, LOOK_SECONDS = 3, 0.4  # somebody who reads the warehouse file at each of them stays
 EDIT_SECONDS = 5.0  # a registry whose files changed within them may be half edited: the next tick looks again
@@ -47,7 +48,7 @@ EDIT_SECONDS = 5.0  # a registry whose files changed within them may be half edi
 
 def ingest_job(sender: str) -> AssetJob:
     return dg.define_asset_job(
-        f"ingest_{sender}",
+        f"{INGEST}{sender}",
         selection=dg.AssetSelection.assets(["landing", sender], ["raw", sender]),
         partitions_def=partitions(sender),
         description=f"Take one delivery of {sender} into raw, or refuse it whole.",
@@ -90,6 +91,10 @@ class Look:
         return self.asked or dg.SkipReason("\n".join(self.told))
 
 
+class CannotBeUsed(Exception):
+    """The registry's files are faulty; the message says where. Dagster shows a tick that raises in red."""
+
+
 class NotNow(Exception):
     """Nothing can be launched now; the message says why. The next tick looks again."""
 
@@ -120,6 +125,19 @@ def deliveries_to_take(registry: Registry, instance: dg.DagsterInstance, at_nigh
     return look
 
 
+def first_delivery_to_take(registry: Registry, instance: dg.DagsterInstance, at_night: bool = False) -> Look:
+    """A run request for one outstanding delivery. The process of its run takes the others, and makes the
+    release: each process imports for ten seconds what the next would import again.
+    """
+    if process := who_takes_deliveries(registry, instance):
+        return Look(told=[f"process {process} takes what is outstanding, one delivery after the other"])
+    if any(attempts.is_under_way(instance, f"{INGEST}{sender}") for sender in registry.mappings):
+        return Look(told=["a run that takes a delivery is queued or at work; it goes on with the others"])
+    look = deliveries_to_take(registry, instance, at_night)
+    look.asked = look.asked[:1]
+    return look
+
+
 def _ingestions(registry: Registry) -> Iterator[tuple[Inventory, Work]]:
     """Every outstanding delivery, and the work it asks for: another one once the ground of its refusal may
     have changed.
@@ -133,13 +151,20 @@ def _ingestions(registry: Registry) -> Iterator[tuple[Inventory, Work]]:
         }
     for i in found:
         content = "/".join(filter(None, [i.sender, i.delivery, i.load_id, again.get(i.load_id)]))
-        yield i, Work(f"{i.sender}/{i.delivery}", f"ingest_{i.sender}", content, i.delivery)
+        yield i, Work(f"{i.sender}/{i.delivery}", f"{INGEST}{i.sender}", content, i.delivery)
+
+
+def release_to_make_apart(registry: Registry, instance: dg.DagsterInstance, at_night: bool = False) -> Look:
+    """A run request for the build, unless the process that takes deliveries will make the release."""
+    if process := who_takes_deliveries(registry, instance):
+        return Look(told=[f"process {process} takes what is outstanding; it makes the release then"])
+    return release_to_make(registry, instance, at_night)
 
 
 def release_to_make(registry: Registry, instance: dg.DagsterInstance, at_night: bool = False) -> Look:
     """A run request for the build, if a release is outstanding and no delivery is being taken."""
     for sender in registry.mappings:
-        if attempts.is_under_way(instance, f"ingest_{sender}"):
+        if attempts.is_under_way(instance, f"{INGEST}{sender}"):
             return Look(told=[f"a delivery of {sender} is being taken; the build follows"])
     if not needs_build(registry, GLANCE_SECONDS):
         return Look(told=["the release is up to date"], is_final=True)
@@ -228,9 +253,10 @@ def looked(
                 _nothing_to_do[tick] = (seen, answer)
     except ConfigurationError as error:
         faults = "\n".join(f"  {fault}" for fault in error.faults)
-        answer = dg.SkipReason(
-            f"{error.what} cannot be used as it is written, and nothing is launched:\n{faults}"
-        )
+        sentence = f"{error.what} cannot be used as it is written, and nothing is launched:\n{faults}"
+        if tick == DELIVERIES:  # red in one place, and told at each
+            raise CannotBeUsed(sentence) from None
+        answer = dg.SkipReason(sentence)
     except (NotNow, WarehouseBusy) as error:
         answer = dg.SkipReason(f"nothing is launched now; the next tick looks again: {error}")
     told = answer.skip_message or "" if isinstance(answer, dg.SkipReason) else ""
@@ -288,14 +314,14 @@ def automation(
     at_night, after_it = _cron(own.night), _cron(own.night, hours=1)
 
     @dg.sensor(
-        name="new_deliveries",
+        name=DELIVERIES,
         jobs=ingest,
         minimum_interval_seconds=own.look_every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Sees a delivery that is complete and launches its ingestion; a run that broke is tried again.",
     )
     def new_deliveries(context: dg.SensorEvaluationContext) -> Asked:
-        return looked("new_deliveries", context, built_from, deliveries_to_take)
+        return looked(DELIVERIES, context, built_from, first_delivery_to_take)
 
     @dg.sensor(
         name="outstanding_release",
@@ -305,7 +331,7 @@ def automation(
         description="Launches the build when a study, a record or a waiver was written, or when a build broke.",
     )
     def outstanding_release(context: dg.SensorEvaluationContext) -> Asked:
-        return looked("outstanding_release", context, built_from, release_to_make)
+        return looked("outstanding_release", context, built_from, release_to_make_apart)
 
     @dg.run_status_sensor(
         name="build_after_ingestion",
@@ -317,7 +343,7 @@ def automation(
         description="After a delivery is taken, brings models, release and report up to date, if no build that will hold it is queued.",
     )
     def build_after_ingestion(context: dg.RunStatusSensorContext) -> Asked:
-        return looked("build_after_ingestion", context, built_from, release_to_make)
+        return looked("build_after_ingestion", context, built_from, release_to_make_apart)
 
     def nightly(sender: str, job: AssetJob) -> dg.ScheduleDefinition:
         @dg.schedule(
@@ -330,9 +356,11 @@ def automation(
         )
         def schedule(context: dg.ScheduleEvaluationContext) -> Asked:
             def of_sender(registry: Registry, instance: dg.DagsterInstance, at_night: bool) -> Look:
-                look = deliveries_to_take(registry, instance, at_night)
-                look.asked = [r for r in look.asked if r.job_name == f"ingest_{sender}"]
-                look.told = look.told or ["no delivery is outstanding"]
+                look = first_delivery_to_take(registry, instance, at_night)
+                if any(asked.job_name != f"{INGEST}{sender}" for asked in look.asked):
+                    return Look(
+                        told=["the run of another sender's delivery goes on with what is outstanding"]
+                    )
                 return look
 
             return looked(f"nightly_{sender}", context, built_from, of_sender, at_night=True)
@@ -348,7 +376,7 @@ def automation(
         description="Makes the release that is outstanding: a build was interrupted, a record or a study was written, a waiver ended.",
     )
     def build_at_night(context: dg.ScheduleEvaluationContext) -> Asked:
-        return looked("build_at_night", context, built_from, release_to_make, at_night=True)
+        return looked("build_at_night", context, built_from, release_to_make_apart, at_night=True)
 
     schedules = [*(nightly(s, j) for s, j in zip(registry.mappings, ingest)), build_at_night]
     if checks is not None:
@@ -376,14 +404,14 @@ def _waiting_sensor() -> dg.SensorDefinition:
     """
 
     @dg.sensor(
-        name="new_deliveries",
+        name=DELIVERIES,
         asset_selection=dg.AssetSelection.keys(FAULTY),
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="The registry's files cannot be used as they are written; waits until they are mended.",
     )
     def new_deliveries(context: dg.SensorEvaluationContext) -> Asked:
-        return looked("new_deliveries", context, (), lambda *_: Look())
+        return looked(DELIVERIES, context, (), lambda *_: Look())
 
     return new_deliveries
 

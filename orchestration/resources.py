@@ -152,6 +152,13 @@ def be_supervised() -> None:
     os.environ.update({SUPERVISED: "1", **SMALL})
 
 
+def let_long_lines_run_off() -> None:
+    """Have the pager cut lines at the edge of the screen in place of wrapping them, unless the person set it
+    up.
+    """
+    os.environ.setdefault("LESS", "-SFRX")
+
+
 def environment_of_a_run() -> dict[str, str]:
     """The environment of a run that a service starts: it works hard, and need not be small."""
     return {name: value for name, value in os.environ.items() if name not in SMALL}

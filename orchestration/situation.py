@@ -154,7 +154,8 @@ def _deliveries(connection: duckdb.DuckDBPyConnection) -> list[Delivery]:
         "select *, load_id_in_force in (select load_id from quality.source_table) as is_judged from quality.delivery"
         ") order by 1, 2"
         if is_built
-        else "select sender_id, delivery_id, state, null, null, null, null, reason from raw.delivery where state <> 'replaced' order by 1, 2"
+        else "select sender_id, delivery_id, state, null, null, null, null, reason from raw.delivery where state <> 'replaced'"
+        " qualify row_number() over (partition by sender_id, delivery_id order by loaded_at desc, load_id) = 1 order by 1, 2"
     ).fetchall()
     return [Delivery(sender, delivery, State(state), *counts) for sender, delivery, state, *counts in rows]
 

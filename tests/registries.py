@@ -21,7 +21,7 @@ from orchestration.registry.folder import SHIPPED_REGISTRY, Registry, load_regis
 from orchestration.resources import point_at
 
 MAPPINGS = Path(__file__).parent / "mappings"
-MADE = ("warehouse", "release", "reports", "queries", ".dagster", ".keys")
+MADE = ("warehouse", "release", "reports", "public", "private", "queries", ".dagster", ".keys")
 NOT_CONTENT = {"loaded_at", "build_number"}
 # what the last build touched, and what only lies between: rows of touched patients alone
 BOOKKEEPING = tuple(
@@ -43,7 +43,7 @@ LAYERS = ("raw", "staging", "intermediate", "marts", "quality")
 
 def copy_registry(source: Path, target: Path) -> Registry:
     """A registry folder without what runs make; its deliveries are complete."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*MADE))
+    shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(*MADE))
     for delivery in (target / "landing").glob("*/*/"):
         (delivery / "_SUCCESS").touch()
     settings = target / "registry.yml"  # a delivery that a test changes later has arrived, too

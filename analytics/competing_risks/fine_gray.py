@@ -99,8 +99,12 @@ def fine_gray(
     factors: Factors | None = None,
     censored: object = 0,
     confidence: float = 0.95,
+    causes: Sequence[object] | None = None,
 ) -> FineGray:
-    """Fit ratios of the subdistribution hazard: the effect on the incidence of ``cause``."""
+    """Fit ratios of the subdistribution hazard: the effect on the incidence of ``cause``.
+
+    ``causes``: all there may be, where nobody may have had one of them; else those found.
+    """
     quantile = confidence_quantile(confidence)
     factors = factors or {}
     needed = columns_of(terms)
@@ -108,7 +112,7 @@ def fine_gray(
     inside = np.ones(len(data), dtype=bool)
     for name in factors:
         inside &= data[name].isin(list(factors[name])).to_numpy()
-    read = read_causes(data[inside], time, event, censored, complete=needed)
+    read = read_causes(data[inside], time, event, censored, causes, complete=needed)
     code = read.position(cause) if read.labels else -2
     design = build_design(data[inside].iloc[read.outcome.rows], terms, factors)
     return _fit(read, code, cause, design, len(data) - read.outcome.n, quantile)

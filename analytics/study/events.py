@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from analytics.status import OK
 from analytics.study.cohort import KEY, Cohort
 from analytics.study.file import CompetingRisks, RecurrentEvents, SurvivalAnalysis
 from analytics.study.strata import note_in_words
@@ -133,7 +134,8 @@ def _fine_gray(
 
     factors = {"group": spec.groups} if "group" in spec.terms else {}
     rows = with_terms(cohort, data, spec.terms)
-    fit = fine_gray(rows, "time", "cause", EVENT, spec.terms, factors, censored=CENSORED)
+    causes = (EVENT, COMPETING)
+    fit = fine_gray(rows, "time", "cause", EVENT, spec.terms, factors, censored=CENSORED, causes=causes)
     competing = int((data["cause"] == COMPETING).sum())
     note = fit.note if competing else f"{fit.note} Nobody had a competing event: this is Cox's model.".strip()
     note = note_in_words(note, cohort.study)
@@ -230,7 +232,15 @@ def _as_model(
         ]
     )
     reference = fit.terms["variable"].map({name: levels[0] for name, levels in factors.items()})
-    return {"cox_term": fit.terms.assign(reference=reference, **keys), "model": model}
+    terms = with_reason(fit.terms, fit.note).assign(reference=reference, **keys)
+    return {"cox_term": terms, "model": model}
+
+
+def with_reason(terms: pd.DataFrame, note: str) -> pd.DataFrame:
+    """The terms of a fit; one without a number and without a note of its own gets the fit's."""
+    own = terms["note"] if "note" in terms else pd.Series(None, index=terms.index, dtype=object)
+    is_silent = terms["hazard_ratio"].isna() & (terms["status"] != OK) & (own.fillna("") == "")
+    return terms.assign(note=own.astype(object).mask(is_silent, note)) if is_silent.any() else terms
 
 
 def event_intervals(cohort: Cohort, endpoint: str, groups: list[str]) -> pd.DataFrame:

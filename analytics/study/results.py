@@ -17,7 +17,14 @@ import pandas as pd
 from analytics.declared_tests import ORDERED_TIMES, TIME_TO_EVENT, statistical_tests
 from analytics.status import TOO_FEW_OBSERVATIONS
 from analytics.study.cohort import Cohort, Frames, build_cohort
-from analytics.study.events import competing_risks, recurrent_events, restricted_means, times, with_terms
+from analytics.study.events import (
+    competing_risks,
+    recurrent_events,
+    restricted_means,
+    times,
+    with_reason,
+    with_terms,
+)
 from analytics.study.file import CoxModel, MixedModel, RepeatedMeasures, Study, SurvivalAnalysis
 from analytics.study.findings import find
 from analytics.study.sensitivity import answer
@@ -477,7 +484,7 @@ def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
         ]
     )
     reference = fit.terms["variable"].map({name: levels[0] for name, levels in factors.items()})
-    return fit.terms.assign(reference=reference, **keys), model
+    return with_reason(fit.terms, fit.note).assign(reference=reference, **keys), model
 
 
 # who counts

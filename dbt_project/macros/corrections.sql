@@ -17,13 +17,13 @@ orchestration/database/warehouse_file.py.
         ],
         'visits': ['visit_date', 'visit_offset', 'visit_end_date', 'visit_end_offset', 'visit_label'],
         'observations': [
-            'observed_on', 'observed_offset', 'concept_source', 'value_text', 'comparator_source',
+            'observed_on', 'observed_offset', 'concept_source', 'other_names', 'value_text', 'comparator_source',
             'unit_source', 'unit_source_2', 'reference_range', 'reference_high', 'reference_unit',
         ],
         'antibodies': [
             'tested_on', 'tested_offset', 'antibody_source', 'result_text', 'assay_source', 'cut_off'
         ],
-        'events': ['event_date', 'event_offset', 'event_source', 'status_text', 'detail'],
+        'events': ['event_date', 'event_offset', 'event_source', 'other_names', 'status_text', 'detail'],
         'treatments': [
             'treatment_source', 'start_date', 'start_offset', 'stop_date', 'stop_offset', 'dose', 'dose_unit'
         ],

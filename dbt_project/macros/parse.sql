@@ -424,20 +424,21 @@ left to int_observations, the model that knows whether the test has numbers.
     ({{ text }} is null or exists (
         select 1 from {{ source('raw', 'registry_missing_mark') }} as m
         where m.export_id = r.export_id and m.field = '{{ field }}'
-            and lower(m.mark) = lower(trim({{ text }})))
+            and {{ folded('m.mark') }} = {{ folded(text) }})
     {%- if word %}
     or exists (
         select 1 from {{ source('raw', 'registry_missing_result') }} as t
         where t.export_id = r.export_id and t.concept_source = r.{{ word }}
-            and lower(t.mark) = lower(trim({{ text }})))
+            and {{ folded('t.mark') }} = {{ folded(text) }})
     {%- endif %}
     or exists (
         select 1 from {{ ref('missing_marks') }} as c
-        where c.entity in ('*', '{{ entity }}') and lower(c.mark) = lower(trim({{ text }}))
+        where c.entity in ('*', '{{ entity }}') and {{ folded('c.mark') }} = {{ folded(text) }}
         {%- if word and entity == 'observations' %}
             and not (
                 c.entity = 'observations'
-                and lower(c.mark) in (select grade_text from {{ ref('antibody_grades') }}))
+                and {{ folded('c.mark') }} in (
+                    select {{ folded('grade_text') }} from {{ ref('antibody_grades') }}))
         {%- endif %}))
 {%- endmacro %}
 

@@ -6,7 +6,6 @@ Belongs here: where the answer goes and what is said about it. Does not belong h
 
 from __future__ import annotations
 
-import os
 import pydoc
 import re
 import shutil
@@ -26,6 +25,7 @@ from orchestration.database.asking import (
     ask,
     ask_into,
 )
+from orchestration.resources import let_long_lines_run_off
 
 ROWS_ON_SCREEN = 1_000
 NOT_MASKED = "not for publication: nothing in this answer is masked"
@@ -89,7 +89,7 @@ def _show(question: Question) -> None:
     answered = ask(question, pieces.append)
     text = b"".join(pieces).decode("utf-8")
     if sys.stdout.isatty() and text.count("\n") > shutil.get_terminal_size().lines:
-        os.environ.setdefault("LESS", "-SFRX")  # long lines run off the screen in place of wrapping
+        let_long_lines_run_off()
         pydoc.pager(text)
     else:
         sys.stdout.write(text)

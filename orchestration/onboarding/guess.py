@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
-from orchestration.onboarding.profile import ColumnProfile, TableProfile, header_roles, spellings
+from orchestration.onboarding.headers import header_roles, spellings
+from orchestration.onboarding.profile import ColumnProfile, TableProfile
 from orchestration.registry import catalogue
 from orchestration.registry.entities import ASKED
 

@@ -7,13 +7,11 @@ it.
 
 from __future__ import annotations
 
-import csv
 import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -22,11 +20,11 @@ from orchestration.exports import SourceTable
 from orchestration.exports.exchanged_dates import sign_of
 from orchestration.onboarding import redcap
 from orchestration.onboarding.date_formats import formats_of, partial_formats_of, reads
+from orchestration.onboarding.headers import role_of, spellings, unit_in
 from orchestration.onboarding.shapes import AS_IT_IS, Sample, Shape, open_sample
 from orchestration.onboarding.told import pattern_of, told_column, told_fault
 from orchestration.registry import catalogue
 
-HEADER_NAMES = Path(__file__).parent / "header_names.csv"
 ROWS_LOOKED_AT = 100_000
 VALUES_LOOKED_AT = 5_000  # distinct values of a column, the most frequent
 MOST = 0.95  # share of a column's filled cells that makes it a column of dates or numbers
@@ -47,26 +45,6 @@ _SIGN = r"\s*+[<>≤≥=]*+\s*+[+-]?"
 DECIMAL_COMMA = re.compile(_SIGN + r"(?:\d{1,3}(?:\.\d{3})+,\d+|\d+,(?:\d{1,2}|\d{4,})|0,\d+)\s*")
 DECIMAL_POINT = re.compile(_SIGN + r"(?:\d{1,3}(?:,\d{3})+|\d+)\.\d+\s*")
 THOUSANDS_COMMA = re.compile(_SIGN + r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?\s*")
-SUSPECTS = (
-    "-1",
-    "-9",
-    "-99",
-    "-999",
-    "99",
-    "999",
-    "9999",
-    "-",
-    "--",
-    "/",
-    "\\",
-    "x",
-    "X",
-    "n.b.",
-    "k.A.",
-    "未做",
-    "未查",
-    "未测",
-)
 PATIENT_DATES = {"birth_date", "birth_year", "onset_date", "diagnosis_date", "visit_date", "origin_date"}
 SHAPES = {  # of identifiers
     "an identity number": re.compile(r"\d{17}[\dXx]|\d{3}-\d{2}-\d{4}"),
@@ -349,7 +327,7 @@ def _column(
     ).fetchall()
     if entry is not None:
         counted = [(entry.choices.get(v, v), n) for v, n in counted]
-    marks = {v: n for v, n in counted if v.lower() in catalogue.missing_marks()}
+    marks = {v: n for v, n in counted if catalogue.is_missing_mark(v)}
     values = {v: n for v, n in counted if v not in marks}
     label = entry.label if entry is not None else ""
     common = {
@@ -373,7 +351,7 @@ def _column(
     if not values:
         return ColumnProfile(**common, kind="blank")
     total = sum(values.values())
-    suspects = {v: n for v, n in values.items() if v in SUSPECTS}
+    suspects = {v: n for v, n in values.items() if catalogue.may_be_missing_mark(v)}
     honest = {v: n for v, n in values.items() if v not in suspects} or values
     formats = date_formats(
         honest, looks_dated=role.endswith("date") or _DATE_WORDS.search(label or name) is not None
@@ -496,102 +474,7 @@ def _all_serials(values: dict[str, int]) -> bool:
     return all(re.fullmatch(r"\d{5}(?:\.\d+)?", v) and 15_000 <= float(v) <= 60_000 for v in values)
 
 
-# names
-
-
-@cache
-def header_roles() -> dict[str, str]:
-    """What a header in the normal form says of its column: ``patient_id``, ``sample_date``, ``identifier``
-    …
-    """
-    with HEADER_NAMES.open(encoding="utf-8", newline="") as handle:
-        return {catalogue.normal(row["name"]): row["role"] for row in csv.DictReader(handle)}
-
-
-def role_of(header: str) -> str:
-    return next((header_roles()[n] for n in spellings(header) if n in header_roles()), "")
-
-
-def spellings(header: str) -> Iterator[str]:
-    """The header in the normal form: whole; without its unit; and without a unit's letter after `_`."""
-    yield catalogue.normal(header)
-    base = without_unit(header)
-    if base != header:
-        yield catalogue.normal(base)
-    if (bare := _OF_SERUM.sub("", base)) and bare != base:
-        yield catalogue.normal(bare)
-    if found := re.fullmatch(r"(.+?)[_ ](y|yr|yrs|years|m|mo|months|d|days|cm|kg)", header, re.IGNORECASE):
-        yield catalogue.normal(found[1])
-
-
-# a name without a specimen is of serum or plasma, so such a word adds nothing to it
-_OF_SERUM = re.compile(
-    r"(?i)[\s_,]*[(]?(?:\bi\.\s?[SP]\.|\bim (?:Serum|Plasma)|\bs[ée]ri(?:que|co|ca)|\bsieric[oa]|\bplasmatique|\bplasm[aá]tic[oa]"
-    r"|\ben suero|\bno soro|\bw surowicy|\bin serum|\bserum|\bplasma)[)]?$"
-)
-
-_GLUED = re.compile(r"^(.*[\u4e00-\u9fff])([A-Za-zµμ%×*^\d][^\u4e00-\u9fff]*)$")
-
-
-def _split(header: str) -> tuple[str, str]:
-    """The name and the unit of a header; the unit is empty where it states none."""
-    glued = _GLUED.match(header)
-    bracketed = _bracketed(header)
-    for found in (bracketed, _after(header), glued.groups() if glued else None):
-        if found and found[0] and found[1].strip() in catalogue.units():
-            if found is not bracketed and any(catalogue.is_name(kind, header) for kind in catalogue.NAMES):
-                return header, ""  # `CMAS score` is a name, not CMAS in the unit "score"
-            return found[0], found[1].strip()
-    return header, ""
-
-
-def _bracketed(header: str) -> tuple[str, str] | None:
-    """`CK (U/L)`: what stands before the last bracket, and in it."""
-    text = header.rstrip()
-    at = max(text.rfind(bracket) for bracket in "(（[【")
-    inside = text[at + 1 : -1]
-    if at < 0 or text[-1] not in ")）]】" or not inside or any(c in "()（）[]" for c in inside):
-        return None
-    return catalogue.without_end(text[:at]), inside
-
-
-def _after(header: str) -> tuple[str, str] | None:
-    """`CK U/L`, `CK / U/L`, `CK, U/L`, `CK in U/L`, `CK,U/L`: what stands before the last word, and that."""
-    if not header or header[-1].isspace():
-        return None
-    unit = header.split()[-1]
-    name = header[: -len(unit)].rstrip()
-    if not name:
-        name, _, unit = header.partition(",")
-    elif name.endswith(","):
-        name = name[:-1]
-    else:
-        for link in ("/", "in"):
-            rest = name.removesuffix(link)
-            if rest != name and rest != rest.rstrip():
-                name = rest.rstrip()
-                break
-    return (name, unit) if unit else None
-
-
-def unit_in(header: str) -> str:
-    """The unit that a header states, as it is spelled: ``CK (U/L)``, ``CK U/L``, ``CK / U/L``,
-    ``铁蛋白ng/ml``.
-    """
-    return _split(header)[1]
-
-
-def without_unit(header: str) -> str:
-    base = _split(header)[0]
-    found = _bracketed(base)
-    return (
-        found[0]
-        if found
-        and found[0]
-        and base == header
-        and found[1] in ("岁", "月", "年", "天", "years", "months", "days")
-        else base
-    )
+# identifiers
 
 
 _IDENTIFIER_PARTS = re.compile("姓名|身份证|证件号|电话|手机|住址|地址|邮箱|联系人|监护人|医保|护照")

@@ -20,7 +20,7 @@ from orchestration.raw.partitions import show_ledger
 from orchestration.raw.verdict import Decision, Verdict
 from orchestration.registry.folder import Registry
 from orchestration.resources import current_registry
-from orchestration.running.gate import GateRefused
+from orchestration.running.gate import GateRefused, LeftForLater
 from orchestration.running.helper import Helper
 from orchestration.running.runs import POOL, mark_alive, writing
 
@@ -63,7 +63,7 @@ def raw_asset(sender: str, name: str, helper: Helper) -> dg.AssetsDefinition:
             yield dg.AssetCheckResult(
                 asset_key=["raw", sender], check_name="taken_whole", passed=False, metadata=told
             )
-            raise GateRefused(refusal, told)
+            raise (LeftForLater if refusal.is_left else GateRefused)(refusal, told)
         yield dg.MaterializeResult(
             metadata={
                 "state": "accepted",

@@ -146,7 +146,7 @@ def _is_doubtful(text: str) -> bool:
 
 
 def _is_missing(text: str, mapping: Mapping) -> bool:
-    return text in mapping.missing or text.lower() in catalogue.missing_marks()
+    return text in mapping.missing or catalogue.is_missing_mark(text)
 
 
 def _sexes(connection: duckdb.DuckDBPyConnection, mapping: Mapping, loaded: str) -> list[Word]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from orchestration.database.scratch import LOAD, Scratch, attached, to_judge, to_load
 from orchestration.database.warehouse_file import WarehouseUnusable, warehouse
 from orchestration.files import is_of_the_disk
+from orchestration.landing.arrivals import Stray, is_complete
 from orchestration.landing.inventory import Inventory, marks, take_inventory
 from orchestration.raw import ledger
 from orchestration.raw.changes import compare, compare_again, hide_unknown_items, surprises
@@ -23,6 +24,7 @@ from orchestration.raw.verdict import (
     DeliveryRefused,
     Verdict,
     accepted,
+    arriving,
     broken,
     gone,
     left,
@@ -47,6 +49,10 @@ def ingest(registry: Registry, sender: str, delivery: str, helper: Helper = IN_T
     """Take one delivery into raw, or refuse it whole. When this returns, the ledger holds the verdict."""
     if not (registry.landing / sender / delivery).is_dir():
         return gone(sender, delivery)
+    if not is_complete(registry, sender, delivery):
+        return arriving(
+            sender, delivery, Stray(registry.landing / sender / delivery, sender, delivery).sentence()
+        )
     before = marks(registry, sender, delivery)
     inventory = take_inventory(registry, sender, delivery)
     with warehouse(registry.warehouse) as connection:
@@ -56,6 +62,8 @@ def ingest(registry: Registry, sender: str, delivery: str, helper: Helper = IN_T
         if ledger.is_settled(connection, inventory):
             reason = ledger.reason_of_refusal(connection, inventory)
             return unchanged(sender, delivery) if reason is None else stands(sender, delivery, reason)
+        if ledger.return_to_content(connection, inventory):
+            return unchanged(sender, delivery)
         key = key_of_warehouse(connection, registry.pseudonym_key_file)
     with reading_place(registry) as place:
         scratch = Scratch(place, registry.warehouse, inventory.load_id)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 import duckdb
@@ -34,6 +34,7 @@ LOAD_TABLES = (
     "raw.exchanged_dates",
 )
 COUNTS = ("raw.delivery_change", "raw.delivery_comparison")
+UNTIL = " until "  # in a decision, before the day from which it no longer holds
 REFUSED_ROWS = "raw.refused_row"  # outlives the rows of its load, because the hospital is asked about them
 
 
@@ -55,6 +56,7 @@ class Event(StrEnum):
     WITHDRAW = "a record in corrections/<sender>.yml withdraws the delivery"
     REFUSE_ROWS = "the models reject more of its rows than its hospital is allowed"
     REFUSE_CHANGE = "the deliveries before it are others now, and it changes too much of what they say"
+    RETURN = "the content in force came once more after it"
     RESTORE = "the load that replaced it is refused for its rows, and its own rows are still there"
 
 
@@ -86,6 +88,12 @@ TRANSITIONS = (
         Event.REFUSE,
         State.REFUSED,
         "the earlier content came once more, and does not hold now",
+    ),
+    Transition(
+        State.REFUSED,
+        Event.RETURN,
+        State.REPLACED,
+        "the hospital went back to the content that is in force",
     ),
     Transition(
         State.WITHDRAWN, Event.ACCEPT, State.ACCEPTED, "the record that withdrew it is gone, and it holds"
@@ -207,6 +215,18 @@ def _copy(connection: duckdb.DuckDBPyConnection, load_id: str, rows_in: str, tab
         connection.execute(f"insert into {table} by name from {rows_in}.{table}")
 
 
+def return_to_content(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
+    """The content in force lies in landing again, after other content of the delivery was refused: that is
+    no longer what became of the delivery. Returns whether it was so.
+    """
+    later = _refused_since(connection, inventory)
+    with _one_step(connection):
+        for load_id in later:
+            _move(connection, load_id, Event.RETURN)
+            remove_load(connection, load_id)
+    return bool(later)
+
+
 def withdraw_load(connection: duckdb.DuckDBPyConnection, load: Load, reason: str) -> None:
     """Put a load out of force because a record says so."""
     with _one_step(connection):
@@ -222,9 +242,11 @@ def refuse_for_rows(
     records_digest: str,
     *,
     is_by_itself: bool = False,
+    until: date | None = None,
 ) -> None:
     """Refuse a load for its rejected rows, and put the load that it had replaced back into force, in one
-    transaction. ``is_by_itself``: no row of another delivery could have let its rows in.
+    transaction. ``is_by_itself``: no row of another delivery could have let its rows in. ``until``: the day
+    from which a row is no longer dated in the future, so that the load is judged again.
     """
     with _one_step(connection):
         _move(connection, load_id, Event.REFUSE_ROWS, "\n".join(reasons))
@@ -237,7 +259,8 @@ def refuse_for_rows(
         if predecessor is not None:
             _move(connection, predecessor[0], Event.RESTORE)
         judged = judged_by(connection, sender, load_id, records_digest)
-        _note_decision(connection, load_id, judged_alone(records_digest) if is_by_itself else judged)
+        judged = judged_alone(records_digest) if is_by_itself else judged
+        _note_decision(connection, load_id, f"{judged}{UNTIL}{until}" if until else judged)
 
 
 def refuse_for_change(connection: duckdb.DuckDBPyConnection, load: Load, reasons: Sequence[str]) -> None:
@@ -319,7 +342,11 @@ def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> b
     A refused delivery is judged again when its sender's corrections, accepted changes or waivers have
     changed, or its sender's other deliveries. One of those deliveries may have brought the patients that the
     refused one names. If no other delivery can let it in, only the records count; if its files do not fit
-    their mapping, nothing does: it is judged once per content and mapping.
+    their mapping, nothing does: it is judged once per content and mapping. A delivery with rows dated after
+    the day of its refusal is judged again when such a day has come.
+
+    Content in force is not settled while the ledger says of the delivery that other content was refused
+    later.
     """
     # A literal, because a parameter would import pandas: a second that a run with nothing new can save.
     row = connection.execute(
@@ -327,12 +354,27 @@ def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> b
         f" where d.load_id = {literal(inventory.load_id)}"
     ).fetchone()
     if row is None or row[0] != State.REFUSED:
-        return row is not None and row[0] == State.ACCEPTED
-    return row[1] in (
-        None,
+        return row is not None and row[0] == State.ACCEPTED and not _refused_since(connection, inventory)
+    ground, _, until = (row[1] or "").partition(UNTIL)
+    if until and date.today() >= date.fromisoformat(until):
+        return False
+    return ground in (
+        "",
         judged_alone(inventory.records_digest),
         judged_by(connection, inventory.sender, inventory.load_id, inventory.records_digest),
     )
+
+
+def _refused_since(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> list[str]:
+    """The loads of the delivery that were refused after this content came into force; none if it is not in
+    force.
+    """
+    found = connection.execute(
+        "select r.load_id from raw.delivery as r join raw.delivery as d using (sender_id, delivery_id)"
+        f" where d.load_id = {literal(inventory.load_id)} and d.state = 'accepted'"
+        " and r.state = 'refused' and r.loaded_at >= d.loaded_at and r.load_id <> d.load_id"
+    ).fetchall()
+    return [load_id for (load_id,) in found]
 
 
 def was_refused(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:

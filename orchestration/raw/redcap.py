@@ -131,11 +131,7 @@ def _says_not_known(told: DictionaryField | None, code: str | None, label: str |
     if label is not None:
         text = plain_label(label)
         parts = [part.strip(" .!") for part in re.split(r"[/(;,]", text)]
-        return any(
-            NOT_KNOWN_LABEL.fullmatch(p) or p.lower() in catalogue.missing_marks()
-            for p in [text, *parts]
-            if p
-        )
+        return any(NOT_KNOWN_LABEL.fullmatch(p) or catalogue.is_missing_mark(p) for p in [text, *parts] if p)
     return code is not None and NOT_KNOWN_CODE.fullmatch(code) is not None
 
 

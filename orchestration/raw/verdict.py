@@ -39,7 +39,8 @@ class Decision(StrEnum):
     UNCHANGED = "unchanged"  # this content is in force already
     STANDS = "stands refused"  # this content was refused before, and nothing that decides has changed
     WITHDRAWN = "withdrawn"  # a record takes this content out of force
-    # the folder is gone, or a file changed while it was read: the content may never have been a whole file
+    # the folder is gone or not complete, or a file changed while it was read: the content may never have been
+    # a whole file
     LEFT = "left for the next run"
 
 
@@ -110,6 +111,10 @@ def gone(sender: str, delivery: str) -> Verdict:
         f"landing/{sender}/{delivery}: not there any more; what was taken of it before stays. Put the folder back"
         " and run again"
     )
+    return Verdict(sender, delivery, Decision.LEFT, (reason,))
+
+
+def arriving(sender: str, delivery: str, reason: str) -> Verdict:
     return Verdict(sender, delivery, Decision.LEFT, (reason,))
 
 

@@ -43,6 +43,7 @@ CODE_WORDS = {  # kind of word: its table, the column of the word, the column of
 _MARKED = "áàâäãåāăąćčçďéèêëēėęěğíìîïīılłńňñóòôöõøōőřśšşșťţúùûüūůűýÿźżž"
 _PLAIN = "aaaaaaaaacccdeeeeeeeegiiiiiillnnnoooooooorssssttuuuuuuuyyzzz"
 _FOLDED = str.maketrans(_MARKED, _PLAIN) | str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe"})
+_BLANKS = "".join(c for c in map(chr, range(0x3001)) if unicodedata.category(c) == "Zs")  # as trim() of SQL
 _KATAKANA = {  # half width to full width; the sound marks join the letter before them
     i: {"ﾞ": "\u3099", "ﾟ": "\u309a"}.get(chr(i), unicodedata.normalize("NFKC", chr(i)))
     for i in range(0xFF61, 0xFFA0)
@@ -107,7 +108,7 @@ def extend(additions: dict[str, list[Row]]) -> None:
         _ids,
         forms,
         words,
-        missing_marks,
+        _marks,
     ):
         lookup.cache_clear()
 
@@ -148,8 +149,8 @@ def folded(text: str) -> str:
     which words are looked up (macro `folded`).
     """
     if text.isascii():
-        return text.strip().lower()
-    whole = unicodedata.normalize("NFC", half_width(text).strip().translate(_KATAKANA))
+        return text.strip(" ").lower()
+    whole = unicodedata.normalize("NFC", half_width(text).strip(_BLANKS).translate(_KATAKANA))
     return whole.replace("İ", "i").lower().translate(_FOLDED)
 
 
@@ -401,6 +402,20 @@ def words(table: str, text_column: str) -> frozenset[str]:
 
 
 @cache
-def missing_marks() -> frozenset[str]:
-    """Marks that mean not known wherever they stand."""
-    return frozenset(row["mark"].strip().lower() for row in seed("missing_marks") if row["entity"] == "*")
+def _marks() -> dict[str, frozenset[str]]:
+    rows = seed("missing_marks")
+    return {
+        entity: frozenset(folded(row["mark"]) for row in rows if row["entity"] == entity) for entity in "*?"
+    }
+
+
+def is_missing_mark(text: str) -> bool:
+    """Whether a text means not known wherever it stands."""
+    return folded(text) in _marks()["*"]
+
+
+def may_be_missing_mark(text: str) -> bool:
+    """Whether a text means not known in some languages or systems, and is a value in others: the sender is
+    asked, and states it under `missing`.
+    """
+    return folded(text) in _marks()["?"]

@@ -49,7 +49,6 @@ USUAL_CHINESE = (
     " 皮肌炎 肌炎 说明 实验室 列表 汇总 导出 明细 统计 表 队列 基线 复发 死亡 工作 指标 项目 日期 时间 医院"
 )
 _WORD = re.compile(r"[\u4e00-\u9fff]+|[A-Z]?[^\W\d_A-Z\u4e00-\u9fff]+|[A-Z]+(?![^\W\d_A-Z\u4e00-\u9fff])|\d+")
-_BRACKET = re.compile(r"\s*[(（\[].*$")
 _ALPHABETIC = re.compile(r"[\u0000-\u024f\u1e00-\u1eff]*")
 WORDS_OF = {"en", "zh", "local"}  # single words of other languages are surnames too: globuli rossi, Krebs
 FEW_DIGITS = 2  # digits of one number in a name: CD4, C3, visit 12; more may be part of a date of birth
@@ -59,7 +58,7 @@ def is_made_of_known_words(name: str) -> bool:
     """Whether each word of a name is known and no number in it is long, or the name without its unit is one
     of the catalogue's.
     """
-    if catalogue.normal(_BRACKET.sub("", name)) in _phrases():
+    if catalogue.normal(catalogue.before_bracket(name)) in _phrases():
         return True
     found = _WORD.findall(catalogue.half_width(name))
     digits = [word for word in found if word.isdecimal()]

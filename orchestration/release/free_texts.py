@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from orchestration.registry.folder import Registry
 from orchestration.registry.mapping import Mapping
 
+WITHHELD = "_withheld"  # ends the name of the column that tells of a text which stays behind
+
 
 @dataclass(frozen=True)
 class FreeText:
@@ -58,7 +60,7 @@ def copy_sql(registry: Registry, mart: str) -> str:
         is_released = f"coalesce(sender_id in ({names}), false)"
         rows = (
             f"select * replace (case when {is_released} then {text.column} end as {text.column}),"
-            f" {text.column} is not null and not {is_released} as {text.column}_withheld from ({rows})"
+            f" {text.column} is not null and not {is_released} as {text.column}{WITHHELD} from ({rows})"
         )
     return f"select * from ({rows}) order by all"
 

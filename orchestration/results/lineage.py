@@ -15,6 +15,7 @@ from analytics.study.columns_read import KEY, columns_read
 from analytics.study.file import Study
 from orchestration.raw.lineage import FILES, Lineage, Source
 from orchestration.release.candidate import MARTS
+from orchestration.release.free_texts import WITHHELD
 
 # columns of results that the study file states; every other column is computed
 STATED = frozenset({
@@ -52,6 +53,10 @@ def release_lineage(columns: Mapping[str, Iterable[str]], studies: Iterable[Stud
 
 def _copied(table: str, column: str) -> list[Source]:
     """The column of the mart, or of the other table, that a column of schema release is a copy of."""
+    if table in MARTS and column.endswith(
+        WITHHELD
+    ):  # says that a text was left out, and whose mapping did so
+        return [[f"marts.{table}", column.removesuffix(WITHHELD)], [f"marts.{table}", "sender_id"]]
     if table in MARTS:
         return [[f"marts.{table}", column]]
     if table in COPIED_BESIDE:

@@ -22,3 +22,9 @@ class GateRefused(dg.Failure):
     def __init__(self, refusal: Refusal, metadata: Mapping[str, Any] | None = None) -> None:
         self.refusal = refusal
         super().__init__(description=refusal.sentence(), metadata=metadata, allow_retries=False)
+
+
+class LeftForLater(GateRefused):
+    """The step fails because nothing was judged: files are still arriving. The same content may be taken
+    soon.
+    """

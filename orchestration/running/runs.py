@@ -20,6 +20,7 @@ from typing import IO
 import dagster as dg
 
 from orchestration.database.warehouse_file import WarehouseBusy
+from orchestration.files import put_in_place
 from orchestration.registry.folder import Registry
 from orchestration.running.supervisor import MARKS, holder
 
@@ -27,6 +28,7 @@ log = logging.getLogger("myositis")
 
 POOL = "warehouse"  # every asset that writes the warehouse file shares it
 UNDER_WAY = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+INGEST = "ingest_"  # the jobs that take a delivery begin so; the sender follows
 UNMARKED_SECONDS = 120.0  # a run that has no mark for so long will not get one
 POLL_SECONDS = 0.5
 WAIT_SECONDS = 600.0
@@ -61,7 +63,7 @@ def hand_over(path: Path) -> Iterator[IO[str]]:
     part = path.parent.with_name(f".{path.name}.part")  # nobody must find the file before it is locked
     with part.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        part.rename(path)
+        put_in_place(part, path)
         yield handle
 
 
@@ -124,6 +126,24 @@ def writing(registry: Registry) -> Iterator[None]:
 def mark_alive(registry: Registry, run_id: str) -> None:
     """Record that this process executes the run."""
     hold(_marks(registry) / run_id)
+
+
+def takes_a_delivery(run: dg.DagsterRun) -> bool:
+    return run.job_name.startswith(INGEST)
+
+
+def who_takes_deliveries(registry: Registry, instance: dg.DagsterInstance) -> int | None:
+    """The living process that was started to take deliveries. It takes all that are outstanding, and makes
+    their release. None if there is no such process.
+    """
+    for mark in sorted(_marks(registry).glob("*")):
+        process = holder(mark)
+        if process is None or process == os.getpid():
+            continue
+        run = instance.get_run_by_id(mark.name)
+        if run is not None and takes_a_delivery(run):
+            return process
+    return None
 
 
 def settle_dead_runs(registry: Registry, instance: dg.DagsterInstance) -> int:

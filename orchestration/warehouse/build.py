@@ -21,6 +21,7 @@ from orchestration.database.raw_tables import (
 )
 from orchestration.database.rules import write_rules
 from orchestration.database.warehouse_file import warehouse
+from orchestration.raw.cell_sql import literal
 from orchestration.raw.changes import compare_again
 from orchestration.raw.ledger import refuse_for_rows
 from orchestration.raw.withdrawals import withdraw
@@ -161,6 +162,7 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Regis
             reasons,
             registry.decisions_digest(date.today(), sender),
             is_by_itself=not _rests_on_others(connection, load_id),
+            until=_first_day_to_come(connection, load_id),
         )
         log.warning("refused %s/%s: %s", sender, delivery, reasons[0])
     return len(loads)
@@ -180,6 +182,15 @@ def _rests_on_others(connection: duckdb.DuckDBPyConnection, load_id: str) -> boo
         " and list_contains(?, rule)",
         [load_id, list(RULES_ON_OTHER_ROWS)],
     ).fetchall()[0][0]
+
+
+def _first_day_to_come(connection: duckdb.DuckDBPyConnection, load_id: str) -> date | None:
+    """The first day on which a row of a load is no longer rejected as dated after today."""
+    each = " union all ".join(
+        f"select not_before from staging.stg_{entity} where load_id = {literal(load_id)}"
+        for entity in RAW_FIELDS
+    )
+    return connection.execute(f"select min(not_before) from ({each})").fetchall()[0][0]
 
 
 def _rules_hit(

@@ -232,7 +232,10 @@ def test_a_concept_is_added_by_the_files_that_the_guide_names(tmp_path: Path) ->
                 )
             ],
             "dbt_project/seeds/concept_synonyms.csv": [
-                ("", "moonstone_index,Moonstone index,en,the id; the name\nmoonstone_index,月光石指数,zh,\n")
+                (
+                    "",
+                    "moonstone_index,Moonstone index,en,the id; the name,\nmoonstone_index,月光石指数,zh,,\n",
+                )
             ],
             "dbt_project/seeds/unit_conversions.csv": [
                 ("", "moonstone_index,m[IU]/L,U/L,0.001,0,moonstone_mu_per_l_to_u_per_l,enzyme_unit\n")

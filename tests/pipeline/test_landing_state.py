@@ -8,6 +8,7 @@ import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -17,7 +18,7 @@ from orchestration.automation import deliveries_to_take
 from orchestration.command import closing, flow
 from orchestration.database.warehouse_file import WarehouseBusy, warehouse
 from orchestration.raw import ingestion as raw_ingestion
-from orchestration.raw import loading
+from orchestration.raw import ledger, loading
 from orchestration.raw.outstanding import outstanding
 from orchestration.registry.folder import Registry
 from orchestration.release.needs_build import needs_build
@@ -215,6 +216,47 @@ def test_a_delivery_whose_folder_is_gone_stays_in_force_until_a_record_withdraws
     assert take(north).taken == ("north/2024-02",)
     assert all(r.passed for r in build(north)[0])
     assert query(north, whole) == [(120, 2)]
+
+
+def test_content_in_force_that_comes_again_after_other_content_was_refused_is_what_became_of_the_delivery(
+    north: Registry,
+) -> None:
+    folder = north.landing / "north" / "2024-01"
+    deliver(folder, "patients", PATIENTS)
+    take(north)
+    deliver(folder, "labs", LABS.replace("unit", "measure", 1))
+    assert len(take(north).refusals) == 1
+    assert [d.state for d in read_situation(north).deliveries] == ["refused"]
+    deliver(folder, "labs", LABS)
+    assert take(north).taken == ("north/2024-01",)
+    assert [d.state for d in read_situation(north).deliveries] == ["accepted"]
+    assert outstanding(north) == []
+
+
+def test_a_delivery_refused_for_rows_dated_after_today_is_judged_again_when_that_day_comes(
+    north: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(north.landing / "north" / "2024-01", "patients", PATIENTS)
+    deliver(north.landing / "north" / "2024-01", "labs", LABS.replace("2024-01-05", "2098-01-05"))
+    take(north)
+    assert all(r.passed for r in build(north)[0])
+    [refused] = read_situation(north).deliveries
+    assert (refused.state, outstanding(north)) == ("refused", [])
+    tomorrow = type("Day", (date,), {"today": staticmethod(lambda: date(2098, 1, 5))})
+    monkeypatch.setattr(ledger, "date", tomorrow)
+    assert [i.delivery for i in outstanding(north)] == ["2024-01"]
+    take(north)
+    build(north, date(2098, 1, 5))
+    assert in_force(north) == ["2024-01"]
+
+
+def test_a_delivery_that_is_still_arriving_is_not_taken_by_a_click(north: Registry) -> None:
+    settings = north.folder / "registry.yml"
+    settings.write_text(settings.read_text().replace("quiet_seconds: 0", "quiet_seconds: 600"))
+    verdict = raw_ingestion.ingest(opened(north.folder), "north", "2024-01")
+    assert "landing/north/2024-01: still arriving" in verdict.reasons[0]
+    assert verdict.refusal is not None and verdict.refusal.is_left
+    assert not north.warehouse.exists()
 
 
 def test_a_run_without_an_accepted_delivery_builds_nothing_and_says_what_is_missing(

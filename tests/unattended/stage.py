@@ -30,6 +30,7 @@ from orchestration.running.supervisor import holder
 CLOCK = Path(__file__).parent / "clock"
 MYOSITIS = [sys.executable, "-c", "from orchestration.command.cli import main; main()"]
 PATIENCE = 240.0
+FAULTY_REGISTRY = "cannot be used as it is written"
 
 
 class Unmet(AssertionError):
@@ -130,6 +131,22 @@ class Stage:
                 if mark in command:
                     found[name] = pid
         return found
+
+    def processor_seconds(self) -> float:
+        """What supervisor and services have used so far."""
+        ticks = 0
+        for pid in self._own():
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def memory_mb(self) -> float:
+        """What supervisor and services hold in memory, each shared page counted once a process."""
+        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self._own())
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def _own(self) -> list[int]:
+        return [*self.services().values(), *([self.process.pid] if self.process else [])]
 
     def runs_at_work(self) -> list[int]:
         return [pid for path in (self.folder / ".dagster" / "alive").glob("*") if (pid := holder(path))]
@@ -235,8 +252,30 @@ class Stage:
     def partitions(self, sender: str) -> set[str]:
         return set(self.open_instance().get_dynamic_partitions(f"deliveries_{sender}"))
 
+    def green(self) -> set[str]:
+        """The deliveries whose partition Dagster shows in green."""
+        found = set()
+        for path in (self.folder / "hospitals").glob("*.yml"):
+            sender = path.stem
+            there = sorted(self.partitions(sender))
+            shown = self.open_instance().get_status_by_partition(
+                dg.AssetKey(["raw", sender]),
+                there,
+                dg.DynamicPartitionsDefinition(name=f"deliveries_{sender}"),
+            )
+            found |= {f"{sender}/{p}" for p, s in (shown or {}).items() if s and s.name == "MATERIALIZED"}
+        return found
+
+    def why_failed(self, run_id: str) -> str:
+        events = self.open_instance().all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+        return "\n".join(entry.get_dagster_event().step_failure_data.error.to_string() for entry in events)
+
     def runs(self, **filters: Any) -> list[dg.DagsterRun]:
         return list(self.open_instance().get_runs(dg.RunsFilter(**filters)))
+
+    def was_launched(self, run_id: str) -> bool:
+        """Whether a run had a process started for it; others ran in the process of the run before."""
+        return bool(self.open_instance().all_logs(run_id, of_type=dg.DagsterEventType.RUN_DEQUEUED))
 
     def is_idle(self) -> bool:
         return not self.runs(statuses=UNDER_WAY)
@@ -253,15 +292,11 @@ class Stage:
         return []
 
     def ticks_since(self, when: float) -> int:
-        return len(
-            [t for t in self.ticks("new_deliveries", when) if t.status.value in ("SKIPPED", "SUCCESS")]
-        )
+        return len([t for t in self.ticks("new_deliveries", when) if _told(t) is not None])
 
     def told_by_tick(self, sensor: str = "new_deliveries") -> str:
         """What the last whole tick of a sensor told."""
-        return next(
-            (t.skip_reason or "" for t in self.ticks(sensor) if t.status.value in ("SKIPPED", "SUCCESS")), ""
-        )
+        return next((told for t in self.ticks(sensor) if (told := _told(t)) is not None), "")
 
     def settle(self, *, expected: dict[str, str], seconds: float = PATIENCE) -> None:
         """Wait until the ledger is as expected, nothing is at work and the release holds what is accepted."""
@@ -272,6 +307,14 @@ class Stage:
             f"a release of {sorted(accepted)}, with its report",
             seconds,
         )
+
+
+def _told(tick: Any) -> str | None:
+    """What a tick told; None while it is at work, or if the code server could not be asked."""
+    if tick.status.value in ("SKIPPED", "SUCCESS"):
+        return tick.skip_reason or ""
+    is_ours = tick.status.value == "FAILURE" and tick.error and FAULTY_REGISTRY in tick.error.to_string()
+    return tick.error.to_string() if is_ours else None
 
 
 def _children(parent: int) -> Iterator[tuple[int, str]]:

@@ -10,8 +10,8 @@ import pytest
 
 from orchestration.registry.folder import Unattended
 from orchestration.running.attempts import ATTEMPT, WORK, Next, Tried, Work, decide, request, tried
-from orchestration.running.gate import GateRefused
-from orchestration.running.refusals import BuildRefusal
+from orchestration.running.gate import GateRefused, LeftForLater
+from orchestration.running.refusals import BuildRefusal, DeliveryRefusal
 from orchestration.running.retention import keep_the_newest
 
 RULES = Unattended(attempts=3, first_pause_seconds=60, night="02:00", time_zone="Asia/Shanghai")
@@ -62,6 +62,8 @@ def work(context: dg.OpExecutionContext) -> None:
         raise OSError("no space left on device")
     if end == "is refused":
         raise GateRefused(BuildRefusal("the marts do not pass"))
+    if end == "arrives still":
+        raise LeftForLater(DeliveryRefusal("north", "first", ("still arriving",), is_left=True))
 
 
 @dg.job(executor_def=dg.in_process_executor)
@@ -100,6 +102,8 @@ def test_the_last_run_of_the_work_tells_how_often_it_was_tried_and_why_it_failed
     run(instance, "is refused", 1, "b")
     assert tried(instance, is_refused).was_refused
     assert tried(instance, is_refused).failure == "the marts do not pass"
+    run(instance, "arrives still", 1, "d")  # the same content is there a moment later
+    assert not tried(instance, Work("x", "ingest", "d")).was_refused
     run(instance, "succeeds", 1, "c")
     assert tried(instance, is_done) == Tried()
 

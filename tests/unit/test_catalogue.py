@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestration.registry.catalogue import LANGUAGES, folded
+from orchestration.registry.catalogue import (
+    LANGUAGES,
+    folded,
+    is_missing_mark,
+    may_be_missing_mark,
+)
 from orchestration.registry.catalogue import NAMES as KINDS
 from tests.unit.catalogue_seeds import (
     NAMES,
@@ -455,6 +460,38 @@ def test_each_word_of_the_ten_languages_names_its_source_and_its_language() -> N
             assert row["source"] or set(languages) <= before, row
 
 
+TEN = {"de", "fr", "es", "it", "pt", "nl", "pl", "tr", "ja", "ko"}
+
+
+@pytest.mark.parametrize("kind", ["event", "treatment"])
+def test_every_event_and_every_drug_has_a_word_in_each_of_ten_languages(kind: str) -> None:
+    table, id_column, _, synonyms = NAMES[kind]
+    spoken: dict[str, set[str]] = {row[id_column]: set() for row in seed(table)}
+    for row in seed(synonyms):
+        spoken[row[id_column]] |= {*row["language"].split()}
+    assert {name: sorted(TEN - said) for name, said in spoken.items() if TEN - said} == {}
+
+
+@pytest.mark.parametrize(
+    "examinations",
+    [
+        "Muskelbiopsie;biopsie musculaire;biopsia muscular;biopsia muscolare;biópsia muscular;spierbiopsie"
+        ";biopsja mięśnia;kas biyopsisi;筋生検;근생검",
+        "Muskel-MRT;IRM musculaire;RM muscular;RM muscolare;ressonância muscular;MRI spieren;MR mięśni;kas MR"
+        ";筋MRI;근육 MRI",
+        "Elektromyographie;électromyogramme;electromiografía;elettromiografia;eletromiografia;elektromyografie"
+        ";elektromiografia;elektromiyografi;筋電図;근전도",
+        "Muskelschwäche;faiblesse musculaire;debilidad muscular;debolezza muscolare;fraqueza muscular"
+        ";spierzwakte;osłabienie mięśni;kas güçsüzlüğü;筋力低下;근력저하",
+        "Intensivstation;réanimation;UCI;terapia intensiva;UTI;OIT;yoğun bakım;集中治療室;중환자실",
+    ],
+)
+def test_an_examination_or_a_family_is_asked_in_each_of_ten_languages(examinations: str) -> None:
+    words = [normal(word) for word in examinations.split(";")]
+    assert {word: names("event").get(word) for word in words} == dict.fromkeys(words)
+    assert set(words) <= {normal(r["word"]) for r in seed("ambiguous_words") if r["kind"] == "events"}
+
+
 def test_a_ratio_is_of_two_concepts_in_one_unit() -> None:
     for row in seed("derived_concepts"):
         parts = row["numerator_concept_id"], row["denominator_concept_id"]
@@ -627,12 +664,44 @@ def test_no_digit_means_a_sex() -> None:
 def test_a_missing_mark_is_listed_once_and_is_no_answer_of_its_entity() -> None:
     rows = [(r["mark"], r["entity"]) for r in seed("missing_marks")]
     assert [key for key, times in Counter(rows).items() if times > 1 or not key[0]] == []
-    everywhere = {mark for mark, entity in rows if entity == "*"}
-    assert [m for m, entity in rows if entity != "*" and m in everywhere] == []
-    results = {r["grade_text"] for r in seed("antibody_grades") if r["result"] != "not_done"}
-    answers = {r["status_text"] for r in seed("event_status") if r["status"] != "unknown"}
-    assert {m for m in everywhere if m.lower() in results | answers} == set()
+    everywhere = {folded(mark) for mark, entity in rows if entity == "*"}
+    assert [m for m, entity in rows if entity != "*" and folded(m) in everywhere] == []
+    results = {folded(r["grade_text"]) for r in seed("antibody_grades") if r["result"] != "not_done"}
+    answers = {folded(r["status_text"]) for r in seed("event_status") if r["status"] != "unknown"}
+    assert everywhere & (results | answers) == set()
     assert ("-", "observations") in rows and ("-", "antibodies") not in rows and ("-", "*") not in rows
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nicht bekannt",
+        "k.A.",
+        "non réalisé",
+        "no realizado",
+        "non eseguito",
+        "NÃO REALIZADO",
+        "na\u0303o realizado",
+        "niet bepaald",
+        "nie oznaczono",
+        "yapılmadı",
+        "YAPILMADI",
+        "未実施",
+        "未検査",
+        "미시행",
+        "\u1106\u1175시행",
+    ],
+)
+def test_a_mark_of_each_language_means_missing_in_any_writing(text: str) -> None:
+    assert is_missing_mark(text) and not may_be_missing_mark(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["ND", "n.d.", "n/b", "NB", "SD", "s/d", "b.d.", "n.e.", "fehlt", "ontbreekt"]
+)
+def test_a_mark_that_is_a_value_elsewhere_is_asked(text: str) -> None:
+    """ND is not done or not detected, SD a standard deviation, b.d. no data or below detection."""
+    assert may_be_missing_mark(text) and not is_missing_mark(text)
 
 
 # ---------------------------------------------------------------- documents

@@ -194,7 +194,7 @@ def test_a_report_without_a_release_says_how_to_make_one(
     make_registry(tmp_path)
     for more in ([], ["--public"]):
         code, _, err = call("report", *more, "--registry", str(tmp_path), capsys=capsys)
-        assert (code, err) == (1, "there is no release yet; make one with: myositis run\n")
+        assert code == 1 and "there is no release yet" in err and "myositis run" in err
     assert not (tmp_path / "public").exists()
 
 

@@ -249,7 +249,9 @@ def at_three_hospitals() -> dict[str, pd.DataFrame]:
         columns=["hospital_id", "patient_key", "onset_group", "baseline_date", "msa"],
     )
     return frames() | {
-        "dim_patient": patients.drop(columns="msa").astype({"baseline_date": "datetime64[us]"}),
+        "dim_patient": patients.drop(columns="msa")
+        .assign(sex="female")
+        .astype({"baseline_date": "datetime64[us]"}),
         "dim_antibody_status": patients.assign(has_conflict=False, decided_by=""),
         "dim_hospital": pd.DataFrame({"hospital_id": list("ghi"), "population": "all"}),
         "patient_link": LINKS,

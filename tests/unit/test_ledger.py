@@ -8,6 +8,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -70,6 +71,18 @@ def refuse_for_rows(connection: duckdb.DuckDBPyConnection, content: str = IN_FOR
     )
 
 
+def return_to_other_content(connection: duckdb.DuckDBPyConnection) -> None:
+    """Other content that came into force an hour ago lies in landing again."""
+    decide(connection, accepted, NO_LOAD_YET)
+    connection.execute(
+        "update raw.delivery set loaded_at = loaded_at - interval 1 hour where load_id = ?",
+        [inventory(NO_LOAD_YET).load_id],
+    )
+    assert not ledger.is_settled(connection, inventory(NO_LOAD_YET))
+    assert ledger.return_to_content(connection, inventory(NO_LOAD_YET))
+    assert ledger.is_settled(connection, inventory(NO_LOAD_YET))
+
+
 BRING_ABOUT: dict[State | None, Callable[[duckdb.DuckDBPyConnection], object]] = {
     None: lambda _: None,
     State.ACCEPTED: lambda c: decide(c, accepted),
@@ -85,9 +98,10 @@ HAPPENS: dict[Event, Callable[[duckdb.DuckDBPyConnection], object]] = {
     Event.REFUSE_CHANGE: lambda c: ledger.refuse_for_change(c, load_of(), ["too much is other"]),
     Event.REPLACE: lambda c: decide(c, accepted, ITS_SUCCESSOR),
     Event.RESTORE: lambda c: refuse_for_rows(c, ITS_SUCCESSOR),
+    Event.RETURN: return_to_other_content,
 }
 # these happen to a load because something happens to another: where it may not be moved, it is not looked for
-OF_ANOTHER_LOAD = {Event.REPLACE, Event.RESTORE}
+OF_ANOTHER_LOAD = {Event.REPLACE, Event.RESTORE, Event.RETURN}
 
 
 def states(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -153,6 +167,21 @@ def test_of_one_delivery_one_load_is_in_force_whatever_happens(connection: duckd
     assert states(connection) == {"1": "accepted", "2": "refused"}
     withdraw(connection)
     assert states(connection) == {"1": "withdrawn", "2": "refused"}
+
+
+def test_a_load_with_rows_dated_in_the_future_is_judged_again_when_their_day_comes(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide(connection, accepted)
+    ledger.refuse_for_rows(
+        connection, "north", "2024-01", load_of().load_id, ["too many rows"], "records",
+        is_by_itself=True, until=date(2030, 1, 5),
+    )  # fmt: skip
+    for day, is_settled in ((4, True), (5, False)):
+        monkeypatch.setattr(
+            ledger, "date", type("Day", (date,), {"today": lambda day=day: date(2030, 1, day)})
+        )
+        assert ledger.is_settled(connection, inventory()) is is_settled
 
 
 def test_a_load_whose_rows_are_gone_is_not_restored(connection: duckdb.DuckDBPyConnection) -> None:

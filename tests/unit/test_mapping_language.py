@@ -324,3 +324,38 @@ def test_what_is_written_wrongly_is_told_in_one_sentence(
     )
     (fault,) = faults(mapping(tmp_path, north=text.replace(wrong, right)) / "north.yml")
     assert sentence in fault and fault.startswith("hospitals/north.yml:")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("german", "de"),
+        ("Deutsch", "de"),
+        ("fr-CA", "fr"),
+        ("es_MX", "es"),
+        ("portugues", "pt"),
+        ("jp", "ja"),
+        ("kr", "ko"),
+        ("Turkce", "tr"),
+        ("Italain", "it"),
+        ("日本", "ja"),
+    ],
+)
+def test_a_wrong_language_is_told_with_the_nearest_code(tmp_path: Path, written: str, meant: str) -> None:
+    path = tmp_path / "north.yml"
+    path.write_text(
+        NORTH.replace("sender: north\n", f"sender: north\nlanguage: {written}\n"), encoding="utf-8"
+    )
+    with pytest.raises(ConfigurationError) as told:
+        read_mapping(path, "hospitals/north.yml")
+    sentence = str(told.value)
+    assert f'no language of the catalogue: "{written}"; write one of de (German), en (English)' in sentence
+    assert f'Did you mean "{meant}"?' in sentence
+
+
+def test_a_language_like_no_other_is_told_with_all_codes_and_no_guess(tmp_path: Path) -> None:
+    path = tmp_path / "north.yml"
+    path.write_text(NORTH.replace("sender: north\n", "sender: north\nlanguage: xx\n"), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="no language of the catalogue") as told:
+        read_mapping(path, "hospitals/north.yml")
+    assert "tr (Turkish)" in str(told.value) and "Did you mean" not in str(told.value)

@@ -149,8 +149,8 @@ def test_a_sheet_of_prose_is_passed_over_with_a_note_and_the_others_are_drafted(
 
 def test_two_sheets_that_cannot_be_read_leave_a_draft_that_can(tmp_path: Path) -> None:
     """Their two sentences were one comment of two lines, of which the second was no comment."""
-    twice = [["PatID", "CK", "CK"], ["P1", "1", "2"], ["P2", "3", "4"]]
-    workbook(tmp_path, {"labs": [HEADER, *ROWS], "one": twice, "two": twice})
+    nameless = [["PatID", "CK", "CK", "CK [2]"], ["P1", "1", "2", "3"], ["P2", "3", "4", "5"]]
+    workbook(tmp_path, {"labs": [HEADER, *ROWS], "one": nameless, "two": nameless})
     mapping, text, _ = onboarded(tmp_path)
     assert [x.sheet for x in mapping.exports] == ["labs"]
     assert text.count("# could not be read: ") == 2

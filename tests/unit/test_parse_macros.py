@@ -4,13 +4,19 @@ them.
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
 import duckdb
 import jinja2
+import pandas as pd
 import pytest
+
+from orchestration.registry import catalogue
+from orchestration.registry.known_words import header_names
 
 MACROS = Path(__file__).parents[2] / "dbt_project" / "macros" / "parse.sql"
 
@@ -325,3 +331,79 @@ def test_the_century_of_a_year_of_two_digits_is_that_of_the_pivot(text, pivot, d
 )
 def test_a_japanese_date_lies_in_its_era(text, read) -> None:
     assert date(text, "japanese_era") == read
+
+
+def _writings() -> list[str]:
+    """Each text of each seed, also in capitals, composed and decomposed; and hard letters."""
+    texts = {
+        value
+        for path in catalogue.SEEDS.glob("*.csv")
+        for row in catalogue.seed(path.stem)
+        for value in row.values()
+    }
+    texts |= {row["name"] for row in header_names()}
+    texts |= {
+        "Eiweiß",
+        "STRASSE",
+        "ẞ",
+        "İ",
+        "ı",
+        "I",
+        "i\u0307",
+        "ǅ",
+        "ŉ",
+        "ﬁ",
+        "Σ",
+        "ς",
+        "Ω",
+        "Å",
+        "é",
+        "e\u0301",
+    }
+    texts |= {
+        "ﾌｪﾘﾁﾝ",
+        "ｸﾞﾛﾌﾞﾘﾝ",
+        "ﾊﾟ",
+        "ﾊ ﾟ",
+        "ﾟ",
+        "ｦ",
+        "ガ",
+        "カ\u3099",
+        "カ゛",
+        "한",
+        "\u1112\u1161\u11ab",
+        "ＣＫ（Ｕ／Ｌ）",
+    }
+    texts |= {
+        "\u00a0CK\u00a0",
+        "\u3000CK",
+        "\tÄ",
+        "Ä\n",
+        "\u205fÄ",
+        "\u2028Ä",
+        "\tCK",
+        " CK\u2009",
+        "CK\n",
+        "\u200bCK",
+        "Ǆ",
+        "ꭰ",
+        "Ა",
+        "𐐀",
+    }
+    texts |= {text.upper() for text in texts} | {text.title() for text in texts}
+    return sorted(
+        {form for t in texts if t for form in (t, *(unicodedata.normalize(f, t) for f in ("NFC", "NFD")))}
+    )
+
+
+@pytest.mark.parametrize(
+    ("macro", "python"), [("folded", catalogue.folded), ("normalised_name", catalogue.normal)]
+)
+def test_sql_and_python_fold_every_word_of_the_catalogue_alike(
+    macro: str, python: Callable[[str], str]
+) -> None:
+    with duckdb.connect() as connection:
+        connection.register("texts", pd.DataFrame({"t": _writings()}))
+        read = connection.execute(f"select t, {sql(macro)} as form from texts").fetchall()
+    assert len(read) > 50_000
+    assert [(t, form, python(t)) for t, form in read if (form or "") != python(t)] == []

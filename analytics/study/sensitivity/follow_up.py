@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analytics.status import NOT_ESTIMABLE, OK
 from analytics.study.cohort import Cohort
 from analytics.study.events import strata_of
 from analytics.study.frames import records
@@ -249,6 +250,7 @@ def _as_the_table_counts(
                 group_b=pair[1],
                 display=" vs ".join(f"{int(c.sum())}/{len(c)}" for c in counts),
                 **{k: found[k] for k in ("p_value", "n", "method", "status")},
+                note="" if found["status"] == OK else found["note"],
                 beside=comparison_key(found),
             )
         )
@@ -490,23 +492,22 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
             )
         )
     ok = [r for r in rows if known(r["estimate"]) and not str(r["note"]).startswith("Tipping point")]
+    if not ok:
+        why = "no way of treating the missing values gave a difference"
+        return Answer(rows, "The difference cannot be estimated.", "", status=NOT_ESTIMABLE, note=why)
     low, high = min(r["estimate"] for r in ok), max(r["estimate"] for r in ok)
     changed = sides_changed(r["p_value"] for r in ok)
     digits, reach = max(decimals_for([low, high]), 1), _reach(wide, asked)
     text = (
-        (
-            f"{variable.label} at {last.replace('_', ' ')} is missing for {of_n(n_missing, len(wide))}"
-            f" patients. In the {len(ok)} ways tried the difference lies between {format_number(low, digits)} and"
-            f" {format_number(high, digits)}, "
-            + (
-                "and whether its interval leaves out 0 depends on the way."
-                if changed
-                else "and its verdict at 0.05 stays the same."
-            )
-            + _tipping_words(asked, cohort, tips, reach)
+        f"{variable.label} at {last.replace('_', ' ')} is missing for {of_n(n_missing, len(wide))}"
+        f" patients. In the {len(ok)} ways tried the difference lies between {format_number(low, digits)} and"
+        f" {format_number(high, digits)}, "
+        + (
+            "and whether its interval leaves out 0 depends on the way."
+            if changed
+            else "and its verdict at 0.05 stays the same."
         )
-        if ok
-        else "The difference cannot be estimated."
+        + _tipping_words(asked, cohort, tips, reach)
     )
     return Answer(
         rows,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from analytics.status import NOT_ESTIMABLE
+from analytics.status import NOT_ESTIMABLE, OK
 from analytics.study.cohort import Cohort
 from analytics.study.file import BaselineTable
 from analytics.study.frames import records
@@ -206,7 +206,7 @@ def _three_ways(
             numbers |= {
                 "estimate": None,
                 "estimate_kind": "probability_greater_bounds",
-                "note": "",
+                "note": "" if found.status == OK else found.note,
                 "ci_low": bounds and bounds.ci_low,
                 "ci_high": bounds and bounds.ci_high,
             }

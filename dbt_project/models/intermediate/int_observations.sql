@@ -95,8 +95,9 @@ grade_texts as (
 -- number is expected, some of them (-, 无) are marks of "not known".
 grades as (
     select v.value_meant, g.grade, g.result,
-        lower(trim(v.value_meant)) in (
-            select lower(mark) from {{ ref('missing_marks') }} where entity = 'observations') as is_mark,
+        {{ folded('v.value_meant') }} in (
+            select {{ folded('mark') }} from {{ ref('missing_marks') }} where entity = 'observations'
+        ) as is_mark,
     from (select distinct value_meant from touched) as v
     join grade_texts as g on g.grade_text = {{ graded_text('v.value_meant') }}
 ),

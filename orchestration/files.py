@@ -1,18 +1,60 @@
 """Writes files and links so that they appear whole or not at all, whatever happens to the process that writes
 them.
 
-Belongs here: the rename at the end of every write that a reader, or the next run, must never see half done.
-Does not belong here: what a file says.
+Belongs here: the rename at the end of every write that a reader, or the next run, must never see half done;
+telling a fault of the disk from others; names that are not UTF-8. Does not belong here: what a file says.
 
 A killed process may leave a hidden part file, `.<name>.<letters>.part`; nothing reads such files.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+
+# no room, a quota, a mount that is read only, a disk that fails
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+SAID_OF_THE_DISK = (  # by SQLite, whose errors carry no number
+    "database or disk is full",
+    "disk I/O error",
+    "attempt to write a readonly database",
+    *map(os.strerror, OF_THE_DISK),
+)
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    """Whether our disk, and nothing that was read, is why an error was raised, or one that led to it."""
+    return any(
+        getattr(found, "errno", None) in OF_THE_DISK or any(words in str(found) for words in SAID_OF_THE_DISK)
+        for found in with_causes(error)
+    )
+
+
+def with_causes(error: BaseException) -> list[BaseException]:
+    """An error and those that led to it, each once: two errors may each be what the other was raised from."""
+    found: list[BaseException] = []
+    nearest: BaseException | None = error
+    while nearest is not None and not any(nearest is one for one in found):
+        found.append(nearest)
+        nearest = nearest.__cause__ or nearest.__context__
+    return found
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a file's name is UTF-8. Python puts a surrogate in the place of each byte that is not."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def printable(name: str) -> str:
+    """The name of a file, with each byte that is not UTF-8 written as ``\\xfc``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = False, mode: int = 0o666) -> Path:

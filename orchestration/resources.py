@@ -103,6 +103,11 @@ def registry_now() -> Registry:
     return _current
 
 
+def registry_in_use() -> Registry | None:
+    """The registry that this process was pointed at; None if it was not."""
+    return _current
+
+
 def point_at(registry: Registry) -> None:
     """Make this process, and those it starts, use ``registry``: sets Dagster's instance and dbt's warehouse,
     and quiets the libraries.

@@ -16,6 +16,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from yaml_files.bounds import CHARACTERS, Bounded, fault_of
+
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
 
@@ -58,7 +60,14 @@ def read_node(path: Path, name: str, faults: list[str]) -> yaml.Node:
     ``faults``.
     """
     text = _read_text(path, name)
-    loader = yaml.SafeLoader(text)
+    if len(text) > CHARACTERS:
+        raise ConfigurationError(
+            [f"{name}:1: {len(text):,} characters; expected at most {CHARACTERS:,}; divide the file"]
+        )
+    try:
+        loader = Bounded(text)
+    except yaml.YAMLError as error:  # a character that YAML does not know
+        raise ConfigurationError([f"{name}:1: not valid YAML: {error}"]) from None
     loader.name = name
     try:
         node = loader.get_single_node()
@@ -76,13 +85,20 @@ def read_node(path: Path, name: str, faults: list[str]) -> yaml.Node:
         loader.dispose()
     if node is None:
         raise ConfigurationError([f"{name}:1: the file is empty; expected keys and values"])
+    if (found := fault_of(node)) is not None:
+        raise ConfigurationError([f"{name}:{found[0]}: not valid here: {found[1]}"])
     faults += _repeated_keys(node, name)
     return node
 
 
 def model_of(node: yaml.Node, model: type[Model], faults: list[str]) -> Model:
     """``node`` as ``model``; raise ConfigurationError that lists its faults after those already found."""
-    data = yaml.SafeLoader("").construct_document(node)
+    try:
+        data = yaml.SafeLoader("").construct_document(node)
+    except yaml.MarkedYAMLError as error:  # `<<:` with what holds no keys
+        raise ConfigurationError(
+            [*faults, f"{place_of(node, ())}: not valid YAML: {error.problem or error.context}"]
+        ) from None
     try:
         result = model.model_validate(data)
     except ValidationError as error:

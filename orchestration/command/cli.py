@@ -83,9 +83,6 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
     """Run ``command``; turn what it raises into one block on stderr and an exit code."""
     from typer.exceptions import TyperException
 
-    from orchestration.database.warehouse_file import WarehouseUnusable
-    from orchestration.raw.pseudonym import PseudonymKeyError
-    from orchestration.running.supervisor import CannotServe
     from yaml_files.yaml_file import ConfigurationError
 
     try:
@@ -110,22 +107,38 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
     except TyperException as error:
         error.show()  # type: ignore[attr-defined]  # typer raises its own subclass, which has it
         return MISUSED
-    except (PseudonymKeyError, WarehouseUnusable, CannotServe) as error:
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        return _told(error, debug)
+
+
+def _told(error: Exception, is_shown: bool) -> int:
+    """Tell an error that ended a command; returns the exit code. ``is_shown``: its traceback was shown."""
+    from orchestration.database.warehouse_file import WarehouseUnusable
+    from orchestration.files import is_of_the_disk
+    from orchestration.raw.pseudonym import PseudonymKeyError
+    from orchestration.running.supervisor import CannotServe
+
+    if is_of_the_disk(error):
+        from orchestration import resources
+        from orchestration.command import disk
+
+        console.fail(disk.told(error, resources.registry_in_use()))
+        return MISUSED
+    if isinstance(error, PseudonymKeyError | WarehouseUnusable | CannotServe):
         console.fail(_with_place(error))
         return MISUSED
-    except PermissionError as error:
+    if isinstance(error, PermissionError):
         console.fail(
             f"{_told_path(error.filename)}: this user may not read or write it; change its permissions and run again"
         )
         return MISUSED
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
-        else:
-            console.fail(
-                f"internal error: {type(error).__name__}: {_with_place(error)}\nRun again with --debug for the traceback."
-            )
-        return BROKEN
+    if not is_shown:
+        console.fail(
+            f"internal error: {type(error).__name__}: {_with_place(error)}\nRun again with --debug for the traceback."
+        )
+    return BROKEN
 
 
 def _with_place(error: Exception) -> str:
@@ -312,7 +325,7 @@ def queries(
     """
     from datetime import date
 
-    from orchestration.database.warehouse_file import warehouse
+    from orchestration.database.warehouse_file import glance
     from orchestration.queries import answers, asking, closing, told
     from orchestration.queries.query import QueriesRefused
 
@@ -326,7 +339,7 @@ def queries(
     except QueriesRefused as unknown:
         raise typer.BadParameter(str(unknown), param_hint="HOSPITAL") from None
     try:
-        with warehouse(current.warehouse) as connection:
+        with glance(current.warehouse) as connection:
             if close_mended:
                 said = told.told_of_closed(
                     closing.close_mended(connection, current, hospital, dry_run=dry_run)

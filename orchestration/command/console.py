@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,8 +17,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Plain text is printed as it is: `[red]` or `:x:` in a hospital's name is no colour and no picture.
+out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 class ProgressHandler(logging.Handler):
@@ -32,9 +34,11 @@ class ProgressHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
+        if record.exc_info and "--debug" in sys.argv:
+            err.print("".join(traceback.format_exception(*record.exc_info)))
         if record.levelno < logging.INFO:
             if self.moving is not None:
-                self.moving.update(text)
+                self.moving.update(Text(text))
                 self.moving.start()
             return
         if self.moving is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.command import ahead, console
 from orchestration.landing.inventory import Inventory
 from orchestration.raw.outstanding import take_in_turn, to_judge_again
+from orchestration.raw.reading_place import sweep
 from orchestration.raw.withdrawals import told_of_missing
 from orchestration.registry.folder import Registry
 from orchestration.release.needs_build import needs_build
@@ -93,6 +94,7 @@ def look(registry: Registry) -> Situation:
     """How the registry stands. Logs how many deliveries are outstanding, and what in landing
     needs a person.
     """
+    sweep(registry)
     situation = read_situation(registry)
     for sentence in needing_a_person(situation):
         log.warning("%s", sentence)
@@ -144,6 +146,9 @@ def _instance(registry: Registry) -> Iterator[dg.DagsterInstance]:
 def _ingest(
     registry: Registry, outstanding: Iterable[Inventory], instance: dg.DagsterInstance, helper: Helper
 ) -> Done:
+    from orchestration.exports import worker
+
+    worker.start_early()
     from orchestration.definitions import ingestion_definitions
 
     definitions = ingestion_definitions(registry, helper)

@@ -4,7 +4,7 @@ Belongs here: reading formats and encodings, finding every row that is not one, 
 read in bounded memory and time. Does not belong here: what columns and cells mean (mapping, dbt), and where
 rows go.
 
-    for table in open_tables(path, ReadSpec(sheet="Labs"), workdir, connection):
+    for table in open_tables(path, ReadSpec(sheet="Labs"), workdir):
         connection.sql(f"select * from ({table.relation})")
 """
 

@@ -13,13 +13,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
-
 from .columns import checked_header
 from .encodings import Encoding, encoding_of, utf8_chunks
 from .errors import ExportFault, MalformedLine
 from .header import Head, head_of, lines_to_skip, split_or_fault
 from .limits import COLUMNS
+from .own_database import own_database
 from .records import records, rewrite
 from .relations import cells, filled_down, narrowed, read_csv, sql_text, without_rows
 from .rows import refuse_no_rows
@@ -31,9 +30,7 @@ from .tables import Finding, InOrder, SourceTable, kept_findings, written_table
 CUT_NUMBER = r"[0-9]([.,][0-9]+)?E\+(1[1-9]|[2-9][0-9])"
 
 
-def read_delimited(
-    path: Path, name: str, spec: ReadSpec, workdir: Path, connection: duckdb.DuckDBPyConnection
-) -> SourceTable:
+def read_delimited(path: Path, name: str, spec: ReadSpec, workdir: Path) -> SourceTable:
     """The one table of a delimited text file."""
     encoding = encoding_of(path, spec.encoding)
     text, start = utf8_file(path, encoding, workdir)
@@ -59,11 +56,11 @@ def read_delimited(
     refuse_no_rows(rows + len(bad), head.first_row)
     if not rows:
         raise _none_splits(head, bad)
-    columns = checked_header(head.names, head.header_row, _used_right(relation, head.names, connection))
+    columns = checked_header(head.names, head.header_row, _used_right(relation, head.names, workdir))
     relation = narrowed(relation, len(columns), width)
     findings = kept_findings(kept)
     if scan is None or scan.has_exponents:
-        findings += _digits_lost(relation, columns, connection)
+        findings += _digits_lost(relation, columns, workdir)
     return SourceTable(
         file=name,
         sheet=None,
@@ -126,7 +123,7 @@ def _numbered(found: InOrder, width: int) -> str:
     return without_rows(relation, found.holes)
 
 
-def _used_right(relation: str, names: list[str], connection: duckdb.DuckDBPyConnection) -> set[int] | None:
+def _used_right(relation: str, names: list[str], workdir: Path) -> set[int] | None:
     """Which of the nameless columns at the right edge hold any cell; None if there are none."""
     first = len(names)
     while first and not names[first - 1].strip():
@@ -134,17 +131,17 @@ def _used_right(relation: str, names: list[str], connection: duckdb.DuckDBPyConn
     if first == len(names):
         return None
     counts = ", ".join(f"count(c{i})" for i in range(first, len(names)))
-    found = connection.sql(f"select {counts} from ({relation})").fetchone() or ()
+    with own_database(workdir) as connection:
+        found = connection.sql(f"select {counts} from ({relation})").fetchone() or ()
     return {first + i for i, count in enumerate(found) if count}
 
 
-def _digits_lost(
-    relation: str, columns: Sequence[str], connection: duckdb.DuckDBPyConnection
-) -> tuple[Finding, ...]:
+def _digits_lost(relation: str, columns: Sequence[str], workdir: Path) -> tuple[Finding, ...]:
     """Columns of numbers with twelve or more digits that a spreadsheet has written as ``3.20102E+17``."""
     lost = [f"regexp_full_match(c{i}, {sql_text(CUT_NUMBER)})" for i in range(len(columns))]
     counts = ", ".join(f"count(*) filter ({test}), min(source_row) filter ({test})" for test in lost)
-    found = connection.sql(f"select {counts} from ({relation})").fetchone() or ()
+    with own_database(workdir) as connection:
+        found = connection.sql(f"select {counts} from ({relation})").fetchone() or ()
     return tuple(
         Finding("digits_lost", column, found[2 * i], found[2 * i + 1])
         for i, column in enumerate(columns)

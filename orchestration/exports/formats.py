@@ -15,8 +15,8 @@ class FileFormat:
     """One format.
 
     ``reader`` is ``module:function`` of this package, imported when such a file comes. It gives a
-    ``SourceTable``, or several one after the other, and takes those of path, name, kind, spec, workdir and
-    connection that it names; a parser that is not ours runs in a process with limits (``worker.in_worker``).
+    ``SourceTable``, or several one after the other, and takes those of path, name, kind, spec and
+    workdir that it names. It runs in a process with limits (``worker.py``).
     ``marks`` are first bytes that prove the format. Content without a mark is text: ``plain_suffixes`` then
     tell what it is, while ``suffixes`` are of names whose content must prove it. ``is_text`` says that no
     mark can be expected where a mapping states the format.
@@ -41,15 +41,15 @@ FORMATS = (
         "csv", "CSV", "delimited:read_delimited", plain_suffixes=(".csv", ".txt", ".dat"), is_text=True
     ),
     FileFormat("tsv", "CSV", "delimited:read_delimited", plain_suffixes=(".tsv", ".tab"), is_text=True),
-    FileFormat("xlsx", "a workbook", "open:read_sheets", suffixes=(".xlsx", ".xlsm"), has_sheets=True),
-    FileFormat("xls", "a workbook", "open:read_sheets", marks=(OLE_MARK,), has_sheets=True),
-    FileFormat("xlsb", "a workbook", "open:read_sheets", suffixes=(".xlsb",), has_sheets=True),
-    FileFormat("ods", "a workbook", "open:read_sheets", suffixes=(".ods",), has_sheets=True),
+    FileFormat("xlsx", "a workbook", "inside:read_sheets", suffixes=(".xlsx", ".xlsm"), has_sheets=True),
+    FileFormat("xls", "a workbook", "inside:read_sheets", marks=(OLE_MARK,), has_sheets=True),
+    FileFormat("xlsb", "a workbook", "inside:read_sheets", suffixes=(".xlsb",), has_sheets=True),
+    FileFormat("ods", "a workbook", "inside:read_sheets", suffixes=(".ods",), has_sheets=True),
     FileFormat("parquet", "Parquet", "parquet:read_parquet", suffixes=(".parquet",), marks=(b"PAR1",)),
     FileFormat(
         "sas",
         "SAS",
-        "open:read_statistics",
+        "inside:read_statistics",
         suffixes=(".sas7bdat", ".xpt"),
         marks=(b"HEADER RECORD*******LIB", SAS_MARK),
         has_labels=True,
@@ -57,14 +57,19 @@ FORMATS = (
     FileFormat(
         "spss",
         "SPSS",
-        "open:read_statistics",
+        "inside:read_statistics",
         suffixes=(".sav", ".zsav"),
         plain_suffixes=(".por",),  # portable, in plain characters
         marks=(b"$FL2", b"$FL3"),
         has_labels=True,
     ),
     FileFormat(
-        "stata", "Stata", "open:read_statistics", suffixes=(".dta",), marks=(b"<stata_dta>",), has_labels=True
+        "stata",
+        "Stata",
+        "inside:read_statistics",
+        suffixes=(".dta",),
+        marks=(b"<stata_dta>",),
+        has_labels=True,
     ),
     FileFormat(
         "ndjson",
@@ -73,8 +78,8 @@ FORMATS = (
         plain_suffixes=(".json", ".ndjson", ".jsonl"),
         is_text=True,
     ),
-    FileFormat("html", "a workbook", "open:read_sheets", has_sheets=True, can_be_stated=False),
-    FileFormat("spreadsheetml", "a workbook", "open:read_sheets", has_sheets=True, can_be_stated=False),
+    FileFormat("html", "a workbook", "inside:read_sheets", has_sheets=True, can_be_stated=False),
+    FileFormat("spreadsheetml", "a workbook", "inside:read_sheets", has_sheets=True, can_be_stated=False),
 )
 BY_ID = {form.id: form for form in FORMATS}
 STATED = ("auto", *(form.id for form in FORMATS if form.can_be_stated))

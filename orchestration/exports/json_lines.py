@@ -18,7 +18,8 @@ from .delimited import scratch, utf8_file
 from .encodings import encoding_of
 from .errors import ExportFault, named
 from .fhir import with_one_value
-from .limits import COLUMNS, JSON_DOCUMENT_BYTES, JSON_LINE_BYTES
+from .json_stream import document_elements
+from .limits import COLUMNS, JSON_LINE_BYTES
 from .rows import RowWriter, Written
 from .spec import ReadSpec
 from .tables import SourceTable, written_table
@@ -128,7 +129,8 @@ def _objects(path: Path, start: int, decoder: json.JSONDecoder) -> Iterator[tupl
         file.seek(start)
         head = file.read(4096).lstrip()
     if head.startswith(b"[") or _is_one_object(path, start):
-        yield from _document_objects(path, start, decoder)
+        for number, thing in enumerate(document_elements(path, start, decoder), 1):
+            yield number, json.dumps(thing, ensure_ascii=False), thing
         return
     with path.open("rb") as raw:
         raw.seek(start)
@@ -159,59 +161,6 @@ def _is_one_object(path: Path, start: int) -> bool:
     if first.endswith(b"}") and not second:
         return b'"Bundle"' in first
     return first.startswith(b"{") and not first.endswith(b"}") and not second.startswith(b"{")
-
-
-def _document_objects(path: Path, start: int, decoder: json.JSONDecoder) -> Iterator[tuple[int, str, Any]]:
-    """Elements of one array, entries of one FHIR bundle, or the one object that a document is."""
-    if path.stat().st_size - start > JSON_DOCUMENT_BYTES:
-        raise ExportFault(
-            "document_too_large",
-            found=f"one JSON document of more than {JSON_DOCUMENT_BYTES // 2**20} MiB",
-            expected="one object per line (NDJSON)",
-            remedy="Export NDJSON.",
-        )
-    with path.open("rb") as file:
-        file.seek(start)
-        text = file.read().decode("utf-8", "export_undecodable")
-    document = _parsed(text, decoder)
-    if isinstance(document, ValueError):
-        raise ExportFault(
-            "invalid_json",
-            found="a JSON document that does not parse",
-            expected="valid JSON",
-            remedy="It is cut short or damaged; ask for it again, best as NDJSON.",
-        )
-    if isinstance(document, dict) and document.get("resourceType") == "Bundle":
-        document = _linked(document.get("entry") or [])
-    for i, thing in enumerate(document if isinstance(document, list) else [document]):
-        yield i + 1, json.dumps(thing, ensure_ascii=False), thing
-
-
-def _linked(entries: list[Any]) -> list[Any]:
-    """The resources of a bundle. References to the address of an entry (``urn:uuid:…``) are replaced by type
-    and id.
-    """
-    names: dict[str, str] = {}
-    for entry in entries:
-        resource = entry.get("resource") if isinstance(entry, dict) else None
-        address = entry.get("fullUrl") if isinstance(entry, dict) else None
-        if isinstance(resource, dict) and isinstance(address, str):
-            if not resource.get("id"):
-                resource["id"] = address.rpartition(":")[2].rpartition("/")[2]
-            names[address] = f"{resource.get('resourceType')}/{resource['id']}"
-    resources = [entry.get("resource") if isinstance(entry, dict) else entry for entry in entries]
-    for resource in resources:
-        _name_references(resource, names)
-    return resources
-
-
-def _name_references(thing: Any, names: dict[str, str]) -> None:
-    if isinstance(thing, dict):
-        address = thing.get("reference")
-        if isinstance(address, str) and address in names:
-            thing["reference"] = names[address]
-    for inner in thing.values() if isinstance(thing, dict) else thing if isinstance(thing, list) else ():
-        _name_references(inner, names)
 
 
 def _parsed(text: str, decoder: json.JSONDecoder) -> Any:

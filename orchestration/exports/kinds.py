@@ -9,6 +9,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from .archive import DAMAGED
 from .errors import ExportFault
 from .formats import FORMATS, listed
 from .spec import ReadSpec
@@ -36,6 +37,7 @@ FOREIGN = (
     (b"\x00\x01\x00\x00Standard Jet", "an Access database"),
     (b"\x00\x01\x00\x00Standard ACE", "an Access database"),
 )
+SPREADSHEET = b"application/vnd.oasis.opendocument.spread"  # the rest tells a template from a table
 OLD_STATA = range(0x69, 0x74)  # releases 105 to 115 begin with their number
 
 
@@ -91,15 +93,19 @@ def _kind_of_zip(path: Path, suffix: str) -> str:
             names = set(archive.namelist())
             if "xl/workbook.bin" in names:
                 return "xlsb"
-            if "mimetype" in names and archive.read("mimetype").startswith(
-                b"application/vnd.oasis.opendocument.spread"
-            ):
+            if "mimetype" in names and _begins(archive, "mimetype", SPREADSHEET):
                 return "ods"
             if any(n == "[Content_Types].xml" or n.startswith("xl/") for n in names):
                 return "xlsx"
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
+    except (*DAMAGED, ValueError, NotImplementedError, RuntimeError):
         return BINARY_SUFFIXES.get(suffix, "zip")
     return "zip"
+
+
+def _begins(archive: zipfile.ZipFile, member: str, mark: bytes) -> bool:
+    """Whether a member begins with the mark; no more than that is unpacked."""
+    with archive.open(member) as file:
+        return file.read(len(mark)) == mark
 
 
 def _by_suffix(suffix: str, head: bytes) -> str:

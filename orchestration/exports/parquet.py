@@ -1,4 +1,4 @@
-"""Parquet files: DuckDB reads them itself.
+"""Parquet files: the worker's DuckDB reads them, and writes their texts as a Parquet file of ours.
 
 Belongs here: their columns as the text a person sees, and a first full read that finds damaged pages and
 text. Does not belong here: nested values beyond their text.
@@ -13,17 +13,26 @@ import duckdb
 
 from .columns import BLANKS, checked_header
 from .damage import PREFILTER, damage_in
+from .delimited import scratch
 from .errors import ExportFault, MalformedLine, malformed
 from .limits import MALFORMED_LINES
+from .own_database import own_database
 from .relations import cells, file_literal, filled_down, sql_text, without_rows
 from .rows import refuse_no_rows, too_many_malformed
 from .spec import ReadSpec
 from .tables import SourceTable, kept_findings
 
 
-def read_parquet(path: Path, name: str, spec: ReadSpec, connection: duckdb.DuckDBPyConnection) -> SourceTable:
+def read_parquet(path: Path, name: str, spec: ReadSpec, workdir: Path) -> SourceTable:
     """The one table of a Parquet file. ``source_row`` is the record's number from 1, for there is no header
     row."""
+    with own_database(workdir) as connection:
+        return _read_parquet(path, name, spec, workdir, connection)
+
+
+def _read_parquet(
+    path: Path, name: str, spec: ReadSpec, workdir: Path, connection: duckdb.DuckDBPyConnection
+) -> SourceTable:
     try:
         columns = _columns(path, connection)
         names = checked_header([column for column, _ in columns], 1)
@@ -33,7 +42,9 @@ def read_parquet(path: Path, name: str, spec: ReadSpec, connection: duckdb.DuckD
         damaged = list(_damaged(relation, width, connection))
         if spec.damaged_text == "reject":
             relation = without_rows(relation, [line.source_row for line in damaged])
-        (rows,) = connection.sql(f"select count(*) from ({relation})").fetchone() or (0,)
+        copy = file_literal(scratch(workdir, ".parquet"))
+        (rows,) = connection.execute(f"copy ({relation}) to {copy} (format parquet)").fetchall()[0]
+        relation = f"select source_row, {cells(width)} from read_parquet({copy}, hive_partitioning = false)"
     except duckdb.Error as error:
         raise ExportFault(
             "unreadable_file",

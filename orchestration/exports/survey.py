@@ -97,6 +97,8 @@ def survey(path: Path, shape: Shape, start: int, first_row: int, keep_damaged: b
             found.records += plain
             found.consumed = len(piece)
             continue
+        if len(found.holes) + _empty_lines(piece) > PATCHED_RECORDS:
+            return None  # before a layout of millions of records is made
         layout = _layout(piece, shape, found)
         if layout is None or (len(layout.ends) == 0 and (at_end or len(piece) > LINE_BYTES)):
             return None
@@ -149,6 +151,11 @@ def _refuse_nul(chunk: bytes, row: int) -> None:
             expected="text",
             remedy="The file is damaged or is no text file; ask for it again.",
         )
+
+
+def _empty_lines(piece: bytes) -> int:
+    """Records without a character, at least."""
+    return max(piece.count(b"\n\n"), piece.count(b"\n\r\n"))
 
 
 def _layout(piece: bytes, shape: Shape, found: Survey) -> _Layout | None:
@@ -225,7 +232,7 @@ def _note_bad(
         wrong &= ~((layout.counts == shape.width + 1) & (lengths > 0) & (last == shape.delimiter))
     markup = shape.width - 1 + (layout.quotes if layout.quotes is not None else 0)
     suspect = wrong | (lengths == 0) | (lengths == markup)
-    suspect[list(_blank_records(layout, body, shape))] = True
+    suspect[_blank_records(layout, body, shape)] = True
     damaged = _damaged_records(layout, body)
     if damaged:
         suspect[list(damaged)] = True
@@ -262,16 +269,16 @@ def _verdict(raw: bytes, count: int, is_wrong: bool, shape: Shape) -> tuple[str,
     return None
 
 
-def _blank_records(layout: _Layout, body: bytes, shape: Shape) -> set[int]:
+def _blank_records(layout: _Layout, body: bytes, shape: Shape) -> np.ndarray:
     """Numbers of the records that may hold nothing but blanks."""
     markup = bytes([shape.delimiter]) + (bytes([shape.quote]) if shape.quote is not None else b"")
     if layout.quotes is None and not has_blank_line(body, markup):
-        return set()
+        return np.zeros(0, dtype=np.intp)
     blank = np.zeros(256, dtype=bool)
     blank[list(BLANK_BYTES + markup + b"\r\n")] = True  # a line end that is left stands in quotes
     letters = ~blank[np.frombuffer(body, dtype=np.uint8)]
     before = np.concatenate(([0], np.cumsum(letters)))
-    return set(np.flatnonzero(before[layout.ends] == before[layout.starts]).tolist())
+    return np.flatnonzero(before[layout.ends] == before[layout.starts])
 
 
 def _damaged_records(layout: _Layout, body: bytes) -> dict[int, str]:

@@ -7,7 +7,8 @@ knowledge of any format.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import duckdb
 
@@ -70,6 +71,23 @@ class SourceTable:
     in_order: InOrder | None = None
     sheet_place: int | None = None  # of the sheet in its workbook, from 1
     date_cells: frozenset[str] = frozenset()  # columns in which a cell is a date, and no text
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "date_cells": sorted(self.date_cells)}
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> SourceTable:
+        in_order = found["in_order"]
+        return cls(
+            **{
+                **found,
+                "columns": tuple(found["columns"]),
+                "malformed": [MalformedLine(**line) for line in found["malformed"]],
+                "findings": tuple(Finding(**finding) for finding in found["findings"]),
+                "in_order": in_order and InOrder(**{**in_order, "holes": tuple(in_order["holes"])}),
+                "date_cells": frozenset(found["date_cells"]),
+            }
+        )
 
     @property
     def rows_in(self) -> int:

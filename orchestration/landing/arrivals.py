@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestration.files import is_utf8, printable
 from orchestration.registry.folder import SUCCESS_MARKER, Registry
 
 
@@ -66,6 +67,9 @@ class Stray:
     delivery: str | None = None
 
     def sentence(self) -> str:
+        if not is_utf8(self.folder.name):
+            place = printable(str(Path(self.sender) / self.folder.name if self.delivery else self.sender))
+            return f"landing/{place}: the name of this folder is not UTF-8; rename it, and run again"
         if self.delivery is not None:
             return (
                 f"landing/{self.sender}/{self.delivery}: still arriving (no {SUCCESS_MARKER} after its last file, and files"
@@ -85,6 +89,9 @@ def strays(registry: Registry) -> Iterator[Stray]:
         if folder.is_dir() and folder.name not in registry.mappings:
             yield Stray(folder, folder.name)
     for sender in registry.mappings:
+        for folder in registry.delivery_folders(sender):
+            if not is_utf8(folder.name):
+                yield Stray(folder, sender, folder.name)
         for delivery in registry.deliveries(sender):
             if not is_complete(registry, sender, delivery):
                 yield Stray(registry.landing / sender / delivery, sender, delivery)

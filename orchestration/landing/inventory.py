@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from orchestration.files import write_atomically
+from orchestration.files import is_of_the_disk, is_utf8, printable, write_atomically
 from orchestration.registry.folder import SUCCESS_MARKER, Registry
 
 HASHES = "landing_hashes.json"
@@ -31,12 +33,13 @@ class DeliveredFile:
 
 @dataclass(frozen=True)
 class NotAFile:
-    """What lies in a delivery and is no file and no folder. Opening it could read another's file, or wait for
-    ever.
+    """What lies in a delivery and is not read: no file and no folder (opening it could read another's file,
+    or wait for ever), or a file that cannot be opened or named.
     """
 
     name: str  # relative to the delivery; "." is its folder
     kind: str
+    remedy: str = "it is never followed or opened; put the file itself into the delivery"
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,12 @@ def take_inventory(registry: Registry, sender: str, delivery: str) -> Inventory:
     files = []
     paths, others = _delivered(folder)
     for path in paths:
-        files.append(
-            DeliveredFile(path.relative_to(folder).as_posix(), path, hashes.of(path), path.stat().st_size)
-        )
+        name = path.relative_to(folder).as_posix()
+        try:
+            files.append(DeliveredFile(name, path, hashes.of(path), path.stat().st_size))
+        except OSError as error:
+            told = f"file that cannot be read ({error.strerror})"
+            others = (*others, NotAFile(name, told, "let this user read it, or ask for it again"))
     hashes.keep()
     lines = [*(f"{f.name}\t{f.sha256}" for f in files), *(f"{o.name}\t{o.kind}" for o in others)]
     content = hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -78,7 +84,11 @@ def marks(registry: Registry, sender: str, delivery: str) -> dict[str, list[int]
     """Marks of the files that change whenever a file of the delivery is written, even if its content stays
     the same.
     """
-    return {str(path): _mark(path) for path in _delivered(registry.landing / sender / delivery)[0]}
+    found = {}
+    for path in _delivered(registry.landing / sender / delivery)[0]:
+        with suppress(FileNotFoundError):  # removed a moment ago: its mark is missing, so the marks differ
+            found[str(path)] = _mark(path)
+    return found
 
 
 def _delivered(folder: Path) -> tuple[list[Path], tuple[NotAFile, ...]]:
@@ -88,13 +98,27 @@ def _delivered(folder: Path) -> tuple[list[Path], tuple[NotAFile, ...]]:
     files: list[Path] = []
     others: list[NotAFile] = []
     for path in sorted(folder.rglob("*")):
-        kind = stat.S_IFMT(path.lstat().st_mode)
-        if path.name == SUCCESS_MARKER or path.name.startswith(".") or kind == stat.S_IFDIR:
+        try:
+            kind = stat.S_IFMT(path.lstat().st_mode)
+        except FileNotFoundError:
             continue
-        if kind == stat.S_IFREG:
+        name = path.relative_to(folder).as_posix()
+        if path.name == SUCCESS_MARKER or path.name.startswith("."):
+            continue
+        if kind == stat.S_IFDIR:
+            if not os.access(path, os.R_OK | os.X_OK):
+                others.append(
+                    NotAFile(printable(name), "folder that cannot be opened", "let this user read it")
+                )
+            continue
+        if not is_utf8(name):
+            others.append(
+                NotAFile(printable(name), "file whose name is not UTF-8", "rename it, or ask for it again")
+            )
+        elif kind == stat.S_IFREG:
             files.append(path)
         else:
-            others.append(NotAFile(path.relative_to(folder).as_posix(), KINDS.get(kind, "device")))
+            others.append(NotAFile(name, KINDS.get(kind, "device")))
     return files, tuple(others)
 
 
@@ -137,6 +161,12 @@ class _Hashes:
         return digest
 
     def keep(self) -> None:
-        if self.has_new:
+        """Without room, or on a read-only mount, nothing is kept: the next look reads the files again."""
+        if not self.has_new:
+            return
+        try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self.file, json.dumps(self.known), mode=0o600)
+        except OSError as error:
+            if not is_of_the_disk(error):
+                raise

@@ -105,14 +105,11 @@ class Names:
         return told
 
     def _members(self, file: str) -> dict[str, str]:
-        from orchestration.exports.archive import member_names
+        from orchestration.exports.open import names_of_members
 
         if file not in self._listed:
             path = next((f.path for f in self.inventory.files if f.name == file), None)
-            try:
-                names = member_names(path) if path else []
-            except ExportFault:
-                names = []
+            names = names_of_members(path) if path else []
             exports = [
                 x
                 for x in self.mapping.exports

@@ -17,8 +17,6 @@ import duckdb
 
 from orchestration.exports import ExportFault, ReadSpec, SourceTable, open_tables
 from orchestration.exports.columns import joined_header
-from orchestration.exports.formats import SHEETED
-from orchestration.exports.kinds import kind_of
 from orchestration.registry import catalogue
 from orchestration.registry.known_words import header_names, is_made_of_known_words, may_name_a_person
 
@@ -92,13 +90,10 @@ def open_sample(
 
 def _sheets(path: Path, name: str) -> list[str | None]:
     """The visible sheets with cells of a workbook; of any other file one table."""
-    from orchestration.exports.worker import in_worker
+    from orchestration.exports.open import shown_sheets
 
-    kind = kind_of(path, name, ReadSpec()) if path.stat().st_size else ""
-    if kind not in SHEETED:
-        return [None]
-    found = in_worker("workbook:other_sheets", path=str(path), kind=kind, known=[])
-    return [sheet for sheet, is_hidden, _ in found if not is_hidden] or [None]
+    shown = shown_sheets(path, name)
+    return [None] if shown is None else [*shown] or [None]
 
 
 def _open(
@@ -122,7 +117,7 @@ def _open(
     found: list[SampleTable] = []
     for shape in tried:
         try:
-            opened = open_tables(path, spec.model_copy(update=shape.keys()), workdir, connection, name)
+            opened = open_tables(path, spec.model_copy(update=shape.keys()), workdir, name)
         except ExportFault as fault:
             first = first or fault
             continue
@@ -169,7 +164,7 @@ def _turned(
         return found
     shape = replace(found.shape, transposed=True)
     try:
-        [table] = open_tables(path, spec.model_copy(update=shape.keys()), workdir, connection, name)
+        [table] = open_tables(path, spec.model_copy(update=shape.keys()), workdir, name)
     except ExportFault:
         return found
     return SampleTable(table, shape, found.places)
@@ -184,7 +179,6 @@ def _grid(
             path,
             spec.model_copy(update={"header_rows": 0, "damaged_text": "keep"}),
             workdir,
-            connection,
             name,
         )
     except (ExportFault, ValueError):

@@ -159,11 +159,11 @@ def _still_there(registry: Registry, senders: set[str]) -> set[tuple[str, str]] 
     """(sender, id) of every question that the deliveries still raise; None while no warehouse can tell."""
     if not senders:
         return set()
-    from orchestration.database.warehouse_file import warehouse
+    from orchestration.database.warehouse_file import glance
     from orchestration.queries.finding import unanswered
     from orchestration.queries.query import QueriesRefused
 
-    with warehouse(registry.warehouse) as connection:
+    with glance(registry.warehouse) as connection:
         try:
             return {
                 (sender, query.query_id)

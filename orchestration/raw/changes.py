@@ -58,23 +58,23 @@ COMPARED = {
 }
 
 
-def compare(connection: duckdb.DuckDBPyConnection, load: Load) -> None:
-    """Count what ``load`` changes, and write the counts into raw.delivery_change. Earlier counts for this
-    load are deleted.
+def compare(connection: duckdb.DuckDBPyConnection, load: Load, into: str = "raw") -> None:
+    """Count what ``load`` changes, and write the counts into the table delivery_change of schema ``into``.
+    Earlier counts for this load are deleted.
     """
-    connection.execute("delete from raw.delivery_change where load_id = ?", [load.load_id])
+    connection.execute(f"delete from {into}.delivery_change where load_id = ?", [load.load_id])
     earlier = _earlier(loads_in_force(connection), load)
-    _note_subjects(connection, [load.load_id, *earlier])
+    _note_subjects(connection, [load.load_id, *earlier], into)
     if earlier:
-        _compare(connection, load, earlier, EARLIER, with_gone=load.kind == "full")
+        _compare(connection, load, earlier, EARLIER, into, with_gone=load.kind == "full")
     replaced = connection.execute(
         "select load_id from raw.delivery where sender_id = ? and delivery_id = ? and state = 'accepted' and load_id <> ?",
         [load.sender, load.delivery, load.load_id],
     ).fetchall()
     if replaced:
-        _compare(connection, load, [r for (r,) in replaced], REPLACED, with_gone=True)
+        _compare(connection, load, [r for (r,) in replaced], REPLACED, into, with_gone=True)
     connection.execute(
-        "insert or replace into raw.delivery_comparison values (?, ?)", [load.load_id, _digest(earlier)]
+        f"insert or replace into {into}.delivery_comparison values (?, ?)", [load.load_id, _digest(earlier)]
     )
 
 
@@ -195,6 +195,18 @@ def _by_column(
     return f", in {shown}" if shown else ""
 
 
+def hide_unknown_items(connection: duckdb.DuckDBPyConnection, mapping: Mapping, into: str) -> None:
+    """Take out of the counts in schema ``into`` each name that neither the mapping nor the catalogue knows.
+    The warehouse keeps the counts of a refused load, and none of its texts.
+    """
+    found = connection.execute(f"select distinct entity, item from {into}.delivery_change").fetchall()
+    for entity, item in found:
+        if item and not _is_known(mapping, entity, item):
+            connection.execute(
+                f"update {into}.delivery_change set item = null where entity = ? and item = ?", [entity, item]
+            )
+
+
 def _theirs(mapping: Mapping, entity: str, field: str, item: str | None) -> str:
     """The hospital's names of the columns that a raw field comes from."""
     names = []
@@ -213,6 +225,12 @@ def _named(mapping: Mapping, entity: str, item: str | None) -> str:
     """
     if entity not in ITEMS or not item:
         return ""
+    is_known = _is_known(mapping, entity, item)
+    return f' "{item}"' if is_known else f" (one of {ITEMS[entity][1]} that the catalogue does not know)"
+
+
+def _is_known(mapping: Mapping, entity: str, item: str) -> bool:
+    """Whether the mapping or the catalogue knows the name of a test, antibody, event or treatment."""
     kind = ITEMS[entity][1]
     own = getattr(mapping.codes, kind)
     wide = {
@@ -221,8 +239,7 @@ def _named(mapping: Mapping, entity: str, item: str | None) -> str:
         if (e := getattr(x, entity))
         for ours in getattr(e, "values", None) or {}
     }
-    known = item in own or item in wide or catalogue.is_name(kind, item)
-    return f' "{item}"' if known else f" (one of {kind} that the catalogue does not know)"
+    return item in own or item in wide or catalogue.is_name(kind, item)
 
 
 # the counts
@@ -235,8 +252,8 @@ def _subject(entity: str) -> str:
     )
 
 
-def _note_subjects(connection: duckdb.DuckDBPyConnection, loads: list[str]) -> None:
-    """For each load that is not yet in raw.load_subject, write there whom the load mentions."""
+def _note_subjects(connection: duckdb.DuckDBPyConnection, loads: list[str], into: str) -> None:
+    """For each load that is not yet in raw.load_subject, write into ``into`` whom the load mentions."""
     noted = {
         load for (load,) in connection.execute("select distinct load_id from raw.load_subject").fetchall()
     }
@@ -246,7 +263,7 @@ def _note_subjects(connection: duckdb.DuckDBPyConnection, loads: list[str]) -> N
                 f"select load_id, {_subject(e)} as subject from raw.{e} where load_id = $1"
                 for e in RAW_FIELDS
             )
-            connection.execute(f"insert into raw.load_subject by name {mentions}", [load])
+            connection.execute(f"insert into {into}.load_subject by name {mentions}", [load])
 
 
 def _that_share_subjects(connection: duckdb.DuckDBPyConnection, load: Load, others: list[str]) -> list[str]:
@@ -263,6 +280,7 @@ def _compare(
     load: Load,
     others: list[str],
     compared_with: str,
+    into: str,
     *,
     with_gone: bool,
 ) -> None:
@@ -319,7 +337,7 @@ def _compare(
             for column in COMPARED[entity]:
                 _compare_column(connection, column)
             connection.execute("drop table rows_otherwise")
-        _write(connection, load, compared_with, entity)
+        _write(connection, load, compared_with, entity, into)
     for table in ("said_now", "said_before", "said_otherwise", "otherwise_in"):
         connection.execute(f"drop table {table}")
 
@@ -341,10 +359,12 @@ def _compare_column(connection: duckdb.DuckDBPyConnection, column: str) -> None:
     )
 
 
-def _write(connection: duckdb.DuckDBPyConnection, load: Load, compared_with: str, entity: str) -> None:
+def _write(
+    connection: duckdb.DuckDBPyConnection, load: Load, compared_with: str, entity: str, into: str
+) -> None:
     connection.execute(
-        """
-        insert into raw.delivery_change
+        f"""
+        insert into {into}.delivery_change
         with matched as (
             select coalesce(n.item, o.item) as item, n.key is null as is_gone, o.key is null as is_added,
                 n.content <> o.content as is_other,

@@ -8,8 +8,6 @@ mapping (`tables.py`). A delivery is taken whole or refused whole. dbt sees a lo
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +29,7 @@ from orchestration.raw.cell_sql import (
 )
 from orchestration.raw.exchanged_dates import ExchangedDates
 from orchestration.raw.ledger import remove_load, utc_now
+from orchestration.raw.reading_place import reading_place
 from orchestration.raw.tables import DeliveredTable, Survey, label_of, named_columns
 from orchestration.raw.verdict import DeliveryRefused, LoadSummary
 from orchestration.registry.entities import (
@@ -81,24 +80,27 @@ def load_delivery(
     connection: duckdb.DuckDBPyConnection,
     registry: Registry,
     inventory: Inventory,
+    place: Path | None = None,
+    key: bytes | None = None,
 ) -> LoadSummary:
     """Insert the rows of a delivery under its load_id, not yet accepted; raise DeliveryRefused with all
     faults.
 
     Rows that an earlier, interrupted attempt at this load left behind are removed first. A refused delivery
-    leaves no rows.
+    leaves no rows. ``place`` takes what is unpacked, and ``key`` names the patients: a place of its own, and
+    the key of the connection's warehouse, unless given.
     """
-    mapping = registry.mappings[inventory.sender]
-    pseudonym.set_key(connection, pseudonym.key_of_warehouse(connection, registry.pseudonym_key_file))
+    if place is None:
+        with reading_place(registry) as own:
+            return load_delivery(connection, registry, inventory, own, key)
+    key = key or pseudonym.key_of_warehouse(connection, registry.pseudonym_key_file)
+    pseudonym.set_key(connection, key)
     remove_load(connection, inventory.load_id)
-    workdir = Path(tempfile.mkdtemp(prefix="reading-", dir=registry.warehouse.parent))
     try:
-        return _Loader(connection, registry, mapping, inventory, workdir).run()
+        return _Loader(connection, registry, registry.mappings[inventory.sender], inventory, place).run()
     except BaseException:
         remove_load(connection, inventory.load_id)
         raise
-    finally:
-        shutil.rmtree(workdir, ignore_errors=True)
 
 
 @dataclass

@@ -117,10 +117,12 @@ class Survey:
         )  # every export that reads a file meets the same fault when the file does not open
 
     def _not_files(self) -> list[str]:
-        """Links, pipes and devices. They are not opened, and the delivery with them is not read."""
+        """Links, pipes, devices, and files that cannot be opened or named. They are not opened, and the
+        delivery with them is not read.
+        """
         return [
-            f"{self._place('' if other.name == '.' else self.names.file(other.name))}: a {other.kind}, which"
-            " is never followed or opened; put the file itself into the delivery"
+            f"{self._place('' if other.name == '.' else self.names.file(other.name))}: a {other.kind};"
+            f" {other.remedy}"
             for other in self.inventory.not_files
         ]
 
@@ -186,7 +188,7 @@ class Survey:
                 f" [{spec.sheet}]" if spec.sheet else "",
             )
             try:
-                read[key] = open_tables(self._link(file), spec, self.workdir, self.connection, file.name)
+                read[key] = open_tables(self._link(file), spec, self.workdir, file.name)
                 for table in read[key]:
                     self.names.columns[table.file] = list(table.columns)
                     if table.sheet is not None and table.sheet_place is not None:
@@ -242,9 +244,7 @@ class Survey:
         for export, place, code_list in self._code_lists():
             for file in self._files_of(export, code_list):
                 try:
-                    tables = open_tables(
-                        self._link(file), ReadSpec(), self.workdir, self.connection, file.name
-                    )
+                    tables = open_tables(self._link(file), ReadSpec(), self.workdir, file.name)
                 except ExportFault as fault:
                     faults.append(f"{self._place()}/{self.names.told(fault, file.name)}")
                     continue
@@ -332,20 +332,27 @@ class Survey:
 
     def _unread_parts(self, opened: list[DeliveredTable]) -> list[str]:
         """Sheets and archive members that no export reads; an export with ignored: ['*'] may name them."""
-        faults = []
+        faults: list[str] = []
         tables = [part.table for part in opened]
         for file in self.inventory.files:
-            if any(t.file == file.name or t.file.startswith(f"{file.name}/") for t in tables):
-                faults += [
-                    f"{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml reads"
-                    f" {self._unread(file.name, part)}; map it, or"
-                    " list it with ignored: ['*']"
-                    for part in left_unread(file.path, tables, self.workdir, file.name)
-                    if not any(
-                        self.mapping.reads(x, file.name) and (_ignores(x, part) or _asks_for(x, part))
-                        for x in self.mapping.exports
-                    )
-                ]
+            if not any(t.file == file.name or t.file.startswith(f"{file.name}/") for t in tables):
+                continue
+            try:
+                unread = left_unread(file.path, tables, self.workdir, file.name)
+            except ExportFault as fault:  # a sheet that no export asks for can be the one that is damaged
+                told = fault if fault.file else fault.at(file=file.name)
+                faults.append(f"{self._place()}/{self.names.told(told, file.name)}")
+                continue
+            faults += [
+                f"{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml reads"
+                f" {self._unread(file.name, part)}; map it, or"
+                " list it with ignored: ['*']"
+                for part in unread
+                if not any(
+                    self.mapping.reads(x, file.name) and (_ignores(x, part) or _asks_for(x, part))
+                    for x in self.mapping.exports
+                )
+            ]
         return faults
 
     def _unread(self, file: str, part: UnreadPart) -> str:

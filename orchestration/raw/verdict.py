@@ -53,6 +53,7 @@ class Verdict:
     decision: Decision
     reasons: tuple[str, ...] = ()
     summary: LoadSummary | None = None  # of an accepted delivery
+    is_broken: bool = False  # refused because reading it ended in a way that nobody foresaw
     # whether content and mapping alone refuse it: then no other delivery and no record can let it in
     is_by_itself: bool = False
 
@@ -85,6 +86,19 @@ def accepted(sender: str, delivery: str, summary: LoadSummary) -> Verdict:
 
 def refused(sender: str, delivery: str, reasons: Sequence[str], *, is_by_itself: bool = False) -> Verdict:
     return Verdict(sender, delivery, Decision.REFUSED, tuple(reasons), is_by_itself=is_by_itself)
+
+
+def broken(sender: str, delivery: str, error: Exception) -> Verdict:
+    """The verdict on a delivery whose reading ended in an error that no reader foresaw. The error's own words
+    may quote the delivery, so they are not told.
+    """
+    reason = (
+        f"landing/{sender}/{delivery}: reading it ended in an error that was not foreseen ({type(error).__name__});"
+        " expected files that can be read or are refused for a stated reason. Ask the hospital for the files again."
+        " If they are as they should be, run again with --debug, and report the traceback: the next run reads"
+        " the delivery anew"
+    )
+    return Verdict(sender, delivery, Decision.REFUSED, (reason,), is_broken=True)
 
 
 def left(sender: str, delivery: str) -> Verdict:

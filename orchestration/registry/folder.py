@@ -26,6 +26,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from analytics.paper.published import Paper
 from analytics.study.file import Study
 from expectations.suite import Waiver
+from orchestration.files import is_utf8
 from orchestration.registry import catalogue
 from orchestration.registry.additions import read_additions
 from orchestration.registry.catalogue import Row
@@ -299,13 +300,15 @@ class Registry:
                     yield f"{self.place_in_mapping(sender, *location)}: {dotted(location)}: {finding}"
 
     def deliveries(self, sender: str) -> list[str]:
-        """The sender's delivery folders, by name."""
+        """The sender's deliveries, by name. `landing/arrivals.py` tells of names that are not UTF-8."""
+        return [folder.name for folder in self.delivery_folders(sender) if is_utf8(folder.name)]
+
+    def delivery_folders(self, sender: str) -> list[Path]:
+        """All that look like deliveries, whatever their names."""
         folder = self.landing / sender
-        return (
-            sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-            if folder.is_dir()
-            else []
-        )
+        if not folder.is_dir():
+            return []
+        return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def declared_files(folder: Path) -> dict[str, tuple[int, ...]]:

@@ -6,12 +6,12 @@ Belongs here: running a suite on the warehouse, and writing its results. Does no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import duckdb
 
 from expectations import MARTS_SUITE, RAW_SUITE, CheckResult, load_suite, run_suite
-from expectations.suite import Suite
+from orchestration.database.scratch import Scratch, to_judge
 from orchestration.database.warehouse_file import warehouse
 from orchestration.registry.folder import Registry
 
@@ -23,13 +23,20 @@ create table if not exists quality.check_result (
 """
 
 
-def check_load(registry: Registry, load_id: str) -> list[CheckResult]:
-    """Run the raw suite on a load; returns its results."""
-    return _run(registry, load_suite(RAW_SUITE), "raw", {"load_id": load_id}, load_id)
+def check_load(registry: Registry, scratch: Scratch) -> list[CheckResult]:
+    """Run the raw suite on a load in its scratch database; returns its results, and stores nothing."""
+    with to_judge(scratch):  # stays open: the suite sees the load beside the others through it
+        return run_suite(
+            scratch.judged,
+            load_suite(RAW_SUITE),
+            schema="raw",
+            parameters={"load_id": scratch.load_id},
+            waivers=registry.waivers,
+        )
 
 
 def check_marts(registry: Registry) -> list[CheckResult]:
-    """Run the marts suite; returns its results.
+    """Run the marts suite on the warehouse, and store its results; returns them.
 
     Once every delivery is withdrawn there is no patient, and the marts are right to be empty.
     """
@@ -38,24 +45,11 @@ def check_marts(registry: Registry) -> list[CheckResult]:
         (in_force,) = connection.execute("select count(*) from raw.current_load").fetchall()[0]
     if not in_force:
         suite = suite.model_copy(update={"rules": [r for r in suite.rules if r.id != WITH_A_DELIVERY]})
-    return _run(registry, suite, "marts", {}, "marts")
-
-
-def _run(
-    registry: Registry, suite: Suite, schema: str, parameters: Mapping[str, str], scope: str
-) -> list[CheckResult]:
-    """Run a suite on the registry's warehouse and store its results under ``scope``; returns them."""
     with warehouse(
         registry.warehouse
     ) as connection:  # stays open, so that no other process takes the file in between
-        results = run_suite(
-            registry.warehouse,
-            suite,
-            schema=schema,
-            parameters=parameters,
-            waivers=registry.waivers,
-        )
-        record_checks(connection, results, scope)
+        results = run_suite(registry.warehouse, suite, schema="marts", waivers=registry.waivers)
+        record_checks(connection, results, "marts")
     return results
 
 

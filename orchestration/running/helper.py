@@ -14,6 +14,10 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
+class HelperEnded(Exception):
+    """The helper is gone: the call that it was given says nothing of what it was about."""
+
+
 class Pending(Protocol[T_co]):
     """A call that has been submitted."""
 

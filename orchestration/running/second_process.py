@@ -26,7 +26,8 @@ from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from orchestration.running.helper import Pending
+from orchestration.processes import die_with
+from orchestration.running.helper import HelperEnded, Pending
 
 T = TypeVar("T")
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -34,6 +35,10 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 class SecondProcessEnded(Exception):
     """The second process is gone, or raised an exception that cannot be handed over."""
+
+
+class _Gone(SecondProcessEnded, HelperEnded):
+    """The second process ended before it was done."""
 
 
 class SecondProcess:
@@ -93,7 +98,7 @@ class _Submitted(Generic[T]):
 
 
 def _gone(function: Callable[..., Any]) -> SecondProcessEnded:
-    return SecondProcessEnded(
+    return _Gone(
         f"the process that runs {function.__name__} ended before it was done, as it does when memory is short;"
         " run the command again to go on from there"
     )
@@ -128,8 +133,8 @@ def started(ahead: Sequence[str] = (), meanwhile: Sequence[str] = ()) -> Iterato
 
 
 def _end_with_parent() -> None:
-    """End this process when the first one ends. A killed first process cannot give notice, and the next run
-    must not find this one still at work.
+    """End this process when the first one ends, where the kernel does not see to it (`die_with`). A killed
+    first process cannot give notice, and the next run must not find this one still at work.
     """
     if parent := multiprocessing.parent_process():
         wait([parent.sentinel])
@@ -144,6 +149,8 @@ def collect_seldom() -> None:
 
 
 def _serve(calls: Connection, ahead: list[str]) -> None:
+    if parent := multiprocessing.parent_process():
+        die_with(parent.pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process handles Ctrl-C; this one ends with it
     collect_seldom()
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -381,10 +381,10 @@ folder.mkdir()
 cards = "%CARD\nid: 1\ndate: 2024-01-05\nCK: 100\nALT: 20\nremark: x\n\nid: 2\ndate: 2024-01-07\nCK: <20\nALT: 7\nremark: y\n"
 (folder / "some.card").write_text(cards)
 (folder / "false.card").write_text("id,ck\n1,2\n")
-[table] = open_tables(folder / "some.card", ReadSpec(), folder, duckdb.connect())
+[table] = open_tables(folder / "some.card", ReadSpec(), folder)
 print(table.format, table.rows, table.columns)
 try:
-    open_tables(folder / "false.card", ReadSpec(), folder, duckdb.connect())
+    open_tables(folder / "false.card", ReadSpec(), folder)
 except ExportFault as fault:
     print(fault.rule, fault.found)
 registry = make_registry(folder / "registry", MAPPING.replace("visits.csv", "visits.card\n    format: card"), visits="")

@@ -44,7 +44,7 @@ def read(content: bytes, name: str = "labs.csv", piece: int = 4096, **spec) -> t
         path = Path(folder) / name
         path.write_bytes(content)
         connection = CONNECTION
-        [table] = open_tables(path, ReadSpec(**spec), Path(folder), connection)
+        [table] = open_tables(path, ReadSpec(**spec), Path(folder))
         rows = connection.sql(f"select * from ({table.relation}) order by source_row").fetchall()
         assert len(rows) == table.rows
         table.load(connection, "loaded")

@@ -70,7 +70,7 @@ def test_outcome_is_the_one_expected_in_bounded_memory_and_time(case, place):
     spec = ReadSpec(**case.get("read", {}))
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
     try:
-        tables = open_tables(path, spec, workdir, CONNECTION)
+        tables = open_tables(path, spec, workdir)
     except ExportFault as fault:
         others = [told(other, path.name) for other in fault.others]
         found = {"refused": told(fault, path.name), "also": others}
@@ -104,7 +104,7 @@ def test_every_rule_that_rejects_a_line_says_what_was_expected_and_what_to_do():
 def test_a_refusal_is_one_sentence_with_place_finding_expectation_and_remedy(place):
     path, workdir = place("formula_never_calculated.xlsx")
     with pytest.raises(ExportFault) as refused:
-        open_tables(path, ReadSpec(), workdir, CONNECTION, name="labs/2024.xlsx")
+        open_tables(path, ReadSpec(), workdir, name="labs/2024.xlsx")
     assert str(refused.value) == (
         'labs/2024.xlsx, sheet "Labs", row 3, column "B": a formula that was never calculated; '
         "expected a value in every cell. Open the workbook in a spreadsheet program, save it and send it "

@@ -191,7 +191,7 @@ def ods(path: Path, is_1904: bool, days: list[dt.datetime | str] = DAYS) -> None
 
 
 def read(path: Path) -> tuple[SourceTable, list[tuple[object, ...]]]:
-    [table] = open_tables(path, ReadSpec(), path.parent, CONNECTION)
+    [table] = open_tables(path, ReadSpec(), path.parent)
     return table, CONNECTION.sql(f"select * from ({table.relation}) order by source_row").fetchall()
 
 

@@ -18,7 +18,7 @@ def read(tmp_path):
         workdir = tmp_path / "work"
         workdir.mkdir(exist_ok=True)
         connection = duckdb.connect()
-        [table] = open_tables(path, ReadSpec(**spec), workdir, connection)
+        [table] = open_tables(path, ReadSpec(**spec), workdir)
         rows = connection.sql(f"select * from ({table.relation}) order by source_row").fetchall()
         assert table.rows == len(rows)
         return table, rows

@@ -20,7 +20,7 @@ CONNECTION = duckdb.connect()
 
 def read(path: Path, **spec):
     """The one table of a file, and its rows."""
-    [table] = open_tables(path, ReadSpec(**spec), path.parent, CONNECTION)
+    [table] = open_tables(path, ReadSpec(**spec), path.parent)
     rows = CONNECTION.sql(f"select * from ({table.relation}) order by source_row").fetchall()
     assert len(rows) == table.rows
     return table, rows
@@ -174,7 +174,7 @@ def test_members_of_an_archive_are_chosen_by_pattern(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         for name in ("2024/labs_01.csv", "2024/labs_02.csv", "2024/patients.csv"):
             archive.writestr(name, CSV)
-    tables = open_tables(path, ReadSpec(member="*/labs_*.csv"), tmp_path, CONNECTION)
+    tables = open_tables(path, ReadSpec(member="*/labs_*.csv"), tmp_path)
     assert [table.file for table in tables] == [
         "delivery.zip/2024/labs_01.csv",
         "delivery.zip/2024/labs_02.csv",
@@ -202,7 +202,7 @@ def test_members_that_no_table_came_from_are_told(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("labs.csv", CSV)
         archive.writestr("patients.csv", CSV)
-    tables = open_tables(path, ReadSpec(member="labs.csv"), tmp_path, CONNECTION)
+    tables = open_tables(path, ReadSpec(member="labs.csv"), tmp_path)
     assert [part.member for part in left_unread(path, tables, tmp_path)] == ["patients.csv"]
 
 

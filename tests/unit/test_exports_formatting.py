@@ -283,14 +283,14 @@ def test_every_kind_of_workbook_gives_what_a_person_reads_and_counts_what_is_str
 ) -> None:
     path = tmp_path / f"labs.{write.__name__.partition('_')[0]}"
     write(path)
-    [table] = open_tables(path, ReadSpec(), tmp_path, CONNECTION)
+    [table] = open_tables(path, ReadSpec(), tmp_path)
     rows = CONNECTION.sql(f"select c0, c1, c2 from ({table.relation}) order by source_row limit 8").fetchall()
     assert rows == SEEN
     assert table.findings == (Finding("struck_out", "result", 1, 8), Finding("struck_out", "note", 1, 9))
 
 
 def test_strings_of_an_old_workbook_that_go_on_in_a_second_record_keep_their_raised_text(tmp_path):
-    [table] = open_tables(SAMPLES / "formatted.xls", ReadSpec(), tmp_path, CONNECTION)
+    [table] = open_tables(SAMPLES / "formatted.xls", ReadSpec(), tmp_path)
     assert CONNECTION.sql(f"select c2 from ({table.relation}) where source_row = 40").fetchone() == (
         "10¹²/L",
     )
@@ -311,7 +311,7 @@ WORKBOOK_2003 = (
 def test_pages_and_xml_that_are_named_as_workbooks_too(content, tmp_path):
     path = tmp_path / "labs.xls"
     path.write_text(content)
-    [table] = open_tables(path, ReadSpec(), tmp_path, CONNECTION)
+    [table] = open_tables(path, ReadSpec(), tmp_path)
     assert CONNECTION.sql(table.relation).fetchall() == [(2, "WBC", "10⁹/L")]
     assert table.findings == (Finding("struck_out", "test", 1, 2),)
 
@@ -323,5 +323,5 @@ def test_struck_cells_are_counted_in_a_table_that_lies_on_its_side(tmp_path):
     book.active.append(["CK", 10, 20])
     book.active["C3"].font = Font(strike=True)
     book.save(tmp_path / "side.xlsx")
-    [table] = open_tables(tmp_path / "side.xlsx", ReadSpec(transposed=True), tmp_path, CONNECTION)
+    [table] = open_tables(tmp_path / "side.xlsx", ReadSpec(transposed=True), tmp_path)
     assert table.findings == (Finding("struck_out", "CK", 1, 3),)

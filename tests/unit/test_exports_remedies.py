@@ -10,7 +10,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from openpyxl import Workbook
 
@@ -86,11 +85,10 @@ UNBALANCED = "unbalanced_quotes"
 def test_the_key_that_a_refusal_names_makes_the_file_readable(case: Case, tmp_path: Path) -> None:
     path = tmp_path / case.file
     path.write_bytes(case.content if isinstance(case.content, bytes) else case.content())
-    connection = duckdb.connect()
     with pytest.raises(ExportFault) as refused:
-        open_tables(path, ReadSpec(**case.before), tmp_path, connection)
+        open_tables(path, ReadSpec(**case.before), tmp_path)
     assert (refused.value.rule, case.says in str(refused.value)) == (case.rule, True), str(refused.value)
-    [table] = open_tables(path, ReadSpec(**case.after), tmp_path, connection)
+    [table] = open_tables(path, ReadSpec(**case.after), tmp_path)
     assert tuple(table.columns) == case.columns
 
 

@@ -65,7 +65,7 @@ def test_a_number_is_written_with_the_decimal_mark_of_its_table_and_a_text_as_it
     book.active["B2"].number_format = "0.0%"
     path = tmp_path / "labs.xlsx"
     book.save(path)
-    [table] = open_tables(path, ReadSpec(decimal=","), tmp_path, CONNECTION)
+    [table] = open_tables(path, ReadSpec(decimal=","), tmp_path)
     assert rows_of(table) == [(2, "1,234", "38,5%", "1.234"), (3, "1234", "1", "0,5")]
 
 
@@ -124,17 +124,17 @@ def test_every_visible_sheet_with_cells_is_a_table(tmp_path):
             sheet.append(["a", 10])
     path = tmp_path / "registry.xlsx"
     book.save(path)
-    every = open_tables(path, ReadSpec(), tmp_path, CONNECTION)
+    every = open_tables(path, ReadSpec(), tmp_path)
     assert [table.sheet for table in every] == ["Patients", "Labs 2024", "Labs 2025"]
-    labs = open_tables(path, ReadSpec(sheet="Labs*"), tmp_path, CONNECTION)
+    labs = open_tables(path, ReadSpec(sheet="Labs*"), tmp_path)
     assert [(table.sheet, rows_of(table)) for table in labs] == [
         ("Labs 2024", [(2, "a", "10")]),
         ("Labs 2025", [(2, "a", "10")]),
     ]
-    [hidden] = open_tables(path, ReadSpec(sheet="lists"), tmp_path, CONNECTION)
+    [hidden] = open_tables(path, ReadSpec(sheet="lists"), tmp_path)
     assert hidden.sheet == "lists"
     with pytest.raises(ExportFault, match=r'no sheet "labs 2024"; .*Did you mean "Labs 2024"'):
-        open_tables(path, ReadSpec(sheet="labs 2024"), tmp_path, CONNECTION)
+        open_tables(path, ReadSpec(sheet="labs 2024"), tmp_path)
 
 
 def test_a_table_that_begins_away_from_the_corner_keeps_the_rows_of_the_sheet(tmp_path):
@@ -142,7 +142,7 @@ def test_a_table_that_begins_away_from_the_corner_keeps_the_rows_of_the_sheet(tm
     book.active["C4"], book.active["D4"], book.active["C5"], book.active["D6"] = "id", "CK", "a", 20
     path = tmp_path / "labs.xlsx"
     book.save(path)
-    [table] = open_tables(path, ReadSpec(), tmp_path, CONNECTION)
+    [table] = open_tables(path, ReadSpec(), tmp_path)
     assert (table.columns, rows_of(table)) == (("id", "CK"), [(5, "a", None), (6, None, "20")])
 
 
@@ -155,12 +155,12 @@ def test_dates_do_not_depend_on_the_epoch_of_the_workbook(tmp_path, epoch):
     book.active.append([dt.datetime(2020, 2, 29, 13, 5)])
     path = tmp_path / "dates.xlsx"
     book.save(path)
-    [table] = open_tables(path, ReadSpec(), tmp_path, CONNECTION)
+    [table] = open_tables(path, ReadSpec(), tmp_path)
     assert rows_of(table) == [(2, "2020-02-29"), (3, "2020-02-29 13:05:00")]
 
 
 def test_an_old_binary_workbook_is_read(tmp_path):
-    table, _ = open_tables(SAMPLES / "clippy.xls", ReadSpec(), tmp_path, CONNECTION)
+    table, _ = open_tables(SAMPLES / "clippy.xls", ReadSpec(), tmp_path)
     assert (table.sheet, table.format) == ("list-column", "xls")
     assert rows_of(table) == [
         (2, "Name", "Clippy"),
@@ -171,7 +171,7 @@ def test_an_old_binary_workbook_is_read(tmp_path):
 
 
 def test_tongji_gives_every_row_to_its_patient(tmp_path):
-    [table] = open_tables(TONGJI, ReadSpec(), tmp_path, CONNECTION)
+    [table] = open_tables(TONGJI, ReadSpec(), tmp_path)
     assert (table.rows, len(table.columns), table.malformed) == (6120, 81, [])
     cell = {name: f"c{i}" for i, name in enumerate(table.columns)}
     CONNECTION.execute(f"create or replace temp table tongji as {table.relation}")
@@ -204,12 +204,12 @@ def test_a_number_is_the_text_that_its_format_shows(tmp_path):
         book.active[cell].number_format = number_format
     path = tmp_path / "labs.xlsx"
     book.save(path)
-    [table] = open_tables(path, ReadSpec(), tmp_path, CONNECTION)
+    [table] = open_tables(path, ReadSpec(), tmp_path)
     assert rows_of(table) == [(2, "00412053", "10", "45%", "45.67%", "none")]
 
 
 def test_a_number_of_an_old_binary_workbook_is_the_text_that_its_format_shows(tmp_path):
-    labs, away = open_tables(SAMPLES / "shown.xls", ReadSpec(), tmp_path, CONNECTION)
+    labs, away = open_tables(SAMPLES / "shown.xls", ReadSpec(), tmp_path)
     assert labs.columns == ("id", "CK", "CD4", "CD8", "text", "quoted", "err", "f")
     assert rows_of(labs) == [
         (2, "00412053", "10", "45%", "45.67%", "none", "10.5 of %", None, None),
@@ -248,7 +248,7 @@ def test_sheets_that_no_table_came_from_are_told_hidden_ones_too(tmp_path, packe
         with zipfile.ZipFile(tmp_path / "delivery.zip", "w") as archive:
             archive.write(path, "of 2024/registry [1].xlsx")
         path = tmp_path / "delivery.zip"
-    tables = open_tables(path, ReadSpec(sheet="Patients"), tmp_path, CONNECTION)
+    tables = open_tables(path, ReadSpec(sheet="Patients"), tmp_path)
     within = ' of "of 2024/registry [1].xlsx"' if packed else ""
     assert [str(part) for part in left_unread(path, tables, tmp_path)] == [
         f'"Labs"{within}',
@@ -260,5 +260,5 @@ def test_sheets_that_no_table_came_from_are_told_hidden_ones_too(tmp_path, packe
 def test_a_table_of_a_page_that_no_table_came_from_is_told(tmp_path):
     path = tmp_path / "labs.xls"
     path.write_text("<table><tr><td>id</td></tr><tr><td>a</td></tr></table>" * 2)
-    tables = open_tables(path, ReadSpec(sheet="Table 1"), tmp_path, CONNECTION)
+    tables = open_tables(path, ReadSpec(sheet="Table 1"), tmp_path)
     assert [str(part) for part in left_unread(path, tables, tmp_path)] == ['"Table 2"']

@@ -395,7 +395,7 @@ def test_links_pipes_and_sockets_are_refused_without_being_opened(
     other_things(delivery, tmp_path)
     (delivery / "folder").symlink_to(tmp_path)
     found = refusal(registry)
-    assert found.count("which is never followed or opened; put the file itself into the delivery") == 4
+    assert found.count("it is never followed or opened; put the file itself into the delivery") == 4
     assert found.count("a symbolic link") == 2 and "secret" not in found and "Anna" not in found
 
 
@@ -404,7 +404,7 @@ def test_a_delivery_that_is_a_link_itself_is_refused(tmp_path: Path) -> None:
     delivery = registry.landing / "north" / "first"
     delivery.rename(tmp_path / "elsewhere")
     delivery.symlink_to(tmp_path / "elsewhere")
-    assert "north/first: a symbolic link, which is never followed" in refusal(registry)
+    assert "north/first: a symbolic link; it is never followed" in refusal(registry)
 
 
 @pytest.mark.parametrize("key", ["may_be_empty", "optional"])

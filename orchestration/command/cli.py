@@ -1,8 +1,8 @@
 """The command `myositis`.
 
 Belongs here: commands, options, exit codes (0 done, 1 a gate refused, 2 bad configuration or usage, 3
-internal error, 130 stopped). Does not belong here: work. Each command calls the layer that does it, and
-imports that layer late, because imports take most of a short run.
+internal error, 130 or 143 stopped by a signal). Does not belong here: work. Each command calls the layer
+that does it, and imports that layer late, because imports take most of a short run.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestration.command import console
+from orchestration.processes import STOPPED as STOPPED_SENTENCE
+from orchestration.processes import stop_on_signals, unless_stopped
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -73,8 +75,9 @@ class Refused(Exception):
 
 
 def main() -> None:
+    stop_on_signals()
     os.umask(0o077)  # a registry may name a group that reads too (registry/permissions.py)
-    code = guarded(lambda: app(standalone_mode=False) or DONE, "--debug" in sys.argv)
+    code = guarded(lambda: unless_stopped(lambda: app(standalone_mode=False) or DONE), "--debug" in sys.argv)
     gc.freeze()  # skip the final garbage scan of imported modules; it takes seconds
     sys.exit(code)
 
@@ -105,7 +108,7 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
     except typer.Exit as error:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        console.fail("stopped; run the command again to go on from where it stopped")
+        console.fail(STOPPED_SENTENCE)
         return STOPPED
     except TyperException as error:
         error.show()  # type: ignore[attr-defined]  # typer raises its own subclass, which has it

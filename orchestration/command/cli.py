@@ -556,20 +556,32 @@ def daemon(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 
 @app.command(epilog="Example: myositis ui --port 3000")
 def ui(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+    port: Annotated[int, typer.Option(help="The port.")] = 3000,
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The address of this machine to serve at. One that other machines reach needs"
+            " `behind_proxy` in registry.yml.",
+        ),
+    ] = "127.0.0.1",
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Serve the Dagster UI on 127.0.0.1; does what `myositis daemon` does, unless one is up.
+    """Serve the registry's pages (how it stands, the report, Dagster), and do what `myositis daemon` does,
+    unless one is up.
 
-    Sensors and nightly schedules are on while this or `myositis daemon` is up, and only then.
+    Open the address that is printed: its token opens your browser's session, and nobody else's. Each start
+    has a token of its own. Beyond this machine the pages are served only behind a reverse proxy that signs
+    people in and names the user (docs/pages.md). Sensors and nightly schedules are on while this or
+    `myositis daemon` is up, and only then.
     """
     from orchestration.command import services
     from orchestration.warehouse import dbt
 
     current = _registry(registry)
     dbt.prepare_manifest()
-    services.ui(current, port)
+    services.ui(current, host, port)
 
 
 @app.command(epilog="Example: myositis schema > mapping.schema.json")

@@ -10,7 +10,10 @@ import sys
 import time
 from importlib import import_module
 
-PARTS = {"disclosure": "tests.attack.disclosure"}
+PARTS = {
+    "disclosure": "tests.attack.disclosure",
+    "ui": "tests.attack.ui",
+}
 
 
 def main() -> int:

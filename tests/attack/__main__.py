@@ -13,6 +13,7 @@ from importlib import import_module
 PARTS = {
     "disclosure": "tests.attack.disclosure",
     "ui": "tests.attack.ui",
+    "signals": "tests.attack.signals",
 }
 
 

@@ -33,6 +33,18 @@ print('ready', flush=True)
 while True:
     time.sleep(0.1)
 """
+BUSY_THREADS_WITH_HELPERS = """
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda *_: None)
+helpers = [subprocess.Popen(["sleep", "60"]) for _ in range(3)]
+def work():
+    while True:
+        sum(range(100))
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+print('ready', flush=True)
+work()
+"""
 AN_IMPORT_THAT_SWALLOWS = """
 def work():
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -86,7 +98,14 @@ def end(process: subprocess.Popen[str], number: int) -> tuple[int, str, float]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     "script",
-    [SAY_AND_SLEEP, A_LONG_CALL, A_HANDLER_THAT_ONLY_NOTES, AN_IMPORT_THAT_SWALLOWS, AN_ERROR_THAT_FOLLOWS],
+    [
+        SAY_AND_SLEEP,
+        A_LONG_CALL,
+        A_HANDLER_THAT_ONLY_NOTES,
+        BUSY_THREADS_WITH_HELPERS,
+        AN_IMPORT_THAT_SWALLOWS,
+        AN_ERROR_THAT_FOLLOWS,
+    ],
 )
 def test_a_signal_ends_the_process_whatever_it_does(script: str, number: int) -> None:
     code, told, seconds = end(started(script)[0], number)

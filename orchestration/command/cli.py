@@ -1,8 +1,8 @@
 """The command `myositis`.
 
 Belongs here: commands, options, exit codes (0 done, 1 a gate refused, 2 bad configuration or usage, 3
-internal error, 130 stopped). Does not belong here: work. Each command calls the layer that does it, and
-imports that layer late, because imports take most of a short run.
+internal error, 130 or 143 stopped by a signal). Does not belong here: work. Each command calls the layer
+that does it, and imports that layer late, because imports take most of a short run.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestration.command import console
+from orchestration.processes import STOPPED as STOPPED_SENTENCE
+from orchestration.processes import stop_on_signals, unless_stopped
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -73,8 +75,9 @@ class Refused(Exception):
 
 
 def main() -> None:
+    stop_on_signals()
     os.umask(0o077)  # a registry may name a group that reads too (registry/permissions.py)
-    code = guarded(lambda: app(standalone_mode=False) or DONE, "--debug" in sys.argv)
+    code = guarded(lambda: unless_stopped(lambda: app(standalone_mode=False) or DONE), "--debug" in sys.argv)
     gc.freeze()  # skip the final garbage scan of imported modules; it takes seconds
     sys.exit(code)
 
@@ -102,7 +105,7 @@ def guarded(command: Callable[[], Any], debug: bool = False) -> int:
     except typer.Exit as error:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        console.fail("stopped; run the command again to go on from where it stopped")
+        console.fail(STOPPED_SENTENCE)
         return STOPPED
     except TyperException as error:
         error.show()  # type: ignore[attr-defined]  # typer raises its own subclass, which has it
@@ -566,20 +569,32 @@ def daemon(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 
 @app.command(epilog="Example: myositis ui --port 3000")
 def ui(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+    port: Annotated[int, typer.Option(help="The port.")] = 3000,
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The address of this machine to serve at. One that other machines reach needs"
+            " `behind_proxy` in registry.yml.",
+        ),
+    ] = "127.0.0.1",
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Serve the Dagster UI on 127.0.0.1; does what `myositis daemon` does, unless one is up.
+    """Serve the registry's pages (how it stands, the report, Dagster), and do what `myositis daemon` does,
+    unless one is up.
 
-    Sensors and nightly schedules are on while this or `myositis daemon` is up, and only then.
+    Open the address that is printed: its token opens your browser's session, and nobody else's. Each start
+    has a token of its own. Beyond this machine the pages are served only behind a reverse proxy that signs
+    people in and names the user (docs/pages.md). Sensors and nightly schedules are on while this or
+    `myositis daemon` is up, and only then.
     """
     from orchestration.command import services
     from orchestration.warehouse import dbt
 
     current = _registry(registry)
     dbt.prepare_manifest()
-    services.ui(current, port)
+    services.ui(current, host, port)
 
 
 @app.command(epilog="Example: myositis schema > mapping.schema.json")

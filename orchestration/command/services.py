@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
+import signal
 import socket
 import sys
 import tempfile
@@ -17,11 +19,14 @@ from typing import NoReturn
 
 from orchestration.command import console
 from orchestration.files import write_atomically
+from orchestration.pages.options import Options
 from orchestration.registry.folder import Registry
 from orchestration.resources import be_supervised
-from orchestration.running.supervisor import DAEMON_LOCK, MARKS, CannotServe, Plan, Service, holder
+from orchestration.running.supervisor import DAEMON_LOCK, MARKS, STOPS, CannotServe, Plan, Service, holder
 
 DEFINITIONS = "orchestration.definitions"
+SERVER = "orchestration.pages.server"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def daemon(registry: Registry) -> NoReturn:
@@ -30,30 +35,55 @@ def daemon(registry: Registry) -> NoReturn:
     _become(registry, [_code_server(registry), _dagster_daemon(registry)])
 
 
-def ui(registry: Registry, port: int) -> NoReturn:
-    """Become the supervisor of Dagster's webserver; and of code server and daemon, unless a `myositis daemon`
-    of this registry has them already.
+def ui(registry: Registry, host: str, port: int) -> NoReturn:
+    """Become the supervisor of the pages; and of code server and daemon, unless a `myositis daemon` of this
+    registry has them already.
     """
-    _refuse_if_taken(port)
-    address = f"Dagster UI of {registry.file.name}: http://127.0.0.1:{port}  (stop with Ctrl-C)"
+    _refuse_to_be_open(registry, host)
+    _refuse_if_taken(host, port)
+    token = secrets.token_urlsafe(32)
+    kept = write_atomically(registry.dagster_home / f"ui_{port}.token", token)
+    kept.chmod(0o600)
+    address = f"{registry.file.name}: {_address(registry, host, port, token)}  (stop with Ctrl-C)"
     if process := holder(registry.dagster_home / DAEMON_LOCK):
         console.out.print(
-            f"{address}\nprocess {process} looks after this registry already; the UI shows what it does",
+            f"{address}\nprocess {process} looks after this registry already; the pages show what it does",
             markup=False,
         )
-        _become(registry, [_webserver(registry, port)], lock=f"ui_{port}.lock", ends_runs=False)
+        _become(registry, [_webserver(registry, host, port, kept)], lock=f"ui_{port}.lock", ends_runs=False)
     console.out.print(f"{address}\n{_told(registry)}", markup=False)
-    _become(registry, [_code_server(registry), _dagster_daemon(registry), _webserver(registry, port)])
+    _become(
+        registry,
+        [_code_server(registry), _dagster_daemon(registry), _webserver(registry, host, port, kept)],
+    )
 
 
-def _refuse_if_taken(port: int) -> None:
-    with socket.socket() as probe:
+def _address(registry: Registry, host: str, port: int, token: str) -> str:
+    """What a person opens. Whoever has the token can do what the pages can."""
+    if behind := registry.file.behind_proxy:
+        return f"{behind.origin}, through the reverse proxy at {behind.address}; it asks {host} port {port}"
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/?token={token}"
+
+
+def _refuse_to_be_open(registry: Registry, host: str) -> None:
+    """Beyond this machine the pages are served behind a proxy that names the user, or not at all."""
+    if registry.file.behind_proxy is None and host not in LOOPBACK:
+        raise CannotServe(
+            f"--host {host}: other machines could open the pages, and nobody would know who does; the pages hold patients' data."
+            " Serve them behind a reverse proxy that signs people in, and name it in registry.yml (behind_proxy: docs/pages.md),"
+            f" or leave --host out and open them through SSH: ssh -L 3000:127.0.0.1:3000 {socket.gethostname()}"
+        )
+
+
+def _refuse_if_taken(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError as error:
             raise CannotServe(
-                f"port {port} of 127.0.0.1 cannot be used ({error.strerror}); choose another: myositis ui --port {port + 1}"
+                f"port {port} of {host} cannot be used ({error.strerror}); choose another: myositis ui --port {port + 1}"
             ) from None
 
 
@@ -74,6 +104,7 @@ def _become(
     home = registry.dagster_home
     plan = Plan(str(home / lock), str(home / MARKS if ends_runs else home / "none"), services)
     be_supervised()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # the supervisor takes what comes before it listens
     os.execv(sys.executable, [sys.executable, "-m", "orchestration.running.supervisor", plan.as_json()])
 
 
@@ -100,14 +131,9 @@ def _dagster_daemon(registry: Registry) -> Service:
     )
 
 
-def _webserver(registry: Registry, port: int) -> Service:
-    return Service(
-        "webserver",
-        [
-            *(sys.executable, "-m", "dagster_webserver", "--host", "127.0.0.1", "--port", str(port)),
-            *("--workspace", str(_workspace(registry)), "--dagster-log-level", "warning"),
-        ],
-    )
+def _webserver(registry: Registry, host: str, port: int, token: Path) -> Service:
+    options = Options(host, port, str(token), str(_workspace(registry)))
+    return Service("webserver", [sys.executable, "-m", SERVER, options.as_json()])
 
 
 def _workspace(registry: Registry) -> Path:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from orchestration.database.warehouse_file import warehouse
 from orchestration.landing.inventory import HASHES, Inventory
+from orchestration.processes import passing_folder
 from orchestration.raw.doubtful_words import WordNotes, notes_of_deliveries
 from orchestration.raw.ingestion import ingest
 from orchestration.raw.outstanding import take_in_turn, to_judge_again
@@ -112,18 +111,17 @@ def _copy(registry: Registry) -> Iterator[Registry]:
         for left in at.glob(f"{COPY}*"):  # of a check that was killed
             shutil.rmtree(left, ignore_errors=True)
     _make_sure_of_room(registry)
-    folder = Path(tempfile.mkdtemp(prefix=COPY, dir=at))
     try:
-        wait_for_writers(registry)
-        try:
-            for name in (registry.warehouse.name, HASHES):
-                if (at / name).exists():
-                    shutil.copy(at / name, folder / name)
-        finally:
-            let_go(write_lock(registry))
-        yield _with_key(replace(registry, warehouse_folder=folder))
+        with passing_folder(COPY, at) as folder:
+            wait_for_writers(registry)
+            try:
+                for name in (registry.warehouse.name, HASHES):
+                    if (at / name).exists():
+                        shutil.copy(at / name, folder / name)
+            finally:
+                let_go(write_lock(registry))
+            yield _with_key(replace(registry, warehouse_folder=folder))
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         if is_alone:
             let_go(lock)
 

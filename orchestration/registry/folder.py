@@ -17,8 +17,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, Field, field_validator, model_validator
@@ -108,6 +110,41 @@ class Unattended(Strict):
         return f"{self.night} {self.time_zone}"
 
 
+class BehindProxy(Strict):
+    """The reverse proxy that signs people in before they reach `myositis ui`."""
+
+    header: str = Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9-]*$",
+        description="The header in which it names the user: X-Forwarded-User, Remote-User, …",
+    )
+    address: str = Field(
+        "127.0.0.1",
+        description="Where it comes from, an address or a network (10.0.0.0/24): all that comes from there is believed.",
+    )
+    origin: str = Field(description="What people open in their browser: https://registry.example.org")
+
+    @field_validator("address")
+    @classmethod
+    def network(cls, value: str) -> str:
+        try:
+            ip_network(value)
+        except ValueError:
+            raise ValueError(
+                f'expected an address or a network, as 127.0.0.1 or 10.0.0.0/24; found "{value}"'
+            ) from None
+        return value
+
+    @field_validator("origin")
+    @classmethod
+    def bare(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or value != f"{parts.scheme}://{parts.netloc.lower()}":
+            raise ValueError(
+                f'expected scheme and name alone, as https://registry.example.org; found "{value}"'
+            )
+        return value
+
+
 class RegistryFile(Strict):
     """registry.yml"""
 
@@ -148,6 +185,10 @@ class RegistryFile(Strict):
     )
     unattended: Unattended = Field(
         default_factory=Unattended, description="What `myositis daemon` does by itself, and when."
+    )
+    behind_proxy: BehindProxy | None = Field(
+        None,
+        description="The reverse proxy that signs people in. Without it `myositis ui` serves this machine alone.",
     )
 
     @field_validator("visit_schedule")

@@ -16,7 +16,6 @@ import importlib
 import multiprocessing
 import os
 import pickle
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +25,7 @@ from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from orchestration.processes import die_with
+from orchestration.processes import die_with, leave_signals_to_parent, signals_held
 from orchestration.running.helper import HelperEnded, Pending
 
 T = TypeVar("T")
@@ -123,7 +122,8 @@ def started(ahead: Sequence[str] = (), meanwhile: Sequence[str] = ()) -> Iterato
     spawning = multiprocessing.get_context("spawn")  # a fork would copy DuckDB's and Dagster's threads half
     ours, theirs = spawning.Pipe()
     process = spawning.Process(target=_serve, args=(theirs, list(ahead)), daemon=True)
-    process.start()
+    with signals_held():  # else Ctrl-C would interrupt its first imports
+        process.start()
     theirs.close()
     try:
         yield SecondProcess(ours, meanwhile)
@@ -151,7 +151,7 @@ def collect_seldom() -> None:
 def _serve(calls: Connection, ahead: list[str]) -> None:
     if parent := multiprocessing.parent_process():
         die_with(parent.pid)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process handles Ctrl-C; this one ends with it
+    leave_signals_to_parent()
     collect_seldom()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asked: SimpleQueue[Call | None] = SimpleQueue()

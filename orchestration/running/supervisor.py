@@ -32,7 +32,7 @@ from types import FrameType
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 SETTLED_SECONDS = 60.0  # a service that lived so long starts with the first pause again
 READY_SECONDS = 120.0
-POLITE_SECONDS = 3.0  # after a signal; what has not ended then is killed
+POLITE_SECONDS = 2.0  # after a signal; what has not ended then is killed
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1
 WORKER = "orchestration.command.worker"  # the module that a run's process executes

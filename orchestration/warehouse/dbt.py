@@ -8,11 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import signal
-import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -20,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.files import put_in_place, write_atomically
+from orchestration.processes import passing_folder
 from orchestration.registry.folder import Registry
 from orchestration.resources import DBT_PROJECT
 
@@ -80,12 +77,12 @@ def prepare_manifest() -> Path:
     stamp = folder / "parsed_from"
     wanted = f"{project_digest()} {version('dbt-core')} {version('dbt-duckdb')}"
     if not stamp.exists() or stamp.read_text() != wanted:
-        with tempfile.TemporaryDirectory(dir=DBT_PROJECT, prefix="target-") as made:
-            _invoke(["parse"], Path(made))
+        with passing_folder("target-", DBT_PROJECT) as made:
+            _invoke(["parse"], made)
             folder.mkdir(exist_ok=True)
             stamp.unlink(missing_ok=True)
             for name in (MANIFEST, PARSED):
-                put_in_place(Path(made) / name, folder / name)
+                put_in_place(made / name, folder / name)
         write_atomically(stamp, wanted)
     return folder / MANIFEST
 
@@ -97,8 +94,8 @@ def read_manifest() -> dict[str, Any]:
 @cache
 def set_up() -> None:
     """Run a first dbt command, which sets up the process for later ones. A second call costs nothing."""
-    with tempfile.TemporaryDirectory() as made:
-        _invoke(["list", "--resource-type", "exposure", "--quiet"], Path(made), _parsed_project())
+    with passing_folder("myositis-dbt-") as made:
+        _invoke(["list", "--resource-type", "exposure", "--quiet"], made, _parsed_project())
 
 
 def read_ahead() -> None:
@@ -158,25 +155,24 @@ def _invoke(
 
     runner = dbtRunner(manifest=parsed, callbacks=[on_event] if on_event else [])
     try:
-        with _ctrl_c_as_usual():
-            outcome = runner.invoke(
-                [
-                    *arguments,
-                    "--project-dir",
-                    str(DBT_PROJECT),
-                    "--profiles-dir",
-                    str(DBT_PROJECT),
-                    "--target-path",
-                    str(target),
-                    "--log-path",
-                    str(target / "logs"),
-                    "--log-level",
-                    "none",
-                    "--log-level-file",
-                    "none",  # dbt's errors quote cells; the results hold what is needed
-                    "--no-version-check",
-                ]
-            )
+        outcome = runner.invoke(
+            [
+                *arguments,
+                "--project-dir",
+                str(DBT_PROJECT),
+                "--profiles-dir",
+                str(DBT_PROJECT),
+                "--target-path",
+                str(target),
+                "--log-path",
+                str(target / "logs"),
+                "--log-level",
+                "none",
+                "--log-level-file",
+                "none",  # dbt's errors quote cells; the results hold what is needed
+                "--no-version-check",
+            ]
+        )
     finally:
         _close_connections()
     if isinstance(outcome.exception, KeyboardInterrupt):
@@ -184,21 +180,6 @@ def _invoke(
     if outcome.exception is not None:
         raise DbtFailed(str(outcome.exception))
     return outcome.result
-
-
-@contextmanager
-def _ctrl_c_as_usual() -> Iterator[None]:
-    """While dbt runs, Ctrl-C raises KeyboardInterrupt, which dbt knows. Dagster would raise an exception of
-    its own, which dbt takes for a fault of a model.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _close_connections() -> None:

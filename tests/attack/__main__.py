@@ -16,6 +16,8 @@ PARTS = {
     "files": "tests.attack.files",
     "readers": "tests.attack.readers",
     "canaries": "tests.attack.canaries",
+    "ui": "tests.attack.ui",
+    "signals": "tests.attack.signals",
 }
 
 

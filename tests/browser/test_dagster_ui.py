@@ -5,6 +5,7 @@ request.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -67,13 +68,15 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                urllib.request.urlopen(f"{address}/server_info", timeout=5).read()
+                urllib.request.urlopen(address, timeout=5)
+            except urllib.error.HTTPError as refused:
+                assert refused.code == 401
                 break
             except (urllib.error.URLError, OSError):
                 assert process.poll() is None, Path(log.name).read_text()[-2000:]
                 assert time.monotonic() < deadline, Path(log.name).read_text()[-2000:]
                 time.sleep(0.5)
-        yield address
+        yield re.findall(rf"{address}/\?token=\S+", Path(log.name).read_text())[0]
     finally:
         os.killpg(process.pid, signal.SIGINT)
         try:
@@ -86,8 +89,10 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_the_graph_shows_every_layer_without_error_or_outside_request(ui: str) -> None:
     from playwright.sync_api import sync_playwright
 
+    at = ui.partition("/?")[0]
     errors: list[str] = []
     outside: list[str] = []
+    refused: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
@@ -96,15 +101,21 @@ def test_the_graph_shows_every_layer_without_error_or_outside_request(ui: str) -
             "request",
             lambda r: (
                 outside.append(r.url)
-                if not r.url.startswith((ui, "data:", "blob:", ui.replace("http", "ws")))
+                if not r.url.startswith((at, "data:", "blob:", at.replace("http", "ws")))
                 else None
             ),
         )
-        page.goto(f"{ui}/asset-groups", wait_until="domcontentloaded")
+        page.on("console", lambda m: refused.append(m.text) if "Content Security Policy" in m.text else None)
+        page.goto(ui, wait_until="load")
+        assert page.url == f"{at}/"
+        page.get_by_text("not for publication").first.wait_for()
+        page.get_by_role("link", name="Dagster").click()
+        page.goto(f"{at}/dagster/asset-groups", wait_until="domcontentloaded")
         for layer in LAYERS:
             page.get_by_text(layer, exact=True).first.wait_for(timeout=90_000)
-        page.goto(f"{ui}/automation", wait_until="domcontentloaded")
+        page.goto(f"{at}/dagster/automation", wait_until="domcontentloaded")
         page.get_by_text("new_deliveries").first.wait_for(timeout=60_000)
         browser.close()
     assert errors == []
     assert outside == []
+    assert refused == []

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -773,10 +774,12 @@ def _ask(query: str, **variables: object) -> dict[str, Any]:
     import json
     import urllib.request
 
+    origin = f"http://127.0.0.1:{PORT}"
+    token = (Path(os.environ["DAGSTER_HOME"]) / f"ui_{PORT}.token").read_text()
     request = urllib.request.Request(
-        f"http://127.0.0.1:{PORT}/graphql",
+        f"{origin}/dagster/graphql",
         json.dumps({"query": query, "variables": variables}).encode(),
-        {"Content-Type": "application/json"},
+        {"Content-Type": "application/json", "Origin": origin, "Cookie": f"myositis_{PORT}={token}"},
     )
     return json.load(urllib.request.urlopen(request, timeout=30))
 

@@ -126,7 +126,7 @@ class Stage:
             for name, mark in (
                 ("code server", " api grpc "),
                 ("daemon", "dagster._daemon"),
-                ("webserver", "dagster_webserver"),
+                ("webserver", "orchestration.pages.server"),
             ):
                 if mark in command:
                     found[name] = pid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from orchestration.command import cli, services
 from orchestration.command.services import ui
-from orchestration.registry.folder import Registry
+from orchestration.registry.folder import Registry, load_registry
 from orchestration.running.supervisor import CannotServe, Service
 from tests.unit.test_loading import MAPPING, make_registry
 
@@ -272,7 +273,45 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(tmp_path: Path) -> 
         with pytest.raises(
             CannotServe, match=rf"port {port} .* choose another: myositis ui --port {port + 1}"
         ):
-            ui(make_registry(tmp_path), port)
+            ui(make_registry(tmp_path), "127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+def test_the_pages_are_not_served_beyond_this_machine_unless_a_proxy_names_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    registry = make_registry(tmp_path)
+    with pytest.raises(CannotServe, match=r"nobody would know who does.*behind_proxy"):
+        ui(registry, host, 0)
+    settings = tmp_path / "registry.yml"
+    settings.write_text(
+        f"{settings.read_text()}behind_proxy: {{header: Remote-User, origin: https://registry.example.org}}\n"
+    )
+    registry = load_registry(tmp_path)
+    told: list[str] = []
+    monkeypatch.setattr(services, "_refuse_if_taken", lambda host, port: None)
+    monkeypatch.setattr(services, "_become", lambda registry, found, **_: None)
+    monkeypatch.setattr(services.console.out, "print", lambda text, **_: told.append(text))
+    registry.dagster_home.mkdir()
+    ui(registry, host, 3000)
+    assert "https://registry.example.org, through the reverse proxy at 127.0.0.1" in told[0]
+    assert "token" not in told[0]
+
+
+def test_the_token_is_not_on_the_command_line_of_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Service] = []
+    told: list[str] = []
+    registry = make_registry(tmp_path)
+    registry.dagster_home.mkdir()
+    monkeypatch.setattr(services, "_become", lambda registry, services, **_: found.extend(services))
+    monkeypatch.setattr(services.console.out, "print", lambda text, **_: told.append(text))
+    ui(registry, "127.0.0.1", 0)
+    token = re.findall(r"token=(\S+)", told[0])[0]
+    kept = registry.dagster_home / "ui_0.token"
+    assert kept.read_text() == token and kept.stat().st_mode & 0o777 == 0o600
+    assert all(token not in part for service in found for part in service.command)
 
 
 @pytest.mark.parametrize(
@@ -292,5 +331,5 @@ def test_the_ui_starts_code_server_and_daemon_unless_a_daemon_of_the_registry_ha
 
     monkeypatch.setattr(services, "_become", become)
     with pytest.raises(SystemExit):
-        ui(registry, 0)
+        ui(registry, "127.0.0.1", 0)
     assert kept == names

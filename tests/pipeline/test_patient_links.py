@@ -58,6 +58,7 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Registry:
         delivery = folder / "landing" / sender / "first"
         delivery.mkdir(parents=True)
         (delivery / "patients.csv").write_text(rows, encoding="utf-8")
+        (delivery / "_SUCCESS").touch()
     registry = opened(folder)
     assert ingest(registry, "north", "first").is_accepted
     assert all(r.passed for r in build(registry)[0])

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
-from tests.registries import query
-from tests.trouble.case import run_case
+from tests.trouble.case import Case, query
 
 
-def test_an_unticked_box_is_no_answer_where_nobody_answered(tmp_path: Path) -> None:
-    registry = run_case("06-redcap-checkbox-of-a-form-never-filled", tmp_path)
-    assert query(registry, "select source_row, event_id, status from marts.fct_event order by all") == [
+def test_an_unticked_box_is_no_answer_where_nobody_answered(case_of: Callable[[str], Case]) -> None:
+    case = case_of("06-redcap-checkbox-of-a-form-never-filled")
+    assert query(case, "select source_row, event_id, status from marts.fct_event order by all") == [
         (2, "gottron_papules", "present"),
         (2, "heliotrope_rash", "absent"),
     ]
     assert query(
-        registry,
+        case,
         "select finding, column_name, n_found from quality.finding where entity = 'events' and finding like 'not%' order by all",
     ) == [
         ("not_asked", "rash___1", 1),

@@ -275,7 +275,7 @@ class Stage:
 
     def was_launched(self, run_id: str) -> bool:
         """Whether a run had a process started for it; others ran in the process of the run before."""
-        return bool(self.open_instance().all_logs(run_id, of_type=dg.DagsterEventType.RUN_DEQUEUED))
+        return bool(self.open_instance().all_logs(run_id, of_type=dg.DagsterEventType.RUN_ENQUEUED))
 
     def is_idle(self) -> bool:
         return not self.runs(statuses=UNDER_WAY)

@@ -167,7 +167,7 @@ def locked(database: Path, bounds: Bounds, into: str) -> duckdb.DuckDBPyConnecti
             if "lock" not in str(error).lower():
                 raise QuestionRefused(
                     f"{database.name} cannot be opened: it is damaged or no DuckDB file; restore it from its"
-                    " backup, or make it again with: myositis run"
+                    " backup, or remove it, and make it again with: myositis run"
                 ) from None
             if time.monotonic() > until:
                 raise QuestionRefused(
@@ -206,7 +206,9 @@ def _answer(task: dict[str, Any], out: IO[str]) -> Answered:
     into = task["into"] or "/dev/stdout"
     the_one_select(task["query"])
     with closing(locked(Path(task["database"]), bounds, into)) as connection:
-        answer = _columns_of_table(connection, task["query"]) or connection.sql(task["query"])
+        answer = _columns_of_table(connection, task["query"])
+        if answer is None:
+            answer = connection.sql(task["query"])
         if task["format"] == "table":
             return _as_table(connection, answer, bounds.rows, task["into"], out)
         if task["format"] == "xlsx":
@@ -225,12 +227,12 @@ def _columns_of_table(connection: duckdb.DuckDBPyConnection, query: str) -> duck
     if len(words) != 2 or words[0].lower() not in ("describe", "desc"):
         return None
     schema, _, table = words[1].replace('"', "").rpartition(".")
-    columns = connection.sql(
-        "select column_name, data_type, comment as description from duckdb_columns()"
-        f" where table_name = {_quoted(table)} and schema_name = {_quoted(schema or 'main')}"
-        " order by column_index"
+    asked = f"from duckdb_columns() where table_name = {_quoted(table)} and schema_name = {_quoted(schema or 'main')}"
+    if not connection.execute(f"select count(*) {asked}").fetchall()[0][0]:
+        return None
+    return connection.sql(
+        f"select column_name, data_type, comment as description {asked} order by column_index"
     )
-    return columns if columns.fetchone() else None
 
 
 def _as_table(

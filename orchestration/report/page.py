@@ -93,17 +93,6 @@ class StudySections:
     statements: str  # how many statements hold, in words; empty without statements
 
     @property
-    def sizes(self) -> list[tuple[str, str, str]]:
-        """Label, number of patients and colour of every group."""
-        from analytics.printed.figures import group_styles
-
-        styles = group_styles(self.study)
-        return [
-            (self.study.group_label(g), count_text(row.get("n")), styles[g].colour)
-            for g, row in self.study.groups.items()
-        ]
-
-    @property
     def figures(self) -> list[StudyFigure]:
         return [*self.courses, *self.curves, *(f for found in self.question_figures.values() for f in found)]
 
@@ -143,6 +132,16 @@ class ReportFolder:
         for name in set(former) - set(now):
             (self.folder / name).unlink(missing_ok=True)
         note.write_text("\n".join(now) + "\n", encoding="utf-8")
+
+
+def group_sizes(study: StudyFrames) -> list[tuple[str, str, str]]:
+    """Label, number of patients and colour of every group; of a public study the number is rounded."""
+    from analytics.printed.figures import group_styles
+
+    styles = group_styles(study)
+    return [
+        (study.group_label(g), count_text(row.get("n")), styles[g].colour) for g, row in study.groups.items()
+    ]
 
 
 def render_report(
@@ -416,6 +415,7 @@ def page_environment(
         ),
     }
     environment.filters |= filters
+    environment.globals["group_sizes"] = group_sizes
     environment.globals["css"] = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     return environment
 

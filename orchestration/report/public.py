@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from analytics.printed.printed_table import PrintedTable, to_csv, without_empty_columns
 from analytics.public import PublicStudy, public_study
-from analytics.words.disclosure import Rounding, count_text
+from analytics.words.disclosure import Rounding
 from orchestration.report.page import (
     SYNTHETIC,
     ReleaseContent,
@@ -56,17 +56,6 @@ class PublicSections:
     release_id: str  # of which the numbers are
     parts: tuple[Part, ...]
     methods: list[tuple[str, str]]
-
-    @property
-    def sizes(self) -> list[tuple[str, str, str]]:
-        """Label, rounded number of patients and colour of every group."""
-        from analytics.printed.figures import group_styles
-
-        styles = group_styles(self.study)
-        return [
-            (self.study.group_label(g), count_text(row.get("n")), styles[g].colour)
-            for g, row in self.study.groups.items()
-        ]
 
     @property
     def tables(self) -> list[PrintedTable]:

@@ -174,6 +174,13 @@ def test_describe_shows_what_a_column_is_and_means(database: Path) -> None:
     assert list(rows[0]) == ["column_name", "data_type", "description"]
 
 
+def test_a_description_leaves_as_a_workbook_with_its_first_column(database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "columns.xlsx"
+    assert ask_into(Question(database, "describe release.fct_visit", "xlsx"), path).rows == 6
+    header, first, *_ = openpyxl.load_workbook(path)["answer"].iter_rows(values_only=True)
+    assert (header[0], first[0]) == ("column_name", "n")
+
+
 def test_a_workbook_holds_numbers_as_numbers_and_texts_as_texts(database: Path, tmp_path: Path) -> None:
     path = tmp_path / "answer.xlsx"
     query = "select n, said, visit_date, 1.5::decimal(3, 1) as d, is_even, missing, [1] as l from release.fct_visit"
@@ -205,4 +212,7 @@ def test_a_refused_question_leaves_the_file_that_was_there(database: Path, tmp_p
 def test_a_damaged_database_is_named_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "asked.duckdb"
     path.write_text("no database")
-    assert "asked.duckdb cannot be opened" in refusal(path, "select 1")
+    told = refusal(path, "select 1")
+    assert (
+        "asked.duckdb cannot be opened" in told and "remove it, and make it again with: myositis run" in told
+    )

@@ -20,6 +20,8 @@ MARTS = (
     "dim_hospital",
     "dim_patient",
     "dim_concept",
+    "dim_treatment",
+    "dim_antibody",
     "dim_antibody_status",
     "fct_visit",
     "fct_observation",
@@ -31,6 +33,9 @@ MARTS = (
     "dim_definition",
     "fct_definition",
     "patient_link",
+    "patient_baseline",
+    "person_time",
+    "treatment_at_visit",
 )
 RELAPSE = """
 create view release.fct_time_to_relapse as

@@ -125,7 +125,7 @@ stated as (
 )
 
 select
-    sender_id, hospital_id, patient_key, endpoint,
+    sender_id, hospital_id, patient_key, {{ patient_id() }} as patient_id, endpoint,
     baseline_date as start_date,
     baseline_date + time_days::integer as end_date,
     time_days,

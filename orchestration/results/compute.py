@@ -13,6 +13,7 @@ import duckdb
 from analytics.study.result_tables import RESULT_TABLES
 from orchestration.registry.folder import Registry
 from orchestration.release.candidate import candidate_file
+from orchestration.release.descriptions import describe, of_results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +91,7 @@ def write(path: Path, results: dict[str, "pd.DataFrame"]) -> None:
                 connection.register("frame", frame)
                 connection.execute(f"create or replace table results.{name} as select * from frame")
                 connection.unregister("frame")
+        describe(connection, of_results())
         connection.commit()
 
 

@@ -41,6 +41,7 @@ class Wanted:
     limit: int | None
     seconds: float
     memory: str
+    pager: bool = True
 
 
 def answer(database: Path, query: str, wanted: Wanted) -> None:
@@ -48,7 +49,7 @@ def answer(database: Path, query: str, wanted: Wanted) -> None:
     form = _format(wanted)
     question = Question(database, sys.stdin.read() if query == "-" else query, form, _bounds(wanted, form))
     if wanted.output is None:
-        _show(question)
+        _show(question, wanted.pager)
         console.err.print(NOT_MASKED, markup=False)
         return
     if not wanted.output.parent.is_dir():
@@ -79,8 +80,8 @@ def _bounds(wanted: Wanted, form: str) -> Bounds:
     return Bounds(wanted.seconds, int(float(memory[1]) * unit), rows or None)
 
 
-def _show(question: Question) -> None:
-    """Print the answer; on a terminal page by page when it is longer than the screen."""
+def _show(question: Question, pager: bool) -> None:
+    """Print the answer; on a terminal page by page when it is longer or wider than the screen."""
     if question.format != "table":
         ask(question, _relay)
         sys.stdout.flush()
@@ -88,7 +89,9 @@ def _show(question: Question) -> None:
     pieces: list[bytes] = []
     answered = ask(question, pieces.append)
     text = b"".join(pieces).decode("utf-8")
-    if sys.stdout.isatty() and text.count("\n") > shutil.get_terminal_size().lines:
+    screen = shutil.get_terminal_size()
+    is_wide = max(map(len, text.splitlines()), default=0) > screen.columns
+    if pager and sys.stdout.isatty() and (is_wide or text.count("\n") > screen.lines):
         let_long_lines_run_off()
         pydoc.pager(text)
     else:

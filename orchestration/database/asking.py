@@ -206,7 +206,7 @@ def _answer(task: dict[str, Any], out: IO[str]) -> Answered:
     into = task["into"] or "/dev/stdout"
     the_one_select(task["query"])
     with closing(locked(Path(task["database"]), bounds, into)) as connection:
-        answer = _columns_of_table(connection, task["query"])
+        answer = _described(connection, task["query"])
         if answer is None:
             answer = connection.sql(task["query"])
         if task["format"] == "table":
@@ -221,18 +221,30 @@ def _answer(task: dict[str, Any], out: IO[str]) -> Answered:
         return Answered(None, is_cut=False)
 
 
-def _columns_of_table(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation | None:
-    """For `describe SCHEMA.TABLE`: each column, its type and its description. None for any other query."""
+def _described(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation | None:
+    """For `describe TABLE` each column, its type and its description; for `describe SCHEMA` each table. None
+    for any other query, and for a table that several schemas have.
+    """
     words = query.strip().rstrip(";").split()
     if len(words) != 2 or words[0].lower() not in ("describe", "desc"):
         return None
-    schema, _, table = words[1].replace('"', "").rpartition(".")
-    asked = f"from duckdb_columns() where table_name = {_quoted(table)} and schema_name = {_quoted(schema or 'main')}"
-    if not connection.execute(f"select count(*) {asked}").fetchall()[0][0]:
+    schema, _, name = words[1].replace('"', "").lower().rpartition(".")
+    of_table = f"from duckdb_columns() where not internal and lower(table_name) = {_quoted(name)}"
+    if schema:
+        of_table += f" and lower(schema_name) = {_quoted(schema)}"
+    found = connection.execute(f"select count(distinct schema_name) {of_table}").fetchall()[0][0]
+    if found == 1:
+        return connection.sql(
+            f"select column_name, data_type, comment as description {of_table} order by column_index"
+        )
+    of_schema = f"where not internal and lower(schema_name) = {_quoted(name)}"
+    tables = f"""
+        select table_name, estimated_size as rows, comment as description from duckdb_tables() {of_schema}
+        union all select view_name, null, comment from duckdb_views() {of_schema}
+        order by 1"""
+    if schema or found or not connection.execute(f"select count(*) from ({tables})").fetchall()[0][0]:
         return None
-    return connection.sql(
-        f"select column_name, data_type, comment as description {asked} order by column_index"
-    )
+    return connection.sql(tables)
 
 
 def _as_table(

@@ -43,6 +43,15 @@ def test_one_column_joins_every_table_of_patients(shipped_run: Registry) -> None
         assert rows == joined == alike, table
 
 
+def test_every_patient_has_a_baseline_row_and_a_row_of_each_endpoint(shipped_run: Registry) -> None:
+    [(patients, baselines, endpoints)] = release_query(
+        shipped_run,
+        "select (select count(*) from release.dim_patient), (select count(*) from release.patient_baseline),"
+        " (select count(distinct (patient_id, endpoint)) from release.person_time)",
+    )
+    assert patients == baselines == endpoints == 62
+
+
 def test_the_years_at_risk_add_up_to_the_time_to_the_event(shipped_run: Registry) -> None:
     rows = release_query(
         shipped_run,

@@ -328,7 +328,7 @@ def queries(
     """
     from datetime import date
 
-    from orchestration.database.warehouse_file import glance
+    from orchestration.database.warehouse_file import glance, warehouse
     from orchestration.queries import answers, asking, closing, told
     from orchestration.queries.query import QueriesRefused
 
@@ -342,7 +342,8 @@ def queries(
     except QueriesRefused as unknown:
         raise typer.BadParameter(str(unknown), param_hint="HOSPITAL") from None
     try:
-        with glance(current.warehouse) as connection:
+        # Which records are mended is tried in a transaction that is rolled back; only that needs to write.
+        with (warehouse if close_mended else glance)(current.warehouse) as connection:
             if close_mended:
                 said = told.told_of_closed(
                     closing.close_mended(connection, current, hospital, dry_run=dry_run)

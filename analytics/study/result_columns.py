@@ -45,7 +45,7 @@ IN_EVERY_TABLE = {
     "std_error": "Standard error of the estimate.",
     "ci_low": "Lower end of the 95 % confidence interval.",
     "ci_high": "Upper end of the 95 % confidence interval; null where the data leave it open.",
-    "time": "Months since baseline.",
+    "time": "Months from the day on which the time begins.",
     "at_risk": "Patients at risk just before the time.",
     "events": "Patients with the event.",
     "censored": "Patients censored.",
@@ -66,7 +66,24 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
         "unit": "Unit as the report prints it.",
         "source": "Where values come from: observation, event, endpoint, ratio, definition, or patient.<column>.",
     },
-    "study_endpoint": {"horizon_months": "Months after baseline at which every time ends."},
+    "study_endpoint": {
+        "horizon_months": "Months from the day on which the time begins to the day at which every time ends.",
+        "origin": "Where the time begins: baseline, onset, first_treatment or a scheduled visit.",
+        "left_truncation": "Whether a patient is at risk from the baseline only, where the time begins before it.",
+    },
+    "cohort_member": {
+        "analysis": "cohort, a table or model of the study, or an endpoint.",
+        "kind": "What analysis is: cohort, table, model or endpoint.",
+        "hospital_id": "Hospital of the patient (release.dim_hospital).",
+        "patient_key": "Keyed hash of what the hospital calls the patient.",
+        "patient_id": "The patient, in one column that joins every table of patients.",
+        "group_id": "Group of the patient (study_group); null for who is in none.",
+        "is_counted": "Whether the analysis counts the patient.",
+        "step": "What became of the patient: in a group, counted, not counted, with the event, censored, …",
+        "criterion": "What decided it, in words.",
+        "decided_date_iso": "Day of the fact that decided, as exactly as it is known.",
+        "decided_days": "The same in days from the patient's day 0.",
+    },
     "cohort_flow": {
         "analysis": "cohort, a model of the study, or an endpoint.",
         "step": "What became of these patients: registered, in a group, counted, not counted, censored, …",
@@ -176,7 +193,7 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
     },
     "restricted_mean": {
         "scope": "group: the mean of group_a. pairwise: the difference of two groups.",
-        "tau_months": "Months after baseline up to which time is counted.",
+        "tau_months": "Months from the day on which the time begins, up to which time is counted.",
         "estimate": "Mean months without the event up to tau_months, or the difference of two such means.",
     },
     "cumulative_incidence": {

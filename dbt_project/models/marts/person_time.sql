@@ -1,30 +1,35 @@
 {{ config(materialized="incremental", pre_hook="{{ forget_touched() }}") }}
 
 {#-
-The time to an endpoint, cut at each year of follow-up. A rate is sum(is_event::int) / sum(years_at_risk), of
-all years or of one. A year holds its last day and not its first: an event on the last day belongs to it.
+The time to an endpoint, cut at each year since it begins; with left truncation it is at risk from the entry
+on. A rate is sum(is_event::int) / sum(years_at_risk), of all years or of one. A year holds its last day and
+not its first: an event on the last day belongs to it.
 -#}
 
 with times as (
-    select t.* from {{ ref('fct_time_to_event') }} as t
+    select t.*, coalesce(t.entry_months, 0) * {{ days_per_month() }} as entry_days,
+    from {{ ref('fct_time_to_event') }} as t
     semi join {{ ref('int_touched_patient') }} as r using (sender_id, patient_key)
 ),
 
--- a patient whose time is not known, or is 0, has one row
+-- a patient whose time is not known, or who is at risk for 0 days, has one row
 counted as (
-    select *, greatest(ceil(coalesce(time_days, 0) / {{ days_per_year() }}), 1)::integer as n_years
+    select
+        *,
+        floor(entry_days / {{ days_per_year() }})::integer + 1 as first_year,
+        greatest(ceil(coalesce(time_days, 0) / {{ days_per_year() }})::integer, first_year) as last_year,
     from times
 ),
 
 yearly as (
-    select *, unnest(range(1, n_years + 1))::integer as year_of_follow_up from counted
+    select *, unnest(range(first_year, last_year + 1))::integer as year_of_follow_up from counted
 ),
 
 cut as (
     select
         *,
-        ((year_of_follow_up - 1) * {{ days_per_year() }})::double as from_days,
-        year_of_follow_up = n_years as is_last,
+        year_of_follow_up = last_year as is_last,
+        greatest(((year_of_follow_up - 1) * {{ days_per_year() }})::double, entry_days) as from_days,
         case
             when is_last then time_days else (year_of_follow_up * {{ days_per_year() }})::double
         end as to_days,

@@ -83,8 +83,9 @@ def _bounds(wanted: Wanted, form: str) -> Bounds:
 def _show(question: Question, pager: bool) -> None:
     """Print the answer; on a terminal page by page when it is longer or wider than the screen."""
     if question.format != "table":
-        ask(question, _relay)
+        answered = ask(question, _relay)
         sys.stdout.flush()
+        _tell_of_more(answered)
         return
     pieces: list[bytes] = []
     answered = ask(question, pieces.append)
@@ -97,10 +98,14 @@ def _show(question: Question, pager: bool) -> None:
     else:
         sys.stdout.write(text)
         sys.stdout.flush()
+    _tell_of_more(answered)
+
+
+def _tell_of_more(answered: Answered) -> None:
     if answered.is_cut:
         console.err.print(
-            f"the first {console.count(answered.rows or 0, 'row')} of more; --limit 0 shows all, --output FILE writes"
-            " them",
+            f"there is more than the {console.count(answered.rows or 0, 'row')} shown; --limit 0 shows all,"
+            " --output FILE writes all",
             markup=False,
         )
 

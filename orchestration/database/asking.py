@@ -213,12 +213,24 @@ def _answer(task: dict[str, Any], out: IO[str]) -> Answered:
             return _as_table(connection, answer, bounds.rows, task["into"], out)
         if task["format"] == "xlsx":
             return _as_workbook(answer, bounds.rows, into)
+        told = Answered(None, is_cut=False)
         if bounds.rows is not None:
-            answer = answer.limit(bounds.rows)
+            answer, told = _kept(connection, answer, bounds.rows)
         answer.query(
-            "answer", f"copy answer to {_quoted(into)} ({COPY_OPTIONS[task['format']]}, use_tmp_file false)"
+            "asked", f"copy asked to {_quoted(into)} ({COPY_OPTIONS[task['format']]}, use_tmp_file false)"
         )
-        return Answered(None, is_cut=False)
+        return told
+
+
+def _kept(
+    connection: duckdb.DuckDBPyConnection, answer: duckdb.DuckDBPyRelation, rows: int | None
+) -> tuple[duckdb.DuckDBPyRelation, Answered]:
+    """The first rows of the answer. They are kept meanwhile, so that the query runs once."""
+    at_most = f"limit {rows + 1}" if rows is not None else ""
+    answer.query("asked", f"create temp table answer as from asked {at_most}")
+    found = connection.sql("select count(*) from answer").fetchall()[0][0]
+    shown = found if rows is None else min(found, rows)
+    return connection.sql(f"from answer limit {shown}"), Answered(shown, is_cut=found > shown)
 
 
 def _described(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation | None:
@@ -254,19 +266,14 @@ def _as_table(
     into: str | None,
     out: IO[str],
 ) -> Answered:
-    """Print it as DuckDB prints it. The answer is kept meanwhile, so that the query runs once."""
-    at_most = f"limit {rows + 1}" if rows is not None else ""
-    answer.query("asked", f"create temp table answer as from asked {at_most}")
-    found = connection.sql("select count(*) from answer").fetchall()[0][0]
-    shown = found if rows is None else min(found, rows)
+    """Print it as DuckDB prints it."""
+    first, told = _kept(connection, answer, rows)
     if into is not None:
         sys.stdout = open(into, "w", encoding="utf-8")  # noqa: SIM115  DuckDB prints to sys.stdout
-    connection.sql(f"from answer limit {shown}").show(
-        max_width=10_000, max_rows=max(shown, 1), max_col_width=10_000
-    )
+    first.show(max_width=10_000, max_rows=max(told.rows or 0, 1), max_col_width=10_000)
     sys.stdout.flush()
     sys.stdout = out
-    return Answered(shown, is_cut=found > shown)
+    return told
 
 
 def _as_workbook(answer: duckdb.DuckDBPyRelation, rows: int | None, into: str) -> Answered:

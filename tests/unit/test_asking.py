@@ -232,6 +232,15 @@ def test_a_workbook_holds_numbers_as_numbers_and_texts_as_texts(database: Path, 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("form", ["table", "csv", "json", "parquet", "xlsx"])
+def test_a_limit_tells_that_there_is_more_in_every_form(database: Path, tmp_path: Path, form: str) -> None:
+    def told(rows: int) -> Answered:
+        question = Question(database, "from release.fct_visit", form, Bounds(rows=rows))
+        return ask_into(question, tmp_path / f"answer.{form}")
+
+    assert (told(2), told(5)) == (Answered(2, is_cut=True), Answered(5, is_cut=False))
+
+
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])
 def test_a_file_holds_the_whole_answer(database: Path, tmp_path: Path, form: str) -> None:
     path = tmp_path / f"answer.{form}"

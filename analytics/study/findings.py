@@ -120,7 +120,7 @@ def _censored(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Find
             variable = cohort.study.variables[row.variable]
             if variable.censored == "exclude":
                 continue
-            values = cohort.value(row.variable, table.visit).merge(
+            values = cohort.value(row.variable, table.at).merge(
                 cohort.of(table.groups)[["patient"]], on="patient"
             )
             n = int(values["is_censored"].sum())

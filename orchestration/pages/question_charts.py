@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analytics.study.distribution import MOST_COURSES
 from analytics.study.frames import grouped
 from analytics.words.disclosure import known
 from analytics.words.wording import effect_words, opened
@@ -23,7 +24,6 @@ RATIOS = ("odds_ratio", "geometric_mean_ratio", "risk_ratio")
 GOLDEN = 0.618034  # its multiples spread evenly, so neighbours do not hide each other
 HEIGHT = 340
 PANEL = {"width": 300, "height": 220}
-MOST_LINES = 300  # single courses of a group that are drawn
 SHAPES = {"below": "triangle-down", "above": "triangle-up"}
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
@@ -393,7 +393,6 @@ def _course_panel(
         },
     }
     y = {"type": "quantitative", "title": label if number % 2 == 0 else None, "scale": scale}
-    shown = {r["line"] for r in lines[: MOST_LINES * len(months)]}
     drawn = [
         {
             "line": r["line"],
@@ -403,7 +402,6 @@ def _course_panel(
             "limit": gettext("at a detection limit") if r.get("is_censored") else "",
         }
         for r in lines
-        if r["line"] in shown
     ]
     hover = f"course_{number}"
     near = {"param": hover, "empty": False}
@@ -452,10 +450,10 @@ def _course_panel(
                 "encoding": {"x": x, "y": {**y, "field": "estimate"}, "tooltip": spot},
             },
         ]  # fmt: skip
-    patients = len({r["line"] for r in lines})
-    title = f"{name} ({gettext('%(n)d patients', n=patients)})"
-    if len(shown) < patients:
-        title += gettext(", %(n)d of them drawn", n=len(shown))
+    drawn_lines = len({r["line"] for r in lines})
+    title = gettext("%(group)s: %(n)d patients drawn", group=name, n=drawn_lines)
+    if drawn_lines >= MOST_COURSES:
+        title = gettext("%(group)s: the first %(n)d patients drawn", group=name, n=drawn_lines)
     return {
         **PANEL,
         "title": {"text": title, "color": colour, "anchor": "start", "fontSize": 13},

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from analytics.printed.printed_table import PrintedTable
+from analytics.study.distribution import first_courses
 from analytics.study.frames import StudyFrames
 from orchestration.pages.chosen import Chosen, NotOffered, Option, Query, by_options, study_of
 from orchestration.pages.language import gettext
@@ -160,6 +161,8 @@ def _of_results(
             if column in frame:
                 frame = frame[frame[column].isin(value if isinstance(value, list) else [value])]
         found[table] = frame.reset_index(drop=True)
+    if "trajectory_patient" in found:
+        found["trajectory_patient"] = first_courses(found["trajectory_patient"])
     return found
 
 

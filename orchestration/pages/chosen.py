@@ -201,7 +201,8 @@ def grouping(
     """
     kinds = [option.value for option in by_options(offer)]
     by = query.one("by", kinds, kinds[0])
-    query = query.fresh("grouped", f"{by}:{of_part}", "group")
+    stamp = f"{by}:{of_part}" if by == BY_STUDY else by
+    query = query.fresh("grouped", stamp, "group", *(f"among_{column}" for column in CODED))
     offered = _offered_groups(by, query, offer, study)
     if by != BY_STUDY or not default:
         default = list(offered)[:MOST_GROUPS]
@@ -216,7 +217,7 @@ def grouping(
         )
     if not chosen:
         raise NotOffered(gettext("Nobody in this release can be grouped so. Choose other groups."), 404)
-    return Grouping(by, offered, chosen, f"{by}:{of_part}")
+    return Grouping(by, offered, chosen, stamp)
 
 
 def _offered_groups(by: str, query: Query, offer: Offer, study: Study | None) -> dict[str, Group]:
@@ -574,7 +575,7 @@ def time_to_event(query: Query, offer: Offer) -> Chosen:
     usual = analysis.groups if analysis else next((a.groups for a in analyses.values()), [])
     groups = grouping(query, offer, study, usual, named)
     endpoint = _endpoint(query, offer, base)
-    name = named if base else "on_the_spot"
+    name = named if base else slug(" or ".join(endpoint["events"]))
     horizon = endpoint["horizon_months"]
     is_base = base is not None and _same(base, Endpoint.model_validate(endpoint), *Endpoint.model_fields)
     spec: dict[str, Any] = {

@@ -8,7 +8,8 @@ is not one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 from analytics.study.distribution import MOST_COURSES
@@ -37,7 +38,7 @@ class Chart:
 
 
 def charts(*found: Chart | None) -> list[Chart]:
-    return [chart for chart in found if chart is not None]
+    return [replace(chart, spec=_drawable(chart.spec)) for chart in found if chart is not None]
 
 
 # Compare
@@ -745,8 +746,8 @@ def _forest(
     """Estimates with their intervals below each other, and the line of no difference. An end that does not
     exist is drawn as none; on a logarithmic axis only what is above 0 is drawn.
     """
-    drawn = [r for r in rows if not is_ratio or r["estimate"] > 0]
-    whole = [r for r in drawn if known(r["low"]) and known(r["high"]) and (not is_ratio or r["low"] > 0)]
+    drawn = [r for r in rows if isfinite(r["estimate"]) and (not is_ratio or r["estimate"] > 0)]
+    whole = [r for r in drawn if _is_whole(r["low"], r["high"]) and (not is_ratio or r["low"] > 0)]
     x = {
         "type": "quantitative",
         "title": label,
@@ -788,6 +789,10 @@ def _forest(
     return Chart(id, caption, spec, numbers_table(columns, rows))
 
 
+def _is_whole(low: float | None, high: float | None) -> bool:
+    return known(low) and known(high) and isfinite(low) and isfinite(high)
+
+
 def _scale(kind: str) -> dict[str, Any]:
     return {"type": kind} if kind == "log" else {"type": kind, "zero": False}
 
@@ -797,11 +802,16 @@ def _interval(row: Mapping[str, Any], estimate: str) -> dict[str, Any]:
     told = f"{row[estimate]:.4g}"
     if known(low) and known(high):
         told += f" ({low:.4g} – {high:.4g})"
-    return {"estimate": row[estimate], "low": _finite(low), "high": _finite(high), "told": told}
+    return {"estimate": row[estimate], "low": low, "high": high, "told": told}
 
 
-def _finite(value: float | None) -> float | None:
-    return value if known(value) and abs(value) != float("inf") else None
+def _drawable(part: Any) -> Any:
+    """A specification without infinite numbers, which JSON does not have: they are drawn as none."""
+    if isinstance(part, dict):
+        return {key: _drawable(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_drawable(value) for value in part]
+    return None if isinstance(part, float) and not isfinite(part) else part
 
 
 def _on_scale(label: str, transform: str) -> str:

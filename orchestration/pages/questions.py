@@ -12,6 +12,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isinf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -251,6 +252,8 @@ def numbers_table(columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]])
 
 
 def _shown(value: object) -> object:
+    if isinstance(value, float) and isinf(value):
+        return "∞" if value > 0 else "-∞"
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 

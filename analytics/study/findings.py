@@ -123,7 +123,14 @@ def _censored(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Find
                 cohort.of(table.groups)[["patient"]], on="patient"
             )
             n = int(values["is_censored"].sum())
-            if n:
+            if n and variable.censored == "bounds":
+                all_of_them = int((values["is_censored"] | values["value"].notna()).sum())
+                yield (
+                    "detection limits",
+                    f"Table {table.table_id}, {variable.label}: {n} of {all_of_them} values lie beyond a detection"
+                    " limit. They stay bounds: quartiles and test take them as what is known of them.",
+                )
+            elif n:
                 yield (
                     "detection limits",
                     f"Table {table.table_id}, {variable.label}: {n} of {int(values['value'].notna().sum())} values lie beyond a"

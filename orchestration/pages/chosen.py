@@ -147,7 +147,9 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The study that answers the choices. ``stated`` names the part of ``stated_in`` that asks the same."""
+    """The study that answers the choices. ``stated`` names the part of a study that they began with;
+    ``stated_in`` names the study if it asks the same.
+    """
 
     study: Study
     grouping: Grouping
@@ -575,9 +577,9 @@ def time_to_event(query: Query, offer: Offer) -> Chosen:
     usual = analysis.groups if analysis else next((a.groups for a in analyses.values()), [])
     groups = grouping(query, offer, study, usual, named)
     endpoint = _endpoint(query, offer, base)
-    name = named if base else slug(" or ".join(endpoint["events"]))
     horizon = endpoint["horizon_months"]
     is_base = base is not None and _same(base, Endpoint.model_validate(endpoint), *Endpoint.model_fields)
+    name = named if is_base else _endpoint_id(endpoint)
     spec: dict[str, Any] = {
         "endpoint": name,
         "title": analysis.title if analysis and is_base else f"{endpoint['label']} within {horizon:g} months",
@@ -607,7 +609,7 @@ def time_to_event(query: Query, offer: Offer) -> Chosen:
         and groups.by == BY_STUDY
         and _same(analysis, made.survival[0], *SurvivalAnalysis.model_fields)
     )
-    return Chosen(made, groups, study.study if is_stated and study else None, name)
+    return Chosen(made, groups, study.study if is_stated and study else None, named)
 
 
 def _endpoint(query: Query, offer: Offer, base: Endpoint | None) -> dict[str, Any]:
@@ -633,6 +635,14 @@ def _endpoint(query: Query, offer: Offer, base: Endpoint | None) -> dict[str, An
     if base and base.counted_from_months and base.counted_from_months <= found["horizon_months"]:
         found["counted_from_months"] = base.counted_from_months
     return found
+
+
+def _endpoint_id(endpoint: Mapping[str, Any]) -> str:
+    """A name of its own: the marts hold one time to each name, and the study has its own endpoint."""
+    counted = "" if endpoint["left_truncation"] else " all"
+    return slug(
+        f"{' or '.join(endpoint['events'])} {endpoint['origin']} {endpoint['horizon_months']:g}{counted}"
+    )
 
 
 def _models_of(

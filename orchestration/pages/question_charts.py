@@ -26,6 +26,10 @@ GOLDEN = 0.618034  # its multiples spread evenly, so neighbours do not hide each
 HEIGHT = 340
 PANEL = {"width": 300, "height": 220}
 SHAPES = {"below": "triangle-down", "above": "triangle-up"}
+SIDEWAYS = {
+    "below": ("triangle-left", "left"),
+    "above": ("triangle-right", "right"),
+}  # shape, side of the text
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 
@@ -196,7 +200,11 @@ def _densities(
         n = max((d["n"] for d in mine), default=0)
         panels.append(
             {
-                "title": {"text": f"{group} (n {n:,})", "anchor": "start", "fontSize": 12},
+                "title": {
+                    "text": gettext("%(group)s: %(n)d measured", group=group, n=n),
+                    "anchor": "start",
+                    "fontSize": 12,
+                },
                 "width": 620,
                 "height": 90,
                 "layer": [
@@ -209,24 +217,29 @@ def _densities(
                             "color": colour,
                         },
                     },
-                    *(
-                        {
-                            "data": {"values": [p for p in bounds if p["known"] == end]},
-                            "mark": {"type": "point", "shape": shape, "filled": False, "strokeWidth": 1.6},
-                            "encoding": {
-                                "x": {**x, "field": "at"},
-                                "y": {"value": 84},
-                                "color": colour,
-                                "size": {"field": "n", "type": "quantitative", "legend": None},
-                                "tooltip": [_tip("told", label), _tip("n", gettext("Patients"))],
-                            },
-                        }
-                        for end, shape in SHAPES.items()
-                    ),
+                    *(layer for end in SIDEWAYS for layer in _limits(bounds, end, x, colour, label)),
                 ],
             }
         )
     return {"$schema": SCHEMA, "vconcat": panels, "resolve": {"scale": {"x": "shared"}}}
+
+
+def _limits(
+    bounds: list[dict[str, Any]], end: str, x: dict[str, Any], colour: dict[str, Any], label: str
+) -> list[dict[str, Any]]:
+    """A triangle at each limit, which points along the axis, and how many lie beyond it."""
+    mine = [{**p, "count": f"{p['told']}: {p['n']:,}"} for p in bounds if p["known"] == end]
+    if not mine:
+        return []
+    shape, side = SIDEWAYS[end]
+    place = {"x": {**x, "field": "at"}, "color": colour, "tooltip": [_tip("count", label)]}
+    triangle = {"type": "point", "shape": shape, "filled": False, "size": 90, "strokeWidth": 1.6}
+    text = {"type": "text", "align": side, "dx": 10 if side == "left" else -10, "fontSize": 11}
+    data = {"data": {"values": mine}}
+    return [
+        {**data, "mark": triangle, "encoding": {**place, "y": {"value": 12}}},
+        {**data, "mark": text, "encoding": {**place, "y": {"value": 12}, "text": {"field": "count"}}},
+    ]
 
 
 def shares_by_group(answer: Answered) -> Chart | None:

@@ -132,7 +132,7 @@ def _form(answer: Answered) -> dict[str, Any]:
     ]
     return {
         "endpoints": [*stated.items(), (OWN, gettext("another event"))],
-        "endpoint": spec.endpoint if spec.endpoint in stated else OWN,
+        "endpoint": answer.chosen.stated,
         "events": [(e, label, e in endpoint.events) for e, label in sorted(events.items())],
         "competing": [(e, label, e in endpoint.competing) for e, label in sorted(events.items())],
         "origins": [

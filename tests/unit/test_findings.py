@@ -85,3 +85,14 @@ def test_a_group_whose_time_never_began_is_told_so():
     )
     told = find(cohort, {}).query("topic == 'follow-up'")["text"].tolist()
     assert len(told) == 2 and all("(their time never began)" in text for text in told)
+
+
+def test_values_that_stay_bounds_are_not_said_to_be_half_the_limit():
+    marker = {"label": "Marker", "censored": "bounds"}
+    row = {"variable": "marker", "summary": "median_iqr", "test": "peto_prentice"}
+    table = {**small_study.STUDY["tables"][0], "rows": [row]}
+    parts = {"variables": small_study.STUDY["variables"] | {"marker": marker}, "tables": [table]}
+    (text,) = find(small_study.cohort(**parts), small_study.results(**parts)).query(
+        "topic == 'detection limits'"
+    )["text"]
+    assert text.startswith("Table I, Marker: 3 of 8 values lie beyond a detection limit. They stay bounds")

@@ -30,13 +30,12 @@ def baseline_frame(cohort: Cohort, table: BaselineTable) -> pd.DataFrame:
     A variable whose values stay bounds has two columns, ``<name> lower`` and ``<name> upper``.
     """
     wide = cohort.of(table.groups)[["patient", "group_id"]]
-    at = table.window or table.visit
     for name, row in {row.variable: row for row in table.rows}.items():
-        found = _values(cohort, name, at)
+        found = _values(cohort, name, table.at)
         found[name] = scaled(found[name], row.transform)
         if cohort.study.variables[name].censored == "bounds":
             ends = {end: f"{name} {end}" for end in ("lower", "upper")}
-            found = cohort.bounds(name, at).rename(columns=ends)
+            found = cohort.bounds(name, table.at).rename(columns=ends)
         wide = wide.merge(found, on="patient", how="left")
     return _numbered(cohort, wide)
 

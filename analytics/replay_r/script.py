@@ -229,7 +229,9 @@ def _table(table: BaselineTable, file: str, bounded: set[str]) -> list[str]:
         {"groups": _texts(table.groups), "reference": _text(table.reference)},
     )
     lines = [
-        _comment(f"Table {table.table_id}: {table.title} (visit: {table.visit})"),
+        _comment(
+            f"Table {table.table_id}: {table.title} ({'visit: ' if table.window is None else ''}{table.when})"
+        ),
         f"table <- {opening}",
     ]
     others = [g for g in table.groups if g != table.reference]

@@ -292,7 +292,11 @@ def build_cohort(study: Study, frames: Frames) -> Cohort:
     )
     count = matches.sum(axis=1)
     patients["group_id"] = matches.idxmax(axis=1).where(count == 1, None)
-    patients["reason"] = [_reason(row, n) for row, n in zip(patients.to_dict("records"), count)]
+    outside = patients[count != 1]
+    reasons = [_reason(row, n) for row, n in zip(outside.to_dict("records"), count[count != 1])]
+    patients["reason"] = (
+        pd.Series(reasons, outside.index, dtype=object).reindex(patients.index).where(count != 1, None)
+    )
     if study.one_row_per_person:
         again = _counted_elsewhere(patients, frames)
         patients.loc[again, ["group_id", "reason"]] = [None, COUNTED_ELSEWHERE]
@@ -311,10 +315,18 @@ def _described(frames: Frames) -> pd.DataFrame:
         )
         .merge(frames["dim_hospital"][["hospital_id", "population"]], on="hospital_id", how="left")
     )
-    given = frames["fct_treatment"].groupby(KEY)["treatment_id"].agg(lambda ids: tuple(sorted(set(ids))))
-    patients = patients.merge(given.rename("treatment").reset_index(), on=KEY, how="left")
     patients["patient"] = patients["hospital_id"] + "|" + patients["patient_key"]
+    patients["treatment"] = patients["patient"].map(_given(frames["fct_treatment"]))
     return patients.sort_values("patient").reset_index(drop=True)
+
+
+def _given(treatments: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """The treatments of each patient who had one, in alphabetical order."""
+    ids = treatments.dropna(subset=["treatment_id"])
+    found: dict[str, set[str]] = {}
+    for hospital, key, treatment in zip(*(ids[column] for column in (*KEY, "treatment_id")), strict=True):
+        found.setdefault(f"{hospital}|{key}", set()).add(treatment)
+    return {patient: tuple(sorted(names)) for patient, names in found.items()}
 
 
 def people(patients: pd.DataFrame, links: pd.DataFrame) -> pd.Series:

@@ -1,7 +1,7 @@
-"""The single values behind one row of a table, as a figure draws them.
+"""The single values behind one row of a table, and the single courses behind a model, as a figure draws them.
 
-Belongs here: which values there are, what is known of each, and a density where they are too many to draw one
-by one. Does not belong here: a summary or a test (`results.py`), the figure.
+Belongs here: which values there are, what is known of each, and what stands for them where they are too many
+to draw one by one. Does not belong here: a summary or a test (`results.py`), the figure.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from analytics.study.file import BaselineTable, TableRow
 
 MOST_POINTS = 5_000
 DENSITY_STEPS = 128
+MOST_COURSES = 300  # of a group
 VALUE, BELOW, ABOVE, BETWEEN = "value", "below", "above", "between"
 POINT_COLUMNS = ("table_id", "variable", "group_id", "known", "lower", "upper", "n")
 DENSITY_COLUMNS = ("table_id", "variable", "group_id", "value", "density", "n")
@@ -27,9 +28,8 @@ def distribution(cohort: Cohort, table: BaselineTable, row: TableRow) -> dict[st
     are more than ``MOST_POINTS``, values are a density on the row's scale, and equal bounds one point with
     their number ``n``. A value that the scale does not have is left out.
     """
-    at = table.window or table.visit
     groups = cohort.of(table.groups)[["patient", "group_id"]]
-    found = groups.merge(cohort.bounds(row.variable, at), on="patient")
+    found = groups.merge(cohort.bounds(row.variable, table.at), on="patient")
     points = _points(found, row.transform)
     no_density = pd.DataFrame(columns=["group_id", "value", "density", "n"])
     if len(points) <= MOST_POINTS:
@@ -40,6 +40,14 @@ def distribution(cohort: Cohort, table: BaselineTable, row: TableRow) -> dict[st
     counted = bounds.groupby(keys, dropna=False, sort=False).size().reset_index(name="n")
     parts = [_density(g, part["lower"], row.transform) for g, part in values.groupby("group_id", sort=False)]
     return _named(table, row, counted, pd.concat(parts, ignore_index=True) if parts else no_density)
+
+
+def first_courses(courses: pd.DataFrame, most: int = MOST_COURSES) -> pd.DataFrame:
+    """Of rows of trajectory_patient those of the first courses of each group. Courses are numbered by
+    patients' keys, which are hashes, so the first are no choice of anybody's.
+    """
+    lines = courses[["group_id", "line"]].drop_duplicates().sort_values("line")
+    return courses[courses["line"].isin(lines.groupby("group_id").head(most)["line"])]
 
 
 def _named(

@@ -52,6 +52,11 @@ class Span(Strict):
     at_least: float | None = None
     below: float | None = None
 
+    @property
+    def in_words(self) -> str:
+        ends = (("at least", self.at_least), ("below", self.below))
+        return " and ".join(f"{word} {end:g}" for word, end in ends if end is not None)
+
     @model_validator(mode="after")
     def not_empty(self) -> Span:
         if self.at_least is None and self.below is None:
@@ -82,6 +87,14 @@ class Group(Strict):
         default_factory=dict,
         description="A clinical definition is met, not met, or reaches a level at least; unknown is in no group.",
     )
+
+    @property
+    def in_words(self) -> str:
+        """The conditions, as a list of patients states them."""
+        told = [f"{c} {v if isinstance(v, str) else ' or '.join(v)}" for c, v in self.where.items()]
+        told += [f"{column} {span.in_words}" for column, span in self.within.items()]
+        told += [f"{name} {state}" for name, state in {**self.events, **self.definitions}.items()]
+        return ", ".join(told)
 
     @model_validator(mode="after")
     def has_a_condition(self) -> Group:
@@ -200,6 +213,10 @@ class Window(Strict):
         "first", description="Which of a patient's values in the window counts."
     )
 
+    @property
+    def in_words(self) -> str:
+        return f"{self.take} value of months {self.from_months:g} to {self.to_months:g}"
+
     @model_validator(mode="after")
     def ordered(self) -> Window:
         if self.from_months >= self.to_months:
@@ -237,6 +254,16 @@ class BaselineTable(Strict):
     reference: Id = Field(description="The group that every other is compared with.")
     adjust: Adjustment = "BH"
     rows: list[TableRow] = Field(min_length=1)
+
+    @property
+    def at(self) -> str | Window:
+        """Where its values are taken from."""
+        return self.window or self.visit
+
+    @property
+    def when(self) -> str:
+        """The visit, or the window in words."""
+        return self.visit if self.window is None else self.window.in_words
 
 
 class MixedModel(Strict):

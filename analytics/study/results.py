@@ -8,6 +8,7 @@ table looks like.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,9 +43,14 @@ log = logging.getLogger("myositis")
 
 def run_study(study: Study, frames: Frames) -> Results:
     """All results of a study from the tables of a release (one data frame each, under its own name)."""
-    cohort = build_cohort(study, frames)
+    return run_steps(build_cohort(study, frames), STEPS)
+
+
+def run_steps(cohort: Cohort, steps: Sequence[Callable[[Cohort], Results]]) -> Results:
+    """The results of these steps, with the answers and findings that follow from them."""
+    study = cohort.study
     results: Results = {}
-    for step in STEPS:
+    for step in steps:
         log.debug("results: %s of study %s", step.__name__.replace("_", " "), study.study)
         for name, frame in step(cohort).items():
             results[name] = _stack([results[name], frame]) if name in results else frame
@@ -53,7 +59,7 @@ def run_study(study: Study, frames: Frames) -> Results:
 
 
 def describe_study(cohort: Cohort) -> Results:
-    """study, study_group, study_variable, study_table, cohort_flow, cohort_member."""
+    """study, study_group, study_variable, study_table, cohort_flow."""
     study = cohort.study
     sizes = cohort.members["group_id"].value_counts()
     return {
@@ -90,8 +96,12 @@ def describe_study(cohort: Cohort) -> Results:
             columns=["table_id", "title", "position"],
         ),
         "cohort_flow": _cohort_flow(cohort),
-        "cohort_member": members_of_analyses(cohort),
     }
+
+
+def list_members(cohort: Cohort) -> Results:
+    """cohort_member."""
+    return {"cohort_member": members_of_analyses(cohort)}
 
 
 def compare_groups(cohort: Cohort) -> Results:
@@ -108,13 +118,12 @@ def compare_groups(cohort: Cohort) -> Results:
         for row in table.rows:
             variable = study.variables[row.variable]
             columns, bounds = {"value": row.variable}, None
-            at = table.window or table.visit
-            values = cohort.value(row.variable, at)[["patient", "value"]]
+            values = cohort.value(row.variable, table.at)[["patient", "value"]]
             values["value"] = scaled(values["value"], row.transform)
             if variable.censored == "bounds":
                 bounds = (f"{row.variable} lower", f"{row.variable} upper")
                 values, columns = (
-                    cohort.bounds(row.variable, at),
+                    cohort.bounds(row.variable, table.at),
                     dict(zip(("lower", "upper"), bounds)),
                 )
             wide = wide.merge(values.rename(columns=columns), on="patient")
@@ -251,6 +260,7 @@ def stamp(results: Results, study_id: str, release_id: str) -> Results:
 
 STEPS = (
     describe_study,
+    list_members,
     compare_groups,
     fit_mixed_models,
     fit_repeated_measures,

@@ -37,8 +37,10 @@ from analytics.study.file import (
     SurvivalAnalysis,
     TableRow,
     Variable,
+    Window,
 )
 from analytics.study.parts import Adjustment, Transform
+from orchestration.pages.language import gettext
 from orchestration.pages.offered import CODED, Offer, slug
 
 MOST_GROUPS = 8
@@ -49,6 +51,7 @@ TAKES = ("first", "last", "lowest", "highest")
 LIMITS = ("exclude", "limit", "half_limit", "bounds")
 STRATA = ("hospital_id", "sex", "onset_group")
 AT_RISK_STEPS = 6
+FEW_PATIENTS = 5_000  # beyond, Firth's intervals take seconds, and groups have events enough
 
 
 class NotOffered(Exception):
@@ -73,8 +76,11 @@ class Query:
         for name, value in items:
             if name not in names:
                 raise NotOffered(
-                    f'This page has no choice "{name}".{_near(name, names)} Its choices: {", ".join(names)}.'
-                )
+                    gettext(
+                        'This page has no choice "%(name)s".%(near)s Its choices: %(choices)s.',
+                        name=name[:60], near=_near(name, names), choices=", ".join(names),
+                    )
+                )  # fmt: skip
             if value.strip():
                 found.setdefault(name, []).append(value.strip())
         return cls({name: tuple(values) for name, values in found.items()})
@@ -98,7 +104,12 @@ class Query:
         except ValueError:
             value = float("nan")
         if not low <= value <= high:
-            raise NotOffered(f'{name}: expected a number from {low:g} to {high:g}; found "{text[:40]}".')
+            raise NotOffered(
+                gettext(
+                    '%(name)s: expected a number from %(low)g to %(high)g; found "%(found)s".',
+                    name=name, low=low, high=high, found=text[:40],
+                )
+            )  # fmt: skip
         return value
 
     def fresh(self, stamp: str, now: str, *dependent: str) -> Query:
@@ -136,7 +147,9 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The study that answers the choices. ``stated`` names the part of ``stated_in`` that asks the same."""
+    """The study that answers the choices. ``stated`` names the part of a study that they began with;
+    ``stated_in`` names the study if it asks the same.
+    """
 
     study: Study
     grouping: Grouping
@@ -166,11 +179,13 @@ def study_file(study: Study, release_id: str) -> str:
 
 def by_options(offer: Offer) -> list[Option]:
     """What groups can be made by."""
-    options = [Option(BY_STUDY, "Groups of the study")] if offer.studies else []
-    options += [Option(column, label, "Patients") for column, label in CODED.items()]
-    options.append(Option("age", "Age at onset, cut at", "Patients"))
-    options += [Option(f"event:{e}", label, "Signs and events") for e, label in offer.events.items()]
-    options += [Option(f"definition:{d}", label, "Definitions") for d, label in offer.definitions.items()]
+    options = [Option(BY_STUDY, gettext("Groups of the study"))] if offer.studies else []
+    options += [Option(column, gettext(label), gettext("Patients")) for column, label in CODED.items()]
+    options.append(Option("age", gettext("Age at onset, cut at"), gettext("Patients")))
+    options += [Option(f"event:{e}", label, gettext("Signs and events")) for e, label in offer.events.items()]
+    options += [
+        Option(f"definition:{d}", label, gettext("Definitions")) for d, label in offer.definitions.items()
+    ]
     return options
 
 
@@ -188,18 +203,23 @@ def grouping(
     """
     kinds = [option.value for option in by_options(offer)]
     by = query.one("by", kinds, kinds[0])
-    query = query.fresh("grouped", f"{by}:{of_part}", "group")
+    stamp = f"{by}:{of_part}" if by == BY_STUDY else by
+    query = query.fresh("grouped", stamp, "group", *(f"among_{column}" for column in CODED))
     offered = _offered_groups(by, query, offer, study)
     if by != BY_STUDY or not default:
         default = list(offered)[:MOST_GROUPS]
     chosen = query.several("group", offered, default)
     if len(chosen) > MOST_GROUPS:
-        raise NotOffered(f"{len(chosen)} groups are too many for one figure; choose {MOST_GROUPS} at most.")
-    if not chosen:
         raise NotOffered(
-            f"This release has no patient with a known {by.replace('_', ' ')}; choose other groups.", 404
+            gettext(
+                "%(n)d groups are too many for one figure; choose %(most)d at most.",
+                n=len(chosen),
+                most=MOST_GROUPS,
+            )
         )
-    return Grouping(by, offered, chosen, f"{by}:{of_part}")
+    if not chosen:
+        raise NotOffered(gettext("Nobody in this release can be grouped so. Choose other groups."), 404)
+    return Grouping(by, offered, chosen, stamp)
 
 
 def _offered_groups(by: str, query: Query, offer: Offer, study: Study | None) -> dict[str, Group]:
@@ -208,7 +228,7 @@ def _offered_groups(by: str, query: Query, offer: Offer, study: Study | None) ->
         assert study is not None  # the choice is offered only then
         if among:
             raise NotOffered(
-                "The groups of a study have their own conditions; leave out who is compared among."
+                gettext("The groups of a study have their own conditions; leave among_… out of the address.")
             )
         return dict(study.groups)
     if by in CODED:
@@ -240,9 +260,12 @@ def _ages(query: Query) -> dict[str, dict[str, Any]]:
         cuts = sorted({float(part) for part in text.replace(";", ",").split(",") if part.strip()})
     except ValueError:
         cuts = []
-    if not cuts or len(cuts) >= MOST_GROUPS or cuts[0] <= 0 or cuts[-1] > 120:
+    if not cuts or len(cuts) >= MOST_GROUPS or not all(0 < cut <= 120 for cut in cuts):
         raise NotOffered(
-            f'cut: expected ages in years with commas between them, as 6,12,18; found "{text[:40]}".'
+            gettext(
+                'cut: expected ages in years with commas between them, as 6,12,18; found "%(found)s".',
+                found=text[:40],
+            )
         )
     ends: list[tuple[float | None, float | None]] = [*zip([None, *cuts], [*cuts, None], strict=True)]
     return {
@@ -283,11 +306,17 @@ def _among(query: Query, offer: Offer) -> dict[str, str]:
 
 def variable_options(offer: Offer, study: Study | None) -> list[Option]:
     own = study.variables if study else {}
-    options = [Option(name, variable.label, "Variables of the study") for name, variable in own.items()]
-    options += [Option(f"concept:{c}", m.label, "Measured values") for c, m in offer.concepts.items()]
-    options += [Option(f"event:{e}", label, "Signs and events, ever") for e, label in offer.events.items()]
+    options = [
+        Option(name, variable.label, gettext("Variables of the study")) for name, variable in own.items()
+    ]
+    options += [
+        Option(f"concept:{c}", m.label, gettext("Measured values")) for c, m in offer.concepts.items()
+    ]
+    options += [
+        Option(f"event:{e}", label, gettext("Signs and events, ever")) for e, label in offer.events.items()
+    ]
     return options + [
-        Option(f"definition:{d}", label, "Definitions") for d, label in offer.definitions.items()
+        Option(f"definition:{d}", label, gettext("Definitions")) for d, label in offer.definitions.items()
     ]
 
 
@@ -333,7 +362,9 @@ def comparison(query: Query, offer: Offer) -> Chosen:
     groups = grouping(query, offer, study, base.groups if base else [], base.table_id if base else "")
     options = [option.value for option in variable_options(offer, study)]
     if not options:
-        raise NotOffered("This release has no values to compare. Add a delivery, then myositis run.", 404)
+        raise NotOffered(
+            gettext("This release has no values to compare. Add a delivery, then myositis run."), 404
+        )
     first = base.rows[0].variable if base else options[0]
     named = query.one("variable", options, first)
     query = query.fresh("of", named, "test", "summary", "overall", "limits", "transform")
@@ -346,7 +377,7 @@ def comparison(query: Query, offer: Offer) -> Chosen:
     window = _window(query)
     table: dict[str, Any] = {
         "table_id": base.table_id if base else "1",
-        "title": f"{variable.label}, {_when(visit, window)}",
+        "title": f"{variable.label}, {window.in_words if window else visit.replace('_', ' ')}",
         "visit": visit,
         "window": window,
         "groups": groups.chosen,
@@ -421,17 +452,16 @@ def _usual_first(tests: Iterable[str], usual: str) -> list[str]:
     return [usual, *(test for test in tests if test != usual)]
 
 
-def _window(query: Query) -> dict[str, Any] | None:
+def _window(query: Query) -> Window | None:
     if not query.states("from", "to"):
         return None
     low, high = query.number("from", 0.0, -600, 600), query.number("to", 36.0, -600, 600)
-    return {"from_months": low, "to_months": high, "take": query.one("take", TAKES, "first")}
-
-
-def _when(visit: str, window: Mapping[str, Any] | None) -> str:
-    if window is None:
-        return visit.replace("_", " ")
-    return f"{window['take']} value of months {window['from_months']:g} to {window['to_months']:g}"
+    try:
+        return Window.model_validate(
+            {"from_months": low, "to_months": high, "take": query.one("take", TAKES, "first")}
+        )
+    except ValidationError as error:
+        raise _refusal(error) from None
 
 
 def _endpoints_of(variable: Variable, name: str, study: Study | None) -> dict[str, Endpoint]:
@@ -464,14 +494,16 @@ def course(query: Query, offer: Offer) -> Chosen:
     groups = grouping(query, offer, study, usual, named_model)
     options = [option.value for option in measured_options(offer, study)]
     if not options:
-        raise NotOffered("This release has no measured values. Add a delivery, then myositis run.", 404)
+        raise NotOffered(
+            gettext("This release has no measured values. Add a delivery, then myositis run."), 404
+        )
     named = query.one("variable", options, base.response if base else options[0])
     name, variable = variable_of(named, query, offer, study)
     if variable.censored == "bounds":  # a normal model needs a number
         variable = variable.model_copy(update={"censored": "limit"})
     visits = query.several("visit", offer.visits, base.visits if base else list(offer.visits))
     if len(visits) < 2:
-        raise NotOffered("A course needs two visits or more; choose another visit, or open Compare.")
+        raise NotOffered(gettext("A course needs two visits or more; choose another visit, or open Compare."))
     is_base = base is not None and base.response == named
     spec: dict[str, Any] = {
         "model_id": base.model_id if base else "on_the_spot",
@@ -508,8 +540,12 @@ def course(query: Query, offer: Offer) -> Chosen:
 def measured_options(offer: Offer, study: Study | None) -> list[Option]:
     """Variables with a value at every visit."""
     own = {n: v for n, v in study.variables.items() if v.source in ("observation", "ratio")} if study else {}
-    options = [Option(name, variable.label, "Variables of the study") for name, variable in own.items()]
-    return options + [Option(f"concept:{c}", m.label, "Measured values") for c, m in offer.concepts.items()]
+    options = [
+        Option(name, variable.label, gettext("Variables of the study")) for name, variable in own.items()
+    ]
+    return options + [
+        Option(f"concept:{c}", m.label, gettext("Measured values")) for c, m in offer.concepts.items()
+    ]
 
 
 # Time to event
@@ -528,7 +564,8 @@ def time_to_event(query: Query, offer: Offer) -> Chosen:
     endpoints = dict(study.endpoints) if study else {}
     if not endpoints and not offer.outcomes:
         raise NotOffered(
-            "This release has no event with a day. Add a delivery with events, then myositis run.", 404
+            gettext("This release has no event with a day. Add a delivery with events, then myositis run."),
+            404,
         )
     first = OWN if query.states("event") else next(iter([*analyses, *endpoints]), OWN)
     named = query.one("endpoint", [*endpoints, OWN], first)
@@ -540,9 +577,9 @@ def time_to_event(query: Query, offer: Offer) -> Chosen:
     usual = analysis.groups if analysis else next((a.groups for a in analyses.values()), [])
     groups = grouping(query, offer, study, usual, named)
     endpoint = _endpoint(query, offer, base)
-    name = named if base else "on_the_spot"
     horizon = endpoint["horizon_months"]
     is_base = base is not None and _same(base, Endpoint.model_validate(endpoint), *Endpoint.model_fields)
+    name = named if is_base else _endpoint_id(endpoint)
     spec: dict[str, Any] = {
         "endpoint": name,
         "title": analysis.title if analysis and is_base else f"{endpoint['label']} within {horizon:g} months",
@@ -563,7 +600,7 @@ def time_to_event(query: Query, offer: Offer) -> Chosen:
         spec["trend"] = spec["trend"] and not spec["strata"]
     made = _study(
         spec["title"], study, groups, {}, endpoints={name: endpoint}, survival=[_given(spec)],
-        **_models_of(name, endpoint, spec),
+        **_models_of(name, endpoint, spec, offer.patients),
     )  # fmt: skip
     is_stated = (
         analysis is not None
@@ -572,7 +609,7 @@ def time_to_event(query: Query, offer: Offer) -> Chosen:
         and groups.by == BY_STUDY
         and _same(analysis, made.survival[0], *SurvivalAnalysis.model_fields)
     )
-    return Chosen(made, groups, study.study if is_stated and study else None, name)
+    return Chosen(made, groups, study.study if is_stated and study else None, named)
 
 
 def _endpoint(query: Query, offer: Offer, base: Endpoint | None) -> dict[str, Any]:
@@ -600,20 +637,31 @@ def _endpoint(query: Query, offer: Offer, base: Endpoint | None) -> dict[str, An
     return found
 
 
-def _models_of(name: str, endpoint: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Hazard ratios, and incidence where other events compete."""
+def _endpoint_id(endpoint: Mapping[str, Any]) -> str:
+    """A name of its own: the marts hold one time to each name, and the study has its own endpoint."""
+    counted = "" if endpoint["left_truncation"] else " all"
+    return slug(
+        f"{' or '.join(endpoint['events'])} {endpoint['origin']} {endpoint['horizon_months']:g}{counted}"
+    )
+
+
+def _models_of(
+    name: str, endpoint: Mapping[str, Any], spec: Mapping[str, Any], patients: int
+) -> dict[str, Any]:
+    """Hazard ratios, in a small registry by Firth's penalty too, and incidence where events compete."""
     parts: dict[str, Any] = {}
     if len(spec["groups"]) > 1:
         shared = {"endpoint": name, "groups": spec["groups"], "terms": ["group"], "strata": spec["strata"]}
         parts["cox"] = [
             {"model_id": "hazard_ratios", "title": "Hazard ratios (Cox)", **shared},
-            {
+        ]
+        if patients <= FEW_PATIENTS:
+            firth = {
                 "model_id": "hazard_ratios_firth",
                 "title": "Hazard ratios (Firth)",
                 "method": "firth_cox",
-                **shared,
-            },
-        ]
+            }
+            parts["cox"].append({**firth, **shared})
     if endpoint["competing"]:
         parts["competing_risks"] = [
             {
@@ -647,11 +695,12 @@ def _study(
     try:
         return Study.model_validate(made)
     except ValidationError as error:
-        said = "; ".join(
-            str(fault["ctx"]["error"]) if "error" in fault.get("ctx", {}) else fault["msg"]
-            for fault in error.errors()
-        )
-        raise NotOffered(f"These choices do not go together: {said}.") from None
+        raise _refusal(error) from None
+
+
+def _refusal(error: ValidationError) -> NotOffered:
+    said = "; ".join(str(fault.get("ctx", {}).get("error", fault["msg"])) for fault in error.errors())
+    return NotOffered(gettext("These choices do not go together: %(why)s.", why=said.rstrip(".")))
 
 
 def _given(part: Mapping[str, Any]) -> dict[str, Any]:
@@ -665,12 +714,21 @@ def _same(one: Any, other: Any, *fields: str) -> bool:
 def _known(name: str, value: str, choices: Sequence[str]) -> str:
     if value in choices:
         return value
-    shown = ", ".join(choices[:20]) + (f" and {len(choices) - 20} more" if len(choices) > 20 else "")
+    shown = ", ".join(choices[:20])
+    if len(choices) > 20:
+        shown += gettext(" and %(n)d more", n=len(choices) - 20)
     raise NotOffered(
-        f'{name}: there is no "{value[:60]}".{_near(value, choices)} There is: {shown or "none"}.', 404
+        gettext(
+            '%(name)s: there is no "%(value)s".%(near)s There is: %(choices)s.',
+            name=name,
+            value=value[:60],
+            near=_near(value, choices),
+            choices=shown or gettext("nothing"),
+        ),
+        404,
     )
 
 
 def _near(value: str, choices: Sequence[str]) -> str:
     near = difflib.get_close_matches(value, choices, n=1)
-    return f' Did you mean "{near[0]}"?' if near else ""
+    return gettext(' Did you mean "%(near)s"?', near=near[0]) if near else ""

@@ -29,7 +29,7 @@ from orchestration.pages.chosen import (
     tests_of,
     variable_options,
 )
-from orchestration.pages.language import gettext
+from orchestration.pages.language import gettext, marked
 from orchestration.pages.questions import Answered, answered, as_table, sections, show
 from orchestration.pages.shell import Shell
 
@@ -135,13 +135,13 @@ def _form(answer: Answered) -> dict[str, Any]:
         "visits": [(visit, opened(visit)) for visit in offer.visits],
         "visit": table.visit,
         "window": table.window,
-        "takes": [(take, opened(take)) for take in TAKES],
+        "takes": [(take, gettext(TAKE_WORDS[take])) for take in TAKES],
         "is_count": is_count(variable),
-        "limits": [(limit, LIMIT_WORDS[limit]) for limit in LIMITS],
+        "limits": [(limit, gettext(LIMIT_WORDS[limit])) for limit in LIMITS],
         "limit": variable.censored,
-        "transforms": [(t, TRANSFORM_WORDS[t]) for t in get_args(Transform)],
+        "transforms": [(t, gettext(TRANSFORM_WORDS[t])) for t in get_args(Transform)],
         "transform": row.transform,
-        "summaries": [("median_iqr", "median (quartiles)"), ("mean_sd", "mean ± SD")],
+        "summaries": [("median_iqr", gettext("median (quartiles)")), ("mean_sd", gettext("mean ± SD"))],
         "summary": row.summary,
         "tests": [(t, test_words(t) or t) for t in [*tests_of(variable, row.summary), NO_TEST]],
         "test": row.test,
@@ -154,15 +154,21 @@ def _form(answer: Answered) -> dict[str, Any]:
     }
 
 
+TAKE_WORDS = {
+    "first": marked("the first"),
+    "last": marked("the last"),
+    "lowest": marked("the lowest"),
+    "highest": marked("the highest"),
+}
 LIMIT_WORDS = {
-    "exclude": "left out",
-    "limit": "counted as the limit",
-    "half_limit": "counted as half the limit",
-    "bounds": "kept as bounds",
+    "exclude": marked("left out"),
+    "limit": marked("counted as the limit"),
+    "half_limit": marked("counted as half the limit"),
+    "bounds": marked("kept as bounds"),
 }
 TRANSFORM_WORDS = {
-    "none": "as measured",
-    "log": "logarithm",
-    "log1p": "log(1 + value)",
-    "sqrt": "square root",
+    "none": marked("as measured"),
+    "log": marked("logarithm"),
+    "log1p": marked("log(1 + value)"),
+    "sqrt": marked("square root"),
 }

@@ -13,9 +13,15 @@ from typing import Any
 
 from analytics.study.file import Study
 from analytics.words.wording import opened
+from orchestration.pages.language import marked
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
-CODED = {"msa": "Antibody", "onset_group": "Age at onset", "sex": "Sex", "hospital_id": "Hospital"}
+CODED = {
+    "msa": marked("Antibody"),
+    "onset_group": marked("Age at onset"),
+    "sex": marked("Sex"),
+    "hospital_id": marked("Hospital"),
+}
 
 
 @dataclass(frozen=True)

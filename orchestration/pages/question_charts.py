@@ -8,9 +8,11 @@ is not one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
+from analytics.study.distribution import MOST_COURSES
 from analytics.study.frames import grouped
 from analytics.words.disclosure import known
 from analytics.words.wording import effect_words, opened
@@ -23,8 +25,11 @@ RATIOS = ("odds_ratio", "geometric_mean_ratio", "risk_ratio")
 GOLDEN = 0.618034  # its multiples spread evenly, so neighbours do not hide each other
 HEIGHT = 340
 PANEL = {"width": 300, "height": 220}
-MOST_LINES = 300  # single courses of a group that are drawn
 SHAPES = {"below": "triangle-down", "above": "triangle-up"}
+SIDEWAYS = {
+    "below": ("triangle-left", "left"),
+    "above": ("triangle-right", "right"),
+}  # shape, side of the text
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 
@@ -37,7 +42,7 @@ class Chart:
 
 
 def charts(*found: Chart | None) -> list[Chart]:
-    return [chart for chart in found if chart is not None]
+    return [replace(chart, spec=_drawable(chart.spec)) for chart in found if chart is not None]
 
 
 # Compare
@@ -195,7 +200,11 @@ def _densities(
         n = max((d["n"] for d in mine), default=0)
         panels.append(
             {
-                "title": {"text": f"{group} (n {n:,})", "anchor": "start", "fontSize": 12},
+                "title": {
+                    "text": gettext("%(group)s: %(n)d measured", group=group, n=n),
+                    "anchor": "start",
+                    "fontSize": 12,
+                },
                 "width": 620,
                 "height": 90,
                 "layer": [
@@ -208,24 +217,29 @@ def _densities(
                             "color": colour,
                         },
                     },
-                    *(
-                        {
-                            "data": {"values": [p for p in bounds if p["known"] == end]},
-                            "mark": {"type": "point", "shape": shape, "filled": False, "strokeWidth": 1.6},
-                            "encoding": {
-                                "x": {**x, "field": "at"},
-                                "y": {"value": 84},
-                                "color": colour,
-                                "size": {"field": "n", "type": "quantitative", "legend": None},
-                                "tooltip": [_tip("told", label), _tip("n", gettext("Patients"))],
-                            },
-                        }
-                        for end, shape in SHAPES.items()
-                    ),
+                    *(layer for end in SIDEWAYS for layer in _limits(bounds, end, x, colour, label)),
                 ],
             }
         )
     return {"$schema": SCHEMA, "vconcat": panels, "resolve": {"scale": {"x": "shared"}}}
+
+
+def _limits(
+    bounds: list[dict[str, Any]], end: str, x: dict[str, Any], colour: dict[str, Any], label: str
+) -> list[dict[str, Any]]:
+    """A triangle at each limit, which points along the axis, and how many lie beyond it."""
+    mine = [{**p, "count": f"{p['told']}: {p['n']:,}"} for p in bounds if p["known"] == end]
+    if not mine:
+        return []
+    shape, side = SIDEWAYS[end]
+    place = {"x": {**x, "field": "at"}, "color": colour, "tooltip": [_tip("count", label)]}
+    triangle = {"type": "point", "shape": shape, "filled": False, "size": 90, "strokeWidth": 1.6}
+    text = {"type": "text", "align": side, "dx": 10 if side == "left" else -10, "fontSize": 11}
+    data = {"data": {"values": mine}}
+    return [
+        {**data, "mark": triangle, "encoding": {**place, "y": {"value": 12}}},
+        {**data, "mark": text, "encoding": {**place, "y": {"value": 12}, "text": {"field": "count"}}},
+    ]
 
 
 def shares_by_group(answer: Answered) -> Chart | None:
@@ -393,7 +407,6 @@ def _course_panel(
         },
     }
     y = {"type": "quantitative", "title": label if number % 2 == 0 else None, "scale": scale}
-    shown = {r["line"] for r in lines[: MOST_LINES * len(months)]}
     drawn = [
         {
             "line": r["line"],
@@ -403,7 +416,6 @@ def _course_panel(
             "limit": gettext("at a detection limit") if r.get("is_censored") else "",
         }
         for r in lines
-        if r["line"] in shown
     ]
     hover = f"course_{number}"
     near = {"param": hover, "empty": False}
@@ -452,10 +464,10 @@ def _course_panel(
                 "encoding": {"x": x, "y": {**y, "field": "estimate"}, "tooltip": spot},
             },
         ]  # fmt: skip
-    patients = len({r["line"] for r in lines})
-    title = f"{name} ({gettext('%(n)d patients', n=patients)})"
-    if len(shown) < patients:
-        title += gettext(", %(n)d of them drawn", n=len(shown))
+    drawn_lines = len({r["line"] for r in lines})
+    title = gettext("%(group)s: %(n)d patients drawn", group=name, n=drawn_lines)
+    if drawn_lines >= MOST_COURSES:
+        title = gettext("%(group)s: the first %(n)d patients drawn", group=name, n=drawn_lines)
     return {
         **PANEL,
         "title": {"text": title, "color": colour, "anchor": "start", "fontSize": 13},
@@ -747,8 +759,8 @@ def _forest(
     """Estimates with their intervals below each other, and the line of no difference. An end that does not
     exist is drawn as none; on a logarithmic axis only what is above 0 is drawn.
     """
-    drawn = [r for r in rows if not is_ratio or r["estimate"] > 0]
-    whole = [r for r in drawn if known(r["low"]) and known(r["high"]) and (not is_ratio or r["low"] > 0)]
+    drawn = [r for r in rows if isfinite(r["estimate"]) and (not is_ratio or r["estimate"] > 0)]
+    whole = [r for r in drawn if _is_whole(r["low"], r["high"]) and (not is_ratio or r["low"] > 0)]
     x = {
         "type": "quantitative",
         "title": label,
@@ -790,6 +802,10 @@ def _forest(
     return Chart(id, caption, spec, numbers_table(columns, rows))
 
 
+def _is_whole(low: float | None, high: float | None) -> bool:
+    return known(low) and known(high) and isfinite(low) and isfinite(high)
+
+
 def _scale(kind: str) -> dict[str, Any]:
     return {"type": kind} if kind == "log" else {"type": kind, "zero": False}
 
@@ -799,11 +815,16 @@ def _interval(row: Mapping[str, Any], estimate: str) -> dict[str, Any]:
     told = f"{row[estimate]:.4g}"
     if known(low) and known(high):
         told += f" ({low:.4g} – {high:.4g})"
-    return {"estimate": row[estimate], "low": _finite(low), "high": _finite(high), "told": told}
+    return {"estimate": row[estimate], "low": low, "high": high, "told": told}
 
 
-def _finite(value: float | None) -> float | None:
-    return value if known(value) and abs(value) != float("inf") else None
+def _drawable(part: Any) -> Any:
+    """A specification without infinite numbers, which JSON does not have: they are drawn as none."""
+    if isinstance(part, dict):
+        return {key: _drawable(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_drawable(value) for value in part]
+    return None if isinstance(part, float) and not isfinite(part) else part
 
 
 def _on_scale(label: str, transform: str) -> str:

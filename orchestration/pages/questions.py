@@ -12,6 +12,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isinf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from analytics.printed.printed_table import PrintedTable
+from analytics.study.distribution import first_courses
 from analytics.study.frames import StudyFrames
 from orchestration.pages.chosen import Chosen, NotOffered, Option, Query, by_options, study_of
 from orchestration.pages.language import gettext
@@ -160,6 +162,8 @@ def _of_results(
             if column in frame:
                 frame = frame[frame[column].isin(value if isinstance(value, list) else [value])]
         found[table] = frame.reset_index(drop=True)
+    if "trajectory_patient" in found:
+        found["trajectory_patient"] = first_courses(found["trajectory_patient"])
     return found
 
 
@@ -248,6 +252,8 @@ def numbers_table(columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]])
 
 
 def _shown(value: object) -> object:
+    if isinstance(value, float) and isinf(value):
+        return "∞" if value > 0 else "-∞"
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 

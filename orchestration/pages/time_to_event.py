@@ -132,7 +132,7 @@ def _form(answer: Answered) -> dict[str, Any]:
     ]
     return {
         "endpoints": [*stated.items(), (OWN, gettext("another event"))],
-        "endpoint": spec.endpoint if spec.endpoint in stated else OWN,
+        "endpoint": answer.chosen.stated,
         "events": [(e, label, e in endpoint.events) for e, label in sorted(events.items())],
         "competing": [(e, label, e in endpoint.competing) for e, label in sorted(events.items())],
         "origins": [
@@ -142,7 +142,7 @@ def _form(answer: Answered) -> dict[str, Any]:
         "origin": endpoint.origin,
         "horizon": f"{endpoint.horizon_months:g}",
         "truncation": "yes" if endpoint.left_truncation else "no",
-        "strata": [(s, CODED[s], s in spec.strata) for s in STRATA],
+        "strata": [(s, gettext(CODED[s]), s in spec.strata) for s in STRATA],
         "weights": [(t, test_words(t)) for t in statistical_tests(TIME_TO_EVENT)],
         "weight": spec.weights,
         "adjustments": [(a, a) for a in get_args(Adjustment)],

@@ -48,15 +48,15 @@ def answer(release: Path, study: Study) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
     from analytics.study.cohort import build_cohort
-    from analytics.study.distribution import distribution
-    from analytics.study.results import run_study, stamp
+    from analytics.study.distribution import distribution, first_courses
+    from analytics.study.results import STEPS, list_members, run_steps, stamp
 
     options: dict[str, Any] = {"memory_limit": MEMORY, "threads": 1}
     with closing(duckdb.connect(str(release), read_only=True, config=options)) as connection:
         frames = read_for(connection, study)
         identity = connection.execute("select release_id from release.release_info").fetchall()[0][0]
-    found = run_study(study, frames)
     cohort = build_cohort(study, frames)
+    found = run_steps(cohort, [step for step in STEPS if step is not list_members])
     drawn = [
         distribution(cohort, table, row)
         for table in study.tables
@@ -65,6 +65,8 @@ def answer(release: Path, study: Study) -> dict[str, pd.DataFrame]:
     ]
     for name in drawn[0] if drawn else ():
         found[name] = pd.concat([frames[name] for frames in drawn], ignore_index=True)
+    if len(found["trajectory_patient"]):
+        found["trajectory_patient"] = first_courses(found["trajectory_patient"])
     return stamp(found, study.study, identity)
 
 

@@ -278,6 +278,15 @@ def test_choices_made_for_another_list_are_forgotten(offer: Offer) -> None:
     assert choice.study.tables[0].rows[0].test == "fisher"
 
 
+def test_another_beginning_of_time_is_an_endpoint_of_its_own_and_the_form_keeps_the_first(
+    pages: TestClient, offer: Offer
+) -> None:
+    choice = asked(chosen.time_to_event, offer, chosen.TIME_KEYS, endpoint="relapse", origin="onset")
+    assert (choice.stated, list(choice.study.endpoints)) == ("relapse", ["relapse_onset_36"])
+    text = pages.get("/time-to-event?origin=onset").text
+    assert '<option value="relapse" selected>' in text and '<option value="onset" selected>' in text
+
+
 def test_a_study_file_that_changed_since_the_release_states_nothing(
     pages: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from analytics.replay_r.claims import LATE_ENTRY, claims
+from analytics.replay_r.script import Files, ReleaseIdentity, script
 from analytics.study.cohort import build_cohort
 from analytics.study.distribution import MOST_POINTS, distribution
 from analytics.study.file import Study
@@ -202,6 +204,18 @@ def test_an_entry_of_zero_months_for_all_changes_no_number() -> None:
     entered = run_study(small_study.study(**parts), late(dict.fromkeys(ENTRIES, 0.0)))
     for table in ("survival_curve", "log_rank", "restricted_mean", "cox_term", "cumulative_incidence"):
         pd.testing.assert_frame_equal(plain[table], entered[table])
+
+
+def test_the_replay_in_r_leaves_late_entry_out_and_says_so() -> None:
+    found = run_study(small_study.study(**SINCE_ONSET), late(ENTRIES))
+    told = claims(found)
+    of_times = ("survival_curve", "survival_at_risk", "survival_median", "log_rank", "cox_term")
+    assert not set(told.ours["result"]) & set(of_times)
+    left_out = told.not_replayed[told.not_replayed["result"].isin(of_times)]
+    assert set(left_out["reason"]) == {LATE_ENTRY}
+    files = Files({}, {}, {"relapse": "times.csv"}, {})
+    text = script(small_study.study(**SINCE_ONSET), ReleaseIdentity("r0"), files)
+    assert 'survival_analysis("relapse"' not in text and 'cox_model("m"' not in text
 
 
 def test_a_patient_last_seen_before_the_entry_does_not_count() -> None:

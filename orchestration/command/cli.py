@@ -486,6 +486,51 @@ def lineage(
         raise typer.BadParameter(str(unknown), param_hint="TABLE.COLUMN") from None
 
 
+@app.command(epilog="Example: myositis diff r066fd r1c2d3e")
+def diff(
+    before: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="A",
+            help="The earlier release: its id, the beginning of it, or a release file. Without it, the last two"
+            " releases are compared.",
+            show_default=False,
+        ),
+    ] = None,
+    after: Annotated[
+        str | None,
+        typer.Argument(metavar="B", help="The later one. Default: the current release.", show_default=False),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or csv.")] = "text",
+    limit: Annotated[
+        int, typer.Option(min=0, metavar="NUMBERS", help="As text, show so many printed numbers; 0: all.")
+    ] = 200,
+    keys: Annotated[
+        bool,
+        typer.Option(
+            "--keys", help="Name the patients who came, went or changed, too: inside the house only."
+        ),
+    ] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Show what changed between two releases: deliveries, patients, values, and each printed number with
+    why.
+    """
+    from orchestration.command import diff as screen
+    from orchestration.diff.sides import NotComparable
+    from orchestration.diff.told import FORMATS
+
+    if form not in FORMATS:
+        raise typer.BadParameter(
+            f'expected one of {", ".join(FORMATS)}; found "{form}"', param_hint="--format"
+        )
+    try:
+        screen.show(_registry(registry), before, after, form, limit, keys)
+    except NotComparable as cannot:
+        raise typer.BadParameter(str(cannot)) from None
+
+
 @app.command(epilog="Example: myositis reproduce --differs --table II")
 def reproduce(
     table: Annotated[

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from itertools import groupby
 
 from orchestration.diff.changes import Diff, NumberChange, PatientChange, ValueChange
+from orchestration.diff.why import Declared
 
 FORMATS = ("text", "json", "csv")
 COLUMNS = (
@@ -94,10 +95,13 @@ def _traced(change: PatientChange | ValueChange) -> str:
 
 
 def as_json(diff: Diff, with_keys: bool = False) -> str:
-    """The records; each number with its sentence of why, and the keys of patients only when asked for."""
+    """The records, each with its sentence; the keys of patients only when asked for."""
     data = asdict(diff)
     for number, made in zip(diff.numbers, data["numbers"]):
-        made["why"] = number.why
+        made |= {"named": number.named, "why": number.why}
+    for name, told in (("patients", told_patients), ("values", told_values), ("declared", Declared.sentence)):
+        for record, made in zip(getattr(diff, name), data[name]):
+            made["told"] = told(record)
     if not with_keys:
         del data["patient_keys"]
     return json.dumps(data, ensure_ascii=False, indent=1)

@@ -61,7 +61,7 @@ PARTS = {
     "recurrent_events": ("model", "cox_term"),
     "sensitivity": ("sensitivity", "norm_patient"),
 }
-OF_MEMBERS = ("study_group", "cohort_flow")
+OF_MEMBERS = ("study_group", "cohort_flow", "cohort_member")
 
 
 def columns_read(study: Study) -> dict[str, frozenset[ReleaseColumn]]:
@@ -71,6 +71,7 @@ def columns_read(study: Study) -> dict[str, frozenset[ReleaseColumn]]:
     found["cohort_flow"] |= set(_named(study, [study.model_dump()[part] for part in PARTS]))
     for column in ("msa", "msa_conflict", "decided_by", "onset_group"):  # why somebody is in no group
         found["cohort_flow"] |= set(_of_patients(column))
+    found["cohort_member"] |= found["cohort_flow"] | set(_days())
     for part, tables in PARTS.items():
         if specs := getattr(study, part):
             read = members | set(_named(study, [spec.model_dump() for spec in specs]))
@@ -88,6 +89,17 @@ def _members(study: Study) -> Iterator[ReleaseColumn]:
     if study.one_row_per_person:
         yield from (ReleaseColumn("patient_link", c) for c in (*KEY, "person_key"))
         yield ReleaseColumn("dim_patient", "baseline_date")
+
+
+def _days() -> Iterator[ReleaseColumn]:
+    """When it was decided who is in an analysis."""
+    yield ReleaseColumn("dim_patient", "onset_date_iso")
+    for column in (*KEY, "is_positive", "antibody_group", "tested_date_iso", "time_days"):
+        yield ReleaseColumn("fct_antibody_result", column)
+    for column in (*KEY, "is_scheduled", "scheduled_visit", "visit_date_iso", "time_days"):
+        yield ReleaseColumn("fct_visit", column)
+    for column in ("end_date", "time_days", "censor_reason"):
+        yield ReleaseColumn("fct_time_to_event", column)
 
 
 def _of_patients(column: str) -> Iterator[ReleaseColumn]:

@@ -27,6 +27,7 @@ from analytics.study.events import (
 )
 from analytics.study.file import CoxModel, MixedModel, RepeatedMeasures, Study, SurvivalAnalysis
 from analytics.study.findings import find
+from analytics.study.members import members_of_analyses
 from analytics.study.sensitivity import answer
 from analytics.study.strata import curves_by_stratum, note_in_words, who_is_in_a_stratum
 from analytics.words.formatting import format_p
@@ -51,7 +52,7 @@ def run_study(study: Study, frames: Frames) -> Results:
 
 
 def describe_study(cohort: Cohort) -> Results:
-    """study, study_group, study_variable, study_table, cohort_flow."""
+    """study, study_group, study_variable, study_table, cohort_flow, cohort_member."""
     study = cohort.study
     sizes = cohort.members["group_id"].value_counts()
     return {
@@ -89,6 +90,7 @@ def describe_study(cohort: Cohort) -> Results:
             columns=["table_id", "title", "position"],
         ),
         "cohort_flow": _cohort_flow(cohort),
+        "cohort_member": members_of_analyses(cohort),
     }
 
 

@@ -89,6 +89,7 @@ MODELS = {
     "results": {
         "baseline_summary",
         "cohort_flow",
+        "cohort_member",
         "cox_term",
         "cumulative_incidence",
         "finding",

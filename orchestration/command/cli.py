@@ -296,6 +296,28 @@ def report(
         raise Refused(str(nothing)) from None
 
 
+@app.command(epilog="Example: myositis site website")
+def site(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A folder that is new, empty, or a site that this command wrote."),
+    ],
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write what may leave the house of the current release's studies, as pages that open from disk."""
+    from orchestration.report.site import NotOurs, write_site
+    from orchestration.report.write import NothingToReport
+
+    try:
+        page = write_site(_registry(registry), folder)
+    except NothingToReport as nothing:
+        raise Refused(str(nothing)) from None
+    except NotOurs as refused:
+        raise typer.BadParameter(str(refused), param_hint="DIR") from None
+    console.out.print(f"written  {page}", markup=False)
+
+
 @app.command(epilog="Example: myositis queries zjch --read answered.xlsx")
 def queries(
     hospital: Annotated[

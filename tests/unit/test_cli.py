@@ -34,6 +34,7 @@ COMMANDS = (
     "reproduce",
     "audit",
     "diff",
+    "site",
 )
 
 

@@ -237,10 +237,11 @@ def _course(cohort: Cohort, endpoint: str) -> pd.DataFrame:
 
 
 def _said(found: pd.DataFrame, columns: list[str], is_known: pd.Series) -> pd.DataFrame:
-    texts = found[columns].astype(object).map(lambda v: "" if pd.isna(v) else repr(_plain(v)))
-    said = texts.agg(" ".join, axis=1) if len(texts) else pd.Series([], dtype=object)
+    said = pd.Series("", index=found.index, dtype=object)
+    for column in columns:
+        said = said + " " + found[column].astype(object).map(_text)
     return pd.DataFrame({"patient": found["patient"], "said": said.where(is_known, None)})
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+def _text(value: Any) -> str:
+    return "" if pd.isna(value) else repr(value.item() if isinstance(value, np.generic) else value)

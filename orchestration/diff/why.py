@@ -86,6 +86,7 @@ class StudyWhys:
     _by_patient: Mapping[str, list[Mapping[str, Any]]] | None = None
     _changes: dict[Input, pd.DataFrame | None] = field(default_factory=dict)
     _found: dict[Reads, tuple[Cause, ...]] = field(default_factory=dict)
+    _came: dict[str, Origin] = field(default_factory=dict)
 
     @property
     def studies(self) -> tuple[Study | None, Study | None]:
@@ -263,7 +264,10 @@ class StudyWhys:
         return list(self._by_patient.get(patient, ()))
 
     def _origin_of_patient(self, patient: str) -> Origin:
-        return _together(r["origin"] for r in self._rows_of(patient) if r["table_name"] == "dim_patient")
+        if patient not in self._came:
+            rows = self._rows_of(patient)
+            self._came[patient] = _together(r["origin"] for r in rows if r["table_name"] == "dim_patient")
+        return self._came[patient]
 
     def origin_of_group(self, patient: str) -> Origin:
         columns = {c for s in self.studies if s for g in s.groups.values() for c in g.where}

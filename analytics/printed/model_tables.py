@@ -44,7 +44,7 @@ def model_term_tables(study: StudyFrames, printed: bool) -> list[PrintedTable]:
     that their rows begin with), or everything else.
     """
     found: dict[tuple[str, str], list[Record]] = {}
-    for (model,), rows in grouped(_of_models(study, study.rows("mixed_model_term")), "model_id"):
+    for (model,), rows in grouped(of_models(study, study.rows("mixed_model_term")), "model_id"):
         number = printed_table_number(model)
         for row in rows:
             in_print = bool(number) and row.get("test") == rows[0].get("test")
@@ -93,7 +93,7 @@ def _term_table(study: StudyFrames, number: str, test: str, rows: list[Record]) 
 
 def contrast_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | None:
     """Differences between groups at each visit."""
-    rows = [r for r in _of_models(study, study.rows("visit_contrast")) if r["model_id"] in models]
+    rows = [r for r in of_models(study, study.rows("visit_contrast")) if r["model_id"] in models]
     if not rows:
         return None
     pairs = list(dict.fromkeys((r["group_a"], r["group_b"]) for r in rows))
@@ -136,7 +136,7 @@ def contrast_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | 
 
 def marginal_mean_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | None:
     """Estimated marginal means: a row per visit, a column per group."""
-    rows = [r for r in _of_models(study, study.rows("marginal_mean")) if r["model_id"] in models]
+    rows = [r for r in of_models(study, study.rows("marginal_mean")) if r["model_id"] in models]
     if not rows:
         return None
     groups = study.in_order([r["group_id"] for r in rows])
@@ -159,7 +159,7 @@ def marginal_mean_table(study: StudyFrames, models: Sequence[str]) -> PrintedTab
 
 def parameter_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | None:
     """Every parameter of the mixed models, so that a reader can write the model down."""
-    rows = [r for r in _of_models(study, study.rows("mixed_model_parameter")) if r["model_id"] in models]
+    rows = [r for r in of_models(study, study.rows("mixed_model_parameter")) if r["model_id"] in models]
     if not rows:
         return None
     printed = tuple(
@@ -269,7 +269,7 @@ def _ratio_table(
     apart = {m["model_id"] for m in study.rows("model") if m.get("kind") in _FURTHER_EVENTS}
     rows = [
         r
-        for r in _of_models(study, study.rows("cox_term", endpoint=endpoint))
+        for r in of_models(study, study.rows("cox_term", endpoint=endpoint))
         if (r["model_id"] in apart) == further
     ]
     if not rows:
@@ -354,13 +354,13 @@ def _gray(row: Record | None) -> str:
     return f"Gray's test χ² {format_number(row['statistic'], 2)}, df {format_number(row['df'], 0)}, p {p}"
 
 
-def _of_models(study: StudyFrames, rows: Sequence[Record]) -> list[Record]:
+def of_models(study: StudyFrames, rows: Sequence[Record]) -> list[Record]:
     """If the status of a model is not ok, its rows with status ok take over that status, because a doubt
     about the model is a doubt about its numbers.
     """
     models = {m["model_id"]: m for m in study.rows("model")}
     doubtful = {k: {"status": m["status"], "note": m.get("note")} for k, m in models.items() if not is_ok(m)}
-    return [r | doubtful.get(r["model_id"], {}) if is_ok(r) else r for r in rows]
+    return [r | doubtful.get(r.get("model_id"), {}) if is_ok(r) else r for r in rows]
 
 
 def _cox_term(study: StudyFrames, row: Record, rows: Sequence[Record]) -> str:

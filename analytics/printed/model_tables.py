@@ -16,7 +16,9 @@ from analytics.printed.table_cells import (
     adjustment_notes,
     estimate_ci,
     flagged,
+    flagged_p,
     numbered,
+    p_cell,
     ratio_ci,
 )
 from analytics.study.frames import Record, StudyFrames, grouped, is_ok
@@ -73,7 +75,7 @@ def _term_table(study: StudyFrames, number: str, test: str, rows: list[Record]) 
                 "term": term_words(row["term"]),
                 "statistic": format_number(row.get("statistic"), 3),
                 "df": _degrees(row),
-                "p": flagged(study, row, format_p(row.get("p_value"))),
+                "p": flagged_p(study, row),
             },
             group=_model_label(study, row),
         )
@@ -104,8 +106,8 @@ def contrast_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | 
                 "pair": study.pair_label(row["group_a"], row["group_b"]),
                 **_estimate_cells(study, row),
                 "df": format_number(row.get("df"), 1, keep_zeros=False),
-                "p": format_p(row.get("p_value")),
-                "p_adjusted": format_p(row.get("p_adjusted")),
+                "p": p_cell(row.get("p_value")),
+                "p_adjusted": p_cell(row.get("p_adjusted")),
             },
             group=_model_label(study, row),
         )
@@ -168,7 +170,7 @@ def parameter_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable |
                 "parameter": study.readable(str(row["parameter"])),
                 "kind": PARAMETER_KINDS.get(row["kind"], opened(row["kind"])),
                 **_estimate_cells(study, row),
-                "p": format_p(row.get("p_value")),
+                "p": p_cell(row.get("p_value")),
             },
             group=_model_label(study, row),
         )
@@ -228,8 +230,8 @@ def log_rank_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
                 else "All groups",
                 "statistic": format_number(row.get("statistic"), 3),
                 "df": format_number(row.get("df"), 0),
-                "p": flagged(study, row, format_p(row.get("p_value"))),
-                "p_adjusted": format_p(row["p_adjusted"]) if known(row.get("p_adjusted")) else "",
+                "p": flagged_p(study, row),
+                "p_adjusted": p_cell(row["p_adjusted"]) if known(row.get("p_adjusted")) else "",
             }
         )
         for row in rows
@@ -284,8 +286,8 @@ def _ratio_table(
                     ratio_ci(row.get("hazard_ratio"), row.get("ci_low"), row.get("ci_high")),
                 ),
                 "statistic": format_number(row.get("statistic"), 2),
-                "p": format_p(row.get("p_value")),
-                "ph": format_p(row.get("ph_p_value")),
+                "p": p_cell(row.get("p_value")),
+                "ph": p_cell(row.get("ph_p_value")),
             },
             group=_model_label(study, row),
         )

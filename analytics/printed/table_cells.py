@@ -17,6 +17,7 @@ from analytics.words.formatting import (
     decimals_for,
     format_estimate_ci,
     format_number,
+    format_p,
 )
 from analytics.words.wording import adjustment_words, effect_words, status_words
 
@@ -38,6 +39,19 @@ def flagged(study: StudyFrames, row: Record, text: str, no_number: str = "") -> 
     if text == NOT_AVAILABLE:
         text = no_number or status_words(row.get("status") or "ok") or text
     return Cell(text, notes=study.remarks(row), alert=not ok)
+
+
+def p_cell(
+    p_value: float | Public | None, text: str = "", notes: tuple[str, ...] = (), alert: bool = False
+) -> Cell:
+    """A p value as it is printed, with its number where the number may be known."""
+    number = p_value if not isinstance(p_value, Public) and known(p_value) else None
+    return Cell(text or format_p(p_value), notes=notes, alert=alert, number=number)
+
+
+def flagged_p(study: StudyFrames, row: Record) -> Cell:
+    cell = flagged(study, row, format_p(row.get("p_value")))
+    return p_cell(row.get("p_value"), cell.text, cell.notes, cell.alert)
 
 
 def estimate_ci(row: Record) -> str:

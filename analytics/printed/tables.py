@@ -19,6 +19,7 @@ from analytics.printed.table_cells import (
     effect_text,
     file_name,
     numbered,
+    p_cell,
 )
 from analytics.study.frames import Record, StudyFrames, by_position, grouped, is_ok
 from analytics.words.disclosure import count_text, known
@@ -104,13 +105,13 @@ def _comparison_cells(study: StudyFrames, key: str, row: Record) -> dict[str, Ce
     if not row:
         return {f"{key}_{part}": "" for part in ("p", "adjusted", "effect", "second", "test", "status")}
     p_text = str(row.get("display") or format_p(row.get("p_value")))
-    adjusted, effect = format_p(row.get("p_adjusted")), effect_text(row)
+    effect = effect_text(row)
     ok = is_ok(row)
     if not ok and p_text == NOT_AVAILABLE:
         p_text = status_words(row["status"])
     return {
-        f"{key}_p": Cell(p_text, notes=study.remarks(row), alert=not ok),
-        f"{key}_adjusted": adjusted,
+        f"{key}_p": p_cell(row.get("p_value"), p_text, study.remarks(row), alert=not ok),
+        f"{key}_adjusted": p_cell(row.get("p_adjusted")),
         f"{key}_effect": effect,
         f"{key}_second": _second_effect(row),
         f"{key}_test": test_words(row.get("test")),

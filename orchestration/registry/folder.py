@@ -221,6 +221,7 @@ class Registry:
     releases = property(lambda self: self.folder / "release")
     reports = property(lambda self: self.folder / "reports")
     public = property(lambda self: self.folder / "public")  # what may leave the house
+    manuscripts = property(lambda self: self.folder / "manuscripts")
     replays = property(lambda self: self.folder / "private" / "replay")  # rows of single patients
     published_ledger = property(lambda self: self.folder / "private" / "published.json")
     queries = property(lambda self: self.folder / "queries")

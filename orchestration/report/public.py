@@ -81,8 +81,8 @@ def render_public(
     """
     content = read_release(release_file, studies)
     rounding = Rounding(int(content.info.get("small_cell_threshold") or 0))
-    publications = _publications(content, rounding, ledger)
-    sections = [public_sections(p.study, p.release_id) for p in publications.values()]
+    found = publications(content, rounding, ledger)
+    sections = [public_sections(p.study, p.release_id) for p in found.values()]
     is_synthetic = bool(content.info.get("synthetic"))
     tables = [t for s in sections for t in s.tables]
     laid_out = helper.submit(lay_out, tables)
@@ -105,11 +105,11 @@ def render_public(
     put_figures(out, figures)
     out.forget_former()
     if ledger is not None:
-        keep_published(ledger, publications)
+        keep_published(ledger, found)
     return out.written
 
 
-def _publications(content: ReleaseContent, rounding: Rounding, ledger: Path | None) -> dict[str, Publication]:
+def publications(content: ReleaseContent, rounding: Rounding, ledger: Path | None) -> dict[str, Publication]:
     """Each study as it may be published now: with its new numbers, or with those of its last publication."""
     last = read_published(ledger) if ledger is not None else {}
     found = {}

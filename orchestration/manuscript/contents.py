@@ -113,7 +113,7 @@ def _contents(
         registry=str(content.info["registry_name"]),
         release=release,
         synthetic=synthetic,
-        hospitals=facts.hospitals,
+        hospitals=facts.registry_hospitals if study.is_public else facts.hospitals,
         eligibility=facts.eligibility,
         period=period,
         versions=content.versions,
@@ -153,10 +153,10 @@ def _design(run: RunFacts, study: StudyFrames) -> str:
     groups = ", ".join(
         f"{study.group_label(g)} (n {count_text(r.get('n'))})" for g, r in study.groups.items()
     )
-    where = f" of {len(run.hospitals)} hospitals ({', '.join(run.hospitals)})" if run.hospitals else ""
+    where = f" ({', '.join(run.hospitals)})" if run.hospitals else ""
     period = f" The {run.period}." if run.period else ""
     who = " ".join(f"{label}: {conditions}." for label, conditions in run.eligibility.items())
-    return f"Cohort study of patients{where} in the registry {run.registry}: {groups}. {who}{period}"
+    return f"Cohort study in the registry {run.registry}{where}: {groups}. {who}{period}"
 
 
 def _software(run: RunFacts) -> str:

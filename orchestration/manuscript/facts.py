@@ -41,7 +41,8 @@ class StudyChanged(ValueError):
 class Facts:
     """What the registry knows of a study beside its results."""
 
-    hospitals: tuple[str, ...]
+    hospitals: tuple[str, ...]  # that the study's patients come from
+    registry_hospitals: tuple[str, ...]  # of the release: they tell of no patient of the study
     eligibility: Mapping[str, str]
     period: str  # exact days, for inside the house
     months: str  # the same by month
@@ -65,12 +66,11 @@ def facts_of(registry: Registry, release: Path, study: Study) -> Facts:
     except ValueError as fault:
         raise StudyChanged(str(fault)) from fault
     days = _days(cohort)
-    names = dict(
-        zip(frames["dim_hospital"]["hospital_id"], frames["dim_hospital"]["hospital_name"], strict=True)
-    )
+    names = cohort.hospital_names
     there = sorted(set(cohort.members["hospital_id"]))
     return Facts(
-        hospitals=tuple(str(names.get(h) or h) for h in there),
+        hospitals=tuple(names.get(h, h) for h in there),
+        registry_hospitals=tuple(names.get(h, h) for h in sorted(frames["dim_hospital"]["hospital_id"])),
         eligibility=dict(_eligibility(study)),
         period=_period(days, lambda d: d.isoformat()),
         months=_period(days, lambda d: d.strftime("%Y-%m")),

@@ -23,7 +23,6 @@ from orchestration.manuscript.word_table import run, table_element
 
 if TYPE_CHECKING:
     from docx.document import Document
-    from docx.oxml.xmlchemy import BaseOxmlElement
 
 A4_TWIPS, MARGIN_TWIPS = (11906, 16838), 1134
 NOTE_HALF_POINTS = 15
@@ -56,43 +55,84 @@ class Writing:
     lists: Mapping[str, PrintedTable]  # checklist and codebook
 
     @property
-    def blocks(self) -> dict[str, Callable[[Document], list[Any]]]:
+    def blocks(self) -> dict[str, Callable[[_Place], list[Any]]]:
         """What makes the elements that take the place of each placeholder."""
         tables, pictures = self.tables, self.pictures
         return {
-            "methods": lambda d: [e for topic in self.methods for e in _topic(d, *topic)],
-            "tables": lambda d: [e for t in tables.values() for e in table_with_title(d, t)],
-            "figures": lambda d: [e for p in pictures.values() for e in _picture(d, p)],
-            **{key: _maker(table_with_title, t) for key, t in {**tables, **self.lists}.items()},
-            **{key: _maker(_picture, p) for key, p in pictures.items()},
+            "methods": lambda place: [e for topic in self.methods for e in _topic(place, *topic)],
+            "tables": _maker(_tables, list(tables.values())),
+            "figures": _maker(_pictures, list(pictures.values())),
+            **{key: _maker(_tables, [t]) for key, t in {**tables, **self.lists}.items()},
+            **{key: _maker(_pictures, [p]) for key, p in pictures.items()},
         }
 
 
-def _maker(make: Callable[[Document, Any], list[Any]], one: Any) -> Callable[[Document], list[Any]]:
-    return lambda document: make(document, one)
+@dataclass(frozen=True)
+class _Place:
+    """Where elements will stand: the properties of the section, and whether it may be left for another."""
+
+    document: Document
+    section: Any  # w:sectPr
+    may_turn: bool
+
+    @property
+    def is_portrait(self) -> bool:
+        width, height, _ = self._sides
+        return width < height
+
+    def width(self, is_turned: bool = False) -> int:
+        """Of the text, in twips; of a turned page, whose text is one column."""
+        from docx.oxml.ns import qn
+
+        width, height, margins = self._sides
+        if is_turned:
+            return height - margins
+        columns = self.section.find(qn("w:cols"))
+        n = 1 if columns is None else int(columns.get(qn("w:num")) or 1)
+        space = 720 if columns is None else int(columns.get(qn("w:space")) or 720)
+        return (width - margins - (n - 1) * space) // n
+
+    @property
+    def _sides(self) -> tuple[int, int, int]:
+        """Width and height of the page, and its left and right margins together."""
+        from docx.oxml.ns import qn
+
+        size, edges = self.section.find(qn("w:pgSz")), self.section.find(qn("w:pgMar"))
+        width, height = A4_TWIPS if size is None else (int(size.get(qn("w:w"))), int(size.get(qn("w:h"))))
+        margins = (
+            2 * MARGIN_TWIPS
+            if edges is None
+            else int(edges.get(qn("w:left"))) + int(edges.get(qn("w:right")))
+        )
+        return width, height, margins
+
+
+def _maker(make: Callable[[_Place, Any], list[Any]], given: Any) -> Callable[[_Place], list[Any]]:
+    return lambda place: make(place, given)
 
 
 def document_of(writing: Writing) -> bytes:
     """The whole manuscript in our own layout: wide tables stand on landscape pages."""
     document = _empty(writing.texts)
-    body = document.element.body
+    place = _Place(document, document.element.body.sectPr, may_turn=True)
     document.add_paragraph(writing.texts["title"], style="Title")
     document.add_paragraph(writing.texts["note"])
-    document.add_heading("Methods", 1)
-    _append(body, writing.blocks["methods"](document))
-    document.add_heading("Tables", 1)
-    if _append_tables(document, list(writing.tables.values())):
-        _append(body, [_section_end(document, is_landscape=True)])
-    document.add_heading("Figures", 1)
-    _append(body, writing.blocks["figures"](document))
+    for heading in ("Methods", "Tables", "Figures"):
+        document.add_heading(heading, 1)
+        _append(document, writing.blocks[heading.lower()](place))
     return _saved(document)
 
 
-def document_of_tables(texts: Mapping[str, str], tables: Sequence[PrintedTable]) -> bytes:
-    """A document of these tables alone."""
+def document_of_table(texts: Mapping[str, str], table: PrintedTable) -> bytes:
+    """A document of this table alone."""
     document = _empty(texts)
-    if _append_tables(document, tables):
-        _turn(document)
+    if table.is_wide:
+        from docx.enum.section import WD_ORIENT
+
+        section = document.sections[0]
+        section.orientation = WD_ORIENT.LANDSCAPE
+        section.page_width, section.page_height = section.page_height, section.page_width
+    _append(document, _tables(_Place(document, document.element.body.sectPr, may_turn=False), [table]))
     return _saved(document)
 
 
@@ -142,12 +182,12 @@ def _refuse(template: Path, asked: set[str], writing: Writing) -> None:
         raise TemplateError(f"{template.name}: {'. '.join(faults)} It may name {', '.join(known)}.")
 
 
-def _put(document: Document, key: str, make: Callable[[Document], list[Any]]) -> Iterator[str]:
+def _put(document: Document, key: str, make: Callable[[_Place], list[Any]]) -> Iterator[str]:
     """Put elements where the mark of a placeholder stands."""
     from docx.oxml.ns import qn
 
-    mark, found = MARK.format(key), False
-    for paragraph in list(document.element.body.iter(qn("w:p"))):
+    body, mark, found = document.element.body, MARK.format(key), False
+    for paragraph in list(body.iter(qn("w:p"))):
         text = "".join(t.text or "" for t in paragraph.iter(qn("w:t"))).strip()
         if mark not in text:
             continue
@@ -155,106 +195,116 @@ def _put(document: Document, key: str, make: Callable[[Document], list[Any]]) ->
         if text != mark:
             yield f"{{{{ {key} }}}} must stand alone in its paragraph"
             return
-        for element in make(document):
+        is_in_cell = paragraph.getparent() is not body
+        for element in make(_Place(document, _section_at(body, paragraph), may_turn=not is_in_cell)):
             paragraph.addprevious(element)
-        if paragraph.getparent().tag == qn("w:tc"):  # a cell ends with a paragraph
-            for letters in list(paragraph.iter(qn("w:r"))):
+        if is_in_cell or paragraph.find(f".//{qn('w:sectPr')}") is not None:
+            for letters in list(paragraph.iter(qn("w:r"))):  # a cell or a section ends with its paragraph
                 letters.getparent().remove(letters)
         else:
-            paragraph.getparent().remove(paragraph)
+            body.remove(paragraph)
     if not found:
         yield f"{{{{ {key} }}}} must stand in the text, not in a header, a footer or a text box"
 
 
-def table_with_title(document: Document, table: PrintedTable, twips: int = 0) -> list[Any]:
-    """Title above, footnotes below; as wide as the text of the document."""
+def _section_at(body: Any, paragraph: Any) -> Any:
+    """The properties of a section stand in the paragraph that ends it; those of the last, at the end."""
+    from docx.oxml.ns import qn
+
+    top = paragraph
+    while top.getparent() is not body:
+        top = top.getparent()
+    later = (element.find(f"{qn('w:pPr')}/{qn('w:sectPr')}") for element in [top, *top.itersiblings()])
+    return next((section for section in later if section is not None), body.sectPr)
+
+
+def _tables(place: _Place, tables: Sequence[PrintedTable]) -> list[Any]:
+    """The tables with titles and footnotes. Wide ones stand on landscape pages, a run of them in one
+    section.
+    """
+    elements: list[Any] = []
+    is_turned = False
+    for table in tables:
+        turns = table.is_wide and place.may_turn and place.is_portrait
+        if turns != is_turned:
+            elements.append(_section_end(place, is_turned))
+            is_turned = turns
+        elements += _table(place, table, place.width(is_turned))
+    return [*elements, _section_end(place, is_turned)] if is_turned else elements
+
+
+def _table(place: _Place, table: PrintedTable, twips: int) -> list[Any]:
+    """Title above, footnotes below."""
     from docx.shared import Pt
 
-    title = _paragraph(document, "", "Caption")
+    title = _paragraph(place, "Caption")
     title.add_run(table.title).bold = True
     title.paragraph_format.keep_with_next = True
     notes = []
     for i, (mark, text) in enumerate(footnotes(table)):
-        note = _paragraph(document, "", "Normal")
+        note = _paragraph(place, "Normal")
         note.paragraph_format.space_before, note.paragraph_format.space_after = Pt(0 if i else 3), Pt(0)
         raised = run(mark + " ", raised=True, size=NOTE_HALF_POINTS) if mark else ""
         for part in _runs(raised + run(text, size=NOTE_HALF_POINTS)):
             note._p.append(part)
         notes.append(note._p)
-    gap = _paragraph(document, "", "Normal")._p
-    return [title._p, table_element(table, twips or _text_width(document)), *notes, gap]
+    return [title._p, table_element(table, twips), *notes, _paragraph(place, "Normal")._p]
 
 
-def _append_tables(document: Document, tables: Sequence[PrintedTable]) -> bool:
-    """Runs of wide tables stand in a section of their own, which a paragraph at its end closes. Returns
-    whether the last section is landscape and still open.
-    """
-    body = document.element.body
-    width, height = (side - 2 * MARGIN_TWIPS for side in A4_TWIPS)
-    is_landscape = False
-    for table in tables:
-        if table.is_wide != is_landscape:
-            if len(body) > 1:  # more than the properties of the last section
-                _append(body, [_section_end(document, is_landscape)])
-            is_landscape = table.is_wide
-        _append(body, table_with_title(document, table, height if is_landscape else width))
-    return is_landscape
-
-
-def _turn(document: Document) -> None:
-    """Make the last section landscape."""
-    from docx.enum.section import WD_ORIENT
-
-    section = document.sections[-1]
-    section.orientation = WD_ORIENT.LANDSCAPE
-    section.page_width, section.page_height = section.page_height, section.page_width
-
-
-def _section_end(document: Document, is_landscape: bool) -> BaseOxmlElement:
-    """An empty paragraph that ends a section; the section has the document's footer."""
+def _section_end(place: _Place, is_turned: bool) -> Any:
+    """An empty paragraph that ends a section with the margins, headers and footers of the place."""
     from copy import deepcopy
 
     from docx.oxml import parse_xml
     from docx.oxml.ns import nsdecls, qn
 
-    width, height = A4_TWIPS[::-1] if is_landscape else A4_TWIPS
-    turned = ' w:orient="landscape"' if is_landscape else ""
-    edges = " ".join(f'w:{side}="{MARGIN_TWIPS}"' for side in ("top", "right", "bottom", "left"))
     end = parse_xml(
-        f"<w:p {nsdecls('w')}><w:pPr><w:spacing w:before='0' w:after='0' w:line='20' w:lineRule='exact'/><w:sectPr>"
-        f'<w:type w:val="nextPage"/><w:pgSz w:w="{width}" w:h="{height}"{turned}/>'
-        f'<w:pgMar {edges} w:header="560" w:footer="560" w:gutter="0"/></w:sectPr></w:pPr></w:p>'
+        f"<w:p {nsdecls('w')}><w:pPr>"
+        '<w:spacing w:before="0" w:after="0" w:line="20" w:lineRule="exact"/></w:pPr></w:p>'
     )
-    for i, footer in enumerate(document.element.body.sectPr.findall(qn("w:footerReference"))):
-        end.find(qn("w:pPr")).find(qn("w:sectPr")).insert(i, deepcopy(footer))
+    section = deepcopy(place.section)
+    for former in section.findall(qn("w:type")):
+        section.remove(former)
+    if is_turned:
+        for columns in section.findall(qn("w:cols")):
+            section.remove(columns)
+        size = section.find(qn("w:pgSz"))
+        width, height = size.get(qn("w:w")), size.get(qn("w:h"))
+        size.set(qn("w:w"), height)
+        size.set(qn("w:h"), width)
+        size.set(qn("w:orient"), "landscape")
+    end.pPr.append(section)
     return end
 
 
-def _topic(document: Document, topic: str, text: str) -> list[Any]:
-    paragraph = _paragraph(document, "", "Normal")
+def _topic(place: _Place, topic: str, text: str) -> list[Any]:
+    paragraph = _paragraph(place, "Normal")
     paragraph.add_run(f"{topic}. ").bold = True
     paragraph.add_run(text)
     return [paragraph._p]
 
 
-def _picture(document: Document, picture: Picture) -> list[Any]:
+def _pictures(place: _Place, pictures: Sequence[Picture]) -> list[Any]:
     from docx.shared import Twips
 
-    holder = _paragraph(document, "", "Normal")
-    holder.paragraph_format.keep_with_next = True
-    drawn = holder.add_run().add_picture(io.BytesIO(picture.png), width=Twips(_text_width(document)))
-    drawn._inline.docPr.set("descr", picture.description)
-    drawn._inline.docPr.set("title", picture.title)
-    words = _paragraph(document, "", "Caption")
-    words.add_run(f"{picture.title}. ").bold = True
-    words.add_run(picture.caption)
-    return [holder._p, words._p]
+    elements = []
+    for picture in pictures:
+        holder = _paragraph(place, "Normal")
+        holder.paragraph_format.keep_with_next = True
+        drawn = holder.add_run().add_picture(io.BytesIO(picture.png), width=Twips(place.width()))
+        drawn._inline.docPr.set("descr", picture.description)
+        drawn._inline.docPr.set("title", picture.title)
+        words = _paragraph(place, "Caption")
+        words.add_run(f"{picture.title}. ").bold = True
+        words.add_run(picture.caption)
+        elements += [holder._p, words._p]
+    return elements
 
 
-def _paragraph(document: Document, text: str, style: str) -> Any:
+def _paragraph(place: _Place, style: str) -> Any:
     """A paragraph that stands nowhere yet; a style that a template lacks is left to its own."""
-    paragraph = document.add_paragraph(text)
-    if any(s.name == style for s in document.styles):
+    paragraph = place.document.add_paragraph()
+    if any(s.name == style for s in place.document.styles):
         paragraph.style = style
     paragraph._p.getparent().remove(paragraph._p)
     return paragraph
@@ -267,19 +317,10 @@ def _runs(xml: str) -> list[Any]:
     return list(parse_xml(f"<w:p {nsdecls('w')}>{xml}</w:p>"))
 
 
-def _text_width(document: Document) -> int:
-    """Between the margins of the document's last section, in twips."""
-    section = document.sections[-1]
-    width, left, right = section.page_width, section.left_margin, section.right_margin
-    if width is None or left is None or right is None:
-        return A4_TWIPS[0] - 2 * MARGIN_TWIPS
-    return int((width - left - right) / 635)
-
-
-def _append(body: Any, elements: Sequence[Any]) -> None:
+def _append(document: Document, elements: Sequence[Any]) -> None:
     """Before the properties of the last section, which end a document."""
     for element in elements:
-        body.sectPr.addprevious(element)
+        document.element.body.sectPr.addprevious(element)
 
 
 def _empty(texts: Mapping[str, str]) -> Document:
@@ -300,6 +341,8 @@ def _empty(texts: Mapping[str, str]) -> Document:
         style.element.get_or_add_rPr().get_or_add_rFonts().set(qn("w:eastAsia"), "SimSun")
         for theme in ("asciiTheme", "hAnsiTheme", "eastAsiaTheme", "cstheme"):
             style.element.rPr.rFonts.attrib.pop(qn(f"w:{theme}"), None)
+    for line in document.styles["Title"].element.iter(qn("w:pBdr")):
+        line.getparent().remove(line)
     footer = section.footer.paragraphs[0]
     footer.text = f"{texts['registry']} · release {texts['release']} · {texts['note']}"
     footer.runs[0].font.size = Pt(7.5)

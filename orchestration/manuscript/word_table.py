@@ -19,6 +19,7 @@ from orchestration.manuscript.number_parts import parts_of
 
 THICK, THIN = 12, 4  # rules, in eighths of a point
 PER_LETTER, PADDING = 5.8, 150  # twips: for each half-point of a letter's size, and beside the letters
+SHORT = 12  # letters of a text that is not broken: "not shown"
 LONG = 400  # letters of a text that may go on over the page
 MOST_LETTERS = 60  # of a text that asks for one line
 HALF_POINTS, SMALLEST_HALF_POINTS = 16, 12
@@ -94,13 +95,14 @@ def _letters(table: PrintedTable, column: Column, whole: bool) -> int:
     for row in table.rows:
         cell = row.cell(column.key)
         marks = len(",".join(marks_of(table, cell)))
-        texts = [cell.text] if whole or _is_number(cell) else cell.text.split()
+        texts = [cell.text] if whole or _stays_whole(cell) else cell.text.split()
         lines += [*(t + "a" * marks for t in texts), cell.small]
     return min(max(map(len, lines), default=1), MOST_LETTERS)
 
 
-def _is_number(cell: Cell) -> bool:
-    return cell.number is not None or len(parts_of(cell.text)) > 1
+def _stays_whole(cell: Cell) -> bool:
+    """Numbers that belong together, and a short text, stay on one line."""
+    return cell.number is not None or len(parts_of(cell.text)) > 1 or len(cell.text) <= SHORT
 
 
 def _headers(columns: Sequence[Column], layout: _Layout) -> list[str]:
@@ -170,8 +172,7 @@ def _body_cells(table: PrintedTable, row: Row, layout: _Layout, rules: _Rules) -
 
 
 def _content(table: PrintedTable, cell: Cell, size: int) -> str:
-    """Numbers that belong together stay on one line."""
-    text = cell.text.replace(" ", NO_BREAK) if _is_number(cell) else cell.text
+    text = cell.text.replace(" ", NO_BREAK) if _stays_whole(cell) else cell.text
     marks = ",".join(marks_of(table, cell))
     made = run(text, italic=cell.alert, size=size) + (run(marks, raised=True, size=size) if marks else "")
     small = cell.small.replace(" ", NO_BREAK)

@@ -13,6 +13,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 from analytics.printed.figures import COLUMN_INCHES, PAGE_INCHES, StudyFigure
 from analytics.printed.printed_table import to_csv
 from analytics.words.disclosure import Rounding
-from orchestration.files import part_of, put_in_place
+from orchestration.files import put_in_place
 from orchestration.manuscript import latex, word
 from orchestration.manuscript.contents import SYNTHETIC, Contents, inside_contents, public_contents
 from orchestration.manuscript.facts import Facts, StudyChanged, facts_of
@@ -72,13 +73,7 @@ def write_manuscript(registry: Registry, asked: Asked) -> Path:
     if asked.template is not None and not asked.template.is_file():
         raise CannotWrite(f"{asked.template}: no such template; give a Word document (.docx)")
     study = registry.studies[asked.study]
-    if manifest.get("studies", {}).get(asked.study) != _sha256(
-        _study_file(registry, asked.study).read_bytes()
-    ):
-        raise CannotWrite(
-            f"studies/{asked.study}.yml has changed since release {manifest['release_id']} was made; run myositis"
-            " run, and write the manuscript then"
-        )
+    _refuse_changes(registry, asked.study, manifest)
     try:
         facts = facts_of(registry, release, study)
         content = read_release(release, [asked.study])
@@ -109,9 +104,10 @@ def write_folder(
     template: Path | None = None,
 ) -> None:
     """Write every file beside ``output``, and rename the folder when it is whole."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = part_of(output)
-    part.mkdir()
+    new = [folder for folder in output.parents if not folder.exists()]
+    part = output.with_name(f".{output.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # a killed process left it
+    part.mkdir(parents=True)
     try:
         digests = {}
         for name, data in files_of(contents, facts, release.info["release_id"], template):
@@ -129,6 +125,9 @@ def write_folder(
         raise CannotWrite(str(fault)) from fault
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        with suppress(OSError):  # they hold the folder, unless a fault ended this
+            for folder in new:
+                folder.rmdir()
 
 
 def files_of(
@@ -147,8 +146,8 @@ def files_of(
         "manuscript.docx",
         word.filled(template, writing) if template is not None else word.document_of(writing),
     )
-    yield "strobe.docx", word.document_of_tables(contents.texts, [contents.strobe])
-    yield "codebook.docx", word.document_of_tables(contents.texts, [contents.codebook])
+    yield "strobe.docx", word.document_of_table(contents.texts, contents.strobe)
+    yield "codebook.docx", word.document_of_table(contents.texts, contents.codebook)
     yield (
         "codebook.csv",
         to_csv(contents.codebook, SYNTHETIC if contents.synthetic else "").encode("utf-8-sig"),
@@ -246,6 +245,17 @@ def _refuse_damage(release: Path, manifest: dict[str, Any]) -> None:
         raise CannotWrite(
             f"release {manifest['release_id']} is damaged: {release.name} is not the file that its manifest"
             " describes; remove it and run myositis run, which makes it again"
+        )
+
+
+def _refuse_changes(registry: Registry, study: str, manifest: dict[str, Any]) -> None:
+    """A release answers the study file that it was made with."""
+    then, now = manifest["studies"].get(study), _sha256(_study_file(registry, study).read_bytes())
+    if then != now:
+        what = "is newer than" if then is None else "has changed since"
+        raise CannotWrite(
+            f"studies/{study}.yml {what} release {manifest['release_id']}; run myositis run, and write the manuscript"
+            " then"
         )
 
 

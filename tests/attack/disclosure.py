@@ -27,7 +27,7 @@ from tests.attack.printed import Key, Printed, read
 
 GROUPS = ("a", "b", "c")
 MOST_ADDED = 6
-NO_FACTS = Facts((), {}, "", "", {}, "", "studies/invented.yml", "")
+NO_FACTS = Facts((), (), {}, "", "", {}, "", "studies/invented.yml", "")
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from tests.unit.report_fixture import STUDY, make_release
 
 FACTS = Facts(
     hospitals=("North Hospital",),
+    registry_hospitals=("North Hospital", "South Hospital"),
     eligibility={"NXP2⁺ JDM": "msa NXP2, onset group juvenile"},
     period="patients came between 2020-01-05 and 2022-03-01 and were seen until 2024-06-30",
     months="patients came between 2020-01 and 2022-03 and were seen until 2024-06",
@@ -162,7 +163,7 @@ def test_word_repeats_headers_merges_them_and_draws_three_rules(files: dict[str,
 
 def test_the_checklist_says_what_the_run_knows_and_leaves_the_rest_to_authors(inside: Contents) -> None:
     said = {row.cell("item").text: row.cell("said").text for row in inside.strobe.rows}
-    assert "North Hospital" in said["5"] and "between 2020-01-05" in said["5"]
+    assert "North Hospital" in said["5"] and "South" not in said["5"] and "between 2020-01-05" in said["5"]
     assert "NXP2⁺ JDM 18" in said["13a"] and "9 of 18" in said["15"]
     assert said["22"] == "To be written by the authors."
 
@@ -170,6 +171,7 @@ def test_the_checklist_says_what_the_run_knows_and_leaves_the_rest_to_authors(in
 def test_what_leaves_the_house_is_rounded_in_checklist_codebook_and_methods(public: Contents) -> None:
     said = {row.cell("item").text: row.cell("said").text for row in public.strobe.rows}
     told = "\n".join([*said.values(), *(text for _, text in public.methods)])
+    assert "South Hospital" in said["5"], "which hospitals the patients come from tells of patients"
     assert "NXP2⁺ JDM 20" in said["13a"] and "between 2020-01 and" in said["5"]
     assert not re.search(r"\b(18|12|62)\b", told.replace("between 2020-01 and 2022-03", ""))
     assert said["19"] == "To be written by the authors."
@@ -251,6 +253,24 @@ def test_a_template_is_filled_in_its_places(inside: Contents, tmp_path: Path) ->
     assert len(document.tables) == 1
 
 
+def test_a_wide_table_turns_the_page_and_the_page_is_turned_back(inside: Contents, tmp_path: Path) -> None:
+    template = form(tmp_path / "form.docx", "Before", "{{ tables }}", "After")
+    sections = Document(io.BytesIO(word.filled(template, writing(inside)))).sections
+    assert inside.tables["table_i"].is_wide and not inside.tables["table_iii"].is_wide
+    widths = [s.page_width > s.page_height for s in sections]
+    assert widths[0] is False and widths[-1] is False and True in widths
+    assert {s.left_margin for s in sections} == {sections[0].left_margin}
+
+
+def test_a_table_in_a_cell_of_the_template_stays_in_it(inside: Contents, tmp_path: Path) -> None:
+    document = Document()
+    document.add_table(1, 1).cell(0, 0).text = "{{ table_i }}"
+    document.save(tmp_path / "form.docx")
+    made = Document(io.BytesIO(word.filled(tmp_path / "form.docx", writing(inside))))
+    assert len(made.sections) == 1
+    assert len(made.tables) == 1 and len(made.tables[0].cell(0, 0).tables) == 1
+
+
 @pytest.mark.parametrize(
     ("paragraphs", "said"),
     [
@@ -274,7 +294,7 @@ def test_a_file_that_is_no_word_document_is_told_and_leaves_nothing(
 ) -> None:
     (tmp_path / "form.docx").write_text("no zip")
     with pytest.raises(write.CannotWrite, match=r"cannot be read as a Word document"):
-        write.write_folder(tmp_path / "out", inside, FACTS, content, MADE_BY, tmp_path / "form.docx")
+        write.write_folder(tmp_path / "new" / "out", inside, FACTS, content, MADE_BY, tmp_path / "form.docx")
     assert [p.name for p in tmp_path.iterdir()] == ["form.docx"]
 
 

@@ -318,6 +318,50 @@ def site(
     console.out.print(f"written  {page}", markup=False)
 
 
+@app.command(epilog="Example: myositis manuscript nxp2 --template journal.docx --output ~/submission")
+def manuscript(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A study of the registry, by its id.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="DIR",
+            help="A folder that is new or empty. Default: manuscripts/STUDY-RELEASE-manuscript of the registry.",
+            show_default=False,
+        ),
+    ] = None,
+    template: Annotated[
+        Path | None,
+        typer.Option(
+            "--template",
+            metavar="FILE.docx",
+            help="A journal's or hospital's Word document with placeholders (docs/manuscript.md).",
+            show_default=False,
+        ),
+    ] = None,
+    inside: Annotated[
+        bool,
+        typer.Option("--inside", help="Write every number as it is, for co-authors inside the house."),
+    ] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write a study's tables (Word, LaTeX, Excel), figures, methods, STROBE checklist, codebook and R script.
+
+    Numbers are rounded and small cells masked, as in what `myositis report --public` writes; --inside masks
+    nothing and is not for publication.
+    """
+    from orchestration.manuscript.write import Asked, CannotWrite, write_manuscript
+
+    current = _registry(registry)
+    try:
+        with console.progress():
+            folder = write_manuscript(current, Asked(study, output, template, inside))
+    except CannotWrite as fault:
+        raise typer.BadParameter(str(fault)) from None
+    console.out.print(f"{folder}", markup=False)
+
+
 @app.command(epilog="Example: myositis queries zjch --read answered.xlsx")
 def queries(
     hospital: Annotated[

@@ -44,7 +44,7 @@ SHIPPED_REGISTRY = Path(__file__).resolve().parents[2] / "registry"
 DEFINITIONS = SHIPPED_REGISTRY.parent / "dbt_project" / "seeds" / "definitions.csv"
 SUCCESS_MARKER = "_SUCCESS"
 # what commands make in a registry's folder; all else there is declared or has arrived
-MADE = ("warehouse", "release", "reports", "public", "private", "queries", ".dagster", ".keys")
+MADE = ("warehouse", "release", "reports", "public", "manuscripts", "private", "queries", ".dagster", ".keys")
 
 
 class VisitWindow(Strict):
@@ -229,6 +229,7 @@ class Registry:
     releases = property(lambda self: self.folder / "release")
     reports = property(lambda self: self.folder / "reports")
     public = property(lambda self: self.folder / "public")  # what may leave the house
+    manuscripts = property(lambda self: self.folder / "manuscripts")
     replays = property(lambda self: self.folder / "private" / "replay")  # rows of single patients
     published_ledger = property(lambda self: self.folder / "private" / "published.json")
     queries = property(lambda self: self.folder / "queries")

@@ -23,7 +23,9 @@ from orchestration.report.page import (
     ReportFolder,
     lay_out,
     page_environment,
+    put_figures,
     read_release,
+    rendered,
 )
 from orchestration.report.published import (
     Publication,
@@ -104,19 +106,17 @@ def public_release(
     """What may leave of the release. ``ledger`` holds what was published (`published.py`); whoever writes the
     pages records it with `keep_published`. Raises ReportError as `render_report` does.
     """
-    from analytics.printed.figures import FORMATS
-
     content = read_release(release_file, studies)
     rounding = Rounding(int(content.info.get("small_cell_threshold") or 0))
-    publications = _publications(content, rounding, ledger)
-    sections = tuple(public_sections(p.study, p.release_id) for p in publications.values())
+    found = publications(content, rounding, ledger)
+    sections = tuple(public_sections(p.study, p.release_id) for p in found.values())
     tables = [t for s in sections for t in s.tables]
     laid_out = helper.submit(lay_out, tables)
-    figures = {f.name: {kind: f.render(kind) for kind in FORMATS} for s in sections for f in s.figures}
+    figures = rendered(f for s in sections for f in s.figures)
     note = SYNTHETIC if content.info.get("synthetic") else ""
     sheets = {t.name: to_csv(t, note).encode("utf-8-sig") for t in tables}
     environment = page_environment(sheets, laid_out.result(), figures)
-    return PublicRelease(content.info, rounding, sections, publications, sheets, figures, environment)
+    return PublicRelease(content.info, rounding, sections, found, sheets, figures, environment)
 
 
 def render_public(
@@ -135,16 +135,14 @@ def render_public(
     out.put("report.html", page.render(studies=release.sections, **release.told()).encode("utf-8"))
     for name, sheet in release.sheets.items():
         out.put(f"tables/{name}.csv", sheet)
-    for name, files in release.figures.items():
-        for kind, data in files.items():
-            out.put(f"figures/{name}.{kind}", data)
+    put_figures(out, release.figures)
     out.forget_former()
     if ledger is not None:
         keep_published(ledger, release.publications)
     return out.written
 
 
-def _publications(content: ReleaseContent, rounding: Rounding, ledger: Path | None) -> dict[str, Publication]:
+def publications(content: ReleaseContent, rounding: Rounding, ledger: Path | None) -> dict[str, Publication]:
     """Each study as it may be published now: with its new numbers, or with those of its last publication."""
     last = read_published(ledger) if ledger is not None else {}
     found = {}

@@ -80,12 +80,15 @@ def pages_of(sections: PublicSections) -> tuple[Page, ...]:
 
 
 def _write_files(release: PublicRelease, sections: PublicSections, own: Path) -> None:
+    from analytics.printed.figures import FORMATS
+
     for name in ("tables", "figures"):
         (own / name).mkdir()
     for table in sections.tables:
         (own / "tables" / f"{table.name}.csv").write_bytes(release.sheets[table.name])
     for figure in sections.figures:
-        for kind, data in release.figures[figure.name].items():
+        for kind in FORMATS:
+            data = release.figures[figure.name][kind]
             (own / "figures" / f"{figure.name}.{kind}").write_bytes(data)
 
 

@@ -296,6 +296,55 @@ def report(
         raise Refused(str(nothing)) from None
 
 
+@app.command(
+    epilog="Example: myositis publish --to postgresql://publisher@db.example.org/registry --registry my_registry"
+)
+def publish(
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="postgresql://USER@HOST/DATABASE, without a password: PGPASSWORD or ~/.pgpass has that."
+            " Default: `publish` of registry.yml.",
+            show_default=False,
+        ),
+    ] = None,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write the current release into a PostgreSQL database, for many readers at once.
+
+    One transaction replaces all rows, so nobody reads half of a release, and a failure leaves what was there.
+    The database then holds patients' data: it stays inside the house. `publish: {to: ADDRESS}` in
+    registry.yml does it after each release. docs/postgresql.md has the rest.
+    """
+    from orchestration.outward.postgresql import PublicationFailed
+    from orchestration.outward.publication import publish_current
+    from orchestration.registry.publish import AddressRefused, read_address
+
+    current = _registry(registry)
+    if to is None and current.file.publish is None:
+        raise typer.BadParameter(
+            "no database is named; give its address, or write `publish: {to: ADDRESS}` into registry.yml",
+            param_hint="--to",
+        )
+    _current_release(current)
+    try:
+        address = read_address(to) if to is not None else None
+    except AddressRefused as refused:
+        raise typer.BadParameter(str(refused), param_hint="--to") from None
+    try:
+        with console.progress():
+            made = publish_current(current, address)
+    except PublicationFailed as failure:
+        console.fail(f"not published: {failure}")
+        raise typer.Exit(MISUSED) from None
+    console.out.print(
+        f"published: {made.release_id}, {made.tables} tables, {made.rows:,} rows; table release.publication names it",
+        markup=False,
+    )
+
+
 @app.command(epilog="Example: myositis queries zjch --read answered.xlsx")
 def queries(
     hospital: Annotated[

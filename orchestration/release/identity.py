@@ -48,7 +48,7 @@ def made_from(registry: Registry, models: str | None) -> str:
     return _sha256(
         [
             str(models),
-            registry.file.model_dump_json(exclude={"unattended"}),
+            registry.file.model_dump_json(exclude={"unattended", "publish"}),
             released,
             *_computed_by(registry),
         ]

@@ -33,6 +33,7 @@ COMMANDS = (
     "onboard",
     "reproduce",
     "audit",
+    "publish",
 )
 
 

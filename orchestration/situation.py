@@ -9,6 +9,7 @@ changing anything (the layers).
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -115,27 +116,36 @@ def read_situation(registry: Registry, wait_seconds: float = LOCK_WAIT_SECONDS) 
             outstanding=tuple(unsettled(connection, registry, complete)),
             strays=tuple(strays(registry)),
             missing=tuple(missing(connection, registry)),
-            releases=tuple(_releases(registry)),
+            releases=tuple(releases_of(registry)),
             waivers=tuple(registry.waivers),
             due=tuple(all_due(connection, registry)),
         )
 
 
-def glance_at_situation(registry: Registry, wait_seconds: float) -> Situation:
-    """The registry as it can be known soon; while a run holds the warehouse, by its current release."""
+def glance_at_situation(
+    registry: Registry,
+    wait_seconds: float,
+    open_release: Callable[[Path], duckdb.DuckDBPyConnection] = lambda path: duckdb.connect(
+        str(path), read_only=True
+    ),
+) -> Situation:
+    """The registry as it can be known soon; while a run holds the warehouse, by its current release.
+
+    A process opens a file in one way only: one that has releases open hands in how.
+    """
     try:
         return read_situation(registry, wait_seconds)
     except WarehouseBusy as busy:
         deliveries: list[Delivery] = []
         if (registry.releases / CURRENT).exists():
-            with closing(duckdb.connect(str(registry.releases / CURRENT), read_only=True)) as connection:
+            with closing(open_release((registry.releases / CURRENT).resolve())) as connection:
                 deliveries = _deliveries(connection)
         return Situation(
             deliveries=tuple(deliveries),
             outstanding=(),
             strays=tuple(strays(registry)),
             missing=(),
-            releases=tuple(_releases(registry)),
+            releases=tuple(releases_of(registry)),
             waivers=tuple(registry.waivers),
             held=str(busy),
         )
@@ -160,7 +170,8 @@ def _deliveries(connection: duckdb.DuckDBPyConnection) -> list[Delivery]:
     return [Delivery(sender, delivery, State(state), *counts) for sender, delivery, state, *counts in rows]
 
 
-def _releases(registry: Registry) -> list[Release]:
+def releases_of(registry: Registry) -> list[Release]:
+    """The releases that are kept, the newest first."""
     link = registry.releases / CURRENT
     current = link.resolve().stem if link.exists() else None
     manifests = [

@@ -213,9 +213,9 @@ def _study(study: Study, files: Files) -> str:
         lines += ["", _call("courses", [_text(response), _text(files.visits[model.model_id])], named)]
     for model in study.mixed_models:
         lines += ["", *_mixed_model(model, files.visits[model.model_id])]
-    for spec in study.survival:
+    for spec in (s for s in study.survival if not study.endpoints[s.endpoint].is_truncated):
         lines += ["", *_survival(spec, files.times[spec.endpoint])]
-    for cox in study.cox:
+    for cox in (c for c in study.cox if not study.endpoints[c.endpoint].is_truncated):
         lines += ["", *_cox(cox, files.times[cox.endpoint])]
     for recurrent in study.recurrent_events:
         lines += ["", *_recurrent(recurrent, files.intervals[recurrent.model_id])]

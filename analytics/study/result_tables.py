@@ -40,6 +40,12 @@ RESULT_TABLES = (
         "Who counts for each analysis and why not, as counts. One row per study, analysis, step and group.",
         "who counts and why not: decided before R reads, from the release's tables",
     ),
+    ResultTable(
+        "cohort_member",
+        "Who is in each analysis and who is not, with the criterion that decided, and when. One row per study, analysis,"
+        " kind and registered patient.",
+        "single patients: decided before R reads, from the release's tables",
+    ),
     ResultTable("baseline_summary", "One row per table, variable and group."),
     ResultTable("group_comparison", "One row per table, variable and pair of groups."),
     ResultTable("model", "What was fitted, how, and whether it can be used. One row per model."),

@@ -8,6 +8,9 @@ no such table. A program that prepared its query against one release would fail 
 always has every table and column of this list. After a change of models or results:
 
     python -m orchestration.outward.columns RELEASE.duckdb    adds what that release has and the list lacks
+
+Look at each type that it adds: a column of results without a value has one that means nothing. Then write the
+columns of the key, which the models declare unique.
 """
 
 from __future__ import annotations

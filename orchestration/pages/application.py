@@ -1,4 +1,4 @@
-"""What stands at which address: the first page, the report, Dagster.
+"""What stands at which address: the first page, the pages of the explorer, the report, Dagster.
 
 Belongs here: addresses, and reading what a page shows. Does not belong here: who may come in (`door.py`),
 how the registry stands (`situation.py`).
@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from orchestration.database.warehouse_file import GLANCE_SECONDS
-from orchestration.pages.door import DAGSTER, App
+from orchestration.pages.door import DAGSTER, STATIC, App
+from orchestration.pages.language import InTheReadersLanguage, gettext
+from orchestration.pages.listed import PAGES
+from orchestration.pages.shell import STATIC_FOLDER, Opened, Shell, Told, static_version
 from orchestration.raw.withdrawals import told_of_missing
 from orchestration.registry.folder import Registry
 from orchestration.running.supervisor import DAEMON_LOCK, holder
@@ -45,6 +48,7 @@ class Looks:
     """One look at the registry at a time, shown to all who ask within two seconds."""
 
     registry: Callable[[], Registry]
+    opened: Opened
     lock: threading.Lock = field(default_factory=threading.Lock)
     seen: tuple[Registry, Situation] | None = None
     at: float = 0.0
@@ -54,51 +58,84 @@ class Looks:
         with self.lock:
             if self.seen is None or time.monotonic() - self.at > FRESH_SECONDS:
                 registry = self.registry()
-                self.seen = registry, glance_at_situation(registry, GLANCE_SECONDS)
+                self.seen = registry, glance_at_situation(registry, GLANCE_SECONDS, self.opened.cursor)
                 self.at = time.monotonic()
             return self.seen
 
 
 def application(registry: Callable[[], Registry], dagster: App) -> Starlette:
     """The pages of the registry that ``registry`` returns, and Dagster's behind them. No door yet."""
-    looks = Looks(registry)
-    templates = Environment(
-        loader=PackageLoader("orchestration.pages"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+    shell = Shell(registry, tuple(page.listed for page in PAGES))
+    looks = Looks(registry, shell.opened)
 
     def first_page(request: Request) -> Response:
-        user = request.scope.get("myositis.user", "")
-        return HTMLResponse(templates.get_template("situation.html.j2").render(**_shown(looks), user=user))
-
-    def style(request: Request) -> Response:
-        return Response(templates.get_template("pages.css").render(), media_type="text/css")
+        return shell.page(request, "situation.html.j2", **_shown(looks))
 
     def report(request: Request) -> Response:
         return _report_file(registry().reports / "current", request.path_params["path"] or "report.html")
 
+    def static(request: Request) -> Response:
+        return _static_file(request.path_params["path"])
+
+    def told(request: Request, error: Exception) -> Response:
+        return shell.told(request, error if isinstance(error, Told) else Told(str(error)))
+
+    def faulty(request: Request, error: Exception) -> Response:
+        faults = error.faults if isinstance(error, ConfigurationError) else ()
+        return shell.page(request, "told.html.j2", 503, sentence="", faults=faults)
+
+    def unknown(request: Request, error: Exception) -> Response:
+        return shell.told(request, Told(gettext("There is no page at this address. Choose one above."), 404))
+
+    def broken(request: Request, error: Exception) -> Response:
+        """The text of an error may name a file of a hospital: it is not shown."""
+        return shell.told(
+            request,
+            Told(
+                gettext(
+                    "This page cannot be made now (%(error)s). How the registry stands: myositis status",
+                    error=type(error).__name__,
+                ),
+                500,
+            ),
+        )
+
     return Starlette(
         routes=[
             Route("/", first_page),
-            Route("/pages.css", style),
+            *(route for page in PAGES for route in page.routes(shell)),
             Route("/report", lambda request: RedirectResponse("/report/")),
             Route("/report/{path:path}", report),
-            Mount("", app=dagster),
+            Route(f"{STATIC}{{path:path}}", static),
+            Mount("", app=_under(DAGSTER, dagster)),
         ],
-        exception_handlers={Exception: _broken, ConfigurationError: _broken},
-    )
+        exception_handlers={
+            Told: told, ConfigurationError: faulty, 404: unknown, Exception: broken,
+        },
+        middleware=[Middleware(InTheReadersLanguage)],
+    )  # fmt: skip
+
+
+def _under(path: str, app: App) -> App:
+    """The application for the addresses under ``path``; there is nothing at another."""
+
+    async def guarded(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan" and f"{scope['path']}/".startswith(f"{path}/"):
+            await app(scope, receive, send)
+            return
+        raise HTTPException(404)
+
+    return guarded
 
 
 def _shown(looks: Looks) -> dict[str, Any]:
     try:
         registry, situation = looks.look()
     except ConfigurationError as error:
-        return {"name": error.what, "faults": error.faults, "dagster": DAGSTER}
+        return {"faults": error.faults}
     today = date.today()
     return {
-        "name": registry.file.name,
         "faults": [],
-        "is_synthetic": registry.file.synthetic,
         "situation": situation,
         "release": situation.current_release,
         "refusals": [refusal.sentence() for refusal in situation.refusals],
@@ -107,10 +144,18 @@ def _shown(looks: Looks) -> dict[str, Any]:
             *told_of_missing(situation.missing),
             *(due.sentence(today) for due in situation.due),
         ],
-        "has_report": (registry.reports / "current" / "report.html").is_file(),
         "is_unattended": holder(registry.dagster_home / DAEMON_LOCK) is not None,
-        "dagster": DAGSTER,
     }
+
+
+def _static_file(asked: str) -> Response:
+    """A file of `static/`, under an address that changes when any of them does."""
+    version, _, name = asked.partition("/")
+    path = (STATIC_FOLDER / name.replace("\0", "")).resolve()
+    is_ours = path.is_relative_to(STATIC_FOLDER.resolve()) and path.suffix in (".js", ".css")
+    if version != static_version() or not is_ours or not path.is_file():
+        raise HTTPException(404)
+    return FileResponse(path)
 
 
 def _report_file(folder: Path, name: str) -> Response:
@@ -125,11 +170,3 @@ def _report_file(folder: Path, name: str) -> Response:
         raise HTTPException(404)
     policy = REPORT_POLICY.format(script="'unsafe-inline'" if parts == ("lineage.html",) else "'none'")
     return FileResponse(path, headers={"content-security-policy": policy})
-
-
-async def _broken(request: Request, error: Exception) -> Response:
-    """The text of an error may name a file of a hospital: it is not shown."""
-    return PlainTextResponse(
-        f"This page cannot be made now ({type(error).__name__}). How the registry stands: myositis status\n",
-        500,
-    )

@@ -35,6 +35,8 @@ Headers = list[tuple[bytes, bytes]]
 DAGSTER = "/dagster"
 GRAPHQL = f"{DAGSTER}/graphql"
 HASHED = f"{DAGSTER}/_next/static/"  # files of Dagster's with a hash in their names
+STATIC = "/static/"  # files of ours with a hash in their names
+KEPT = (HASHED, STATIC)
 LONGEST_HEADERS = 32 << 10  # all of them together, with the address
 MOST_HEADERS = 100
 READING = ("GET", "HEAD")
@@ -294,10 +296,10 @@ async def _answer(send: Send, status: int, text: str, headers: Headers) -> None:
 
 def _with_headers(send: Send, asked: Asked) -> Send:
     """Every answer says what a browser may do with it; a page may state a policy of its own."""
-    is_kept = asked.path.startswith(HASHED)
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
+            is_kept = asked.path.startswith(KEPT) and message["status"] == 200
             said = dict(ALWAYS)
             said["cache-control"] = "private, max-age=604800, immutable" if is_kept else "no-store"
             given = {name.lower(): value for name, value in message["headers"]}

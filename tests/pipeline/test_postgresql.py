@@ -99,6 +99,26 @@ def test_everything_of_a_release_stands_in_postgresql_with_the_same_numbers(
         }
 
 
+def test_every_column_says_in_postgresql_what_it_says_in_the_release(
+    shipped_folder: Path, tmp_path: Path, postgres: Postgres, database: str
+) -> None:
+    registry = copy_as_it_stands(shipped_folder, tmp_path / "registry")
+    publication.publish_current(registry, read_address(postgres.address(database)))
+    there = postgres.ask(
+        "select n.nspname || '.' || c.relname, a.attname::text, col_description(c.oid, a.attnum) from pg_attribute a"
+        " join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace"
+        " where n.nspname in ('release', 'results', 'quality') and c.relkind = 'r' and a.attnum > 0",
+        database,
+    )
+    told = {(table, column): comment for table, column, comment in there}
+    with closing(duckdb.connect(str(registry.releases / "current.duckdb"), read_only=True)) as file:
+        sent = file.execute(
+            "select schema_name || '.' || table_name, column_name, comment from duckdb_columns() where not internal"
+        ).fetchall()
+    assert len(sent) > 900
+    assert [place for *place, comment in sent if told[tuple(place)] != comment or not comment] == []
+
+
 def _listed(columns: dict[str, str]) -> str:
     return ", ".join(f'"{c}"' for c in columns)
 
@@ -125,6 +145,7 @@ def test_a_release_names_itself_and_carries_comments_keys_and_indexes(
     )
     assert [i.split(" USING ")[1] for (i,) in indexes] == [
         "btree (hospital_id, patient_key)",
+        "btree (patient_id)",
         "btree (visit_key)",
     ]
     ((comment,),) = postgres.ask("select obj_description('release'::regnamespace)", database)

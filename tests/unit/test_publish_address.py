@@ -9,6 +9,7 @@ import duckdb
 import pytest
 import yaml
 
+from analytics.study.result_columns import IN_ONE_TABLE
 from orchestration.outward.columns import LISTED, SCHEMAS, listed
 from orchestration.outward.postgresql import _first_line, extension, told_error
 from orchestration.registry.folder import load_registry
@@ -118,6 +119,12 @@ def test_every_listed_column_stands_once_with_a_type_of_postgresql() -> None:
         "text", "boolean", "integer", "bigint", "double precision", "date", "timestamp"}  # fmt: skip
 
 
+def test_every_column_of_results_that_is_described_is_listed() -> None:
+    """A release of a study that asks for less may lack some of them."""
+    there = {(t.name, c.name) for t in listed() if t.schema == "results" for c in t.columns}
+    assert {(t, c) for t, columns in IN_ONE_TABLE.items() for c in columns} <= there
+
+
 def test_the_keys_are_those_that_the_models_declare_unique() -> None:
     declared = _declared_keys()
     listed_keys = {t.name: t.key for t in listed() if t.schema == "release" and t.name in declared}
@@ -135,6 +142,6 @@ def _declared_keys() -> dict[str, tuple[str, ...]]:
                 found[model["name"]] = tuple(test["unique_columns"]["arguments"]["columns"])
         for column in model["columns"]:
             names = [next(iter(t)) if isinstance(t, dict) else t for t in column.get("data_tests", ())]
-            if "unique" in names:
+            if "unique" in names and model["name"] not in found:
                 found[model["name"]] = (column["name"],)
     return found

@@ -24,10 +24,12 @@ from orchestration.database.warehouse_file import GLANCE_SECONDS, WarehouseBusy,
 from orchestration.landing.arrivals import strays
 from orchestration.landing.assets import partitions, partitions_name
 from orchestration.landing.inventory import Inventory
+from orchestration.outward import publication
+from orchestration.outward.assets import POSTGRESQL, PUBLISH
 from orchestration.raw.ledger import judged_by, was_refused
 from orchestration.raw.outstanding import outstanding
 from orchestration.registry.folder import Registry, declared_files
-from orchestration.release.identity import made_from
+from orchestration.release.identity import current_manifest, made_from
 from orchestration.release.needs_build import needs_build
 from orchestration.resources import is_supervised, registry_folder, registry_now
 from orchestration.running import attempts
@@ -64,6 +66,14 @@ def build_job(registry: Registry) -> AssetJob:
     )
 
 
+def publish_job() -> AssetJob:
+    return dg.define_asset_job(
+        PUBLISH,
+        selection=dg.AssetSelection.assets(POSTGRESQL),
+        description="The current release into PostgreSQL once more, because its publication failed.",
+    )
+
+
 def checks_job(checks: list[dg.AssetCheckKey]) -> AssetJob:
     return dg.define_asset_job(
         CHECKS,
@@ -76,7 +86,7 @@ def shape(registry: Registry) -> tuple[object, ...]:
     """What the Definitions are built from. When it changes, they are built anew."""
     own = registry.file.unattended
     senders = [(s, m.name, m.expected_every is not None) for s, m in registry.mappings.items()]
-    return (*senders, own.night, own.time_zone, own.look_every_seconds)
+    return (*senders, own.night, own.time_zone, own.look_every_seconds, registry.file.publish is not None)
 
 
 @dataclass
@@ -185,6 +195,25 @@ def release_work(registry: Registry) -> Work:
 
     with glance(registry.warehouse, GLANCE_SECONDS) as connection:
         return Work("the release", BUILD, made_from(registry, models_from(registry, connection)))
+
+
+def release_to_publish(registry: Registry, instance: dg.DagsterInstance, at_night: bool = False) -> Look:
+    """A run request for the publication of the current release, if it is outstanding and nothing is being
+    built.
+    """
+    record = publication.read_record(registry)
+    if record is None or not publication.is_outstanding(registry):
+        return Look(told=["the release is published"], is_final=True)
+    if who_takes_deliveries(registry, instance) or attempts.is_under_way(instance, BUILD):
+        return Look(told=["a build is at work; it publishes its release"])
+    manifest = current_manifest(registry)
+    work = Work("the publication", PUBLISH, f"{record.to} {manifest['release_id'] if manifest else ''}")
+    then = attempts.decide(
+        work, attempts.tried(instance, work), registry.file.unattended, time.time(), at_night
+    )
+    if then.attempt is None:
+        return Look(told=[then.told])
+    return Look([attempts.request(work, then.attempt, registry.file.unattended)])
 
 
 def told_in_vain(registry: Registry, instance: dg.DagsterInstance) -> list[str]:
@@ -378,6 +407,16 @@ def automation(
     def build_at_night(context: dg.ScheduleEvaluationContext) -> Asked:
         return looked("build_at_night", context, built_from, release_to_make_apart, at_night=True)
 
+    @dg.sensor(
+        name="outstanding_publication",
+        job_name=PUBLISH,
+        minimum_interval_seconds=2 * own.look_every_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Publishes the release into PostgreSQL again when that failed.",
+    )
+    def outstanding_publication(context: dg.SensorEvaluationContext) -> Asked:
+        return looked("outstanding_publication", context, built_from, release_to_publish)
+
     schedules = [*(nightly(s, j) for s, j in zip(registry.mappings, ingest)), build_at_night]
     if checks is not None:
         schedules.append(
@@ -390,7 +429,8 @@ def automation(
                 description="Asks every day whether a delivery is overdue.",
             )
         )
-    return [new_deliveries, outstanding_release, build_after_ingestion], schedules
+    publishing = [outstanding_publication] if registry.file.publish else []
+    return [new_deliveries, outstanding_release, build_after_ingestion, *publishing], schedules
 
 
 def _cron(night: str, hours: int = 0) -> str:

@@ -4,8 +4,17 @@ report.
 
 import dagster as dg
 
-from orchestration.automation import automation, build_job, checks_job, faulty_registry, ingest_job, speak
+from orchestration.automation import (
+    automation,
+    build_job,
+    checks_job,
+    faulty_registry,
+    ingest_job,
+    publish_job,
+    speak,
+)
 from orchestration.landing.assets import landing_asset
+from orchestration.outward.assets import publication_asset
 from orchestration.raw.assets import arrival_check, raw_asset
 from orchestration.raw.lineage import FILES, columns_of_files, source_lineage, told_columns
 from orchestration.registry.folder import Registry
@@ -64,6 +73,8 @@ def build_definitions(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> d
     build = build_job(registry)
     arrivals = _arrivals(registry)
     checks = [checks_job([key for check in arrivals for key in check.check_keys])] if arrivals else []
+    publications = [publication_asset()] if registry.file.publish else []
+    publish = [publish_job()] if registry.file.publish else []
     sensors, schedules = automation(registry, ingest, build, *checks)
     built = [k for k in models.keys if k.path[0] in ("marts", "quality")]
     return dg.Definitions(
@@ -73,9 +84,10 @@ def build_definitions(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> d
             files_of_the_registry(registry),
             release_assets(built, helper),
             report_asset(helper),
+            *publications,
         ],
         asset_checks=arrivals,
-        jobs=[*ingest, build, *checks],
+        jobs=[*ingest, build, *checks, *publish],
         sensors=sensors,
         schedules=schedules,
         executor=dg.in_process_executor,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from orchestration.command.flow import Outcome
+    from orchestration.outward.omop import Release as OmopRelease
     from orchestration.registry.folder import Registry
 
 DONE, REFUSED, MISUSED, BROKEN = 0, 1, 2, 3
@@ -40,6 +41,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+export = typer.Typer(
+    name="export",
+    help="Write the current release as files in another system's form. They hold patients' rows.",
+    epilog="Example: myositis export omop ../for_the_network --patient-level",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(export)
 RegistryOption = Annotated[
     Path | None,
     typer.Option(
@@ -360,6 +370,124 @@ def manuscript(
     except CannotWrite as fault:
         raise typer.BadParameter(str(fault)) from None
     console.out.print(f"{folder}", markup=False)
+
+
+@app.command(
+    epilog="Example: myositis publish --to postgresql://publisher@db.example.org/registry --registry my_registry"
+)
+def publish(
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="postgresql://USER@HOST/DATABASE, without a password: PGPASSWORD or ~/.pgpass has that."
+            " Default: `publish` of registry.yml.",
+            show_default=False,
+        ),
+    ] = None,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write the current release into a PostgreSQL database, for many readers at once.
+
+    One transaction replaces all rows, so nobody reads half of a release, and a failure leaves what was there.
+    The database then holds patients' data: it stays inside the house. `publish: {to: ADDRESS}` in
+    registry.yml does it after each release. docs/postgresql.md has the rest.
+    """
+    from orchestration.outward.postgresql import PublicationFailed
+    from orchestration.outward.publication import publish_current
+    from orchestration.registry.publish import AddressRefused, read_address
+
+    current = _registry(registry)
+    if to is None and current.file.publish is None:
+        raise typer.BadParameter(
+            "no database is named; give its address, or write `publish: {to: ADDRESS}` into registry.yml",
+            param_hint="--to",
+        )
+    _current_release(current)
+    try:
+        address = read_address(to) if to is not None else None
+    except AddressRefused as refused:
+        raise typer.BadParameter(str(refused), param_hint="--to") from None
+    try:
+        with console.progress():
+            made = publish_current(current, address)
+    except PublicationFailed as failure:
+        console.fail(f"not published: {failure}")
+        raise typer.Exit(MISUSED) from None
+    console.out.print(
+        f"published: {made.release_id}, {made.tables} tables, {made.rows:,} rows; table release.publication names it",
+        markup=False,
+    )
+
+
+@export.command(epilog="Example: myositis export omop ../for_the_network --patient-level")
+def omop(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is new or empty.")],
+    patient_level: Annotated[
+        bool,
+        typer.Option(
+            "--patient-level",
+            help="Say that you know: these are rows of single patients, and you may hand them out.",
+        ),
+    ] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write the current release as OMOP CDM 5.4: one Parquet file per table.
+
+    These are rows of single patients, under pseudonyms of their own, and no small number in them is masked.
+    SECURITY.md says who may hand them out. `dates` of registry.yml says what becomes of dates; what the CDM
+    does not take is counted. docs/omop.md has the rest.
+    """
+    from orchestration.outward.omop import ExportRefused
+    from orchestration.outward.omop import export as written
+
+    current = _registry(registry)
+    if not patient_level:
+        raise typer.BadParameter(
+            "this writes rows of single patients, to be handed out; nothing in them is masked. If you may do that"
+            " (SECURITY.md says who), say so: --patient-level",
+            param_hint="--patient-level",
+        )
+    _current_release(current)
+    try:
+        with console.progress():
+            exported = written(_to_export(current), folder)
+    except ExportRefused as refused:
+        console.fail(f"nothing was written: {refused}")
+        raise typer.Exit(MISUSED) from None
+    for sentence in exported.sentences():
+        console.out.print(sentence, markup=False)
+    console.out.print(
+        f"written: {folder}, patients' rows{', SYNTHETIC DATA' if current.file.synthetic else ''};"
+        f" dates: {current.file.dates}",
+        markup=False,
+    )
+
+
+def _to_export(registry: Registry) -> OmopRelease:
+    from orchestration.outward.omop import Release
+    from orchestration.raw.pseudonym import PseudonymKeyError, read_or_make_key
+    from orchestration.release.identity import CURRENT, current_manifest
+
+    manifest = current_manifest(registry)
+    if manifest is None:
+        raise Refused("the current release has no manifest; make it again with: myositis run")
+    if not registry.pseudonym_key_file.exists():
+        raise PseudonymKeyError(
+            f"{registry.pseudonym_key_file}: no key here, and an export names and dates patients by it; restore the file"
+            " from its backup"
+        )
+    return Release(
+        (registry.releases / CURRENT).resolve(),
+        manifest["release_id"],
+        manifest["registry"],
+        manifest["synthetic"],
+        manifest["made_at"][:10],
+        registry.file.dates,
+        read_or_make_key(registry.pseudonym_key_file),
+    )
 
 
 @app.command(epilog="Example: myositis queries zjch --read answered.xlsx")

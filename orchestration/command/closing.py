@@ -12,6 +12,7 @@ from datetime import date
 from orchestration.command import console
 from orchestration.command.flow import Outcome, needing_a_person
 from orchestration.database.warehouse_file import GLANCE_SECONDS
+from orchestration.outward import publication
 from orchestration.queries.asked import standings
 from orchestration.raw.ledger import State
 from orchestration.registry.folder import SUCCESS_MARKER, Registry
@@ -54,6 +55,8 @@ def show(registry: Registry, outcome: Outcome) -> None:
         console.out.print(f"  report    {registry.reports / 'current' / 'report.html'}", markup=False)
         console.out.print(f"  tables    {registry.reports / 'current' / 'tables'}", markup=False)
         console.out.print(f"  release   {registry.releases / CURRENT}", markup=False)
+        if registry.file.publish and not publication.is_outstanding(registry):
+            console.out.print(f"  published {registry.file.publish.address.told}", markup=False)
     if outcome.refusals:
         console.fail("\n" + "\n".join(refusal.sentence() for refusal in outcome.refusals))
 
@@ -94,6 +97,7 @@ def show_status(registry: Registry) -> None:
         *ending_waivers(situation, today),
         *(f"outstanding: {i.sender}/{i.delivery} ({len(i.files)} files)" for i in situation.outstanding),
         *told_of_attempts(registry, situation),
+        *filter(None, [publication.told(registry)]),
         told_of_daemon(registry),
     ):
         console.out.print(sentence, markup=False)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.command import ahead, console
 from orchestration.landing.inventory import Inventory
+from orchestration.outward import publication
 from orchestration.raw.outstanding import take_in_turn, to_judge_again
 from orchestration.raw.reading_place import sweep
 from orchestration.raw.withdrawals import told_of_missing
@@ -22,7 +23,7 @@ from orchestration.registry.folder import Registry
 from orchestration.release.needs_build import needs_build
 from orchestration.running import second_process
 from orchestration.running.helper import IN_THIS_PROCESS, Helper
-from orchestration.running.refusals import DeliveryRefusal, Refusal
+from orchestration.running.refusals import DeliveryRefusal, NotPublished, Refusal
 from orchestration.situation import Situation, read_situation
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def run_all(registry: Registry, *, in_two_processes: bool = False) -> Outcome:
     """Take, build, release and report what is new. ``in_two_processes`` makes it faster, on two cores."""
     situation = look(registry)
     if not situation.outstanding and not needs_build(registry):
-        return Outcome(situation, refusals=situation.refusals, is_unchanged=True)
+        return Outcome(situation, refusals=(*situation.refusals, *_publish(registry)), is_unchanged=True)
     helping: AbstractContextManager[Helper] = (
         second_process.started(ahead.SECOND, ahead.FIRST)
         if in_two_processes
@@ -78,10 +79,22 @@ def run_all(registry: Registry, *, in_two_processes: bool = False) -> Outcome:
     return Outcome(
         afterwards,
         done.taken,
-        (*done.refusals, *_standing(afterwards, done.refusals)),
+        (*done.refusals, *_standing(afterwards, done.refusals), *_unpublished(registry)),
         done.released,
         is_unchanged=not is_built and not done.taken,
     )
+
+
+def _publish(registry: Registry) -> list[NotPublished]:
+    """Try again what could not be published, if registry.yml names a database."""
+    failure = publication.try_outstanding(registry)
+    return [NotPublished(failure)] if failure else []
+
+
+def _unpublished(registry: Registry) -> list[NotPublished]:
+    """The current release, if registry.yml names a database that does not hold it."""
+    failure = publication.told(registry) if publication.is_outstanding(registry) else None
+    return [NotPublished(failure)] if failure else []
 
 
 def _standing(situation: Situation, told: Iterable[Refusal]) -> list[DeliveryRefusal]:
@@ -128,7 +141,9 @@ def build(registry: Registry, with_report: bool) -> Outcome:
     """Bring models, release and results up to date, and the report if it is wanted."""
     with _instance(registry) as instance:
         done = _build(registry, instance, IN_THIS_PROCESS, with_report)
-    return Outcome(read_situation(registry), refusals=done.refusals, released=done.released)
+    return Outcome(
+        read_situation(registry), refusals=(*done.refusals, *_unpublished(registry)), released=done.released
+    )
 
 
 @contextmanager

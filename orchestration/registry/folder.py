@@ -36,6 +36,7 @@ from orchestration.registry.corrections import CorrectionFile, faults_of
 from orchestration.registry.entities import ASKED
 from orchestration.registry.mapping import Mapping, Population
 from orchestration.registry.mapping_file import other_forms, place_in_mapping, read_mapping, unknown_ids
+from orchestration.registry.publish import Publish
 from orchestration.registry.published import read_paper
 from yaml_files.strict import Id, Strict
 from yaml_files.yaml_file import ConfigurationError, Location, dotted, line_of, nearest, read_model
@@ -192,6 +193,9 @@ class RegistryFile(Strict):
         None,
         description="The reverse proxy that signs people in. Without it `myositis ui` serves this machine alone.",
     )
+    publish: Publish | None = Field(
+        None, description="The PostgreSQL database that gets each release (docs/postgresql.md)."
+    )
 
     patient_pages: bool = Field(
         False,
@@ -232,6 +236,7 @@ class Registry:
     manuscripts = property(lambda self: self.folder / "manuscripts")
     replays = property(lambda self: self.folder / "private" / "replay")  # rows of single patients
     published_ledger = property(lambda self: self.folder / "private" / "published.json")
+    publication_record = property(lambda self: self.folder / "private" / "publication.json")
     queries = property(lambda self: self.folder / "queries")
     dagster_home = property(lambda self: self.folder / ".dagster")
 

@@ -52,7 +52,7 @@ def made_from(registry: Registry, models: str | None) -> str:
     return _sha256(
         [
             str(models),
-            registry.file.model_dump_json(exclude={"unattended", "patient_pages"}),
+            registry.file.model_dump_json(exclude={"unattended", "patient_pages", "publish"}),
             released,
             *_computed_by(registry),
         ]

@@ -1,4 +1,5 @@
-"""The records of what a gate refused: a delivery, or a build with its release.
+"""The records of what a gate refused (a delivery, or a build with its release), and of a release that was not
+published.
 
 Belongs here: what was refused, and the sentences why. Does not belong here: refusing (the layers), showing
 (`command/`). Nor Dagster: code that only reads the ledger should not have to import it.
@@ -41,4 +42,14 @@ class BuildRefusal:
         return self.told
 
 
-Refusal = DeliveryRefusal | BuildRefusal
+@dataclass(frozen=True)
+class NotPublished:
+    """A release that could not be written into the registry's database. The release itself stands."""
+
+    told: str
+
+    def sentence(self) -> str:
+        return self.told
+
+
+Refusal = DeliveryRefusal | BuildRefusal | NotPublished

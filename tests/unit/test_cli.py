@@ -36,6 +36,7 @@ COMMANDS = (
     "audit",
     "diff",
     "site",
+    "publish",
 )
 
 

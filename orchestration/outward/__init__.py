@@ -1,0 +1,1 @@
+"""What other systems get of a release: a PostgreSQL database, and OMOP's Common Data Model as files."""

@@ -70,6 +70,12 @@ def test_the_manifest_names_release_study_file_and_versions(registry: Registry, 
     assert manifest["may_leave_the_house"] is False
 
 
+def test_a_figure_and_a_table_of_one_name_have_a_placeholder_each(inside: Path) -> None:
+    tables = {path.stem for path in (inside / "tables").iterdir()}
+    figures = {path.name.removesuffix("_7in.pdf") for path in (inside / "figures").glob("*_7in.pdf")}
+    assert "relapse_models" in tables and "relapse_models_figure" in figures and not tables & figures
+
+
 def test_the_codebook_leads_to_each_hospitals_columns(registry: Registry) -> None:
     release = (registry.releases / "current.duckdb").resolve()
     facts = facts_of(registry, release, registry.studies[STUDY])

@@ -6,9 +6,20 @@ Belongs here: drawing trajectories. Does not belong here: styles and files (`fig
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analytics.printed.figures import GroupStyle, StudyFigure, drawable, say, settings, styles_for
+from analytics.printed.figures import (
+    NARROW_INCHES,
+    GroupStyle,
+    StudyFigure,
+    drawable,
+    new_figure,
+    say,
+    settings,
+    styles_for,
+    wrapped,
+)
 from analytics.study.frames import Record, StudyFrames, grouped
 from analytics.words.disclosure import known
 from analytics.words.formatting import format_number
@@ -21,7 +32,7 @@ if TYPE_CHECKING:
 MOST_LINES = 150  # single patients per panel; more hide each other, and the page grows by each
 LOG_SPAN = 100.0  # the largest value over the smallest, from which a logarithmic axis shows more
 TICKS_BETWEEN = 2000.0  # highest over lowest of a logarithmic axis, up to which ticks stand at 1, 2, 5
-PANEL_INCHES = (2.45, 2.35)
+PANEL_INCHES, NARROW_PANEL_INCHES = 2.35, 1.75  # the height of a panel
 DODGE_MONTHS = 0.28
 
 
@@ -40,28 +51,48 @@ def trajectory_figure(study: StudyFrames, response: str) -> StudyFigure | None:
     styles = styles_for(study, groups)
     is_log = _wants_log(lines, means)
     label = study.label_with_unit(response)
-    with settings():
-        figure, panels = _panels(len(groups) + (len(groups) > 1))
-        for panel, group in zip(panels, groups, strict=False):
-            _draw_patients(panel, [r for r in lines if r["group_id"] == group], styles[group])
-            _draw_average(panel, [r for r in means if r["group_id"] == group], styles[group], is_log)
-            panel.set_title(styles[group].label, color=styles[group].colour, fontweight="bold", loc="left")
-        if len(groups) > 1:
-            for i, group in enumerate(groups):
-                shift = (i - (len(groups) - 1) / 2) * DODGE_MONTHS * 2
-                _draw_average(
-                    panels[-1], [r for r in means if r["group_id"] == group], styles[group], is_log, shift
-                )
-            panels[-1].set_title("Medians" if is_log else "Means", loc="left", fontweight="bold")
-        _finish_panels(panels, means, drawable(label, fallback=opened(response)), is_log)
-        say(figure, study.data_note)
+    drawn = _Courses(groups, styles, means, lines, drawable(label, fallback=opened(response)), is_log)
     return StudyFigure(
         f"{study.study_id}_{response}_course",
         f"Course of {study.variable_label(response)} by group",
         _trajectory_caption(study, bool(lines), is_log),
         _trajectory_words(study, label, groups, means, is_log),
-        figure,
+        lambda width: _draw(drawn, width, study.data_note),
     )
+
+
+@dataclass(frozen=True)
+class _Courses:
+    """What is drawn of a response, whatever the width."""
+
+    groups: list[str]
+    styles: dict[str, GroupStyle]
+    means: list[Record]
+    lines: list[Record]
+    label: str
+    is_log: bool
+
+    def means_of(self, group: str) -> list[Record]:
+        return [r for r in self.means if r["group_id"] == group]
+
+
+def _draw(c: _Courses, width: float, note: str) -> Figure:
+    with settings():
+        figure, panels = _panels(len(c.groups) + (len(c.groups) > 1), width)
+        inches = width * panels[0].get_position().width
+        for panel, group in zip(panels, c.groups, strict=False):
+            style = c.styles[group]
+            _draw_patients(panel, [r for r in c.lines if r["group_id"] == group], style)
+            _draw_average(panel, c.means_of(group), style, c.is_log)
+            panel.set_title(wrapped(style.label, inches), color=style.colour, fontweight="bold", loc="left")
+        if len(c.groups) > 1:
+            for i, group in enumerate(c.groups):
+                shift = (i - (len(c.groups) - 1) / 2) * DODGE_MONTHS * 2
+                _draw_average(panels[-1], c.means_of(group), c.styles[group], c.is_log, shift)
+            panels[-1].set_title("Medians" if c.is_log else "Means", loc="left", fontweight="bold")
+        _finish_panels(panels, c.means, c.label, c.is_log)
+        say(figure, note)
+    return figure
 
 
 def _patient_lines(study: StudyFrames, response: str) -> list[Record]:
@@ -80,24 +111,18 @@ def _wants_log(lines: Sequence[Record], means: Sequence[Record]) -> bool:
     return bool(values) and min(values) > 0 and max(values) >= LOG_SPAN * min(values)
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    across = 2 if count == 4 else min(count, 3)
+def _panels(count: int, width: float) -> tuple[Figure, list[Axes]]:
+    is_narrow = width < NARROW_INCHES
+    across = min(count, 2 if is_narrow or count == 4 else 3)
     down = -(-count // across)
-    width, height = (
-        PANEL_INCHES[0] * across * (1.3 if across == 2 else 1) + 0.3,
-        PANEL_INCHES[1] * down + 0.25,
-    )
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
+    height = (NARROW_PANEL_INCHES if is_narrow else PANEL_INCHES) * down + 0.37
+    figure = new_figure(width, height)
     grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     figure.subplots_adjust(
         left=0.62 / width,
         right=1 - 0.08 / width,
         top=1 - 0.28 / height,
-        bottom=0.45 / height,
+        bottom=0.57 / height,
         wspace=0.1,
         hspace=0.24,
     )

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from analytics.study.frames import StudyFrames
@@ -33,6 +34,8 @@ LINES = ("-", (0, (5, 2)), (0, (5, 1.6, 1, 1.6)), (0, (1.2, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 INK, MUTED, GRID = "#1d2329", "#5b6570", "#e3e7eb"
 PNG_DPI = 150
+PAGE_INCHES, COLUMN_INCHES = 7.0, 3.35  # the widths of a journal's page and of one of its two columns
+NARROW_INCHES = 5.0  # below it a figure is laid out for a column, or for a phone
 FORMATS = ("svg", "png", "pdf")
 
 RC: dict[RcKeyType, Any] = {
@@ -65,6 +68,7 @@ RC: dict[RcKeyType, Any] = {
     "axes.unicode_minus": True,
     "svg.fonttype": "none",
     "svg.hashsalt": "figure",
+    "pdf.fonttype": 42,
     "path.simplify": True,
     "text.parse_math": False,
     "xtick.bottom": False,
@@ -84,20 +88,31 @@ class GroupStyle:
 
 @dataclass(frozen=True)
 class StudyFigure:
-    """A figure with its caption and the description that stands for it where it cannot be seen."""
+    """A figure with its caption and the description that stands for it where it cannot be seen.
+
+    ``draw`` lays it out anew for a width in inches, so that its letters keep their size.
+    """
 
     name: str
     title: str
     caption: str
     description: str
-    figure: Figure
+    draw: Callable[[float], Figure] = field(compare=False)
     read: frozenset[Read] = field(init=False, repr=False, compare=False)  # columns of results, if noted
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "read", taken())
 
-    def render(self, kind: str) -> bytes:
-        return render(self.figure, kind, self.title)
+    @cached_property
+    def figure(self) -> Figure:
+        return self.draw(PAGE_INCHES)
+
+    @cached_property
+    def narrow(self) -> Figure:
+        return self.draw(COLUMN_INCHES)
+
+    def render(self, kind: str, dpi: int = PNG_DPI, *, narrow: bool = False) -> bytes:
+        return render(self.narrow if narrow else self.figure, kind, self.title, dpi)
 
 
 def group_styles(study: StudyFrames) -> dict[str, GroupStyle]:
@@ -113,14 +128,16 @@ def group_styles(study: StudyFrames) -> dict[str, GroupStyle]:
     }
 
 
-def render(figure: Figure, kind: str, title: str = "") -> bytes:
-    """The figure as ``svg``, ``png`` or ``pdf``; the same figure always gives the same bytes."""
+def render(figure: Figure, kind: str, title: str = "", dpi: int = PNG_DPI) -> bytes:
+    """The figure as ``svg``, ``png`` or ``pdf``; the same figure always gives the same bytes. Letters stay
+    letters: an SVG names their font, a PDF holds it.
+    """
     metadata = {
         "svg": {"Date": None, "Title": title},
         "pdf": {"CreationDate": None, "ModDate": None, "Title": title},
         "png": {"Title": title},
     }[kind]
-    resolution: dict[str, Any] = {"dpi": PNG_DPI} if kind == "png" else {}
+    resolution: dict[str, Any] = {"dpi": dpi} if kind == "png" else {}
     out = io.BytesIO()
     with settings():
         figure.savefig(out, format=kind, metadata=metadata, **resolution)
@@ -176,6 +193,21 @@ def styles_for(study: StudyFrames, groups: Sequence[str]) -> dict[str, GroupStyl
             opened(group), COLOURS[n % len(COLOURS)], LINES[n % len(LINES)], MARKERS[n % len(MARKERS)]
         )
     return styles
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches that needs no screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def wrapped(label: str, inches: float) -> str:
+    """A label broken into lines that fit so many inches of the figures' bold letters."""
+    return textwrap.fill(label, max(8, int(inches * 12.5)), break_long_words=False)
 
 
 def say(figure: Figure, note: str) -> None:

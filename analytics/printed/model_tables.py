@@ -16,7 +16,9 @@ from analytics.printed.table_cells import (
     adjustment_notes,
     estimate_ci,
     flagged,
+    flagged_p,
     numbered,
+    p_cell,
     ratio_ci,
 )
 from analytics.study.frames import Record, StudyFrames, grouped, is_ok
@@ -44,7 +46,7 @@ def model_term_tables(study: StudyFrames, printed: bool) -> list[PrintedTable]:
     that their rows begin with), or everything else.
     """
     found: dict[tuple[str, str], list[Record]] = {}
-    for (model,), rows in grouped(_of_models(study, study.rows("mixed_model_term")), "model_id"):
+    for (model,), rows in grouped(of_models(study, study.rows("mixed_model_term")), "model_id"):
         number = printed_table_number(model)
         for row in rows:
             in_print = bool(number) and row.get("test") == rows[0].get("test")
@@ -73,7 +75,7 @@ def _term_table(study: StudyFrames, number: str, test: str, rows: list[Record]) 
                 "term": term_words(row["term"]),
                 "statistic": format_number(row.get("statistic"), 3),
                 "df": _degrees(row),
-                "p": flagged(study, row, format_p(row.get("p_value"))),
+                "p": flagged_p(study, row),
             },
             group=_model_label(study, row),
         )
@@ -93,7 +95,7 @@ def _term_table(study: StudyFrames, number: str, test: str, rows: list[Record]) 
 
 def contrast_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | None:
     """Differences between groups at each visit."""
-    rows = [r for r in _of_models(study, study.rows("visit_contrast")) if r["model_id"] in models]
+    rows = [r for r in of_models(study, study.rows("visit_contrast")) if r["model_id"] in models]
     if not rows:
         return None
     pairs = list(dict.fromkeys((r["group_a"], r["group_b"]) for r in rows))
@@ -104,8 +106,8 @@ def contrast_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | 
                 "pair": study.pair_label(row["group_a"], row["group_b"]),
                 **_estimate_cells(study, row),
                 "df": format_number(row.get("df"), 1, keep_zeros=False),
-                "p": format_p(row.get("p_value")),
-                "p_adjusted": format_p(row.get("p_adjusted")),
+                "p": p_cell(row.get("p_value")),
+                "p_adjusted": p_cell(row.get("p_adjusted")),
             },
             group=_model_label(study, row),
         )
@@ -136,7 +138,7 @@ def contrast_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | 
 
 def marginal_mean_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | None:
     """Estimated marginal means: a row per visit, a column per group."""
-    rows = [r for r in _of_models(study, study.rows("marginal_mean")) if r["model_id"] in models]
+    rows = [r for r in of_models(study, study.rows("marginal_mean")) if r["model_id"] in models]
     if not rows:
         return None
     groups = study.in_order([r["group_id"] for r in rows])
@@ -159,7 +161,7 @@ def marginal_mean_table(study: StudyFrames, models: Sequence[str]) -> PrintedTab
 
 def parameter_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable | None:
     """Every parameter of the mixed models, so that a reader can write the model down."""
-    rows = [r for r in _of_models(study, study.rows("mixed_model_parameter")) if r["model_id"] in models]
+    rows = [r for r in of_models(study, study.rows("mixed_model_parameter")) if r["model_id"] in models]
     if not rows:
         return None
     printed = tuple(
@@ -168,7 +170,7 @@ def parameter_table(study: StudyFrames, models: Sequence[str]) -> PrintedTable |
                 "parameter": study.readable(str(row["parameter"])),
                 "kind": PARAMETER_KINDS.get(row["kind"], opened(row["kind"])),
                 **_estimate_cells(study, row),
-                "p": format_p(row.get("p_value")),
+                "p": p_cell(row.get("p_value")),
             },
             group=_model_label(study, row),
         )
@@ -228,8 +230,8 @@ def log_rank_table(study: StudyFrames, endpoint: str) -> PrintedTable | None:
                 else "All groups",
                 "statistic": format_number(row.get("statistic"), 3),
                 "df": format_number(row.get("df"), 0),
-                "p": flagged(study, row, format_p(row.get("p_value"))),
-                "p_adjusted": format_p(row["p_adjusted"]) if known(row.get("p_adjusted")) else "",
+                "p": flagged_p(study, row),
+                "p_adjusted": p_cell(row["p_adjusted"]) if known(row.get("p_adjusted")) else "",
             }
         )
         for row in rows
@@ -269,7 +271,7 @@ def _ratio_table(
     apart = {m["model_id"] for m in study.rows("model") if m.get("kind") in _FURTHER_EVENTS}
     rows = [
         r
-        for r in _of_models(study, study.rows("cox_term", endpoint=endpoint))
+        for r in of_models(study, study.rows("cox_term", endpoint=endpoint))
         if (r["model_id"] in apart) == further
     ]
     if not rows:
@@ -284,8 +286,8 @@ def _ratio_table(
                     ratio_ci(row.get("hazard_ratio"), row.get("ci_low"), row.get("ci_high")),
                 ),
                 "statistic": format_number(row.get("statistic"), 2),
-                "p": format_p(row.get("p_value")),
-                "ph": format_p(row.get("ph_p_value")),
+                "p": p_cell(row.get("p_value")),
+                "ph": p_cell(row.get("ph_p_value")),
             },
             group=_model_label(study, row),
         )
@@ -354,13 +356,13 @@ def _gray(row: Record | None) -> str:
     return f"Gray's test χ² {format_number(row['statistic'], 2)}, df {format_number(row['df'], 0)}, p {p}"
 
 
-def _of_models(study: StudyFrames, rows: Sequence[Record]) -> list[Record]:
+def of_models(study: StudyFrames, rows: Sequence[Record]) -> list[Record]:
     """If the status of a model is not ok, its rows with status ok take over that status, because a doubt
     about the model is a doubt about its numbers.
     """
     models = {m["model_id"]: m for m in study.rows("model")}
     doubtful = {k: {"status": m["status"], "note": m.get("note")} for k, m in models.items() if not is_ok(m)}
-    return [r | doubtful.get(r["model_id"], {}) if is_ok(r) else r for r in rows]
+    return [r | doubtful.get(r.get("model_id"), {}) if is_ok(r) else r for r in rows]
 
 
 def _cox_term(study: StudyFrames, row: Record, rows: Sequence[Record]) -> str:

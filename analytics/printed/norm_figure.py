@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analytics.printed.figures import INK, MUTED, StudyFigure, drawable, say, settings, styles_for
+from analytics.printed.figures import (
+    INK,
+    MUTED,
+    NARROW_INCHES,
+    GroupStyle,
+    StudyFigure,
+    drawable,
+    new_figure,
+    say,
+    settings,
+    styles_for,
+)
 from analytics.study.frames import Record, StudyFrames
 from analytics.words.disclosure import known
 from analytics.words.wording import opened
@@ -17,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INCHES = (6.6, 3.5)
+HEIGHT, NARROW_HEIGHT = 3.6, 2.7  # inches
 BAND = "#d9e6da"
 
 
@@ -33,27 +44,20 @@ def norm_figure(study: StudyFrames, analysis_id: str) -> StudyFigure | None:
     label = study.label_with_unit(variable)
     groups = study.in_order([r["group_id"] for r in rows])
     styles = styles_for(study, groups)
-    with settings():
-        figure, axes = _axes()
-        _draw_norm(axes, bands, rows)
-        for group in groups:
-            mine = [r for r in rows if r["group_id"] == group]
-            axes.plot(
-                [r["age_years"] for r in mine],
-                [r["value"] for r in mine],
-                linestyle="none",
-                marker=styles[group].marker,
-                color=styles[group].colour,
-                markersize=5,
-                markeredgecolor="white",
-                markeredgewidth=0.5,
-                label=styles[group].label,
-            )
-        axes.set_xlabel(f"Age at {opened(visit).lower()}, years")
-        axes.set_ylabel(drawable(label, fallback=opened(variable)))
-        axes.set_xlim(left=0)
-        axes.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
-        say(figure, study.data_note)
+
+    def draw(width: float) -> Figure:
+        with settings():
+            figure, axes = _axes(width)
+            _draw_norm(axes, bands, rows)
+            for group in groups:
+                _draw_group(axes, [r for r in rows if r["group_id"] == group], styles[group])
+            axes.set_xlabel(f"Age at {opened(visit).lower()}, years")
+            axes.set_ylabel(drawable(label, fallback=opened(variable)))
+            axes.set_xlim(left=0)
+            axes.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
+            say(figure, study.data_note)
+        return figure
+
     below = sum(r["place"] == "below" for r in rows)
     return StudyFigure(
         f"{study.study_id}_{analysis_id}",
@@ -61,19 +65,29 @@ def norm_figure(study: StudyFrames, analysis_id: str) -> StudyFigure | None:
         "Green: mean and reference range of healthy people of that age; dashed: its lower limit carried on to"
         " later ages; dotted: the full score.",
         f"{len(rows)} patients by age and {study.variable_label(variable)}; {below} lie below the norm for their age.",
-        figure,
+        draw,
     )
 
 
-def _axes() -> tuple[Figure, Axes]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def _draw_group(axes: Axes, rows: list[Record], style: GroupStyle) -> None:
+    axes.plot(
+        [r["age_years"] for r in rows],
+        [r["value"] for r in rows],
+        linestyle="none",
+        marker=style.marker,
+        color=style.colour,
+        markersize=5,
+        markeredgecolor="white",
+        markeredgewidth=0.5,
+        label=style.label,
+    )
 
-    width, height = INCHES
-    figure = Figure(figsize=INCHES)
-    FigureCanvasAgg(figure)
+
+def _axes(width: float) -> tuple[Figure, Axes]:
+    height = NARROW_HEIGHT if width < NARROW_INCHES else HEIGHT
+    figure = new_figure(width, height)
     return figure, figure.add_axes(
-        (0.6 / width, 0.5 / height, (width - 0.75) / width, (height - 0.62) / height)
+        (0.6 / width, 0.57 / height, (width - 0.75) / width, (height - 0.69) / height)
     )
 
 

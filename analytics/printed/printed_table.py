@@ -29,12 +29,16 @@ _SET_APART = re.compile(r"\d{1,3}(,\d{3})+")  # 2,310
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in one place: ``text``, a muted second line, and the footnotes that its mark points to."""
+    """What stands in one place: ``text``, a muted second line, and the footnotes that its mark points to.
+
+    ``number``: of a p value, the number that the text rounds, for files that hold numbers.
+    """
 
     text: str = ""
     small: str = ""
     notes: tuple[str, ...] = ()
     alert: bool = False
+    number: float | None = None
 
 
 @dataclass(frozen=True)
@@ -186,15 +190,30 @@ def to_html(table: PrintedTable) -> str:
 
 def notes_of(table: PrintedTable) -> list[tuple[str, str]]:
     """Footnotes in the order of their marks, then the general notes, which have none: (mark, HTML text)."""
-    marked = [
-        (mark, typeset(text if text.endswith(".") else text + ".")) for text, mark in table.marks.items()
-    ]
-    return [*marked, *(("", typeset(text)) for text in table.notes)]
+    return [(mark, typeset(text)) for mark, text in footnotes(table)]
+
+
+def footnotes(table: PrintedTable) -> list[tuple[str, str]]:
+    """The same as plain text."""
+    marked = [(mark, text if text.endswith(".") else text + ".") for text, mark in table.marks.items()]
+    return [*marked, *(("", text) for text in table.notes)]
+
+
+def marks_of(table: PrintedTable, cell: Cell) -> list[str]:
+    """The marks of a cell's footnotes, in their order."""
+    return sorted(
+        (table.marks[note] for note in cell.notes if note in table.marks), key=lambda m: (len(m), m)
+    )
 
 
 def typeset(text: str) -> str:
     """Escaped for HTML, with a true minus sign before numbers."""
-    return _HYPHEN_AS_MINUS.sub(MINUS, html.escape(text))
+    return with_minus(html.escape(text))
+
+
+def with_minus(text: str) -> str:
+    """With a true minus sign before numbers."""
+    return _HYPHEN_AS_MINUS.sub(MINUS, text)
 
 
 def several(texts: Iterable[object]) -> str:
@@ -208,7 +227,7 @@ def _cell_html(table: PrintedTable, row: Row, column: Column) -> str:
     cell = row.cell(column.key)
     marks = "".join(
         f'<sup class="mark"><a href="#{table.name}-note-{mark}" aria-label="note {mark}">{mark}</a></sup>'
-        for mark in sorted((table.marks[note] for note in cell.notes), key=lambda m: (len(m), m))
+        for mark in marks_of(table, cell)
     )
     text = typeset(cell.text)
     if cell.alert:

@@ -17,6 +17,15 @@ from analytics.words.formatting import NOT_AVAILABLE
 from analytics.words.wording import SEVERITY_WORDS, opened, term_words
 
 SHA_SHOWN = 12
+FLOW_STEP_WORDS = (
+    "registered",
+    "not in a group",
+    "in a group",
+    "counted",
+    "not counted",
+    "with the event",
+    "censored",
+)
 _DETAIL = re.compile(r"^(.*\S)\s*\(([^()]*)\)$")
 QUANTITIES = {"chi_square": "χ²", "p_value": "p"}
 STATE_ALERTS = ("refused", "rejected", "failed")
@@ -37,7 +46,7 @@ def cohort_flow_table(study: StudyFrames) -> PrintedTable | None:
             cells[row.get("group_id") or "all"] = Cell(count_text(row.get("n")), small=detail)
         for (step, reason), cells in steps.items():
             label = f"{step}: {reason}" if reason else step
-            printed.append(Row({"step": label, **cells}, group=_analysis(study, analysis)))
+            printed.append(Row({"step": label, **cells}, group=analysis_label(study, analysis)))
     columns = [Column("step", "Step"), *(Column(g, study.group_label(g), align="right") for g in groups)]
     if any(not r.get("group_id") for r in rows):
         columns.append(Column("all", "All", align="right"))
@@ -297,7 +306,7 @@ def _reason(study: StudyFrames, row: Record) -> tuple[str, str]:
     return match.group(1), match.group(2)
 
 
-def _analysis(study: StudyFrames, analysis: object) -> str:
+def analysis_label(study: StudyFrames, analysis: object) -> str:
     """An analysis is called as a model, an endpoint, or by its own word."""
     for model in study.rows("model", model_id=analysis):
         if model.get("title"):

@@ -17,11 +17,20 @@ from analytics.words.formatting import (
     decimals_for,
     format_estimate_ci,
     format_number,
+    format_p,
 )
-from analytics.words.wording import adjustment_words, status_words
+from analytics.words.wording import adjustment_words, effect_words, status_words
 
 P_VALUE = "p"
 ADJUSTED = "adj. p"
+RATIO, DIFFERENCE = "ratio", "difference"
+_RATIOS = ("odds_ratio", "risk_ratio", "hazard_ratio", "geometric_mean_ratio", "ratio")
+_DIFFERENCES = (
+    "mean_difference",
+    "hodges_lehmann_shift",
+    "risk_difference",
+    "mean_absolute_deviation_difference",
+)
 
 
 def flagged(study: StudyFrames, row: Record, text: str, no_number: str = "") -> Cell:
@@ -30,6 +39,19 @@ def flagged(study: StudyFrames, row: Record, text: str, no_number: str = "") -> 
     if text == NOT_AVAILABLE:
         text = no_number or status_words(row.get("status") or "ok") or text
     return Cell(text, notes=study.remarks(row), alert=not ok)
+
+
+def p_cell(
+    p_value: float | Public | None, text: str = "", notes: tuple[str, ...] = (), alert: bool = False
+) -> Cell:
+    """A p value as it is printed, with its number where the number may be known."""
+    number = p_value if not isinstance(p_value, Public) and known(p_value) else None
+    return Cell(text or format_p(p_value), notes=notes, alert=alert, number=number)
+
+
+def flagged_p(study: StudyFrames, row: Record) -> Cell:
+    cell = flagged(study, row, format_p(row.get("p_value")))
+    return p_cell(row.get("p_value"), cell.text, cell.notes, cell.alert)
 
 
 def estimate_ci(row: Record) -> str:
@@ -48,6 +70,24 @@ def ratio_ci(estimate: float | Public | None, ci_low: float | None, ci_high: flo
         return NOT_AVAILABLE
     middle, low, high = (format_number(v, _decimals_of_ratio(v)) for v in (estimate, ci_low, ci_high))
     return f"{middle} ({low} to {high})"
+
+
+def effect_text(row: Record) -> str:
+    """The effect of a comparison with its interval, as its kind asks for."""
+    effect, low, high = row.get("effect"), row.get("ci_low"), row.get("ci_high")
+    if isinstance(effect, Public):
+        return effect.text
+    if effect_shape(row) == RATIO:
+        return ratio_ci(effect, low, high)
+    return format_estimate_ci(effect, low, high, decimals_for([effect, low, high]))
+
+
+def effect_shape(row: Record) -> str:
+    """Whether a comparison's effect is a difference, a ratio or another measure; empty without an effect."""
+    kind = row.get("effect_kind")
+    if not effect_words(kind):
+        return ""
+    return RATIO if kind in _RATIOS else DIFFERENCE if kind in _DIFFERENCES else effect_words(kind)
 
 
 def _decimals_of_ratio(value: float | None) -> int:

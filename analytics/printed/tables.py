@@ -15,17 +15,18 @@ from analytics.printed.table_cells import (
     ADJUSTED,
     P_VALUE,
     adjustment_notes,
+    effect_shape,
+    effect_text,
     file_name,
     numbered,
-    ratio_ci,
+    p_cell,
 )
 from analytics.study.frames import Record, StudyFrames, by_position, grouped, is_ok
 from analytics.words.disclosure import count_text, known
-from analytics.words.formatting import NOT_AVAILABLE, Public, decimals_for, format_estimate_ci, format_p
+from analytics.words.formatting import NOT_AVAILABLE, format_estimate_ci, format_p
 from analytics.words.wording import effect_words, short_test, status_words, test_words
 
 ALL_GROUPS = "all_groups"
-_RATIOS = ("odds_ratio", "risk_ratio", "hazard_ratio", "geometric_mean_ratio", "ratio")
 
 
 def baseline_tables(study: StudyFrames) -> list[PrintedTable]:
@@ -56,14 +57,16 @@ def baseline_table(study: StudyFrames, table_id: str) -> PrintedTable:
         if has_overall:
             row = by_pair.get((variable.partition(":")[0], None, None))
             cells |= _comparison_cells(study, ALL_GROUPS, row or {})
-        cells["test"] = _tests_of([r for r in comparisons if r["variable"] == variable.partition(":")[0]])
+        of_variable = [r for r in comparisons if r["variable"] == variable.partition(":")[0]]
+        cells["test"] = _tests_of(of_variable)
+        cells["effect_is"] = ", ".join(dict.fromkeys(filter(None, map(effect_shape, of_variable))))
         rows.append(Row(cells))
     spanners = {"__".join(pair): study.pair_label(*pair) for pair in pairs} | (
         {ALL_GROUPS: "All groups"} if has_overall else {}
     )
     columns = [Column("variable", "Variable"), *_group_columns(study, groups), *_comparison_columns(spanners)]
     if spanners:
-        columns.append(Column("test", "test"))
+        columns += [Column("test", "test"), Column("effect_is", "effect is a")]
     title = next((r["title"] for r in study.rows("study_table", table_id=table_id)), "")
     return PrintedTable(
         f"{study.study_id}_table_{file_name(table_id)}",
@@ -102,13 +105,13 @@ def _comparison_cells(study: StudyFrames, key: str, row: Record) -> dict[str, Ce
     if not row:
         return {f"{key}_{part}": "" for part in ("p", "adjusted", "effect", "second", "test", "status")}
     p_text = str(row.get("display") or format_p(row.get("p_value")))
-    adjusted, effect = format_p(row.get("p_adjusted")), _effect(row)
+    effect = effect_text(row)
     ok = is_ok(row)
     if not ok and p_text == NOT_AVAILABLE:
         p_text = status_words(row["status"])
     return {
-        f"{key}_p": Cell(p_text, notes=study.remarks(row), alert=not ok),
-        f"{key}_adjusted": adjusted,
+        f"{key}_p": p_cell(row.get("p_value"), p_text, study.remarks(row), alert=not ok),
+        f"{key}_adjusted": p_cell(row.get("p_adjusted")),
         f"{key}_effect": effect,
         f"{key}_second": _second_effect(row),
         f"{key}_test": test_words(row.get("test")),
@@ -133,15 +136,6 @@ def _test_notes(rows: list[Record]) -> tuple[str, ...]:
         if said
         else ()
     )
-
-
-def _effect(row: Record) -> str:
-    effect, low, high = row.get("effect"), row.get("ci_low"), row.get("ci_high")
-    if isinstance(effect, Public):
-        return effect.text
-    if row.get("effect_kind") in _RATIOS:
-        return ratio_ci(effect, low, high)
-    return format_estimate_ci(effect, low, high, decimals_for([effect, low, high]))
 
 
 def _second_effect(row: Record) -> str:
@@ -186,8 +180,8 @@ def _baseline_notes(study: StudyFrames, comparisons: list[Record]) -> tuple[str,
     if comparisons:
         notes += [
             *_test_notes(comparisons),
-            "Effects compare the first group with the second: first minus second, or first over"
-            " second; 95% confidence intervals.",
+            "Effects compare the first group with the second, with 95% confidence intervals. A difference is first"
+            " minus second, and 0 means none; a ratio is first over second, and 1 means none.",
         ]
     if study.is_public:
         notes += [

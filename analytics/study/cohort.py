@@ -70,6 +70,16 @@ class Cohort:
         )
         return inside.sort_values(["group_id", "patient"]).astype({"group_id": str}).reset_index(drop=True)
 
+    @cached_property
+    def hospital_names(self) -> dict[str, str]:
+        """What sentences call each hospital: its name, with the id where two have one name."""
+        hospitals = self.frames["dim_hospital"]
+        if "hospital_name" not in hospitals:
+            return {}
+        names = hospitals.set_index("hospital_id")["hospital_name"].dropna()
+        shared = names.duplicated(keep=False)
+        return {h: f"{name} ({h})" if shared[h] else name for h, name in names.items()}
+
     def of(self, groups: list[str]) -> pd.DataFrame:
         return self.members[self.members["group_id"].isin(groups)].reset_index(drop=True)
 

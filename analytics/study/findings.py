@@ -57,8 +57,8 @@ def _groups_apart(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[
             if group != table.reference and mine and other and not mine & other:
                 yield (
                     "confounding",
-                    f"Table {table.table_id}: every {labels[table.reference]} patient is from {_listed(mine)} and every"
-                    f" {labels[group]} patient from {_listed(other)}. A difference between these groups is also a difference"
+                    f"Table {table.table_id}: every {labels[table.reference]} patient is from {_listed(mine, cohort)} and every"
+                    f" {labels[group]} patient from {_listed(other, cohort)}. A difference between these groups is also a difference"
                     " between hospitals (laboratories, habits, referral), and the data cannot tell the two apart.",
                 )
 
@@ -214,8 +214,8 @@ def _unseen(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Findin
             )
 
 
-def _listed(names: frozenset[str]) -> str:
-    return " or ".join(sorted(names))
+def _listed(hospitals: frozenset[str], cohort: Cohort) -> str:
+    return " or ".join(cohort.hospital_names.get(h, h) for h in sorted(hospitals))
 
 
 def _months(values: pd.Series) -> str:

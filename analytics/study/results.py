@@ -446,7 +446,7 @@ def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
         "survival_median": curves.summary,
         "log_rank": _stack([log_rank, _trend(data, spec.groups)]) if spec.trend else log_rank,
         **({"restricted_mean": restricted_means(spec, data)} if spec.restricted_mean_months else {}),
-        "survival_by_stratum": curves_by_stratum(spec, data),
+        "survival_by_stratum": curves_by_stratum(spec, data, cohort.hospital_names),
     }
 
 
@@ -497,12 +497,16 @@ def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
                 "n_patients": fit.n,
                 "n_events": fit.n_events,
                 "status": fit.status,
-                "note": f"{note_in_words(fit.note, cohort.study)} {who_is_in_a_stratum(data, spec.strata, fit.status, cohort.study)}".strip(),
+                "note": f"{note_in_words(fit.note, cohort.study)} {_who_is_where(cohort, spec, data, fit.status)}".strip(),
             }
         ]
     )
     reference = fit.terms["variable"].map({name: levels[0] for name, levels in factors.items()})
     return with_reason(fit.terms, fit.note).assign(reference=reference, **keys), model
+
+
+def _who_is_where(cohort: Cohort, spec: CoxModel, data: pd.DataFrame, status: str) -> str:
+    return who_is_in_a_stratum(data, spec.strata, status, cohort.study, cohort.hospital_names)
 
 
 # who counts

@@ -6,7 +6,7 @@ not belong here: the tests and fits (`survival/`, `cox/`), which take strata the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -17,11 +17,13 @@ STRATUM_WORDS = {"hospital_id": "hospital", "sex": "sex", "onset_group": "age gr
 MOST_STRATA = 6
 
 
-def curves_by_stratum(spec: SurvivalAnalysis, data: pd.DataFrame) -> pd.DataFrame:
+def curves_by_stratum(
+    spec: SurvivalAnalysis, data: pd.DataFrame, hospitals: Mapping[str, str]
+) -> pd.DataFrame:
     """survival_by_stratum: the Kaplan-Meier curve of each group within each stratum, with n, median and
     status.
 
-    No rows where the analysis has no strata.
+    No rows where the analysis has no strata. ``hospitals``: their names by id.
     """
     from analytics.survival.kaplan_meier import CURVE_COLUMNS, kaplan_meier
 
@@ -34,13 +36,17 @@ def curves_by_stratum(spec: SurvivalAnalysis, data: pd.DataFrame) -> pd.DataFram
         found = kaplan_meier(rows, "time", "event", "group_id", levels=spec.groups, entry=entry_column)
         of_group = found.summary[["group_id", "n", "median", "status", "note"]]
         curve = of_group[of_group["n"] > 0].merge(found.curve, on="group_id", how="left")
-        parts.append(curve.assign(stratum=stratum_words(dict(zip(spec.strata, values, strict=True)))))
+        words = stratum_words(dict(zip(spec.strata, values, strict=True)), hospitals)
+        parts.append(curve.assign(stratum=words))
     return pd.concat(parts, ignore_index=True) if parts else empty
 
 
-def stratum_words(values: dict[str, object]) -> str:
-    """``hospital zjch, sex female``."""
-    return ", ".join(f"{STRATUM_WORDS[column]} {value}" for column, value in values.items())
+def stratum_words(values: dict[str, object], hospitals: Mapping[str, str]) -> str:
+    """``Children's Hospital, sex female``; ``hospital zjch`` where it has no name."""
+    return ", ".join(
+        hospitals.get(str(value) if column == "hospital_id" else "", f"{STRATUM_WORDS[column]} {value}")
+        for column, value in values.items()
+    )
 
 
 def note_in_words(note: str, study: Study) -> str:
@@ -52,7 +58,9 @@ def note_in_words(note: str, study: Study) -> str:
     return note
 
 
-def who_is_in_a_stratum(data: pd.DataFrame, strata: Sequence[str], status: str, study: Study) -> str:
+def who_is_in_a_stratum(
+    data: pd.DataFrame, strata: Sequence[str], status: str, study: Study, hospitals: Mapping[str, str]
+) -> str:
     """Where a stratum tells the group, which groups each stratum has; empty elsewhere."""
     if status != NOT_ESTIMABLE or not strata or "group" not in data:
         return ""
@@ -64,7 +72,7 @@ def who_is_in_a_stratum(data: pd.DataFrame, strata: Sequence[str], status: str, 
     said = []
     for values, (group,) in list(found.items())[:MOST_STRATA]:
         values = values if isinstance(values, tuple) else (values,)
-        words = stratum_words(dict(zip(strata, values, strict=True)))
+        words = stratum_words(dict(zip(strata, values, strict=True)), hospitals)
         said.append(f"every patient of {words} is {study.groups[group].label}")
     more = f"; {len(found) - MOST_STRATA} more strata have one group each" if len(found) > MOST_STRATA else ""
     return f"In these data {'; '.join(said)}{more}. A comparison within strata has nobody to compare."

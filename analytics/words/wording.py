@@ -10,6 +10,7 @@ A code that stands in no dictionary is printed with its underscores opened, neve
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from analytics import status
 from analytics.declared_tests import NO_TEST, TESTS
@@ -78,6 +79,14 @@ PARAMETER_KINDS = {
 }
 
 SEVERITY_WORDS = {"blocking": "blocks a release", "warning": "warns"}
+
+
+def listed(parts: Iterable[str], most: int = 6) -> str:
+    """``a, b and c``; of a long list its beginning and how many more."""
+    items = list(parts)
+    if len(items) > most:
+        items = [*items[: most - 1], f"{len(items) - most + 1} more"]
+    return " and ".join(filter(None, (", ".join(items[:-1]), items[-1]))) if items else "none"
 
 
 def opened(code: object) -> str:

@@ -424,6 +424,50 @@ def _to_export(registry: Registry) -> OmopRelease:
     )
 
 
+@app.command(epilog="Example: myositis manuscript nxp2 --template journal.docx --output ~/submission")
+def manuscript(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A study of the registry, by its id.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="DIR",
+            help="A folder that is new or empty. Default: manuscripts/STUDY-RELEASE-manuscript of the registry.",
+            show_default=False,
+        ),
+    ] = None,
+    template: Annotated[
+        Path | None,
+        typer.Option(
+            "--template",
+            metavar="FILE.docx",
+            help="A journal's or hospital's Word document with placeholders (docs/manuscript.md).",
+            show_default=False,
+        ),
+    ] = None,
+    inside: Annotated[
+        bool,
+        typer.Option("--inside", help="Write every number as it is, for co-authors inside the house."),
+    ] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write a study's tables (Word, LaTeX, Excel), figures, methods, STROBE checklist, codebook and R script.
+
+    Numbers are rounded and small cells masked, as in what `myositis report --public` writes; --inside masks
+    nothing and is not for publication.
+    """
+    from orchestration.manuscript.write import Asked, CannotWrite, write_manuscript
+
+    current = _registry(registry)
+    try:
+        with console.progress():
+            folder = write_manuscript(current, Asked(study, output, template, inside))
+    except CannotWrite as fault:
+        raise typer.BadParameter(str(fault)) from None
+    console.out.print(f"{folder}", markup=False)
+
+
 @app.command(epilog="Example: myositis queries zjch --read answered.xlsx")
 def queries(
     hospital: Annotated[
@@ -456,7 +500,7 @@ def queries(
     """
     from datetime import date
 
-    from orchestration.database.warehouse_file import glance, warehouse
+    from orchestration.database.warehouse_file import glance
     from orchestration.queries import answers, asking, closing, told
     from orchestration.queries.query import QueriesRefused
 
@@ -470,13 +514,12 @@ def queries(
     except QueriesRefused as unknown:
         raise typer.BadParameter(str(unknown), param_hint="HOSPITAL") from None
     try:
-        # Which records are mended is tried in a transaction that is rolled back; only that needs to write.
-        with (warehouse if close_mended else glance)(current.warehouse) as connection:
-            if close_mended:
-                said = told.told_of_closed(
-                    closing.close_mended(connection, current, hospital, dry_run=dry_run)
-                )
-            elif read is not None:
+        if close_mended:
+            closed = closing.close_mended(current, hospital, dry_run=dry_run)
+            console.out.print(told.told_of_closed(closed), markup=False)
+            return
+        with glance(current.warehouse) as connection:
+            if read is not None:
                 said = told.told_of_answers(
                     answers.read_answers(connection, current, hospital, read, date.today())
                 )

@@ -60,7 +60,9 @@ READMES = {
     "studies": "One study per file, `<study>.yml`; `example.yml.txt` shows one.\n",
     "landing": "Deliveries as they arrive: `landing/<sender>/<delivery>/` with the files in it; a file `_SUCCESS` says that all is there.\n",
 }
-GITIGNORE = ".keys/\n.dagster/\nlanding/\nwarehouse/\nrelease/\nreports/\nqueries/\npublic/\nprivate/\n"
+GITIGNORE = (
+    ".keys/\n.dagster/\nlanding/\nwarehouse/\nrelease/\nreports/\nqueries/\npublic/\nmanuscripts/\nprivate/\n"
+)
 
 
 def lay_out(folder: Path) -> tuple[list[str], list[str]]:

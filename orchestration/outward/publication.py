@@ -45,7 +45,7 @@ class Record:
         if self.failure is None:
             return f"not published yet: {current} in {self.to}; {holds}; do it with: myositis publish"
         return (
-            f"not published: {current} in {self.to}; {holds}; attempt {self.attempts} failed at {self.failed_at}:"
+            f"not published: {current}; the database: {holds}; attempt {self.attempts} failed at {self.failed_at}:"
             f" {self.failure}; it is tried again by the next `myositis run`, and by itself while a daemon is up"
         )
 

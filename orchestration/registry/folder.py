@@ -44,6 +44,8 @@ from yaml_files.yaml_file import ConfigurationError, Location, dotted, line_of, 
 SHIPPED_REGISTRY = Path(__file__).resolve().parents[2] / "registry"
 DEFINITIONS = SHIPPED_REGISTRY.parent / "dbt_project" / "seeds" / "definitions.csv"
 SUCCESS_MARKER = "_SUCCESS"
+# what commands make in a registry's folder; all else there is declared or has arrived
+MADE = ("warehouse", "release", "reports", "public", "manuscripts", "private", "queries", ".dagster", ".keys")
 
 
 class VisitWindow(Strict):
@@ -225,6 +227,7 @@ class Registry:
     releases = property(lambda self: self.folder / "release")
     reports = property(lambda self: self.folder / "reports")
     public = property(lambda self: self.folder / "public")  # what may leave the house
+    manuscripts = property(lambda self: self.folder / "manuscripts")
     replays = property(lambda self: self.folder / "private" / "replay")  # rows of single patients
     published_ledger = property(lambda self: self.folder / "private" / "published.json")
     publication_record = property(lambda self: self.folder / "private" / "publication.json")

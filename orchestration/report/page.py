@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 WRITTEN = ".report-files"
+NARROW = "narrow"  # the drawing of a figure that a phone shows
 SYNTHETIC = "synthetic data"
 REJECTED_SHOWN = 60
 QUALITY_TABLES = ("delivery", "rejected_summary", "check_result")
@@ -75,6 +76,7 @@ class StudySections:
     """The parts of one study on the page. A part is empty if the release has nothing for it."""
 
     study: StudyFrames
+    summary: list[tuple[str, str]]
     flow: PrintedTable | None
     baseline: list[PrintedTable]
     courses: list[StudyFigure]
@@ -167,15 +169,13 @@ def render_report(
     out = ReportFolder(Path(out_dir))
     tables = [*(t for s in sections for t in s.tables), *shared.values()]
     laid_out = helper.submit(lay_out, tables)
-    figures = {f.name: {kind: f.render(kind) for kind in _formats()} for s in sections for f in s.figures}
+    figures = rendered(f for s in sections for f in s.figures)
     sheets = {t.name: to_csv(t, note).encode("utf-8-sig") for t in tables}
     html = _page(content, sections, shared, sheets, laid_out.result(), figures, registry is not None)
     out.put("report.html", html.encode("utf-8"))
     for name, sheet in sheets.items():
         out.put(f"tables/{name}.csv", sheet)
-    for name, files in figures.items():
-        for kind, data in files.items():
-            out.put(f"figures/{name}.{kind}", data)
+    put_figures(out, figures)
     if registry is not None:
         found = whole_lineage(registry, release_file, [*map(_printed, tables), *_drawn(sections)])
         title = f"{content.info['registry_name']} · release {content.info['release_id']}"
@@ -246,6 +246,7 @@ def study_sections(study: StudyFrames) -> StudySections:
         model_tables,
         provenance_tables,
         sensitivity_tables,
+        summary,
         survival_figure,
         tables,
     )
@@ -265,10 +266,11 @@ def study_sections(study: StudyFrames) -> StudySections:
     questions = sensitivity_tables.questions(study)
     for question in questions:
         read_together(list(question.tables))
-    methods = method_words.methods(study)
+    methods, said = method_words.methods(study), summary.summary(study)
     taken()
     return StudySections(
         study=study,
+        summary=said,
         flow=provenance_tables.cohort_flow_table(study),
         baseline=read_together(tables.baseline_tables(study)),
         courses=_made(
@@ -336,10 +338,21 @@ def _figures_of(study: StudyFrames, question: Question) -> list[StudyFigure]:
     return _made([draw(study, question.analysis_id)]) if draw else []
 
 
-def _formats() -> tuple[str, ...]:
+def rendered(figures: Iterable[StudyFigure]) -> dict[str, dict[str, bytes]]:
+    """Each figure by its name: its files, and the drawing for a phone."""
     from analytics.printed.figures import FORMATS
 
-    return FORMATS
+    return {
+        f.name: {kind: f.render(kind) for kind in FORMATS} | {NARROW: f.render("svg", narrow=True)}
+        for f in figures
+    }
+
+
+def put_figures(out: ReportFolder, figures: dict[str, dict[str, bytes]]) -> None:
+    for name, files in figures.items():
+        for kind, data in files.items():
+            if kind != NARROW:
+                out.put(f"figures/{name}.{kind}", data)
 
 
 def _shared_tables(content: ReleaseContent, questions: Sequence[Record]) -> dict[str, PrintedTable]:
@@ -394,9 +407,10 @@ def page_environment(
 
     from analytics.printed.figures import inline_svg
 
-    def svg(figure: StudyFigure) -> Markup:
-        source = figures[figure.name]["svg"].decode("utf-8")
-        return Markup(inline_svg(source, figure.name, figure.title, figure.description))
+    def svg(figure: StudyFigure, kind: str = "svg") -> Markup:
+        source = figures[figure.name][kind].decode("utf-8")
+        name = figure.name if kind == "svg" else f"{figure.name}-{kind}"
+        return Markup(inline_svg(source, name, figure.title, figure.description))
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),

@@ -23,7 +23,9 @@ from orchestration.report.page import (
     ReportFolder,
     lay_out,
     page_environment,
+    put_figures,
     read_release,
+    rendered,
 )
 from orchestration.report.published import (
     Publication,
@@ -77,16 +79,14 @@ def render_public(
     that may leave the house; return the files. ``ledger`` records what is published, and holds what was
     (`published.py`). Raises ReportError as `render_report` does.
     """
-    from analytics.printed.figures import FORMATS
-
     content = read_release(release_file, studies)
     rounding = Rounding(int(content.info.get("small_cell_threshold") or 0))
-    publications = _publications(content, rounding, ledger)
-    sections = [public_sections(p.study, p.release_id) for p in publications.values()]
+    found = publications(content, rounding, ledger)
+    sections = [public_sections(p.study, p.release_id) for p in found.values()]
     is_synthetic = bool(content.info.get("synthetic"))
     tables = [t for s in sections for t in s.tables]
     laid_out = helper.submit(lay_out, tables)
-    figures = {f.name: {kind: f.render(kind) for kind in FORMATS} for s in sections for f in s.figures}
+    figures = rendered(f for s in sections for f in s.figures)
     sheets = {t.name: to_csv(t, SYNTHETIC if is_synthetic else "").encode("utf-8-sig") for t in tables}
     page = page_environment(sheets, laid_out.result(), figures).get_template("public.html.j2")
     out = ReportFolder(Path(out_dir))
@@ -102,16 +102,14 @@ def render_public(
     )
     for name, sheet in sheets.items():
         out.put(f"tables/{name}.csv", sheet)
-    for name, files in figures.items():
-        for kind, data in files.items():
-            out.put(f"figures/{name}.{kind}", data)
+    put_figures(out, figures)
     out.forget_former()
     if ledger is not None:
-        keep_published(ledger, publications)
+        keep_published(ledger, found)
     return out.written
 
 
-def _publications(content: ReleaseContent, rounding: Rounding, ledger: Path | None) -> dict[str, Publication]:
+def publications(content: ReleaseContent, rounding: Rounding, ledger: Path | None) -> dict[str, Publication]:
     """Each study as it may be published now: with its new numbers, or with those of its last publication."""
     last = read_published(ledger) if ledger is not None else {}
     found = {}

@@ -1,4 +1,5 @@
-"""The disclosure attacker: bounds every count from all that two public reports of one study print.
+"""The disclosure attacker: bounds every count from all that two public reports and manuscripts of one study
+print.
 
 Belongs here: the rounds of the attack. Does not belong here: reading (`printed.py`), the search
 (`bounds.py`), the studies attacked (`invented.py`).
@@ -12,14 +13,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.report.public import render_public
+from analytics.words.disclosure import Rounding
+from orchestration.manuscript.contents import inside_contents, public_contents
+from orchestration.manuscript.facts import Facts
+from orchestration.manuscript.write import files_of
+from orchestration.report.page import read_release
+from orchestration.report.public import publications, render_public
 from tests.attack.bounds import ENOUGH, System, cells, system_of
 from tests.attack.figures import Figures
-from tests.attack.invented import Patient, draw, truth, write_release
+from tests.attack.invented import STUDY, Patient, draw, truth, write_release
+from tests.attack.manuscripts import read_manuscript
 from tests.attack.printed import Key, Printed, read
 
 GROUPS = ("a", "b", "c")
 MOST_ADDED = 6
+NO_FACTS = Facts((), (), {}, "", "", {}, "", "studies/invented.yml", "")
 
 
 @dataclass(frozen=True)
@@ -59,8 +67,26 @@ def two_releases(rng: random.Random, folder: Path, groups: Sequence[str] = GROUP
 
 def published(folder: Path, patients: Sequence[Patient]) -> Printed:
     folder.mkdir()
-    render_public(write_release(folder / "study.duckdb", patients), folder / "out")
-    return read(folder / "out")
+    release = write_release(folder / "study.duckdb", patients)
+    render_public(release, folder / "out")
+    printed = read(folder / "out")
+    write_manuscript(release, folder / "manuscript")
+    printed.said += read_manuscript(folder / "manuscript", printed.groups)
+    return printed
+
+
+def write_manuscript(release: Path, folder: Path, is_inside: bool = False) -> None:
+    """The files of a manuscript that hold numbers. Its figures are those of the report."""
+    content = read_release(release)
+    rounding = Rounding(int(content.info["small_cell_threshold"]))
+    publication = publications(content, rounding, None)[STUDY]
+    public = public_contents(content, NO_FACTS, publication, "month")
+    contents = inside_contents(content, NO_FACTS) if is_inside else public
+    for name, data in files_of(contents, NO_FACTS, "r1"):
+        if name.startswith("figures/"):
+            return
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
 
 
 def tried(releases: Sequence[Printed], truths: Sequence[dict[Key, int]]) -> Found:

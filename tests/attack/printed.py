@@ -122,8 +122,11 @@ def _sentences(text: str, groups: list[str]) -> Iterator[Said]:
 
 def _table(path: Path, groups: list[str]) -> Iterator[Said]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    name = path.stem
+        yield from rows_said(path.stem, list(csv.DictReader(file)), groups)
+
+
+def rows_said(name: str, rows: list[dict[str, str]], groups: list[str]) -> Iterator[Said]:
+    """What the rows of a table say, by the ending of its name."""
     if name.endswith("_cohort_flow"):
         yield from _flow(rows, groups, name)
     elif name.endswith("_survival"):

@@ -85,7 +85,7 @@ def test_the_page_never_scrolls_sideways_and_wide_tables_do_in_their_own_frame(
     opened.ask("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert opened.ask("document.documentElement.scrollWidth") <= size[0]
     outside = opened.ask(
-        "[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll') && !e.matches('.skip')"
+        "[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll, nav.contents') && !e.matches('.skip')"
         " && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + '.' + e.className)"
     )
     assert outside == []
@@ -113,10 +113,28 @@ def test_text_is_large_enough_and_every_figure_is_drawn(
     )
     assert small == []
     drawn = opened.ask(
-        "[...document.querySelectorAll('figure.drawing svg')].map(e => { const b = e.getBoundingClientRect();"
-        " return [b.width, b.height, e.querySelectorAll('path').length] })"
+        "[...document.querySelectorAll('figure.drawing svg')].filter(e => e.getClientRects().length).map(e => {"
+        " const b = e.getBoundingClientRect(), f = e.closest('figure').getBoundingClientRect();"
+        " const letters = [...e.querySelectorAll('text')].map(t => t.getBoundingClientRect().height);"
+        " return [b.width - f.width, b.height, e.querySelectorAll('path').length, Math.min(...letters)] })"
     )
-    assert len(drawn) == 4 and all(w > 300 and h > 200 and paths > 20 for w, h, paths in drawn)
+    assert len(drawn) == 4
+    for beyond, height, paths, letters in drawn:
+        assert abs(beyond) < 1, "a figure is as wide as its place on the page, and not cut off"
+        assert height > 200 and paths > 20 and letters > 8
+
+
+@WIDTHS
+def test_the_contents_stay_in_sight_and_hide_no_heading_that_they_lead_to(
+    browser: Any, report: Path, size: tuple[int, int]
+) -> None:
+    opened = Opened(browser, report, size)
+    opened.page.locator("nav.contents a", has_text="Methods").click()
+    bar, heading = opened.ask(
+        "[document.querySelector('nav.contents').getBoundingClientRect(),"
+        " document.querySelector('#nxp2-methods h2').getBoundingClientRect()].map(b => [b.top, b.bottom])"
+    )
+    assert bar[0] == 0 and heading[0] >= bar[1] and heading[1] < size[1]
 
 
 def test_a_footnote_mark_leads_to_its_note_and_a_table_can_be_saved(browser: Any, report: Path) -> None:

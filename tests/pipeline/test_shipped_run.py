@@ -329,10 +329,10 @@ def test_age_group_and_hospital_are_shown_to_be_one_variable(shipped_run: Regist
         " and (label like 'Hospital: %' or (variant = 'adjusted' and label like '%hospital%')) order by label, variant",
     )
     assert rows == [
-        ("Hospital: zjch", "nxp2_adult_dm", 0, "ok"),
-        ("Hospital: zjch", "nxp2_jdm", 18, "ok"),
-        ("Hospital: zjfah", "nxp2_adult_dm", 20, "ok"),
-        ("Hospital: zjfah", "nxp2_jdm", 0, "ok"),
+        ("Hospital: Children's Hospital (synthetic)", "nxp2_adult_dm", 0, "ok"),
+        ("Hospital: Children's Hospital (synthetic)", "nxp2_jdm", 18, "ok"),
+        ("Hospital: First Affiliated Hospital (synthetic)", "nxp2_adult_dm", 20, "ok"),
+        ("Hospital: First Affiliated Hospital (synthetic)", "nxp2_jdm", 0, "ok"),
         ("LDH with hospital: NXP2⁺ JDM vs NXP2⁺ adult DM", "adjusted", None, "not_estimable"),
     ]
 

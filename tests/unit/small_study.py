@@ -127,9 +127,9 @@ def frames() -> dict[str, pd.DataFrame]:
         "dim_antibody_status": pd.DataFrame([key[p[0]] | {"msa": p[3]} for p in PATIENTS]).assign(
             has_conflict=False, decided_by="test"
         ),
-        "dim_hospital": pd.DataFrame({"hospital_id": ["north", "south"]}).assign(
-            population="all", unlisted_events="absent"
-        ),
+        "dim_hospital": pd.DataFrame(
+            {"hospital_id": ["north", "south"], "hospital_name": ["North Hospital", "South Hospital"]}
+        ).assign(population="all", unlisted_events="absent"),
         "fct_observation": observations.reindex(columns=[*observations.columns, *columns]).loc[
             :, lambda d: ~d.columns.duplicated()
         ],

@@ -6,7 +6,9 @@ import random
 from pathlib import Path
 
 from tests.attack.bounds import cells, system_of
-from tests.attack.disclosure import two_releases
+from tests.attack.disclosure import two_releases, write_manuscript
+from tests.attack.invented import draw, truth, write_release
+from tests.attack.manuscripts import read_manuscript
 from tests.attack.printed import Printed, Said, read
 
 OLD_PAGE = Path(__file__).parents[1] / "attack" / "old_page"
@@ -62,6 +64,20 @@ def test_the_attacker_wins_against_the_page_of_version_0_2_0() -> None:
     assert known["flow/Relapse/Censored: left or reached the end/Group B"] == (3, 3)
     assert known["known/Severity: mild/Group A"] == (22, 22)
     assert len(known) == 6
+
+
+def test_the_attacker_reads_every_count_of_a_manuscript_that_stays_inside(tmp_path: Path) -> None:
+    """In each kind of file, so none of them would hide what should not leave."""
+    patients = draw(random.Random("small"), ("a", "b"))
+    release = write_release(tmp_path / "study.duckdb", patients)
+    write_manuscript(release, tmp_path / "out", is_inside=True)
+    said = read_manuscript(tmp_path / "out", ["Group A", "Group B"])
+    true = truth(patients)
+    for place in ("manuscript.docx", "tables.xlsx", "tables/*.tex"):
+        counts = {s.key: int(s.text) for s in said if s.place == place and s.text.isdigit()}
+        assert {k: n for k, n in counts.items() if k in true} == {k: true[k] for k in counts if k in true}
+        assert {"size", "count", "events"} <= {key[0] for key in counts}
+    assert {"codebook", "checklist, 15", "methods"} <= {s.place for s in said}
 
 
 def test_the_attacker_knows_no_count_of_two_public_reports(tmp_path: Path) -> None:

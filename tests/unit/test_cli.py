@@ -24,6 +24,7 @@ COMMANDS = (
     "check",
     "release",
     "report",
+    "manuscript",
     "ui",
     "sql",
     "status",

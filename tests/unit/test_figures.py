@@ -12,6 +12,7 @@ import pytest
 
 from analytics.printed.figures import COLOURS, FORMATS, drawable, group_styles, inline_svg
 from analytics.printed.study_figures import study_figures
+from analytics.printed.survival_figure import survival_figure
 from analytics.study.frames import StudyFrames
 from orchestration.report.page import read_release
 from tests.unit.report_fixture import make_release
@@ -125,6 +126,35 @@ def test_a_group_without_events_has_a_level_curve() -> None:
     axes = figures()["nxp2_relapse_curve"].figure.axes[0]
     level = next(line for line in axes.get_lines() if line.get_label() == "NXP2⁺ adult DM")
     assert set(level.get_ydata()) == {100.0}
+
+
+def test_the_intervals_of_many_curves_stand_in_panels_of_their_own() -> None:
+    axes = figures()["nxp2_relapse_curve"].figure.axes
+    bands = [len(a.collections) for a in axes]
+    assert bands == [0, 1, 1, 1, 1], "the curves without bands, then a panel with one band for each group"
+    assert [a.get_title(loc="left") for a in axes[1:]] == [s.label for s in group_styles(study()).values()]
+
+
+def test_the_intervals_of_two_curves_stand_where_the_curves_are() -> None:
+    frames = {n: f for n, f in study().frames.items()}
+    curve = frames["survival_curve"]
+    frames["survival_curve"] = curve[curve["group_id"].isin(["nxp2_jdm", "mda5_jdm"])]
+    (axes,) = survival_figure(StudyFrames("nxp2", frames), "relapse").figure.axes
+    assert len(axes.collections) == 2
+
+
+@pytest.mark.parametrize("narrow", [False, True], ids=["7 inches", "3.35 inches"])
+def test_a_figure_keeps_the_size_of_its_letters_in_a_column(narrow: bool) -> None:
+    for figure in figures().values():
+        drawn = ET.fromstring(figure.render("svg", narrow=narrow))
+        assert float(drawn.get("width").removesuffix("pt")) == pytest.approx(72 * (3.35 if narrow else 7.0))
+        sizes = re.findall(r"font(?:-size)?: [^;\"]*?([\d.]+)px", ET.tostring(drawn, encoding="unicode"))
+        assert sizes and min(map(float, sizes)) >= 6.5
+
+
+def test_a_pdf_holds_letters_and_no_outlines() -> None:
+    pdf = figures()["nxp2_relapse_curve"].render("pdf")
+    assert b"/FontFile2" in pdf and b"/Type3" not in pdf
 
 
 def test_synthetic_data_say_so_in_the_figure_itself() -> None:

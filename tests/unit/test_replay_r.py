@@ -10,6 +10,7 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import get_args
@@ -500,3 +501,13 @@ def test_the_record_of_rs_run_is_of_these_files_and_shows_no_difference() -> Non
     expected = fixture.digests()
     assert lines[: len(expected)] == expected, "run R again: see replay_fixture.py"
     assert re.fullmatch(r"(\d+) of \1 numbers agree within their tolerances .*; 0 differ\.", lines[-1])
+
+
+def test_the_script_says_nothing_of_the_patients() -> None:
+    """It leaves the house with a manuscript, and its frames stay."""
+    fewer = replace(fixture.cohort(), patients=fixture.cohort().patients.iloc[5:])
+    others = {name: frame.assign(**{c: frame[c] + 1 for c in frame.select_dtypes("number")})
+              for name, frame in fixture.results().items()}  # fmt: skip
+    found = replay(fewer, others, fixture.RELEASE)
+    assert not found[OURS].equals(fixture.files()[OURS])
+    assert found[SCRIPT] == fixture.files()[SCRIPT]

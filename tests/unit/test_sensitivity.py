@@ -10,8 +10,9 @@ import pytest
 
 from analytics.study.results import run_study
 from analytics.study.sensitivity import QUESTIONS
-from analytics.study.sensitivity.rows import COLUMNS, listed
+from analytics.study.sensitivity.rows import COLUMNS
 from analytics.survival.permutation import permutation_log_rank, permutation_log_rank_k
+from analytics.words.wording import listed
 from tests.unit import small_study
 
 GROUPS = ["young", "old"]
@@ -57,8 +58,8 @@ def test_a_factor_that_the_group_tells_cannot_be_adjusted_for() -> None:
     rows, question, _ = ask("confounding", groups=GROUPS, factors=["hospital_id", "sex"], outcome="score")
     counts = rows[rows["part"] == "who is where"]
     assert shown(counts, "label variant count n") == [
-        ("Hospital: north", "young", 4.0, 4), ("Hospital: north", "old", 0.0, 4),
-        ("Hospital: south", "young", 0.0, 4), ("Hospital: south", "old", 4.0, 4),
+        ("Hospital: North Hospital", "young", 4.0, 4), ("Hospital: North Hospital", "old", 0.0, 4),
+        ("Hospital: South Hospital", "young", 0.0, 4), ("Hospital: South Hospital", "old", 4.0, 4),
         ("Sex: female", "young", 2.0, 4), ("Sex: female", "old", 2.0, 4),
         ("Sex: male", "young", 2.0, 4), ("Sex: male", "old", 2.0, 4),
     ]  # fmt: skip
@@ -68,7 +69,7 @@ def test_a_factor_that_the_group_tells_cannot_be_adjusted_for() -> None:
         ("Score with sex: Young vs Old", 18.5, "ok"),
     ]
     assert question["answer"] == (
-        "Hospital: Young 4 north; Old 4 south. Sex: Young 2 female and 2 male; Old 2 female and 2 male."
+        "Hospital: Young 4 North Hospital; Old 4 South Hospital. Sex: Young 2 female and 2 male; Old 2 female and 2 male."
         " Young and Old have no hospital in common: no adjustment can take these apart."
     )
 

@@ -85,12 +85,12 @@ def test_the_exact_test_knows_no_strata():
 
 
 def test_a_stratum_that_tells_the_group_is_named_in_words():
-    """Young are all of hospital north, old of south: within a hospital nobody can be compared."""
+    """Young are all of North Hospital, old of South Hospital: within a hospital nobody can be compared."""
     for method in ("cox", "firth_cox"):
         model = small_study.results(cox=[COX | {"method": method}])["model"].iloc[0]
         assert model["status"] == "not_estimable"
         assert (
-            "In these data every patient of hospital north is Young; every patient of hospital south is Old."
+            "In these data every patient of North Hospital is Young; every patient of South Hospital is Old."
             in model["note"]
         )
         assert "groupold" not in model["note"]

@@ -20,7 +20,6 @@ from analytics.study.sensitivity.rows import (
     NOMINAL,
     Answer,
     comparison_key,
-    listed,
     number,
     pair_label,
     plural,
@@ -30,7 +29,7 @@ from analytics.study.sensitivity.rows import (
 from analytics.study.sensitivity_keys import CompareModels, LogRankVariants, Multiplicity, RestrictedMeans
 from analytics.words.disclosure import known
 from analytics.words.formatting import format_number
-from analytics.words.wording import adjustment_words, term_words, test_words
+from analytics.words.wording import adjustment_words, listed, term_words, test_words
 
 Results = Mapping[str, pd.DataFrame]
 RATIO_KINDS = {

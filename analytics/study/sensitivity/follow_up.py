@@ -21,7 +21,6 @@ from analytics.study.sensitivity.rows import (
     coefficient,
     comparison_key,
     from_test,
-    listed,
     of_n,
     others,
     p_text,
@@ -35,7 +34,7 @@ from analytics.study.sensitivity.tipping import lost_arms, tipping_rows, tipping
 from analytics.study.sensitivity_keys import LostToFollowUp, MissingValues, MultipleImputation
 from analytics.words.disclosure import known
 from analytics.words.formatting import decimals_for, format_median_iqr, format_number, format_p
-from analytics.words.wording import opened
+from analytics.words.wording import listed, opened
 
 Results = Mapping[str, pd.DataFrame]
 # of the lost: whether those of the reference had the event, and whether those of the other groups had it

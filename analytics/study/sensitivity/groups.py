@@ -18,7 +18,6 @@ from analytics.study.cohort import Cohort
 from analytics.study.sensitivity.rows import (
     Answer,
     coefficient,
-    listed,
     of_n,
     others,
     pair_label,
@@ -29,6 +28,7 @@ from analytics.study.sensitivity.rows import (
 from analytics.study.sensitivity_keys import AdjustedDifference, Confounding, NormForAge
 from analytics.words.disclosure import known
 from analytics.words.formatting import format_number
+from analytics.words.wording import listed
 
 Results = Mapping[str, pd.DataFrame]
 FACTOR_WORDS = {
@@ -112,7 +112,7 @@ def _cross_table(
     sizes = table.sum()
     rows = [
         row(
-            f"{FACTOR_WORDS[factor].capitalize()}: {level}",
+            f"{FACTOR_WORDS[factor].capitalize()}: {_called(cohort, factor, level)}",
             g,
             part="who is where",
             subject=factor,
@@ -203,10 +203,15 @@ def _what_is_apart(cohort: Cohort, asked: Confounding, members: pd.DataFrame, fa
             found = f"{format_number(values.min(), 1)} to {format_number(values.max(), 1)}"
         else:
             counts = values.astype(str).value_counts().sort_index()
-            found = listed(f"{n} {level}" for level, n in counts.items())
+            found = listed(f"{n} {_called(cohort, factor, level)}" for level, n in counts.items())
         parts.append(f"{cohort.study.groups[g].label} {found}")
     words = FACTOR_WORDS[factor]
     return f"{words[:1].upper()}{words[1:]}: {'; '.join(parts)}."
+
+
+def _called(cohort: Cohort, factor: str, level: str) -> str:
+    """A hospital by its name; a level of another factor as it is."""
+    return cohort.hospital_names.get(level, level) if factor == "hospital_id" else level
 
 
 def adjusted_difference(asked: AdjustedDifference, cohort: Cohort, results: Results) -> Answer:

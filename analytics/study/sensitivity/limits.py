@@ -19,7 +19,6 @@ from analytics.study.frames import records
 from analytics.study.sensitivity.rows import (
     Answer,
     from_test,
-    listed,
     of_n,
     others,
     pair_label,
@@ -28,6 +27,7 @@ from analytics.study.sensitivity.rows import (
     sides_changed,
 )
 from analytics.study.sensitivity_keys import DetectionLimits
+from analytics.words.wording import listed
 
 SIDES = {
     "below": "below one",

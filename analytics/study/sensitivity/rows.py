@@ -134,14 +134,6 @@ def p_text(p_value: float | None) -> str:
     return f"p {text[0]} {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
-def listed(parts: Iterable[str], most: int = 6) -> str:
-    """``a, b and c``; of a long list its beginning and how many more."""
-    items = list(parts)
-    if len(items) > most:
-        items = [*items[: most - 1], f"{len(items) - most + 1} more"]
-    return " and ".join(filter(None, (", ".join(items[:-1]), items[-1]))) if items else "none"
-
-
 def of_n(count: float, n: float) -> str:
     return f"{int(count)} of {int(n)}"
 

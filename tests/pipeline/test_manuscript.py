@@ -11,8 +11,11 @@ import pytest
 from orchestration.command import cli
 from orchestration.manuscript import write
 from orchestration.manuscript.facts import facts_of
+from orchestration.outward.publication import publish_current
 from orchestration.registry.folder import Registry
+from orchestration.registry.publish import read_address
 from tests import one_number
+from tests.postgresql import PASSWORD, started
 from tests.registries import copy_as_it_stands
 
 STUDY = "nxp2"
@@ -53,6 +56,18 @@ def test_every_number_of_the_study_is_the_same_in_results_report_word_and_workbo
     assert {c: n for c, n in report.items() if c[0] in tables} == {
         c: n for c, n in workbook.items() if c[0] in tables
     }
+
+
+def test_every_number_of_results_is_the_same_in_postgresql(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    with started() as server:
+        publish_current(registry, read_address(server.address()))
+        with server.connect() as connection:
+            there = one_number.in_postgresql(connection, STUDY)
+    assert len(there) > 400
+    assert there == one_number.in_results((registry.releases / "current.duckdb").resolve(), STUDY)
 
 
 def tables_in(folder: Path) -> list[str]:

@@ -342,12 +342,12 @@ def queries(
     except QueriesRefused as unknown:
         raise typer.BadParameter(str(unknown), param_hint="HOSPITAL") from None
     try:
+        if close_mended:
+            closed = closing.close_mended(current, hospital, dry_run=dry_run)
+            console.out.print(told.told_of_closed(closed), markup=False)
+            return
         with glance(current.warehouse) as connection:
-            if close_mended:
-                said = told.told_of_closed(
-                    closing.close_mended(connection, current, hospital, dry_run=dry_run)
-                )
-            elif read is not None:
+            if read is not None:
                 said = told.told_of_answers(
                     answers.read_answers(connection, current, hospital, read, date.today())
                 )

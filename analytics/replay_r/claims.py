@@ -43,6 +43,7 @@ KINDS = {
     " itself, before its maximum, and so do the estimates that follow from it",
     "fine_gray": COMPETING,
 }
+LATE_ENTRY = "late entry (left truncation): survdiff and coxphf know none"
 SAME_NAME = "several analyses of the study share this row's name"
 NO_NUMBER = "the row holds no number"
 SINGULAR = (
@@ -101,6 +102,15 @@ class _Accounts:
     def models(self) -> dict[object, Record]:
         return {row["model_id"]: row for row in records(self.results.get("model"))}
 
+    @cached_property
+    def truncated(self) -> set[object]:
+        """Endpoints to whose times patients may enter late."""
+        return {
+            row["endpoint"]
+            for row in records(self.results.get("study_endpoint"))
+            if row.get("left_truncation")
+        }
+
     def leave_out(self, result: str, name: str, quantity: str, reason: str) -> None:
         self.not_replayed.append((result, name, quantity, reason))
 
@@ -117,7 +127,8 @@ class _Accounts:
         reason = self.reason(result, row)
         quantities = QUANTITIES[result](row)
         if reason:
-            quantities = _compared_nevertheless(result, row, quantities) if self.is_replayed(row) else {}
+            is_compared = self.is_replayed(row) and reason != LATE_ENTRY
+            quantities = _compared_nevertheless(result, row, quantities) if is_compared else {}
         is_answered = (row.get("status") or status.OK) in ANSWERED
         compared = 0
         for column, quantity in quantities.items():
@@ -146,6 +157,10 @@ class _Accounts:
         test = declared(row.get("test"))
         if test is not None and test.in_r is None:
             return test.not_in_r
+        if row.get("endpoint") in self.truncated and result not in ("cumulative_incidence", "gray_test"):
+            model = self.models.get(row.get("model_id"), {})
+            if model.get("kind", "cox") == "cox":
+                return LATE_ENTRY
         if "model_id" not in KEYS[result]:
             return ""
         model = self.models.get(row["model_id"]) or {}

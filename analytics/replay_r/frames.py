@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analytics.study.cohort import Cohort
+from analytics.study.cohort import Cohort, scaled
 from analytics.study.events import event_intervals
-from analytics.study.file import BaselineTable, MixedModel, RecurrentEvents
+from analytics.study.file import BaselineTable, MixedModel, RecurrentEvents, Window
 
 
 def numbers(cohort: Cohort) -> pd.Series:
@@ -24,16 +24,18 @@ def numbers(cohort: Cohort) -> pd.Series:
 
 
 def baseline_frame(cohort: Cohort, table: BaselineTable) -> pd.DataFrame:
-    """patient, group_id, then each variable of the table at its visit; yes is 1, no is 0.
+    """patient, group_id, then each variable of the table at its visit or window, on the row's scale; yes
+    is 1, no is 0.
 
     A variable whose values stay bounds has two columns, ``<name> lower`` and ``<name> upper``.
     """
     wide = cohort.of(table.groups)[["patient", "group_id"]]
-    for name in dict.fromkeys(row.variable for row in table.rows):
-        found = _values(cohort, name, table.visit)
+    for name, row in {row.variable: row for row in table.rows}.items():
+        found = _values(cohort, name, table.at)
+        found[name] = scaled(found[name], row.transform)
         if cohort.study.variables[name].censored == "bounds":
             ends = {end: f"{name} {end}" for end in ("lower", "upper")}
-            found = cohort.bounds(name, table.visit).rename(columns=ends)
+            found = cohort.bounds(name, table.at).rename(columns=ends)
         wide = wide.merge(found, on="patient", how="left")
     return _numbered(cohort, wide)
 
@@ -86,8 +88,8 @@ def intervals_frame(cohort: Cohort, model: RecurrentEvents) -> pd.DataFrame:
     return _numbered(cohort, out)
 
 
-def _values(cohort: Cohort, name: str, visit: str) -> pd.DataFrame:
-    return cohort.value(name, visit)[["patient", "value"]].rename(columns={"value": name})
+def _values(cohort: Cohort, name: str, at: str | Window) -> pd.DataFrame:
+    return cohort.value(name, at)[["patient", "value"]].rename(columns={"value": name})
 
 
 def _numbered(cohort: Cohort, frame: pd.DataFrame) -> pd.DataFrame:

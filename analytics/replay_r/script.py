@@ -213,9 +213,9 @@ def _study(study: Study, files: Files) -> str:
         lines += ["", _call("courses", [_text(response), _text(files.visits[model.model_id])], named)]
     for model in study.mixed_models:
         lines += ["", *_mixed_model(model, files.visits[model.model_id])]
-    for spec in study.survival:
+    for spec in (s for s in study.survival if not study.endpoints[s.endpoint].is_truncated):
         lines += ["", *_survival(spec, files.times[spec.endpoint])]
-    for cox in study.cox:
+    for cox in (c for c in study.cox if not study.endpoints[c.endpoint].is_truncated):
         lines += ["", *_cox(cox, files.times[cox.endpoint])]
     for recurrent in study.recurrent_events:
         lines += ["", *_recurrent(recurrent, files.intervals[recurrent.model_id])]
@@ -229,7 +229,9 @@ def _table(table: BaselineTable, file: str, bounded: set[str]) -> list[str]:
         {"groups": _texts(table.groups), "reference": _text(table.reference)},
     )
     lines = [
-        _comment(f"Table {table.table_id}: {table.title} (visit: {table.visit})"),
+        _comment(
+            f"Table {table.table_id}: {table.title} ({'visit: ' if table.window is None else ''}{table.when})"
+        ),
         f"table <- {opening}",
     ]
     others = [g for g in table.groups if g != table.reference]

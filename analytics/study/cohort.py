@@ -9,7 +9,7 @@ The frames are the release's tables, one data frame each, under their own names 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,13 +18,14 @@ import numpy as np
 import pandas as pd
 
 from analytics.door import plain_frames
-from analytics.study.file import Study, Variable
+from analytics.study.file import Group, Study, Variable, Window
+from analytics.study.parts import LEVELS
 
 Frames = Mapping[str, pd.DataFrame]
 KEY = ["hospital_id", "patient_key"]
-LEVELS = ["possible", "probable", "definite"]
 COUNTED_ELSEWHERE = "the same person counts at another hospital"
 DAYS_PER_YEAR = 365.25
+DAYS_PER_MONTH = DAYS_PER_YEAR / 12
 LISTED_WHEN_PRESENT = (
     "complication",
     "malignancy",
@@ -69,21 +70,24 @@ class Cohort:
         """Values asked for already: most analyses ask for the same ones."""
         return {}
 
-    def value(self, name: str, visit: str) -> pd.DataFrame:
-        """One row per member: ``patient``, ``value`` (NaN when missing), ``is_censored``."""
-        if (name, visit) not in self._found:
-            self._found[name, visit] = self._value(name, visit)
-        return self._found[name, visit].copy()
+    def value(self, name: str, at: str | Window) -> pd.DataFrame:
+        """One row per member: ``patient``, ``value`` (NaN when missing), ``is_censored``; at a visit, or of
+        measured values in a window.
+        """
+        key = name, at if isinstance(at, str) else at.model_dump_json()
+        if key not in self._found:
+            self._found[key] = self._value(name, at)
+        return self._found[key].copy()
 
-    def _value(self, name: str, visit: str) -> pd.DataFrame:
+    def _value(self, name: str, at: str | Window) -> pd.DataFrame:
         variable = self.study.variables[name]
         base = self.members[["patient"]].copy()
         if variable.source == "observation":
-            found = self._observed(variable.of or name, visit, variable)
+            found = self._observed(variable.of or name, at, variable)
         elif variable.source == "ratio":
-            found = self._ratio(variable, visit)
+            found = self._ratio(variable, at)
         elif variable.source == "event":
-            found = self._event(variable.of or name, visit, variable.when)
+            found = self._event(variable.of or name, at, variable.when)
         elif variable.source == "endpoint":
             found = self._endpoint(variable.of or name)
         elif variable.source.startswith("definition"):
@@ -94,7 +98,7 @@ class Cohort:
         out["is_censored"] = out["is_censored"].astype("boolean").fillna(False).astype(bool)
         return out
 
-    def bounds(self, name: str, visit: str) -> pd.DataFrame:
+    def bounds(self, name: str, at: str | Window) -> pd.DataFrame:
         """One row per member: ``patient``, ``lower``, ``upper``: equal where measured, an end missing where
         open.
         """
@@ -103,16 +107,16 @@ class Cohort:
         variable = self.study.variables[name]
         if variable.source == "ratio":
             numerator, denominator = _both_of(variable)
-            both = self._bounds(numerator, visit).merge(
-                self._bounds(denominator, visit), on="patient", suffixes=("_above", "_below")
+            both = self._bounds(numerator, at).merge(
+                self._bounds(denominator, at), on="patient", suffixes=("_above", "_below")
             )
             found = both[["patient"]].join(
                 ratio_bounds(both, ("lower_above", "upper_above"), ("lower_below", "upper_below"))
             )
         elif variable.source == "observation":
-            found = self._bounds(variable.of or name, visit)
+            found = self._bounds(variable.of or name, at)
         else:
-            found = self.value(name, visit).assign(lower=lambda d: d["value"], upper=lambda d: d["value"])
+            found = self.value(name, at).assign(lower=lambda d: d["value"], upper=lambda d: d["value"])
         return self.members[["patient"]].merge(found[["patient", "lower", "upper"]], on="patient", how="left")
 
     def age_at(self, visit: str) -> pd.DataFrame:
@@ -157,10 +161,34 @@ class Cohort:
 
     # where a value comes from
 
-    def _observed(self, concept: str, visit: str, variable: Variable) -> pd.DataFrame:
-        rows = self.scheduled[
-            (self.scheduled["concept_id"] == concept) & (self.scheduled["scheduled_visit"] == visit)
+    def _rows(self, concept: str, at: str | Window) -> pd.DataFrame:
+        """The result of each member that counts: the visit's, or the one that the window takes."""
+        if isinstance(at, Window):
+            return self._rows_in(concept, at)
+        return self.scheduled[
+            (self.scheduled["concept_id"] == concept) & (self.scheduled["scheduled_visit"] == at)
         ]
+
+    def _rows_in(self, concept: str, window: Window) -> pd.DataFrame:
+        """A bound counts as its limit where the lowest or highest is looked for; of equal ones the first
+        counts.
+        """
+        rows = self.frames["fct_observation"]
+        rows = rows[(rows["concept_id"] == concept) & rows["time_days"].notna()]
+        rows = rows.merge(self.members[[*KEY, "patient", "baseline_days"]], on=KEY)
+        month = (rows["time_days"] - rows["baseline_days"]) / DAYS_PER_MONTH
+        rows = rows[month.between(window.from_months, window.to_months)]
+        number = rows["value_canonical"].where(
+            rows["comparator"].isna(), rows["upper_limit"].fillna(rows["lower_limit"])
+        )
+        rows = rows.assign(number=number).dropna(subset=["number"])
+        keys = {"first": "time_days", "last": "time_days", "lowest": "number", "highest": "number"}
+        order = [keys[window.take], "time_days", "observation_key"]
+        first_wins = [window.take in ("first", "lowest"), True, True]
+        return rows.sort_values(order, ascending=first_wins).drop_duplicates("patient")
+
+    def _observed(self, concept: str, at: str | Window, variable: Variable) -> pd.DataFrame:
+        rows = self._rows(concept, at)
         censored = rows["comparator"].notna()
         limit = rows["upper_limit"].fillna(rows["lower_limit"])
         stand_in = {"limit": limit, "half_limit": rows["upper_limit"] / 2}.get(variable.censored, np.nan)
@@ -172,18 +200,16 @@ class Cohort:
             }
         )
 
-    def _bounds(self, concept: str, visit: str) -> pd.DataFrame:
+    def _bounds(self, concept: str, at: str | Window) -> pd.DataFrame:
         from analytics.censored.regression import known_bounds
 
-        rows = self.scheduled[
-            (self.scheduled["concept_id"] == concept) & (self.scheduled["scheduled_visit"] == visit)
-        ]
+        rows = self._rows(concept, at)
         return known_bounds(rows).assign(patient=rows["patient"]).reset_index(drop=True)
 
-    def _ratio(self, variable: Variable, visit: str) -> pd.DataFrame:
+    def _ratio(self, variable: Variable, at: str | Window) -> pd.DataFrame:
         numerator, denominator = _both_of(variable)
-        above = self._observed(numerator, visit, variable)
-        below = self._observed(denominator, visit, variable)
+        above = self._observed(numerator, at, variable)
+        below = self._observed(denominator, at, variable)
         both = above.merge(below, on="patient", suffixes=("", "_below"))
         ratio = both["value"] / both["value_below"].where(both["value_below"] != 0)
         return pd.DataFrame(
@@ -194,35 +220,10 @@ class Cohort:
             }
         )
 
-    def _event(self, event: str, visit: str, when: str) -> pd.DataFrame:
-        events = self.frames["fct_event"]
-        rows = events[(events["event_id"] == event)].merge(self.members[[*KEY, "patient"]], on=KEY)
-        explicit = set(rows.loc[rows["status"] == "absent", "hospital_id"])
-        unsure = rows["patient"].unique()
-        if when == "visit":
-            visits = self.frames["fct_visit"]
-            at = visits[(visits["scheduled_visit"] == visit) & visits["is_scheduled"].astype(bool)]
-            rows = rows.merge(at[[*KEY, "time_days"]], on=[*KEY, "time_days"])
-        present = rows["status"].eq("present").groupby(rows["patient"]).any()
-        absent = rows["status"].eq("absent").groupby(rows["patient"]).any()
-        value = pd.Series(np.nan, index=self.members["patient"])
-        value[self.members.loc[self._unlisted_means_absent(event, explicit), "patient"]] = 0.0
-        value[unsure] = np.nan  # something is listed; the next two lines set what
-        value[absent.index[absent]] = 0.0
-        value[present.index[present]] = 1.0
+    def _event(self, event: str, at: str | Window, when: str) -> pd.DataFrame:
+        visit = at if when == "visit" and isinstance(at, str) else None
+        value = recorded(self.frames, self.members, event, visit)
         return value.rename("value").rename_axis("patient").reset_index().assign(is_censored=False)
-
-    def _unlisted_means_absent(self, event: str, explicit: set[str]) -> pd.Series:
-        """Members whose hospital lists only what happened, and never says of this event that it did not.
-
-        A sign is absent only if somebody looked for it and says so, because no hospital lists the signs that
-        it did not look for.
-        """
-        hospitals = self.frames["dim_hospital"]
-        silent = set(hospitals.loc[hospitals["unlisted_events"] == "absent", "hospital_id"]) - explicit
-        types = self.frames["event_types"]
-        is_listed = types.loc[types["event_id"] == event, "category"].isin(LISTED_WHEN_PRESENT).any()
-        return self.members["hospital_id"].isin(silent if is_listed else ())
 
     def _endpoint(self, endpoint: str) -> pd.DataFrame:
         rows = self.time_to(endpoint)
@@ -238,12 +239,8 @@ class Cohort:
         if variable.source == "definition.value":
             is_open = rows["value_at_most"].notna() & (rows["value_at_most"] != rows["value"])
             value = rows["value"].mask(is_open)
-        elif variable.at_least is None:
-            value = rows["status"].map({"met": 1.0, "not_met": 0.0})
         else:
-            wanted = LEVELS[LEVELS.index(variable.at_least) :]
-            proved = rows["level"].isin(wanted)
-            value = proved.astype(float).where(proved | ~rows["level_at_most"].isin(wanted))
+            value = is_met(rows, variable.at_least)
         return pd.DataFrame({"patient": rows["patient"], "value": value, "is_censored": False})
 
     def time_to(self, endpoint: str) -> pd.DataFrame:
@@ -271,16 +268,18 @@ def build_cohort(study: Study, frames: Frames) -> Cohort:
     patients = _described(frames)
     matches = pd.DataFrame(
         {
-            group: np.logical_and.reduce(
-                [_holds(patients, column, wanted) for column, wanted in spec.where.items()]
-            )
+            group: np.logical_and.reduce(list(_conditions(frames, patients, spec)))
             for group, spec in study.groups.items()
         },
         index=patients.index,
     )
     count = matches.sum(axis=1)
     patients["group_id"] = matches.idxmax(axis=1).where(count == 1, None)
-    patients["reason"] = [_reason(row, n) for row, n in zip(patients.to_dict("records"), count)]
+    outside = patients[count != 1]
+    reasons = [_reason(row, n) for row, n in zip(outside.to_dict("records"), count[count != 1])]
+    patients["reason"] = (
+        pd.Series(reasons, outside.index, dtype=object).reindex(patients.index).where(count != 1, None)
+    )
     if study.one_row_per_person:
         again = _counted_elsewhere(patients, frames)
         patients.loc[again, ["group_id", "reason"]] = [None, COUNTED_ELSEWHERE]
@@ -299,10 +298,18 @@ def _described(frames: Frames) -> pd.DataFrame:
         )
         .merge(frames["dim_hospital"][["hospital_id", "population"]], on="hospital_id", how="left")
     )
-    given = frames["fct_treatment"].groupby(KEY)["treatment_id"].agg(lambda ids: tuple(sorted(set(ids))))
-    patients = patients.merge(given.rename("treatment").reset_index(), on=KEY, how="left")
     patients["patient"] = patients["hospital_id"] + "|" + patients["patient_key"]
+    patients["treatment"] = patients["patient"].map(_given(frames["fct_treatment"]))
     return patients.sort_values("patient").reset_index(drop=True)
+
+
+def _given(treatments: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """The treatments of each patient who had one, in alphabetical order."""
+    ids = treatments.dropna(subset=["treatment_id"])
+    found: dict[str, set[str]] = {}
+    for hospital, key, treatment in zip(*(ids[column] for column in (*KEY, "treatment_id")), strict=True):
+        found.setdefault(f"{hospital}|{key}", set()).add(treatment)
+    return {patient: tuple(sorted(names)) for patient, names in found.items()}
 
 
 def people(patients: pd.DataFrame, links: pd.DataFrame) -> pd.Series:
@@ -331,6 +338,82 @@ def _counted_elsewhere(patients: pd.DataFrame, frames: Frames) -> pd.Index:
     members = members.assign(person=people(patients, frames["patient_link"]).loc[members.index])
     ordered = members.sort_values(["person", "baseline_date", "patient"], na_position="last")
     return ordered.index[ordered["person"].duplicated()]
+
+
+def scaled(values: pd.Series, transform: str) -> pd.Series:
+    """Values on a scale. A value that the scale cannot represent is missing, not infinite."""
+    if transform == "log":
+        return np.log(values.where(values > 0))
+    if transform == "log1p":
+        return np.log1p(values.where(values > -1))
+    return np.sqrt(values.where(values >= 0)) if transform == "sqrt" else values
+
+
+def recorded(frames: Frames, patients: pd.DataFrame, event: str, visit: str | None) -> pd.Series:
+    """By patient: 1 where the event was recorded as present (at the visit, or ever), 0 where it is known not
+    to have been, else NaN.
+    """
+    events = frames["fct_event"]
+    rows = events[(events["event_id"] == event)].merge(patients[[*KEY, "patient"]], on=KEY)
+    explicit = set(rows.loc[rows["status"] == "absent", "hospital_id"])
+    unsure = rows["patient"].unique()
+    if visit is not None:
+        visits = frames["fct_visit"]
+        at = visits[(visits["scheduled_visit"] == visit) & visits["is_scheduled"].astype(bool)]
+        rows = rows.merge(at[[*KEY, "time_days"]], on=[*KEY, "time_days"])
+    present = rows["status"].eq("present").groupby(rows["patient"]).any()
+    absent = rows["status"].eq("absent").groupby(rows["patient"]).any()
+    value = pd.Series(np.nan, index=patients["patient"])
+    value[patients.loc[_unlisted_means_absent(frames, patients, event, explicit), "patient"]] = 0.0
+    value[unsure] = np.nan  # something is listed; the next two lines set what
+    value[absent.index[absent]] = 0.0
+    value[present.index[present]] = 1.0
+    return value
+
+
+def _unlisted_means_absent(
+    frames: Frames, patients: pd.DataFrame, event: str, explicit: set[str]
+) -> pd.Series:
+    """Patients whose hospital lists only what happened, and never says of this event that it did not.
+
+    A sign is absent only if somebody looked for it and says so, because no hospital lists the signs that it
+    did not look for.
+    """
+    hospitals = frames["dim_hospital"]
+    silent = set(hospitals.loc[hospitals["unlisted_events"] == "absent", "hospital_id"]) - explicit
+    types = frames["event_types"]
+    is_listed = types.loc[types["event_id"] == event, "category"].isin(LISTED_WHEN_PRESENT).any()
+    return patients["hospital_id"].isin(silent if is_listed else ())
+
+
+def is_met(rows: pd.DataFrame, at_least: str | None) -> pd.Series:
+    """Of rows of fct_definition: 1 if the definition is met (to a level at least), 0 if not, NaN if a missing
+    input could change it.
+    """
+    if at_least is None:
+        return rows["status"].map({"met": 1.0, "not_met": 0.0})
+    wanted = LEVELS[LEVELS.index(at_least) :]
+    proved = rows["level"].isin(wanted)
+    return proved.astype(float).where(proved | ~rows["level_at_most"].isin(wanted))
+
+
+def _conditions(frames: Frames, patients: pd.DataFrame, group: Group) -> Iterator[np.ndarray]:
+    """For each condition of a group, for whom it is known to hold."""
+    for column, values in group.where.items():
+        yield _holds(patients, column, values)
+    for column, span in group.within.items():
+        number = pd.to_numeric(patients[column])
+        low = -np.inf if span.at_least is None else span.at_least
+        high = np.inf if span.below is None else span.below
+        yield ((number >= low) & (number < high)).fillna(False).to_numpy(dtype=bool)
+    for event, state in group.events.items():
+        value = recorded(frames, patients, event, visit=None)
+        yield value.eq(1.0 if state == "present" else 0.0).to_numpy(dtype=bool)
+    for definition, wanted in group.definitions.items():
+        rows = frames["fct_definition"]
+        rows = patients[KEY].merge(rows[rows["definition_id"] == definition], on=KEY, how="left")
+        met = is_met(rows, wanted if wanted in LEVELS else None)
+        yield met.eq(0.0 if wanted == "not_met" else 1.0).to_numpy(dtype=bool)
 
 
 def _both_of(variable: Variable) -> tuple[str, str]:

@@ -33,7 +33,16 @@ OBSERVED = (
     "lower_limit",
     "upper_limit",
 )
-TIMES = ("endpoint", "time_months", "is_event", "is_competing", "outcome_known", "censor_reason")
+TIMES = (
+    "endpoint",
+    "time_months",
+    "is_event",
+    "is_competing",
+    "outcome_known",
+    "censor_reason",
+    "origin_days",
+    "entry_months",
+)
 # what the results of each part of a study file are; `model` holds a row of every model
 PARTS = {
     "tables": ("baseline_summary", "group_comparison"),
@@ -76,6 +85,9 @@ def columns_read(study: Study) -> dict[str, frozenset[ReleaseColumn]]:
         if specs := getattr(study, part):
             read = members | set(_named(study, [spec.model_dump() for spec in specs]))
             read |= set(_beyond_variables(part))
+            if any(getattr(spec, "window", None) for spec in specs):
+                read |= {ReleaseColumn("fct_observation", c) for c in ("time_days", "observation_key")}
+                read |= {ReleaseColumn("dim_patient", "baseline_days")}
             for table in tables:
                 found.setdefault(table, set()).update(read)
     return {table: frozenset(read) for table, read in found.items()}
@@ -86,6 +98,12 @@ def _members(study: Study) -> Iterator[ReleaseColumn]:
     yield from (ReleaseColumn("dim_patient", c) for c in KEY)
     for column in {c for group in study.groups.values() for c in group.where}:
         yield from _of_patients(column)
+    for group in study.groups.values():
+        yield from (ReleaseColumn("dim_patient", c) for c in group.within)
+        if group.events:
+            yield from _of_events()
+        if group.definitions:
+            yield from _of_definitions()
     if study.one_row_per_person:
         yield from (ReleaseColumn("patient_link", c) for c in (*KEY, "person_key"))
         yield ReleaseColumn("dim_patient", "baseline_date")
@@ -112,6 +130,17 @@ def _of_patients(column: str) -> Iterator[ReleaseColumn]:
         yield from (ReleaseColumn("dim_hospital", c) for c in ("hospital_id", "population"))
     else:
         yield ReleaseColumn("dim_patient", column)
+
+
+def _of_events() -> Iterator[ReleaseColumn]:
+    yield from (ReleaseColumn("fct_event", c) for c in (*KEY, "event_id", "status"))
+    yield from (ReleaseColumn("dim_hospital", c) for c in ("hospital_id", "unlisted_events"))
+    yield from (ReleaseColumn("event_types", c) for c in ("event_id", "category"))
+
+
+def _of_definitions() -> Iterator[ReleaseColumn]:
+    columns = ("definition_id", "status", "level", "level_at_most")
+    yield from (ReleaseColumn("fct_definition", c) for c in (*KEY, *columns))
 
 
 def _beyond_variables(part: str) -> Iterator[ReleaseColumn]:
@@ -167,16 +196,15 @@ def _of_variable(variable: Variable, name: str) -> Iterator[ReleaseColumn]:
     if source in ("observation", "ratio"):
         yield from (ReleaseColumn("fct_observation", c) for c in (*KEY, *OBSERVED))
     elif source == "event":
-        yield from (ReleaseColumn("fct_event", c) for c in (*KEY, "event_id", "status", "time_days"))
+        yield from _of_events()
+        yield ReleaseColumn("fct_event", "time_days")
         yield from (
             ReleaseColumn("fct_visit", c) for c in (*KEY, "scheduled_visit", "is_scheduled", "time_days")
         )
-        yield from (ReleaseColumn("dim_hospital", c) for c in ("hospital_id", "unlisted_events"))
-        yield from (ReleaseColumn("event_types", c) for c in ("event_id", "category"))
     elif source == "endpoint":
         yield from (ReleaseColumn("fct_time_to_event", c) for c in (*KEY, *TIMES))
     elif source.startswith("definition"):
-        columns = ("definition_id", "status", "level", "level_at_most", "value", "value_at_most")
-        yield from (ReleaseColumn("fct_definition", c) for c in (*KEY, *columns))
+        yield from _of_definitions()
+        yield from (ReleaseColumn("fct_definition", c) for c in ("value", "value_at_most"))
     else:
         yield from _of_patients(source.split(".")[1])

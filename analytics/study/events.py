@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analytics.status import OK
+from analytics.status import NOT_ESTIMABLE, OK
 from analytics.study.cohort import KEY, Cohort
 from analytics.study.file import CompetingRisks, RecurrentEvents, SurvivalAnalysis
 from analytics.study.strata import note_in_words
@@ -29,9 +29,11 @@ CENSORED, EVENT, COMPETING = "censored", "event", "competing"
 
 
 def times(cohort: Cohort, endpoint: str, groups: list[str]) -> pd.DataFrame:
-    """One row per patient followed: ``time`` in months, ``event``, ``cause``, columns to stratify by."""
+    """One row per patient followed: ``time`` and ``entry`` in months, ``event``, ``cause``, columns to
+    stratify by.
+    """
     rows = cohort.time_to(endpoint)
-    rows = rows[rows["group_id"].isin(groups) & rows["time_months"].notna()]
+    rows = rows[rows["group_id"].isin(groups) & is_followed(rows)]
     event = rows["is_event"].astype(bool)
     competing = (
         rows["is_competing"].astype(bool) if "is_competing" in rows else pd.Series(False, index=rows.index)
@@ -41,6 +43,7 @@ def times(cohort: Cohort, endpoint: str, groups: list[str]) -> pd.DataFrame:
             "patient": rows["patient"],
             "group_id": rows["group_id"],
             "time": rows["time_months"].astype(float),
+            "entry": _entry(rows),
             "event": event,
             "cause": np.where(event, EVENT, np.where(competing, COMPETING, CENSORED)),
             "hospital_id": rows["hospital_id"],
@@ -48,6 +51,22 @@ def times(cohort: Cohort, endpoint: str, groups: list[str]) -> pd.DataFrame:
             "onset_group": rows["onset_group"],
         }
     ).reset_index(drop=True)
+
+
+def is_followed(rows: pd.DataFrame) -> pd.Series:
+    """Rows of fct_time_to_event that count: with a time, which ends after the patient begins to count."""
+    entry = _entry(rows)
+    return rows["time_months"].notna() & ((rows["time_months"] > entry) | ~(entry > 0).any())
+
+
+def entry_of(data: pd.DataFrame) -> str | None:
+    """The column of late entries, if anybody enters late."""
+    return "entry" if (data["entry"] > 0).any() else None
+
+
+def _entry(rows: pd.DataFrame) -> pd.Series:
+    found = rows["entry_months"] if "entry_months" in rows else pd.Series(0.0, index=rows.index)
+    return found.astype(float).fillna(0.0)
 
 
 def with_terms(cohort: Cohort, data: pd.DataFrame, terms: list[str]) -> pd.DataFrame:
@@ -72,8 +91,9 @@ def restricted_means(spec: SurvivalAnalysis, data: pd.DataFrame) -> pd.DataFrame
 
     assert spec.restricted_mean_months is not None  # every caller has checked
     found = restricted_mean(
-        data, "time", "event", spec.restricted_mean_months, "group_id", levels=spec.groups, adjust=spec.adjust
-    )
+        data, "time", "event", spec.restricted_mean_months, "group_id", levels=spec.groups,
+        entry=entry_of(data), adjust=spec.adjust,
+    )  # fmt: skip
     means = found.summary.rename(columns={"group_id": "group_a", "rmst": "estimate"}).drop(columns="tau")
     n, events = (means.set_index("group_a")[c] for c in ("n", "events"))
     pairs = found.differences.rename(columns={"difference": "estimate"})
@@ -116,15 +136,23 @@ def competing_risks(spec: CompetingRisks, cohort: Cohort) -> dict[str, pd.DataFr
     causes = [c for c in (EVENT, COMPETING) if (data["cause"] == c).any()] or [EVENT]
     options: dict[str, Any] = {"levels": spec.groups, "causes": causes, "censored": CENSORED}
     keys = {"model_id": spec.model_id, "endpoint": spec.endpoint}
-    incidence = cumulative_incidence(data, "time", "cause", "group_id", **options)
+    entry = entry_of(data)
+    incidence = cumulative_incidence(data, "time", "cause", "group_id", entry=entry, **options)
     of_group = incidence.summary.set_index(["group_id", "cause"])[["n", "status", "note"]]
     curve = incidence.curve.join(of_group, on=["group_id", "cause"])
     gray = gray_test(data, "time", "cause", "group_id", **options)
     found = {
         "cumulative_incidence": curve.assign(method="Aalen-Johansen", **keys),
-        "gray_test": gray.summary.assign(method=gray.method, **keys),
+        "gray_test": (gray.summary if entry is None else _no_gray(gray.summary)).assign(
+            method=gray.method, **keys
+        ),
     }
     return found | (_fine_gray(spec, cohort, data, keys) if spec.terms else {})
+
+
+def _no_gray(summary: pd.DataFrame) -> pd.DataFrame:
+    note = "Gray's test knows no late entry; compare the groups with the log-rank test, which does."
+    return summary.assign(statistic=np.nan, p_value=np.nan, status=NOT_ESTIMABLE, note=note)
 
 
 def _fine_gray(
@@ -247,19 +275,19 @@ def event_intervals(cohort: Cohort, endpoint: str, groups: list[str]) -> pd.Data
     """One row per patient and interval (``start``, ``stop``] in months, ``event`` 1 where it ends in an
     event.
 
-    Everybody is at risk from baseline to the last contact, a competing event or the horizon, whichever is
-    first. Several events on one day count as one. The last contact is the latest of follow-up, visits and the
-    time to the endpoint.
+    Everybody is at risk from the endpoint's origin, or from late entry, to the last contact, a competing
+    event or the horizon, whichever is first. Several events on one day count as one. The last contact is the
+    latest of follow-up, visits and the time to the endpoint.
     """
     spec = cohort.study.endpoints[endpoint]
     members = cohort.of(groups)
-    members = members.assign(origin=members["baseline_days"].astype(float))
+    members = members.assign(**_beginnings(cohort, members, endpoint))
     stop = members["patient"].map(_last_seen(cohort, members, endpoint)).clip(upper=spec.horizon_months)
     occurred = cohort.frames["fct_event"]
     occurred = occurred[occurred["status"].eq("present") & occurred["time_days"].notna()]
-    occurred = occurred.merge(members[[*KEY, "patient", "origin"]], on=KEY)
+    occurred = occurred.merge(members[[*KEY, "patient", "origin", "entry"]], on=KEY)
     occurred = occurred.assign(month=(occurred["time_days"] - occurred["origin"]) / DAYS_PER_MONTH)
-    occurred = occurred[occurred["month"] > 0]
+    occurred = occurred[occurred["month"] > occurred["entry"]]
     ended = occurred[occurred["event_id"].isin(spec.competing)].groupby("patient")["month"].min()
     stop = np.fmin(stop, members["patient"].map(ended).astype(float))
     events = (
@@ -268,14 +296,28 @@ def event_intervals(cohort: Cohort, endpoint: str, groups: list[str]) -> pd.Data
         .agg(lambda m: sorted(set(m)))
     )
     rows = []
-    for patient, group, end in zip(members["patient"], members["group_id"], stop):
-        if not end > 0:
+    for patient, group, begin, end in zip(members["patient"], members["group_id"], members["entry"], stop):
+        if not end > begin:
             continue
         at = [m for m in events.get(patient, []) if m <= end]
         ends = [*at, *([end] if not at or at[-1] < end else [])]
-        starts = [0.0, *ends[:-1]]
+        starts = [begin, *ends[:-1]]
         rows += [(patient, group, a, b, int(b in at)) for a, b in zip(starts, ends)]
     return pd.DataFrame(rows, columns=["patient", "group_id", "start", "stop", "event"])
+
+
+def _beginnings(cohort: Cohort, members: pd.DataFrame, endpoint: str) -> dict[str, pd.Series]:
+    """``origin``, the day on which each member's time begins, and ``entry``, the months until the member
+    counts.
+    """
+    if cohort.study.endpoints[endpoint].origin == "baseline":
+        return {
+            "origin": members["baseline_days"].astype(float),
+            "entry": pd.Series(0.0, index=members.index),
+        }
+    rows = cohort.time_to(endpoint).set_index("patient")
+    of_member = {"origin": rows["origin_days"].astype(float), "entry": _entry(rows)}
+    return {name: members["patient"].map(values).astype(float) for name, values in of_member.items()}
 
 
 def _last_seen(cohort: Cohort, members: pd.DataFrame, endpoint: str) -> pd.Series:

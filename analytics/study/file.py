@@ -24,14 +24,17 @@ from analytics.declared_tests import (
     statistical_tests,
 )
 from analytics.study.parts import (
+    LEVELS,
     PATIENT_COLUMNS,
     TABLE_RESPONSES,
     Adjustment,
     CourseTest,
     ManyGroupTest,
+    NumberColumn,
     PatientColumn,
     SurvivalTest,
     TermTest,
+    Transform,
     TwoGroupTest,
 )
 from analytics.study.sensitivity_keys import MissingValues, RestrictedMeans, Sensitivity
@@ -43,11 +46,64 @@ def _explained(tests: dict[str, StatisticalTest]) -> str:
     return " ".join(f"{name}: {test.sentence}." for name, test in tests.items())
 
 
+class Span(Strict):
+    """Numbers from ``at_least`` on, up to and without ``below``."""
+
+    at_least: float | None = None
+    below: float | None = None
+
+    @property
+    def in_words(self) -> str:
+        ends = (("at least", self.at_least), ("below", self.below))
+        return " and ".join(f"{word} {end:g}" for word, end in ends if end is not None)
+
+    @model_validator(mode="after")
+    def not_empty(self) -> Span:
+        if self.at_least is None and self.below is None:
+            raise ValueError("state at_least, below or both")
+        if self.at_least is not None and self.below is not None and self.at_least >= self.below:
+            raise ValueError(
+                f"nobody is at least {self.at_least:g} and below {self.below:g}; state at_least smaller than below"
+            )
+        return self
+
+
 class Group(Strict):
-    """Who belongs: every stated column of the patient has the stated value (or one of them)."""
+    """Who belongs: every condition that is stated holds."""
 
     label: str
-    where: dict[PatientColumn, str | list[str]] = Field(min_length=1)
+    where: dict[PatientColumn, str | list[str]] = Field(
+        default_factory=dict, description="The patient's column has the value, or one of the values."
+    )
+    within: dict[NumberColumn, Span] = Field(
+        default_factory=dict,
+        description="The patient's number: {age_at_onset_years: {at_least: 6, below: 12}}.",
+    )
+    events: dict[Id, Literal["present", "absent"]] = Field(
+        default_factory=dict,
+        description="A sign, complication or other event was ever recorded as present, or known never to have been.",
+    )
+    definitions: dict[Id, Literal["met", "not_met", "possible", "probable", "definite"]] = Field(
+        default_factory=dict,
+        description="A clinical definition is met, not met, or reaches a level at least; unknown is in no group.",
+    )
+
+    @property
+    def in_words(self) -> str:
+        """The conditions, as a list of patients states them."""
+        told = [f"{c} {v if isinstance(v, str) else ' or '.join(v)}" for c, v in self.where.items()]
+        told += [f"{column} {span.in_words}" for column, span in self.within.items()]
+        told += [f"{name} {state}" for name, state in {**self.events, **self.definitions}.items()]
+        return ", ".join(told)
+
+    @model_validator(mode="after")
+    def has_a_condition(self) -> Group:
+        if not (self.where or self.within or self.events or self.definitions):
+            raise ValueError("a group needs a condition: where, within, events or definitions")
+        return self
+
+
+ORIGINS = ("baseline", "onset", "first_treatment")  # beside the visits of the schedule
 
 
 class Endpoint(Strict):
@@ -55,7 +111,16 @@ class Endpoint(Strict):
 
     label: str
     events: list[Id] = Field(min_length=1)
-    origin: Literal["baseline"] = "baseline"
+    origin: Id = Field(
+        "baseline",
+        description="When time begins: baseline, onset, first_treatment, or a visit of the schedule. The first event"
+        " after that counts.",
+    )
+    left_truncation: bool = Field(
+        True,
+        description="Whose time begins before the baseline counts from the baseline on: until then the registry would"
+        " not have seen an event. Without it they count from the origin on.",
+    )
     horizon_months: float = Field(gt=0)
     competing: list[Id] = Field(default_factory=list)
     counted_from_months: float | None = Field(
@@ -63,6 +128,11 @@ class Endpoint(Strict):
         gt=0,
         description="A table counts who was seen without the event for so long as without it; unstated, for the horizon.",
     )
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether patients may begin to count after their time begins."""
+        return self.left_truncation and self.origin != "baseline"
 
     @model_validator(mode="after")
     def counted_within_the_horizon(self) -> Endpoint:
@@ -134,8 +204,33 @@ class Variable(Strict):
         return cast(PatientColumn, column) if is_column else None
 
 
+class Window(Strict):
+    """Any value between two months after baseline, in place of a scheduled visit's."""
+
+    from_months: float
+    to_months: float
+    take: Literal["first", "last", "lowest", "highest"] = Field(
+        "first", description="Which of a patient's values in the window counts."
+    )
+
+    @property
+    def in_words(self) -> str:
+        return f"{self.take} value of months {self.from_months:g} to {self.to_months:g}"
+
+    @model_validator(mode="after")
+    def ordered(self) -> Window:
+        if self.from_months >= self.to_months:
+            raise ValueError(
+                f"the window ends at month {self.to_months:g}, not after its beginning at {self.from_months:g}"
+            )
+        return self
+
+
 class TableRow(Strict):
     variable: Id
+    transform: Transform = Field(
+        "none", description="Of a mean or median: the scale on which values are summarised and compared."
+    )
     summary: Literal["mean_sd", "median_iqr", "count_percent"]
     test: TwoGroupTest = Field(description=_explained(statistical_tests(*TABLE_RESPONSES, groups=TWO)))
     tests: dict[Id, TwoGroupTest] = Field(
@@ -152,10 +247,23 @@ class BaselineTable(Strict):
     table_id: str
     title: str
     visit: Id = "baseline"
+    window: Window | None = Field(
+        None, description="Of measured values and ratios: taken from these months, not from the visit."
+    )
     groups: list[Id] = Field(min_length=1)
     reference: Id = Field(description="The group that every other is compared with.")
     adjust: Adjustment = "BH"
     rows: list[TableRow] = Field(min_length=1)
+
+    @property
+    def at(self) -> str | Window:
+        """Where its values are taken from."""
+        return self.window or self.visit
+
+    @property
+    def when(self) -> str:
+        """The visit, or the window in words."""
+        return self.visit if self.window is None else self.window.in_words
 
 
 class MixedModel(Strict):
@@ -164,7 +272,7 @@ class MixedModel(Strict):
     response: Id
     groups: list[Id] = Field(min_length=1)
     visits: list[Id] = Field(min_length=2)
-    transform: Literal["none", "log", "log1p", "sqrt"] = "none"
+    transform: Transform = "none"
     covariates: list[Id] = Field(default_factory=list)
     random: Literal["intercept", "intercept_slope"] = "intercept_slope"
     slope: Literal["months", "visit_index"] = "months"
@@ -197,7 +305,7 @@ class RepeatedMeasures(Strict):
     response: Id
     groups: list[Id] = Field(min_length=1)
     visits: list[Id] = Field(min_length=2)
-    transform: Literal["none", "log", "log1p", "sqrt"] = "none"
+    transform: Transform = "none"
     test: CourseTest = "greenhouse_geisser"
 
 
@@ -315,6 +423,9 @@ class Study(Strict):
                     yield (section, i, "visit"), part.visit
                 for j, visit in enumerate(getattr(part, "visits", ())):
                     yield (section, i, "visits", j), visit
+        for name, endpoint in self.endpoints.items():
+            if endpoint.origin not in ORIGINS:
+                yield ("endpoints", name, "origin"), endpoint.origin
 
     def definitions_named(self) -> Iterator[tuple[tuple[str | int, ...], str, bool]]:
         """Each definition that a variable reads, with its place, and whether it has to have levels."""
@@ -322,6 +433,9 @@ class Study(Strict):
             if variable.source.startswith("definition"):
                 place = ("variables", name, "of" if variable.of else "source")
                 yield place, variable.of or name, variable.at_least is not None
+        for name, group in self.groups.items():
+            for definition, wanted in group.definitions.items():
+                yield ("groups", name, "definitions", definition), definition, wanted in LEVELS
 
     def ids_named(self) -> Iterator[tuple[tuple[str | int, ...], Literal["concept", "event"], str]]:
         """Each id of the clinical catalogue that the study names, with its place and what it should be."""
@@ -338,6 +452,9 @@ class Study(Strict):
             for key in ("events", "competing"):
                 for i, event in enumerate(getattr(endpoint, key)):
                     yield ("endpoints", name, key, i), "event", event
+        for name, group in self.groups.items():
+            for event in group.events:
+                yield ("groups", name, "events", event), "event", event
 
     def values_named(self) -> Iterator[tuple[tuple[str, ...], PatientColumn, str]]:
         """Each value of a patient's column that a group or a variable asks for: its place, the column, the
@@ -400,7 +517,7 @@ class Study(Strict):
                 yield Fault((*at, "reference"), part, sentence)
             if isinstance(p, BaselineTable):
                 for i, row in enumerate(p.rows):
-                    sentences = self._unfitting_row(row, p.groups)
+                    sentences = self._unfitting_row(row, p)
                     yield from (Fault((*at, "rows", i), part, sentence) for sentence in sentences)
             if isinstance(p, RestrictedMeans) and p.endpoint not in with_means:
                 yield Fault(
@@ -409,8 +526,18 @@ class Study(Strict):
             if isinstance(p, MissingValues) and (others := [m for m in p.models if m not in mixed]):
                 sentence = f"{', '.join(others)}: only mixed_models have a response at every visit"
                 yield Fault((*at, "models"), part, sentence)
+            named = str(getattr(p, "endpoint", ""))
+            endpoint = self.endpoints.get(named)
+            if endpoint is not None and endpoint.is_truncated and (told := _without_late_entry(p)):
+                key, what = told
+                begin = endpoint.origin.replace("_", " ")
+                sentence = (
+                    f"{what} knows no late entry, and the time to {named} begins at {begin}; leave it out, or write"
+                    " left_truncation: false there"
+                )
+                yield Fault((*at, key), part, sentence)
 
-    def _unfitting_row(self, row: TableRow, groups: list[str]) -> Iterator[str]:
+    def _unfitting_row(self, row: TableRow, table: BaselineTable) -> Iterator[str]:
         """Tests that are not for the variable as it is summarised, and summaries that its bounds do not
         allow.
         """
@@ -418,6 +545,12 @@ class Study(Strict):
         if variable is None:
             return
         bounded = statistical_tests(BOUNDED)
+        if table.window is not None and variable.source == "event" and variable.when == "visit":
+            yield f"{row.variable}: an event at the visit has no window; write when: ever, or leave window out"
+        if row.transform != "none" and variable.censored == "bounds":
+            yield f"{row.variable}: tests of bounds are the same on every scale; leave transform out"
+        if row.transform != "none" and row.summary == "count_percent":
+            yield f"{row.variable}: transform {row.transform} is for a mean or median; found summary count_percent"
         tests = [test for test in (row.test, *row.tests.values()) if test != NO_TEST]
         if variable.censored == "bounds":
             overall = [row.overall] if row.overall != NO_TEST else []
@@ -436,8 +569,8 @@ class Study(Strict):
             fitting = statistical_tests(response, groups=size)
             for test in dict.fromkeys(name for name in named if name not in fitting and name != NO_TEST):
                 yield f"{row.variable}: {key} {test} is not for summary {row.summary}; expected {', '.join(fitting)} or none"
-        if row.overall != NO_TEST and len(groups) < 2:
-            yield f"{row.variable}: overall {row.overall} needs two groups or more; the table has {', '.join(groups)}"
+        if row.overall != NO_TEST and len(table.groups) < 2:
+            yield f"{row.variable}: overall {row.overall} needs two groups or more; the table has {', '.join(table.groups)}"
 
     def _twice(self) -> Iterator[Fault]:
         seen: set[tuple[str, str]] = set()
@@ -447,6 +580,17 @@ class Study(Strict):
                 if name is not None and (kind, name) in seen:
                     yield Fault((*at, kind), part, f'{kind} "{name}" stands twice')
                 seen.add((kind, str(name)))
+
+
+def _without_late_entry(part: Strict) -> tuple[str, str] | None:
+    """The key of a part that asks for a method that takes everybody as at risk from the origin on, and the
+    method's name.
+    """
+    if isinstance(part, SurvivalAnalysis) and part.method == "exact":
+        return "method", "the exact log-rank test"
+    if isinstance(part, CompetingRisks) and part.terms:
+        return "terms", "Fine and Gray's model"
+    return ("endpoint", f"sensitivity {getattr(part, 'kind', '')}") if hasattr(part, "analysis_id") else None
 
 
 # sections whose parts name other things of the study, and what an error calls such a part

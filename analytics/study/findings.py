@@ -89,8 +89,7 @@ def _lost(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Finding]
             yield (
                 "follow-up",
                 f"{cohort.study.groups[group].label}: {len(part)} of {n} were not followed for the"
-                f" {endpoint.horizon_months:g} months of endpoint {spec.endpoint} (last seen after"
-                f" {_months(part['time_months'])}). They count in the curve up to then, and as"
+                f" {endpoint.horizon_months:g} months of endpoint {spec.endpoint} ({_last_seen(part)}). They count in the curve up to then, and as"
                 f" missing where a table counts the endpoint{counted}. If they were more likely to have the event than those who"
                 " stayed, the curve shows it too seldom; if less likely, too often.",
             )
@@ -120,11 +119,18 @@ def _censored(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Find
             variable = cohort.study.variables[row.variable]
             if variable.censored == "exclude":
                 continue
-            values = cohort.value(row.variable, table.visit).merge(
+            values = cohort.value(row.variable, table.at).merge(
                 cohort.of(table.groups)[["patient"]], on="patient"
             )
             n = int(values["is_censored"].sum())
-            if n:
+            if n and variable.censored == "bounds":
+                all_of_them = int((values["is_censored"] | values["value"].notna()).sum())
+                yield (
+                    "detection limits",
+                    f"Table {table.table_id}, {variable.label}: {n} of {all_of_them} values lie beyond a detection"
+                    " limit. They stay bounds: quartiles and test take them as what is known of them.",
+                )
+            elif n:
                 yield (
                     "detection limits",
                     f"Table {table.table_id}, {variable.label}: {n} of {int(values['value'].notna().sum())} values lie beyond a"
@@ -216,6 +222,11 @@ def _unseen(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Findin
 
 def _listed(names: frozenset[str]) -> str:
     return " or ".join(sorted(names))
+
+
+def _last_seen(lost: pd.DataFrame) -> str:
+    seen = lost["time_months"].dropna()
+    return f"last seen after {_months(seen)}" if len(seen) else "their time never began"
 
 
 def _months(values: pd.Series) -> str:

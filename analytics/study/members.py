@@ -16,8 +16,15 @@ import numpy as np
 import pandas as pd
 
 from analytics.study.cohort import KEY, Cohort
-from analytics.study.events import COMPETING, EVENT, event_intervals, times
-from analytics.study.file import CompetingRisks, CoxModel, MixedModel, RecurrentEvents, RepeatedMeasures
+from analytics.study.events import COMPETING, EVENT, event_intervals, is_followed, times
+from analytics.study.file import (
+    BaselineTable,
+    CompetingRisks,
+    CoxModel,
+    MixedModel,
+    RecurrentEvents,
+    RepeatedMeasures,
+)
 
 COLUMNS = (
     "analysis", "kind", "hospital_id", "patient_key", "group_id", "is_counted", "step", "criterion",
@@ -33,7 +40,7 @@ def members_of_analyses(cohort: Cohort) -> pd.DataFrame:
     study = cohort.study
     parts = [_groups(cohort)]
     parts += [
-        _judged(cohort, table.table_id, "table", table.groups, _of_table(cohort, table.visit, [r.variable for r in table.rows]))
+        _judged(cohort, table.table_id, "table", table.groups, _of_table(cohort, table))
         for table in study.tables
     ]  # fmt: skip
     courses: Sequence[MixedModel | RepeatedMeasures] = [*study.mixed_models, *study.repeated_measures]
@@ -58,13 +65,7 @@ def members_of_analyses(cohort: Cohort) -> pd.DataFrame:
 
 def _groups(cohort: Cohort) -> pd.DataFrame:
     """Membership itself: the conditions of the group, or why no group's conditions hold."""
-    conditions = {
-        g: ", ".join(
-            f"{column} {value if isinstance(value, str) else ' or '.join(value)}"
-            for column, value in spec.where.items()
-        )
-        for g, spec in cohort.study.groups.items()
-    }
+    conditions = {g: spec.in_words for g, spec in cohort.study.groups.items()}
     patients = cohort.patients.merge(_day_of_groups(cohort), on="patient", how="left")
     inside = patients["group_id"].notna()
     return patients.assign(
@@ -120,11 +121,11 @@ def _judged(cohort: Cohort, analysis: str, kind: str, groups: list[str], found: 
     )[list(COLUMNS)]
 
 
-def _of_table(cohort: Cohort, visit: str, variables: list[str]) -> pd.DataFrame:
+def _of_table(cohort: Cohort, table: BaselineTable) -> pd.DataFrame:
     values = pd.DataFrame(
         {
-            name: cohort.value(name, visit).set_index("patient")["value"].notna()
-            for name in dict.fromkeys(variables)
+            name: cohort.value(name, table.at).set_index("patient")["value"].notna()
+            for name in dict.fromkeys(row.variable for row in table.rows)
         }
     )
     known = values.sum(axis=1)
@@ -133,10 +134,11 @@ def _of_table(cohort: Cohort, visit: str, variables: list[str]) -> pd.DataFrame:
             "patient": known.index,
             "is_counted": known.to_numpy() > 0,
             "step": np.where(known > 0, COUNTED, NOT_COUNTED),
-            "criterion": [f"with {n} of {values.shape[1]} variables at {visit}" for n in known],
+            "criterion": [f"with {n} of {values.shape[1]} variables at {table.when}" for n in known],
         }
     )
-    return found.merge(_visit_days(cohort, [visit]).drop(columns="visit"), on="patient", how="left")
+    days = _visit_days(cohort, [table.visit] if table.window is None else [])
+    return found.merge(days.drop(columns="visit"), on="patient", how="left")
 
 
 def _of_course(cohort: Cohort, spec: MixedModel | RepeatedMeasures) -> pd.DataFrame:
@@ -161,12 +163,13 @@ def _of_endpoint(cohort: Cohort, endpoint: str, groups: list[str], terms: list[s
     """Who is followed from baseline, with the event or what ended the observation."""
     rows = cohort.time_to(endpoint).set_index("patient")
     cause = times(cohort, endpoint, groups).set_index("patient")["cause"].reindex(rows.index)
-    is_followed = rows["time_months"].notna() & rows["group_id"].isin(groups)
+    counts = is_followed(rows) & rows["group_id"].isin(groups)
     criterion = rows["censor_reason"].where(cause != EVENT, "within the horizon")
     criterion = criterion.where(cause != COMPETING, "a competing event came first")
-    criterion = criterion.where(is_followed, "not followed from baseline")
+    origin = cohort.study.endpoints[endpoint].origin.replace("_", " ")
+    criterion = criterion.where(counts, f"not followed from {origin}")
     variables = [term for term in terms if term != "group"]
-    found = _with_values(cohort, criterion, is_followed, variables, "baseline").set_index("patient")
+    found = _with_values(cohort, criterion, counts, variables, "baseline").set_index("patient")
     step = cause.map({EVENT: "with the event", COMPETING: "with a competing event"}).fillna("censored")
     found["step"] = step.where(found["is_counted"], NOT_COUNTED)
     found["decided_date_iso"] = _iso(rows["end_date"]) if "end_date" in rows else None

@@ -52,4 +52,7 @@ PatientColumn = Literal[
     "diagnosis",
     "treatment",
 ]
+NumberColumn = Literal["age_at_onset_years", "disease_duration_months", "birth_year"]
+Transform = Literal["none", "log", "log1p", "sqrt"]
+LEVELS = ("possible", "probable", "definite")
 PATIENT_COLUMNS: tuple[str, ...] = get_args(PatientColumn)

@@ -8,7 +8,7 @@ table looks like.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +16,11 @@ import pandas as pd
 
 from analytics.declared_tests import ORDERED_TIMES, TIME_TO_EVENT, statistical_tests
 from analytics.status import TOO_FEW_OBSERVATIONS
-from analytics.study.cohort import Cohort, Frames, build_cohort
+from analytics.study.cohort import Cohort, Frames, build_cohort, scaled
 from analytics.study.events import (
     competing_risks,
+    entry_of,
+    is_followed,
     recurrent_events,
     restricted_means,
     times,
@@ -41,9 +43,14 @@ log = logging.getLogger("myositis")
 
 def run_study(study: Study, frames: Frames) -> Results:
     """All results of a study from the tables of a release (one data frame each, under its own name)."""
-    cohort = build_cohort(study, frames)
+    return run_steps(build_cohort(study, frames), STEPS)
+
+
+def run_steps(cohort: Cohort, steps: Sequence[Callable[[Cohort], Results]]) -> Results:
+    """The results of these steps, with the answers and findings that follow from them."""
+    study = cohort.study
     results: Results = {}
-    for step in STEPS:
+    for step in steps:
         log.debug("results: %s of study %s", step.__name__.replace("_", " "), study.study)
         for name, frame in step(cohort).items():
             results[name] = _stack([results[name], frame]) if name in results else frame
@@ -52,7 +59,7 @@ def run_study(study: Study, frames: Frames) -> Results:
 
 
 def describe_study(cohort: Cohort) -> Results:
-    """study, study_group, study_variable, study_table, cohort_flow, cohort_member."""
+    """study, study_group, study_variable, study_table, cohort_flow."""
     study = cohort.study
     sizes = cohort.members["group_id"].value_counts()
     return {
@@ -73,18 +80,28 @@ def describe_study(cohort: Cohort) -> Results:
         ),
         "study_endpoint": pd.DataFrame(
             [
-                {"endpoint": e, "label": spec.label, "horizon_months": spec.horizon_months}
+                {
+                    "endpoint": e,
+                    "label": spec.label,
+                    "horizon_months": spec.horizon_months,
+                    "origin": spec.origin,
+                    "left_truncation": spec.is_truncated,
+                }
                 for e, spec in study.endpoints.items()
             ],
-            columns=["endpoint", "label", "horizon_months"],
+            columns=["endpoint", "label", "horizon_months", "origin", "left_truncation"],
         ),
         "study_table": pd.DataFrame(
             [{"table_id": t.table_id, "title": t.title, "position": i} for i, t in enumerate(study.tables)],
             columns=["table_id", "title", "position"],
         ),
         "cohort_flow": _cohort_flow(cohort),
-        "cohort_member": members_of_analyses(cohort),
     }
+
+
+def list_members(cohort: Cohort) -> Results:
+    """cohort_member."""
+    return {"cohort_member": members_of_analyses(cohort)}
 
 
 def compare_groups(cohort: Cohort) -> Results:
@@ -92,7 +109,8 @@ def compare_groups(cohort: Cohort) -> Results:
     from analytics.baseline.table_one import VariableSpec, table_one
 
     study = cohort.study
-    summaries, comparisons = [], []
+    summaries: list[pd.DataFrame] = []
+    comparisons: list[pd.DataFrame] = []
     for table in study.tables:
         members = cohort.of(table.groups)
         wide = members[["patient", "group_id"]].copy()
@@ -100,11 +118,12 @@ def compare_groups(cohort: Cohort) -> Results:
         for row in table.rows:
             variable = study.variables[row.variable]
             columns, bounds = {"value": row.variable}, None
-            values = cohort.value(row.variable, table.visit)[["patient", "value"]]
+            values = cohort.value(row.variable, table.at)[["patient", "value"]]
+            values["value"] = scaled(values["value"], row.transform)
             if variable.censored == "bounds":
                 bounds = (f"{row.variable} lower", f"{row.variable} upper")
                 values, columns = (
-                    cohort.bounds(row.variable, table.visit),
+                    cohort.bounds(row.variable, table.at),
                     dict(zip(("lower", "upper"), bounds)),
                 )
             wide = wide.merge(values.rename(columns=columns), on="patient")
@@ -130,8 +149,13 @@ def compare_groups(cohort: Cohort) -> Results:
             table_id=table.table_id,
         )
         position = {row.variable: i for i, row in enumerate(table.rows)}
-        summaries.append(summary.assign(position=summary["variable"].map(position)))
-        comparisons.append(comparison.assign(position=comparison["variable"].map(position)))
+        said = {row.variable: _of_the_scale(row.transform) for row in table.rows if row.transform != "none"}
+        for frame, all_tables in ((summary, summaries), (comparison, comparisons)):
+            note = [
+                f"{said[v]} {n}".strip() if v in said else n
+                for v, n in zip(frame["variable"], frame["note"], strict=True)
+            ]
+            all_tables.append(frame.assign(position=frame["variable"].map(position), note=note))
     return {"baseline_summary": _stack(summaries), "group_comparison": _stack(comparisons)}
 
 
@@ -236,6 +260,7 @@ def stamp(results: Results, study_id: str, release_id: str) -> Results:
 
 STEPS = (
     describe_study,
+    list_members,
     compare_groups,
     fit_mixed_models,
     fit_repeated_measures,
@@ -258,7 +283,7 @@ def _mixed_model(spec: MixedModel, cohort: Cohort) -> Results:
     long = long.assign(
         months=long["visit"].map(schedule).astype(float),
         visit_index=long["visit"].map({v: i for i, v in enumerate(spec.visits)}),
-        value=_transform(spec.transform)(long["value"]),
+        value=scaled(long["value"], spec.transform),
     ).rename(columns={"group_id": "group", "visit": "time"})
     for name in spec.covariates:
         long = long.merge(
@@ -321,9 +346,7 @@ def _repeated_measures(spec: RepeatedMeasures, cohort: Cohort) -> Results:
     from analytics.repeated_measures import repeated_measures_anova
 
     long = cohort.over_visits(spec.response, spec.visits)
-    long = long[long["group_id"].isin(spec.groups)].assign(
-        value=lambda d: _transform(spec.transform)(d["value"])
-    )
+    long = long[long["group_id"].isin(spec.groups)].assign(value=lambda d: scaled(d["value"], spec.transform))
     fit = repeated_measures_anova(
         long, "value", "group_id" if len(spec.groups) > 1 else None, "visit", visits=spec.visits
     )
@@ -397,21 +420,23 @@ def _anova_terms(fit: RepeatedMeasuresAnova, test: str) -> pd.DataFrame:
     )
 
 
-def _transform(name: str) -> Callable[[pd.Series], pd.Series]:
-    """The response on its scale. A value that the scale cannot represent is missing, not infinite."""
-    return {
-        "none": lambda v: v,
-        "log": lambda v: np.log(v.where(v > 0)),
-        "log1p": lambda v: np.log1p(v.where(v > -1)),
-        "sqrt": lambda v: np.sqrt(v.where(v >= 0)),
-    }[name]
+def _of_the_scale(transform: str) -> str:
+    named = {
+        "log": "natural logarithm",
+        "log1p": "natural logarithm of the value plus 1",
+        "sqrt": "square root",
+    }
+    return f"On the scale of the {named[transform]}."
 
 
 def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
     from analytics.survival.kaplan_meier import kaplan_meier
 
     data = times(cohort, spec.endpoint, spec.groups)
-    curves = kaplan_meier(data, "time", "event", "group_id", levels=spec.groups, times=spec.at_risk_months)
+    entry = entry_of(data)
+    curves = kaplan_meier(
+        data, "time", "event", "group_id", levels=spec.groups, entry=entry, times=spec.at_risk_months
+    )
     tests = statistical_tests(TIME_TO_EVENT)[spec.weights](
         data,
         "time",
@@ -422,6 +447,7 @@ def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
         method=spec.method,
         adjust=spec.adjust,
         strata=spec.strata or None,
+        entry=entry,
     )
     log_rank = tests.summary.assign(adjustment=spec.adjust)
     return {
@@ -437,7 +463,7 @@ def _survival(spec: SurvivalAnalysis, cohort: Cohort) -> Results:
 def _trend(data: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
     """The row of log_rank for the trend over the groups in their order."""
     found = statistical_tests(ORDERED_TIMES)["log_rank_trend"](
-        data, "time", "event", "group_id", levels=groups
+        data, "time", "event", "group_id", levels=groups, entry=entry_of(data)
     )
     columns = ("statistic", "df", "p_value", "method", "n", "status", "note")
     return pd.DataFrame(
@@ -462,7 +488,7 @@ def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     data = with_terms(cohort, times(cohort, spec.endpoint, spec.groups), spec.terms)
     factors = {"group": spec.groups} if "group" in spec.terms else {}
-    options: dict[str, Any] = {"strata": spec.strata or None} | (
+    options: dict[str, Any] = {"strata": spec.strata or None, "entry": entry_of(data)} | (
         {"ties": spec.ties} if spec.method == "cox" else {}
     )
     fit = (cox if spec.method == "cox" else firth_cox)(
@@ -516,11 +542,19 @@ def _cohort_flow(cohort: Cohort) -> pd.DataFrame:
         )
     for spec in study.survival:
         times = cohort.time_to(spec.endpoint)
+        origin = cohort.study.endpoints[spec.endpoint].origin
         rows = []
         for g in spec.groups:
             mine = times[times["group_id"] == g]
             rows += [
-                ("counted", g, int(mine["time_months"].notna().sum()), "followed from baseline"),
+                (
+                    "counted",
+                    g,
+                    int(is_followed(mine).sum()),
+                    "followed from baseline"
+                    if origin == "baseline"
+                    else f"followed from {origin.replace('_', ' ')}",
+                ),
                 ("with the event", g, int(mine["is_event"].sum()), "within the horizon"),
             ]
             for reason, n in (

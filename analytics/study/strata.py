@@ -28,9 +28,10 @@ def curves_by_stratum(spec: SurvivalAnalysis, data: pd.DataFrame) -> pd.DataFram
     empty = pd.DataFrame(columns=["group_id", "n", "median", "status", "note", *CURVE_COLUMNS, "stratum"])
     if not spec.strata:
         return empty
+    entry_column = "entry" if "entry" in data and (data["entry"] > 0).any() else None
     parts = []
     for values, rows in data.dropna(subset=spec.strata).groupby(spec.strata, sort=True, observed=True):
-        found = kaplan_meier(rows, "time", "event", "group_id", levels=spec.groups)
+        found = kaplan_meier(rows, "time", "event", "group_id", levels=spec.groups, entry=entry_column)
         of_group = found.summary[["group_id", "n", "median", "status", "note"]]
         curve = of_group[of_group["n"] > 0].merge(found.curve, on="group_id", how="left")
         parts.append(curve.assign(stratum=stratum_words(dict(zip(spec.strata, values, strict=True)))))

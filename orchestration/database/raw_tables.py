@@ -174,7 +174,8 @@ create table if not exists raw.registry_visit_window (
     scheduled_visit varchar, nominal_month double, nominal_day double, from_day double, to_day double);
 create table if not exists raw.registry_setting (setting varchar, value varchar);
 create table if not exists raw.registry_endpoint (
-    endpoint varchar, role varchar, event_id varchar, horizon_months double);
+    endpoint varchar, role varchar, event_id varchar, horizon_months double, origin varchar,
+    left_truncation boolean);
 """
 
 

@@ -7,12 +7,13 @@ Does not belong here: what a rule means (dbt).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
 import duckdb
 
+from analytics.study.file import Study
 from orchestration.database.raw_tables import RULES
 from orchestration.registry.additions import KEYS
 from orchestration.registry.entities import RAW_NAMES, WIDE_NAMES, Entity
@@ -89,15 +90,7 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry, today
             for x in m.exports
             if x.antibodies and x.antibodies.scale
         ],
-        "registry_endpoint": sorted(
-            {
-                (name, role, event, endpoint.horizon_months)
-                for study in registry.studies.values()
-                for name, endpoint in study.endpoints.items()
-                for role, events in (("event", endpoint.events), ("competing", endpoint.competing))
-                for event in events
-            }
-        ),
+        "registry_endpoint": endpoint_rows(registry.studies.values()),
     }
     connection.begin()
     _lay_additions(connection, registry)
@@ -109,6 +102,19 @@ def write_rules(connection: duckdb.DuckDBPyConnection, registry: Registry, today
             marks = ", ".join("?" for _ in values[0])
             connection.executemany(f"insert into raw.{table} values ({marks})", values)
     connection.commit()
+
+
+def endpoint_rows(studies: Iterable[Study]) -> list[tuple[Any, ...]]:
+    """The rows of raw.registry_endpoint: what begins and ends the time of each endpoint."""
+    return sorted(
+        {
+            (name, role, event, endpoint.horizon_months, endpoint.origin, endpoint.left_truncation)
+            for study in studies
+            for name, endpoint in study.endpoints.items()
+            for role, events in (("event", endpoint.events), ("competing", endpoint.competing))
+            for event in events
+        }
+    )
 
 
 def _lay_additions(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:

@@ -77,7 +77,9 @@ def serve(app: App, door: Door, options: Options) -> None:
 def main(options: Options) -> None:
     from orchestration.pages.dagster import dagster_pages
     from orchestration.resources import registry_now
+    from orchestration.results.asked import start_early
 
+    start_early()
     behind = registry_now().file.behind_proxy
     door = door_of(behind, options.port, Path(options.token_file).read_text())
     with dagster_pages(Path(options.workspace)) as dagster:

@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from analytics.paper.published import Paper
-from analytics.study.file import Study
+from analytics.study.file import ORIGINS, Study
 from expectations.suite import Waiver
 from orchestration.files import is_utf8
 from orchestration.registry import catalogue
@@ -470,11 +470,13 @@ def _check_studies(
     for study in studies.values():
         path = folder / "studies" / f"{study.study}.yml"
         for location, visit in study.visits_named():
+            known_too = ORIGINS if location[0] == "endpoints" else ()
             if visit not in visits:
                 faults.append(
                     f"studies/{study.study}.yml:{line_of(path, location)}:"
                     f' no visit "{visit}" in registry.yml. Its visits: {", ".join(visits)}.'
-                    f"{nearest(visit, visits)}"
+                    f"{' Time begins there, or at ' + ', '.join(known_too) + '.' if known_too else ''}"
+                    f"{nearest(visit, [*visits, *known_too])}"
                 )
         faults += [
             f"studies/{study.study}.yml:{line_of(path, location)}: {fault}"
@@ -498,7 +500,22 @@ def _check_studies(
             for location, column, value in study.values_named()
             if value not in known.get(column, (value,))
         ]
-    return faults
+    return faults + list(_endpoints_that_differ(folder, studies))
+
+
+def _endpoints_that_differ(folder: Path, studies: dict[str, Study]) -> Iterator[str]:
+    """The marts hold one time to each name of an endpoint, whichever studies ask for it."""
+    first: dict[str, tuple[str, object]] = {}
+    for study in studies.values():
+        for name, endpoint in study.endpoints.items():
+            ends = endpoint.model_dump(exclude={"label", "counted_from_months"})
+            of, known = first.setdefault(name, (study.study, ends))
+            if known != ends:
+                line = line_of(folder / "studies" / f"{study.study}.yml", ("endpoints", name))
+                yield (
+                    f'studies/{study.study}.yml:{line}: endpoints.{name}: study {of} has an endpoint "{name}" that'
+                    " begins, ends or competes otherwise; give one of them another name, or state both alike"
+                )
 
 
 def _values_of_patients(mappings: dict[str, Mapping]) -> dict[str, list[str]]:

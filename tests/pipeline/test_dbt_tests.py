@@ -17,6 +17,7 @@ def test_every_unit_test_of_the_models_passes(shipped_run: Registry) -> None:
         "two_specific_antibodies_are_a_conflict_and_an_unread_test_leaves_the_status_open",
         "a_ratio_of_a_censored_part_is_a_bound",
         "time_ends_with_the_event_the_last_contact_or_the_horizon",
+        "time_begins_at_the_origin_and_the_patient_counts_from_the_baseline",
         "a_criterion_is_true_false_or_open_by_what_is_known",
         "bohan_and_peter_count_muscle_criteria_with_and_without_the_rash",
         "the_2017_score_has_the_published_cut_offs_and_bounds_where_inputs_are_missing",

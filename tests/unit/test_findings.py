@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from analytics.study.cohort import build_cohort
 from analytics.study.findings import CONTROLS, find
 from analytics.study.parts import Adjustment
 from tests.unit import small_study
@@ -73,3 +74,25 @@ def test_a_value_that_no_patient_has_is_told_with_the_values_seen():
         ' diagnosis in this release: "dm".',
     ]
     assert _texts(nothing, "values not seen") == []
+
+
+def test_a_group_whose_time_never_began_is_told_so():
+    frames = small_study.frames()
+    gone = frames["fct_time_to_event"].assign(time_months=None, is_event=False, outcome_known=False)
+    analysis = {"endpoint": "relapse", "title": "Relapse", "groups": ["young", "old"]}
+    cohort = build_cohort(
+        small_study.study(survival=[analysis], tables=[]), frames | {"fct_time_to_event": gone}
+    )
+    told = find(cohort, {}).query("topic == 'follow-up'")["text"].tolist()
+    assert len(told) == 2 and all("(their time never began)" in text for text in told)
+
+
+def test_values_that_stay_bounds_are_not_said_to_be_half_the_limit():
+    marker = {"label": "Marker", "censored": "bounds"}
+    row = {"variable": "marker", "summary": "median_iqr", "test": "peto_prentice"}
+    table = {**small_study.STUDY["tables"][0], "rows": [row]}
+    parts = {"variables": small_study.STUDY["variables"] | {"marker": marker}, "tables": [table]}
+    (text,) = find(small_study.cohort(**parts), small_study.results(**parts)).query(
+        "topic == 'detection limits'"
+    )["text"]
+    assert text.startswith("Table I, Marker: 3 of 8 values lie beyond a detection limit. They stay bounds")

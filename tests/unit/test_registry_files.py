@@ -163,6 +163,31 @@ def test_a_study_may_name_only_what_it_defines_and_visits_of_the_schedule(tmp_pa
     assert visit.startswith("studies/one.yml:13:")
 
 
+def test_an_endpoint_begins_at_a_visit_of_the_schedule_or_at_a_named_day(tmp_path: Path) -> None:
+    endpoints = "endpoints: {e: {label: E, events: [relapse], horizon_months: 36, origin: first_treatmnt}}\n"
+    (fault,) = faults(tmp_path, study=STUDY + endpoints)
+    assert 'no visit "first_treatmnt" in registry.yml' in fault
+    assert "or at baseline, onset, first_treatment." in fault
+    assert fault.endswith('Did you mean "first_treatment"?')
+
+
+def test_two_studies_may_not_call_different_endpoints_alike(tmp_path: Path) -> None:
+    endpoints = "endpoints: {e: {label: E, events: [relapse], horizon_months: 36}}\n"
+    other = (
+        (STUDY + endpoints)
+        .replace("study: one", "study: two")
+        .replace("horizon_months: 36", "horizon_months: 24")
+    )
+    make_registry(tmp_path)
+    (tmp_path / "studies").mkdir(exist_ok=True)
+    (tmp_path / "studies" / "one.yml").write_text(STUDY + endpoints)
+    (tmp_path / "studies" / "two.yml").write_text(other)
+    with pytest.raises(ConfigurationError) as told:
+        load_registry(tmp_path)
+    (fault,) = told.value.faults
+    assert fault.startswith("studies/two.yml:") and 'study one has an endpoint "e"' in fault
+
+
 def test_an_analysis_of_no_kind_and_names_that_do_not_exist_are_faults_on_their_lines(tmp_path: Path) -> None:
     asked = "sensitivity:\n  - {analysis_id: q, kind: {kind}, tables: [v]}\n"
     (kind,) = faults(tmp_path / "one", study=STUDY + asked.replace("{kind}", "multiplicty"))

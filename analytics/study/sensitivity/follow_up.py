@@ -308,7 +308,7 @@ def missing_values(asked: MissingValues, cohort: Cohort, results: Results) -> An
         members = cohort.of(table.groups)[["patient", "group_id"]]
         lacking = 0
         for table_row in table.rows:
-            values = members.merge(cohort.value(table_row.variable, table.visit), on="patient")
+            values = members.merge(cohort.value(table_row.variable, table.at), on="patient")
             gone = values["value"].isna() & ~values["is_censored"]
             lacking += bool(gone.any())
             rows += (
@@ -316,7 +316,7 @@ def missing_values(asked: MissingValues, cohort: Cohort, results: Results) -> An
                     f"Table {table.table_id}",
                     study.variables[table_row.variable].label,
                     table_row.variable,
-                    table.visit,
+                    table.when,
                     table.groups,
                     values,
                     gone,

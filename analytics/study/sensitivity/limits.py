@@ -106,10 +106,10 @@ def _censored_rows(cohort: Cohort, table: BaselineTable) -> list[tuple[str, pd.D
     for table_row in table.rows:
         if table_row.summary == "count_percent":
             continue
-        values = cohort.value(table_row.variable, table.visit)
+        values = cohort.value(table_row.variable, table.at)
         if not values["is_censored"].any():
             continue
-        data = members.merge(cohort.bounds(table_row.variable, table.visit), on="patient")
+        data = members.merge(cohort.bounds(table_row.variable, table.at), on="patient")
         data = data.merge(values[["patient", "is_censored"]], on="patient").rename(
             columns={"is_censored": "hidden"}
         )
@@ -150,7 +150,7 @@ def _three_ways(
         "subject": name,
         "group_a": pair[0],
         "group_b": pair[1],
-        "visit": table.visit,
+        "visit": table.when,
         "beside": f"group_comparison {table.table_id} {name} {pair[0]} {pair[1]}",
     }
     rows = []

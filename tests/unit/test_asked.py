@@ -1,0 +1,68 @@
+"""Questions answered in a process of their own: the bounds, and that an answer is kept."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analytics.study.file import Study
+from orchestration.results.asked import GIB, Answers, Bounds, NotAnswered
+from tests.unit import small_study
+
+RELEASE = Path("r0.duckdb")
+
+
+def says_its_title(_: Path, study: Study) -> dict[str, pd.DataFrame]:
+    return {"study": pd.DataFrame([{"title": study.title, "at": time.time()}])}
+
+
+def takes_too_long(_: Path, __: Study) -> dict[str, pd.DataFrame]:
+    time.sleep(60)
+    return {}
+
+
+def takes_too_much(_: Path, __: Study) -> dict[str, pd.DataFrame]:
+    return {"study": pd.DataFrame({"much": [bytearray(8 * GIB)]})}
+
+
+def holds_a_value(_: Path, __: Study) -> dict[str, pd.DataFrame]:
+    raise ValueError("the patient's value 4711")
+
+
+def test_an_answer_is_kept_by_release_and_question() -> None:
+    answers = Answers(answer=says_its_title)
+    first = answers.ask(RELEASE, small_study.study())
+    assert answers.ask(RELEASE, small_study.study()) is first
+    other = answers.ask(RELEASE, small_study.study(title="Another"))
+    assert other["study"]["title"].tolist() == ["Another"]
+    assert answers.ask(Path("r1.duckdb"), small_study.study()) is not first
+
+
+def test_a_question_that_takes_too_long_is_stopped() -> None:
+    begun = time.monotonic()
+    with pytest.raises(NotAnswered, match=r"more than 0.5 seconds.*state it as a study"):
+        Answers(Bounds(seconds=0.5), takes_too_long).ask(RELEASE, small_study.study())
+    assert time.monotonic() - begun < 30
+
+
+def test_a_question_that_takes_too_much_memory_ends_alone() -> None:
+    answers = Answers(answer=takes_too_much)
+    with pytest.raises(NotAnswered, match="more than 4 GB of memory"):
+        answers.ask(RELEASE, small_study.study())
+
+
+def test_an_error_tells_its_name_and_no_value() -> None:
+    with pytest.raises(NotAnswered) as told:
+        Answers(answer=holds_a_value).ask(RELEASE, small_study.study())
+    assert "ValueError" in str(told.value) and "4711" not in str(told.value)
+
+
+def test_nobody_waits_for_ever_for_the_questions_of_others() -> None:
+    answers = Answers(Bounds(patience_seconds=0.1), says_its_title)
+    answers._places.acquire()
+    answers._places.acquire()
+    with pytest.raises(NotAnswered, match="ask again in a minute"):
+        answers.ask(RELEASE, small_study.study())

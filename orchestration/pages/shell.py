@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -215,6 +215,7 @@ class Shell:
         }
 
 
+@cache
 def static_version() -> str:
     """Stands in the address of each file, so that a browser keeps a file until it changes."""
     files = sorted(path for path in STATIC_FOLDER.rglob("*") if path.is_file())

@@ -64,7 +64,14 @@ def describe_study(cohort: Cohort) -> Results:
     sizes = cohort.members["group_id"].value_counts()
     return {
         "study": pd.DataFrame(
-            [{"title": study.title, "description": study.description, "origin": study.origin}]
+            [
+                {
+                    "title": study.title,
+                    "description": study.description,
+                    "origin": study.origin,
+                    "declared": study.model_dump_json(),  # so that a release says what it was asked
+                }
+            ]
         ),
         "study_group": pd.DataFrame(
             [

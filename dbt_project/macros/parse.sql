@@ -443,34 +443,39 @@ left to int_observations, the model that knows whether the test has numbers.
 {%- endmacro %}
 
 {#
-The upper end of a reference range as sent, for a patient of this sex: 40-200, 40--200, 0~8, (13-40), <5, ≤40,
-0.51 - 2.85 µkat/L. A text is read whole or not at all. 男:50-310 女:40-200 gives each sex its own limit. A text
-with ages (0-6岁 100-400) gives none, and neither does a text with several ranges that nothing tells apart. A
-comma that cannot stand for thousands is a decimal comma (0-7,6); in 0-1,200 the comma can be either, so the
-limit is not known.
+An end of a reference range as sent, `upper` or `lower`, for a patient of this sex: 40-200, 40--200, 0~8,
+(13-40), <5, ≤40, 0.51 - 2.85 µkat/L. A text is read whole or not at all. 男:50-310 女:40-200 gives each sex its
+own limit. A text with ages (0-6岁 100-400) gives none, and neither does one with several ranges that nothing
+tells apart. A comma that cannot stand for thousands is a decimal comma (0-7,6); in 0-1,200 the comma can be
+either, so the limit is not known.
 #}
-{% macro upper_reference_limit(text, sex="null") -%}
+{% macro reference_limit(text, sex="null", end="upper") -%}
     {%- set points = "regexp_replace(" ~ half_width(text)
         ~ ", '(\\d),(\\d{1,2}|\\d{4,})(\\D|$)', '\\1.\\2\\3', 'g')" -%}
+    {%- set range = _reference_range(end) -%}
     {%- set label = "(?:" ~ _sex_label('female') ~ "|" ~ _sex_label('male') ~ ")" -%}
-    {%- set before = label ~ "\\s*[:=]?\\s*" ~ _reference_range() ~ _reference_unit() -%}
-    {%- set behind = _reference_range() ~ _reference_unit() ~ "\\s*\\(?\\s*" ~ label ~ "\\s*\\)?" -%}
+    {%- set before = label ~ "\\s*[:=]?\\s*" ~ range ~ _reference_unit() -%}
+    {%- set behind = range ~ _reference_unit() ~ "\\s*\\(?\\s*" ~ label ~ "\\s*\\)?" -%}
     {%- call let('a_range', points) -%}
     try_cast(case
         when regexp_matches(a_range, '{{ _age_words() }}') then null
-        when regexp_full_match(a_range, '[(\[]?\s*{{ _reference_range() }}\s*[)\]]?{{ _reference_unit() }}')
-            then regexp_extract(a_range, '^[(\[]?\s*{{ _reference_range() }}', 1)
+        when regexp_full_match(a_range, '[(\[]?\s*{{ range }}\s*[)\]]?{{ _reference_unit() }}')
+            then regexp_extract(a_range, '^[(\[]?\s*{{ range }}', 1)
         {%- for own in ['female', 'male'] %}
         when {{ sex }} = '{{ own }}'
             and regexp_full_match(a_range, '{{ before }}(?:\s*[,;/|、]?\s*{{ before }})*')
-            then {{ _only_one("(?:^|[^\\p{L}])" ~ _sex_label(own) ~ "\\s*[:=]?\\s*" ~ _reference_range()) }}
+            then {{ _only_one("(?:^|[^\\p{L}])" ~ _sex_label(own) ~ "\\s*[:=]?\\s*" ~ range) }}
         when {{ sex }} = '{{ own }}'
             and regexp_full_match(a_range, '{{ behind }}(?:\s*[,;/|、]?\s*{{ behind }})*')
-            then {{ _only_one(_reference_range() ~ _reference_unit() ~ "\\s*\\(?\\s*" ~ _sex_label(own)) }}
+            then {{ _only_one(range ~ _reference_unit() ~ "\\s*\\(?\\s*" ~ _sex_label(own)) }}
         {%- endfor %}
     end as double)
     {%- endcall -%}
 {%- endmacro %}
+
+{% macro upper_reference_limit(text, sex="null") -%} {{ reference_limit(text, sex) }} {%- endmacro %}
+
+{% macro lower_reference_limit(text, sex="null") -%} {{ reference_limit(text, sex, "lower") }} {%- endmacro %}
 
 {% macro _only_one(pattern) -%}
     case
@@ -479,7 +484,13 @@ limit is not known.
     end
 {%- endmacro %}
 
-{% macro _reference_range() -%} (?:\d[\d.,]*\s*(?:--?|–|—|~|至|to)\s*|[<≤]=?\s*)(\d[\d.,]*) {%- endmacro %}
+{# The group is the end that is asked for. A range with an upper end alone has no lower one. #}
+{% macro _reference_range(end="upper") -%}
+    {%- set between = "\\s*(?:--?|–|—|~|至|to)\\s*" -%}
+    {%- if end == "lower" -%} (?:(\d[\d.,]*){{ between }}|[<≤]=?\s*)\d[\d.,]*
+    {%- else -%} (?:\d[\d.,]*{{ between }}|[<≤]=?\s*)(\d[\d.,]*)
+    {%- endif -%}
+{%- endmacro %}
 
 {# A unit behind a range: µkat/L, ×10^9/L, mL/min/1.73m². #}
 {% macro _reference_unit() -%}

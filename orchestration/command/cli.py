@@ -296,6 +296,28 @@ def report(
         raise Refused(str(nothing)) from None
 
 
+@app.command(epilog="Example: myositis site website")
+def site(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A folder that is new, empty, or a site that this command wrote."),
+    ],
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write what may leave the house of the current release's studies, as pages that open from disk."""
+    from orchestration.report.site import NotOurs, write_site
+    from orchestration.report.write import NothingToReport
+
+    try:
+        page = write_site(_registry(registry), folder)
+    except NothingToReport as nothing:
+        raise Refused(str(nothing)) from None
+    except NotOurs as refused:
+        raise typer.BadParameter(str(refused), param_hint="DIR") from None
+    console.out.print(f"written  {page}", markup=False)
+
+
 @app.command(epilog="Example: myositis queries zjch --read answered.xlsx")
 def queries(
     hospital: Annotated[
@@ -484,6 +506,51 @@ def lineage(
         screen.show(current, release if release.exists() else None, column, "down" if down else "up", as_json)
     except NoSuchColumn as unknown:
         raise typer.BadParameter(str(unknown), param_hint="TABLE.COLUMN") from None
+
+
+@app.command(epilog="Example: myositis diff r066fd r1c2d3e")
+def diff(
+    before: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="A",
+            help="The earlier release: its id, the beginning of it, or a release file. Without it, the last two"
+            " releases are compared.",
+            show_default=False,
+        ),
+    ] = None,
+    after: Annotated[
+        str | None,
+        typer.Argument(metavar="B", help="The later one. Default: the current release.", show_default=False),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or csv.")] = "text",
+    limit: Annotated[
+        int, typer.Option(min=0, metavar="NUMBERS", help="As text, show so many printed numbers; 0: all.")
+    ] = 200,
+    keys: Annotated[
+        bool,
+        typer.Option(
+            "--keys", help="Name the patients who came, went or changed, too: inside the house only."
+        ),
+    ] = False,
+    registry: RegistryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Show what changed between two releases: deliveries, patients, values, and each printed number with
+    why.
+    """
+    from orchestration.command import diff as screen
+    from orchestration.diff.sides import NotComparable
+    from orchestration.diff.told import FORMATS
+
+    if form not in FORMATS:
+        raise typer.BadParameter(
+            f'expected one of {", ".join(FORMATS)}; found "{form}"', param_hint="--format"
+        )
+    try:
+        screen.show(_registry(registry), before, after, form, limit, keys)
+    except NotComparable as cannot:
+        raise typer.BadParameter(str(cannot)) from None
 
 
 @app.command(epilog="Example: myositis reproduce --differs --table II")

@@ -191,6 +191,12 @@ class RegistryFile(Strict):
         description="The reverse proxy that signs people in. Without it `myositis ui` serves this machine alone.",
     )
 
+    patient_pages: bool = Field(
+        False,
+        description="Whether `myositis ui` shows pages of single patients. They are not masked: everybody who may open"
+        " the pages sees every value of a patient.",
+    )
+
     @field_validator("visit_schedule")
     @classmethod
     def once(cls, value: list[VisitWindow]) -> list[VisitWindow]:

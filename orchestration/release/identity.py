@@ -48,7 +48,7 @@ def made_from(registry: Registry, models: str | None) -> str:
     return _sha256(
         [
             str(models),
-            registry.file.model_dump_json(exclude={"unattended"}),
+            registry.file.model_dump_json(exclude={"unattended", "patient_pages"}),
             released,
             *_computed_by(registry),
         ]
@@ -110,3 +110,14 @@ def current_manifest(registry: Registry) -> dict[str, Any] | None:
 
 def versions() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES}
+
+
+def program() -> dict[str, str]:
+    """The program's version, and digests of what gates and computes and of what the models are made of."""
+    from orchestration.warehouse.dbt import project_digest
+
+    return {
+        "version": version("myositis-registry"),
+        "code": _code_digest()[:16],
+        "models": project_digest(),
+    }

@@ -18,7 +18,7 @@ from orchestration.files import drop_parts, put_in_place, swap_link, sync_file, 
 from orchestration.raw.ledger import remove_loads_out_of_force
 from orchestration.registry.folder import Registry
 from orchestration.release.candidate import candidate_file
-from orchestration.release.identity import CURRENT, made_from, versions
+from orchestration.release.identity import CURRENT, made_from, program, versions
 
 STUDIES = "results.study"  # one row per study; all results are written in one transaction
 REMEDY = "make the whole release: materialize the group release, or run: myositis run"
@@ -68,6 +68,7 @@ def publish(registry: Registry) -> dict[str, Any]:
         "rows": rows,
         "checks": dict(zip(("run", "passed", "waived"), checks)),
         "versions": versions(),
+        "program": program(),
         "deliveries": [
             dict(
                 zip(

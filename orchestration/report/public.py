@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analytics.printed.printed_table import PrintedTable, to_csv, without_empty_columns
 from analytics.public import PublicStudy, public_study
@@ -35,7 +35,10 @@ from orchestration.report.published import (
 from orchestration.running.helper import IN_THIS_PROCESS, Helper
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from analytics.printed.figures import StudyFigure
+    from analytics.study.frames import Record
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,56 @@ class PublicSections:
         return [f for part in self.parts for f in part.figures]
 
 
+@dataclass(frozen=True)
+class PublicRelease:
+    """What may leave of a release, drawn and laid out: pages are made of it, and of nothing else."""
+
+    info: Record
+    rounding: Rounding
+    sections: tuple[PublicSections, ...]
+    publications: dict[str, Publication]
+    sheets: dict[str, bytes]  # CSV, by table
+    figures: dict[str, dict[str, bytes]]  # by figure and kind of file
+    environment: Environment
+
+    @property
+    def is_synthetic(self) -> bool:
+        return bool(self.info.get("synthetic"))
+
+    def told(self) -> dict[str, Any]:
+        """What every page says of the release."""
+        return {
+            "registry_name": self.info["registry_name"],
+            "release_id": self.info["release_id"],
+            "synthetic": self.is_synthetic,
+            "smallest": self.rounding.smallest,
+        }
+
+
+def public_release(
+    release_file: Path,
+    studies: Iterable[str] | None = None,
+    helper: Helper = IN_THIS_PROCESS,
+    ledger: Path | None = None,
+) -> PublicRelease:
+    """What may leave of the release. ``ledger`` holds what was published (`published.py`); whoever writes the
+    pages records it with `keep_published`. Raises ReportError as `render_report` does.
+    """
+    from analytics.printed.figures import FORMATS
+
+    content = read_release(release_file, studies)
+    rounding = Rounding(int(content.info.get("small_cell_threshold") or 0))
+    publications = _publications(content, rounding, ledger)
+    sections = tuple(public_sections(p.study, p.release_id) for p in publications.values())
+    tables = [t for s in sections for t in s.tables]
+    laid_out = helper.submit(lay_out, tables)
+    figures = {f.name: {kind: f.render(kind) for kind in FORMATS} for s in sections for f in s.figures}
+    note = SYNTHETIC if content.info.get("synthetic") else ""
+    sheets = {t.name: to_csv(t, note).encode("utf-8-sig") for t in tables}
+    environment = page_environment(sheets, laid_out.result(), figures)
+    return PublicRelease(content.info, rounding, sections, publications, sheets, figures, environment)
+
+
 def render_public(
     release_file: Path,
     out_dir: Path,
@@ -74,40 +127,20 @@ def render_public(
     ledger: Path | None = None,
 ) -> list[Path]:
     """Write ``report.html``, ``tables/*.csv`` and ``figures/*.{svg,png,pdf}`` into ``out_dir``, with numbers
-    that may leave the house; return the files. ``ledger`` records what is published, and holds what was
-    (`published.py`). Raises ReportError as `render_report` does.
+    that may leave the house; return the files. ``ledger`` records what is published, and holds what was.
     """
-    from analytics.printed.figures import FORMATS
-
-    content = read_release(release_file, studies)
-    rounding = Rounding(int(content.info.get("small_cell_threshold") or 0))
-    publications = _publications(content, rounding, ledger)
-    sections = [public_sections(p.study, p.release_id) for p in publications.values()]
-    is_synthetic = bool(content.info.get("synthetic"))
-    tables = [t for s in sections for t in s.tables]
-    laid_out = helper.submit(lay_out, tables)
-    figures = {f.name: {kind: f.render(kind) for kind in FORMATS} for s in sections for f in s.figures}
-    sheets = {t.name: to_csv(t, SYNTHETIC if is_synthetic else "").encode("utf-8-sig") for t in tables}
-    page = page_environment(sheets, laid_out.result(), figures).get_template("public.html.j2")
+    release = public_release(release_file, studies, helper, ledger)
+    page = release.environment.get_template("public.html.j2")
     out = ReportFolder(Path(out_dir))
-    out.put(
-        "report.html",
-        page.render(
-            studies=sections,
-            registry_name=content.info["registry_name"],
-            release_id=content.info["release_id"],
-            synthetic=is_synthetic,
-            smallest=rounding.smallest,
-        ).encode("utf-8"),
-    )
-    for name, sheet in sheets.items():
+    out.put("report.html", page.render(studies=release.sections, **release.told()).encode("utf-8"))
+    for name, sheet in release.sheets.items():
         out.put(f"tables/{name}.csv", sheet)
-    for name, files in figures.items():
+    for name, files in release.figures.items():
         for kind, data in files.items():
             out.put(f"figures/{name}.{kind}", data)
     out.forget_former()
     if ledger is not None:
-        keep_published(ledger, publications)
+        keep_published(ledger, release.publications)
     return out.written
 
 

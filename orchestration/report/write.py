@@ -26,7 +26,7 @@ def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
     patients, into private/replay/<release_id>/; returns the HTML file. Raises
     NothingToReport if no whole release is there.
     """
-    if fault := _fault(registry):
+    if fault := fault_of(registry):
         raise NothingToReport(f"no report: {fault}; {REMEDY}")
     from orchestration.report.page import render_report
     from orchestration.report.replay import write_replay
@@ -52,7 +52,7 @@ def write_public_report(registry: Registry) -> Path:
     """Write what may leave the house of the current release into public/<release_id>/; returns the HTML
     file.
     """
-    if fault := _fault(registry):
+    if fault := fault_of(registry):
         raise NothingToReport(f"no report: {fault}; {REMEDY}")
     from orchestration.report.public import render_public
 
@@ -85,7 +85,8 @@ def forget_rows_of_single_patients(registry: Registry) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fault(registry: Registry) -> str | None:
+def fault_of(registry: Registry) -> str | None:
+    """What keeps the current release from being reported."""
     manifest = current_manifest(registry)
     if manifest is None:
         return "there is no release yet"

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.report.public import render_public
+from orchestration.report.public import public_release, render_public
+from orchestration.report.site import render_site
 from tests.attack.bounds import ENOUGH, System, cells, system_of
 from tests.attack.figures import Figures
 from tests.attack.invented import Patient, draw, truth, write_release
@@ -58,8 +59,12 @@ def two_releases(rng: random.Random, folder: Path, groups: Sequence[str] = GROUP
 
 
 def published(folder: Path, patients: Sequence[Patient]) -> Printed:
+    """What the public report and the site print of one release, read together."""
     folder.mkdir()
-    render_public(write_release(folder / "study.duckdb", patients), folder / "out")
+    release = write_release(folder / "study.duckdb", patients)
+    render_public(release, folder / "out")
+    (folder / "out" / "site").mkdir()
+    render_site(public_release(release), folder / "out" / "site")
     return read(folder / "out")
 
 

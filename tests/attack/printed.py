@@ -51,23 +51,27 @@ class Printed:
 
 
 def read(folder: Path) -> Printed:
-    """Everything that the files of a report say of numbers of patients."""
-    page = _Page((folder / "report.html").read_text(encoding="utf-8"))
+    """Everything that the files of a report say of numbers of patients, and those of a site beside it."""
+    pages = [_Page(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.html"))]
+    text = " ".join(page.text for page in pages)
     printed = Printed()
-    if match := re.search(r"rounded to the nearest (\d+)", page.text):
+    if match := re.search(r"rounded to the nearest (\d+)", text):
         printed.rounded_to = int(match[1])
-    printed.groups = [label for _, label in page.sizes]
-    printed.said += [Said(("size", label), n, "page, sizes") for n, label in page.sizes]
-    printed.said += _sentences(page.text, printed.groups)
-    for path in sorted((folder / "tables").glob("*.csv")):
+    sizes = list(dict.fromkeys(size for page in pages for size in page.sizes))
+    printed.groups = list(dict.fromkeys(label for _, label in sizes))
+    printed.said += [Said(("size", label), n, "page, sizes") for n, label in sizes]
+    for page in pages:
+        printed.said += _sentences(page.text, printed.groups)
+    for path in sorted(folder.rglob("tables/*.csv")):
         printed.said += _table(path, printed.groups)
-    for path in sorted((folder / "figures").glob("*_curve.svg")):
+    for path in sorted(folder.rglob("figures/*_curve.svg")):
         found = list(_at_risk(path, printed.groups))
         printed.said += found if printed.rounded_to == 1 else _undone(path, found, printed)
-    for header in page.headers:
+    for header in (header for page in pages for header in page.headers):
         for label in printed.groups:
             if match := re.fullmatch(rf"{re.escape(label)}\s*n = (\d+)", header):
                 printed.said.append(Said(("size", label), match[1], "page, header of a table"))
+    printed.said = list(dict.fromkeys(printed.said))
     return printed
 
 

@@ -33,6 +33,8 @@ COMMANDS = (
     "onboard",
     "reproduce",
     "audit",
+    "diff",
+    "site",
 )
 
 

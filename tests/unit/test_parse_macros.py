@@ -163,6 +163,18 @@ def test_an_upper_limit_of_normal_is_read_whole_or_not_at_all(text, limit) -> No
 @pytest.mark.parametrize(
     ("text", "female", "male"),
     [
+        ("40-200", 40, 40), ("(13-40)", 13, 13), ("0.51 - 2.85 µkat/L", 0.51, 0.51), ("0-7,6", 0, 0), ("<5", None, None),
+        ("男:50-310 女:40-200", 40, 50), ("50-310(男) 40-200(女)", 40, 50), ("男性<190；女性<167", None, None),
+        ("0-6岁 100-400", None, None), ("see 40-200", None, None), ("40-200 100-400", None, None), ("", None, None),
+    ],
+)  # fmt: skip
+def test_a_lower_limit_of_normal_is_read_by_the_same_rules(text, female, male) -> None:
+    assert [result("lower_reference_limit", text, sex) for sex in ("'female'", "'male'")] == [female, male]
+
+
+@pytest.mark.parametrize(
+    ("text", "female", "male"),
+    [
         ("男:50-310 女:40-200", 200, 310), ("F:26-140 M:39-190", 140, 190), ("男性<190；女性<167", 167, 190),
         ("Male 39-190 U/L, Female 26-140 U/L", 140, 190), ("50-310(男) 40-200(女)", 200, 310), ("男 50-310", None, 310),
         ("0-6岁 100-400", None, None), ("0-6岁 100-400 7-14岁 60-300", None, None), ("男 0-6岁:50-310 女:40-200", None, None),

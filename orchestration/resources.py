@@ -154,9 +154,9 @@ def be_supervised() -> None:
 
 def let_long_lines_run_off() -> None:
     """Have the pager cut lines at the edge of the screen in place of wrapping them, unless the person set it
-    up.
+    up. The arrow keys show the rest; an answer that is wide and short would be gone with -F.
     """
-    os.environ.setdefault("LESS", "-SFRX")
+    os.environ.setdefault("LESS", "-SRX")
 
 
 def environment_of_a_run() -> dict[str, str]:

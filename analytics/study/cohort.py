@@ -22,6 +22,23 @@ from analytics.study.file import Group, Study, Variable, Window
 from analytics.study.parts import LEVELS
 
 Frames = Mapping[str, pd.DataFrame]
+# the tables of a release that a study reads; the others are for analysts
+FRAMES = (
+    "dim_antibody_status",
+    "dim_hospital",
+    "dim_patient",
+    "event_types",
+    "fct_antibody_result",
+    "fct_definition",
+    "fct_event",
+    "fct_follow_up",
+    "fct_observation",
+    "fct_time_to_event",
+    "fct_treatment",
+    "fct_visit",
+    "patient_link",
+    "visit_schedule",
+)
 KEY = ["hospital_id", "patient_key"]
 COUNTED_ELSEWHERE = "the same person counts at another hospital"
 DAYS_PER_YEAR = 365.25

@@ -58,9 +58,10 @@ def members_of_analyses(cohort: Cohort) -> pd.DataFrame:
         _judged(cohort, s.model_id, "model", s.groups, _of_recurrent(cohort, s))
         for s in study.recurrent_events
     ]
-    return pd.concat(parts, ignore_index=True).assign(position=lambda d: range(len(d)))[
-        [*COLUMNS, "position"]
-    ]
+    rows = pd.concat(parts, ignore_index=True).assign(position=lambda d: range(len(d)))
+    patient_id = rows["hospital_id"] + "-" + rows["patient_key"].str[:16]  # as the macro patient_id has it
+    rows.insert(COLUMNS.index("patient_key") + 1, "patient_id", patient_id)
+    return rows
 
 
 def _groups(cohort: Cohort) -> pd.DataFrame:

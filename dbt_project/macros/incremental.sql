@@ -155,7 +155,7 @@ kinds of test read the whole table: those of a full refresh, those of `dbt test`
     {%- set kept_by_patient = [
         'int_patients', 'int_patient_origin', 'int_visits', 'dim_patient', 'dim_antibody_status', 'fct_visit',
         'fct_observation', 'fct_antibody_result', 'fct_event', 'fct_treatment', 'fct_follow_up',
-        'fct_time_to_event', 'fct_definition',
+        'fct_time_to_event', 'fct_definition', 'patient_baseline', 'person_time', 'treatment_at_visit',
     ] -%}
     {%- set touched_only = relation.identifier in kept_by_patient
         and flags.WHICH == 'build' and not flags.FULL_REFRESH

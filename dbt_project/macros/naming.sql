@@ -181,6 +181,14 @@ visit.
     where not s.is_rejected
 {%- endmacro %}
 
+{#
+One column that joins whatever belongs to a patient: the id of the hospital and half of the patient's hash.
+#}
+{% macro patient_id(table=none) -%}
+    {%- set of = table ~ '.' if table else '' -%}
+    {{ of }}hospital_id || '-' || left({{ of }}patient_key, 16)
+{%- endmacro %}
+
 {% macro known_patients() -%}
     select sender_id, patient_key, min(hospital_id) as only_hospital, min(origin_date) as origin_date,
         min(birth_iso) as birth_iso, min(onset_date_iso) as onset_date_iso,

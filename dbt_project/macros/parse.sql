@@ -402,6 +402,8 @@ Day 0 of the 1904 system is 1 January 1904.
 {# A month is a twelfth of the Julian year of 365.25 days. #}
 {% macro days_per_month() -%} 30.4375 {%- endmacro %}
 
+{% macro days_per_year() -%} 365.25 {%- endmacro %}
+
 {#
 The number of birthdays passed, and the share of the year since the last one. It is 18 on the 18th birthday;
 the days divided by 365.25 would fall short of 18.

@@ -350,7 +350,7 @@ def queries(
     """
     from datetime import date
 
-    from orchestration.database.warehouse_file import glance
+    from orchestration.database.warehouse_file import glance, warehouse
     from orchestration.queries import answers, asking, closing, told
     from orchestration.queries.query import QueriesRefused
 
@@ -364,7 +364,8 @@ def queries(
     except QueriesRefused as unknown:
         raise typer.BadParameter(str(unknown), param_hint="HOSPITAL") from None
     try:
-        with glance(current.warehouse) as connection:
+        # Which records are mended is tried in a transaction that is rolled back; only that needs to write.
+        with (warehouse if close_mended else glance)(current.warehouse) as connection:
             if close_mended:
                 said = told.told_of_closed(
                     closing.close_mended(connection, current, hospital, dry_run=dry_run)
@@ -416,8 +417,8 @@ def sql(
     query: Annotated[
         str,
         typer.Argument(
-            help='One SELECT on schemas release, results and quality; - reads it from standard input. "from'
-            ' duckdb_tables()" lists the tables, "describe release.fct_visit" the columns of one.'
+            help='One SELECT on schemas release, results and quality; - reads it from standard input. "describe'
+            ' release" lists the tables of a schema, "describe release.fct_visit" the columns of a table.'
         ),
     ],
     in_warehouse: Annotated[
@@ -453,6 +454,9 @@ def sql(
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="Stop the query after so many seconds.")] = 60,
     memory: Annotated[str, typer.Option(help="The most memory that the query may use: 500MB, 4GB.")] = "2GB",
+    no_pager: Annotated[
+        bool, typer.Option("--no-pager", help="Print a table that is larger than the screen at once.")
+    ] = False,
     registry: RegistryOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -473,7 +477,7 @@ def sql(
         raise Refused("there is no warehouse yet; make one with: myositis run")
     database = current.warehouse if in_warehouse else _current_release(current)
     try:
-        command.answer(database, query, command.Wanted(form, output, limit, seconds, memory))
+        command.answer(database, query, command.Wanted(form, output, limit, seconds, memory, not no_pager))
     except QuestionRefused as refusal:
         raise typer.BadParameter(str(refusal), param_hint="QUERY") from None
 

@@ -41,6 +41,7 @@ class Wanted:
     limit: int | None
     seconds: float
     memory: str
+    pager: bool = True
 
 
 def answer(database: Path, query: str, wanted: Wanted) -> None:
@@ -48,7 +49,7 @@ def answer(database: Path, query: str, wanted: Wanted) -> None:
     form = _format(wanted)
     question = Question(database, sys.stdin.read() if query == "-" else query, form, _bounds(wanted, form))
     if wanted.output is None:
-        _show(question)
+        _show(question, wanted.pager)
         console.err.print(NOT_MASKED, markup=False)
         return
     if not wanted.output.parent.is_dir():
@@ -79,25 +80,32 @@ def _bounds(wanted: Wanted, form: str) -> Bounds:
     return Bounds(wanted.seconds, int(float(memory[1]) * unit), rows or None)
 
 
-def _show(question: Question) -> None:
-    """Print the answer; on a terminal page by page when it is longer than the screen."""
+def _show(question: Question, pager: bool) -> None:
+    """Print the answer; on a terminal page by page when it is longer or wider than the screen."""
     if question.format != "table":
-        ask(question, _relay)
+        answered = ask(question, _relay)
         sys.stdout.flush()
+        _tell_of_more(answered)
         return
     pieces: list[bytes] = []
     answered = ask(question, pieces.append)
     text = b"".join(pieces).decode("utf-8")
-    if sys.stdout.isatty() and text.count("\n") > shutil.get_terminal_size().lines:
+    screen = shutil.get_terminal_size()
+    is_wide = max(map(len, text.splitlines()), default=0) > screen.columns
+    if pager and sys.stdout.isatty() and (is_wide or text.count("\n") > screen.lines):
         let_long_lines_run_off()
         pydoc.pager(text)
     else:
         sys.stdout.write(text)
         sys.stdout.flush()
+    _tell_of_more(answered)
+
+
+def _tell_of_more(answered: Answered) -> None:
     if answered.is_cut:
         console.err.print(
-            f"the first {console.count(answered.rows or 0, 'row')} of more; --limit 0 shows all, --output FILE writes"
-            " them",
+            f"there is more than the {console.count(answered.rows or 0, 'row')} shown; --limit 0 shows all,"
+            " --output FILE writes all",
             markup=False,
         )
 

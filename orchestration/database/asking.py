@@ -206,33 +206,57 @@ def _answer(task: dict[str, Any], out: IO[str]) -> Answered:
     into = task["into"] or "/dev/stdout"
     the_one_select(task["query"])
     with closing(locked(Path(task["database"]), bounds, into)) as connection:
-        answer = _columns_of_table(connection, task["query"])
+        answer = _described(connection, task["query"])
         if answer is None:
             answer = connection.sql(task["query"])
         if task["format"] == "table":
             return _as_table(connection, answer, bounds.rows, task["into"], out)
         if task["format"] == "xlsx":
             return _as_workbook(answer, bounds.rows, into)
+        told = Answered(None, is_cut=False)
         if bounds.rows is not None:
-            answer = answer.limit(bounds.rows)
+            answer, told = _kept(connection, answer, bounds.rows)
         answer.query(
-            "answer", f"copy answer to {_quoted(into)} ({COPY_OPTIONS[task['format']]}, use_tmp_file false)"
+            "asked", f"copy asked to {_quoted(into)} ({COPY_OPTIONS[task['format']]}, use_tmp_file false)"
         )
-        return Answered(None, is_cut=False)
+        return told
 
 
-def _columns_of_table(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation | None:
-    """For `describe SCHEMA.TABLE`: each column, its type and its description. None for any other query."""
+def _kept(
+    connection: duckdb.DuckDBPyConnection, answer: duckdb.DuckDBPyRelation, rows: int | None
+) -> tuple[duckdb.DuckDBPyRelation, Answered]:
+    """The first rows of the answer. They are kept meanwhile, so that the query runs once."""
+    at_most = f"limit {rows + 1}" if rows is not None else ""
+    answer.query("asked", f"create temp table answer as from asked {at_most}")
+    found = connection.sql("select count(*) from answer").fetchall()[0][0]
+    shown = found if rows is None else min(found, rows)
+    return connection.sql(f"from answer limit {shown}"), Answered(shown, is_cut=found > shown)
+
+
+def _described(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation | None:
+    """For `describe TABLE` each column, its type and its description; for `describe SCHEMA` each table. None
+    for any other query, and for a table that several schemas have.
+    """
     words = query.strip().rstrip(";").split()
     if len(words) != 2 or words[0].lower() not in ("describe", "desc"):
         return None
-    schema, _, table = words[1].replace('"', "").rpartition(".")
-    asked = f"from duckdb_columns() where table_name = {_quoted(table)} and schema_name = {_quoted(schema or 'main')}"
-    if not connection.execute(f"select count(*) {asked}").fetchall()[0][0]:
+    schema, _, name = words[1].replace('"', "").lower().rpartition(".")
+    of_table = f"from duckdb_columns() where not internal and lower(table_name) = {_quoted(name)}"
+    if schema:
+        of_table += f" and lower(schema_name) = {_quoted(schema)}"
+    found = connection.execute(f"select count(distinct schema_name) {of_table}").fetchall()[0][0]
+    if found == 1:
+        return connection.sql(
+            f"select column_name, data_type, comment as description {of_table} order by column_index"
+        )
+    of_schema = f"where not internal and lower(schema_name) = {_quoted(name)}"
+    tables = f"""
+        select table_name, estimated_size as rows, comment as description from duckdb_tables() {of_schema}
+        union all select view_name, null, comment from duckdb_views() {of_schema}
+        order by 1"""
+    if schema or found or not connection.execute(f"select count(*) from ({tables})").fetchall()[0][0]:
         return None
-    return connection.sql(
-        f"select column_name, data_type, comment as description {asked} order by column_index"
-    )
+    return connection.sql(tables)
 
 
 def _as_table(
@@ -242,19 +266,14 @@ def _as_table(
     into: str | None,
     out: IO[str],
 ) -> Answered:
-    """Print it as DuckDB prints it. The answer is kept meanwhile, so that the query runs once."""
-    at_most = f"limit {rows + 1}" if rows is not None else ""
-    answer.query("asked", f"create temp table answer as from asked {at_most}")
-    found = connection.sql("select count(*) from answer").fetchall()[0][0]
-    shown = found if rows is None else min(found, rows)
+    """Print it as DuckDB prints it."""
+    first, told = _kept(connection, answer, rows)
     if into is not None:
         sys.stdout = open(into, "w", encoding="utf-8")  # noqa: SIM115  DuckDB prints to sys.stdout
-    connection.sql(f"from answer limit {shown}").show(
-        max_width=10_000, max_rows=max(shown, 1), max_col_width=10_000
-    )
+    first.show(max_width=10_000, max_rows=max(told.rows or 0, 1), max_col_width=10_000)
     sys.stdout.flush()
     sys.stdout = out
-    return Answered(shown, is_cut=found > shown)
+    return told
 
 
 def _as_workbook(answer: duckdb.DuckDBPyRelation, rows: int | None, into: str) -> Answered:

@@ -10,6 +10,7 @@ import duckdb
 
 from orchestration.database.warehouse_file import warehouse
 from orchestration.registry.folder import Registry
+from orchestration.release.descriptions import describe, of_marts
 from orchestration.release.free_texts import copy_sql
 from orchestration.release.identity import content_id, current_manifest, versions
 from orchestration.running.checks import check_marts
@@ -20,6 +21,8 @@ MARTS = (
     "dim_hospital",
     "dim_patient",
     "dim_concept",
+    "dim_treatment",
+    "dim_antibody",
     "dim_antibody_status",
     "fct_visit",
     "fct_observation",
@@ -31,6 +34,9 @@ MARTS = (
     "dim_definition",
     "fct_definition",
     "patient_link",
+    "patient_baseline",
+    "person_time",
+    "treatment_at_visit",
 )
 RELAPSE = """
 create view release.fct_time_to_relapse as
@@ -118,7 +124,10 @@ def make_candidate(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> str:
     with duckdb.connect(
         str(path)
     ) as connection:  # a view that is made in the candidate names the tables of that file
+        connection.begin()
         connection.execute(RELAPSE)
+        describe(connection, of_marts())
+        connection.commit()
     return identity
 
 

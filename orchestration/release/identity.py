@@ -29,13 +29,17 @@ PACKAGES = (
     "statsmodels",
     "lifelines",
 )
-# what gates, computes and copies; the models have a digest of their own
+# what gates, computes, copies and describes; the models have a digest of their own
 CODE = (
     "analytics/**/*.py",
     "expectations/**/*.py",
     "expectations/**/*.yml",
     "orchestration/release/candidate.py",
+    "orchestration/release/descriptions.py",
     "orchestration/results/compute.py",
+    "dbt_project/models/**/*.yml",
+    "dbt_project/models/*.md",
+    "dbt_project/seeds/_seeds.yml",
 )
 CURRENT = "current.duckdb"
 

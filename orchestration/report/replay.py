@@ -13,23 +13,10 @@ import duckdb
 import pandas as pd
 
 from analytics.replay_r import ReleaseIdentity, csv_text, replay
-from analytics.study.cohort import build_cohort
+from analytics.study.cohort import FRAMES, build_cohort
 from analytics.study.file import Study
 from orchestration.files import make_private_folder, write_atomically
 
-FRAMES = (
-    "dim_antibody_status",
-    "dim_hospital",
-    "dim_patient",
-    "event_types",
-    "fct_event",
-    "fct_follow_up",
-    "fct_observation",
-    "fct_time_to_event",
-    "fct_treatment",
-    "fct_visit",
-    "visit_schedule",
-)
 REPLAY_FILES = (
     "replay.R",
     "patients_*.csv",

@@ -13,6 +13,7 @@ import duckdb
 from analytics.study.result_tables import RESULT_TABLES
 from orchestration.registry.folder import Registry
 from orchestration.release.candidate import candidate_file
+from orchestration.release.descriptions import describe, of_results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,8 +60,8 @@ def compute(registry: Registry) -> dict[str, "pd.DataFrame"]:
 
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     with duckdb.connect(str(candidate_file(registry)), read_only=True) as connection:
-        frames = read_frames(connection, "release")
-        identity = frames["release_info"]["release_id"].iloc[0]
+        frames = _frames(connection)
+        ((identity,),) = connection.execute("select release_id from release.release_info").fetchall()
     for study in registry.studies.values():
         found = study_results.run_study(study, frames)
         paper = registry.papers.get(study.study)
@@ -90,15 +91,20 @@ def write(path: Path, results: dict[str, "pd.DataFrame"]) -> None:
                 connection.register("frame", frame)
                 connection.execute(f"create or replace table results.{name} as select * from frame")
                 connection.unregister("frame")
+        describe(connection, of_results())
         connection.commit()
 
 
-def read_frames(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, "pd.DataFrame"]:
-    """Every table of a schema as a data frame, under its own name."""
-    names = connection.execute(
-        "select table_name from information_schema.tables where table_schema = ? order by 1", [schema]
+def _frames(connection: duckdb.DuckDBPyConnection) -> dict[str, "pd.DataFrame"]:
+    """The tables of the release that studies read, under their own names."""
+    from analytics.study.cohort import FRAMES
+
+    there = connection.execute(
+        "select table_name from information_schema.tables where table_schema = 'release'"
     ).fetchall()
-    return {name: connection.execute(f"select * from {schema}.{name}").df() for (name,) in names}
+    return {
+        name: connection.execute(f"select * from release.{name}").df() for (name,) in there if name in FRAMES
+    }
 
 
 def _preview(frame: "pd.DataFrame") -> str:

@@ -129,5 +129,9 @@ def _times_sql() -> str:
         TIMES_SQL.read_text(encoding="utf-8")
     )
     return template.render(
-        config=lambda **_: "", ref=table, source=table, days_per_month=lambda: DAYS_PER_MONTH
+        config=lambda **_: "",
+        ref=table,
+        source=table,
+        days_per_month=lambda: DAYS_PER_MONTH,
+        patient_id=lambda: "hospital_id || '-' || left(patient_key, 16)",  # as the macro patient_id has it
     )

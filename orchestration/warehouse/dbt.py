@@ -27,6 +27,7 @@ _ahead: list[Any] = []  # the project as dbt parsed it, for one build
 SOURCES = (
     "models/**/*.sql",
     "models/**/*.yml",
+    "models/**/*.md",
     "macros/**/*.sql",
     "seeds/*.csv",
     "seeds/*.yml",

@@ -39,6 +39,11 @@ def test_the_log_rank_test_is_that_of_r(cgd: Registry) -> None:
     assert round(p, 4) == 0.0006
 
 
+def test_every_column_of_another_registrys_release_carries_a_comment(cgd: Registry) -> None:
+    nameless = "select schema_name, table_name, column_name from duckdb_columns() where not internal and comment is null"
+    assert release_query(cgd, nameless) == []
+
+
 def test_a_study_without_printed_numbers_has_nothing_to_reproduce(cgd: Registry) -> None:
     assert release_query(cgd, "select count(*) from results.reproduction") == [(0,)]
     assert "Reproduction" not in (cgd.reports / "current" / "report.html").read_text(encoding="utf-8")

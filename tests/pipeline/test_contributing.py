@@ -287,6 +287,8 @@ compute_and_write(registry)
 with duckdb.connect(str(path)) as connection:
     print(connection.execute("select study_id, release_id, sex, n from results.people_by_sex order by sex").fetchall())
     people = connection.execute("select * from results.people_by_sex").df()
+    told = "select comment from duckdb_columns() where table_name = 'people_by_sex' and column_name = 'sex'"
+    print(connection.execute(told).fetchall())
 asset = release_assets([], IN_THIS_PROCESS)
 [spec] = [s for s in asset.specs if s.key.path == ["results", "people_by_sex"]]
 print(spec.description)
@@ -314,10 +316,15 @@ def test_a_table_of_results_is_added_by_the_files_that_the_guide_names(tmp_path:
                     'RESULT_TABLES = (\n    ResultTable("people_by_sex", "Who takes part. One row per sex.", "counts"),\n',
                 )
             ],
+            "analytics/study/result_columns.py": [
+                ('    "study": {\n', '    "people_by_sex": {"sex": "Sex."},\n    "study": {\n')
+            ],
             "analytics/study/results.py": [("STEPS = (\n", STEP)],
         },
     )
-    rows, description, reason = run(project, "-c", TABLE_USED, str(tmp_path / "releases")).splitlines()[-3:]
+    said = run(project, "-c", TABLE_USED, str(tmp_path / "releases")).splitlines()
+    rows, column, description, reason = said[-4:]
+    assert column == "[('Sex.',)]"
     assert rows == "[('small', 'r0', 'female', 4), ('small', 'r0', 'male', 4)]"
     assert description == "Who takes part. One row per sex."
     assert reason == "['counts']"

@@ -327,6 +327,21 @@ def release_frames() -> Frames:
         "fct_time_to_event": pd.DataFrame(rows["time"]),
         "fct_follow_up": pd.DataFrame(rows["follow_up"]),
         "fct_treatment": pd.DataFrame({"hospital_id": [], "patient_key": [], "treatment_id": []}, dtype=str),
+        "fct_antibody_result": pd.DataFrame(
+            columns=[
+                "hospital_id",
+                "patient_key",
+                "is_positive",
+                "antibody_group",
+                "tested_date_iso",
+                "time_days",
+            ],
+            dtype=str,
+        ).astype({"time_days": float}),
+        "fct_definition": pd.DataFrame(
+            {"hospital_id": [], "patient_key": [], "definition_id": []}, dtype=str
+        ),
+        "patient_link": pd.DataFrame({"hospital_id": [], "patient_key": [], "person_key": []}, dtype=str),
         "event_types": pd.DataFrame(
             {"event_id": ["dysphagia", "rash", "relapse"], "category": ["sign", "sign", "relapse"]}
         ),

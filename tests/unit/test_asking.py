@@ -14,6 +14,7 @@ import duckdb
 import openpyxl
 import pytest
 
+from orchestration.command import sql as command
 from orchestration.database.asking import (
     Answered,
     Bounds,
@@ -37,6 +38,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
             " i::decimal(5, 1) / 2 as score, i % 2 = 0 as is_even, null::int as missing from range(5) t (i)"
         )
         connection.execute("comment on column release.fct_visit.score is 'CMAS, 0 to 52'")
+        connection.execute("comment on table release.fct_visit is 'Visits.'")
+        connection.execute("create view release.first_visit as from release.fct_visit where n = 0")
     return path
 
 
@@ -168,10 +171,46 @@ def test_a_table_on_the_screen_says_that_there_is_more(database: Path) -> None:
     assert "│     1 │" in text and "│     2 │" not in text
 
 
+@pytest.mark.parametrize(
+    ("query", "pager", "paged"),
+    [
+        ("from range(30)", True, True),
+        ("select repeat('x', 90) as wide", True, True),
+        ("from range(3)", True, False),
+        ("from range(30)", False, False),
+    ],
+)
+def test_a_table_larger_than_the_screen_is_shown_page_by_page(
+    database: Path,
+    query: str,
+    pager: bool,
+    paged: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
+    monkeypatch.setattr("pydoc.pager", shown.append)
+    monkeypatch.delenv("LESS", raising=False)
+    command.answer(database, query, command.Wanted(None, None, None, 60, "1GB", pager))
+    assert (bool(shown), bool(capsys.readouterr().out)) == (paged, not paged)
+    assert os.environ.pop("LESS", None) == ("-SRX" if paged else None)
+
+
 def test_describe_shows_what_a_column_is_and_means(database: Path) -> None:
     rows = json.loads(asked(database, "describe release.fct_visit", "json"))
     assert rows[3]["description"] == "CMAS, 0 to 52" and rows[3]["data_type"] == "DOUBLE"
     assert list(rows[0]) == ["column_name", "data_type", "description"]
+
+
+def test_describe_finds_a_table_without_its_schema_and_lists_the_tables_of_a_schema(database: Path) -> None:
+    assert asked(database, "DESCRIBE fct_visit;") == asked(database, 'describe "release"."FCT_VISIT"')
+    assert (
+        asked(database, "describe release")
+        == "table_name,rows,description\nfct_visit,5,Visits.\nfirst_visit,,\n"
+    )
+    assert "no_such_table" in refusal(database, "describe no_such_table")
 
 
 def test_a_description_leaves_as_a_workbook_with_its_first_column(database: Path, tmp_path: Path) -> None:
@@ -191,6 +230,15 @@ def test_a_workbook_holds_numbers_as_numbers_and_texts_as_texts(database: Path, 
     assert [c.value for c in first][3:] == [1.5, True, None, "[1]"]
     assert first[2].value.date() == date(2020, 1, 1)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "parquet", "xlsx"])
+def test_a_limit_tells_that_there_is_more_in_every_form(database: Path, tmp_path: Path, form: str) -> None:
+    def told(rows: int) -> Answered:
+        question = Question(database, "from release.fct_visit", form, Bounds(rows=rows))
+        return ask_into(question, tmp_path / f"answer.{form}")
+
+    assert (told(2), told(5)) == (Answered(2, is_cut=True), Answered(5, is_cut=False))
 
 
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from analytics.study.cohort import build_cohort
+from analytics.study import cohort as cohort_module
+from analytics.study.cohort import FRAMES, build_cohort
 from analytics.study.file import Study
 from analytics.study.findings import find
 
@@ -319,3 +322,15 @@ def test_a_definition_is_met_or_not_or_missing(variable: dict, expected: dict[st
     rows = cohort.value("x", "baseline")
     found = {p.split("|")[1]: None if math.isnan(v) else v for p, v in zip(rows["patient"], rows["value"])}
     assert found == expected
+
+
+def test_every_table_that_a_study_reads_is_listed() -> None:
+    """A table that is not listed would not be handed over, and `frames.get` would not miss it."""
+    folder = Path(cohort_module.__file__).parent
+    named = {
+        name
+        for path in folder.rglob("*.py")
+        for name in re.findall(r"frames(?:\.get\(|\[)\"(\w+)\"", path.read_text(encoding="utf-8"))
+    }
+    assert named >= {"dim_patient", "fct_antibody_result"}
+    assert named - set(FRAMES) == set()

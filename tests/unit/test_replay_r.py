@@ -29,6 +29,7 @@ from analytics.study import file as study_module
 from analytics.study.cohort import build_cohort
 from analytics.study.file import MixedModel, Study
 from analytics.study.parts import TABLE_RESPONSES
+from analytics.study.result_columns import columns_described
 from analytics.study.result_tables import RESULT_TABLES
 from analytics.study.results import stamp
 from orchestration.report.replay import FRAMES, ReplayError, write_replay
@@ -162,6 +163,18 @@ def test_every_declared_table_is_compared_or_says_why_not() -> None:
     assert compared == set(KEYS)
     assert all("One row per" in table.description for table in RESULT_TABLES)
     assert set(fixture.results()) <= {table.name for table in RESULT_TABLES}
+
+
+def test_every_column_of_the_results_is_described() -> None:
+    """The study of this fixture asks for every part that a study file has."""
+    found = fixture.results()
+    nameless = {
+        f"{table}.{column}"
+        for table, frame in found.items()
+        for column in frame.columns
+        if column not in columns_described(table)
+    }
+    assert nameless == set()
 
 
 def test_a_p_value_is_compared_on_the_scale_that_its_statistic_gives_it() -> None:

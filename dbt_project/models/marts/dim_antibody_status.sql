@@ -6,7 +6,7 @@ with patients as (
 )
 
 select
-    p.sender_id, p.hospital_id, p.patient_key,
+    p.sender_id, p.hospital_id, p.patient_key, {{ patient_id('p') }} as patient_id,
     s.msa,
     coalesce(s.decided_by, 'no antibody test received') as decided_by,
     s.positive_antibodies,

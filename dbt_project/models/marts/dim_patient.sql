@@ -11,7 +11,8 @@ origins as (
 
 described as (
     select
-        p.sender_id, p.hospital_id, p.patient_key, p.sex, p.birth_year, p.onset_date_iso,
+        p.sender_id, p.hospital_id, p.patient_key, {{ patient_id('p') }} as patient_id, p.sex, p.birth_year,
+        p.onset_date_iso,
         coalesce(
             p.age_at_onset_years,
             {{ years_between('p.birth_date', 'p.onset_date') }}

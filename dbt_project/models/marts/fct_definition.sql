@@ -103,7 +103,8 @@ together as (
 )
 
 select
-    o.sender_id, o.hospital_id, o.patient_key, o.definition_id, d.version, o.status,
+    o.sender_id, o.hospital_id, o.patient_key, {{ patient_id('o') }} as patient_id, o.definition_id,
+    d.version, o.status,
     o.level, o.level_at_most, o.category, o.value, o.value_at_most, o.probability, o.probability_at_most,
     o.time_days, o.criteria_met, o.inputs_used, o.inputs_missing,
 from together as o

@@ -4,8 +4,8 @@ select
     md5(concat_ws(
         '|', e.sender_id, e.hospital_id, e.patient_key, e.event_id, e.event_date_iso, e.event_offset_days
     )) as event_key,
-    e.sender_id, e.hospital_id, e.patient_key, e.event_id, y.category as event_category, e.event_date,
-    e.event_date_precision, e.event_date_iso,
+    e.sender_id, e.hospital_id, e.patient_key, {{ patient_id('e') }} as patient_id, e.event_id,
+    y.category as event_category, e.event_date, e.event_date_precision, e.event_date_iso,
     coalesce(e.event_offset_days, date_diff('day', o.origin_date, e.event_date)::double) as time_days,
     e.status, e.detail,
     e.correction_id, e.delivery_id, e.source_file, e.source_sheet, e.source_row, e.source_column,

@@ -7,8 +7,8 @@ with contacts as (
 )
 
 select
-    c.sender_id, c.hospital_id, c.patient_key, c.last_seen_date, c.last_seen_date_precision,
-    c.last_seen_date_iso,
+    c.sender_id, c.hospital_id, c.patient_key, {{ patient_id('c') }} as patient_id, c.last_seen_date,
+    c.last_seen_date_precision, c.last_seen_date_iso,
     coalesce(
         c.last_seen_offset_days,
         date_diff('day', o.origin_date, c.last_seen_date)::double

@@ -39,7 +39,8 @@ ranges as (
 
 sent as (
     select
-        observation_key, sender_id, hospital_id, patient_key, visit_key, concept_id,
+        observation_key, sender_id, hospital_id, patient_key, {{ patient_id() }} as patient_id, visit_key,
+        concept_id,
         observed_at::date as observed_date, observed_date_precision, observed_date_iso, observed_at,
         time_days, offset_from_visit as days_from_visit, scheduled_visit, is_visit_value, value_text,
         comparator, value, unit_source, value_canonical, value_code,
@@ -52,7 +53,8 @@ sent as (
 
 derived as (
     select
-        observation_key, sender_id, hospital_id, patient_key, visit_key, concept_id,
+        observation_key, sender_id, hospital_id, patient_key, {{ patient_id() }} as patient_id, visit_key,
+        concept_id,
         observed_at::date as observed_date, observed_date_precision, observed_date_iso, observed_at,
         time_days, offset_from_visit as days_from_visit, scheduled_visit, is_visit_value,
         null::varchar as value_text, comparator, null::double as value,
@@ -69,5 +71,9 @@ together as (
     select * from derived
 )
 
-select *, (select max(build_number) from {{ ref('int_touched_patient') }}) as build_number
+select
+    *,
+    coalesce(comparator in ('<', '<='), false) as is_below_limit,
+    coalesce(comparator in ('>', '>='), false) as is_above_limit,
+    (select max(build_number) from {{ ref('int_touched_patient') }}) as build_number,
 from together

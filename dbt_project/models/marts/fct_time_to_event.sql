@@ -183,7 +183,7 @@ stated as (
 )
 
 select
-    sender_id, hospital_id, patient_key, endpoint,
+    sender_id, hospital_id, patient_key, {{ patient_id() }} as patient_id, endpoint,
     origin_date as start_date,
     origin_date + time_days::integer as end_date,
     time_days,

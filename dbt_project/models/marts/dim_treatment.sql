@@ -1,0 +1,1 @@
+select treatment_id, treatment_name, treatment_class from {{ ref('treatments') }}

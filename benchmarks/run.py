@@ -15,16 +15,17 @@ import tempfile
 import time
 from pathlib import Path
 
+from orchestration.registry.folder import MADE
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-MADE = shutil.ignore_patterns("warehouse", "release", "reports", "queries", ".dagster", ".keys")
 IMPORTS = "import dagster, dagster_dbt, dbt.cli.main, great_expectations, pandas, scipy.stats, statsmodels.api, lifelines, matplotlib.pyplot"
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         registry = Path(folder) / "registry"
-        shutil.copytree(ROOT / "registry", registry, ignore=MADE)
+        shutil.copytree(ROOT / "registry", registry, ignore=shutil.ignore_patterns(*MADE))
         subprocess.run(
             [BIN / "myositis", "check", "--registry", str(registry)], check=True, capture_output=True
         )

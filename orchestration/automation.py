@@ -116,7 +116,7 @@ def deliveries_to_take(registry: Registry, instance: dg.DagsterInstance, at_nigh
         definition = partitions_name(inventory.sender)
         if not instance.has_dynamic_partition(definition, inventory.delivery):
             instance.add_dynamic_partitions(definition, [inventory.delivery])
-        look.asked.append(attempts.request(work, then.attempt, rules))
+        look.asked.append(attempts.request(work, then.attempt, rules, tried.after))
     if look.asked:
         _refuse_if_held(registry)
     found = list(strays(registry))
@@ -176,7 +176,7 @@ def release_to_make(registry: Registry, instance: dg.DagsterInstance, at_night: 
             attempts.tell_the_run(instance, tried.run_id, then.told)
         return Look(told=[then.told])
     _refuse_if_held(registry)
-    return Look([attempts.request(work, then.attempt, registry.file.unattended)])
+    return Look([attempts.request(work, then.attempt, registry.file.unattended, tried.after)])
 
 
 def release_work(registry: Registry) -> Work:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -101,8 +102,13 @@ def put_in_place(made: Path, path: Path, *, durable: bool = False) -> None:
 
 
 def swap_link(link: Path, target: str, *, durable: bool = False) -> None:
-    """Point ``link`` at ``target`` in one rename: whoever opens it finds the old target or the new one."""
+    """Point ``link`` at ``target`` in one rename: whoever opens it finds the old target or the new one.
+
+    A folder that stands in its place, as a copy of the registry without links has it, is removed.
+    """
     part = part_of(link)
+    if link.is_dir() and not link.is_symlink():
+        shutil.rmtree(link)
     part.symlink_to(target)
     put_in_place(part, link, durable=durable)
 

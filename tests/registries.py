@@ -17,11 +17,10 @@ import duckdb
 import pytest
 
 from orchestration.command import flow
-from orchestration.registry.folder import SHIPPED_REGISTRY, Registry, load_registry
+from orchestration.registry.folder import MADE, SHIPPED_REGISTRY, Registry, load_registry
 from orchestration.resources import point_at
 
 MAPPINGS = Path(__file__).parent / "mappings"
-MADE = ("warehouse", "release", "reports", "public", "private", "queries", ".dagster", ".keys")
 NOT_CONTENT = {"loaded_at", "build_number"}
 # what the last build touched, and what only lies between: rows of touched patients alone
 BOOKKEEPING = tuple(

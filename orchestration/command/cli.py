@@ -350,7 +350,7 @@ def queries(
     """
     from datetime import date
 
-    from orchestration.database.warehouse_file import glance, warehouse
+    from orchestration.database.warehouse_file import glance
     from orchestration.queries import answers, asking, closing, told
     from orchestration.queries.query import QueriesRefused
 
@@ -364,13 +364,12 @@ def queries(
     except QueriesRefused as unknown:
         raise typer.BadParameter(str(unknown), param_hint="HOSPITAL") from None
     try:
-        # Which records are mended is tried in a transaction that is rolled back; only that needs to write.
-        with (warehouse if close_mended else glance)(current.warehouse) as connection:
-            if close_mended:
-                said = told.told_of_closed(
-                    closing.close_mended(connection, current, hospital, dry_run=dry_run)
-                )
-            elif read is not None:
+        if close_mended:
+            closed = closing.close_mended(current, hospital, dry_run=dry_run)
+            console.out.print(told.told_of_closed(closed), markup=False)
+            return
+        with glance(current.warehouse) as connection:
+            if read is not None:
                 said = told.told_of_answers(
                     answers.read_answers(connection, current, hospital, read, date.today())
                 )

@@ -227,10 +227,9 @@ def check(registry: Registry, situation: Situation) -> list[str]:
     run's, in a copy.
     """
     from orchestration.command import trial
-    from orchestration.database.warehouse_file import warehouse
     from orchestration.raw.doubtful_words import notes_of_loaded
     from orchestration.warehouse import dbt
-    from orchestration.warehouse.correction_cells import check_corrections
+    from orchestration.warehouse.correction_cells import check_corrections, trying_out_corrections
 
     console.out.print(
         f"{registry.file.name}: {console.in_order(len(registry.mappings), len(registry.studies))}",
@@ -240,7 +239,7 @@ def check(registry: Registry, situation: Situation) -> list[str]:
         console.out.print(f"note: {note}", markup=False)
     dbt.prepare_manifest()
     faults = [*registry.undecided(), *needing_a_person(situation)]
-    with warehouse(registry.warehouse) as connection:
+    with trying_out_corrections(registry) as connection:
         faults += check_corrections(connection, registry)
         words = notes_of_loaded(connection, registry)
     if situation.outstanding or needs_build(registry):

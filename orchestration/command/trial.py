@@ -106,6 +106,7 @@ def _copy(registry: Registry) -> Iterator[Registry]:
     from orchestration.running.runs import hold, let_go, wait_for_writers, write_lock
 
     at = registry.warehouse.parent
+    at.mkdir(parents=True, exist_ok=True)
     lock = registry.warehouse.with_name(".checking.lock")
     if is_alone := hold(lock):
         for left in at.glob(f"{COPY}*"):  # of a check that was killed
@@ -127,6 +128,8 @@ def _copy(registry: Registry) -> Iterator[Registry]:
 
 
 def _make_sure_of_room(registry: Registry) -> None:
+    if not registry.warehouse.exists():
+        return
     needed = TIMES_THE_WAREHOUSE * registry.warehouse.stat().st_size
     free = shutil.disk_usage(registry.warehouse.parent).free
     if free < needed:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,11 +117,42 @@ def glance(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[duck
             yield connection
 
 
+@contextmanager
+def trying_out(
+    path: Path, tables: Collection[str], wait_seconds: float = LOCK_WAIT_SECONDS
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Schema raw as the warehouse has it, of which ``tables`` can be written, in memory only.
+
+    The warehouse is read, and stays as it is.
+    """
+    with closing(duckdb.connect()) as connection:
+        _create_raw(connection)
+        if path.exists():
+            quoted = str(path).replace("'", "''")
+            attach = f"attach '{quoted}' as warehouse (read_only)"
+            _when_free(path, wait_seconds, lambda: connection.execute(attach))
+            for (table,) in connection.execute(
+                "select table_name from duckdb_tables() where database_name = 'warehouse' and schema_name = 'raw'"
+            ).fetchall():
+                if table in tables:
+                    connection.execute(f"insert into raw.{table} by name from warehouse.raw.{table}")
+                else:
+                    connection.execute(f"drop table if exists raw.{table}")
+                    connection.execute(f"create view raw.{table} as from warehouse.raw.{table}")
+        yield connection
+
+
 def _connect(path: Path, wait_seconds: float, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    return _when_free(path, wait_seconds, lambda: duckdb.connect(str(path), read_only=read_only))
+
+
+def _when_free(
+    path: Path, wait_seconds: float, opened: Callable[[], duckdb.DuckDBPyConnection]
+) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only)
+            return opened()
         except duckdb.IOException as error:
             if "lock" not in str(error).lower():
                 raise _unusable(path, error) from None

@@ -206,14 +206,20 @@ def _densities(
                     "fontSize": 12,
                 },
                 "width": 620,
-                "height": 90,
+                "height": 116,
                 "layer": [
                     {
                         "data": {"values": mine},
                         "mark": {"type": "area", "opacity": 0.5, "line": True},
                         "encoding": {
                             "x": {**x, "field": "value"},
-                            "y": {"field": "density", "type": "quantitative", "title": None, "axis": None},
+                            "y": {
+                                "field": "density",
+                                "type": "quantitative",
+                                "title": None,
+                                "axis": None,
+                                "scale": {"range": [116, 26]},
+                            },
                             "color": colour,
                         },
                     },
@@ -238,7 +244,16 @@ def _limits(
     data = {"data": {"values": mine}}
     return [
         {**data, "mark": triangle, "encoding": {**place, "y": {"value": 12}}},
-        {**data, "mark": text, "encoding": {**place, "y": {"value": 12}, "text": {"field": "count"}}},
+        {
+            **data,
+            "mark": text,
+            "encoding": {
+                **place,
+                "color": {"value": "#1d2329"},
+                "y": {"value": 12},
+                "text": {"field": "count"},
+            },
+        },
     ]
 
 
@@ -326,9 +341,10 @@ def courses(answer: Answered) -> Chart | None:
         lines = [r for r in lines if r["value"] > 0]
     if not lines:
         return None
-    low, high = min(r["value"] for r in lines), max(r["value"] for r in lines)
     months = {r["visit"]: r["nominal_month"] for r in lines}
     means = _means(answer, months) if model.transform == "none" else []
+    ends = [m[end] for m in means for end in ("low", "high") if known(m[end])]
+    low, high = min([*(r["value"] for r in lines), *ends]), max([*(r["value"] for r in lines), *ends])
     scale = {"type": SCALES[model.transform], "domain": [low, high], "nice": True, "zero": False}
     numbers = {(r["group_id"], r["visit"]): r["n"] for r in answer.study.rows("trajectory_mean")}
     panels = []
@@ -391,7 +407,11 @@ def _course_panel(
     name = answer.label(group)
     colour = answer.colours()[name]
     numbers = {r["visit"]: r["n"] for r in answer.study.rows("trajectory_mean", group_id=group)}
-    at = {month: [f"{month:g}", f"n {numbers.get(visit, 0)}"] for visit, month in months.items()}
+    is_wide = max(numbers.values(), default=0) >= 1_000  # then neighbours stand on two heights
+    at = {
+        month: [f"{month:g}", *([""] if is_wide and i % 2 else []), f"n {numbers.get(visit, 0)}"]
+        for i, (visit, month) in enumerate(sorted(months.items(), key=lambda item: item[1]))
+    }
     words = " : ".join(f"datum.value == {month:g} ? {_texts(told)}" for month, told in at.items())
     x = {
         "field": "month",

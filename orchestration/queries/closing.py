@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import duckdb
-
 from orchestration.queries.asking import sender_of
 from orchestration.registry.corrections import put_statuses
 from orchestration.registry.folder import Registry
+from orchestration.warehouse.correction_cells import trying_out_corrections
 from orchestration.warehouse.mended_corrections import Closing, closings
 
 
@@ -25,12 +24,11 @@ class Closed:
     is_written: bool
 
 
-def close_mended(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, hospital: str, *, dry_run: bool
-) -> Closed:
+def close_mended(registry: Registry, hospital: str, *, dry_run: bool) -> Closed:
     """Write the status of each mended record into corrections/<sender>.yml; nothing else changes there."""
     sender = sender_of(registry, hospital)
-    found = closings(connection, registry, sender)
+    with trying_out_corrections(registry) as connection:
+        found = closings(connection, registry, sender)
     closed = tuple(c for c in found if c.status)
     if closed and not dry_run:
         put_statuses(

@@ -43,6 +43,8 @@ from yaml_files.yaml_file import ConfigurationError, Location, dotted, line_of, 
 SHIPPED_REGISTRY = Path(__file__).resolve().parents[2] / "registry"
 DEFINITIONS = SHIPPED_REGISTRY.parent / "dbt_project" / "seeds" / "definitions.csv"
 SUCCESS_MARKER = "_SUCCESS"
+# what commands make in a registry's folder; all else there is declared or has arrived
+MADE = ("warehouse", "release", "reports", "public", "private", "queries", ".dagster", ".keys")
 
 
 class VisitWindow(Strict):

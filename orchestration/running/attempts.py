@@ -51,6 +51,7 @@ class Tried:
     failure: str = ""  # what it failed of
     was_refused: bool = False  # a gate refused: the same content would be refused again
     is_under_way: bool = False
+    after: str = ""  # the last run of the job (for the partition), whatever it did
 
 
 @dataclass(frozen=True)
@@ -88,30 +89,42 @@ def decide(work: Work, tried: Tried, rules: Unattended, now: float, at_night: bo
 
 
 def tried(instance: dg.DagsterInstance, work: Work) -> Tried:
-    """The attempts at the work so far, as Dagster's store has them."""
+    """The attempts at the work so far, as Dagster's store has them.
+
+    Only those that nothing else came after: content that returns, or an edit that is taken back, starts from
+    the beginning.
+    """
     if is_under_way(instance, work.job, work.partition):
         return Tried(is_under_way=True)
-    records = instance.get_run_records(dg.RunsFilter(job_name=work.job, tags={WORK: work.content}), limit=1)
-    if not records:
+    of_the_job = dg.RunsFilter(job_name=work.job, tags=_of(work.partition))
+    last = instance.get_run_records(of_the_job, limit=1)
+    if not last:
         return Tried()
-    run, ended = records[0].dagster_run, records[0].end_time
-    attempts = int(run.tags[ATTEMPT].split()[0])
-    if run.status is dg.DagsterRunStatus.SUCCESS:  # done, and yet outstanding: it starts from the beginning
-        return Tried()
+    run, after = last[0].dagster_run, last[0].dagster_run.run_id
+    if run.tags.get(WORK) != work.content or run.status is dg.DagsterRunStatus.SUCCESS:
+        return Tried(after=after)
     failure = _failure(instance, run)
-    ended_at = ended or records[0].update_timestamp.timestamp()
-    return Tried(attempts, run.run_id, ended_at, failure.told, failure.was_refused)
+    ended_at = last[0].end_time or last[0].update_timestamp.timestamp()
+    attempts = int(run.tags[ATTEMPT].split()[0])
+    return Tried(attempts, run.run_id, ended_at, failure.told, failure.was_refused, after=after)
 
 
 def is_under_way(instance: dg.DagsterInstance, job: str, partition: str | None = None) -> bool:
     """Whether a run of the job (for the partition) is queued or at work."""
-    tags = {PARTITION: partition} if partition else {}
-    return bool(instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNDER_WAY, tags=tags), limit=1))
+    under_way = dg.RunsFilter(job_name=job, statuses=UNDER_WAY, tags=_of(partition))
+    return bool(instance.get_runs(under_way, limit=1))
 
 
-def request(work: Work, attempt: int, rules: Unattended) -> dg.RunRequest:
+def _of(partition: str | None) -> dict[str, str]:
+    return {PARTITION: partition} if partition else {}
+
+
+def request(work: Work, attempt: int, rules: Unattended, after: str = "") -> dg.RunRequest:
+    """Dagster launches nothing twice under one key. ``after`` (of `Tried`) tells the same content, when it is
+    there once more, from the time before.
+    """
     return dg.RunRequest(
-        run_key=f"{work.job}/{work.content}/{attempt}",
+        run_key=f"{work.job}/{work.content}/{attempt}/{after}",
         job_name=work.job,
         partition_key=work.partition,
         tags={WORK: work.content, ATTEMPT: f"{attempt} of {rules.attempts}"},

@@ -10,12 +10,14 @@ no longer hold. Does not belong here: the shape of a record (`corrections.py`), 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
 import duckdb
 
+from orchestration.database.warehouse_file import trying_out
 from orchestration.registry.corrections import Correction, Feed, exports_of, feeds
 from orchestration.registry.entities import ENTITIES, RAW_NAMES
 from orchestration.registry.folder import Registry
@@ -30,6 +32,13 @@ OUR_NAMES = {
     for entity, model in ENTITIES.items()
     for name in model.model_fields
 }
+OF_A_LOAD = (
+    "registry_correction_load",
+    "registry_correction_match",
+    "registry_corrected_cell",
+    "registry_asked_cell",
+)
+WRITTEN = (*OF_A_LOAD, "registry_correction", "registry_load_to_restage")
 POSITION = "source_file, source_sheet, source_row"
 CELL_COLUMNS = (
     "correction_id, sender_id, delivery_id, load_id, export_id, entity, source_file, source_sheet, source_row, source_column,"
@@ -74,13 +83,16 @@ def resolve_corrections(connection: duckdb.DuckDBPyConnection, registry: Registr
 
 
 def check_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[str]:
-    """The sentences that `resolve_corrections` would return for the loads in force; nothing is changed."""
-    connection.begin()
-    try:
-        _resolve(connection, registry)
-        return stale_corrections(connection, registry)
-    finally:
-        connection.rollback()
+    """The sentences that `resolve_corrections` would return for the loads in force. ``connection`` tries it
+    out (`trying_out_corrections`).
+    """
+    _resolve(connection, registry)
+    return stale_corrections(connection, registry)
+
+
+def trying_out_corrections(registry: Registry) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """A connection that reads the warehouse, and keeps what records meet in memory only."""
+    return trying_out(registry.warehouse, WRITTEN)
 
 
 @dataclass(frozen=True)
@@ -95,13 +107,11 @@ class Found:
 
 
 def what_records_meet(connection: duckdb.DuckDBPyConnection, registry: Registry) -> dict[str, Found]:
-    """What each record of the registry meets in the loads in force, by its id; nothing is changed."""
-    connection.begin()
-    try:
-        _resolve(connection, registry)
-        return _met(connection)
-    finally:
-        connection.rollback()
+    """What each record of the registry meets in the loads in force, by its id. ``connection`` tries it out
+    (`trying_out_corrections`).
+    """
+    _resolve(connection, registry)
+    return _met(connection)
 
 
 def _met(connection: duckdb.DuckDBPyConnection) -> dict[str, Found]:
@@ -114,12 +124,7 @@ def _met(connection: duckdb.DuckDBPyConnection) -> dict[str, Found]:
 
 def _resolve(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
     before = _cells_by_load(connection)
-    for table in (
-        "registry_correction_load",
-        "registry_correction_match",
-        "registry_corrected_cell",
-        "registry_asked_cell",
-    ):
+    for table in OF_A_LOAD:
         connection.execute(
             f"delete from raw.{table} where load_id not in (select load_id from raw.current_load)"
         )

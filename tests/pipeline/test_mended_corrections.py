@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestration.command import cli
-from orchestration.database.warehouse_file import warehouse
 from orchestration.raw.ingestion import ingest
 from orchestration.registry.folder import Registry
-from orchestration.warehouse.correction_cells import check_corrections
+from orchestration.warehouse.correction_cells import check_corrections, trying_out_corrections
 from tests.registries import opened
 from tests.unit.test_loading import make_registry
 
@@ -89,7 +88,7 @@ def close(registry: Registry, capsys: pytest.CaptureFixture[str], *, dry_run: bo
 def test_what_is_mended_is_closed_and_what_is_not_is_left_with_the_reason(
     mended: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with warehouse(mended.warehouse) as connection:
+    with trying_out_corrections(mended) as connection:
         stale = check_corrections(connection, mended)
     assert len(stale) == 5 and "all that are mended with: myositis queries north --close-mended" in stale[0]
     told = close(mended, capsys, dry_run=True)
@@ -118,7 +117,7 @@ def test_what_is_mended_is_closed_and_what_is_not_is_left_with_the_reason(
         ("    status: open", "    status: withdrawn"),
     ]
     closed = opened(mended.folder)
-    with warehouse(closed.warehouse) as connection:
+    with trying_out_corrections(closed) as connection:
         [left] = check_corrections(connection, closed)
     assert ": twenty: " in left
     assert close(closed, capsys).startswith(

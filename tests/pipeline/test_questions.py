@@ -27,20 +27,27 @@ from orchestration.pages.offered import Offer, offer_of
 from orchestration.registry.folder import SHIPPED_REGISTRY, Registry, load_registry
 from orchestration.resources import point_at
 from orchestration.results import on_the_spot
-from tests.registries import copy_registry
+from tests.registries import copy_as_it_stands, copy_registry
 
 KEYS = ["hospital_id", "patient_key", "endpoint"]
 Choose = Callable[[chosen.Query, Offer], chosen.Chosen]
 
 
 @pytest.fixture(scope="module")
-def release(shipped_run: Registry) -> Path:
-    return (shipped_run.releases / "current.duckdb").resolve()
+def registry(shipped_run: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A copy: the pages keep a release open in their own manner, and the engine opens a file in one only."""
+    yield copy_as_it_stands(shipped_run.folder, tmp_path_factory.mktemp("questions") / "registry")
+    point_at(shipped_run)
+
+
+@pytest.fixture(scope="module")
+def release(registry: Registry) -> Path:
+    return (registry.releases / "current.duckdb").resolve()
 
 
 @pytest.fixture(scope="module")
 def copied(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The engine opens a file in one manner per process, and the pages open the release in theirs."""
+    """The release once more, for reading its results beside the pages."""
     return Path(shutil.copy(release, tmp_path_factory.mktemp("release")))
 
 
@@ -51,10 +58,10 @@ def offer(shipped_run: Registry, copied: Path) -> Offer:
 
 
 @pytest.fixture(scope="module")
-def pages(shipped_run: Registry) -> TestClient:
-    point_at(shipped_run)
+def pages(registry: Registry) -> TestClient:
+    point_at(registry)
     dagster = Starlette(routes=[Route("/dagster/{path:path}", lambda _: PlainTextResponse("Dagster"))])
-    return TestClient(application(lambda: shipped_run, dagster))  # type: ignore[arg-type]
+    return TestClient(application(lambda: registry, dagster))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -342,11 +342,9 @@ def processes_of(folder: Path) -> list[str]:
 
 def shipped(folder: Path) -> Path:
     """A copy of the registry that ships, with an empty landing; returns the sample of a delivery."""
-    from orchestration.registry.folder import SHIPPED_REGISTRY
+    from orchestration.registry.folder import MADE, SHIPPED_REGISTRY
 
-    made = shutil.ignore_patterns(
-        "warehouse", "release", "reports", "queries", ".dagster", ".keys", "landing"
-    )
+    made = shutil.ignore_patterns(*MADE, "landing")
     shutil.copytree(SHIPPED_REGISTRY, folder, ignore=made)
     (folder / "landing").mkdir()
     shutil.copytree(SHIPPED_REGISTRY / "landing", folder.parent / "held")

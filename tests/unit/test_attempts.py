@@ -105,7 +105,22 @@ def test_the_last_run_of_the_work_tells_how_often_it_was_tried_and_why_it_failed
     run(instance, "arrives still", 1, "d")  # the same content is there a moment later
     assert not tried(instance, Work("x", "ingest", "d")).was_refused
     run(instance, "succeeds", 1, "c")
-    assert tried(instance, is_done) == Tried()
+    assert tried(instance, is_done).attempts == 0
+
+
+@pytest.mark.parametrize("end", ["succeeds", "is refused", "breaks"])
+def test_content_that_returns_after_other_content_is_tried_from_the_beginning_under_a_new_key(
+    instance: dg.DagsterInstance, end: str
+) -> None:
+    returns = Work("x", "ingest", f"returns after {end}")
+    before = tried(instance, returns)
+    first = request(returns, 1, RULES, before.after)
+    run(instance, end, 1, returns.content)
+    run(instance, "is refused", 1, "something faulty")
+    found = tried(instance, returns)
+    then = decide(returns, found, RULES, 0.0)
+    assert then == Next(1)
+    assert request(returns, 1, RULES, found.after).run_key != first.run_key
 
 
 def test_a_request_carries_its_work_and_attempt_and_a_key_of_its_own() -> None:

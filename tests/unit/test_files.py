@@ -112,6 +112,13 @@ def test_a_link_is_never_absent_while_it_is_swapped(tmp_path: Path, monkeypatch:
     assert names_in(tmp_path) == ["current"]
 
 
+def test_a_link_takes_the_place_of_a_folder_that_a_copy_without_links_made(tmp_path: Path) -> None:
+    link = tmp_path / "current"
+    (link / "within").mkdir(parents=True)
+    swap_link(link, "one")
+    assert os.readlink(link) == "one" and names_in(tmp_path) == ["current"]
+
+
 def test_a_folder_is_put_in_place_whole(tmp_path: Path) -> None:
     (tmp_path / ".part").mkdir()
     (tmp_path / ".part" / "report.html").touch()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from orchestration.registry.folder import MADE
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -17,3 +19,10 @@ def test_the_hooks_of_a_commit_run_what_make_check_runs() -> None:
     hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
     assert [hook["entry"] for hook in hooks] == of_make
     assert {hook["language"] for hook in hooks} == {"system"}  # a hook of another language would be fetched
+
+
+def test_git_leaves_out_what_commands_make_in_the_registry() -> None:
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {line for line in ignored if line.startswith("registry/")} == {
+        f"registry/{name}/" for name in MADE
+    }

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
 
@@ -16,6 +17,7 @@ from orchestration.database.warehouse_file import (
     WarehouseBusy,
     glance,
     holders,
+    trying_out,
     warehouse,
 )
 from orchestration.resources import DBT_PROJECT
@@ -94,3 +96,20 @@ def test_dbt_waits_for_the_file_as_long_as_everything_else_does() -> None:
     retries = Retries(**profile["myositis"]["outputs"]["warehouse"]["retries"])
     assert retries.retryable_exceptions == ["IOException"]
     assert sum(2**attempt for attempt in range(retries.connect_attempts)) >= LOCK_WAIT_SECONDS
+
+
+def test_what_is_tried_out_stays_in_memory(tmp_path: Path) -> None:
+    file = tmp_path / "warehouse.duckdb"
+    with warehouse(file) as connection:
+        connection.execute("insert into raw.registry_load_to_restage values ('load')")
+    file.chmod(0o400)
+    with trying_out(file, ["registry_load_to_restage"]) as connection:
+        connection.execute("insert into raw.registry_load_to_restage values ('other')")
+        assert connection.execute("from raw.registry_load_to_restage order by all").fetchall() == [
+            ("load",),
+            ("other",),
+        ]
+        with pytest.raises(duckdb.Error):
+            connection.execute("delete from raw.delivery")
+    with glance(file) as connection:
+        assert connection.execute("from raw.registry_load_to_restage").fetchall() == [("load",)]

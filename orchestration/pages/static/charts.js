@@ -8,7 +8,7 @@ const MUTED = "#5b6570";
 const CONFIG = {
   font: FONT,
   background: "transparent",
-  axis: { labelColor: INK, titleColor: INK, labelFontSize: 12, titleFontSize: 12, gridColor: "#e3e7eb", domainColor: MUTED, tickColor: MUTED, titleFontWeight: 600, labelLimit: 160 },
+  axis: { labelColor: INK, titleColor: INK, labelFontSize: 12, titleFontSize: 12, gridColor: "#e3e7eb", domainColor: MUTED, tickColor: MUTED, titleFontWeight: 600 },
   legend: { labelColor: INK, titleColor: INK, labelFontSize: 12, titleFontSize: 12, labelLimit: 260, orient: "top" },
   header: { labelColor: INK, titleColor: INK, labelFontSize: 12, titleFontSize: 12 },
   view: { stroke: null },
@@ -24,9 +24,10 @@ async function draw(place) {
       mode: "vega-lite",
       ast: true,
       expr: expressionInterpreter,
-      config: CONFIG,
+      config: { ...CONFIG, axis: { ...CONFIG.axis, labelLimit: place.clientWidth < 700 ? 130 : 280 } },
       renderer: spec.usermeta?.renderer ?? "svg",
       actions: false,
+      logLevel: window.vega.Error,
       defaultStyle: false,
       tooltip: { disableDefaultStyle: true },
     });

@@ -49,7 +49,9 @@ class Release:
 
     @cached_property
     def hospital(self) -> dict[str, str]:
-        return dict(self.connection.sql("select hospital_id, hospital_name from release.dim_hospital").fetchall())
+        return dict(
+            self.connection.sql("select hospital_id, hospital_name from release.dim_hospital").fetchall()
+        )
 
     @cached_property
     def times(self) -> pd.DataFrame:

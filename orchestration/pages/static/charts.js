@@ -28,6 +28,10 @@ function fitted(spec, room) {
   return { ...spec, concat: inside, columns: 1 };
 }
 
+// Labels beside an axis have twice the room where there is twice the width.
+const LABELS = ["minExtent", "maxExtent", "labelLimit"];
+const roomier = (key, value) => (LABELS.includes(key) && typeof value === "number" ? 2 * value : value);
+
 async function embed(place, spec) {
   const isNarrow = place.clientWidth < 700;
   const legend = isNarrow ? { ...CONFIG.legend, columns: 2 } : CONFIG.legend;
@@ -46,7 +50,8 @@ async function embed(place, spec) {
 
 async function draw(place) {
   place.dataset.drawn = "begun";
-  const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
+  const text = document.getElementById(place.dataset.spec).textContent;
+  const spec = JSON.parse(text, place.clientWidth < 700 ? undefined : roomier);
   try {
     await embed(place, spec);
     const room = place.clientWidth;

@@ -60,7 +60,7 @@ def test_an_answer_stands_on_the_page_with_its_heads(pages: TestClient) -> None:
     assert found.status_code == 200
     heads, first = cells(found.text)[:4], cells(found.text)[4:8]
     assert heads == ["hospital_id", "n", "nothing", "mark"] and int(first[1]) > 0 and first[2:] == ["", "<b>"]
-    assert "<td>&lt;b&gt;</td>" in found.text and "2 rows." in found.text
+    assert "<td>&lt;b&gt;</td>" in found.text and "2 rows. Take the answer" in found.text
     assert unescape(found.text).count(query) >= 1  # the query stays in its field
 
 

@@ -7,10 +7,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
-import yaml
 
 from orchestration.database.warehouse_file import (
     LOCK_WAIT_SECONDS,
@@ -20,7 +20,8 @@ from orchestration.database.warehouse_file import (
     trying_out,
     warehouse,
 )
-from orchestration.resources import DBT_PROJECT
+from orchestration.warehouse import dbt
+from tests.unit.test_loading import make_registry
 
 Hold = Callable[[bool], subprocess.Popen[bytes]]
 HOLD = (
@@ -89,13 +90,19 @@ def test_a_look_sees_what_a_killed_writer_had_committed(file: Path, hold: Hold) 
         assert connection.execute("from kept order by a").fetchall() == [(1,), (2,)]
 
 
-def test_dbt_waits_for_the_file_as_long_as_everything_else_does() -> None:
-    from dbt.adapters.duckdb.credentials import Retries
+def test_dbt_waits_for_the_file_as_long_as_everything_else_does(
+    file: Path, hold: Hold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dbt.adapters.duckdb import environments
 
-    profile = yaml.safe_load((DBT_PROJECT / "profiles.yml").read_text())
-    retries = Retries(**profile["myositis"]["outputs"]["warehouse"]["retries"])
-    assert retries.retryable_exceptions == ["IOException"]
-    assert sum(2**attempt for attempt in range(retries.connect_attempts)) >= LOCK_WAIT_SECONDS
+    hold(True)
+    slept: list[float] = []
+    monkeypatch.setattr(environments, "time", SimpleNamespace(sleep=slept.append))
+    registry = make_registry(tmp_path / "other")
+    monkeypatch.setenv("MYOSITIS_WAREHOUSE", str(file))
+    with pytest.raises(dbt.DbtFailed, match="Could not set lock"):
+        dbt.build(registry, full_refresh=False, with_seeds=False)
+    assert LOCK_WAIT_SECONDS <= sum(slept) < 2 * LOCK_WAIT_SECONDS
 
 
 def test_what_is_tried_out_stays_in_memory(tmp_path: Path) -> None:

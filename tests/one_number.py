@@ -9,11 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import psycopg
 
 Cell = tuple[str, str, str]
 Numbers = dict[Cell, tuple[float, ...]]
@@ -31,32 +32,37 @@ def numbers(text: str) -> tuple[float, ...]:
 
 def in_results(release: Path, study: str) -> Numbers:
     """The baseline tables and the tests of terms, as results hold them."""
-    found: Numbers = {}
     with duckdb.connect(str(release), read_only=True) as connection:
-        labels = dict(
-            connection.execute(
-                "select group_id, label from results.study_group where study_id = ?", [study]
-            ).fetchall()
+        return _of_results(lambda sql: connection.execute(sql, [study]).fetchall())
+
+
+def in_postgresql(server: psycopg.Connection, study: str) -> Numbers:
+    """The same in PostgreSQL, of a database into which the release was published."""
+    return _of_results(lambda sql: server.execute(sql.replace("?", "%s"), [study]).fetchall())
+
+
+def _of_results(ask: Callable[[str], list[tuple[Any, ...]]]) -> Numbers:
+    found: Numbers = {}
+    labels = dict(ask("select group_id, label from results.study_group where study_id = ?"))
+    variables = {
+        variable: label if not unit or unit in label else f"{label} ({unit})"
+        for variable, label, unit in ask(
+            "select variable, label, unit from results.study_variable where study_id = ?"
         )
-        variables = {
-            variable: label if not unit or unit in label else f"{label} ({unit})"
-            for variable, label, unit in connection.execute(
-                "select variable, label, unit from results.study_variable where study_id = ?", [study]
-            ).fetchall()
-        }
-        for table, variable, group, display in connection.execute(
-            "select table_id, variable, group_id, display from results.baseline_summary"
-            " where study_id = ? and status = 'ok'", [study],
-        ).fetchall():  # fmt: skip
-            found[f"table_{table.lower()}", variables[variable], labels[group]] = numbers(display or "")
-        for table, variable, a, b, p_value, p_adjusted in connection.execute(
-            "select table_id, variable, group_a, group_b, p_value, p_adjusted from results.group_comparison"
-            " where study_id = ? and group_a is not null", [study],
-        ).fetchall():  # fmt: skip
-            for column, value in (("p", p_value), ("adj. p", p_adjusted)):
-                pair = PAIR.format(f"{labels[a]} vs {labels[b]}", column)
-                if value is not None:
-                    found[f"table_{table.lower()}", variables[variable], pair] = (printed_p(value),)
+    }
+    for table, variable, group, display in ask(
+        "select table_id, variable, group_id, display from results.baseline_summary"
+        " where study_id = ? and status = 'ok'"
+    ):
+        found[f"table_{table.lower()}", variables[variable], labels[group]] = numbers(display or "")
+    for table, variable, a, b, p_value, p_adjusted in ask(
+        "select table_id, variable, group_a, group_b, p_value, p_adjusted from results.group_comparison"
+        " where study_id = ? and group_a is not null"
+    ):
+        for column, value in (("p", p_value), ("adj. p", p_adjusted)):
+            pair = PAIR.format(f"{labels[a]} vs {labels[b]}", column)
+            if value is not None:
+                found[f"table_{table.lower()}", variables[variable], pair] = (printed_p(value),)
     return found
 
 

@@ -116,11 +116,3 @@ def _wait(server: Postgres, process: subprocess.Popen[bytes]) -> None:
         except psycopg.OperationalError:
             assert process.poll() is None and time.monotonic() < until, "the server did not come up"
             time.sleep(0.05)
-
-
-def printed_cells(connection: psycopg.Connection) -> dict[tuple[str, str, str], str]:
-    """What the tables of the first study print, by table, variable and group."""
-    rows = connection.execute(
-        "select table_id, variable, group_id, display from results.baseline_summary where display is not null"
-    ).fetchall()
-    return {(table, variable, group): display for table, variable, group, display in rows}

@@ -13,6 +13,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from orchestration.pages.ask import prepared
 from orchestration.pages.language import DEFAULT, LANGUAGES, TRANSLATIONS
 
 PAGES = TRANSLATIONS.parent
@@ -22,12 +23,15 @@ OPTIONS = {"templates/**.j2": {"newstyle_gettext": "true", "trim_blocks": "true"
 
 
 def said() -> Catalog:
-    """Every sentence that is marked for translation in the pages."""
+    """Every sentence that is marked for translation in the pages, and the questions of the page Ask."""
     found = Catalog()
     for file, _, message, comments, context in extract_from_dir(
         str(PAGES), method_map=METHODS, options_map=OPTIONS, keywords=KEYWORDS
     ):
         found.add(message, context=context, auto_comments=comments, locations=[(file, 0)])
+    for question in prepared():
+        for sentence in (question.title, question.text):
+            found.add(sentence, locations=[("ask.py", 0)])
     return found
 
 

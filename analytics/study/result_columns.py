@@ -61,6 +61,7 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
     "study": {
         "description": "What the study asks and how, in sentences.",
         "origin": "Where the study comes from.",
+        "declared": "Study file that the results were computed from, word for word (YAML).",
     },
     "study_variable": {
         "unit": "Unit as the report prints it.",

@@ -131,7 +131,7 @@ def told_of_daemon(registry: Registry) -> str:
 
 def show_questions(registry: Registry, today: date) -> None:
     """The questions to each hospital: asked, answered, settled by a delivery, open, and for how long."""
-    found = standings(registry, today)
+    found = standings(registry, today, GLANCE_SECONDS)
     if not found:
         return
     number = ["asked", "answered", "settled by a delivery", "open", "oldest open, days", "days to an answer"]

@@ -9,11 +9,13 @@ killed at the bound. Does not belong here: what is asked, and where the answer i
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +23,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from orchestration.files import part_of, put_in_place
 from orchestration.processes import die_with_parent
@@ -42,8 +44,25 @@ COPY_OPTIONS = {
 }
 
 
+PAGE = "page"  # a format for pages alone: columns, types and cells as texts
+PAGE_COLUMNS = 500
+PAGE_CELLS = 20_000
+CELL_CHARACTERS = 300
+
+Reason = Literal[
+    "time", "memory", "file", "rows", "columns", "nothing", "several", "writes", "reaches", "database", "engine"
+]  # fmt: skip
+
+
 class QuestionRefused(Exception):
-    """The question cannot be answered as it was asked; the text says why, and what to do."""
+    """The question cannot be answered as it was asked; the text says why, and what to do in a terminal.
+
+    By ``reason`` another place says what to do there. The text of the reason "engine" is DuckDB's.
+    """
+
+    def __init__(self, sentence: str, reason: Reason = "engine") -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -53,6 +72,7 @@ class Bounds:
     seconds: float = 60.0
     memory_bytes: int = 2 * GIB
     rows: int | None = None  # None: every row
+    file_bytes: int | None = None  # None: as many as the disk holds
 
     @property
     def told_memory(self) -> str:
@@ -94,12 +114,16 @@ def ask_into(question: Question, path: Path) -> Answered:
 
 def _in_process(question: Question, into: Path | None, give: Callable[[bytes], Any]) -> Answered:
     task = asdict(question) | {"database": str(question.database), "into": str(into) if into else None}
-    with subprocess.Popen(
-        [sys.executable, "-m", "orchestration.database.asking"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    with (
+        tempfile.TemporaryDirectory() as passing,  # a worker that is killed leaves half a workbook there
+        subprocess.Popen(
+            [sys.executable, "-m", "orchestration.database.asking"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"TMPDIR": passing},
+        ) as process,
+    ):
         assert process.stdin and process.stdout and process.stderr  # they are pipes
         overrun = threading.Event()
 
@@ -123,7 +147,8 @@ def _in_process(question: Question, into: Path | None, give: Callable[[bytes], A
     if overrun.is_set():
         raise QuestionRefused(
             f"the query took more than {question.bounds.seconds:g} s and was stopped; ask for less, or allow"
-            " more with --seconds"
+            " more with --seconds",
+            "time",
         )
     return _understood(said, process.returncode, question.bounds)
 
@@ -133,10 +158,10 @@ def _understood(said: str, code: int, bounds: Bounds) -> Answered:
         found = json.loads(said.strip().rpartition("\n")[2])
     except ValueError:
         if "MemoryError" in said or "bad_alloc" in said or code < 0:
-            raise QuestionRefused(_too_large(bounds)) from None
+            raise QuestionRefused(_too_large(bounds), "memory") from None
         raise RuntimeError(f"the process that answers ended with {code}: {said.strip()[-300:]}") from None
     if "refused" in found:
-        raise QuestionRefused(found["refused"])
+        raise QuestionRefused(found["refused"], found["reason"])
     return Answered(**found)
 
 
@@ -167,12 +192,14 @@ def locked(database: Path, bounds: Bounds, into: str) -> duckdb.DuckDBPyConnecti
             if "lock" not in str(error).lower():
                 raise QuestionRefused(
                     f"{database.name} cannot be opened: it is damaged or no DuckDB file; restore it from its"
-                    " backup, or remove it, and make it again with: myositis run"
+                    " backup, or remove it, and make it again with: myositis run",
+                    "database",
                 ) from None
             if time.monotonic() > until:
                 raise QuestionRefused(
                     f"{database.name}: another process writes to it at this moment; ask again when that has"
-                    " ended, or ask the release, which can always be read"
+                    " ended, or ask the release, which can always be read",
+                    "database",
                 ) from None
             time.sleep(0.2)
     connection.execute(f"set allowed_paths = [{_quoted(into)}]")
@@ -190,13 +217,14 @@ def the_one_select(query: str) -> None:
     # DuckDB makes two statements of one PIVOT; the first, of which it shows no text, is its own
     asked = [s for s in statements if not (s.type == kinds.CREATE and s.query == "")]
     if not asked:
-        raise QuestionRefused("there is no query; ask for example: from release.dim_hospital")
+        raise QuestionRefused("there is no query; ask for example: from release.dim_hospital", "nothing")
     if len(asked) > 1:
-        raise QuestionRefused(f"found {len(asked)} statements; ask one at a time")
+        raise QuestionRefused(f"found {len(asked)} statements; ask one at a time", "several")
     if asked[0].type not in (kinds.SELECT, kinds.EXPLAIN):
         raise QuestionRefused(
             f"found a statement of kind {asked[0].type.name}; only questions are answered here: SELECT, FROM, WITH,"
-            " VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN. To write the answer to a file: --output FILE"
+            " VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN. To write the answer to a file: --output FILE",
+            "writes",
         )
 
 
@@ -211,6 +239,8 @@ def _answer(task: dict[str, Any], out: IO[str]) -> Answered:
             answer = connection.sql(task["query"])
         if task["format"] == "table":
             return _as_table(connection, answer, bounds.rows, task["into"], out)
+        if task["format"] == PAGE:
+            return _as_page(connection, answer, bounds.rows, out)
         if task["format"] == "xlsx":
             return _as_workbook(answer, bounds.rows, into)
         told = Answered(None, is_cut=False)
@@ -276,6 +306,34 @@ def _as_table(
     return told
 
 
+def _as_page(
+    connection: duckdb.DuckDBPyConnection, answer: duckdb.DuckDBPyRelation, rows: int | None, out: IO[str]
+) -> Answered:
+    """Columns, types and rows as JSON. Every cell is the text that DuckDB shows, cut where it is long."""
+    if len(answer.columns) > PAGE_COLUMNS:
+        raise QuestionRefused(
+            f"the answer has {len(answer.columns):,} columns, and at most {PAGE_COLUMNS} are shown; name fewer, or"
+            " write the answer to a file: --output FILE",
+            "columns",
+        )
+    fitting = max(PAGE_CELLS // len(answer.columns), 1)
+    first, told = _kept(connection, answer, fitting if rows is None else min(rows, fitting))
+    texts = connection.sql(
+        f"select left(columns(*)::varchar, {CELL_CHARACTERS + 1}) from answer limit {told.rows}"
+    ).fetchall()
+    shown = {
+        "columns": first.columns,
+        "types": [str(kind) for kind in first.types],
+        "rows": [[_cut(text) for text in row] for row in texts],
+    }
+    json.dump(shown, out)
+    return told
+
+
+def _cut(text: str | None) -> str | None:
+    return f"{text[:CELL_CHARACTERS]}…" if text and len(text) > CELL_CHARACTERS else text
+
+
 def _as_workbook(answer: duckdb.DuckDBPyRelation, rows: int | None, into: str) -> Answered:
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
@@ -305,7 +363,8 @@ def _as_workbook(answer: duckdb.DuckDBPyRelation, rows: int | None, into: str) -
     is_cut = answer.fetchone() is not None
     if is_cut and rows is None:
         raise QuestionRefused(
-            f"the answer has more than {XLSX_ROWS:,} rows, which no worksheet holds; use --format parquet or csv"
+            f"the answer has more than {XLSX_ROWS:,} rows, which no worksheet holds; use --format parquet or csv",
+            "rows",
         )
     book.save(into)
     return Answered(written, is_cut)
@@ -315,34 +374,48 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _refusal_of(error: Exception, bounds: Bounds) -> str:
+def _refusal_of(error: Exception, bounds: Bounds) -> QuestionRefused:
     import duckdb
 
+    if isinstance(error, QuestionRefused):
+        return error
     if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
-        return _too_large(bounds)
+        return QuestionRefused(_too_large(bounds), "memory")
     if isinstance(error, duckdb.PermissionException):
-        return (
+        return QuestionRefused(
             "the query reaches for a file, an extension or the network; it is answered from the tables of this"
-            " database only (from duckdb_tables() lists them). To write the answer to a file: --output FILE"
+            " database only (from duckdb_tables() lists them). To write the answer to a file: --output FILE",
+            "reaches",
         )
-    return str(error)
+    is_too_large = any(
+        said in str(error) for said in (os.strerror(errno.EFBIG), "EFBIG")
+    )  # lxml says the name
+    if bounds.file_bytes is not None and is_too_large:
+        return QuestionRefused(
+            f"the answer is larger than {bounds.file_bytes / GIB:g} GB; ask for fewer rows or columns", "file"
+        )
+    if not isinstance(error, duckdb.Error):
+        raise error
+    return QuestionRefused(str(error))
 
 
 def main() -> None:
-    import duckdb
-
     die_with_parent()
     task = json.load(sys.stdin)
     bounds = Bounds(**task["bounds"])
     space = bounds.memory_bytes + BESIDE_THE_ENGINE
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if bounds.file_bytes is not None:  # Python ignores the signal, so that writing more is an error
+        resource.setrlimit(resource.RLIMIT_FSIZE, (bounds.file_bytes, bounds.file_bytes))
     try:
         said: dict[str, Any] = asdict(_answer(task, sys.stdout))
-    except (QuestionRefused, duckdb.Error, MemoryError) as error:
-        said = {"refused": _refusal_of(error, bounds)}
+    except Exception as error:
+        refused = _refusal_of(error, bounds)
+        said = {"refused": str(refused), "reason": refused.reason}
     sys.stdout.flush()
-    print(json.dumps(said), file=sys.stderr)
+    print(json.dumps(said), file=sys.stderr, flush=True)
+    os._exit(0)  # what a library says while it is taken down is no answer
 
 
 if __name__ == "__main__":

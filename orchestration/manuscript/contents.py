@@ -6,7 +6,7 @@ Belongs here: choosing between what may leave the house and everything. Does not
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -130,7 +130,7 @@ def _contents(
         is_public=study.is_public,
         methods=[*design, *methods, ("Software", _software(run))],
         tables=signed,
-        figures={_short(f.name, study.study_id): f for f in figures},
+        figures={_figure_key(_short(f.name, study.study_id), signed): f for f in figures},
         strobe=_signed(strobe_table(study, run, ordered), release, synthetic),
         codebook=_signed(codebook_table(study, facts.origins), release, synthetic),
     )
@@ -139,6 +139,11 @@ def _contents(
 def _short(name: str, study_id: str) -> str:
     """The name in a template and of a sheet: ``table_i`` of ``nxp2_table_i``."""
     return name.removeprefix(f"{study_id}_")
+
+
+def _figure_key(name: str, tables: Container[str]) -> str:
+    """A figure that is called as a table is has a placeholder of its own."""
+    return f"{name}_figure" if name in tables else name
 
 
 def _signed(table: PrintedTable, release: str, synthetic: bool) -> PrintedTable:

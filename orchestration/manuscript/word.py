@@ -162,7 +162,7 @@ def filled(template: Path, writing: Writing) -> bytes:
             f"{template.name}: cannot be read as a Word document (.docx): {type(error).__name__}; save it from Word"
             " or LibreOffice as .docx"
         ) from error
-    faults = [fault for key in asked if key in blocks for fault in _put(document, key, blocks[key])]
+    faults = [f for key, make in blocks.items() if key in asked for f in _put(document, key, make)]
     if faults:
         raise TemplateError(f"{template.name}: {'; '.join(faults)}")
     return _saved(document)

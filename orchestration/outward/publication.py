@@ -35,17 +35,13 @@ class Record:
 
     def sentence(self, current: str | None) -> str:
         """How it stands, for a person; ``current`` is the release that readers of the file see."""
-        holds = (
-            f"it holds {self.release_id} since {self.published_at}"
-            if self.release_id
-            else "it holds none yet"
-        )
+        holds = f"{self.release_id} since {self.published_at}" if self.release_id else "no release yet"
         if self.release_id == current:
             return f"published: {self.release_id} in {self.to} since {self.published_at}"
         if self.failure is None:
-            return f"not published yet: {current} in {self.to}; {holds}; do it with: myositis publish"
+            return f"not published yet: {current} in {self.to}, which holds {holds}; do it with: myositis publish"
         return (
-            f"not published: {current} in {self.to}; {holds}; attempt {self.attempts} failed at {self.failed_at}:"
+            f"not published: {current}; the database holds {holds}; attempt {self.attempts} failed at {self.failed_at}:"
             f" {self.failure}; it is tried again by the next `myositis run`, and by itself while a daemon is up"
         )
 

@@ -6,10 +6,7 @@ how the registry stands (`situation.py`).
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,15 +18,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from orchestration.database.warehouse_file import GLANCE_SECONDS
 from orchestration.pages.door import DAGSTER, STATIC, App
 from orchestration.pages.language import InTheReadersLanguage, gettext
 from orchestration.pages.listed import PAGES
-from orchestration.pages.shell import STATIC_FOLDER, Opened, Shell, Told, static_version
+from orchestration.pages.looks import Looks
+from orchestration.pages.shell import STATIC_FOLDER, Shell, Told, static_version
 from orchestration.raw.withdrawals import told_of_missing
 from orchestration.registry.folder import Registry
 from orchestration.running.supervisor import DAEMON_LOCK, holder
-from orchestration.situation import Situation, glance_at_situation
 from yaml_files.yaml_file import ConfigurationError
 
 # The report's pages carry their styles, and the page of lineage its script, which its own policy narrows to
@@ -40,36 +36,14 @@ REPORT_POLICY = (
 )
 REPORT_PAGES = ("report.html", "lineage.html", "lineage.json")
 REPORT_FOLDERS = ("tables", "figures")  # an older report may have a folder with rows of single patients
-FRESH_SECONDS = 2.0  # how long a look at the warehouse is shown again, however many ask
-
-
-@dataclass
-class Looks:
-    """One look at the registry at a time, shown to all who ask within two seconds."""
-
-    registry: Callable[[], Registry]
-    opened: Opened
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    seen: tuple[Registry, Situation] | None = None
-    at: float = 0.0
-
-    def look(self) -> tuple[Registry, Situation]:
-        """Raises ConfigurationError while a file of the registry is faulty."""
-        with self.lock:
-            if self.seen is None or time.monotonic() - self.at > FRESH_SECONDS:
-                registry = self.registry()
-                self.seen = registry, glance_at_situation(registry, GLANCE_SECONDS, self.opened.cursor)
-                self.at = time.monotonic()
-            return self.seen
 
 
 def application(registry: Callable[[], Registry], dagster: App) -> Starlette:
     """The pages of the registry that ``registry`` returns, and Dagster's behind them. No door yet."""
     shell = Shell(registry, tuple(page.listed for page in PAGES))
-    looks = Looks(registry, shell.opened)
 
     def first_page(request: Request) -> Response:
-        return shell.page(request, "situation.html.j2", **_shown(looks))
+        return shell.page(request, "situation.html.j2", **_shown(shell.looks))
 
     def report(request: Request) -> Response:
         return _report_file(registry().reports / "current", request.path_params["path"] or "report.html")
@@ -130,10 +104,11 @@ def _under(path: str, app: App) -> App:
 
 def _shown(looks: Looks) -> dict[str, Any]:
     try:
-        registry, situation = looks.look()
+        look = looks.look()
     except ConfigurationError as error:
         return {"faults": error.faults}
     today = date.today()
+    registry, situation = look.registry, look.situation
     return {
         "faults": [],
         "situation": situation,

@@ -159,7 +159,7 @@ def _result(concept: str, found: list[Row], axis: Spec, relapses: list[Row]) -> 
         "type": "quantitative",
         "title": None,  # the unit stands in the caption; a title would move the axis
         "scale": {"zero": False},
-        "axis": {"minExtent": LEFT, "maxExtent": LEFT, "tickCount": 4},
+        "axis": {"minExtent": LEFT, "maxExtent": LEFT, "tickCount": 4, "format": "~g"},
     }
     kinds = [_known(None), _known("<"), _known(">")]
     points = {

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from orchestration.database.asking import Bounds, QuestionRefused, locked
 from orchestration.pages import language
 from orchestration.pages.door import DAGSTER, STATIC
 from orchestration.pages.language import COOKIE, LANGUAGES, gettext
+from orchestration.pages.looks import Looks
 from orchestration.registry.folder import Registry
 from orchestration.situation import Release, releases_of
 from yaml_files.yaml_file import ConfigurationError
@@ -116,6 +118,9 @@ class Opened:
             return kept.cursor()
 
 
+OPENED = Opened()  # one for the process, because the engine opens a file in one manner per process
+
+
 @dataclass(frozen=True)
 class Shell:
     """What a page module is given. ``registry`` raises ConfigurationError while a file is faulty."""
@@ -123,7 +128,11 @@ class Shell:
     registry: Callable[[], Registry]
     pages: tuple[Listed, ...] = ()
     templates: Environment = field(default_factory=lambda: environment())
-    opened: Opened = field(default_factory=Opened)
+    opened: Opened = field(default_factory=lambda: OPENED)
+
+    @cached_property
+    def looks(self) -> Looks:
+        return Looks(self.registry, self.opened.cursor)
 
     def page(self, request: Request, template: str, status: int = 200, **context: Any) -> Response:
         """The template in the layout. What the layout needs stands beside ``context``."""
@@ -206,6 +215,7 @@ class Shell:
         }
 
 
+@cache
 def static_version() -> str:
     """Stands in the address of each file, so that a browser keeps a file until it changes."""
     files = sorted(path for path in STATIC_FOLDER.rglob("*") if path.is_file())

@@ -17,6 +17,7 @@ from datetime import date
 from pathlib import Path
 from statistics import median
 
+from orchestration.database.warehouse_file import LOCK_WAIT_SECONDS, WarehouseBusy, glance
 from orchestration.files import write_atomically
 from orchestration.registry.folder import Registry
 
@@ -109,13 +110,13 @@ def _write(registry: Registry, rows: Iterable[AskedQuery]) -> None:
     write_atomically(path, text.getvalue(), durable=True, mode=0o600)
 
 
-def standings(registry: Registry, today: date) -> list[Standing]:
+def standings(registry: Registry, today: date, wait_seconds: float = LOCK_WAIT_SECONDS) -> list[Standing]:
     """How each hospital stands that was asked something, by name. Looks into the warehouse only while a
-    question waits.
+    question waits; as long as another process holds the warehouse, each of them counts as open.
     """
     asked = [q for q in read_asked(registry) if q.sender in registry.mappings]
     waiting = {q.sender for q in asked if not _is_answered(registry, q)}
-    still_there = _still_there(registry, waiting)
+    still_there = _still_there(registry, waiting, wait_seconds)
     by_hospital: dict[str, list[AskedQuery]] = {}
     for query in asked:
         by_hospital.setdefault(query.hospital, []).append(query)
@@ -155,23 +156,22 @@ def _is_answered(registry: Registry, query: AskedQuery) -> bool:
     return bool(query.answered_on) or any(r.id == query.query_id and r.status != "open" for r in records)
 
 
-def _still_there(registry: Registry, senders: set[str]) -> set[tuple[str, str]] | None:
+def _still_there(registry: Registry, senders: set[str], wait_seconds: float) -> set[tuple[str, str]] | None:
     """(sender, id) of every question that the deliveries still raise; None while no warehouse can tell."""
     if not senders:
         return set()
-    from orchestration.database.warehouse_file import glance
     from orchestration.queries.finding import unanswered
     from orchestration.queries.query import QueriesRefused
 
-    with glance(registry.warehouse) as connection:
-        try:
+    try:
+        with glance(registry.warehouse, wait_seconds) as connection:
             return {
                 (sender, query.query_id)
                 for sender in senders
                 for query in unanswered(connection, registry, sender, sender)
             }
-        except QueriesRefused:
-            return None
+    except (QueriesRefused, WarehouseBusy):
+        return None
 
 
 def _days(first: str, last: str) -> int:

@@ -22,7 +22,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from orchestration.pages.listed import PAGES
 from orchestration.pages.options import Options
+from orchestration.pages.shell import static_version
 from orchestration.registry.folder import Registry
 from orchestration.resources import point_at
 from tests.attack.figures import Figures
@@ -156,6 +158,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def _static() -> str:
+    return f"/static/{static_version()}"
+
+
 def _uuid(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012}"
 
@@ -257,6 +263,17 @@ def tries(server: Server, rng: random.Random) -> Iterator[Try]:
                   path=f"/dagster/graphql?token={server.token}")  # fmt: skip
     for way in rng.sample(_ways_out(server.registry.folder), 6):
         yield replace(page(server, f"/report/{way}"), name="a way out of the report")
+    ours = rng.choice(PAGES).listed.address
+    for name, cookie in _cookies(server, rng).items():
+        yield replace(page(server, ours, Cookie=cookie), name=f"a page of the list with {name}")
+    yield replace(page(server, ours, Sec_Fetch_Dest=frame), name="a frame of a page of the list")
+    yield replace(graphql(server, "{version}"), name="a POST to a page of the list", path=ours)
+    way = rng.choice(_ways_out(server.registry.folder))
+    yield replace(page(server, f"{ours}?release={way}"), name="a way out as a release")
+    yield replace(
+        page(server, f"{_static()}/{rng.choice(_ways_out(ROOT))}"), name="a way out of the static files"
+    )
+    yield replace(page(server, f"{_static()}/../shell.py"), name="a module beside the static files")
     headers = [*page(server).headers, ("X-Long", "x" * rng.choice([70_000, 1_000_000]))]
     yield replace(page(server), name="a huge header", headers=headers)
     many = [*page(server).headers, *((f"X-{i}", "y" * 100) for i in range(1_000))]
@@ -360,7 +377,8 @@ def without_an_attack(server: Server) -> list[str]:
     """What a browser of the session asks and must be given: else everything would count as refused."""
     expected: list[tuple[Try, int]] = [
         (page(server), 200),
-        (page(server, "/pages.css"), 200),
+        (page(server, f"{_static()}/pages.css"), 200),
+        (page(server, "/data"), 200),
         (page(server, "/report/"), 200),
         (page(server, "/report/tables/table_i.csv"), 200),
         (page(server, "/dagster/runs"), 200),
@@ -379,7 +397,8 @@ def without_an_attack(server: Server) -> list[str]:
 def headers_of_pages(server: Server) -> list[str]:
     """Pages that could be framed, kept, guessed at, or that could run what they do not carry."""
     wrong = []
-    for path in ("/", "/report/", "/dagster/runs", "/report/nothing", "/dagster/favicon.png"):
+    ours = tuple(one.listed.address for one in PAGES)
+    for path in ("/", *ours, "/report/", "/dagster/runs", "/report/nothing", "/dagster/favicon.png"):
         found: dict[str, Any] = ask(server.port, page(server, path)).headers
         policy = found.get("content-security-policy", "")
         sound = (

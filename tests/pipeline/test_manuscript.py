@@ -11,8 +11,11 @@ import pytest
 from orchestration.command import cli
 from orchestration.manuscript import write
 from orchestration.manuscript.facts import facts_of
+from orchestration.outward.publication import publish_current
 from orchestration.registry.folder import Registry
+from orchestration.registry.publish import read_address
 from tests import one_number
+from tests.postgresql import PASSWORD, started
 from tests.registries import copy_as_it_stands
 
 STUDY = "nxp2"
@@ -55,6 +58,18 @@ def test_every_number_of_the_study_is_the_same_in_results_report_word_and_workbo
     }
 
 
+def test_every_number_of_results_is_the_same_in_postgresql(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    with started() as server:
+        publish_current(registry, read_address(server.address()))
+        with server.connect() as connection:
+            there = one_number.in_postgresql(connection, STUDY)
+    assert len(there) > 400
+    assert there == one_number.in_results((registry.releases / "current.duckdb").resolve(), STUDY)
+
+
 def tables_in(folder: Path) -> list[str]:
     """The names of the tables in their order, as the manifest lists their files."""
     files = [Path(name) for name in json.loads((folder / "manifest.json").read_text())["files"]]
@@ -68,6 +83,12 @@ def test_the_manifest_names_release_study_file_and_versions(registry: Registry, 
     assert manifest["study_file"] == {"name": "studies/nxp2.yml", "sha256": made["studies"][STUDY]}
     assert manifest["versions"]["duckdb"] and manifest["versions"]["python-docx"]
     assert manifest["may_leave_the_house"] is False
+
+
+def test_a_figure_and_a_table_of_one_name_have_a_placeholder_each(inside: Path) -> None:
+    tables = {path.stem for path in (inside / "tables").iterdir()}
+    figures = {path.name.removesuffix("_7in.pdf") for path in (inside / "figures").glob("*_7in.pdf")}
+    assert "relapse_models" in tables and "relapse_models_figure" in figures and not tables & figures
 
 
 def test_the_codebook_leads_to_each_hospitals_columns(registry: Registry) -> None:

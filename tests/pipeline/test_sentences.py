@@ -48,6 +48,12 @@ class Release:
         return patients[patients["group"].notna()].reset_index(drop=True)
 
     @cached_property
+    def hospital(self) -> dict[str, str]:
+        return dict(
+            self.connection.sql("select hospital_id, hospital_name from release.dim_hospital").fetchall()
+        )
+
+    @cached_property
     def times(self) -> pd.DataFrame:
         rows = self.table("release.fct_time_to_event")
         return self.members.merge(rows[rows["endpoint"] == "relapse"], on=KEY)
@@ -117,7 +123,8 @@ def test_age_or_hospital(release: Release) -> None:
         parts = []
         for g in asked["groups"]:
             counts = release.members.loc[release.members["group"] == g, factor].value_counts().sort_index()
-            parts.append(f"{release.label[g]} {_listed([f'{n} {level}' for level, n in counts.items()])}")
+            named = [f"{n} {release.hospital.get(str(level), level)}" for level, n in counts.items()]
+            parts.append(f"{release.label[g]} {_listed(named)}")
         said.append(f"{words}: {'; '.join(parts)}.")
     text = release.answer("age_or_hospital")
     assert text.startswith(" ".join(said))

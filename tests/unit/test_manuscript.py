@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from docx import Document
+from docxtpl import DocxTemplate
 from openpyxl import load_workbook
 
 from analytics.printed.codebook_table import Origin
@@ -260,6 +261,22 @@ def test_a_wide_table_turns_the_page_and_the_page_is_turned_back(inside: Content
     widths = [s.page_width > s.page_height for s in sections]
     assert widths[0] is False and widths[-1] is False and True in widths
     assert {s.left_margin for s in sections} == {sections[0].left_margin}
+
+
+def test_the_order_in_which_a_template_is_read_changes_no_byte(
+    inside: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names of placeholders come as a set, whose order changes from process to process."""
+    names = ["table_i", "one", "two"]
+    template = form(tmp_path / "form.docx", *(f"{{{{ {name} }}}}" for name in names))
+    figure = inside.figures["relapse_curve"]
+    pictures = {n: word.Picture(n, n, "", "", figure.render("png", 20 + i)) for i, n in enumerate(names[1:])}
+    made = []
+    for asked in (names, names[::-1]):
+        keys = dict.fromkeys(asked).keys()
+        monkeypatch.setattr(DocxTemplate, "get_undeclared_template_variables", lambda *_, keys=keys: keys)
+        made.append(word.filled(template, replace(writing(inside), pictures=pictures)))
+    assert made[0] == made[1]
 
 
 def test_a_table_in_a_cell_of_the_template_stays_in_it(inside: Contents, tmp_path: Path) -> None:

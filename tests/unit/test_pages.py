@@ -103,7 +103,7 @@ def test_an_error_of_a_page_tells_nothing_of_its_text(
     def broken(*_: object) -> None:
         raise ValueError("Anna Example.csv")
 
-    monkeypatch.setattr("orchestration.pages.application.glance_at_situation", broken)
+    monkeypatch.setattr("orchestration.pages.looks.glance_at_situation", broken)
     client = TestClient(pages(registry.folder).app, raise_server_exceptions=False)
     answer = client.get("/")
     assert answer.status_code == 500 and "Anna" not in answer.text and "myositis status" in answer.text

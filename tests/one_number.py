@@ -21,6 +21,7 @@ Numbers = dict[Cell, tuple[float, ...]]
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 PAIR, GROUPED = "{}: {}", "{} | {}"
 SMALLEST_P = 0.001
+TERM_LABELS = {"intercept": "Intercept", "group": "Group", "time": "Time", "group_by_time": "Group × time"}
 GROUP_LABELS = ("Model", "Analysis", "Cause", "Stratum", "Section", "Part")
 BESIDE = ("Footnotes", "Notes", "Data")  # columns of words
 
@@ -31,7 +32,7 @@ def numbers(text: str) -> tuple[float, ...]:
 
 
 def in_results(release: Path, study: str) -> Numbers:
-    """The baseline tables and the tests of terms, as results hold them."""
+    """Tables I to III and the tables of survival, as results hold them."""
     with duckdb.connect(str(release), read_only=True) as connection:
         return _of_results(lambda sql: connection.execute(sql, [study]).fetchall())
 
@@ -63,6 +64,19 @@ def _of_results(ask: Callable[[str], list[tuple[Any, ...]]]) -> Numbers:
             pair = PAIR.format(f"{labels[a]} vs {labels[b]}", column)
             if value is not None:
                 found[f"table_{table.lower()}", variables[variable], pair] = (printed_p(value),)
+    for title, term, statistic, p_value in ask(
+        "select m.title, t.term, t.statistic, t.p_value from results.mixed_model_term as t"
+        " join results.model as m using (study_id, model_id) where study_id = ?"
+        " and t.test = 'wald_chi_square' and substring(model_id, 1, 10) = 'table_iii_'"
+    ):
+        row = GROUPED.format(title, TERM_LABELS[term])
+        found["table_iii", row, "χ²"] = (float(f"{statistic:.3f}"),)
+        found["table_iii", row, "p"] = (printed_p(p_value),)
+    for endpoint, group, n, events in ask(
+        "select endpoint, group_id, n, events from results.survival_median where study_id = ? and status = 'ok'"
+    ):
+        found[f"{endpoint}_survival", labels[group], "Patients"] = (float(n),)
+        found[f"{endpoint}_survival", labels[group], "Events"] = (float(events),)
     return found
 
 

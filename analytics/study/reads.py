@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from analytics.study.cohort import KEY, Cohort
-from analytics.study.file import Endpoint, Study, Variable
+from analytics.study.file import Endpoint, Study, Variable, Window
 
 MEMBERS, VALUE, ENDPOINT, COURSE = "members", "value", "endpoint", "course"
 NO_GROUP = ""  # the group of patients who are in none
-WORDS = ("label", "title", "description", "question", "unit", "origin")  # they decide no number
+WORDS = ("label", "title", "description", "question", "unit")  # they decide no number
 FROM_RESULTS = ("finding", "reproduction", "sensitivity_question")
 STATED_ONLY = ("norm_band", "study", "study_variable", "study_endpoint", "study_table")
 MODELS = ("mixed_models", "repeated_measures", "cox", "competing_risks", "recurrent_events")
@@ -38,7 +38,7 @@ OF_ONE_GROUP = (
 Stated = dict[str, Any]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Input:
     """One input of a number: who is a member, a variable's value at a visit, the time to an endpoint, or
     every event of one.
@@ -46,7 +46,7 @@ class Input:
 
     kind: str  # one of the four words above
     name: str = ""
-    visit: str = ""
+    visit: str | Window = ""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,9 @@ def _of_part(study: Study, part: Any) -> Reads:
     return Reads(tuple(dict.fromkeys(groups)), tuple(dict.fromkeys(inputs)))
 
 
-def _visits(part: Any) -> list[str]:
+def _visits(part: Any) -> list[str | Window]:
+    if hasattr(part, "at"):
+        return [part.at]
     return [part.visit] if hasattr(part, "visit") else list(getattr(part, "visits", ()))
 
 
@@ -214,7 +216,7 @@ def _value(cohort: Cohort, asked: Input) -> pd.DataFrame:
 
 
 def _times(cohort: Cohort, endpoint: str) -> pd.DataFrame:
-    columns = ["time_months", "is_event", "is_competing", "outcome_known"]
+    columns = ["entry_months", "time_months", "is_event", "is_competing", "outcome_known"]
     found = cohort.time_to(endpoint)
     return _said(found, [c for c in columns if c in found], found["time_months"].notna())
 

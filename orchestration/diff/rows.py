@@ -26,7 +26,8 @@ ACTS = ("applied", "mended")
 @dataclass(frozen=True)
 class Rows:
     """What the rows of a table of facts are. ``item``: what a row is about; ``at``: what, with patient and
-    item, makes it the same row; ``said``: what it says; ``placed``: where the schedule puts it.
+    item, makes it the same row; ``said``: what it says; ``placed``: where the schedule puts it; ``days``: its
+    day on the patient's own axis.
     """
 
     table: str
@@ -36,6 +37,7 @@ class Rows:
     placed: tuple[str, ...]
     visit: str = "null"
     called: str = "value"
+    days: str = "null"
 
 
 TABLES = (
@@ -69,6 +71,7 @@ TABLES = (
         ),
         ("scheduled_visit", "is_visit_value"),
         "case when is_visit_value then scheduled_visit end",
+        days="time_days",
     ),
     Rows(
         "fct_antibody_result",
@@ -137,7 +140,8 @@ def delivery_changes(before: Mapping[str, Load], after: Mapping[str, Load]) -> d
 
 def changed_rows(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """One row per row of a mart that differs: ``table_name``, ``hospital_id``, ``patient_key``, ``item``,
-    ``visit_before``, ``visit_after``, ``change``, and sender, delivery and correction of both sides.
+    ``visit_before``, ``visit_after``, ``days_before``, ``days_after``, ``change``, and sender, delivery and
+    correction of both sides.
     """
     import pandas as pd
 
@@ -159,7 +163,7 @@ def _sql(rows: Rows) -> str:
         return (
             f"select *, row_number() over (partition by {', '.join(alike)}) as copy from ("
             f" select hospital_id, patient_key, {rows.item} as item, {rows.at} as moment,"
-            f" {', '.join([*said, *placed, f'{rows.visit} as visit'])},"
+            f" {', '.join([*said, *placed, f'{rows.visit} as visit', f'{rows.days} as days'])},"
             f" sender_id || '/' || delivery_id as delivery, correction_id from {name}.release.{rows.table})"
         )
 
@@ -181,6 +185,7 @@ def _sql(rows: Rows) -> str:
             coalesce(a.hospital_id, b.hospital_id) as hospital_id,
             coalesce(a.patient_key, b.patient_key) as patient_key,
             coalesce(a.item, b.item) as item, a.visit as visit_before, b.visit as visit_after,
+            a.days::double as days_before, b.days::double as days_after,
             case
                 when a.hospital_id is null then '{ADDED}'
                 when b.hospital_id is null then '{REMOVED}'

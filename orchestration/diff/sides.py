@@ -42,8 +42,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "delivery_id",
     ),
     "fct_observation": (
-        "sender_id", *KEY, *OBSERVED, "observed_date_iso", "time_days", "value_text", "value_code", "unit_canonical",
-        "correction_id", "delivery_id",
+        "sender_id", *KEY, *OBSERVED, "observation_key", "observed_date_iso", "time_days", "value_text", "value_code",
+        "unit_canonical", "correction_id", "delivery_id",
     ),
     "fct_antibody_result": (
         "sender_id", *KEY, "antibody_id", "antibody_source", "assay_id", "tested_date_iso", "time_days", "result",
@@ -61,6 +61,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "fct_time_to_event": (
         *KEY, "endpoint", "time_months", "is_event", "is_competing", "outcome_known", "censor_reason",
+        "origin_days", "entry_months",
     ),
     "fct_definition": (
         *KEY, "definition_id", "version", "status", "level", "level_at_most", "value", "value_at_most",
@@ -251,8 +252,7 @@ def _side(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> Side:
         for table in IN_A_COHORT
     }
     frames["fct_observation"] = connection.execute(
-        f"select {', '.join((*KEY, *OBSERVED))} from {name}.release.fct_observation"
-        " where is_visit_value and scheduled_visit is not null"
+        f"select {', '.join((*KEY, *OBSERVED, 'observation_key', 'time_days'))} from {name}.release.fct_observation"
     ).df()
     return Side(
         path,

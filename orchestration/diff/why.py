@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from analytics.printed.numbers import PrintedNumber
     from analytics.study.cohort import Cohort
-    from analytics.study.file import Study, Variable
+    from analytics.study.file import Endpoint, Study, Variable, Window
     from analytics.study.reads import Input, Reads
 
 PATIENT_ADDED, PATIENT_REMOVED, PATIENT_MOVED = "patient added", "patient removed", "patient moved"
@@ -87,6 +87,7 @@ class StudyWhys:
     _changes: dict[Input, pd.DataFrame | None] = field(default_factory=dict)
     _found: dict[Reads, tuple[Cause, ...]] = field(default_factory=dict)
     _came: dict[str, Origin] = field(default_factory=dict)
+    _baselines: tuple[Mapping[str, float], ...] | None = None
 
     @property
     def studies(self) -> tuple[Study | None, Study | None]:
@@ -270,8 +271,12 @@ class StudyWhys:
         return self._came[patient]
 
     def origin_of_group(self, patient: str) -> Origin:
-        columns = {c for s in self.studies if s for g in s.groups.values() for c in g.where}
-        tables = {NEEDED.get(column, "dim_patient") for column in columns}
+        groups = [g for s in self.studies if s for g in s.groups.values()]
+        tables = {NEEDED.get(c, "dim_patient") for g in groups for c in (*g.where, *g.within)}
+        if any(g.events for g in groups):
+            tables.add("fct_event")
+        if any(g.definitions for g in groups):  # a definition reads whatever is known of a patient
+            tables |= {row["table_name"] for row in self._rows_of(patient)}
         return _together(r["origin"] for r in self._rows_of(patient) if r["table_name"] in tables)
 
     def _origin_of_value(self, patient: str, asked: Input) -> Origin:
@@ -288,27 +293,45 @@ class StudyWhys:
         now = self.studies[1]
         assert now is not None  # every caller has checked
         if asked.kind != VALUE:
-            spec = now.endpoints[asked.name]
-            return _is_of_endpoint(row, (*spec.events, *spec.competing))
+            return _is_of_endpoint(row, now.endpoints[asked.name])
         variable = now.variables[asked.name]
         if variable.source == "endpoint":
-            endpoint = now.endpoints[variable.of or asked.name]
-            return _is_of_endpoint(row, (*endpoint.events, *endpoint.competing))
-        return _is_of_variable(row, variable, asked)
+            return _is_of_endpoint(row, now.endpoints[variable.of or asked.name])
+        if isinstance(asked.visit, str):
+            is_there = asked.visit in (row["visit_before"], row["visit_after"])
+        else:
+            is_there = self._is_in(row, asked.visit)
+        return _is_of_variable(row, variable, asked, is_there)
+
+    def _is_in(self, row: Mapping[str, Any], window: Window) -> bool:
+        """Whether a row stands, in either release, on a day of the window."""
+        from analytics.study.cohort import DAYS_PER_MONTH
+
+        if self._baselines is None:
+            assert self.cohorts is not None  # every caller has checked
+            self._baselines = tuple(
+                dict(zip(c.patients["patient"], c.patients["baseline_days"].astype(float)))
+                for c in self.cohorts
+            )
+        patient = f"{row['hospital_id']}|{row['patient_key']}"
+        days = (row["days_before"], row["days_after"])
+        months = [(d - b.get(patient, 0.0)) / DAYS_PER_MONTH for d, b in zip(days, self._baselines)]
+        return any(window.from_months <= month <= window.to_months for month in months)
 
 
-def _is_of_endpoint(row: Mapping[str, Any], events: tuple[str, ...]) -> bool:
+def _is_of_endpoint(row: Mapping[str, Any], endpoint: Endpoint) -> bool:
     if row["table_name"] == "fct_event":
-        return row["item"] in events
+        return row["item"] in (*endpoint.events, *endpoint.competing)
+    if row["table_name"] == "fct_treatment":
+        return endpoint.origin == "first_treatment"
     return row["table_name"] in ("fct_follow_up", "fct_visit", "dim_patient")
 
 
-def _is_of_variable(row: Mapping[str, Any], variable: Variable, asked: Input) -> bool:
+def _is_of_variable(row: Mapping[str, Any], variable: Variable, asked: Input, is_there: bool) -> bool:
     table, item = row["table_name"], row["item"]
     if variable.source in ("observation", "ratio"):
         concepts = (variable.numerator, variable.denominator, variable.of or asked.name)
-        at_visit = asked.visit in (row["visit_before"], row["visit_after"])
-        return table == "fct_observation" and item in concepts and at_visit
+        return table == "fct_observation" and item in concepts and is_there
     if variable.source == "event":
         return table == "fct_event" and item == (variable.of or asked.name)
     if column := variable.patient_column:

@@ -12,9 +12,10 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -89,9 +90,8 @@ def write_manuscript(registry: Registry, asked: Asked) -> Path:
         "release_sha256": manifest["sha256"],
         "small_cell_threshold": registry.file.small_cell_threshold,
     }
-    write_folder(output, written, facts, content, made_by, asked.template)
-    if found is not None:
-        keep_published(registry.published_ledger, found)
+    keep = partial(keep_published, registry.published_ledger, found) if found is not None else None
+    write_folder(output, written, facts, content, made_by, asked.template, keep)
     return output
 
 
@@ -102,8 +102,11 @@ def write_folder(
     release: ReleaseContent,
     made_by: dict[str, Any],
     template: Path | None = None,
+    keep: Callable[[], None] | None = None,
 ) -> None:
-    """Write every file beside ``output``, and rename the folder when it is whole."""
+    """Write every file beside ``output``, and rename the folder when it is whole. ``keep`` records what is
+    published before it can be seen.
+    """
     new = [folder for folder in output.parents if not folder.exists()]
     part = output.with_name(f".{output.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # a killed process left it
@@ -120,6 +123,8 @@ def write_folder(
         (part / "manifest.json").write_text(text, encoding="utf-8")
         if output.is_dir():
             output.rmdir()  # it is empty: `_refuse_output` has looked
+        if keep is not None:
+            keep()
         put_in_place(part, output)
     except word.TemplateError as fault:
         raise CannotWrite(str(fault)) from fault

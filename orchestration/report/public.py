@@ -131,14 +131,14 @@ def render_public(
     """
     release = public_release(release_file, studies, helper, ledger)
     page = release.environment.get_template("public.html.j2")
+    if ledger is not None:
+        keep_published(ledger, release.publications)  # before a file can be seen: `published.py` says why
     out = ReportFolder(Path(out_dir))
     out.put("report.html", page.render(studies=release.sections, **release.told()).encode("utf-8"))
     for name, sheet in release.sheets.items():
         out.put(f"tables/{name}.csv", sheet)
     put_figures(out, release.figures)
     out.forget_former()
-    if ledger is not None:
-        keep_published(ledger, release.publications)
     return out.written
 
 

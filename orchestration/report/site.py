@@ -49,7 +49,7 @@ def write_site(registry: Registry, folder: Path) -> Path:
     part.mkdir()
     try:
         render_site(release, part)
-        keep_published(registry.published_ledger, release.publications)
+        keep_published(registry.published_ledger, release.publications)  # before a file can be seen
         _replace(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)

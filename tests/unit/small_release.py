@@ -32,7 +32,7 @@ def tables() -> Tables:
     made = small_study.frames()
     made |= {
         "fct_antibody_result": made["dim_antibody_status"][["hospital_id", "patient_key"]].assign(
-            antibody_id="A", result="positive", is_positive=True
+            antibody_id="A", antibody_group="msa", result="positive", is_positive=True
         ),
         "fct_definition": pd.DataFrame(),
         "patient_link": pd.DataFrame(),
@@ -52,6 +52,8 @@ def _complete(name: str, frame: pd.DataFrame) -> pd.DataFrame:
         full["delivery_id"] = FIRST
         full["correction_id"] = pd.Series(None, index=full.index, dtype=object)
     if name == "fct_observation":
+        full["observation_key"] = [f"o{i}" for i in range(len(full))]
+        full["time_days"] = full["scheduled_visit"].map(small_study.VISITS) * small_study.MONTH
         full["observed_date_iso"] = "on " + full["scheduled_visit"]
     return full
 

@@ -9,12 +9,14 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 
 from orchestration.diff.changes import Diff, compare_files
-from orchestration.diff.sides import NotComparable, chosen
+from orchestration.diff.sides import COLUMNS, NotComparable, chosen
 from orchestration.diff.told import as_csv, as_json, lines
 from orchestration.registry.folder import Registry
 from tests.unit.small_release import LOADS, PROGRAM, Tables, make_release, of
@@ -327,3 +329,138 @@ def test_the_command_tells_the_last_two_releases(
     for wrong in (("nothing",), ("--format", "xml")):
         code, _, err = call("diff", *wrong, *at, capsys=capsys)
         assert (code, "no release is called" in err or "expected one of" in err) == (2, True)
+
+
+def windowed_table() -> dict[str, Any]:
+    table = json.loads(json.dumps(STUDY["tables"][0])) | {"window": {"from_months": -1, "to_months": 7}}
+    return {"tables": [table | {"rows": table["rows"][:1]}]}
+
+
+def test_a_value_of_a_window_names_its_record_wherever_it_was_measured(tmp_path: Path) -> None:
+    def unscheduled(tables: Tables) -> None:
+        rows = tables["fct_observation"]
+        at = of(rows, "a") & (rows["scheduled_visit"] == "baseline") & (rows["concept_id"] == "score")
+        rows.loc[at, "is_visit_value"] = False
+
+    def mended(tables: Tables) -> None:
+        corrected("a", "score", 33.0, "score_4")(tables)
+        unscheduled(tables)
+
+    records = (("score_4", "north", "set", "applied"),)
+    study = windowed_table()
+    before = make_release(tmp_path, "r1", unscheduled, study=study)
+    diff = compare_files(before, make_release(tmp_path, "r2", mended, study=study, corrections=records))
+    assert why(diff, "Score") == "1 value corrected (record score_4)"
+
+
+def test_a_value_outside_the_window_is_no_cause(tmp_path: Path) -> None:
+    def later(tables: Tables) -> None:
+        rows = tables["fct_observation"]
+        at = of(rows, "a") & (rows["concept_id"] == "score") & (rows["scheduled_visit"] == "month_12")
+        rows.loc[at, ["value_canonical", "correction_id"]] = [1.0, "late_1"]
+        corrected("a", "score", 33.0, "score_4")(tables)
+
+    records = (("score_4", "north", "set", "applied"), ("late_1", "north", "set", "applied"))
+    study = windowed_table()
+    before = make_release(tmp_path, "r1", study=study)
+    diff = compare_files(before, make_release(tmp_path, "r2", later, study=study, corrections=records))
+    assert why(diff, "Score") == "1 value corrected (record score_4)"
+
+
+def test_a_window_that_the_study_file_states_otherwise_is_the_cause(tmp_path: Path, plain: Path) -> None:
+    last = windowed_table()
+    last["tables"][0]["window"]["take"] = "last"
+    before = make_release(tmp_path, "r1", study=windowed_table())
+    diff = compare_files(before, make_release(tmp_path, "r2", study=last))
+    assert why(diff, "Score") == "the study file small.yml states otherwise how it is computed"
+
+
+GROUPED: dict[str, dict[str, Any]] = {
+    "events": {"events": {"relapse": "present"}},
+    "definitions": {"definitions": {"active": "met"}},
+    "within": {"within": {"age_at_onset_years": {"at_least": 18}}},
+}
+
+
+@pytest.mark.parametrize("kind", list(GROUPED))
+def test_a_patient_who_moved_names_the_record_of_what_decides_the_group(tmp_path: Path, kind: str) -> None:
+    def status(now: bool) -> Callable[[Tables], None]:
+        def change(tables: Tables) -> None:
+            events, keys = tables["fct_event"], tables["dim_patient"][["hospital_id", "patient_key"]]
+            is_met = [k in "cdefgh" or (now and k == "a") for k in keys["patient_key"]]
+            met = pd.DataFrame({"status": ["met" if m else "not_met" for m in is_met]})
+            rows = pd.concat([keys, met], axis=1).assign(definition_id="active")
+            tables["fct_definition"] = rows.reindex(columns=list(COLUMNS["fct_definition"]))
+            if now:
+                came = events[of(events, "c")].assign(patient_key="d", correction_id="moved_1")
+                tables["fct_event"] = pd.concat([events, came], ignore_index=True)
+                patients = tables["dim_patient"]
+                patients.loc[of(patients, "d"), ["age_at_onset_years", "correction_id"]] = [19.0, "moved_1"]
+                corrected("a", "score", 33.0, "moved_1")(tables)
+
+        return change
+
+    here = {"label": "Here"} | GROUPED[kind]
+    study = {"groups": STUDY["groups"] | {"young": here, "old": {"label": "There", "where": {"msa": "B"}}}}
+    records = (("moved_1", "north", "set", "applied"),)
+    before = make_release(tmp_path, "r1", status(False), study=study)
+    after = make_release(tmp_path, "r2", status(True), study=study, corrections=records)
+    found = why(compare_files(before, after), "Score", whom="Here")
+    assert "1 patient moved from no group to Here (record moved_1)" in found
+
+
+LATE = {
+    "endpoints": {"relapse": STUDY["endpoints"]["relapse"] | {"origin": "first_treatment"}},
+    "survival": [{"endpoint": "relapse", "title": "Relapse", "groups": ["young", "old"]}],
+}
+
+
+def of_curve(diff: Diff) -> set[str]:
+    return {n.why for n in diff.numbers if n.table == "log_rank"}
+
+
+def began(months: float) -> Callable[[Tables], None]:
+    """Everybody's time begins at the first treatment, half a month before the baseline; of `a`, at
+    ``months``.
+    """
+
+    def change(tables: Tables) -> None:
+        times = tables["fct_time_to_event"]
+        tables["fct_time_to_event"] = times.assign(
+            entry_months=[months if k == "a" else 0.5 for k in times["patient_key"]],
+            origin_days=[(-months if k == "a" else -0.5) * 30.4375 for k in times["patient_key"]],
+        )
+        treated = tables["dim_patient"][["hospital_id", "patient_key", "sender_id", "delivery_id"]].assign(
+            treatment_id="steroid", treatment_source="steroid", start_date_iso="2020-01"
+        )
+        rows = tables["fct_treatment"].astype(object)
+        tables["fct_treatment"] = pd.concat([rows, treated], ignore_index=True)[list(rows.columns)]
+        if months != 0.5:
+            tables["fct_treatment"].loc[of(treated, "a"), ["start_date_iso", "correction_id"]] = [
+                "2019",
+                "t_1",
+            ]
+
+    return change
+
+
+def test_a_first_treatment_that_moved_is_the_cause_of_a_time_that_enters_late(tmp_path: Path) -> None:
+    records = (("t_1", "north", "set", "applied"),)
+    before = make_release(tmp_path, "r1", began(0.5), study=LATE)
+    diff = compare_files(before, make_release(tmp_path, "r2", began(10.0), study=LATE, corrections=records))
+    assert of_curve(diff) == {"1 value corrected (record t_1)"}
+
+
+def test_an_origin_that_the_study_file_states_otherwise_is_the_cause(tmp_path: Path) -> None:
+    onset = LATE | {"endpoints": {"relapse": LATE["endpoints"]["relapse"] | {"origin": "onset"}}}
+    other = LATE | {"endpoints": {"relapse": LATE["endpoints"]["relapse"] | {"left_truncation": False}}}
+    for i, study in enumerate((onset, other)):
+        before = make_release(tmp_path, f"r1{i}", began(0.5), study=LATE)
+        diff = compare_files(
+            before, make_release(tmp_path, f"r2{i}", began(0.5), study=study, results=other_log_rank)
+        )
+        assert of_curve(diff) == {"the study file small.yml states otherwise how it is computed"}
+
+
+def other_log_rank(found: Tables) -> None:
+    found["log_rank"].loc[0, ["p_value"]] = [0.9]

@@ -327,6 +327,19 @@ def test_a_process_that_breaks_halfway_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_published_is_recorded_before_the_folder_can_be_seen(
+    inside: Contents, content: ReleaseContent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "files_of", lambda *_: iter([("manuscript.docx", b"")]))
+    seen: list[bool] = []
+
+    def keep() -> None:
+        seen.append((tmp_path / "out").exists())
+
+    write.write_folder(tmp_path / "out", inside, FACTS, content, MADE_BY, keep=keep)
+    assert seen == [False] and (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [

@@ -16,6 +16,7 @@ from analytics.study.frames import StudyFrames
 from analytics.words.disclosure import Rounding
 from analytics.words.formatting import Public
 from orchestration.report.public import public_sections, render_public
+from orchestration.report.published import Publication, keep_published, may_follow, read_published
 from tests.unit.report_fixture import make_release
 from tests.unit.test_report_page import Page, rows_of
 
@@ -231,6 +232,17 @@ def test_fewer_than_five_new_patients_wait_for_more(tmp_path: Path) -> None:
     assert "are those of release" not in third.text
     assert (tmp_path / "r3" / "tables" / "nxp2_table_i.csv").read_bytes() != tables[0]["nxp2_table_i.csv"]
     assert ledger.stat().st_mode & 0o777 == 0o600 and ledger.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_report_keeps_its_distance_from_every_earlier_one(tmp_path: Path) -> None:
+    """A reader may have kept the report of 19; 18 patients beside it would show one."""
+    ledger = tmp_path / "published.json"
+    for n, may in ((19, True), (24, True), (18, False), (19, True), (14, True), (20, False)):
+        now = Publication(f"r{n}", {"g": n}, PublicStudy("s", {}, ""))
+        last = read_published(ledger).get("s")
+        assert (last is None or may_follow(last, now)) is may, n
+        if may:
+            keep_published(ledger, {"s": now})
 
 
 def test_sections_are_made_of_a_public_study_alone() -> None:

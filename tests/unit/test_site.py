@@ -11,7 +11,9 @@ import pytest
 
 from orchestration.registry.folder import Registry
 from orchestration.report import site
+from orchestration.report import write as write_report
 from orchestration.report.public import public_release, render_public
+from orchestration.report.published import read_published
 from orchestration.report.site import MARKER, NotOurs, render_site, write_site
 from orchestration.report.write import NothingToReport
 from tests.unit.report_fixture import RELEASE, make_release
@@ -85,6 +87,26 @@ def test_fewer_than_five_new_patients_wait_on_the_site_too(registry: Registry, t
     assert f"are those of release <code>{RELEASE}</code>" in about
     tables = [{k: v for k, v in files(tmp_path / n).items() if k.endswith(".csv")} for n in ("one", "two")]
     assert tables[0] == tables[1]
+
+
+def test_the_ledger_knows_what_becomes_visible_before_it_does(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process killed at the rename leaves a record without an output, never an output without a record."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for module, write in (
+        (site, lambda: write_site(registry, tmp_path / "website")),
+        (write_report, lambda: write_report.write_public_report(registry)),
+    ):
+        registry.published_ledger.unlink(missing_ok=True)
+        monkeypatch.setattr(module, "put_in_place", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write()
+        assert read_published(registry.published_ledger)["nxp2"].release_id == RELEASE
+        assert not (tmp_path / "website").exists() and not (registry.public / RELEASE).exists()
 
 
 def test_a_folder_with_other_content_stays_as_it_is(registry: Registry, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from analytics.study.parts import (
     TABLE_RESPONSES,
     Adjustment,
     CourseTest,
+    Label,
     ManyGroupTest,
     NumberColumn,
     PatientColumn,
@@ -71,7 +72,7 @@ class Span(Strict):
 class Group(Strict):
     """Who belongs: every condition that is stated holds."""
 
-    label: str
+    label: Label
     where: dict[PatientColumn, str | list[str]] = Field(
         default_factory=dict, description="The patient's column has the value, or one of the values."
     )
@@ -109,7 +110,7 @@ ORIGINS = ("baseline", "onset", "first_treatment")  # beside the visits of the s
 class Endpoint(Strict):
     """Time from origin to the first of ``events``, censored at the last contact or the horizon."""
 
-    label: str
+    label: Label
     events: list[Id] = Field(min_length=1)
     origin: Id = Field(
         "baseline",
@@ -154,7 +155,7 @@ class Variable(Strict):
     score, where no missing input could change it).
     """
 
-    label: str
+    label: Label
     unit: str = ""
     source: str = Field(
         "observation", pattern=r"^(observation|ratio|event|endpoint|definition(\.value)?|patient\.[a-z_]+)$"
@@ -245,7 +246,7 @@ class TableRow(Strict):
 
 class BaselineTable(Strict):
     table_id: str
-    title: str
+    title: Label
     visit: Id = "baseline"
     window: Window | None = Field(
         None, description="Of measured values and ratios: taken from these months, not from the visit."
@@ -268,7 +269,7 @@ class BaselineTable(Strict):
 
 class MixedModel(Strict):
     model_id: Id
-    title: str
+    title: Label
     response: Id
     groups: list[Id] = Field(min_length=1)
     visits: list[Id] = Field(min_length=2)
@@ -301,7 +302,7 @@ class RepeatedMeasures(Strict):
     """Repeated-measures ANOVA of the patients with a value at every visit (type III, sum contrasts)."""
 
     model_id: Id
-    title: str
+    title: Label
     response: Id
     groups: list[Id] = Field(min_length=1)
     visits: list[Id] = Field(min_length=2)
@@ -311,7 +312,7 @@ class RepeatedMeasures(Strict):
 
 class SurvivalAnalysis(Strict):
     endpoint: Id
-    title: str
+    title: Label
     groups: list[Id] = Field(min_length=1)
     at_risk_months: list[float] = Field(default_factory=lambda: list[float]([0, 6, 12, 18, 24, 30, 36]))
     pairwise: bool = True
@@ -346,7 +347,7 @@ class SurvivalAnalysis(Strict):
 
 class CoxModel(Strict):
     model_id: Id
-    title: str
+    title: Label
     endpoint: Id
     groups: list[Id] = Field(min_length=1)
     terms: list[Id] = Field(min_length=1, description="`group`, or a variable at baseline.")
@@ -359,7 +360,7 @@ class CompetingRisks(Strict):
     """Incidence of an endpoint where its `competing` events preclude it: curves, Gray's test, Fine-Gray."""
 
     model_id: Id
-    title: str
+    title: Label
     endpoint: Id
     groups: list[Id] = Field(min_length=1)
     terms: list[Id] = Field(
@@ -374,7 +375,7 @@ class RecurrentEvents(Strict):
     """
 
     model_id: Id
-    title: str
+    title: Label
     endpoint: Id
     groups: list[Id] = Field(min_length=1)
     terms: list[Id] = Field(min_length=1, description="`group`, or variables at baseline.")
@@ -386,7 +387,7 @@ class Study(Strict):
     """studies/<study>.yml"""
 
     study: Id
-    title: str
+    title: Label
     description: str = ""
     origin: str = Field("", description="The publication that the study reproduces.")
     groups: dict[Id, Group] = Field(min_length=1)

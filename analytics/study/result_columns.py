@@ -21,6 +21,8 @@ IN_EVERY_TABLE = {
     "position": "Place in the order in which the study file states it.",
     "label": "Name as the report prints it.",
     "title": "Title as the report prints it.",
+    "label_zh": "The label in Chinese; null where the study file gives none.",
+    "title_zh": "The title in Chinese; null where the study file gives none.",
     "visit": "Scheduled visit (release.visit_schedule).",
     "nominal_month": "Month of the scheduled visit; 0 is baseline.",
     "n": "Patients that the row counts.",

@@ -30,6 +30,8 @@ from analytics.study.events import (
 from analytics.study.file import CoxModel, MixedModel, RepeatedMeasures, Study, SurvivalAnalysis
 from analytics.study.findings import find
 from analytics.study.members import members_of_analyses
+from analytics.study.parts import chinese
+from analytics.study.reads import MODELS
 from analytics.study.sensitivity import answer
 from analytics.study.strata import curves_by_stratum, note_in_words, who_is_in_a_stratum
 from analytics.words.formatting import format_p
@@ -54,8 +56,33 @@ def run_steps(cohort: Cohort, steps: Sequence[Callable[[Cohort], Results]]) -> R
         log.debug("results: %s of study %s", step.__name__.replace("_", " "), study.study)
         for name, frame in step(cohort).items():
             results[name] = _stack([results[name], frame]) if name in results else frame
+    results |= {name: _with_chinese(study, name, frame) for name, frame in results.items()}
     results |= answer(cohort, results)
     return results | {"finding": find(cohort, results)}
+
+
+def _with_chinese(study: Study, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A table that names parts of the study file gets ``label_zh`` or ``title_zh`` beside the English text;
+    null where the file gives none.
+    """
+    named: dict[str, tuple[str, dict[str, str]]] = {
+        "study_group": ("group_id", {g: spec.label for g, spec in study.groups.items()}),
+        "study_variable": ("variable", {v: spec.label for v, spec in study.variables.items()}),
+        "study_endpoint": ("endpoint", {e: spec.label for e, spec in study.endpoints.items()}),
+        "study_table": ("table_id", {t.table_id: t.title for t in study.tables}),
+        "model": ("model_id", {m.model_id: m.title for part in MODELS for m in getattr(study, part)}),
+    }
+    if not len(frame.columns):
+        return frame
+    if name == "study":
+        texts = pd.Series([chinese(study.title)], index=frame.index)
+    elif name in named:
+        key, labels = named[name]
+        texts = frame[key].map({k: chinese(label) for k, label in labels.items()})
+    else:
+        return frame
+    column = "label_zh" if "label" in frame else "title_zh"
+    return frame.assign(**{column: texts.astype("string")})  # a text, also where no row has one
 
 
 def describe_study(cohort: Cohort) -> Results:

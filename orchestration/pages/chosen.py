@@ -42,6 +42,7 @@ from analytics.study.file import (
 from analytics.study.parts import Adjustment, Transform
 from orchestration.pages.language import gettext
 from orchestration.pages.offered import CODED, Offer, slug
+from orchestration.pages.studies import shown
 
 MOST_GROUPS = 8
 BY_STUDY = "study"
@@ -307,7 +308,8 @@ def _among(query: Query, offer: Offer) -> dict[str, str]:
 def variable_options(offer: Offer, study: Study | None) -> list[Option]:
     own = study.variables if study else {}
     options = [
-        Option(name, variable.label, gettext("Variables of the study")) for name, variable in own.items()
+        Option(name, shown(variable.label), gettext("Variables of the study"))
+        for name, variable in own.items()
     ]
     options += [
         Option(f"concept:{c}", m.label, gettext("Measured values")) for c, m in offer.concepts.items()
@@ -541,7 +543,8 @@ def measured_options(offer: Offer, study: Study | None) -> list[Option]:
     """Variables with a value at every visit."""
     own = {n: v for n, v in study.variables.items() if v.source in ("observation", "ratio")} if study else {}
     options = [
-        Option(name, variable.label, gettext("Variables of the study")) for name, variable in own.items()
+        Option(name, shown(variable.label), gettext("Variables of the study"))
+        for name, variable in own.items()
     ]
     return options + [
         Option(f"concept:{c}", m.label, gettext("Measured values")) for c, m in offer.concepts.items()

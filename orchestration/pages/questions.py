@@ -26,6 +26,7 @@ from orchestration.pages.chosen import Chosen, NotOffered, Option, Query, by_opt
 from orchestration.pages.language import gettext
 from orchestration.pages.offered import CODED, Offer, offer_of
 from orchestration.pages.shell import Released, Shell, Told
+from orchestration.pages.studies import frames_in_the_readers_language, shown
 from orchestration.results.asked import Answers, NotAnswered
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ def answered(
     frames = _of_results(released, chosen, tables) if chosen.stated_in else dict(found)
     drawn = StudyFrames(study_id, {name: found[name] for name in found if name.startswith("distribution")})
     rows = {name: drawn.rows(name) for name in drawn.frames}
-    return Answered(query, offer, chosen, StudyFrames(study_id, frames), rows, trouble)
+    study = StudyFrames(study_id, frames_in_the_readers_language(frames))
+    return Answered(query, offer, chosen, study, rows, trouble)
 
 
 def _of_results(
@@ -197,7 +199,9 @@ def group_choices(answer: Answered) -> dict[str, Any]:
     return {
         "by": grouping.by,
         "by_options": sections(by_options(answer.offer)),
-        "groups": [(name, group.label, name in grouping.chosen) for name, group in grouping.offered.items()],
+        "groups": [
+            (name, shown(group.label), name in grouping.chosen) for name, group in grouping.offered.items()
+        ],
         "cut": answer.query.values.get("cut", ("18",))[-1],
         "among": [
             (
@@ -209,7 +213,7 @@ def group_choices(answer: Answered) -> dict[str, Any]:
             for column, label in CODED.items()
         ],
         "study_id": study.study if (study := study_of(answer.query, answer.offer)) else "",
-        "studies": [(name, s.title) for name, s in answer.offer.studies.items()],
+        "studies": [(name, shown(s.title)) for name, s in answer.offer.studies.items()],
     }
 
 

@@ -5,13 +5,17 @@ Belongs here: looking up names. Does not belong here: any result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analytics.printed.figures import COLOURS
+from analytics.study.parts import chinese
 from orchestration.pages.language import current, gettext
 from orchestration.pages.shell import Released, Told
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,21 @@ def _labels(released: Released, study: str, table: str, key: str, label: str) ->
     rows = released.rows(f"from results.{table} where study_id = ?", [study])
     rows.sort(key=lambda row: row.get("position") or 0)
     return {row[key]: in_the_readers_language(row, label) for row in rows}
+
+
+def shown(label: str) -> str:
+    """A label of a study file in the reader's language, if the file gives it; else in English."""
+    return (chinese(label) if current() == "zh" else None) or label
+
+
+def frames_in_the_readers_language(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Results whose ``label`` and ``title`` are those that the reader reads."""
+    return {name: _in_language(frame) for name, frame in frames.items()}
+
+
+def _in_language(frame: pd.DataFrame) -> pd.DataFrame:
+    own = {c: f"{c}_{current()}" for c in ("label", "title") if f"{c}_{current()}" in frame}
+    return frame.assign(**{c: frame[translated].fillna(frame[c]) for c, translated in own.items()})
 
 
 def in_the_readers_language(row: dict[str, Any], column: str) -> str:

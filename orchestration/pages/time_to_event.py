@@ -31,6 +31,7 @@ from orchestration.pages.language import gettext
 from orchestration.pages.offered import CODED
 from orchestration.pages.questions import Answered, answered, as_table, show
 from orchestration.pages.shell import Shell
+from orchestration.pages.studies import shown
 
 
 def _of_endpoint(chosen: Chosen) -> dict[str, object]:
@@ -77,7 +78,7 @@ def _shown(shell: Shell, request: Request, answer: Answered) -> Response:
         "printed": tables,
         "title": gettext(
             "%(endpoint)s within %(months)g months of %(origin)s",
-            endpoint=endpoint.label, months=endpoint.horizon_months, origin=origin,
+            endpoint=shown(endpoint.label), months=endpoint.horizon_months, origin=origin,
         ),
         "counts_late": endpoint.is_truncated,
         "nothing": gettext(
@@ -123,7 +124,7 @@ def _form(answer: Answered) -> dict[str, Any]:
     spec = made.survival[0]
     endpoint = made.endpoints[spec.endpoint]
     study = offer.studies.get(query.values.get("study", (next(iter(offer.studies), ""),))[-1])
-    stated = {name: e.label for name, e in study.endpoints.items()} if study else {}
+    stated = {name: shown(e.label) for name, e in study.endpoints.items()} if study else {}
     events = {**offer.events, **{e: opened(e) for e in (*endpoint.events, *endpoint.competing)}}
     visits = [
         (visit, gettext("visit: %(visit)s", visit=opened(visit)))

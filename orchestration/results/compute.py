@@ -88,11 +88,21 @@ def write(path: Path, results: dict[str, "pd.DataFrame"]) -> None:
         connection.begin()
         for name, frame in results.items():
             if len(frame.columns):
-                connection.register("frame", frame)
+                connection.register("frame", _of_plain_texts(frame))
                 connection.execute(f"create or replace table results.{name} as select * from frame")
                 connection.unregister("frame")
         describe(connection, of_results())
         connection.commit()
+
+
+def _of_plain_texts(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """DuckDB reads exact `str` only; a label of two languages is more than that."""
+    return frame.assign(
+        **{
+            name: values.map(lambda v: str(v) if isinstance(v, str) else v).astype(object)
+            for name, values in frame.select_dtypes(object).items()
+        }
+    )
 
 
 def _frames(connection: duckdb.DuckDBPyConnection) -> dict[str, "pd.DataFrame"]:

@@ -30,7 +30,7 @@ class Release:
     def __init__(self, registry: Registry) -> None:
         self.study = yaml.safe_load((registry.folder / "studies" / "nxp2.yml").read_text(encoding="utf-8"))
         self.connection = duckdb.connect(str(registry.folder / "release" / "current.duckdb"), read_only=True)
-        self.label = {g: spec["label"] for g, spec in self.study["groups"].items()}
+        self.label = {g: _english(spec["label"]) for g, spec in self.study["groups"].items()}
         self.asked = {a["analysis_id"]: a for a in self.study["sensitivity"]}
 
     def table(self, name: str) -> pd.DataFrame:
@@ -81,6 +81,10 @@ class Release:
 @pytest.fixture(scope="module")
 def release(shipped_run: Registry) -> Release:
     return Release(shipped_run)
+
+
+def _english(label: str | dict[str, str]) -> str:
+    return label if isinstance(label, str) else label["en"]
 
 
 def _listed(parts: list[str]) -> str:
@@ -456,7 +460,9 @@ def test_models_limits_and_missing_values_are_counted(release: Release) -> None:
     assert len(release.findings("model")) == (models["status"] != "ok").sum()
     for text in release.findings("detection limits"):
         table, variable, n, of = re.match(r"Table (\w+), (.+): (\d+) of (\d+) values", text).groups()
-        name = next(v for v, spec in release.study["variables"].items() if spec["label"] == variable)
+        name = next(
+            v for v, spec in release.study["variables"].items() if _english(spec["label"]) == variable
+        )
         if release.study["variables"][name].get("source") == "ratio":
             continue
         groups = next(t["groups"] for t in release.study["tables"] if t["table_id"] == table)

@@ -7,12 +7,15 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pandas as pd
 import pytest
 
 from analytics.study.file import Study
-from analytics.study.parts import chinese
+from analytics.study.parts import LabelInBoth, chinese
 from orchestration.pages.language import _current
 from orchestration.pages.studies import frames_in_the_readers_language, in_the_readers_language, shown
+from orchestration.results.compute import write
 from tests.unit import small_study
 from yaml_files.yaml_file import ConfigurationError, read_model
 
@@ -116,3 +119,12 @@ def test_a_page_in_chinese_has_the_chinese_label_and_the_english_where_there_is_
         assert list(frames["study_group"]["label"]) == ["儿童", "Old"]
     finally:
         _current.reset(before)
+
+
+def test_a_release_takes_a_label_of_two_languages_as_text(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"label": [LabelInBoth("JDM", "幼年皮肌炎"), None], "n": [1, 2]})
+    with duckdb.connect(str(tmp_path / "release.duckdb")) as connection:
+        connection.execute("create schema results")
+    write(tmp_path / "release.duckdb", {"study_group": frame})
+    with duckdb.connect(str(tmp_path / "release.duckdb")) as connection:
+        assert connection.execute("from results.study_group").fetchall() == [("JDM", 1), (None, 2)]

@@ -263,9 +263,7 @@ def new_hospital(s: Stage, e: Expected) -> None:
 @step("a study is edited: a release with the new study follows, without a delivery")
 def edit_study(s: Stage, e: Expected) -> None:
     before = s.release()["release_id"]
-    text = (s.folder / "studies" / "nxp2.yml").read_text()
-    title = next(line for line in text.splitlines() if line.startswith("  en:"))  # of its title
-    s.edit("studies/nxp2.yml", title, title + " (edited)")
+    s.edit("studies/nxp2.yml", "Anti-NXP2 juvenile", "Anti-NXP2 (edited) juvenile")
     s.until(lambda: s.release()["release_id"] != before and s.has_report() and s.is_idle(), "another release")
 
 

@@ -5,6 +5,7 @@ file may build the models.
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -84,3 +85,12 @@ def builds_are_few(request: pytest.FixtureRequest, builds_are_counted: None) -> 
         f"{request.node.nodeid} built the models {n} times, and {MOST_BUILDS} are allowed (tests/conftest.py)."
         " tests/README.md says how tests share a build"
     )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def pages_let_go_of_releases() -> Iterator[None]:
+    """The pages keep a release open in their own manner; the tests of the next file open it in another."""
+    yield
+    if shell := sys.modules.get("orchestration.pages.shell"):
+        shell.OPENED.close()
+        gc.collect()

@@ -121,7 +121,6 @@ def _in_process(question: Question, into: Path | None, give: Callable[[bytes], A
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=os.environ | {"TMPDIR": passing},
         ) as process,
     ):
         assert process.stdin and process.stdout and process.stderr  # they are pipes
@@ -134,7 +133,7 @@ def _in_process(question: Question, into: Path | None, give: Callable[[bytes], A
         bound = threading.Timer(question.bounds.seconds, stop)
         bound.start()
         try:
-            process.stdin.write(json.dumps(task).encode())
+            process.stdin.write(json.dumps(task | {"passing": passing}).encode())
             process.stdin.close()
             while piece := os.read(process.stdout.fileno(), 1 << 16):
                 give(piece)
@@ -402,6 +401,7 @@ def _refusal_of(error: Exception, bounds: Bounds) -> QuestionRefused:
 def main() -> None:
     die_with_parent()
     task = json.load(sys.stdin)
+    tempfile.tempdir = task["passing"]
     bounds = Bounds(**task["bounds"])
     space = bounds.memory_bytes + BESIDE_THE_ENGINE
     resource.setrlimit(resource.RLIMIT_AS, (space, space))

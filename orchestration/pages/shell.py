@@ -117,6 +117,13 @@ class Opened:
                 self.kept.pop(next(iter(self.kept)))[1].close()
             return kept.cursor()
 
+    def close(self) -> None:
+        """Close every release, so that this process can open them in another manner."""
+        with self.lock:
+            for _, connection in self.kept.values():
+                connection.close()
+            self.kept.clear()
+
 
 OPENED = Opened()  # one for the process, because the engine opens a file in one manner per process
 

@@ -34,7 +34,7 @@ const roomier = (key, value) => (LABELS.includes(key) && typeof value === "numbe
 
 async function embed(place, spec) {
   const isNarrow = place.clientWidth < 700;
-  const legend = isNarrow ? { ...CONFIG.legend, columns: 2 } : CONFIG.legend;
+  const legend = isNarrow ? { ...CONFIG.legend, columns: 2, labelFontSize: 11 } : CONFIG.legend;
   await window.vegaEmbed(place, spec, {
     mode: "vega-lite",
     ast: true,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 GIB = 1 << 30
 AT_ONCE = 2
 KEPT = 64
+OUT_OF_MEMORY = 3  # exit code of a child
 IMPORTED = "orchestration.results.asked_imports"
 
 
@@ -101,10 +102,8 @@ def _in_process(
             )
         found: Any = ours.recv()
     except EOFError:
-        raise NotAnswered(
-            f"The answer needs more than {bounds.memory_bytes / GIB:g} GB of memory. Ask for fewer groups or"
-            " visits, or state it as a study of the registry: a run has no such bound."
-        ) from None
+        child.join()
+        raise NotAnswered(_died(child.exitcode, bounds)) from None
     finally:
         child.kill()
         child.join()
@@ -112,6 +111,19 @@ def _in_process(
     if isinstance(found, str):
         raise NotAnswered(found)
     return found
+
+
+def _died(exit_code: int | None, bounds: Bounds) -> str:
+    """Why a child ended without an answer. When memory runs out it ends by itself, or the system kills it."""
+    if exit_code in (OUT_OF_MEMORY, -signal.SIGKILL):
+        return (
+            f"The answer needs more than {bounds.memory_bytes / GIB:g} GB of memory. Ask for fewer groups or"
+            " visits, or state it as a study of the registry: a run has no such bound."
+        )
+    return (
+        f"The process that computed the answer ended without one (exit code {exit_code}). Ask again; if it ends so"
+        " once more, tell who looks after this registry."
+    )
 
 
 def _be_child(
@@ -135,10 +147,10 @@ def _be_child(
     try:
         found: Any = (answer or on_the_spot.answer)(release, study)
     except MemoryError:
-        os._exit(1)
+        os._exit(OUT_OF_MEMORY)
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryException":
-            os._exit(1)
+            os._exit(OUT_OF_MEMORY)
         found = (
             f"The answer could not be computed ({type(error).__name__}). Ask otherwise; if it should be possible,"
             " tell who looks after this registry."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def test_a_question_that_takes_too_much_memory_ends_alone() -> None:
     answers = Answers(answer=takes_too_much)
     with pytest.raises(NotAnswered, match="more than 4 GB of memory"):
         answers.ask(RELEASE, small_study.study())
+
+
+def dies(release: Path, study: Study) -> dict[str, pd.DataFrame]:
+    os._exit(7)
+
+
+def test_a_death_without_a_word_is_not_put_down_to_memory() -> None:
+    with pytest.raises(NotAnswered, match=r"ended without one \(exit code 7\)"):
+        Answers(answer=dies).ask(RELEASE, small_study.study())
 
 
 def test_an_error_tells_its_name_and_no_value() -> None:

@@ -48,7 +48,7 @@ class LabelInBoth(str):
         return made
 
 
-def chinese(label: str) -> str | None:
+def chinese(label: object) -> str | None:
     """The Chinese text of a label; None if the study file gives none."""
     return label.zh if isinstance(label, LabelInBoth) else None
 

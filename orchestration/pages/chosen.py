@@ -40,9 +40,8 @@ from analytics.study.file import (
     Window,
 )
 from analytics.study.parts import Adjustment, Transform
-from orchestration.pages.language import gettext
+from orchestration.pages.language import gettext, worded
 from orchestration.pages.offered import CODED, Offer, slug
-from orchestration.pages.studies import shown
 
 MOST_GROUPS = 8
 BY_STUDY = "study"
@@ -308,7 +307,7 @@ def _among(query: Query, offer: Offer) -> dict[str, str]:
 def variable_options(offer: Offer, study: Study | None) -> list[Option]:
     own = study.variables if study else {}
     options = [
-        Option(name, shown(variable.label), gettext("Variables of the study"))
+        Option(name, worded(variable.label), gettext("Variables of the study"))
         for name, variable in own.items()
     ]
     options += [
@@ -543,7 +542,7 @@ def measured_options(offer: Offer, study: Study | None) -> list[Option]:
     """Variables with a value at every visit."""
     own = {n: v for n, v in study.variables.items() if v.source in ("observation", "ratio")} if study else {}
     options = [
-        Option(name, shown(variable.label), gettext("Variables of the study"))
+        Option(name, worded(variable.label), gettext("Variables of the study"))
         for name, variable in own.items()
     ]
     return options + [

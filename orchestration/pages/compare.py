@@ -29,10 +29,9 @@ from orchestration.pages.chosen import (
     tests_of,
     variable_options,
 )
-from orchestration.pages.language import gettext, marked
+from orchestration.pages.language import gettext, marked, worded
 from orchestration.pages.questions import Answered, answered, as_table, sections, show
 from orchestration.pages.shell import Shell
-from orchestration.pages.studies import shown
 
 ROWS = {
     table: lambda chosen: {
@@ -61,11 +60,11 @@ def _shown(shell: Shell, request: Request, answer: Answered) -> Response:
     context: dict[str, Any] = {
         "charts": charts.charts(drawn, charts.effects(answer)),
         "printed": _tables(answer.study, table.table_id) if has_numbers else [],
-        "title": gettext("%(variable)s by group", variable=shown(variable.label)),
+        "title": gettext("%(variable)s by group", variable=worded(variable.label)),
         "nothing": gettext(
             "No patient of these groups has a value of %(variable)s here. Choose another visit or window, another"
             " variable, or other groups.",
-            variable=shown(variable.label),
+            variable=worded(variable.label),
         ),
         **_form(answer),
     }
@@ -129,7 +128,7 @@ def _form(answer: Answered) -> dict[str, Any]:
     asked = query.values.get("variable", (row.variable,))[-1]
     n_groups = len(table.groups)
     return {
-        "tables": [(t.table_id, f"{t.table_id}: {shown(t.title)}") for t in study.tables] if study else [],
+        "tables": [(t.table_id, f"{t.table_id}: {worded(t.title)}") for t in study.tables] if study else [],
         "table": query.values.get("table", (study.tables[0].table_id if study and study.tables else "",))[-1],
         "variables": sections(options),
         "variable": asked,

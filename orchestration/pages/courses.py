@@ -19,10 +19,9 @@ from analytics.words.wording import opened
 from orchestration.pages import question_charts as charts
 from orchestration.pages.chosen import COURSE_KEYS, OWN, Chosen, course, measured_options
 from orchestration.pages.compare import TRANSFORM_WORDS
-from orchestration.pages.language import gettext
+from orchestration.pages.language import gettext, worded
 from orchestration.pages.questions import Answered, answered, as_table, sections, show
 from orchestration.pages.shell import Shell
-from orchestration.pages.studies import shown
 
 
 def _of_model(chosen: Chosen) -> dict[str, object]:
@@ -52,7 +51,7 @@ def routes(shell: Shell) -> list[Route]:
 
 def _shown(shell: Shell, request: Request, answer: Answered) -> Response:
     model = answer.chosen.study.mixed_models[0]
-    label = shown(answer.chosen.study.variables[model.response].label)
+    label = worded(answer.chosen.study.variables[model.response].label)
     is_empty = not answer.study.rows("trajectory_patient") and not answer.trouble
     has_means = any(known(row["estimate"]) for row in answer.study.rows("marginal_mean"))
     found = [] if is_empty else [
@@ -79,7 +78,7 @@ def _shown(shell: Shell, request: Request, answer: Answered) -> Response:
 def _form(answer: Answered) -> dict[str, Any]:
     query, offer, model = answer.query, answer.offer, answer.chosen.study.mixed_models[0]
     study = offer.studies.get(query.values.get("study", (next(iter(offer.studies), ""),))[-1])
-    models = [(m.model_id, shown(m.title)) for m in study.mixed_models] if study else []
+    models = [(m.model_id, worded(m.title)) for m in study.mixed_models] if study else []
     named = model.model_id if model.model_id in dict(models) else OWN
     return {
         "models": [*models, (OWN, gettext("another variable"))],

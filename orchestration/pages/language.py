@@ -21,6 +21,8 @@ from babel.support import NullTranslations, Translations
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from analytics.study.parts import chinese
+
 LANGUAGES = {"en": "English", "zh": "中文"}
 DEFAULT = "en"
 COOKIE = "language"
@@ -57,10 +59,8 @@ def marked(message: str) -> str:
 
 
 def worded(label: object) -> str:
-    """A label of the registry in the reader's language, if it has it; else in the first that it has."""
-    if isinstance(label, dict):
-        return str(label.get(current()) or label.get(DEFAULT) or next(iter(label.values())))
-    return str(label)
+    """A label of a study file in the reader's language, if the file gives it; else in English."""
+    return (chinese(label) if current() == "zh" else None) or str(label)
 
 
 @cache

@@ -16,9 +16,8 @@ from analytics.study.distribution import MOST_COURSES
 from analytics.study.frames import grouped
 from analytics.words.disclosure import known
 from analytics.words.wording import effect_words, opened
-from orchestration.pages.language import gettext
+from orchestration.pages.language import gettext, worded
 from orchestration.pages.questions import Answered, numbers_table
-from orchestration.pages.studies import shown
 
 Rows = Iterable[Mapping[str, Any]]
 SCALES = {"none": "linear", "log": "log", "log1p": "symlog", "sqrt": "sqrt"}
@@ -700,7 +699,7 @@ def incidence(answer: Answered) -> Chart | None:
     """Cumulative incidence of the event and of what competes with it."""
     spec_of = answer.chosen.study.survival[0]
     endpoint = answer.chosen.study.endpoints[spec_of.endpoint]
-    causes = {"event": shown(endpoint.label), "competing": gettext("Competing event")}
+    causes = {"event": worded(endpoint.label), "competing": gettext("Competing event")}
     rows: list[dict[str, Any]] = []
     for (group, cause), found in grouped(answer.study.rows("cumulative_incidence"), "group_id", "cause"):
         if group not in spec_of.groups:

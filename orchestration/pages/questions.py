@@ -23,10 +23,10 @@ from analytics.printed.printed_table import PrintedTable
 from analytics.study.distribution import first_courses
 from analytics.study.frames import StudyFrames
 from orchestration.pages.chosen import Chosen, NotOffered, Option, Query, by_options, study_of
-from orchestration.pages.language import gettext
+from orchestration.pages.language import gettext, worded
 from orchestration.pages.offered import CODED, Offer, offer_of
 from orchestration.pages.shell import Released, Shell, Told
-from orchestration.pages.studies import frames_in_the_readers_language, shown
+from orchestration.pages.studies import frames_in_the_readers_language
 from orchestration.results.asked import Answers, NotAnswered
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def group_choices(answer: Answered) -> dict[str, Any]:
         "by": grouping.by,
         "by_options": sections(by_options(answer.offer)),
         "groups": [
-            (name, shown(group.label), name in grouping.chosen) for name, group in grouping.offered.items()
+            (name, worded(group.label), name in grouping.chosen) for name, group in grouping.offered.items()
         ],
         "cut": answer.query.values.get("cut", ("18",))[-1],
         "among": [
@@ -213,7 +213,7 @@ def group_choices(answer: Answered) -> dict[str, Any]:
             for column, label in CODED.items()
         ],
         "study_id": study.study if (study := study_of(answer.query, answer.offer)) else "",
-        "studies": [(name, shown(s.title)) for name, s in answer.offer.studies.items()],
+        "studies": [(name, worded(s.title)) for name, s in answer.offer.studies.items()],
     }
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from analytics.printed.figures import COLOURS
-from analytics.study.parts import chinese
 from orchestration.pages.language import current, gettext
 from orchestration.pages.shell import Released, Told
 
@@ -86,11 +85,6 @@ def _labels(released: Released, study: str, table: str, key: str, label: str) ->
     rows = released.rows(f"from results.{table} where study_id = ?", [study])
     rows.sort(key=lambda row: row.get("position") or 0)
     return {row[key]: in_the_readers_language(row, label) for row in rows}
-
-
-def shown(label: str) -> str:
-    """A label of a study file in the reader's language, if the file gives it; else in English."""
-    return (chinese(label) if current() == "zh" else None) or label
 
 
 def frames_in_the_readers_language(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -27,11 +27,10 @@ from analytics.words.formatting import format_p
 from analytics.words.wording import opened, test_words
 from orchestration.pages import question_charts as charts
 from orchestration.pages.chosen import OWN, STRATA, TIME_KEYS, Chosen, time_to_event
-from orchestration.pages.language import gettext
+from orchestration.pages.language import gettext, worded
 from orchestration.pages.offered import CODED
 from orchestration.pages.questions import Answered, answered, as_table, show
 from orchestration.pages.shell import Shell
-from orchestration.pages.studies import shown
 
 
 def _of_endpoint(chosen: Chosen) -> dict[str, object]:
@@ -78,7 +77,7 @@ def _shown(shell: Shell, request: Request, answer: Answered) -> Response:
         "printed": tables,
         "title": gettext(
             "%(endpoint)s within %(months)g months of %(origin)s",
-            endpoint=shown(endpoint.label), months=endpoint.horizon_months, origin=origin,
+            endpoint=worded(endpoint.label), months=endpoint.horizon_months, origin=origin,
         ),
         "counts_late": endpoint.is_truncated,
         "nothing": gettext(
@@ -124,7 +123,7 @@ def _form(answer: Answered) -> dict[str, Any]:
     spec = made.survival[0]
     endpoint = made.endpoints[spec.endpoint]
     study = offer.studies.get(query.values.get("study", (next(iter(offer.studies), ""),))[-1])
-    stated = {name: shown(e.label) for name, e in study.endpoints.items()} if study else {}
+    stated = {name: worded(e.label) for name, e in study.endpoints.items()} if study else {}
     events = {**offer.events, **{e: opened(e) for e in (*endpoint.events, *endpoint.competing)}}
     visits = [
         (visit, gettext("visit: %(visit)s", visit=opened(visit)))

@@ -13,8 +13,8 @@ import pytest
 
 from analytics.study.file import Study
 from analytics.study.parts import LabelInBoth, chinese
-from orchestration.pages.language import _current
-from orchestration.pages.studies import frames_in_the_readers_language, in_the_readers_language, shown
+from orchestration.pages.language import _current, worded
+from orchestration.pages.studies import frames_in_the_readers_language, in_the_readers_language
 from orchestration.results.compute import write
 from tests.unit import small_study
 from yaml_files.yaml_file import ConfigurationError, read_model
@@ -114,7 +114,7 @@ def test_a_page_in_chinese_has_the_chinese_label_and_the_english_where_there_is_
     try:
         assert in_the_readers_language({"label": "Young", "label_zh": "儿童"}, "label") == "儿童"
         assert in_the_readers_language({"label": "Old", "label_zh": None}, "label") == "Old"
-        assert [shown(group.label) for group in declared().groups.values()] == ["儿童", "Old"]
+        assert [worded(group.label) for group in declared().groups.values()] == ["儿童", "Old"]
         frames = frames_in_the_readers_language(small_study.results(groups=declared().model_dump()["groups"]))
         assert list(frames["study_group"]["label"]) == ["儿童", "Old"]
     finally:

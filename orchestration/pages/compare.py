@@ -1,7 +1,7 @@
 """The page Compare: one variable between groups, its distribution, the test and the effect.
 
 Belongs here: what the page asks of the results and its form. Does not belong here: choices (`chosen.py`),
-charts (`question_charts.py`), any computing.
+charts (`compare_charts.py`), any computing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from analytics.printed.tables import baseline_table
 from analytics.study.frames import StudyFrames
 from analytics.study.parts import Adjustment, Transform
 from analytics.words.wording import opened, test_words
-from orchestration.pages import question_charts as charts
+from orchestration.pages import compare_charts
+from orchestration.pages.chart_parts import charts
 from orchestration.pages.chosen import (
     COMPARE_KEYS,
     LIMITS,
@@ -55,10 +56,14 @@ def _shown(shell: Shell, request: Request, answer: Answered) -> Response:
     table = answer.chosen.study.tables[0]
     is_empty = not any(row["n"] for row in answer.study.rows("baseline_summary")) and not answer.trouble
     variable = answer.chosen.study.variables[table.rows[0].variable]
-    drawn = charts.shares_by_group(answer) if is_count(variable) else charts.values_by_group(answer)
+    drawn = (
+        compare_charts.shares_by_group(answer)
+        if is_count(variable)
+        else compare_charts.values_by_group(answer)
+    )
     has_numbers = not is_empty and bool(answer.study.rows("baseline_summary"))
     context: dict[str, Any] = {
-        "charts": charts.charts(drawn, charts.effects(answer)),
+        "charts": charts(drawn, compare_charts.effects(answer)),
         "printed": _tables(answer.study, table.table_id) if has_numbers else [],
         "title": gettext("%(variable)s by group", variable=worded(variable.label)),
         "nothing": gettext(

@@ -1,7 +1,7 @@
 """The page Courses: a variable over visits, single courses and the means and contrasts of a mixed model.
 
 Belongs here: what the page asks of the results and its form. Does not belong here: choices (`chosen.py`),
-charts (`question_charts.py`), any computing.
+charts (`course_charts.py`), any computing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from analytics.printed.model_tables import contrast_table, marginal_mean_table, 
 from analytics.study.parts import Adjustment, Transform
 from analytics.words.disclosure import known
 from analytics.words.wording import opened
-from orchestration.pages import question_charts as charts
+from orchestration.pages import course_charts
+from orchestration.pages.chart_parts import charts
 from orchestration.pages.chosen import COURSE_KEYS, OWN, Chosen, course, measured_options
 from orchestration.pages.compare import TRANSFORM_WORDS
 from orchestration.pages.language import gettext, worded
@@ -60,7 +61,9 @@ def _shown(shell: Shell, request: Request, answer: Answered) -> Response:
     ]  # fmt: skip
     fitted = next(iter(answer.study.rows("model")), {})
     context: dict[str, Any] = {
-        "charts": charts.charts(charts.courses(answer), charts.model_means(answer), charts.contrasts(answer)),
+        "charts": charts(
+            course_charts.courses(answer), course_charts.model_means(answer), course_charts.contrasts(answer)
+        ),
         "printed": [table for table in (as_table(printed) for printed in found) if table],
         "title": gettext("%(variable)s over visits", variable=label),
         "model_told": answer.study.remarks(fitted) if fitted else (),

@@ -2,7 +2,7 @@
 
 Belongs here: reading the numbers of a choice, from the results if a study states it, else from a worker; how
 groups look; tables as a page shows them. Does not belong here: which choices there are (`chosen.py`), charts
-(`question_charts.py`).
+(`compare_charts.py` and its neighbours).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The page Time to event: curves, tests, medians, restricted means, incidence, hazard ratios of an endpoint.
 
 Belongs here: what the page asks of the results and its form. Does not belong here: choices (`chosen.py`),
-charts (`question_charts.py`), any computing.
+charts (`time_charts.py`), any computing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from analytics.study.frames import StudyFrames, is_ok
 from analytics.study.parts import Adjustment
 from analytics.words.formatting import format_p
 from analytics.words.wording import opened, test_words
-from orchestration.pages import question_charts as charts
+from orchestration.pages import time_charts
+from orchestration.pages.chart_parts import charts
 from orchestration.pages.chosen import OWN, STRATA, TIME_KEYS, Chosen, time_to_event
 from orchestration.pages.language import gettext, worded
 from orchestration.pages.offered import CODED
@@ -71,8 +72,8 @@ def _shown(shell: Shell, request: Request, answer: Answered) -> Response:
         tables.insert(2, means)
     origin = endpoint.origin.replace("_", " ")
     context: dict[str, Any] = {
-        "charts": [] if is_empty else charts.charts(
-            charts.curves(answer), *charts.hazard_ratios(answer), charts.incidence(answer)
+        "charts": [] if is_empty else charts(
+            time_charts.curves(answer), *time_charts.hazard_ratios(answer), time_charts.incidence(answer)
         ),
         "printed": tables,
         "title": gettext(

@@ -10,7 +10,8 @@ import pandas as pd
 from analytics.study.distribution import distribution
 from analytics.study.frames import StudyFrames, records
 from analytics.study.results import run_study
-from orchestration.pages import question_charts as charts
+from orchestration.pages import compare_charts
+from orchestration.pages.chart_parts import charts
 from orchestration.pages.chosen import Chosen, Grouping, Query
 from orchestration.pages.offered import Offer
 from orchestration.pages.questions import Answered
@@ -35,7 +36,7 @@ MARKER = {"variable": "marker", "summary": "median_iqr", "test": "mann_whitney"}
 
 
 def test_a_censored_value_is_a_triangle_at_its_limit_and_never_a_point() -> None:
-    chart = charts.values_by_group(answered(MARKER))
+    chart = compare_charts.values_by_group(answered(MARKER))
     assert chart is not None
     points = chart.spec["data"]["values"]
     assert sorted((p["known"], p["at"], p["told"]) for p in points if p["group"] == "Old") == [
@@ -65,7 +66,7 @@ def test_an_end_that_does_not_exist_is_told_in_the_table_and_not_drawn() -> None
         ]
     )  # fmt: skip
     row = {"variable": "female", "summary": "count_percent", "test": "fisher"}
-    (chart,) = charts.charts(charts.effects(answered(row, group_comparison=compared)))
+    (chart,) = charts(compare_charts.effects(answered(row, group_comparison=compared)))
     assert "Infinity" not in json.dumps(chart.spec, allow_nan=False)
     assert chart.table["rows"] == [["Young vs Old", 2.0, 0.1, "∞"]]
     points, rules = chart.spec["layer"][2]["data"]["values"], chart.spec["layer"][1]["data"]["values"]

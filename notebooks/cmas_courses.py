@@ -36,6 +36,10 @@ def _(mo):
 @app.cell
 def _(Path, duckdb, mo):
     release = Path(str(mo.cli_args().get("release") or "registry/release/current.duckdb"))
+    if not release.is_file():
+        raise SystemExit(
+            f"{release}: there is no release; name one with --release, or make one with: make run"
+        )
     connection = duckdb.connect(str(release), read_only=True)
     ((release_id, registry, synthetic),) = connection.execute(
         "select release_id, registry_name, synthetic from release.release_info"

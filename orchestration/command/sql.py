@@ -62,7 +62,13 @@ def answer(database: Path, query: str, wanted: Wanted) -> None:
 
 def _format(wanted: Wanted) -> str:
     suffix = wanted.output.suffix.lstrip(".").lower() if wanted.output else ""
-    form = wanted.format or (suffix if suffix in FORMATS else None)
+    of_the_name = suffix if suffix in FORMATS else None
+    if wanted.output is not None and wanted.format and of_the_name not in (None, wanted.format):
+        raise QuestionRefused(
+            f"{wanted.output.name} ends as {suffix}, and --format says {wanted.format}; leave out --format, or"
+            f" name the file {wanted.output.with_suffix('.' + wanted.format).name}"
+        )
+    form = wanted.format or of_the_name
     if form is None and wanted.output is not None:
         raise QuestionRefused(f"{wanted.output.name}: say the format with --format: {', '.join(FORMATS)}")
     if form in ONLY_IN_FILES and wanted.output is None:

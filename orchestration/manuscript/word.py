@@ -174,12 +174,12 @@ def _refuse(template: Path, asked: set[str], writing: Writing) -> None:
     for name in sorted(asked - set(known)):
         near = difflib.get_close_matches(name, known, 1)
         faults.append(
-            f"no placeholder {{{{ {name} }}}}" + (f"; did you mean {{{{ {near[0]} }}}}?" if near else "")
+            f"no placeholder {{{{ {name} }}}}" + (f"; did you mean {{{{ {near[0]} }}}}?" if near else ".")
         )
     if not asked & {"tables", *writing.tables}:
-        faults.append("it has no placeholder of a table: write {{ tables }} in a paragraph of its own")
+        faults.append("it has no placeholder of a table: write {{ tables }} in a paragraph of its own.")
     if faults:
-        raise TemplateError(f"{template.name}: {'. '.join(faults)} It may name {', '.join(known)}.")
+        raise TemplateError(f"{template.name}: {' '.join(faults)} It may name {', '.join(known)}.")
 
 
 def _put(document: Document, key: str, make: Callable[[_Place], list[Any]]) -> Iterator[str]:

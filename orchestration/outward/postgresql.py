@@ -413,8 +413,9 @@ ERRORS: tuple[tuple[str, Sentence], ...] = (
     (
         "password authentication failed|no password supplied|empty password",
         lambda a, r: (
-            f"{a.told}: the server refused the password of {a.user or 'this user'}, or got none;"
-            " give it by the environment variable PGPASSWORD or the file ~/.pgpass"
+            f"{a.told}: the server refused the password of {a.user or 'this user'}, or got none, or has no"
+            " such role; give the password by the environment variable PGPASSWORD or the file ~/.pgpass, and look"
+            " whether the name is right"
         ),
     ),
     (

@@ -60,6 +60,10 @@ def test_the_python_notebook_stops_when_a_mean_differs(shipped_run: Registry, tm
     with duckdb.connect(str(altered)) as connection:
         connection.execute("update results.trajectory_mean set mean = mean + 0.1 where visit = 'month_6'")
     notebook = str(ROOT / "notebooks" / "cmas_courses.py")
+    with pytest.raises(
+        AssertionError, match=r"nowhere\.duckdb: there is no release; name one with --release"
+    ):
+        run(tmp_path, sys.executable, notebook, "--", "--release", "nowhere.duckdb")
     with pytest.raises(AssertionError, match=r"3 of 15 means differ from results\.trajectory_mean"):
         run(tmp_path, sys.executable, notebook, "--", "--release", str(altered))
 

@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -264,3 +265,12 @@ def test_a_damaged_database_is_named_with_what_to_do(tmp_path: Path) -> None:
     assert (
         "asked.duckdb cannot be opened" in told and "remove it, and make it again with: myositis run" in told
     )
+
+
+def test_a_file_is_not_written_in_another_format_than_its_name_says(database: Path, tmp_path: Path) -> None:
+    wanted = command.Wanted("csv", tmp_path / "rates.xlsx", None, 60, "1GB")
+    with pytest.raises(QuestionRefused, match=r"leave out --format, or name the file rates\.csv"):
+        command.answer(database, "select 1 as a", wanted)
+    assert not (tmp_path / "rates.xlsx").exists()
+    command.answer(database, "select 1 as a", replace(wanted, output=tmp_path / "rates.txt"))
+    assert (tmp_path / "rates.txt").read_text() == "a\n1\n"

@@ -291,7 +291,10 @@ def test_a_table_in_a_cell_of_the_template_stays_in_it(inside: Contents, tmp_pat
 @pytest.mark.parametrize(
     ("paragraphs", "said"),
     [
-        (["{{ title }}"], "no placeholder of a table"),
+        (
+            ["{{ title }}"],
+            "no placeholder of a table: write {{ tables }} in a paragraph of its own. It may name",
+        ),
         (["{{ tables }}", "{{ tabel_i }}"], "no placeholder {{ tabel_i }}; did you mean {{ table_i }}?"),
         (["See {{ table_i }} here"], "{{ table_i }} must stand alone in its paragraph"),
         (["{{ tables }}", "{% for x %}"], "a placeholder is written as"),

@@ -25,6 +25,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
+from orchestration.database.unknown_names import parts_described, told
 from orchestration.files import part_of, put_in_place
 from orchestration.processes import die_with_parent
 
@@ -233,9 +234,7 @@ def _answer(task: dict[str, Any], out: IO[str]) -> Answered:
     into = task["into"] or "/dev/stdout"
     the_one_select(task["query"])
     with closing(locked(Path(task["database"]), bounds, into)) as connection:
-        answer = _described(connection, task["query"])
-        if answer is None:
-            answer = connection.sql(task["query"])
+        answer = _described(connection, task["query"]) or _related(connection, task["query"])
         if task["format"] == "table":
             return _as_table(connection, answer, bounds.rows, task["into"], out)
         if task["format"] == PAGE:
@@ -262,17 +261,29 @@ def _kept(
     return connection.sql(f"from answer limit {shown}"), Answered(shown, is_cut=found > shown)
 
 
+def _related(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation:
+    import duckdb
+
+    try:
+        return connection.sql(query)
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise QuestionRefused(told(connection, query, error)) from error
+
+
 def _described(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation | None:
-    """For `describe TABLE` each column, its type and its description; for `describe SCHEMA` each table. None
-    for any other query, and for a table that several schemas have.
+    """For `describe TABLE` each column, its type and its description, for `describe SCHEMA.TABLE.COLUMN` that
+    of one; for `describe SCHEMA` each table. None for any other query, and for a table that several schemas
+    have.
     """
-    words = query.strip().rstrip(";").split()
-    if len(words) != 2 or words[0].lower() not in ("describe", "desc"):
+    parts = parts_described(query)
+    if not parts or len(parts) > 3:
         return None
-    schema, _, name = words[1].replace('"', "").lower().rpartition(".")
+    schema, name, column = ("", *parts, "") if len(parts) == 1 else (*parts, "")[:3]
     of_table = f"from duckdb_columns() where not internal and lower(table_name) = {_quoted(name)}"
     if schema:
         of_table += f" and lower(schema_name) = {_quoted(schema)}"
+    if column:
+        of_table += f" and lower(column_name) = {_quoted(column)}"
     found = connection.execute(f"select count(distinct schema_name) {of_table}").fetchall()[0][0]
     if found == 1:
         return connection.sql(

@@ -186,7 +186,7 @@ def test_an_attack_is_refused_with_a_sentence_and_the_page_stays_up(
 
 def test_an_unknown_table_is_told_with_the_name_that_comes_close(pages: TestClient) -> None:
     text = unescape(pages.get("/ask", params={"sql": "from release.dim_patients"}).text)
-    assert "dim_patients does not exist" in text and 'Did you mean "dim_patient"' in text
+    assert 'table "dim_patients" does not exist' in text and 'Did you mean "release.dim_patient"' in text
 
 
 @pytest.mark.parametrize(

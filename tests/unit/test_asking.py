@@ -214,6 +214,30 @@ def test_describe_finds_a_table_without_its_schema_and_lists_the_tables_of_a_sch
     assert "no_such_table" in refusal(database, "describe no_such_table")
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("describe release.nothing", 'table "nothing" does not exist in schema release. "describe release" lists its tables'),
+        ("from release.nothing", 'table "nothing" does not exist in schema release. "describe release" lists its tables'),
+        ("desc release.fct_visits;", 'table "fct_visits" does not exist in schema release. Did you mean "release.fct_visit"? "describe release" lists'),
+        ("describe relase", '"relase" does not exist, neither as a schema nor as a table. Did you mean "release"? The schemas are release; "describe release" lists the tables of one'),
+        ("from fct_vist", 'Did you mean "release.fct_visit"? The schemas are release'),
+        ("describe nosuch.fct_visit", 'schema "nosuch" does not exist. The schemas are release; "describe release" lists'),
+        ("describe release.fct_visit.scor", 'column "scor" does not exist in release.fct_visit. Did you mean "score"? "describe release.fct_visit" lists its columns'),
+        ("select nope from release.fct_visit", '"describe release.fct_visit" lists the columns'),
+    ],
+)  # fmt: skip
+def test_an_unknown_name_is_told_with_where_the_known_ones_are_listed(
+    database: Path, query: str, said: str
+) -> None:
+    assert said in refusal(database, query)
+
+
+def test_describe_shows_one_column(database: Path) -> None:
+    one = json.loads(asked(database, "describe release.fct_visit.SCORE", "json"))
+    assert [(r["column_name"], r["description"]) for r in one] == [("score", "CMAS, 0 to 52")]
+
+
 def test_a_description_leaves_as_a_workbook_with_its_first_column(database: Path, tmp_path: Path) -> None:
     path = tmp_path / "columns.xlsx"
     assert ask_into(Question(database, "describe release.fct_visit", "xlsx"), path).rows == 6

@@ -86,6 +86,7 @@ class Refused(Exception):
 
 def main() -> None:
     stop_on_signals()
+    console.outlive_readers()
     os.umask(0o077)  # a registry may name a group that reads too (registry/permissions.py)
     code = guarded(lambda: unless_stopped(lambda: app(standalone_mode=False) or DONE), "--debug" in sys.argv)
     gc.freeze()  # skip the final garbage scan of imported modules; it takes seconds
@@ -188,6 +189,13 @@ def _carry_out(registry: Registry, work: Callable[[Registry], Outcome]) -> None:
     closing.show(registry, outcome)
     if outcome.refusals:
         raise Refused
+
+
+def _keep_out_of_git(path: Path, hint: str) -> None:
+    from orchestration.command import in_git
+
+    if reason := in_git.refusal(path):
+        raise typer.BadParameter(reason, param_hint=hint)
 
 
 def _current_release(registry: Registry) -> Path:
@@ -364,6 +372,8 @@ def manuscript(
     from orchestration.manuscript.write import Asked, CannotWrite, write_manuscript
 
     current = _registry(registry)
+    if inside:
+        _keep_out_of_git(output or current.manuscripts / study, "--output")
     try:
         with console.progress():
             folder = write_manuscript(current, Asked(study, output, template, inside))
@@ -450,6 +460,7 @@ def omop(
             " (SECURITY.md says who), say so: --patient-level",
             param_hint="--patient-level",
         )
+    _keep_out_of_git(folder, "DIR")
     _current_release(current)
     try:
         with console.progress():

@@ -5,21 +5,65 @@ Belongs here: wording and layout for the terminal. Does not belong here: doing a
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 # Plain text is printed as it is: `[red]` or `:x:` in a hospital's name is no colour and no picture.
 out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+class Outlet(io.FileIO):
+    """A stream of the process. What is written after its reader has gone (`… | head -1`) is dropped."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())  # for what the libraries and our own processes write, too
+            os.close(nowhere)
+            self.is_read = False
+            return super().write(data)
+
+    is_read = True
+
+
+def outlive_readers() -> None:
+    """From now on a reader who leaves does not end a command: the work goes on, and the exit code says how it
+    went.
+    """
+    sys.stdout, sys.stderr = _outliving(sys.stdout), _outliving(sys.stderr)
+
+
+def is_read() -> bool:
+    """Whether somebody still reads what is written to the standard output."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return not isinstance(raw, Outlet) or raw.is_read
+
+
+def _outliving(stream: TextIO) -> TextIO:
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(Outlet(stream.fileno(), "wb", closefd=False)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=getattr(stream, "line_buffering", True),
+    )
 
 
 class ProgressHandler(logging.Handler):

@@ -13,7 +13,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.command import console
+import typer
+
+from orchestration.command import console, in_git
 from orchestration.database.asking import (
     FORMATS,
     GIB,
@@ -54,6 +56,8 @@ def answer(database: Path, query: str, wanted: Wanted) -> None:
         return
     if not wanted.output.parent.is_dir():
         raise QuestionRefused(f"there is no folder {wanted.output.parent}; make it first")
+    if reason := in_git.refusal(wanted.output):
+        raise QuestionRefused(reason)
     answered = ask_into(question, wanted.output)
     rows = "" if answered.rows is None else f": {console.count(answered.rows, 'row')}"
     console.out.print(f"written  {wanted.output}{rows}{_cut(answered)}", markup=False)
@@ -118,6 +122,8 @@ def _tell_of_more(answered: Answered) -> None:
 
 def _relay(piece: bytes) -> None:
     sys.stdout.buffer.write(piece)
+    if not console.is_read():  # the rest of the answer is for nobody
+        raise typer.Exit
 
 
 def _cut(answered: Answered) -> str:

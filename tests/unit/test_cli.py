@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from orchestration.command import cli, services
+from orchestration.command import cli, in_git, services
 from orchestration.command.services import ui
 from orchestration.registry.folder import Registry, load_registry
 from orchestration.running.supervisor import CannotServe, Service
@@ -75,6 +76,72 @@ def test_a_bad_configuration_is_exit_2_with_all_faults_and_no_traceback(
 def test_a_folder_without_a_registry_is_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = call("run", "--registry", str(tmp_path / "nowhere"), capsys=capsys)
     assert code == 2 and "no registry.yml here" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["schema", "mapping"], 0), (["sql", "--help"], 0), (["status", "--registry", "{folder}"], 0)],
+)
+def test_a_reader_who_leaves_does_not_end_a_command(tmp_path: Path, arguments: list[str], code: int) -> None:
+    make_registry(tmp_path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration.command", *(a.format(folder=tmp_path) for a in arguments)],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+@pytest.mark.parametrize(
+    ("written", "is_refused"),
+    [
+        ("clone/out", True),
+        ("clone/registry/deep/out.csv", True),
+        ("clone/exports", False),  # the line is exports/, and the folder is not there yet
+        ("clone/registry/exports/a.csv", False),
+        ("link/out", True),
+        ("beside", False),
+    ],
+)
+def test_what_is_not_masked_is_not_written_where_git_would_take_it(
+    tmp_path: Path, written: str, is_refused: bool
+) -> None:
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "init", "--quiet", clone], check=True)
+    (clone / ".gitignore").write_text("exports/\n")
+    (tmp_path / "link").symlink_to(clone)
+    said = in_git.refusal(tmp_path / written)
+    assert (said is not None) == is_refused
+    if said:  # its remedy works
+        subprocess.run(said.rpartition("ignore it: ")[2], shell=True, check=True)
+        assert in_git.refusal(tmp_path / written) is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "omop", "{0}/out", "--patient-level"],
+        ["manuscript", "s", "--inside", "--output", "{0}/out"],
+        ["sql", "select 1", "--output", "{0}/out.csv"],
+    ],
+)
+def test_commands_that_mask_nothing_keep_out_of_git(
+    tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_registry(tmp_path / "registry")
+    release = tmp_path / "registry" / "release"
+    release.mkdir()
+    (release / "current.duckdb").touch()
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    asked = [a.format(tmp_path) for a in arguments]
+    code, _, err = call(*asked, "--registry", str(tmp_path / "registry"), capsys=capsys)
+    assert code == 2 and "git would take it into a commit" in err
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_wrong_usage_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ Spec = dict[str, Any]
 INK, MUTED, ALERT, BAND = "#1d2329", "#5b6570", "#9c3a00", "#dbe7f0"
 LEFT = 120  # pixels left of each strip, so that all strips have one axis
 ROW_HEIGHT = 20
+ROWS = {"step": ROW_HEIGHT}  # a name that needs two lines makes the rows higher
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _axis(facts: Facts) -> Spec:
 
 
 def _strip(
-    id: str, caption: str, layers: list[Spec], height: int, columns: list[str], rows: list[list[Any]]
+    id: str, caption: str, layers: list[Spec], height: int | Spec, columns: list[str], rows: list[list[Any]]
 ) -> Strip:
     spec = {"width": "container", "height": height, "layer": layers}
     return Strip(id, caption, spec, {"columns": columns, "rows": rows})
@@ -135,7 +136,7 @@ def _visits(facts: Facts, axis: Spec) -> Strip | None:
     ]
     table = [[r["day"], r["visit"], round(r["month"], 1)] for r in rows]
     columns = [gettext("Day"), gettext("Visit"), gettext("Month")]
-    return _strip("strip-visits", gettext("Visits"), layers, ROW_HEIGHT + 6, columns, table)
+    return _strip("strip-visits", gettext("Visits"), layers, {"step": ROW_HEIGHT + 6}, columns, table)
 
 
 def _result(concept: str, found: list[Row], axis: Spec, relapses: list[Row]) -> Strip | None:
@@ -159,7 +160,7 @@ def _result(concept: str, found: list[Row], axis: Spec, relapses: list[Row]) -> 
         "type": "quantitative",
         "title": None,  # the unit stands in the caption; a title would move the axis
         "scale": {"zero": False},
-        "axis": {"minExtent": LEFT, "maxExtent": LEFT, "tickCount": 4, "format": "~g"},
+        "axis": {"minExtent": LEFT, "maxExtent": LEFT, "tickCount": 4, "format": ",~r"},
     }
     kinds = [_known(None), _known("<"), _known(">")]
     points = {
@@ -271,9 +272,8 @@ def _dots(id: str, caption: str, rows: list[Row], states: list[str], axis: Spec)
         "tooltip": [{"field": f, "title": t} for f, t in (("row", caption), ("state", gettext("State")), ("day", gettext("Day")))],
     }  # fmt: skip
     layers = [{"data": {"values": rows}, "mark": {"type": "point", "size": 50}, "encoding": encoding}]
-    height = ROW_HEIGHT * len({r["row"] for r in rows})
     table = [[r["row"], r["day"], r["state"]] for r in rows]
-    return _strip(f"strip-{id}", caption, layers, height, [caption, gettext("Day"), gettext("State")], table)
+    return _strip(f"strip-{id}", caption, layers, ROWS, [caption, gettext("Day"), gettext("State")], table)
 
 
 def _treatments(facts: Facts, axis: Spec) -> Strip | None:
@@ -314,13 +314,12 @@ def _treatments(facts: Facts, axis: Spec) -> Strip | None:
         }
     ]
     caption = gettext("Treatments; a pale bar has no known end")
-    height = ROW_HEIGHT * len({r["row"] for r in rows})
     table = [[r["row"], r["from"], r["to"]] for r in rows]
     return _strip(
         "strip-treatments",
         caption,
         layers,
-        height,
+        ROWS,
         [gettext("Treatment"), gettext("From"), gettext("To")],
         table,
     )

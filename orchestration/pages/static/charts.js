@@ -1,6 +1,7 @@
 /* Draws every chart of a page from the specification beside it. Expressions are interpreted, never evaluated,
    so that the policy of the pages can forbid eval. */
 import { expressionInterpreter } from "./vendored/vega-interpreter.js";
+import { wrapped } from "./wrapped.js";
 
 const FONT = getComputedStyle(document.body).fontFamily;
 const INK = "#1d2329";
@@ -28,6 +29,7 @@ function fitted(spec, room) {
   return { ...spec, concat: inside, columns: 1 };
 }
 
+const NAME_ROOM = 108; // pixels beside an axis of a narrow screen
 // Labels beside an axis have twice the room where there is twice the width.
 const LABELS = ["minExtent", "maxExtent", "labelLimit"];
 const roomier = (key, value) => (LABELS.includes(key) && typeof value === "number" ? 2 * value : value);
@@ -51,7 +53,8 @@ async function embed(place, spec) {
 async function draw(place) {
   place.dataset.drawn = "begun";
   const text = document.getElementById(place.dataset.spec).textContent;
-  const spec = JSON.parse(text, place.clientWidth < 700 ? undefined : roomier);
+  const isNarrow = place.clientWidth < 700;
+  const spec = isNarrow ? wrapped(JSON.parse(text), NAME_ROOM, FONT) : JSON.parse(text, roomier);
   try {
     await embed(place, spec);
     const room = place.clientWidth;

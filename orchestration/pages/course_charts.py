@@ -74,8 +74,31 @@ def courses(answer: Answered) -> Chart | None:
     caption = gettext("%(variable)s over visits: each thin line is a patient", variable=label)
     if means:
         caption += gettext("; the thick line is the mean that the model estimates, with its 95%% interval")
-    spec = {"$schema": SCHEMA, "concat": panels, "columns": 2, "spacing": 24}
+    spec = {
+        "$schema": SCHEMA,
+        "params": [{"name": _chosen(i), "value": None} for i in range(len(panels))],
+        "concat": panels,
+        "columns": 2,
+        "spacing": 24,
+        "usermeta": {"spoken": _spoken(answer)},
+    }
     return Chart("courses", caption, spec, numbers_table(columns, counted))
+
+
+def _chosen(panel: int) -> str:
+    """The parameter that holds the line of a panel which was chosen by keyboard."""
+    return f"chosen_{panel}"
+
+
+def _spoken(answer: Answered) -> dict[str, Any]:
+    """What `static/spoken.js` needs for the list of single courses."""
+    groups = answer.chosen.study.mixed_models[0].groups
+    return {
+        "label": gettext("Single course"),
+        "none": gettext("none chosen"),
+        "course": gettext("patient %(n)s of %(of)s", n="{n}", of="{of}"),
+        "panels": [{"name": answer.label(group), "parameter": _chosen(i)} for i, group in enumerate(groups)],
+    }
 
 
 def _means(answer: Answered, months: Mapping[str, float]) -> list[dict[str, Any]]:
@@ -139,6 +162,7 @@ def _course_panel(
     ]
     hover = f"course_{number}"
     near = {"param": hover, "empty": False}
+    is_chosen = {"test": f"datum.line === {_chosen(number)}"}
     tips = [tip("visit", gettext("Visit")), tip("value", label), tip("limit", " ")]
     layers: list[dict[str, Any]] = [
         {
@@ -159,8 +183,11 @@ def _course_panel(
                 "x": x,
                 "y": {**y, "field": "value"},
                 "detail": {"field": "line"},
-                "opacity": {"condition": {**near, "value": 1}, "value": 0.3},
-                "strokeWidth": {"condition": {**near, "value": 2.5}, "value": 0.9},
+                "opacity": {"condition": [{**near, "value": 1}, {**is_chosen, "value": 1}], "value": 0.3},
+                "strokeWidth": {
+                    "condition": [{**near, "value": 2.5}, {**is_chosen, "value": 2.5}],
+                    "value": 0.9,
+                },
                 "tooltip": tips,
             },
         },

@@ -6,6 +6,7 @@ A page of the list is taken in by itself; `MORE` names further addresses of a pa
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import threading
@@ -248,6 +249,27 @@ def test_from_the_first_page_to_an_analysis_by_keyboard_alone(opened: Callable[.
     page.reload()
     settle(page)
     assert page.url == shared and page.locator("#view h2").inner_text() != before
+
+
+def test_single_courses_are_chosen_and_said_by_keyboard_alone(opened: Callable[..., Opened]) -> None:
+    page = opened("/courses").page
+    bright = "[...document.querySelectorAll('.drawing path')].filter(e => e.getAttribute('stroke-width') === '2.5').length > 0"
+    assert not page.evaluate(bright)
+    press_until(page, ".spoken select")
+    page.keyboard.press("ArrowDown")
+    said = page.locator(".spoken output")
+    first = said.inner_text()
+    assert re.match(r".+, patient 1 of \d+: Baseline \d", first), first
+    page.wait_for_function(f"() => {bright}")
+    page.keyboard.press("ArrowDown")
+    assert said.inner_text() != first and "patient 2 of" in said.inner_text()
+    page.wait_for_function(f"() => {bright}")
+    page.keyboard.press("Home")
+    assert said.inner_text() == ""
+    page.wait_for_function(f"() => !({bright})")
+    assert (
+        said.evaluate("e => e.tagName") == "OUTPUT"
+    )  # whose changes are said: role status, aria-live polite
 
 
 def test_the_content_is_one_key_away(opened: Callable[..., Opened]) -> None:

@@ -1,6 +1,7 @@
 /* Draws every chart of a page from the specification beside it. Expressions are interpreted, never evaluated,
    so that the policy of the pages can forbid eval. */
 import { expressionInterpreter } from "./vendored/vega-interpreter.js";
+import { spoken } from "./spoken.js";
 import { wrapped } from "./wrapped.js";
 
 const FONT = getComputedStyle(document.body).fontFamily;
@@ -37,7 +38,7 @@ const roomier = (key, value) => (LABELS.includes(key) && typeof value === "numbe
 async function embed(place, spec) {
   const isNarrow = place.clientWidth < 700;
   const legend = isNarrow ? { ...CONFIG.legend, columns: 2, labelFontSize: 11 } : CONFIG.legend;
-  await window.vegaEmbed(place, spec, {
+  const { view } = await window.vegaEmbed(place, spec, {
     mode: "vega-lite",
     ast: true,
     expr: expressionInterpreter,
@@ -48,6 +49,7 @@ async function embed(place, spec) {
     defaultStyle: false,
     tooltip: { disableDefaultStyle: true },
   });
+  return view;
 }
 
 async function draw(place) {
@@ -56,14 +58,15 @@ async function draw(place) {
   const isNarrow = place.clientWidth < 700;
   const spec = isNarrow ? wrapped(JSON.parse(text), NAME_ROOM, FONT) : JSON.parse(text, roomier);
   try {
-    await embed(place, spec);
+    let view = await embed(place, spec);
     const room = place.clientWidth;
     for (let margin = 60; place.scrollWidth > room + 1 && margin <= 240; margin += 60) {
-      await embed(place, fitted(spec, room - margin));
+      view = await embed(place, fitted(spec, room - margin));
     }
     // the caption names the drawing as one image, and the table below it is what is read aloud
     for (const drawn of place.children) drawn.setAttribute("aria-hidden", "true");
     if (place.scrollWidth > room + 1) place.tabIndex = 0; // what scrolls is reached by the keyboard
+    spoken(place, spec, view);
     place.dataset.drawn = "yes";
   } catch (error) {
     place.dataset.drawn = "failed";

@@ -13,6 +13,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from orchestration.pages import engine_words
 from orchestration.pages.ask import prepared
 from orchestration.pages.language import DEFAULT, LANGUAGES, TRANSLATIONS
 
@@ -23,12 +24,16 @@ OPTIONS = {"templates/**.j2": {"newstyle_gettext": "true", "trim_blocks": "true"
 
 
 def said() -> Catalog:
-    """Every sentence that is marked for translation in the pages, and the questions of the page Ask."""
+    """Every sentence that is marked for translation in the pages, what they show of the engine's, and the
+    questions of the page Ask.
+    """
     found = Catalog()
     for file, _, message, comments, context in extract_from_dir(
         str(PAGES), method_map=METHODS, options_map=OPTIONS, keywords=KEYWORDS
     ):
         found.add(message, context=context, auto_comments=comments, locations=[(file, 0)])
+    for text in engine_words.texts():
+        found.add(text, locations=[("engine_words.py", 0)])
     for question in prepared():
         for sentence in (question.title, question.text):
             found.add(sentence, locations=[("ask.py", 0)])

@@ -40,8 +40,9 @@ from analytics.study.file import (
     Window,
 )
 from analytics.study.parts import Adjustment, Transform
-from orchestration.pages.language import gettext, worded
+from orchestration.pages.language import gettext
 from orchestration.pages.offered import CODED, Offer, slug
+from orchestration.pages.words import worded
 
 MOST_GROUPS = 8
 BY_STUDY = "study"

@@ -189,7 +189,7 @@ def _chart(values: list[dict[str, Any]], study: StudyNames) -> dict[str, Any]:
         "height": {"step": 30},
         "autosize": {"type": "fit-x", "contains": "padding"},
         "data": {"values": values},
-        "mark": {"type": "bar", "stroke": "#1d2329", "strokeWidth": 0.5, "tooltip": True},
+        "mark": {"type": "bar", "stroke": "#1d2329", "strokeWidth": 0.5},
         "encoding": {
             "y": {
                 "field": "group",
@@ -215,6 +215,11 @@ def _chart(values: list[dict[str, Any]], study: StudyNames) -> dict[str, Any]:
                 "title": None,
                 "scale": {"domain": [yes, no], "range": [0.9, 0.15]},
             },
+            "tooltip": [
+                {"field": "group", "title": gettext("Group")},
+                {"field": "counted", "title": gettext("Step")},
+                {"field": "n", "title": gettext("Patients")},
+            ],
             "order": {"field": "counted", "sort": "ascending" if yes < no else "descending"},
         },
     }

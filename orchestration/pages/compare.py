@@ -17,7 +17,7 @@ from analytics.printed.printed_table import Cell
 from analytics.printed.tables import baseline_table
 from analytics.study.frames import StudyFrames
 from analytics.study.parts import Adjustment, Transform
-from analytics.words.wording import opened, test_words
+from analytics.words.wording import test_words
 from orchestration.pages import compare_charts
 from orchestration.pages.chart_parts import charts
 from orchestration.pages.chosen import (
@@ -30,9 +30,10 @@ from orchestration.pages.chosen import (
     tests_of,
     variable_options,
 )
-from orchestration.pages.language import gettext, marked, worded
+from orchestration.pages.language import gettext, marked
 from orchestration.pages.questions import Answered, answered, as_table, sections, show
 from orchestration.pages.shell import Shell
+from orchestration.pages.words import opened, worded
 
 ROWS = {
     table: lambda chosen: {
@@ -84,7 +85,7 @@ def _tables(study: StudyFrames, table_id: str) -> list[dict[str, Any]]:
         study.pair_label(c["group_a"], c["group_b"]) if c.get("group_a") else gettext("All groups"): c["test"]
         for c in study.rows("group_comparison")
     }
-    columns = [c for c in printed.shown_columns if c.key not in (printed.columns[0].key, "test")]
+    columns = [c for c in printed.shown_columns if c.key not in (printed.columns[0].key, "test", "effect_is")]
     groups = [[c.label, c.second, *_texts(row.cell(c.key))] for c in columns if not c.spanner]
     compared: dict[str, list[str]] = {}
     for column in (c for c in columns if c.spanner):
@@ -102,15 +103,15 @@ def _tables(study: StudyFrames, table_id: str) -> list[dict[str, Any]]:
             study.label_with_unit(row_name(study)),
             gettext("Known"),
         ],
-        "rows": groups,
+        "rows": [[worded(cell) for cell in line] for line in groups],
         "notes": [] if compared or shown is None else shown["notes"],
     }
     if not compared:
         return [summary]
     tested = {
         "title": gettext("Tests"),
-        "columns": [gettext("Comparison"), gettext("Test"), *heads],
-        "rows": list(compared.values()),
+        "columns": [gettext("Comparison"), gettext("Test"), *map(worded, heads)],
+        "rows": [[worded(cell) for cell in line] for line in compared.values()],
         "notes": shown["notes"] if shown else [],
     }
     return [summary, tested]

@@ -28,6 +28,7 @@ from orchestration.pages.chart_parts import (
 )
 from orchestration.pages.language import gettext
 from orchestration.pages.questions import Answered, numbers_table
+from orchestration.pages.words import worded
 
 
 def values_by_group(answer: Answered) -> Chart | None:
@@ -291,7 +292,7 @@ def effects(answer: Answered) -> Chart | None:
     """The effect of each pair with its interval."""
     rows = [
         {
-            "pair": answer.study.pair_label(c["group_a"], c["group_b"]),
+            "pair": worded(answer.study.pair_label(c["group_a"], c["group_b"])),
             **interval_of(c, "effect"),
             "kind": c["effect_kind"],
         }
@@ -301,7 +302,6 @@ def effects(answer: Answered) -> Chart | None:
     if not rows:
         return None
     kind = str(rows[0]["kind"])
-    caption = gettext(
-        "Effect with its 95%% interval, first group against the second: %(kind)s", kind=effect_words(kind)
-    )
-    return forest("effects", caption, rows, "pair", effect_words(kind), is_ratio=kind in RATIOS)
+    effect = worded(effect_words(kind))
+    caption = gettext("Effect with its 95%% interval, first group against the second: %(kind)s", kind=effect)
+    return forest("effects", caption, rows, "pair", effect, is_ratio=kind in RATIOS)

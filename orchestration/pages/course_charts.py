@@ -10,7 +10,6 @@ from typing import Any
 
 from analytics.study.distribution import MOST_COURSES
 from analytics.words.disclosure import known
-from analytics.words.wording import opened
 from orchestration.pages.chart_parts import (
     ACROSS,
     PANEL,
@@ -26,6 +25,7 @@ from orchestration.pages.chart_parts import (
 )
 from orchestration.pages.language import gettext
 from orchestration.pages.questions import Answered, numbers_table
+from orchestration.pages.words import opened, worded
 
 
 def courses(answer: Answered) -> Chart | None:
@@ -277,7 +277,7 @@ def contrasts(answer: Answered) -> Chart | None:
     model = answer.chosen.study.mixed_models[0]
     rows = [
         {
-            "pair": f"{opened(c['visit'])}: {answer.study.pair_label(c['group_a'], c['group_b'])}",
+            "pair": f"{opened(c['visit'])}: {worded(answer.study.pair_label(c['group_a'], c['group_b']))}",
             **interval_of(c, "estimate"),
         }
         for c in answer.study.rows("visit_contrast")

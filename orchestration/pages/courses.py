@@ -15,14 +15,14 @@ from starlette.routing import Route
 from analytics.printed.model_tables import contrast_table, marginal_mean_table, model_term_tables
 from analytics.study.parts import Adjustment, Transform
 from analytics.words.disclosure import known
-from analytics.words.wording import opened
 from orchestration.pages import course_charts
 from orchestration.pages.chart_parts import charts
 from orchestration.pages.chosen import COURSE_KEYS, OWN, Chosen, course, measured_options
 from orchestration.pages.compare import TRANSFORM_WORDS
-from orchestration.pages.language import gettext, worded
+from orchestration.pages.language import gettext
 from orchestration.pages.questions import Answered, answered, as_table, sections, show
 from orchestration.pages.shell import Shell
+from orchestration.pages.words import opened, worded
 
 
 def _of_model(chosen: Chosen) -> dict[str, object]:

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from orchestration.pages.language import gettext, marked, ngettext
 from orchestration.pages.looks import Look
 from orchestration.pages.shell import Released, Shell, Told
+from orchestration.pages.words import opened, worded
 from orchestration.raw.due import Due
 from orchestration.situation import releases_of
 
@@ -178,7 +179,7 @@ def _of_release(released: Released, request: Request) -> dict[str, Any]:
     complete = released.rows(COMPLETENESS, {"hospital": asked.hospital})
     spread = _distribution(released, asked)
     unit = next((v["unit_canonical"] or "" for v in variables if v["concept_id"] == asked.variable), "")
-    name = next((v["concept_name"] for v in variables if v["concept_id"] == asked.variable), "")
+    name = next((worded(v["concept_name"]) for v in variables if v["concept_id"] == asked.variable), "")
     return {
         "released": released,
         "asked": asked,
@@ -186,7 +187,7 @@ def _of_release(released: Released, request: Request) -> dict[str, Any]:
         "rejected": released.rows(REJECTED),
         "hospital_options": [("", gettext("all hospitals"))]
         + [(h["hospital_id"], h["hospital_name"] or h["hospital_id"]) for h in hospitals],
-        "variable_options": [(v["concept_id"], v["concept_name"]) for v in variables],
+        "variable_options": [(v["concept_id"], worded(v["concept_name"])) for v in variables],
         "by_options": [(key, gettext(label)) for key, label in SIDES.items()],
         "completeness": _completeness_table(complete),
         "completeness_spec": _heat_map(complete),
@@ -224,9 +225,9 @@ def _asked(request: Request, hospitals: list[dict[str, Any]], variables: list[di
 def _completeness_table(rows: list[dict[str, Any]]) -> dict[str, Any]:
     visits = list(dict.fromkeys(row["scheduled_visit"] for row in rows))
     cells = {(row["concept_id"], row["scheduled_visit"]): row for row in rows}
-    names = {row["concept_id"]: row["concept_name"] for row in rows}
+    names = {row["concept_id"]: worded(row["concept_name"]) for row in rows}
     return {
-        "columns": [gettext("Variable"), *visits],
+        "columns": [gettext("Variable"), *map(opened, visits)],
         "rows": [
             [name, *(_told_share(cells[concept, visit]) for visit in visits)]
             for concept, name in names.items()
@@ -242,8 +243,8 @@ def _heat_map(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Share of the patients with the visit who have the value; the number stands in each field."""
     values = [
         {
-            "variable": row["concept_name"],
-            "visit": row["scheduled_visit"],
+            "variable": worded(row["concept_name"]),
+            "visit": opened(row["scheduled_visit"]),
             "share": row["n"] / row["of_n"],
             "told": _told_share(row),
         }
@@ -264,7 +265,8 @@ def _heat_map(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "sort": list(dict.fromkeys(v["variable"] for v in values)),
         },
     }
-    tooltip = [{"field": field} for field in ("variable", "visit", "told")]
+    titles = {"variable": gettext("Variable"), "visit": gettext("Visit"), "told": gettext("Values")}
+    tooltip = [{"field": field, "title": title} for field, title in titles.items()]
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": "container",
@@ -355,7 +357,12 @@ def _boxes(rows: list[dict[str, Any]], title: str) -> dict[str, Any]:
     def along(field: str) -> dict[str, Any]:
         return {"field": field, "type": "quantitative", "title": shown, "scale": scale}
 
-    tooltip = [{"field": field} for field in ("label", "n", "beyond", *names)]
+    titles = {
+        "n": gettext("Numbers"), "beyond": gettext("Beyond a detection limit"), "low": gettext("5th percentile"),
+        "q1": gettext("Lower quartile"), "median": gettext("Median"), "q3": gettext("Upper quartile"),
+        "high": gettext("95th percentile"),
+    }  # fmt: skip
+    tooltip = [{"field": "label", "title": " "}, *({"field": f, "title": t} for f, t in titles.items())]
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": "container",

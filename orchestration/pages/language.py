@@ -7,6 +7,8 @@ Python. `python -m tests.translations` lists those without a translation.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from http.cookies import CookieError, SimpleCookie
@@ -20,8 +22,6 @@ from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-from analytics.study.parts import chinese
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 DEFAULT = "en"
@@ -58,11 +58,6 @@ def marked(message: str) -> str:
     return message
 
 
-def worded(label: object) -> str:
-    """A label of a study file in the reader's language, if the file gives it; else in English."""
-    return (chinese(label) if current() == "zh" else None) or str(label)
-
-
 @cache
 def catalogue(language: str) -> NullTranslations:
     """Compiled when it is first asked for: no compiled file is kept."""
@@ -74,6 +69,32 @@ def catalogue(language: str) -> NullTranslations:
         write_mo(compiled, read_po(file, locale=language))
     compiled.seek(0)
     return Translations(compiled)
+
+
+@cache
+def messages(language: str) -> dict[str, str]:
+    """Each message of the catalogue, singular and plural, and its translation."""
+    path = TRANSLATIONS / language / "LC_MESSAGES" / "pages.po"
+    if not path.is_file():
+        return {}
+    with path.open("rb") as file:
+        read = read_po(file, locale=language)
+    found = {}
+    for message in read:
+        ids = message.id if isinstance(message.id, tuple | list) else (message.id,)
+        said = message.string if isinstance(message.string, str) else (message.string or ("",))[-1]
+        found.update({one: said for one in ids if one and said})
+    return found
+
+
+@contextmanager
+def spoken(language: str) -> Iterator[None]:
+    """What is said in the block is said in this language."""
+    before = _current.set(language)
+    try:
+        yield
+    finally:
+        _current.reset(before)
 
 
 def chosen(scope: Scope) -> str:
@@ -107,8 +128,5 @@ class InTheReadersLanguage:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        before = _current.set(chosen(scope))
-        try:
+        with spoken(chosen(scope)):
             await self.app(scope, receive, send)
-        finally:
-            _current.reset(before)

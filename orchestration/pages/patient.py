@@ -8,7 +8,7 @@ Only a registry that says `patient_pages: true` has this page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestration.pages.language import gettext
-from orchestration.pages.patient_charts import number_text, strips, understood
+from orchestration.pages.patient_charts import antibody, number_text, strips, treatment, understood
 from orchestration.pages.shell import Released, Shell, Told
+from orchestration.pages.studies import StudyNames, studies_of
+from orchestration.pages.words import named, opened, worded
 from orchestration.registry.folder import Registry
 
 Row = dict[str, Any]
@@ -32,6 +34,7 @@ SEEN = {
     "treatment": "select hospital_id, patient_key, treatment_id as item from release.fct_treatment",
     "definition": "select hospital_id, patient_key, definition_id as item from release.fct_definition where status = 'met'",
 }
+VOCABULARY = {"antibody": "antibodies", "event": "events", "treatment": "treatments"}
 GROUPS = (
     "select hospital_id, patient_key, study_id || '/' || group_id as item from results.cohort_member"
     " where kind = 'cohort' and group_id is not null"
@@ -52,6 +55,7 @@ class Facts:
     endpoints: list[Row]
     definitions: list[Row]
     analyses: list[Row]
+    studies: dict[str, StudyNames]
 
 
 def is_shown(registry: Registry) -> bool:
@@ -115,14 +119,31 @@ def _seen_options(released: Released) -> list[tuple[str, str]]:
         "definition": gettext("definition met"),
         "group": gettext("group"),
     }
+    groups = _group_labels(released)
     options = []
     for kind, rows in _ways(released).items():
         for r in released.rows(
             f"select item, count(distinct hospital_id || '|' || patient_key) as n from ({rows})"
             " where item is not null group by 1 order by 1"
         ):
-            options.append((f"{kind}:{r['item']}", f"{words[kind]}: {_opened(r['item'])} ({r['n']})"))
+            options.append(
+                (f"{kind}:{r['item']}", f"{words[kind]}: {_called(kind, r['item'], groups)} ({r['n']})")
+            )
     return options
+
+
+def _group_labels(released: Released) -> dict[str, str]:
+    return {
+        f"{study.study_id}/{group}": label
+        for study in studies_of(released)
+        for group, label in study.groups.items()
+    }
+
+
+def _called(kind: str, item: str, groups: Mapping[str, str]) -> str:
+    if kind == "group":
+        return groups.get(item, item)
+    return named(VOCABULARY[kind], item) if kind in VOCABULARY else opened(item)
 
 
 def _found(released: Released, hospital: str, seen: str) -> list[Row]:
@@ -130,10 +151,10 @@ def _found(released: Released, hospital: str, seen: str) -> list[Row]:
     kind, _, item = seen.partition(":")
     ways = _ways(released)
     groups = (
-        "select hospital_id, patient_key, string_agg(distinct g.label, ', ') as groups from results.cohort_member"
-        " join results.study_group as g using (study_id, group_id) where kind = 'cohort' group by all"
+        "select hospital_id, patient_key, list(distinct study_id || '/' || group_id order by 1) as groups"
+        " from results.cohort_member where kind = 'cohort' and group_id is not null group by all"
         if "group" in ways
-        else "select null::varchar as hospital_id, null::varchar as patient_key, null::varchar as groups limit 0"
+        else "select null::varchar as hospital_id, null::varchar as patient_key, null::varchar[] as groups limit 0"
     )
     where = ["($hospital = '' or p.hospital_id = $hospital)"]
     parameters: dict[str, object] = {"hospital": hospital}
@@ -143,7 +164,8 @@ def _found(released: Released, hospital: str, seen: str) -> list[Row]:
             " and s.patient_key = p.patient_key and s.item = $item)"
         )
         parameters["item"] = item
-    return released.rows(
+    labels = _group_labels(released)
+    rows = released.rows(
         f"""
         select
             p.hospital_id, p.patient_key, g.groups, a.msa, p.onset_group,
@@ -157,6 +179,14 @@ def _found(released: Released, hospital: str, seen: str) -> list[Row]:
         """,
         parameters,
     )
+    return [
+        r
+        | {
+            "groups": ", ".join(labels.get(group, group) for group in r["groups"] or ()),
+            "onset_group": opened(r["onset_group"]),
+        }
+        for r in rows
+    ]
 
 
 # one patient
@@ -165,7 +195,7 @@ def _found(released: Released, hospital: str, seen: str) -> list[Row]:
 def _one(shell: Shell, request: Request, released: Released) -> Response:
     wanted: dict[str, object] = {k: request.query_params.get(k, "") for k in ("hospital", "patient")}
     facts = _facts(released, wanted)
-    concepts = {r["concept_id"]: r["concept_name"] for r in facts.results if r["number"] is not None}
+    concepts = {r["concept_id"]: worded(r["concept_name"]) for r in facts.results if r["number"] is not None}
     asked = [c for c in request.query_params.getlist("result") if c in concepts]
     chosen = asked or [c for c in RESULTS_AT_FIRST if c in concepts] or list(concepts)[:2]
     return shell.page(
@@ -200,9 +230,8 @@ def _facts(released: Released, wanted: dict[str, object]) -> Facts:
     start = people[0]["baseline_days"] or 0.0
     analyses = (
         rows(
-            "select m.study_id, m.analysis, m.step, m.criterion, m.decided_date_iso, m.is_counted, g.label"
-            " from results.cohort_member as m left join results.study_group as g using (study_id, group_id)"
-            f" {OF_PATIENT} order by m.study_id, m.position"
+            "select study_id, kind, analysis, step, criterion, decided_date_iso, is_counted, group_id"
+            f" from results.cohort_member {OF_PATIENT} order by study_id, position"
         )
         if released.has("results.cohort_member")
         else []
@@ -248,6 +277,7 @@ def _facts(released: Released, wanted: dict[str, object]) -> Facts:
             f" left join release.dim_definition as d using (definition_id, version) {OF_PATIENT} order by definition_id"
         ),
         analyses,
+        {study.study_id: study for study in studies_of(released)},
     )
 
 
@@ -298,8 +328,8 @@ def _tables(facts: Facts, chosen: Sequence[str]) -> list[Shown]:
             [
                 (
                     f"cell-{r['observation_key']}",
-                    (r["concept_name"], r["observed_date_iso"], _opened(r["scheduled_visit"]), _sent(r), understood(r),
-                     r["conversion_rule"], r["from_cell"]),
+                    (worded(r["concept_name"]), r["observed_date_iso"], opened(r["scheduled_visit"]), _sent(r), understood(r),
+                     opened(r["conversion_rule"]), r["from_cell"]),
                 )
                 for r in facts.results
                 if r["concept_id"] in chosen
@@ -319,8 +349,8 @@ def _tables(facts: Facts, chosen: Sequence[str]) -> list[Shown]:
             [
                 (
                     f"cell-{r['antibody_result_key']}",
-                    (r["antibody_id"] or r["antibody_source"], r["tested_date_iso"], r["assay_id"], r["result_text"],
-                     r["result"], _opened(r["positivity_rule"]), r["from_cell"]),
+                    (antibody(r), r["tested_date_iso"], opened(r["assay_id"]), r["result_text"],
+                     opened(r["result"]), opened(r["positivity_rule"]), r["from_cell"]),
                 )
                 for r in facts.antibodies
             ],
@@ -332,7 +362,7 @@ def _tables(facts: Facts, chosen: Sequence[str]) -> list[Shown]:
             [
                 (
                     f"cell-{r['treatment_key']}",
-                    (_opened(r["treatment_id"] or r["treatment_source"]), r["start_date_iso"], r["stop_date_iso"],
+                    (treatment(r), r["start_date_iso"], r["stop_date_iso"],
                      " ".join(str(v) for v in (number_text(r["dose"]), r["dose_unit"]) if v), r["from_cell"]),
                 )
                 for r in facts.treatments
@@ -345,7 +375,7 @@ def _tables(facts: Facts, chosen: Sequence[str]) -> list[Shown]:
             [
                 (
                     f"cell-{r['event_key']}",
-                    (_opened(r["event_id"]), _opened(r["event_category"]), r["event_date_iso"], r["status"], r["from_cell"]),
+                    (named("events", r["event_id"]), opened(r["event_category"]), r["event_date_iso"], opened(r["status"]), r["from_cell"]),
                 )
                 for r in facts.events
             ],
@@ -354,13 +384,13 @@ def _tables(facts: Facts, chosen: Sequence[str]) -> list[Shown]:
             "follow-up",
             gettext("Last seen"),
             (day, gettext("State"), source),
-            [("", (r["last_seen_date_iso"], r["status"], r["from_cell"])) for r in facts.follow_up],
+            [("", (r["last_seen_date_iso"], opened(r["status"]), r["from_cell"])) for r in facts.follow_up],
         ),
         Shown(
             "endpoints",
             gettext("Endpoints"),
             (gettext("Endpoint"), gettext("Months"), gettext("Reached"), gettext("Why not")),
-            [("", (_opened(r["endpoint"]), _month(r["time_months"]), r["is_event"], r["censor_reason"]))
+            [("", (_endpoint(facts, r["endpoint"]), _month(r["time_months"]), r["is_event"], worded(r["censor_reason"] or "")))
              for r in facts.endpoints],
         ),
         Shown(
@@ -371,8 +401,8 @@ def _tables(facts: Facts, chosen: Sequence[str]) -> list[Shown]:
             [
                 (
                     f"definition-{r['definition_id']}",
-                    (r["definition_name"], _state(r), _listed(r["criteria_met"]), _listed(r["inputs_used"]),
-                     _listed(r["inputs_missing"]), r["rule"]),
+                    (worded(r["definition_name"]), _state(r), _listed(r["criteria_met"]), _listed(r["inputs_used"]),
+                     _listed(r["inputs_missing"]), worded(r["rule"] or "")),
                 )
                 for r in facts.definitions
             ],
@@ -382,12 +412,23 @@ def _tables(facts: Facts, chosen: Sequence[str]) -> list[Shown]:
             gettext("Analyses"),
             (gettext("Study"), gettext("Analysis"), gettext("Group"), gettext("Counted"), gettext("Criterion"), day),
             [
-                ("", (r["study_id"], _opened(r["analysis"]), r["label"], r["is_counted"], r["criterion"], r["decided_date_iso"]))
+                ("", (r["study_id"], _analysis(facts, r), facts.studies[r["study_id"]].groups.get(r["group_id"], ""), r["is_counted"], worded(r["criterion"] or ""), r["decided_date_iso"]))
                 for r in facts.analyses
             ],
         ),
     ]  # fmt: skip
     return [table for table in tables if table.rows]
+
+
+def _analysis(facts: Facts, row: Row) -> str:
+    study = facts.studies[row["study_id"]]
+    titles = {"table": study.tables, "endpoint": study.endpoints}.get(row["kind"], study.models)
+    return titles.get(row["analysis"]) or opened(row["analysis"])
+
+
+def _endpoint(facts: Facts, endpoint: str) -> str:
+    labels = [s.endpoints[endpoint] for s in facts.studies.values() if endpoint in s.endpoints]
+    return labels[0] if labels else opened(endpoint)
 
 
 def _sent(row: Row) -> str:
@@ -399,15 +440,17 @@ def _month(number: float | None) -> str:
 
 
 def _visit(row: Row) -> str:
-    return _opened(row["scheduled_visit"]) if row["is_scheduled"] else gettext("unscheduled")
+    return opened(row["scheduled_visit"]) if row["is_scheduled"] else gettext("unscheduled")
 
 
 def _state(row: Row) -> str:
     """``met (definite), 8.6 to 16.2``: unknown inputs leave a range."""
-    parts = [_opened(row["status"])]
+    parts = [opened(row["status"])]
     level, most = row["level"], row["level_at_most"]
     if level or most:
-        parts.append(f"({level or gettext('none')}{f' – {most}' if most and most != level else ''})")
+        parts.append(
+            f"({worded(level) if level else gettext('none')}{f' – {worded(most)}' if most and most != level else ''})"
+        )
     if row["value"] is not None:
         most = row["value_at_most"]
         parts.append(
@@ -418,9 +461,5 @@ def _state(row: Row) -> str:
 
 
 def _listed(text: str | None) -> str:
-    return (text or "").replace("_", " ")
-
-
-def _opened(code: object) -> str:
-    text = "" if code is None else str(code).replace("_", " ")
-    return text[:1].upper() + text[1:]
+    """Ids of the catalogue in a list, ``ck, proximal_muscle_weakness``, as names."""
+    return ", ".join(worded(code.replace("_", " ")) for code in (text or "").split(", "))

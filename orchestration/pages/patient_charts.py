@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestration.pages.language import gettext
+from orchestration.pages.words import named, opened, worded
 
 if TYPE_CHECKING:
     from orchestration.pages.patient import Facts
@@ -103,9 +104,7 @@ def _visits(facts: Facts, axis: Spec) -> Strip | None:
         {
             "month": r["month"],
             "day": r["visit_date_iso"],
-            "visit": str(r["scheduled_visit"]).replace("_", " ")
-            if r["is_scheduled"]
-            else gettext("unscheduled"),
+            "visit": opened(r["scheduled_visit"]) if r["is_scheduled"] else gettext("unscheduled"),
             "row": gettext("Visits"),
             "kind": bool(r["is_scheduled"]),
             "cell": f"#cell-{r['visit_key']}",
@@ -154,7 +153,7 @@ def _result(concept: str, found: list[Row], axis: Spec, relapses: list[Row]) -> 
     ]
     if not rows:
         return None
-    name, unit = found[0]["concept_name"], unit_text(found[0]["unit_canonical"])
+    name, unit = worded(found[0]["concept_name"]), unit_text(found[0]["unit_canonical"])
     y = {
         "field": "value",
         "type": "quantitative",
@@ -221,10 +220,10 @@ def _antibodies(facts: Facts, axis: Spec) -> Strip | None:
     rows = [
         {
             "month": r["month"],
-            "row": str(r["antibody_id"] or r["antibody_source"]),
+            "row": antibody(r),
             "state": positive if r["is_positive"] else negative if r["is_positive"] is False else other,
             "day": r["tested_date_iso"],
-            "assay": r["assay_id"],
+            "assay": opened(r["assay_id"]),
             "cell": f"#cell-{r['antibody_result_key']}",
         }
         for r in facts.antibodies
@@ -239,7 +238,7 @@ def _events(facts: Facts, axis: Spec) -> Strip | None:
     rows = [
         {
             "month": r["month"],
-            "row": str(r["event_id"]).replace("_", " "),
+            "row": named("events", r["event_id"]),
             "state": words.get(r["status"], other),
             "day": r["event_date_iso"],
             "cell": f"#cell-{r['event_key']}",
@@ -283,7 +282,7 @@ def _treatments(facts: Facts, axis: Spec) -> Strip | None:
         {
             "month": r["month"],
             "until": r["stop_month"] if r["stop_month"] is not None else end,
-            "row": str(r["treatment_id"] or r["treatment_source"]).replace("_", " "),
+            "row": treatment(r),
             "from": r["start_date_iso"],
             "to": r["stop_date_iso"] or gettext("not known"),
             "ends": r["stop_month"] is not None,
@@ -329,13 +328,21 @@ def understood(row: Row) -> str:
     """``70.032 U/L``, ``<0.1 pg/mL``: what the release makes of a cell."""
     number = row["number"]
     if number is None:
-        return str(row["value_code"] or "")
+        return opened(row["value_code"])
     return f"{row['comparator'] or ''}{number_text(number)} {unit_text(row['unit_canonical'])}".rstrip()
 
 
 def unit_text(unit: str | None) -> str:
     """A unit as people write it; UCUM sets what is no unit in braces: {score}."""
-    return (unit or "").strip("{}")
+    return worded((unit or "").strip("{}"))
+
+
+def antibody(row: Row) -> str:
+    return named("antibodies", row["antibody_id"]) if row["antibody_id"] else str(row["antibody_source"])
+
+
+def treatment(row: Row) -> str:
+    return named("treatments", row["treatment_id"]) if row["treatment_id"] else str(row["treatment_source"])
 
 
 def number_text(number: float | None) -> str:

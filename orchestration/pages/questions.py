@@ -23,10 +23,11 @@ from analytics.printed.printed_table import PrintedTable
 from analytics.study.distribution import first_courses
 from analytics.study.frames import StudyFrames
 from orchestration.pages.chosen import Chosen, NotOffered, Option, Query, by_options, study_of
-from orchestration.pages.language import gettext, worded
+from orchestration.pages.language import gettext
 from orchestration.pages.offered import CODED, Offer, offer_of
 from orchestration.pages.shell import Released, Shell, Told
 from orchestration.pages.studies import frames_in_the_readers_language
+from orchestration.pages.words import worded
 from orchestration.results import on_the_spot
 from orchestration.results.asked import Answers, NotAnswered
 
@@ -113,7 +114,18 @@ class Answered:
     @property
     def findings(self) -> list[str]:
         """What the numbers can and cannot say, of a choice that no study states."""
-        return [str(row["text"]) for row in self.study.rows("finding")] if self.chosen.is_exploratory else []
+        if not self.chosen.is_exploratory:
+            return []
+        study = self.chosen.study
+        labels = [*(g.label for g in study.groups.values()), *(m.title for m in study.mixed_models)]
+        return [worded(_with_labels(str(row["text"]), labels)) for row in self.study.rows("finding")]
+
+
+def _with_labels(text: str, labels: Iterable[str]) -> str:
+    """A sentence of the engine, which names groups in English, with the reader's names of them."""
+    for label in sorted(filter(None, labels), key=len, reverse=True):
+        text = text.replace(label, worded(label))
+    return text
 
 
 def answered(
@@ -143,7 +155,7 @@ def answered(
             compute = on_the_spot.answer if chosen.is_exploratory else on_the_spot.single_values
             found = ANSWERS.ask(released.path, chosen.study, compute)
         except NotAnswered as error:
-            trouble = str(error)
+            trouble = worded(error)
     study_id = chosen.stated_in or chosen.study.study
     frames = _of_results(released, chosen, tables) if chosen.stated_in else dict(found)
     drawn = StudyFrames(study_id, {name: found[name] for name in found if name.startswith("distribution")})
@@ -183,15 +195,18 @@ def as_table(printed: PrintedTable | None) -> dict[str, Any] | None:
     rows = []
     for row in printed.rows:
         cells = [row.cell(column.key) for column in columns]
-        shown = [f"{c.text} ({c.small})" if c.small and c.text else c.text or c.small for c in cells]
-        rows.append([*([row.group] if has_headings else []), *shown])
-    titles = [" · ".join(part for part in (c.spanner, c.label, c.second) if part) for c in columns]
+        shown = [
+            f"{worded(c.text)} ({c.small})" if c.small and c.text else worded(c.text or c.small)
+            for c in cells
+        ]
+        rows.append([*([worded(row.group)] if has_headings else []), *shown])
+    titles = [" · ".join(worded(part) for part in (c.spanner, c.label, c.second) if part) for c in columns]
     notes = dict.fromkeys([*printed.notes, *printed.marks])
     return {
-        "columns": [*([printed.group_label] if has_headings else []), *titles],
+        "columns": [*([worded(printed.group_label)] if has_headings else []), *titles],
         "rows": rows,
-        "title": printed.title,
-        "notes": list(notes),
+        "title": worded(printed.title),
+        "notes": [worded(note) for note in notes],
     }
 
 
@@ -260,7 +275,13 @@ def numbers_table(columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]])
 def _shown(value: object) -> object:
     if isinstance(value, float) and isinf(value):
         return "∞" if value > 0 else "-∞"
-    return float(f"{value:.5g}") if isinstance(value, float) else value
+    return (
+        float(f"{value:.5g}")
+        if isinstance(value, float)
+        else worded(value)
+        if isinstance(value, str)
+        else value
+    )
 
 
 def not_none(rows: Iterable[dict[str, Any]], *columns: str) -> Iterator[dict[str, Any]]:

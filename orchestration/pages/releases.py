@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from orchestration.pages.language import gettext
 from orchestration.pages.shell import Shell, Told
+from orchestration.pages.words import worded
 from orchestration.registry.folder import Registry
 from orchestration.situation import Release, releases_of
 
@@ -70,7 +71,7 @@ def routes(shell: Shell) -> list[Route]:
             difference=found,
             options=[(r.release_id, f"{r.release_id} · {r.made_at[:10]}") for r in releases],
             places=places,
-            place_options=[(name, f"{name} ({n})") for name, n in places.items()],
+            place_options=[(name, f"{worded(name)} ({n})") for name, n in places.items()],
             place=place,
             numbers=[n for n in (found or {"numbers": []})["numbers"] if _placed(n) == place],
         )
@@ -146,7 +147,7 @@ def _compared(registry: Registry, before: Path, after: Path) -> dict[str, Any]:
         )
         raise Told(sentence, 500) from None
     if "refused" in found:
-        raise Told(found["refused"], 409)
+        raise Told(worded(found["refused"]), 409)
     return found
 
 

@@ -33,6 +33,7 @@ from orchestration.pages import language
 from orchestration.pages.door import DAGSTER, STATIC
 from orchestration.pages.language import COOKIE, LANGUAGES, gettext
 from orchestration.pages.looks import Looks
+from orchestration.pages.words import opened, worded
 from orchestration.registry.folder import Registry
 from orchestration.situation import Release, releases_of
 from yaml_files.yaml_file import ConfigurationError
@@ -238,10 +239,19 @@ def environment() -> Environment:
         language.translated, language.translated_number, newstyle=True
     )
     made.filters["count"] = lambda number: "" if number is None else f"{number:,}"
-    made.filters["worded"] = language.worded
+    made.filters["worded"] = worded
+    made.filters["opened"] = opened
+    made.filters["unit"] = lambda unit: worded(str(unit).strip("{}"))
+    made.globals["in_english"] = in_english
     made.filters["as_json"] = as_json
     made.globals["static"] = f"{STATIC}{static_version()}"
     return made
+
+
+def in_english(text: str) -> Markup:
+    """The attribute of an element that holds an English sentence on a page in another language."""
+    is_left = language.current() != language.DEFAULT and worded(text) == text
+    return Markup(' lang="en"' if is_left else "")
 
 
 def as_json(value: object) -> Markup:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from analytics.printed.figures import COLOURS
-from orchestration.pages.language import current, gettext
+from orchestration.pages.language import DEFAULT, current, gettext
 from orchestration.pages.shell import Released, Told
+from orchestration.pages.words import worded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,10 +94,14 @@ def frames_in_the_readers_language(frames: Mapping[str, pd.DataFrame]) -> dict[s
 
 
 def _in_language(frame: pd.DataFrame) -> pd.DataFrame:
-    own = {c: f"{c}_{current()}" for c in ("label", "title") if f"{c}_{current()}" in frame}
-    return frame.assign(**{c: frame[translated].fillna(frame[c]) for c, translated in own.items()})
+    if current() == DEFAULT:
+        return frame
+    columns = [c for c in ("label", "title") if c in frame]
+    said = {c: frame[c].map(worded, na_action="ignore") for c in columns}
+    given = {c: frame[f"{c}_{current()}"] for c in columns if f"{c}_{current()}" in frame}
+    return frame.assign(**{c: given[c].fillna(said[c]) if c in given else said[c] for c in columns})
 
 
 def in_the_readers_language(row: dict[str, Any], column: str) -> str:
-    """`label_zh` where the reader reads Chinese and the study file gives it; else `label`."""
-    return str(row.get(f"{column}_{current()}") or row[column])
+    """`label_zh` where the reader reads Chinese and the study file gives it; else `label` in words."""
+    return str(row.get(f"{column}_{current()}") or worded(row[column]))

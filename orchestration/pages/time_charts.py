@@ -10,10 +10,10 @@ from typing import Any
 
 from analytics.study.frames import grouped
 from analytics.words.disclosure import known
-from analytics.words.wording import opened
 from orchestration.pages.chart_parts import SCHEMA, Chart, colour_of, forest, interval_of, tip
-from orchestration.pages.language import gettext, worded
+from orchestration.pages.language import gettext
 from orchestration.pages.questions import Answered, numbers_table
+from orchestration.pages.words import opened, worded
 
 
 def curves(answer: Answered) -> Chart | None:
@@ -190,7 +190,7 @@ def hazard_ratios(answer: Answered) -> list[Chart]:
     """The ratios of each model, groups against the first."""
     found = []
     for (model,), terms in grouped(answer.study.rows("cox_term"), "model_id"):
-        title = next((str(m["title"]) for m in answer.study.rows("model", model_id=model)), opened(model))
+        title = next((worded(m["title"]) for m in answer.study.rows("model", model_id=model)), opened(model))
         rows = [
             {"pair": _term(answer, term), **interval_of(term, "hazard_ratio")}
             for term in terms
@@ -207,10 +207,10 @@ def hazard_ratios(answer: Answered) -> list[Chart]:
 def _term(answer: Answered, term: Mapping[str, Any]) -> str:
     group = answer.study.group_of_term(term["term"])
     if group and term.get("reference"):
-        return answer.study.pair_label(group, term["reference"])
-    return answer.study.readable(str(term["term"]))
+        return worded(answer.study.pair_label(group, term["reference"]))
+    return worded(answer.study.readable(str(term["term"])))
 
 
 def _origin(answer: Answered) -> str:
     endpoint = answer.chosen.study.endpoints[answer.chosen.study.survival[0].endpoint]
-    return endpoint.origin.replace("_", " ")
+    return worded(endpoint.origin.replace("_", " "))

@@ -24,14 +24,15 @@ from analytics.printed.strata_table import survival_strata_table
 from analytics.study.frames import StudyFrames, is_ok
 from analytics.study.parts import Adjustment
 from analytics.words.formatting import format_p
-from analytics.words.wording import opened, test_words
+from analytics.words.wording import test_words
 from orchestration.pages import time_charts
 from orchestration.pages.chart_parts import charts
 from orchestration.pages.chosen import OWN, STRATA, TIME_KEYS, Chosen, time_to_event
-from orchestration.pages.language import gettext, worded
+from orchestration.pages.language import gettext
 from orchestration.pages.offered import CODED
 from orchestration.pages.questions import Answered, answered, as_table, show
 from orchestration.pages.shell import Shell
+from orchestration.pages.words import opened, worded
 
 
 def _of_endpoint(chosen: Chosen) -> dict[str, object]:
@@ -70,7 +71,7 @@ def _shown(shell: Shell, request: Request, answer: Answered) -> Response:
     tables = [table for table in (as_table(printed) for printed in found) if table]
     if (means := _restricted_means(answer.study)) and not is_empty:
         tables.insert(2, means)
-    origin = endpoint.origin.replace("_", " ")
+    origin = worded(endpoint.origin.replace("_", " "))
     context: dict[str, Any] = {
         "charts": [] if is_empty else charts(
             time_charts.curves(answer), *time_charts.hazard_ratios(answer), time_charts.incidence(answer)
@@ -99,12 +100,14 @@ def _restricted_means(study: StudyFrames) -> dict[str, Any] | None:
     for row in rows:
         is_pair = row.get("scope") == "pairwise"
         name = (
-            study.pair_label(row["group_a"], row["group_b"]) if is_pair else study.group_label(row["group_a"])
+            worded(study.pair_label(row["group_a"], row["group_b"]))
+            if is_pair
+            else study.group_label(row["group_a"])
         )
         has_number = is_ok(row) and row.get("estimate") is not None
         number = f"{row['estimate']:.1f} ({row['ci_low']:.1f} to {row['ci_high']:.1f})" if has_number else "–"
         p_values = [format_p(row.get(c)) if is_pair else "" for c in ("p_value", "p_adjusted")]
-        shown.append([name, number, *p_values])
+        shown.append([name, worded(number), *p_values])
     months = rows[0]["tau_months"]
     return {
         "title": gettext("Mean months without the event, of the first %(months)g", months=months),
@@ -112,10 +115,10 @@ def _restricted_means(study: StudyFrames) -> dict[str, Any] | None:
             gettext("Group or pair"),
             gettext("Months, or their difference (95%% CI)"),
             "p",
-            "adj. p",
+            worded("adj. p"),
         ],
         "rows": shown,
-        "notes": list(study.remarks(*rows)),
+        "notes": [worded(note) for note in study.remarks(*rows)],
     }
 
 

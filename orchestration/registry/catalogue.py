@@ -8,12 +8,14 @@ about medicine.
 from __future__ import annotations
 
 import csv
+import re
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+HAN = re.compile(r"[\u4e00-\u9fff]")
 SEEDS = Path(__file__).resolve().parents[2] / "dbt_project" / "seeds"
 NAMES = {  # kind of name: table of ids, id column, table of synonyms
     "concepts": ("concepts", "concept_id", "concept_synonyms"),
@@ -98,6 +100,8 @@ def extend(additions: dict[str, list[Row]]) -> None:
         seed,
         names,
         spoken,
+        labels,
+        chinese_names,
         ambiguous,
         sex_readings,
         status_codes,
@@ -192,6 +196,39 @@ def spoken(kind: str, language: str) -> dict[str, str]:
         for row in seed(synonyms)
         if language in row["language"].split() and (form := normal(row["synonym"])) in ambiguous(kind)
     }
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a reader is shown for an id: its English name, and the first Chinese one of its synonyms."""
+
+    en: str
+    zh: str
+
+
+@cache
+def labels(kind: str) -> dict[str, Label]:
+    table, id_column, synonyms = NAMES[kind]
+    chinese: dict[str, str] = {}
+    for row in seed(synonyms):
+        if "zh" in row["language"].split() and HAN.search(row["synonym"]):
+            chinese.setdefault(row[id_column], row["synonym"])
+    name = id_column.replace("_id", "_name")
+    return {row[id_column]: Label(row[name], chinese.get(row[id_column], "")) for row in seed(table)}
+
+
+@cache
+def chinese_names() -> dict[str, str]:
+    """The Chinese name of each English name, and of each id; not of the ids of antibodies: `la` is a word."""
+    found: dict[str, str] = {}
+    for kind in NAMES:
+        for code, label in labels(kind).items():
+            words = code.replace("_", " ")
+            ids = () if kind == "antibodies" else (words, words[:1].upper() + words[1:])
+            for name in (label.en, label.en.lower(), *ids):
+                if label.zh:
+                    found.setdefault(name, label.zh)
+    return found
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import pytest
 
 from analytics.study.file import Study
 from analytics.study.parts import LabelInBoth, chinese
-from orchestration.pages.language import _current, worded
+from orchestration.pages.language import _current
 from orchestration.pages.studies import frames_in_the_readers_language, in_the_readers_language
+from orchestration.pages.words import worded
 from orchestration.results.compute import write
 from tests.unit import small_study
 from yaml_files.yaml_file import ConfigurationError, read_model

@@ -56,7 +56,7 @@ async function draw(place) {
   place.dataset.drawn = "begun";
   const text = document.getElementById(place.dataset.spec).textContent;
   const isNarrow = place.clientWidth < 700;
-  const spec = isNarrow ? wrapped(JSON.parse(text), NAME_ROOM, FONT) : JSON.parse(text, roomier);
+  const spec = isNarrow ? wrapped(JSON.parse(text), NAME_ROOM, place.clientWidth, FONT) : JSON.parse(text, roomier);
   try {
     let view = await embed(place, spec);
     const room = place.clientWidth;

@@ -40,7 +40,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 def test_the_first_page_tells_how_the_registry_stands(registry: Registry) -> None:
     text = pages(registry.folder).get("/").text
     assert "not for publication" in text
-    assert "<td>first</td>" in text and '<td class="accepted">accepted</td>' in text
+    assert '<td class="whole">first</td>' in text and '<td class="accepted">accepted</td>' in text
     assert "north/second stands refused" in text
     assert "north/third: 2 files, not taken yet" in text
     assert "There is no release yet" in text

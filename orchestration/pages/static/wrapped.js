@@ -1,8 +1,10 @@
 /* Names beside and below the axes, on a narrow screen: each is broken into lines, and its row is made as high
-   as its lines need, so that no name ends in an ellipsis or lies over its neighbour. */
+   as its lines need, so that no name ends in an ellipsis or lies over its neighbour. A legend has as many
+   columns as there is room for. */
 const LINE = 13; // pixels from line to line
 const FONT_SIZE = 12;
 const SCALE_ROOM = 60; // pixels of a scale to the left of names that stand below
+const SYMBOL = 24; // pixels of a legend's symbol and the gap behind its name
 // Chinese may break at each character; other text breaks after a blank, or after a hyphen between words
 const PIECES = /[\u2e80-\uffef][，。、）：；]?|[^\s\u2e80-\uffef]+?-(?=[A-Za-z]{3})|[^\s\u2e80-\uffef]+\s*|\s+/g;
 
@@ -19,7 +21,7 @@ export function wrapped(spec, room, width, font) {
     }
     return found.map((line) => line.trimEnd());
   };
-  wrap(spec, [], { lines, room, width });
+  wrap(spec, [], { lines, room, width, widthOf: (text) => pen.measureText(text).width });
   return spec;
 }
 
@@ -29,7 +31,12 @@ function wrap(view, above, how) {
   const parts = ["layer", "concat", "hconcat", "vconcat"].flatMap((key) => view[key] ?? []);
   let most = Math.max(1, ...parts.map((part) => wrap(part, values, how)));
   const rows = [...values, ...parts.flatMap((part) => part.data?.values ?? [])];
-  const { x, y } = view.encoding ?? {};
+  const { x, y, color } = view.encoding ?? {};
+  if (color?.legend?.columns) {
+    const widest = Math.max(...(color.scale?.domain ?? []).map(how.widthOf)) + SYMBOL;
+    const fitting = Math.floor((how.width - how.room - SCALE_ROOM) / widest);
+    color.legend.columns = Math.max(1, Math.min(color.legend.columns, fitting));
+  }
   if (isNamed(y)) {
     const told = breaks(y, rows, () => how.room, how.lines);
     most = Math.max(most, told.most);

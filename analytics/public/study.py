@@ -69,11 +69,15 @@ def public_study(study: StudyFrames, rounding: Rounding) -> PublicStudy:
     """What may leave of a study."""
     inside = _Inside(study, rounding)
     tables: dict[str, list[Record]] = {
-        "study": _columns(study.rows("study"), "title", "description"),
+        "study": _columns(study.rows("study"), "title", "title_zh", "description"),
         "study_group": _groups(inside),
-        "study_variable": _columns(study.rows("study_variable"), "variable", "label", "unit", "position"),
-        "study_endpoint": _columns(study.rows("study_endpoint"), "endpoint", "label", "horizon_months"),
-        "study_table": _columns(study.rows("study_table"), "table_id", "title", "position"),
+        "study_variable": _columns(
+            study.rows("study_variable"), "variable", "label", "label_zh", "unit", "position"
+        ),
+        "study_endpoint": _columns(
+            study.rows("study_endpoint"), "endpoint", "label", "label_zh", "horizon_months"
+        ),
+        "study_table": _columns(study.rows("study_table"), "table_id", "title", "title_zh", "position"),
         "cohort_flow": _flow(inside),
         "baseline_summary": _summaries(inside),
         "group_comparison": _comparisons(inside),
@@ -120,7 +124,8 @@ def _columns(rows: Sequence[Record], *names: str) -> list[Record]:
 
 def _groups(inside: _Inside) -> list[Record]:
     return [
-        {"group_id": g, "label": r.get("label"), "n": inside.count(r.get("n")), "position": r.get("position")}
+        {c: r.get(c) for c in ("label", "label_zh", "position")}
+        | {"group_id": g, "n": inside.count(r.get("n"))}
         for g, r in inside.study.groups.items()
     ]
 
@@ -485,7 +490,7 @@ def _events(inside: _Inside, endpoint: object, group: object) -> float:
 
 
 def _model(row: Record) -> Record:
-    keys = ("model_id", "kind", "title", "response", "endpoint", "formula_text")
+    keys = ("model_id", "kind", "title", "title_zh", "response", "endpoint", "formula_text")
     return {c: row.get(c) for c in keys} | {"method": _method(row)}
 
 

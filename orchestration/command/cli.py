@@ -324,7 +324,7 @@ def site(
     debug: DebugOption = False,
 ) -> None:
     """Write what may leave the house of the current release's studies, as pages that open from disk."""
-    from orchestration.report.site import NotOurs, write_site
+    from orchestration.pages.site import NotOurs, write_site
     from orchestration.report.write import NothingToReport
 
     try:

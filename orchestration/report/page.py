@@ -423,6 +423,7 @@ def page_environment(
         "table_html": lambda table: Markup(laid_out[table.name]),
         "notes": lambda table: [(mark, Markup(text)) for mark, text in notes_of(_shortened(table))],
         "svg": svg,
+        "worded": str,  # a page in another language brings its own
         "typeset": lambda text: Markup(typeset(text)),
         "csv_uri": lambda table: (
             "data:text/csv;base64," + base64.b64encode(sheets[table.name]).decode("ascii")

@@ -10,7 +10,7 @@ The sections are made of a `PublicStudy` alone. `render_public` reads the releas
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,7 @@ class Part:
     title: str
     figures: tuple[StudyFigure, ...]
     tables: tuple[PrintedTable, ...]
+    drawn: dict[str, PrintedTable] = field(default_factory=dict)  # of each figure, by its name, the numbers
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ class PublicSections:
     @property
     def tables(self) -> list[PrintedTable]:
         return [t for part in self.parts for t in part.tables]
+
+    @property
+    def drawn(self) -> list[PrintedTable]:
+        """What the figures draw, for the page and as files; a manuscript has the figures."""
+        return [t for part in self.parts for t in part.drawn.values()]
 
     @property
     def figures(self) -> list[StudyFigure]:
@@ -110,7 +116,7 @@ def public_release(
     rounding = Rounding(int(content.info.get("small_cell_threshold") or 0))
     found = publications(content, rounding, ledger)
     sections = tuple(public_sections(p.study, p.release_id) for p in found.values())
-    tables = [t for s in sections for t in s.tables]
+    tables = [t for s in sections for t in (*s.tables, *s.drawn)]
     laid_out = helper.submit(lay_out, tables)
     figures = rendered(f for s in sections for f in s.figures)
     note = SYNTHETIC if content.info.get("synthetic") else ""
@@ -157,11 +163,15 @@ def publications(content: ReleaseContent, rounding: Rounding, ledger: Path | Non
 def public_sections(study: PublicStudy, release_id: str) -> PublicSections:
     """Every table and figure of a study that may leave, in the order of the page."""
     from analytics.printed import course_figure, method_words, model_tables, tables
+    from analytics.printed.drawn_tables import course_numbers, curve_numbers
     from analytics.printed.provenance_tables import cohort_flow_table
     from analytics.printed.survival_figure import survival_figure
 
+    responses = study.distinct("trajectory_mean", "response")
+    courses = {r: course_figure.trajectory_figure(study, r) for r in responses}
     models = study.distinct("mixed_model_term", "model_id")
     endpoints = study.distinct("survival_median", "endpoint")
+    curves = {e: survival_figure(study, e) for e in endpoints}
     return PublicSections(
         study,
         release_id,
@@ -171,10 +181,7 @@ def public_sections(study: PublicStudy, release_id: str) -> PublicSections:
             Part(
                 "courses",
                 "Courses over time",
-                _figures(
-                    course_figure.trajectory_figure(study, r)
-                    for r in study.distinct("trajectory_mean", "response")
-                ),
+                _figures(courses.values()),
                 _tables(
                     [
                         *model_tables.model_term_tables(study, printed=True),
@@ -182,11 +189,12 @@ def public_sections(study: PublicStudy, release_id: str) -> PublicSections:
                         model_tables.contrast_table(study, models),
                     ]
                 ),
+                {f.name: course_numbers(study, r, f) for r, f in courses.items() if f},
             ),
             Part(
                 "survival",
                 "Time to event",
-                _figures(survival_figure(study, e) for e in endpoints),
+                _figures(curves.values()),
                 _tables(
                     make(study, e)
                     for e in endpoints
@@ -196,6 +204,7 @@ def public_sections(study: PublicStudy, release_id: str) -> PublicSections:
                         model_tables.cox_table,
                     )
                 ),
+                {f.name: curve_numbers(study, e, f) for e, f in curves.items() if f},
             ),
         ),
         method_words.methods(study),

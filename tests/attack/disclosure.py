@@ -17,9 +17,9 @@ from analytics.words.disclosure import Rounding
 from orchestration.manuscript.contents import inside_contents, public_contents
 from orchestration.manuscript.facts import Facts
 from orchestration.manuscript.write import files_of
+from orchestration.pages.site import render_site
 from orchestration.report.page import read_release
 from orchestration.report.public import public_release, publications, render_public
-from orchestration.report.site import render_site
 from tests.attack.bounds import ENOUGH, System, cells, system_of
 from tests.attack.figures import Figures
 from tests.attack.invented import STUDY, Patient, draw, truth, write_release

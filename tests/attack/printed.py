@@ -137,6 +137,10 @@ def rows_said(name: str, rows: list[dict[str, str]], groups: list[str]) -> Itera
         for row in rows:
             yield Said(("size", row["Group"]), row["Patients"], name)
             yield Said(("events", row["Group"]), row["Events"], name)
+    elif name.endswith("_curve_numbers"):
+        for row in rows:
+            if row.get("At risk"):
+                yield Said(("at risk", f"{int(float(row['Months'])):03}", row["Group"]), row["At risk"], name)
     elif "_table_" in name:
         for row in rows:
             variable = row.get("Variable", "").removesuffix(", n (%)")

@@ -9,7 +9,7 @@ from tests.attack.bounds import cells, system_of
 from tests.attack.disclosure import two_releases, write_manuscript
 from tests.attack.invented import draw, truth, write_release
 from tests.attack.manuscripts import read_manuscript
-from tests.attack.printed import Printed, Said, read
+from tests.attack.printed import Printed, Said, read, rows_said
 
 OLD_PAGE = Path(__file__).parents[1] / "attack" / "old_page"
 
@@ -84,3 +84,10 @@ def test_the_attacker_knows_no_count_of_two_public_reports(tmp_path: Path) -> No
     found = two_releases(random.Random("small"), tmp_path, ("a", "b"))
     assert (found.known, found.wrong) == ((), ())
     assert found.tried > 100
+
+
+def test_the_attacker_reads_the_numbers_at_risk_in_the_table_below_a_curve() -> None:
+    rows = [{"Group": "Group A", "Months": "6", "Without the event, %": "90", "At risk": "<8"}]
+    assert list(rows_said("s_relapse_curve_numbers", rows, ["Group A"])) == [
+        Said(("at risk", "006", "Group A"), "<8", "s_relapse_curve_numbers")
+    ]

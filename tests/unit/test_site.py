@@ -9,12 +9,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.pages import site
+from orchestration.pages.site import MARKER, NotOurs, render_site, write_site
 from orchestration.registry.folder import Registry
-from orchestration.report import site
 from orchestration.report import write as write_report
 from orchestration.report.public import public_release, render_public
 from orchestration.report.published import read_published
-from orchestration.report.site import MARKER, NotOurs, render_site, write_site
 from orchestration.report.write import NothingToReport
 from tests.unit.report_fixture import RELEASE, make_release
 from tests.unit.test_cli import call
@@ -63,6 +63,55 @@ def test_the_site_prints_the_tables_of_the_public_report_and_no_others(tmp_path:
         k: v for k, v in files(tmp_path / "site").items() if k.startswith(("nxp2/tables", "nxp2/figures"))
     }
     assert found == tables and tables
+
+
+def in_chinese(release: Path) -> Path:
+    """The release with a Chinese name for the study and for each of its groups."""
+    with duckdb.connect(str(release)) as connection:
+        connection.execute("alter table results.study add column title_zh varchar default '研究'")
+        connection.execute("alter table results.study_group add column label_zh varchar")
+        connection.execute("update results.study_group set label_zh = label || '组'")
+    return release
+
+
+def cells(page: Path) -> list[str]:
+    """The numbers in the tables of a page."""
+    tables = re.findall(r"<table.*?</table>", page.read_text(encoding="utf-8"), re.DOTALL)
+    return re.findall(r"\d+\.?\d*", " ".join(re.sub(r"<[^>]+>", " ", table) for table in tables))
+
+
+def test_a_study_with_chinese_names_has_pages_in_both_languages_with_the_same_numbers(tmp_path: Path) -> None:
+    release = in_chinese(make_release(tmp_path / "r.duckdb", small=True))
+    (tmp_path / "site").mkdir()
+    render_site(public_release(release), tmp_path / "site")
+    english = [p for p in sorted((tmp_path / "site").rglob("*.html")) if not p.name.endswith(".zh.html")]
+    assert len(english) > 4
+    for page in english:
+        other = page.with_suffix(".zh.html")
+        text = other.read_text(encoding="utf-8")
+        assert '<html lang="zh">' in text and f'href="{page.name}"' in text
+        assert f'href="{other.name}"' in page.read_text(encoding="utf-8")
+        assert sorted(cells(other)) == sorted(cells(page)), page
+        for link in re.findall(r'(?:href|src)="([^"#][^"]*)"', text):
+            assert link.startswith("data:") or (other.parent / link).resolve().is_file(), link
+    assert "组</span>" in (tmp_path / "site" / "nxp2" / "index.zh.html").read_text(encoding="utf-8")
+
+
+def test_a_study_named_in_english_alone_has_no_page_in_chinese(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    render_site(public_release(make_release(tmp_path / "r.duckdb", small=True)), tmp_path / "site")
+    assert not list((tmp_path / "site").rglob("*.zh.html"))
+
+
+def test_the_numbers_of_each_figure_stand_below_it_and_as_a_file(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    render_site(public_release(make_release(tmp_path / "r.duckdb", small=True)), tmp_path / "site")
+    pages = "".join(p.read_text(encoding="utf-8") for p in (tmp_path / "site" / "nxp2").glob("*.html"))
+    figures = [p.stem for p in (tmp_path / "site" / "nxp2" / "figures").glob("*.svg")]
+    assert figures
+    for figure in figures:
+        assert f'id="{figure}_numbers-figure"' in pages.partition(f'id="{figure}-figure"')[2], figure
+        assert (tmp_path / "site" / "nxp2" / "tables" / f"{figure}_numbers.csv").is_file()
 
 
 def test_no_page_shows_a_course_of_a_single_patient(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def first_delivery_to_take(registry: Registry, instance: dg.DagsterInstance, at_
     if process := who_takes_deliveries(registry, instance):
         return Look(told=[f"process {process} takes what is outstanding, one delivery after the other"])
     if any(attempts.is_under_way(instance, f"{INGEST}{sender}") for sender in registry.mappings):
-        return Look(told=["a run that takes a delivery is queued or at work; it goes on with the others"])
+        return Look(told=["a run that takes a delivery is queued or under way; it takes the others too"])
     look = deliveries_to_take(registry, instance, at_night)
     look.asked = look.asked[:1]
     return look
@@ -167,7 +167,7 @@ def _ingestions(registry: Registry) -> Iterator[tuple[Inventory, Work]]:
 def release_to_make_apart(registry: Registry, instance: dg.DagsterInstance, at_night: bool = False) -> Look:
     """A run request for the build, unless the process that takes deliveries will make the release."""
     if process := who_takes_deliveries(registry, instance):
-        return Look(told=[f"process {process} takes what is outstanding; it makes the release then"])
+        return Look(told=[f"process {process} takes what is outstanding, and then makes the release"])
     return release_to_make(registry, instance, at_night)
 
 
@@ -205,7 +205,7 @@ def release_to_publish(registry: Registry, instance: dg.DagsterInstance, at_nigh
     if record is None or not publication.is_outstanding(registry):
         return Look(told=["the release is published"], is_final=True)
     if who_takes_deliveries(registry, instance) or attempts.is_under_way(instance, BUILD):
-        return Look(told=["a build is at work; it publishes its release"])
+        return Look(told=["a build is under way; it publishes its release"])
     manifest = current_manifest(registry)
     work = Work("the publication", PUBLISH, f"{record.to} {manifest['release_id'] if manifest else ''}")
     then = attempts.decide(
@@ -328,11 +328,9 @@ def speak() -> None:
 def _ask_for_reload() -> str:
     """End this process, so that it is started again with Definitions of the present registry."""
     if not is_supervised():
-        return (
-            'the registry has other hospitals or other times now; press "Reload definitions" to see them run'
-        )
+        return "the registry's hospitals or times have changed; press *Reload definitions* to see them run"
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()  # this tick is answered first
-    return "the registry has other hospitals or other times now; the definitions are being loaded again"
+    return "the registry's hospitals or times have changed; the definitions are being loaded again"
 
 
 def automation(
@@ -388,7 +386,7 @@ def automation(
                 look = first_delivery_to_take(registry, instance, at_night)
                 if any(asked.job_name != f"{INGEST}{sender}" for asked in look.asked):
                     return Look(
-                        told=["the run of another sender's delivery goes on with what is outstanding"]
+                        told=["the run that takes another sender's delivery takes what is outstanding"]
                     )
                 return look
 

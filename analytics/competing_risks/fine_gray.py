@@ -313,7 +313,7 @@ def _judge(
             for name, by in aliased.items()
         )
     if not converged:
-        return NOT_CONVERGED, "No maximum found; rescale the covariates."
+        return NOT_CONVERGED, "The search found no maximum of the likelihood; rescale the covariates."
     status, note = events_per_parameter(events, parameters)
     return status, f"{note} Use fewer terms." if note else ""
 

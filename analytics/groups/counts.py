@@ -344,7 +344,9 @@ def _chi_square_fields(table: np.ndarray, yates: bool) -> dict[str, Any]:
     statistic, df, p_value = pearson.pearson(table, yates)
     expected = pearson.expected_counts(table)
     small = int((expected < SMALL_EXPECTED).sum())
-    note = f"{small} of {expected.size} expected counts are below 5: fisher is exact" if small else ""
+    note = (
+        f"{small} of {expected.size} expected counts are below 5; use fisher, which is exact" if small else ""
+    )
     return {"statistic": statistic, "df": float(df), "p_value": p_value, "note": note}
 
 

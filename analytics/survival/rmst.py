@@ -112,7 +112,8 @@ def _row(label: object, outcome: Outcome, tau: float, quantile: float) -> dict[s
     note = ""
     if last < tau and not outcome.event[outcome.time == last].all():
         note = (
-            f'Follow-up of group "{label}" ends at {last:g}, before {tau:g}; its curve is carried on level.'
+            f'Follow-up of group "{label}" ends at {last:g}, before {tau:g}; its curve is carried on at '
+            "its last value."
         )
     if not error > 0:
         within = (outcome.event & (outcome.time <= tau)).any()

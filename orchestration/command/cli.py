@@ -234,7 +234,7 @@ def check(registry: RegistryOption = None, debug: DebugOption = False) -> None:
 def init(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="A folder that is new or empty; files that are there are kept."),
+        typer.Argument(metavar="DIR", help="The folder to lay out; files that are already in it are kept."),
     ],
     debug: DebugOption = False,
 ) -> None:
@@ -253,14 +253,17 @@ def init(
 @app.command(epilog="Example: myositis onboard ruh samples/2024-06 --registry my_registry")
 def onboard(
     hospital: Annotated[
-        str, typer.Argument(help="Its id: small letters, digits, _; the mapping's file is called so.")
+        str,
+        typer.Argument(
+            help="The hospital's id, which also names its mapping file: small letters, digits and _."
+        ),
     ],
     path: Annotated[Path, typer.Argument(help="A sample: a file, or a folder that looks like a delivery.")],
     csv: Annotated[
         bool, typer.Option("--csv", help="Print the profile as comma-separated values, and write nothing.")
     ] = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Draft anew over a mapping that is there.")
+        bool, typer.Option("--replace", help="Replace a mapping that is there by a new draft.")
     ] = False,
     registry: RegistryOption = None,
     debug: DebugOption = False,
@@ -380,8 +383,8 @@ def publish(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="postgresql://USER@HOST/DATABASE, without a password: PGPASSWORD or ~/.pgpass has that."
-            " Default: `publish` of registry.yml.",
+            help="Address of the database, postgresql://USER@HOST/DATABASE, without a password; PGPASSWORD "
+            "or ~/.pgpass gives that. Default: `publish` of registry.yml.",
             show_default=False,
         ),
     ] = None,
@@ -428,7 +431,8 @@ def omop(
         bool,
         typer.Option(
             "--patient-level",
-            help="Say that you know: these are rows of single patients, and you may hand them out.",
+            help="Confirm that you know that these are rows of single patients, and that you may hand them "
+            "out.",
         ),
     ] = False,
     registry: RegistryOption = None,
@@ -446,8 +450,8 @@ def omop(
     current = _registry(registry)
     if not patient_level:
         raise typer.BadParameter(
-            "this writes rows of single patients, to be handed out; nothing in them is masked. If you may do that"
-            " (SECURITY.md says who), say so: --patient-level",
+            "this command writes rows of single patients, to be handed out, and masks nothing in them. If "
+            "you may hand them out (SECURITY.md says who may), add --patient-level",
             param_hint="--patient-level",
         )
     _current_release(current)
@@ -502,17 +506,20 @@ def queries(
             metavar="FILE",
             exists=True,
             dir_okay=False,
-            help="Take the answers of this list as corrections.",
+            help="Read the answers of this list, and record them as corrections.",
         ),
     ] = None,
     close_mended: Annotated[
         bool,
         typer.Option(
-            "--close-mended", help="Close the corrections that a mended file has made true, in corrections/."
+            "--close-mended",
+            help="Close those corrections in corrections/ whose errors the hospital has mended in its own "
+            "files.",
         ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Of --close-mended: say what it would close, and write nothing.")
+        bool,
+        typer.Option("--dry-run", help="With --close-mended: show what would be closed, and write nothing."),
     ] = False,
     registry: RegistryOption = None,
     debug: DebugOption = False,
@@ -527,9 +534,13 @@ def queries(
     from orchestration.queries.query import QueriesRefused
 
     if close_mended and read is not None:
-        raise typer.BadParameter("write --read or --close-mended, one after the other", param_hint="--read")
+        raise typer.BadParameter(
+            "--read and --close-mended do not go together; run one after the other", param_hint="--read"
+        )
     if dry_run and not close_mended:
-        raise typer.BadParameter("it is a choice of --close-mended", param_hint="--dry-run")
+        raise typer.BadParameter(
+            "it goes only with --close-mended; add that, or leave --dry-run out", param_hint="--dry-run"
+        )
     current = _registry(registry)
     try:
         asking.sender_of(current, hospital)
@@ -596,8 +607,8 @@ def sql(
         bool,
         typer.Option(
             "--warehouse",
-            help="Ask the warehouse instead: quality.rejected_row, every layer; it holds what hospitals wrote."
-            " Ingestion waits meanwhile.",
+            help="Query the warehouse instead: every layer, and quality.rejected_row, which holds texts "
+            "that hospitals wrote. Ingestion waits meanwhile.",
         ),
     ] = False,
     form: Annotated[
@@ -605,7 +616,7 @@ def sql(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="table, csv, json, parquet or xlsx. Default: that of FILE, else table.",
+            help="table, csv, json, parquet or xlsx. Default: by the suffix of FILE, else table.",
             show_default=False,
         ),
     ] = None,
@@ -619,11 +630,11 @@ def sql(
         typer.Option(
             min=0,
             metavar="ROWS",
-            help="Give at most so many rows; 0: all. Default: 1,000 on the screen as a table, else all.",
+            help="Give at most this many rows; 0: all. Default: 1,000 on the screen as a table, else all.",
             show_default=False,
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Stop the query after so many seconds.")] = 60,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Stop the query after this many seconds.")] = 60,
     memory: Annotated[str, typer.Option(help="The most memory that the query may use: 500MB, 4GB.")] = "2GB",
     no_pager: Annotated[
         bool, typer.Option("--no-pager", help="Print a table that is larger than the screen at once.")
@@ -664,7 +675,10 @@ def lineage(
         ),
     ],
     down: Annotated[
-        bool, typer.Option("--down", help="Show what is made of it, instead of what it is made of.")
+        bool,
+        typer.Option(
+            "--down", help="Show what is made from the column, instead of what the column is made from."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print both directions as JSON.")] = False,
     registry: RegistryOption = None,
@@ -689,8 +703,8 @@ def diff(
         str | None,
         typer.Argument(
             metavar="A",
-            help="The earlier release: its id, the beginning of it, or a release file. Without it, the last two"
-            " releases are compared.",
+            help="The earlier release: its id, the beginning of its id, or a release file. Without it, the "
+            "last two releases are compared.",
             show_default=False,
         ),
     ] = None,
@@ -700,7 +714,10 @@ def diff(
     ] = None,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or csv.")] = "text",
     limit: Annotated[
-        int, typer.Option(min=0, metavar="NUMBERS", help="As text, show so many printed numbers; 0: all.")
+        int,
+        typer.Option(
+            min=0, metavar="NUMBERS", help="As text, show at most this many printed numbers; 0: all."
+        ),
     ] = 200,
     keys: Annotated[
         bool,
@@ -766,12 +783,13 @@ def audit(
     check: Annotated[
         str | None, typer.Option("--check", metavar="CHECK", help="Show the findings of one check: t_test, …")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Show what holds too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show the checks that hold too.")] = False,
     csv: Annotated[
         bool, typer.Option("--csv", help="Print every finding as comma-separated values.")
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 when something contradicts itself.")
+        bool,
+        typer.Option("--strict", help="Exit with 1 when a printed number or statement contradicts another."),
     ] = False,
     debug: DebugOption = False,
 ) -> None:
@@ -816,8 +834,8 @@ def ui(
         str,
         typer.Option(
             metavar="ADDRESS",
-            help="The address of this machine to serve at. One that other machines reach needs"
-            " `behind_proxy` in registry.yml.",
+            help="The address of this machine to serve at. An address that other machines can reach needs "
+            "`behind_proxy` in registry.yml.",
         ),
     ] = "127.0.0.1",
     registry: RegistryOption = None,

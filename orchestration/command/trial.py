@@ -134,8 +134,9 @@ def _make_sure_of_room(registry: Registry) -> None:
     free = shutil.disk_usage(registry.warehouse.parent).free
     if free < needed:
         raise NoRoom(
-            f"{registry.warehouse.parent}: no delivery was judged: the check builds in a copy of the warehouse, which wants"
-            f" {needed / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free; make room and check again, or let myositis run judge"
+            f"{registry.warehouse.parent}: no delivery was judged: the check builds in a copy of the "
+            f"warehouse, which needs {needed / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free; make "
+            "room and check again, or take the deliveries with myositis run, which judges them too"
         )
 
 

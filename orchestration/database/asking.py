@@ -196,8 +196,8 @@ def locked(database: Path, bounds: Bounds, into: str) -> duckdb.DuckDBPyConnecti
                 ) from None
             if time.monotonic() > until:
                 raise QuestionRefused(
-                    f"{database.name}: another process writes to it at this moment; ask again when that has"
-                    " ended, or ask the release, which can always be read",
+                    f"{database.name}: another process is writing to it; ask again when that process has "
+                    "ended, or ask the release, which can always be read",
                     "database",
                 ) from None
             time.sleep(0.2)

@@ -164,19 +164,22 @@ def _when_free(
 def told_busy(path: Path, waited: float = 0.0) -> str:
     """A sentence that names who holds the warehouse, and says what to do about it."""
     found = holders(path)
-    who = "; ".join(h.sentence() for h in found) or "another process holds it"
+    who = "; ".join(h.sentence() for h in found) or "another process uses it"
     after = f" after {waited:.0f} s" if waited >= 5 else ""
     remedy = (
-        "a run lets go of it by itself" if not found or any(h.writes for h in found) else "let it be closed"
+        "wait until the run has ended"
+        if not found or any(h.writes for h in found)
+        else "close that connection"
     )
     return (
-        f"{path.name}: the warehouse is held{after}: {who}; {remedy}, then run again."
-        " Analysts read release/current.duckdb, which nobody waits for"
+        f"{path.name}: the warehouse is in use{after}: {who}; {remedy}, then run again. Analysts read "
+        "release/current.duckdb, which blocks nobody"
     )
 
 
 def _unusable(path: Path, error: duckdb.Error) -> WarehouseUnusable:
     return WarehouseUnusable(
-        f"{path}: the warehouse cannot be opened: {error}\nLet its folder be read and written. A damaged file is restored from its"
-        " backup, or removed: the next run makes it again from landing"
+        f"{path}: the warehouse cannot be opened: {error}\n"
+        "Let this user read and write its folder. If the file is damaged, restore it from its backup, or "
+        "remove it: the next run makes it again from landing"
     )

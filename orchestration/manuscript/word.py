@@ -155,7 +155,7 @@ def filled(template: Path, writing: Writing) -> bytes:
         raise
     except JinjaError as error:
         raise TemplateError(
-            f"{template.name}: {error}; a placeholder is written as {{{{ title }}}}, in letters of one look"
+            f"{template.name}: {error}; write each placeholder as {{{{ title }}}}, all of it in one font and style"
         ) from error
     except Exception as error:  # whatever zip and XML readers raise of a file that is none
         raise TemplateError(

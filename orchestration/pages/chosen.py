@@ -126,7 +126,9 @@ def grouping(
             )
         )
     if not chosen:
-        raise NotOffered(gettext("Nobody in this release can be grouped so. Choose other groups."), 404)
+        raise NotOffered(
+            gettext("No patient of this release belongs to such a group. Choose other groups."), 404
+        )
     return Grouping(by, offered, chosen, stamp)
 
 

@@ -55,7 +55,7 @@ class Event(StrEnum):
     REPLACE = "another load of the same delivery is accepted"
     WITHDRAW = "a record in corrections/<sender>.yml withdraws the delivery"
     REFUSE_ROWS = "the models reject more of its rows than its hospital is allowed"
-    REFUSE_CHANGE = "the deliveries before it are others now, and it changes too much of what they say"
+    REFUSE_CHANGE = "the deliveries before it have changed, and it now changes too much of what they say"
     RETURN = "the content in force came once more after it"
     RESTORE = "the load that replaced it is refused for its rows, and its own rows are still there"
 
@@ -77,7 +77,7 @@ TRANSITIONS = (
         State.REFUSED,
         Event.ACCEPT,
         State.ACCEPTED,
-        "records or other deliveries let it in that were not there before",
+        "it was refused, and new records or other deliveries now let it in",
     ),
     Transition(State.REFUSED, Event.REFUSE, State.REFUSED, "it was judged again, and still does not hold"),
     Transition(

@@ -66,9 +66,12 @@ class Next:
 def decide(work: Work, tried: Tried, rules: Unattended, now: float, at_night: bool = False) -> Next:
     """Whether the work is tried now."""
     if tried.is_under_way:
-        return Next(None, f"{work.name}: a run is queued or at work")
+        return Next(None, f"{work.name}: a run is queued or under way")
     if tried.was_refused:
-        return Next(None, f"{work.name}: refused, and nothing it rests on has changed: {tried.failure}")
+        return Next(
+            None,
+            f"{work.name}: refused, and nothing that the refusal depends on has changed: {tried.failure}",
+        )
     if at_night or not tried.attempts or tried.ended is None:
         return Next(tried.attempts + 1)
     if tried.attempts >= rules.attempts and tried.ended < rules.last_night(now):

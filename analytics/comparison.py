@@ -23,7 +23,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Effect:
-    """An estimate with its interval. ``None`` is an end, or an estimate, that the data do not give."""
+    """An estimate with its interval. An estimate or an end that the data do not give is ``None``."""
 
     kind: str
     estimate: float | None

@@ -282,7 +282,9 @@ def _measurement_summary(
 def _bounded_summary(
     data: pd.DataFrame, spec: VariableSpec, group: str, label: Any, table_id: str
 ) -> dict[str, Any]:
-    """Quartiles as far as the limits leave them known; a hidden one is missing and prints as its bound."""
+    """The quartiles that are known in spite of the limits; a hidden quartile is missing, and is printed as a
+    bound.
+    """
     from analytics.censored.summary import summarise_censored
 
     lower, upper = spec.bounds or ("", "")

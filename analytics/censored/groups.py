@@ -1,7 +1,7 @@
 """Two groups compared where some values are known only as below or above a limit.
 
-Belongs here: rank tests that use exactly what the limits leave known. Does not belong here: regression
-(``regression.py``), summaries (``summary.py``), times to an event (``survival``).
+Belongs here: rank tests that use all that is known in spite of the limits, and nothing else. Does not belong
+here: regression (``regression.py``), summaries (``summary.py``), times to an event (``survival``).
 
 - ``peto_prentice``: the log-rank test of the values turned round, weighted by the estimated distribution
   (Prentice 1978; Harrington & Fleming's rho = 1, as R's survdiff and NADA2). Limits on one side only.

@@ -103,7 +103,7 @@ def fine_gray(
 ) -> FineGray:
     """Fit ratios of the subdistribution hazard: the effect on the incidence of ``cause``.
 
-    ``causes``: all there may be, where nobody may have had one of them; else those found.
+    ``causes`` lists all possible causes, if one of them may have no event; default: the causes found.
     """
     quantile = confidence_quantile(confidence)
     factors = factors or {}

@@ -126,7 +126,7 @@ def judge(data: CoxData, found: Estimate) -> tuple[str, str]:
 
 
 def does_not_vary(name: str, n_strata: int) -> str:
-    """Why nothing can be said of a column: nobody at risk differs in it, or nobody within a stratum does."""
+    """Why a column has no estimate: all at risk have one value of it, or all within each stratum do."""
     if n_strata < 2:
         return f'"{name}" does not vary among those at risk at any event.'
     return (

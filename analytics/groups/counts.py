@@ -284,7 +284,7 @@ def _what_is_wrong(counted: Categories, table: np.ndarray, value: str) -> tuple[
 
 
 def _risks(table: np.ndarray, confidence: float, level: Any, status: str) -> dict[str, Any]:
-    """A risk difference is known even where everybody agrees and no odds ratio is."""
+    """The risk difference, which is known even where all patients agree and the odds ratio is not."""
     if status != NO_VARIANCE or level is None:
         return {}
     return {"more_effects": (_risk_difference(table, confidence),)}

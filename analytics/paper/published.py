@@ -53,7 +53,9 @@ _EXAMPLES = {
 
 
 class Within(Strict):
-    """A stated tolerance: the chi-square may differ by so much, its p by what that makes of it."""
+    """A stated tolerance: the chi-square may differ by this much, and its p value by as much as follows from
+    that.
+    """
 
     chi_square: float = Field(gt=0)
     why: str = Field(min_length=1)
@@ -143,7 +145,7 @@ class Statements(Strict):
 
 
 class Known(Strict):
-    """Why a printed value cannot come out, with the evidence."""
+    """Why the registry cannot reproduce a printed value, with the evidence."""
 
     why: str = Field(min_length=1)
     computed: str | None = Field(

@@ -1,7 +1,8 @@
 """What each column of schema `results` means, said once: a release carries these sentences as comments.
 
-A word that means the same in every table stands in ``IN_EVERY_TABLE``. A table that uses a word otherwise, or
-more narrowly, says so in ``IN_ONE_TABLE``. Does not belong here: which tables there are (`result_tables.py`).
+A column that means the same in every table is described in ``IN_EVERY_TABLE``. If a table uses its name in
+another or a narrower sense, ``IN_ONE_TABLE`` says so. Does not belong here: which tables there are
+(`result_tables.py`).
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def judge(registry: Registry, outstanding: tuple[Inventory, ...]) -> Trial:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """What is taken or refused in the copy is no news of the registry."""
+    """Log nothing of what is taken or refused in the copy, because it did not happen in the registry."""
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:

@@ -1,8 +1,8 @@
-"""The warehouse file: its connection, its raw tables, its ledger of deliveries, and the registry's rules as
-tables.
+"""The warehouse file: connections to it, and who else holds it.
 
-Belongs here: DDL of schema raw and the rules as rows. Does not belong here: reading exports (`loading.py`),
-what became of a load (`raw/ledger.py`), anything that interprets (dbt).
+Belongs here: opening it to write, to read or for a look, and waiting for other processes. Does not belong
+here: the tables of schema raw (`raw_tables.py`), the registry's rules as rows (`rules.py`), what became of a
+load (`raw/ledger.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import duckdb
 from orchestration.database.raw_tables import _create_raw, has_raw
 
 LOCK_WAIT_SECONDS = 60.0
-GLANCE_SECONDS = 1.0  # how long a look at the warehouse waits: one that a person or a tick can make again
+GLANCE_SECONDS = 1.0  # seconds that a mere look waits: a person or a tick can look again
 
 
 class WarehouseUnusable(Exception):
@@ -121,7 +121,7 @@ def glance(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[duck
 def trying_out(
     path: Path, tables: Collection[str], wait_seconds: float = LOCK_WAIT_SECONDS
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Schema raw as the warehouse has it, of which ``tables`` can be written, in memory only.
+    """Schema raw as the warehouse has it; ``tables`` of it can be written, in memory only.
 
     The warehouse is read, and stays as it is.
     """

@@ -99,7 +99,7 @@ class NotComparable(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What is in force of a delivery: which content, read how."""
+    """The content of a delivery that is in force, and the mapping that read it."""
 
     load_id: str
     content: str

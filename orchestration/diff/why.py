@@ -138,8 +138,8 @@ class StudyWhys:
         )
 
     def _or_declared(self, found: tuple[Cause, ...]) -> tuple[Cause, ...]:
-        """The causes, with the program beside them if it changed too; where no input differs, what is
-        left.
+        """The causes, with the program beside them if it changed too; if no input differs, what people and
+        the program state.
         """
         computing = [d.sentence() for d in self.declared if d.computes]
         if found:
@@ -190,7 +190,7 @@ class StudyWhys:
     def _kinds(
         self, changes: pd.DataFrame, groups: tuple[str, ...], asked: Input
     ) -> Iterable[tuple[str, str, Origin, str]]:
-        """Of each patient whose input differs, what happened to it as far as these groups are concerned."""
+        """For each patient whose input differs: what happened to the input, as these groups see it."""
         from analytics.study.reads import MEMBERS
 
         for row in changes.itertuples(index=False):

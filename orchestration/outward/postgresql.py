@@ -406,8 +406,8 @@ def _drop_gone(server: Server, tables: Iterable[Table]) -> None:
             server.execute(f'drop table {schema}."{name}"')
 
 
-# What a person is told of the server's errors: the words that tell an error, and the sentence. libpq and the
-# server have no other name for it by the time that DuckDB hands it on.
+# The server's errors as a person reads them: the words that identify an error, and the sentence. DuckDB hands
+# on only the words of an error, without its code.
 Sentence = Callable[[Address, str], str]
 ERRORS: tuple[tuple[str, Sentence], ...] = (
     (

@@ -14,7 +14,9 @@ from orchestration.pages.language import gettext
 
 
 class NotOffered(Exception):
-    """An address asks for what there is not; the text says what there is. ``status`` is the answer's."""
+    """An address asks for something that does not exist; the text says what exists. ``status`` is the HTTP
+    status of the answer.
+    """
 
     def __init__(self, sentence: str, status: int = 400) -> None:
         super().__init__(sentence)
@@ -72,7 +74,9 @@ class Query:
         return value
 
     def fresh(self, stamp: str, now: str, *dependent: str) -> Query:
-        """Without the choices that a form made for something else: ``stamp`` says what they were made for."""
+        """The query without choices that were made for something else. The hidden field ``stamp`` says for
+        what the form was made.
+        """
         if self.values.get(stamp, (now,))[-1] == now:
             return self
         return Query({name: values for name, values in self.values.items() if name not in dependent})

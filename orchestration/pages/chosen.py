@@ -25,7 +25,7 @@ from orchestration.pages.offered import CODED, Offer, slug
 
 MOST_GROUPS = 8
 BY_STUDY = "study"
-OWN = "own"  # of a model or an endpoint: not one that the study states
+OWN = "own"  # a model or an endpoint that the study does not state
 STUDY_ID = "exploratory"
 LIMITS = ("exclude", "limit", "half_limit", "bounds")
 
@@ -55,7 +55,7 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The study that answers the choices. ``stated`` names the part of a study that they began with;
+    """The study that answers the choices. ``stated`` names the part of a study that the choices began with;
     ``stated_in`` names the study if it asks the same.
     """
 
@@ -106,8 +106,8 @@ def study_of(query: Query, offer: Offer) -> Study | None:
 def grouping(
     query: Query, offer: Offer, study: Study | None, default: Sequence[str], of_part: str = ""
 ) -> Grouping:
-    """The groups that the address asks for; ``default`` are those of the study's part that is asked about,
-    which is called ``of_part``.
+    """The groups that the address asks for; ``default`` are the groups of the study's part ``of_part`` that
+    the address asks about.
     """
     kinds = [option.value for option in by_options(offer)]
     by = query.one("by", kinds, kinds[0])
@@ -232,7 +232,7 @@ def variable_options(offer: Offer, study: Study | None) -> list[Option]:
 
 
 def variable_of(named: str, query: Query, offer: Offer, study: Study | None) -> tuple[str, Variable]:
-    """The id and the record of a variable; a measured one as the address says of detection limits."""
+    """The id and the record of a variable; detection limits are treated as the address says."""
     kind, _, name = named.rpartition(":")
     if not kind:
         assert study is not None  # only a study's variables are offered without a kind

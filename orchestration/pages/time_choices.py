@@ -18,7 +18,7 @@ from orchestration.pages.offered import CODED, Offer, slug
 
 STRATA = ("hospital_id", "sex", "onset_group")
 AT_RISK_STEPS = 6
-FEW_PATIENTS = 5_000  # beyond, Firth's intervals take seconds, and groups have events enough
+FEW_PATIENTS = 5_000  # with more, Firth's intervals take seconds, and groups have enough events without them
 
 
 TIME_KEYS = (
@@ -109,7 +109,7 @@ def _endpoint(query: Query, offer: Offer, base: Endpoint | None) -> dict[str, An
 
 
 def _endpoint_id(endpoint: Mapping[str, Any]) -> str:
-    """A name of its own: the marts hold one time to each name, and the study has its own endpoint."""
+    """A name that no endpoint of the study has, because the marts hold one time for each name."""
     counted = "" if endpoint["left_truncation"] else " all"
     return slug(
         f"{' or '.join(endpoint['events'])} {endpoint['origin']} {endpoint['horizon_months']:g}{counted}"

@@ -216,8 +216,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, load_id: str, rows_in: str, tab
 
 
 def return_to_content(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
-    """The content in force lies in landing again, after other content of the delivery was refused: that is
-    no longer what became of the delivery. Returns whether it was so.
+    """Record that the content in force lies in landing again, so that the refusal of other content no longer
+    says what became of the delivery. Returns whether such a refusal stood.
     """
     later = _refused_since(connection, inventory)
     with _one_step(connection):
@@ -342,8 +342,8 @@ def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> b
     A refused delivery is judged again when its sender's corrections, accepted changes or waivers have
     changed, or its sender's other deliveries. One of those deliveries may have brought the patients that the
     refused one names. If no other delivery can let it in, only the records count; if its files do not fit
-    their mapping, nothing does: it is judged once per content and mapping. A delivery with rows dated after
-    the day of its refusal is judged again when such a day has come.
+    their mapping, it is judged once per content and mapping, whatever else changes. A delivery with rows
+    dated after the day of its refusal is judged again when such a day has come.
 
     Content in force is not settled while the ledger says of the delivery that other content was refused
     later.

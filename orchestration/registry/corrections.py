@@ -1,5 +1,5 @@
-"""What a sender's file of corrections may say: known source errors, and changes of known rows that are
-accepted on purpose.
+"""What a sender's file of corrections may say: known source errors, accepted changes of known rows, and
+withdrawn deliveries.
 
 Belongs here: the pydantic models of `corrections/<sender>.yml`, and the check of their names against the
 mapping. Does not belong here: finding the rows (`correction_cells.py`), applying the corrections

@@ -44,7 +44,7 @@ from yaml_files.yaml_file import ConfigurationError, Location, dotted, line_of, 
 SHIPPED_REGISTRY = Path(__file__).resolve().parents[2] / "registry"
 DEFINITIONS = SHIPPED_REGISTRY.parent / "dbt_project" / "seeds" / "definitions.csv"
 SUCCESS_MARKER = "_SUCCESS"
-# what commands make in a registry's folder; all else there is declared or has arrived
+# made by commands; every other file of a registry's folder was written by a person or delivered
 MADE = ("warehouse", "release", "reports", "public", "manuscripts", "private", "queries", ".dagster", ".keys")
 
 

@@ -2,7 +2,7 @@
 instance.
 
 Belongs here: which jobs to run and what to report afterwards. Does not belong here: the work (the layers),
-how the registry stands (`situation.py`), the options (`cli.py`).
+how the registry stands (`situation.py`), the options (`*_commands.py`).
 """
 
 from __future__ import annotations

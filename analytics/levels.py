@@ -11,8 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-# what says yes, and what says no, as files and questionnaires write it; case and blanks around it do not
-# count
+# words for yes and for no in files and questionnaires; capitals and blanks around them do not count
 PAIRS = (
     ("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("1", "0"), ("1.0", "0.0"), ("present", "absent"),
     ("positive", "negative"), ("pos", "neg"), ("+", "-"), ("是", "否"), ("有", "无"), ("阳性", "阴性"),

@@ -32,7 +32,7 @@ NO_TABLE = "select 1 as one"  # a rule with rows names its tables itself, but Gr
 SPEAKS_OF_NAMES = re.compile(
     r'(?:Catalog|Binder|Parser) Error: [^\n]*?(?=[.!]?(?:\n|$))|column "[^"\n]*"[^\n]* does not exist'
 )
-WITHHELD = "the database refused the query; its words are withheld, for they can quote values"
+WITHHELD = "the database refused the query; its message is not shown, because it can quote values"
 
 
 @dataclass(frozen=True)

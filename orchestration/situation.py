@@ -131,7 +131,8 @@ def glance_at_situation(
 ) -> Situation:
     """The registry as it can be known soon; while a run holds the warehouse, by its current release.
 
-    A process opens a file in one way only: one that has releases open hands in how.
+    A process can open a file in one manner only, so a process that has releases open hands in its own way to
+    open them.
     """
     try:
         return read_situation(registry, wait_seconds)

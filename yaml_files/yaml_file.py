@@ -148,7 +148,8 @@ def _repeated_keys(node: yaml.Node, name: str) -> list[str]:
             line = key.start_mark.line + 1
             if key.value in seen:
                 faults.append(
-                    f'{name}:{line}: "{key.value}" stands twice (first on line {seen[key.value]}); keep one'
+                    f'{name}:{line}: "{key.value}" is written twice (first on line {seen[key.value]}); '
+                    "keep one"
                 )
             seen.setdefault(key.value, line)
             faults += _repeated_keys(value, name)

@@ -60,7 +60,7 @@ CK_RATIO, CMAS_DROP = 1.5, 5.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a statement comes to, and the sentence that says what was found."""
+    """Whether a statement holds, and the sentence that says what was found."""
 
     verdict: str
     found: str

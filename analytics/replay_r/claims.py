@@ -43,7 +43,7 @@ KINDS = {
     " itself, before its maximum, and so do the estimates that follow from it",
     "fine_gray": COMPETING,
 }
-LATE_ENTRY = "late entry (left truncation): survdiff and coxphf know none"
+LATE_ENTRY = "late entry (left truncation): survdiff and coxphf cannot take it into account"
 SAME_NAME = "several analyses of the study share this row's name"
 NO_NUMBER = "the row holds no number"
 SINGULAR = (

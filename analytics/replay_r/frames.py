@@ -44,7 +44,7 @@ def visits_frame(cohort: Cohort, model: MixedModel) -> pd.DataFrame:
     """patient, group_id, visit, months, visit_index, value, then covariates at the first visit.
 
     One row per member and visit of the model, with or without a value, of all the study's groups (figures
-    draw them all); ``value`` is on its own scale, the model's transform is R's to make.
+    draw them all); ``value`` is not transformed; R makes the model's transform.
     """
     schedule = cohort.frames["visit_schedule"].set_index("scheduled_visit")["nominal_month"]
     long = cohort.over_visits(model.response, model.visits)

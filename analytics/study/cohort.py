@@ -202,9 +202,7 @@ class Cohort:
         ]
 
     def _rows_in(self, concept: str, window: Window) -> pd.DataFrame:
-        """A bound counts as its limit where the lowest or highest is looked for; of equal ones the first
-        counts.
-        """
+        """To find the lowest or highest, a bound counts as its limit; of equal results the first counts."""
         rows = self.frames["fct_observation"]
         rows = rows[(rows["concept_id"] == concept) & rows["time_days"].notna()]
         rows = rows.merge(self.members[[*KEY, "patient", "baseline_days"]], on=KEY)
@@ -417,7 +415,7 @@ def recorded(frames: Frames, patients: pd.DataFrame, event: str, visit: str | No
 def _unlisted_means_absent(
     frames: Frames, patients: pd.DataFrame, event: str, explicit: set[str]
 ) -> pd.Series:
-    """Patients whose hospital lists only what happened, and never says of this event that it did not.
+    """Patients whose hospital lists only events that happened, and never says that this event did not happen.
 
     A sign is absent only if somebody looked for it and says so, because no hospital lists the signs that it
     did not look for.

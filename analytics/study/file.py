@@ -74,19 +74,23 @@ class Group(Strict):
 
     label: Label
     where: dict[PatientColumn, str | list[str]] = Field(
-        default_factory=dict, description="The patient's column has the value, or one of the values."
+        default_factory=dict,
+        description="By column of the patient: the value, or a list of values of which the patient has one.",
     )
     within: dict[NumberColumn, Span] = Field(
         default_factory=dict,
-        description="The patient's number: {age_at_onset_years: {at_least: 6, below: 12}}.",
+        description="By numeric column of the patient: the span that it lies in, as {age_at_onset_years: "
+        "{at_least: 6, below: 12}}.",
     )
     events: dict[Id, Literal["present", "absent"]] = Field(
         default_factory=dict,
-        description="A sign, complication or other event was ever recorded as present, or known never to have been.",
+        description="By sign, complication or other event: present (recorded at least once), or absent (known "
+        "never to have occurred).",
     )
     definitions: dict[Id, Literal["met", "not_met", "possible", "probable", "definite"]] = Field(
         default_factory=dict,
-        description="A clinical definition is met, not met, or reaches a level at least; unknown is in no group.",
+        description="By clinical definition: met, not_met, or the least level that the patient reaches. A patient "
+        "of whom nobody can tell is in no group.",
     )
 
     @property
@@ -119,15 +123,17 @@ class Endpoint(Strict):
     )
     left_truncation: bool = Field(
         True,
-        description="Whose time begins before the baseline counts from the baseline on: until then the registry would"
-        " not have seen an event. Without it they count from the origin on.",
+        description="A patient whose time begins before the baseline is at risk from the baseline on, because the "
+        "registry could not have seen an earlier event. If false, such a patient is at risk from the "
+        "origin on.",
     )
     horizon_months: float = Field(gt=0)
     competing: list[Id] = Field(default_factory=list)
     counted_from_months: float | None = Field(
         None,
         gt=0,
-        description="A table counts who was seen without the event for so long as without it; unstated, for the horizon.",
+        description="A table counts a patient as without the event who was seen without it for at least this many "
+        "months. Default: the horizon.",
     )
 
     @property
@@ -161,31 +167,35 @@ class Variable(Strict):
         "observation", pattern=r"^(observation|ratio|event|endpoint|definition(\.value)?|patient\.[a-z_]+)$"
     )
     of: Id | None = Field(
-        None, description="Concept, event, endpoint or definition when it is not called as the variable."
+        None,
+        description="Id of the concept, event, endpoint or definition, if it differs from the variable's.",
     )
     at_least: Literal["possible", "probable", "definite"] | None = Field(
-        None, description="Of a definition with levels: the level that counts; without it, met."
+        None, description="For a definition with levels: the least level that counts. Default: met."
     )
-    numerator: Id | None = Field(None, description="Of a ratio: the concept above the line.")
-    denominator: Id | None = Field(None, description="Of a ratio: the concept below the line.")
-    when: Literal["visit", "ever"] = Field("visit", description="Of an event: at the table's visit, or ever.")
-    equals: str | None = Field(None, description="Of a coded patient column: the value that counts.")
+    numerator: Id | None = Field(None, description="For a ratio: the concept of the numerator.")
+    denominator: Id | None = Field(None, description="For a ratio: the concept of the denominator.")
+    when: Literal["visit", "ever"] = Field(
+        "visit", description="For an event: whether it counts at the table's visit, or ever."
+    )
+    equals: str | None = Field(None, description="For a coded column of the patient: the value that counts.")
     decimals: int | None = Field(
         None,
         ge=0,
         le=6,
-        description="Printed so; without it a mean has 2 decimals, a median as many as it needs (2 at most).",
+        description="Decimals to print. Default: 2 for a mean; for a median as many as it needs, 2 at most.",
     )
     censored: Literal["exclude", "limit", "half_limit", "bounds"] = Field(
         "exclude",
-        description="How a value beyond a detection limit enters arithmetic that needs a number. `bounds` keeps it as"
-        " what it is: a table then summarises by median_iqr and tests by peto_prentice, gehan or gehan_exact.",
+        description="How a value beyond a detection limit enters arithmetic that needs a number. `bounds` keeps it "
+        "as a bound: a table then summarises by median_iqr and tests by peto_prentice, gehan or "
+        "gehan_exact.",
     )
 
     @model_validator(mode="after")
     def complete(self) -> Variable:
         if (self.source == "ratio") != (self.numerator is not None and self.denominator is not None):
-            raise ValueError("a ratio, and only a ratio, names its numerator and denominator")
+            raise ValueError("state numerator and denominator for source: ratio, and for no other source")
         if self.at_least is not None and self.source != "definition":
             raise ValueError("at_least belongs to a variable with source: definition")
         if self.source.startswith("patient.") and self.source.split(".")[1] not in PATIENT_COLUMNS:
@@ -230,12 +240,12 @@ class Window(Strict):
 class TableRow(Strict):
     variable: Id
     transform: Transform = Field(
-        "none", description="Of a mean or median: the scale on which values are summarised and compared."
+        "none", description="For a mean or median: the scale on which values are summarised and compared."
     )
     summary: Literal["mean_sd", "median_iqr", "count_percent"]
     test: TwoGroupTest = Field(description=_explained(statistical_tests(*TABLE_RESPONSES, groups=TWO)))
     tests: dict[Id, TwoGroupTest] = Field(
-        default_factory=dict, description="Another test against single groups, by group_b."
+        default_factory=dict, description="By group_b: another test for the comparison with that group."
     )
     overall: ManyGroupTest = Field(
         NO_TEST,
@@ -249,7 +259,7 @@ class BaselineTable(Strict):
     title: Label
     visit: Id = "baseline"
     window: Window | None = Field(
-        None, description="Of measured values and ratios: taken from these months, not from the visit."
+        None, description="Measured values and ratios are taken from these months instead of from the visit."
     )
     groups: list[Id] = Field(min_length=1)
     reference: Id = Field(description="The group that every other is compared with.")
@@ -333,15 +343,15 @@ class SurvivalAnalysis(Strict):
     @model_validator(mode="after")
     def goes_together(self) -> SurvivalAnalysis:
         if self.method == "exact" and self.weights != "log_rank":
-            raise ValueError(f"method: exact is of weights: log_rank alone; found {self.weights}")
+            raise ValueError(f"method: exact exists for weights: log_rank only; found {self.weights}")
         if self.trend and len(self.groups) < 2:
             raise ValueError("trend: a trend needs two groups or more, in their order; found one")
         if self.strata and self.method == "exact":
             raise ValueError(
-                "the exact log-rank test knows no strata; write method: asymptotic, or leave strata out"
+                "the exact log-rank test cannot use strata; write method: asymptotic, or leave strata out"
             )
         if self.strata and self.trend:
-            raise ValueError("the test for a trend knows no strata; leave trend or strata out")
+            raise ValueError("the test for a trend cannot use strata; leave trend or strata out")
         return self
 
 
@@ -364,7 +374,7 @@ class CompetingRisks(Strict):
     endpoint: Id
     groups: list[Id] = Field(min_length=1)
     terms: list[Id] = Field(
-        default_factory=list, description="Of Fine and Gray's model: `group`, or variables at baseline."
+        default_factory=list, description="Terms of Fine and Gray's model: `group`, or variables at baseline."
     )
 
 
@@ -380,7 +390,9 @@ class RecurrentEvents(Strict):
     groups: list[Id] = Field(min_length=1)
     terms: list[Id] = Field(min_length=1, description="`group`, or variables at baseline.")
     method: Literal["andersen_gill", "pwp_total", "pwp_gap", "gamma_frailty"] = "andersen_gill"
-    max_events: int | None = Field(None, ge=1, description="Of pwp: later events are left out.")
+    max_events: int | None = Field(
+        None, ge=1, description="For method pwp: events after this many are left out."
+    )
 
 
 class Study(Strict):
@@ -533,8 +545,8 @@ class Study(Strict):
                 key, what = told
                 begin = endpoint.origin.replace("_", " ")
                 sentence = (
-                    f"{what} knows no late entry, and the time to {named} begins at {begin}; leave it out, or write"
-                    " left_truncation: false there"
+                    f"{what} cannot take late entry into account, and the time to {named} begins at "
+                    f"{begin}; leave {what} out, or write left_truncation: false under endpoints.{named}"
                 )
                 yield Fault((*at, key), part, sentence)
 
@@ -579,7 +591,7 @@ class Study(Strict):
             for kind in ("table_id", "model_id", "analysis_id"):
                 name = getattr(p, kind, None)
                 if name is not None and (kind, name) in seen:
-                    yield Fault((*at, kind), part, f'{kind} "{name}" stands twice')
+                    yield Fault((*at, kind), part, f'{kind} "{name}" is listed twice; keep one')
                 seen.add((kind, str(name)))
 
 

@@ -14,8 +14,12 @@ from analytics.study.cohort import Cohort, people
 from analytics.words.wording import adjustment_words
 
 # what an adjustment promises about those results that remain at 0.05
-FALSE_SHARE = "It keeps the expected share of false ones among those that remain at 5% at most."
-NO_FALSE_ONE = "It keeps the chance of even one false one among those that remain at 5% at most."
+FALSE_SHARE = (
+    "The adjustment keeps the expected share of false findings among those that remain at 5% at most."
+)
+NO_FALSE_ONE = (
+    "The adjustment keeps the chance of even one false finding among those that remain at 5% at most."
+)
 CONTROLS = dict.fromkeys(("BH", "BY"), FALSE_SHARE) | dict.fromkeys(
     ("holm", "hochberg", "hommel", "bonferroni"), NO_FALSE_ONE
 )
@@ -133,9 +137,10 @@ def _censored(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Find
             elif n:
                 yield (
                     "detection limits",
-                    f"Table {table.table_id}, {variable.label}: {n} of {int(values['value'].notna().sum())} values lie beyond a"
-                    f" detection limit and enter the table as {'the limit' if variable.censored == 'limit' else 'half the limit'},"
-                    " for so the study file says. A mean or quartile at the limit is no measurement.",
+                    f"Table {table.table_id}, {variable.label}: {n} of "
+                    f"{int(values['value'].notna().sum())} values lie beyond a detection limit and enter "
+                    f"the table as {'the limit' if variable.censored == 'limit' else 'half the limit'}, "
+                    "because the study file says so. A mean or quartile at the limit is no measurement.",
                 )
 
 

@@ -106,7 +106,7 @@ def _one_day(tests: pd.DataFrame, keep: Literal["first", "last"]) -> pd.DataFram
 
 def _judged(cohort: Cohort, analysis: str, kind: str, groups: list[str], found: pd.DataFrame) -> pd.DataFrame:
     """The members of the groups as ``found`` judges them (patient, is_counted, step, criterion, day);
-    everybody else with the reason for which no analysis of these groups could count them.
+    everybody else with the reason why no analysis of these groups counts them.
     """
     patients = cohort.patients[["patient", *KEY, "group_id", "reason"]].merge(found, on="patient", how="left")
     is_compared = patients["group_id"].isin(groups)

@@ -1,7 +1,8 @@
 """What each column of schema `results` means, said once: a release carries these sentences as comments.
 
-A word that means the same in every table stands in ``IN_EVERY_TABLE``. A table that uses a word otherwise, or
-more narrowly, says so in ``IN_ONE_TABLE``. Does not belong here: which tables there are (`result_tables.py`).
+A column that means the same in every table is described in ``IN_EVERY_TABLE``. If a table uses its name in
+another or a narrower sense, ``IN_ONE_TABLE`` says so. Does not belong here: which tables there are
+(`result_tables.py`).
 """
 
 from __future__ import annotations
@@ -83,9 +84,9 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
         "group_id": "Group of the patient (study_group); null for who is in none.",
         "is_counted": "Whether the analysis counts the patient.",
         "step": "What became of the patient: in a group, counted, not counted, with the event, censored, …",
-        "criterion": "What decided it, in words.",
+        "criterion": "The criterion that decided, in words.",
         "decided_date_iso": "Day of the fact that decided, as exactly as it is known.",
-        "decided_days": "The same in days from the patient's day 0.",
+        "decided_days": "Day of the fact that decided, in days from the patient's day 0.",
     },
     "cohort_flow": {
         "analysis": "cohort, a model of the study, or an endpoint.",
@@ -93,7 +94,7 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
         "reason": "Why, in words.",
     },
     "baseline_summary": {
-        "count": "Patients who have it, for a yes or no.",
+        "count": "Patients with the answer yes, for a variable of yes or no.",
         "percent": "Count in per cent of n.",
         "kind": "How the variable is summarised: mean_sd, median_iqr or count_percent.",
     },
@@ -187,7 +188,8 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
         "variable": "Variable of the term.",
         "coefficient": "Logarithm of the hazard ratio.",
         "std_error": "Standard error of the coefficient.",
-        "hazard_ratio": "Hazard ratio: per unit of a number, or against reference. Of Fine and Gray, of the subdistribution.",
+        "hazard_ratio": "Hazard ratio: per unit of a number, or against reference. For Fine and Gray's model, of the "
+        "subdistribution.",
         "ci_low": "Lower end of the 95 % confidence interval of the hazard ratio.",
         "ci_high": "Upper end of the 95 % confidence interval of the hazard ratio.",
         "statistic": "z of Wald's test; of Firth's method, the chi-square of the likelihood ratio.",
@@ -210,7 +212,7 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
         "part": "Part of the study that the row speaks of.",
         "label": "What is compared, in words.",
         "subject": "Variable, model or endpoint that the row speaks of.",
-        "variant": "Which answer this is: the printed one, or the one made otherwise.",
+        "variant": "Which answer this is: as printed, or by another method.",
         "estimate": "Estimate; estimate_kind says of what.",
         "estimate_kind": "What estimate measures.",
         "df": "Degrees of freedom, of the numerator for an F test.",

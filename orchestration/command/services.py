@@ -104,7 +104,8 @@ def _become(
     home = registry.dagster_home
     plan = Plan(str(home / lock), str(home / MARKS if ends_runs else home / "none"), services)
     be_supervised()
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # the supervisor takes what comes before it listens
+    # a signal that comes now waits until the supervisor listens
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     os.execv(sys.executable, [sys.executable, "-m", "orchestration.running.supervisor", plan.as_json()])
 
 

@@ -57,7 +57,7 @@ Reason = Literal[
 class QuestionRefused(Exception):
     """The question cannot be answered as it was asked; the text says why, and what to do in a terminal.
 
-    By ``reason`` another place says what to do there. The text of the reason "engine" is DuckDB's.
+    A page chooses its own advice by ``reason``. For the reason "engine" the text is DuckDB's.
     """
 
     def __init__(self, sentence: str, reason: Reason = "engine") -> None:
@@ -196,8 +196,8 @@ def locked(database: Path, bounds: Bounds, into: str) -> duckdb.DuckDBPyConnecti
                 ) from None
             if time.monotonic() > until:
                 raise QuestionRefused(
-                    f"{database.name}: another process writes to it at this moment; ask again when that has"
-                    " ended, or ask the release, which can always be read",
+                    f"{database.name}: another process is writing to it; ask again when that process has "
+                    "ended, or ask the release, which can always be read",
                     "database",
                 ) from None
             time.sleep(0.2)
@@ -388,7 +388,7 @@ def _refusal_of(error: Exception, bounds: Bounds) -> QuestionRefused:
         )
     is_too_large = any(
         said in str(error) for said in (os.strerror(errno.EFBIG), "EFBIG")
-    )  # lxml says the name
+    )  # lxml gives the error's name in place of its text
     if bounds.file_bytes is not None and is_too_large:
         return QuestionRefused(
             f"the answer is larger than {bounds.file_bytes / GIB:g} GB; ask for fewer rows or columns", "file"

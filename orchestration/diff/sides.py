@@ -99,7 +99,7 @@ class NotComparable(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What is in force of a delivery: which content, read how."""
+    """The content of a delivery that is in force, and the mapping that read it."""
 
     load_id: str
     content: str
@@ -146,8 +146,8 @@ def chosen(registry: Registry, before: str | None, after: str | None) -> tuple[P
     pair = _one(registry, found, before), _one(registry, found, after or "current")
     if pair[0] == pair[1]:
         raise NotComparable(
-            f"both are the release {pair[0].stem}, in which nothing differs from itself; name another."
-            f" Kept: {_listed(found)}"
+            f"both names are of the release {pair[0].stem}; name two different releases. Kept: "
+            f"{_listed(found)}"
         )
     return pair
 
@@ -231,9 +231,7 @@ def both_sides(
             " patient in common; compare two releases of one registry"
         )
     if sides[0].release_id == sides[1].release_id:
-        raise NotComparable(
-            f"both files hold the release {sides[0].release_id}, in which nothing differs from itself; name another"
-        )
+        raise NotComparable(f"both files hold the release {sides[0].release_id}; name two different releases")
     return _with_studies(sides[0], sides[1], registry), _with_studies(sides[1], sides[0], registry)
 
 

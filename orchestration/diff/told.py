@@ -91,7 +91,7 @@ def _traced(change: PatientChange | ValueChange) -> str:
     parts = [f" {', '.join(change.deliveries)}"] if change.deliveries else []
     if change.records:
         parts.append(f" (record{'s' if len(change.records) > 1 else ''} {', '.join(change.records)})")
-    return "".join(parts) or ", understood otherwise from the same cells"
+    return "".join(parts) or ", read differently from the same cells"
 
 
 def as_json(diff: Diff, with_keys: bool = False) -> str:

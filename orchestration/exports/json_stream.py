@@ -163,7 +163,7 @@ class _Text:
                 return
 
     def members(self) -> Iterator[str]:
-        """The keys of the object that comes next. Whoever asks reads the value of each."""
+        """The keys of the object that comes next; the caller reads the value after each key."""
         self.take("{")
         seen: set[str] = set()
         if self.peek() == "}":

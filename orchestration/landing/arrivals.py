@@ -45,7 +45,8 @@ def _is_written_to(path: Path) -> bool:
     with suppress(OSError, AttributeError):
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         try:
-            # A program that opens the file in between is told of by a signal; this one ends no process.
+            # If a program opens the file in between, the system sends this process a signal; SIGURG ends no
+            # process.
             fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
             fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)  # refused while another has it open to write
             fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)

@@ -254,7 +254,7 @@ def _refuse_damage(release: Path, manifest: dict[str, Any]) -> None:
 
 
 def _refuse_changes(registry: Registry, study: str, manifest: dict[str, Any]) -> None:
-    """A release answers the study file that it was made with."""
+    """Refuse a study file that differs from the one that the release was made with."""
     then, now = manifest["studies"].get(study), _sha256(_study_file(registry, study).read_bytes())
     if then != now:
         what = "is newer than" if then is None else "has changed since"

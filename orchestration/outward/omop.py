@@ -87,7 +87,7 @@ class Exported:
 def export(release: Release, folder: Path) -> Exported:
     """Write the release into ``folder``, which must be new or empty, and appears whole or not at all."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ExportRefused(f"{folder}: it is there and not empty; name a folder that is new or empty")
+        raise ExportRefused(f"{folder}: the folder is not empty; name a folder that is new or empty")
     if not folder.absolute().parent.is_dir():
         raise ExportRefused(f"{folder.absolute().parent}: there is no such folder; make it first")
     part = part_of(folder.absolute())
@@ -337,7 +337,7 @@ LEFT_OUT = {
     "results that are no number and no known word": (
         f"from result where observed_date_out is not null and not {UNDERSTOOD}"
     ),
-    "results that the models computed of others (reading computes them again)": (
+    "results that the models computed from other results (whoever reads the files computes them again)": (
         "from file.release.fct_observation join patient using (hospital_id, patient_key) where is_derived"
     ),
     "antibody results without a day, without a result, or of an unknown antibody": (

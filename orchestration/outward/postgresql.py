@@ -186,7 +186,7 @@ def damaged(file: Path) -> str:
 def _alone(server: Server) -> None:
     if server.query("select pg_try_advisory_xact_lock(hashtext('myositis publish'))") != [(True,)]:
         raise PublicationFailed(
-            "another publication into this database is at work; try again when it has ended"
+            "another publication into this database is under way; try again when it has ended"
         )
 
 
@@ -406,16 +406,16 @@ def _drop_gone(server: Server, tables: Iterable[Table]) -> None:
             server.execute(f'drop table {schema}."{name}"')
 
 
-# What a person is told of the server's errors: the words that tell an error, and the sentence. libpq and the
-# server have no other name for it by the time that DuckDB hands it on.
+# The server's errors as a person reads them: the words that identify an error, and the sentence. DuckDB hands
+# on only the words of an error, without its code.
 Sentence = Callable[[Address, str], str]
 ERRORS: tuple[tuple[str, Sentence], ...] = (
     (
         "password authentication failed|no password supplied|empty password",
         lambda a, r: (
-            f"{a.told}: the server refused the password of {a.user or 'this user'}, or got none, or has no"
-            " such role; give the password by the environment variable PGPASSWORD or the file ~/.pgpass, and look"
-            " whether the name is right"
+            f"{a.told}: the server refused the password of {a.user or 'this user'}, or got none, or has no "
+            "such role; give the password by the environment variable PGPASSWORD or the file ~/.pgpass, "
+            "and check the user's name"
         ),
     ),
     (
@@ -435,9 +435,9 @@ ERRORS: tuple[tuple[str, Sentence], ...] = (
     (
         "server does not support SSL|SSL error|certificate|sslrootcert|root.crt",
         lambda a, r: (
-            f"{a.told}: no connection by TLS (sslmode={a.sslmode}) could be made; have the server offer it"
-            " (`ssl = on` in postgresql.conf), and let sslrootcert name the certificate of its authority if"
-            " sslmode asks for one"
+            f"{a.told}: no connection by TLS (sslmode={a.sslmode}) could be made; turn TLS on at the "
+            "server (`ssl = on` in postgresql.conf), and if sslmode asks for a certificate, let "
+            "sslrootcert name that of the server's authority"
         ),
     ),
     (
@@ -463,8 +463,8 @@ ERRORS: tuple[tuple[str, Sentence], ...] = (
         "Unable to connect|could not translate host name|[Cc]onnection refused|timeout expired|No route to host"
         "|No such file or directory|Network is unreachable",
         lambda a, r: (
-            f"{a.told}: no server answers there; look whether the address is right, the server is up, and a"
-            " firewall lets this machine through"
+            f"{a.told}: no server answers there; check that the address is right, that the server is up, "
+            "and that no firewall keeps this machine out"
         ),
     ),
     (
@@ -485,8 +485,8 @@ ERRORS: tuple[tuple[str, Sentence], ...] = (
         "permission denied|must be owner",
         lambda a, r: (
             f"{a.told}: the user {a.user} may not write there; the database's owner allows it with:"
-            f' grant create on database "{a.database}" to "{a.user}"; and what somebody else published before is'
-            f" dropped first: drop schema {', '.join(SCHEMAS)} cascade"
+            f' grant create on database "{a.database}" to "{a.user}"; if somebody else'
+            f" published there before, first drop what they published: drop schema {', '.join(SCHEMAS)} cascade"
         ),
     ),
     (

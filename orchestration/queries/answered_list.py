@@ -80,7 +80,7 @@ def read(path: Path, seal: Seal) -> tuple[list[Answer], date]:
                 answers.append(answer)
     ids = [a.query_id for a in answers]
     faults += [
-        f"{path.name}, row {a.sheet_row}: this question stands twice; keep one of the two rows"
+        f"{path.name}, row {a.sheet_row}: this question is listed twice; keep one of the two rows"
         for n, a in enumerate(answers)
         if a.query_id in ids[:n]
     ]
@@ -141,7 +141,7 @@ def _answer(path: Path, seal: Seal, number: int, row: Sequence[Any], faults: lis
     place = f"{path.name}, row {number}"
     if not hmac.compare_digest(str(row[-1].value or ""), seal_of(seal, values)):
         faults.append(
-            f"{place}: what was asked is changed, or the row was added; restore the row, or delete it"
+            f"{place}: the question was changed, or the row was added; restore the row, or delete it"
         )
         return None
     said = str(values["answer"] or "").strip().lower()
@@ -165,10 +165,14 @@ def _answer(path: Path, seal: Seal, number: int, row: Sequence[Any], faults: lis
         else str(value).strip() or None
     )
     if choice is Choice.VALUE and text is None:
-        faults.append(f'{place}: "{Choice.VALUE.value}" without a value; write it beside the answer')
+        faults.append(
+            f'{place}: "{Choice.VALUE.value}" is chosen and no value is written; write the right value '
+            "beside the answer"
+        )
     if choice is not Choice.VALUE and text is not None:
         faults.append(
-            f'{place}: a right value, but the answer is not "{Choice.VALUE.value}"; choose it, or take the value out'
+            f'{place}: a right value is written, but the answer is not "{Choice.VALUE.value}"; choose that '
+            "answer, or take the value out"
         )
     return Answer(
         number,

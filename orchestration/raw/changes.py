@@ -146,8 +146,9 @@ def surprises(
         of = f"{load.sender}/{load.delivery}: {entity}{_named(mapping, entity, item)}: "
         if changed > max(allowed.rows, allowed.changed * known):
             sentences.append(
-                f"{of}{changed:,} of {known:,} known rows are not what {compared_with} said"
-                f"{_by_column(connection, mapping, load, compared_with, entity, item)}; allowed {allowed.sentence('changed', known)}"
+                f"{of}{changed:,} of {known:,} known rows differ from what {compared_with} "
+                f"said{_by_column(connection, mapping, load, compared_with, entity, item)}; allowed "
+                f"{allowed.sentence('changed', known)}"
             )
         if gone > max(allowed.rows, allowed.gone * known):
             sentences.append(
@@ -155,12 +156,12 @@ def surprises(
             )
     if sentences:
         why = (
-            f"The files are those taken before, so it is hospitals/{load.sender}.yml that reads them otherwise now"
+            f"The files are the same as before, so the cause is a change of hospitals/{load.sender}.yml"
             if _was_taken(connection, load)
             else "Ask the hospital why"
         )
         sentences.append(
-            f"{why}. When the change is right, take it on purpose: in corrections/{load.sender}.yml write, under"
+            f"{why}. When the change is right, accept it: in corrections/{load.sender}.yml write, under"
             f' accepted_changes, {{delivery: "{load.delivery}", content: "{load.content_sha256[:12]}", owner: …, reason: …}} and run again'
         )
     return sentences

@@ -116,8 +116,9 @@ def _as_stated(texts: dict[str, int], sign: Sign | None, columns: str) -> tuple[
     if not any(written.could_be_exchanged for _, written in dates):
         return None, ""
     return None, (
-        f"column {columns}: the mapping says `day_and_month: exchanged`, but the column does not look so; expected dates of one writing"
-        " that never show a day above 12, beside others that always do; take the key out, or ask the hospital how the file was made"
+        f"column {columns}: the mapping says `day_and_month: exchanged`, but the column shows no sign of "
+        "it; expected dates of one writing that never show a day above 12, beside others that always do; "
+        "take the key out, or ask the hospital how the file was made"
     )
 
 

@@ -1,4 +1,5 @@
-"""Texts that say nothing: the 0 of a form that nobody filled in, and of a question that says "not known".
+"""Texts that say nothing: the 0 in a form that nobody filled in, and the 0 of a question whose box "not
+known" is ticked.
 
 Belongs here: leaving such texts out of a table that is being loaded, and counting them. Does not belong here:
 which columns form a form (the mapping, or `redcap.py`), what any other text means.

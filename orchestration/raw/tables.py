@@ -435,8 +435,8 @@ class Survey:
         """Ids whose last digits a spreadsheet has rounded away: two patients may look like one."""
         return [
             f'{self._place(self._told(part.table))}: column "{finding.column}": {finding.count:,} ids have lost digits, the first in row'
-            f" {finding.first_row}: a spreadsheet keeps 15; expected ids as they are, for two patients may look like one; ask for"
-            " the column as text"
+            f" {finding.first_row}, because a spreadsheet keeps 15; expected whole ids, because two patients can look like one;"
+            " ask for the column as text"
             for part in opened
             for finding in part.table.findings
             if finding.rule == "digits_lost"
@@ -473,8 +473,8 @@ class Survey:
             []
             if row is None
             else [
-                f"{self._place(label_of(part.table))}: row {row} repeats a column's name above other names: two tables on one sheet;"
-                " expected one; ask for each as a sheet or a file of its own"
+                f"{self._place(label_of(part.table))}: row {row} is a second header: the sheet holds two "
+                "tables; expected one; ask for each table as a sheet or a file of its own"
             ]
         )
 

@@ -108,8 +108,8 @@ def left(sender: str, delivery: str) -> Verdict:
 
 def gone(sender: str, delivery: str) -> Verdict:
     reason = (
-        f"landing/{sender}/{delivery}: not there any more; what was taken of it before stays. Put the folder back"
-        " and run again"
+        f"landing/{sender}/{delivery}: the folder is gone; what was taken from it before stays in force. "
+        "Put the folder back and run again"
     )
     return Verdict(sender, delivery, Decision.LEFT, (reason,))
 

@@ -124,7 +124,7 @@ def _row_faults(seed: str, rows: list[Row], found: dict[str, list[Row]]) -> Iter
         if key in shipped:
             yield f"{place}: {shown} ships with the catalogue, and an addition cannot change it; leave the row out"
         elif key in seen:
-            yield f"{place}: {shown} stands twice; keep one of the rows"
+            yield f"{place}: {shown} is listed twice; keep one of the rows"
         seen.add(key)
         for column in NUMBERS:
             if (text := (row.get(column) or "").strip()) and not _is_number(text):

@@ -98,29 +98,31 @@ class ColumnSource(Strict):
 
     column: (
         Annotated[Annotated[str, Tag("str")] | Annotated[list[Alternative], Tag("list")], _CHOICE] | None
-    ) = Field(None, description="Their column; of a list, the first that is filled.")
+    ) = Field(None, description="The hospital's column; of a list of columns, the first that is filled.")
     constant: str | None = Field(None, description="A text that stands for every row.")
-    unit: str | None = Field(None, description="Of a wide value: the unit its column is in.")
-    offset_unit: OffsetUnit | None = Field(None, description="Of an offset: what it counts.")
+    unit: str | None = Field(None, description="For a column of values: their unit.")
+    offset_unit: OffsetUnit | None = Field(None, description="For an offset: what it counts.")
     part: str | None = Field(
         None,
-        description="A regular expression with one group, which is taken; a text that it does not fit stays whole.",
+        description="A regular expression with one group, whose text is taken; a text that does not match is kept "
+        "whole.",
     )
     when: Where = Field(
         default_factory=dict, description="Only of rows in which these columns hold these texts."
     )
     dates: DateFormats | None = Field(
-        None, description="Of a date: its formats, instead of the export's `dates`."
+        None, description="For a date: its formats, instead of the export's `dates`."
     )
     day_and_month: Literal["as_written", "exchanged"] | None = Field(
         None,
-        description="Of a date in a column that looks as if a spreadsheet had exchanged day and month: what holds.",
+        description="For a date in a column that looks as if a spreadsheet had exchanged day and month: whether it "
+        "did.",
     )
     missing: list[str] = Field(default_factory=list, description="Texts of this column that mean: not known.")
     release: bool = Field(
         False,
         exclude=True,  # what is read stays the same: the deliveries need not be read again
-        description=f"Of {', '.join(FREE_TEXTS)}: its texts enter releases word for word.",
+        description=f"For {', '.join(FREE_TEXTS)}: whether its texts enter releases word for word.",
     )
 
     @model_validator(mode="before")
@@ -143,10 +145,11 @@ class ColumnSource(Strict):
             not isinstance(a, str) and (a.dates or a.day_and_month or a.missing) for a in self.alternatives
         ):
             raise ValueError(
-                "dates, day_and_month and missing are of the field; write them beside its list of columns, not inside"
+                "dates, day_and_month and missing belong to the field; write them beside its list of "
+                "columns, not inside"
             )
         if any(not isinstance(a, str) and a.release for a in self.alternatives):
-            raise ValueError("release is of the field; write it beside its list of columns, not inside")
+            raise ValueError("release belongs to the field; write it beside its list of columns, not inside")
         return self
 
     @field_validator("part")
@@ -265,14 +268,17 @@ class Patients(Entity):
     birth_year: ColumnSource | None = None
     onset_date: ColumnSource | None = None
     diagnosis_date: ColumnSource | None = None
-    origin_date: ColumnSource | None = Field(None, description="Day 0 of the patient; else the first visit.")
+    origin_date: ColumnSource | None = Field(
+        None, description="Day 0 of the patient. Default: the first visit."
+    )
     age_at_onset: ColumnSource | None = Field(None, description="Years.")
     disease_duration: ColumnSource | None = Field(None, description="Months from onset to baseline.")
     diagnosis: ColumnSource | None = None
     link_by: dict[Id, str] = Field(
         default_factory=dict,
-        description="Identifiers that tell the same patient at another hospital, kind: column. Mappings that"
-        " name a kind alike (`national_id`) are compared by keyed hashes; the identifier itself is dropped.",
+        description="Identifiers by which the same patient is recognised at another hospital, as kind: column. "
+        "Mappings that use the same kind (`national_id`) are compared by keyed hashes; the identifier "
+        "itself is dropped.",
     )
 
     def columns(self) -> Iterator[str]:

@@ -44,7 +44,7 @@ from yaml_files.yaml_file import ConfigurationError, Location, dotted, line_of, 
 SHIPPED_REGISTRY = Path(__file__).resolve().parents[2] / "registry"
 DEFINITIONS = SHIPPED_REGISTRY.parent / "dbt_project" / "seeds" / "definitions.csv"
 SUCCESS_MARKER = "_SUCCESS"
-# what commands make in a registry's folder; all else there is declared or has arrived
+# made by commands; every other file of a registry's folder was written by a person or delivered
 MADE = ("warehouse", "release", "reports", "public", "manuscripts", "private", "queries", ".dagster", ".keys")
 
 
@@ -122,7 +122,8 @@ class BehindProxy(Strict):
     )
     address: str = Field(
         "127.0.0.1",
-        description="Where it comes from, an address or a network (10.0.0.0/24): all that comes from there is believed.",
+        description="Where it comes from, an address or a network (10.0.0.0/24): every request from there is "
+        "trusted.",
     )
     origin: str = Field(description="What people open in their browser: https://registry.example.org")
 
@@ -161,11 +162,14 @@ class RegistryFile(Strict):
     )
     dates: Literal["exact", "shifted", "month"] = Field(
         "month",
-        description="Dates of patients in what leaves the house: exact; shifted by a number of days of the patient's own; or the month.",
+        description="Patients' dates in what leaves the house: exact; shifted, by a number of days that differs "
+        "between patients; or the month.",
     )
     visit_schedule: list[VisitWindow] = Field(min_length=1)
     observation_window_days: float = Field(
-        14, ge=0, description="An observation belongs to the nearest visit at most so many days away."
+        14,
+        ge=0,
+        description="An observation belongs to the nearest visit that is at most this many days away.",
     )
     pseudonym_key: str = Field(
         ".keys/pseudonym.key",
@@ -178,13 +182,16 @@ class RegistryFile(Strict):
     )
     keep_releases: int = Field(5, ge=1)
     quiet_seconds: float = Field(
-        10, ge=0, description="A delivery without a _SUCCESS marker is complete when unchanged for so long."
+        10,
+        ge=0,
+        description="A delivery without a _SUCCESS marker is complete when it has not changed for this many "
+        "seconds.",
     )
 
     memory_limit: str = Field(
         "4GB",
         pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
-        description="What a build may take; beyond it DuckDB uses the disk beside the warehouse.",
+        description="The most memory that a build may take; beyond it DuckDB uses the disk beside the warehouse.",
     )
     unattended: Unattended = Field(
         default_factory=Unattended, description="What `myositis daemon` does by itself, and when."
@@ -208,7 +215,7 @@ class RegistryFile(Strict):
     def once(cls, value: list[VisitWindow]) -> list[VisitWindow]:
         names = [w.visit for w in value]
         if twice := sorted({n for n in names if names.count(n) > 1}):
-            raise ValueError(f"these visits stand twice: {', '.join(twice)}")
+            raise ValueError(f"these visits are listed twice: {', '.join(twice)}")
         return value
 
 
@@ -341,8 +348,8 @@ class Registry:
                         continue
                     if source.unit is None:
                         finding = (
-                            f"no unit is stated, and a number without one has no value in {canonical};"
-                            " write {column: …, unit: …} unless its cells say it"
+                            f"no unit is stated, and a number without one has no value in {canonical}; "
+                            "write {column: …, unit: …} unless its cells hold the unit"
                         )
                     elif not catalogue.converts(concept, mapping.codes.units.get(source.unit, source.unit)):
                         finding = (
@@ -423,7 +430,8 @@ def _misnamed(folder: Path) -> list[str]:
     """Files that look like part of the registry but would never be read."""
     kinds = (".", "hospitals", "studies", "corrections")
     return [
-        f"{path.relative_to(folder)}: not read, for its name ends in {path.suffix}; call it {path.stem}.yml"
+        f"{path.relative_to(folder)}: not read, because its name ends in {path.suffix}; rename it to "
+        f"{path.stem}.yml"
         for kind in kinds
         for path in sorted((folder / kind).glob("*"))
         if path.suffix.lower() in (".yaml", ".yml") and path.suffix != ".yml"
@@ -460,8 +468,9 @@ def _read_papers(faults: list[str], folder: Path) -> dict[str, Paper]:
     for path in sorted(p for p in (folder / "published").glob("*") if p.is_dir()):
         if path.name not in studies:
             faults.append(
-                f"published/{path.name}/: no study of this name; a folder of printed numbers is called as the"
-                f" study that reproduces them. Studies: {', '.join(studies) or 'none'}.{nearest(path.name, studies)}"
+                f"published/{path.name}/: no study of this name; the folder of printed numbers has the id "
+                "of the study that reproduces them. Studies: "
+                f"{', '.join(studies) or 'none'}.{nearest(path.name, studies)}"
             )
             continue
         try:
@@ -558,8 +567,8 @@ def _check_corrections(
             faults += faults_of(file, mappings[sender], path, f"corrections/{sender}.yml")
         elif mappings:
             faults.append(
-                f"corrections/{sender}.yml:1: no mapping hospitals/{sender}.yml; a file of corrections is called as its sender."
-                f" Senders: {', '.join(mappings)}.{nearest(sender, mappings)}"
+                f"corrections/{sender}.yml:1: no mapping hospitals/{sender}.yml; the file of corrections "
+                f"has the id of its sender. Senders: {', '.join(mappings)}.{nearest(sender, mappings)}"
             )
     return faults
 

@@ -69,7 +69,8 @@ class CodeList(Strict):
     )
     columns: list[str] = Field(
         default_factory=list,
-        description="One row per code: the columns that hold such codes; with `labels` one, `code` if absent.",
+        description="For one row per code: the columns whose codes the file explains. With `labels` it is one "
+        "column. Default: the column that `code` names.",
     )
     field: str | None = Field(
         None, description="One row per field (REDCap's data dictionary): its column of field names …"
@@ -170,9 +171,13 @@ class RejectedRows(Strict):
 class Export(ReadSpec):
     """One table of a delivery: a file (and sheet) and the entities that its rows feed."""
 
-    name: Id | None = Field(None, description="What another mapping calls it: `like: labs`.")
+    name: Id | None = Field(
+        None, description="The name by which another mapping refers to this export: `like: labs`."
+    )
     like: Id | None = Field(
-        None, description="An export of the mapping that this one is like; what stands here goes before."
+        None,
+        description="The export that this one resembles, of the mapping that `like` above `exports` names. A key "
+        "written here replaces the key there.",
     )
     file: str = Field(description="Name or pattern (`labs_*.csv`) inside the delivery folder.")
     optional: bool = Field(
@@ -350,12 +355,13 @@ class Codes(Strict):
     )
     results: dict[str, dict[str, str]] = Field(
         default_factory=dict,
-        description="By test (their name; of a wide table our concept; `*` for any) their text: what it means, which is"
-        " a number, a limit such as `<0.5`, a grade such as `2+`, or a code such as `positive`.",
+        description="By test, then by the hospital's text: what the text means, as a number, a limit such as "
+        "`<0.5`, a grade such as `2+`, or a code such as `positive`. A test is the hospital's name; in "
+        "a table with a column per test, our concept; `*` is any test.",
     )
     missing: dict[str, list[str]] = Field(
         default_factory=dict,
-        description="By test (as under results) the texts that mean: not known, such as -1.",
+        description="By test (as under results): the texts that mean not known, such as -1.",
     )
     units: dict[str, str] = Field(default_factory=dict, description="their spelling: UCUM")
     antibodies: dict[str, Id | None] = Field(default_factory=dict)
@@ -373,7 +379,9 @@ class Codes(Strict):
     @classmethod
     def any_other(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         if info.field_name not in ("results", "missing") and value.get("*") is not None:
-            raise ValueError('"*" is any name that nobody knows; it can only be null (not wanted)')
+            raise ValueError(
+                '"*" is any name that the catalogue does not know; it can only be null (not wanted)'
+            )
         return value
 
 
@@ -383,12 +391,12 @@ class ChangesAllowed(Strict):
     """
 
     changed: float = Field(
-        0.02, ge=0, le=1, description="Share of the known rows that may say something else."
+        0.02, ge=0, le=1, description="Share of the known rows that a delivery may change."
     )
     gone: float = Field(
-        0.02, ge=0, le=1, description="Share of the known rows that may be missing, where all are to be sent."
+        0.02, ge=0, le=1, description="Share of the known rows that a full delivery may leave out."
     )
-    rows: int = Field(5, ge=0, description="So many rows may always change or go.")
+    rows: int = Field(5, ge=0, description="This many rows may always change or be left out.")
 
     def sentence(self, what: Literal["changed", "gone"], known: int) -> str:
         share = getattr(self, what)
@@ -402,12 +410,14 @@ class Mapping(Strict):
     name: str
     like: Id | None = Field(
         None,
-        description="Another hospital, or redcap, fhir_r4, fhir_r4_bundle, omop_cdm_5_4: its mapping holds where this one is silent.",
+        description="Another hospital, or redcap, fhir_r4, fhir_r4_bundle, omop_cdm_5_4: its mapping applies where "
+        "this one says nothing.",
     )
     population: Population = "all"
     language: Language | None = Field(
         None,
-        description="The language of its words. A word that means two things in two languages (M, PCR, TP) is read by it.",
+        description="The language of the hospital's words. It decides what a word means that has two meanings in "
+        "two languages (M, PCR, TP).",
     )
     hospitals: dict[str, HospitalEntry] | None = Field(
         None,
@@ -416,7 +426,7 @@ class Mapping(Strict):
     expected_every: str | None = Field(
         None,
         pattern=r"^[1-9]\d* (day|week|month|year)s?$",
-        description="A delivery is due so long after the last one.",
+        description="A delivery is due this long after the last one.",
     )
     kind: Literal["incremental", "full"] = Field(
         "incremental", description="full: a delivery replaces all that this sender sent before."
@@ -444,7 +454,8 @@ class Mapping(Strict):
     )
     person_numbers: PersonNumbers = Field(
         "blank_out",
-        description="What looks like a number of a person in a mapped text: taken out and told, or the row rejected, or kept.",
+        description="What looks like a number of a person in a mapped text: taken out and reported, or the row "
+        "rejected, or kept.",
     )
     changes_allowed: ChangesAllowed = Field(
         default_factory=ChangesAllowed,

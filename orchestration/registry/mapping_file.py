@@ -94,8 +94,8 @@ def other_forms(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
                     location = ("exports", i, "observations", "values", name)
                     yield (
                         f'{place_in_mapping(path, shown_as, location)}: {dotted(location)}: column "{column}" is headed'
-                        f" as {headed}, which {source.unit} converts by another factor; write {headed}, or a unit that"
-                        " says what it is a mass of"
+                        f" as {headed}, and {source.unit} of {headed} converts by another factor; write {headed}, or a unit"
+                        " that names the substance that is weighed"
                     )
 
 
@@ -126,7 +126,8 @@ def _node(path: Path, shown_as: str, faults: list[str], below: tuple[str, ...] =
     if not isinstance(other, yaml.ScalarNode) or other.tag.endswith(":null"):
         exports = _value(node, "exports")
         faults += [
-            f"{place_of(node, ('exports', i, 'like'))}: exports[{i}].like: this mapping is like no other; say which with like: above exports"
+            f"{place_of(node, ('exports', i, 'like'))}: exports[{i}].like: like under an export needs the "
+            "mapping that it comes from; name it with like: above exports"
             for i, export in enumerate(exports.value if isinstance(exports, yaml.SequenceNode) else ())
             if _text(export, "like")
         ]

@@ -50,7 +50,7 @@ class ReleaseRefused(Exception):
     def __init__(self, reasons: list[str]) -> None:
         self.reasons = reasons
         super().__init__(
-            "no release: the marts do not pass their gate; a release made before stays\n"
+            "no release: the marts do not pass their gate; an earlier release stays\n"
             + "\n".join(f"  {r}" for r in reasons)
         )
 

@@ -42,7 +42,7 @@ def publish(registry: Registry) -> dict[str, Any]:
         models = state(connection, BUILT_FROM)
     with duckdb.connect(str(candidate)) as connection:
         if fault := _fault(registry, connection):
-            raise NotWhole(f"not published: {fault}; a release made before stays; {REMEDY}")
+            raise NotWhole(f"not published: {fault}; an earlier release stays; {REMEDY}")
         identity, name = connection.execute(
             "select release_id, registry_name from release.release_info"
         ).fetchall()[0]

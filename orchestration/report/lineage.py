@@ -41,7 +41,7 @@ NEAREST_TOLD = 5
 
 
 class NoSuchColumn(ValueError):
-    """No table, or no column of it, is called so."""
+    """No table has this name, or it has no such column."""
 
 
 @dataclass(frozen=True, order=True)

@@ -176,7 +176,7 @@ def _allowed(share: float, least: int) -> str:
 
 
 def _rests_on_others(connection: duckdb.DuckDBPyConnection, load_id: str) -> bool:
-    """Whether rows of a load are rejected for what rows of another delivery say, or do not say."""
+    """Whether rows of a load are rejected because of what rows of another delivery say or lack."""
     return connection.execute(
         "select count(*) > 0 from quality.rejected_row where load_id = ? and counts_against_threshold"
         " and list_contains(?, rule)",

@@ -54,7 +54,7 @@ class CorrectionsRefused(Exception):
     def __init__(self, reasons: list[str]) -> None:
         self.reasons = reasons
         super().__init__(
-            "no build: these corrections do not hold; a release made before stays\n"
+            "no build: these corrections do not hold; an earlier release stays\n"
             + "\n".join(f"  {r}" for r in reasons)
         )
 

@@ -474,7 +474,7 @@ def test_the_command_tells_what_to_do_and_ends_with_2(
 
     assert call()[0] == 2  # no database is named
     code, said = call("--to", f"postgresql://p:{PASSWORD}@db/registry")
-    assert code == 2 and "holds no password" in said and PASSWORD not in said
+    assert code == 2 and "must not hold a password" in said and PASSWORD not in said
     code, said = call("--to", postgres.address("nowhere"))
     assert code == 2 and "has no database nowhere" in said and PASSWORD not in said
     code, said = call("--to", postgres.address(database))

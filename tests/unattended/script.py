@@ -289,7 +289,7 @@ def waiver(s: Stage, e: Expected) -> None:
 def withdrawn(s: Stage, e: Expected) -> None:
     shutil.rmtree(s.folder / "landing" / "zjfah" / "2024-02")
     s.until(
-        lambda: "landing/zjfah/2024-02: not there any more" in s.command("status").stdout,
+        lambda: "landing/zjfah/2024-02: the folder is gone" in s.command("status").stdout,
         "status: missing",
         60,
     )

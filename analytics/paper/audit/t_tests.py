@@ -179,7 +179,7 @@ def _finding(fits: Fits) -> Finding:
             text += f". {int(fits.grid.sum())} of {fits.grid.size} pairs of sizes would"
             return _said(comparison, HOLDS_IF, text, strength_of(tried, fits.share), tried)
     text = f"{gives}; no n down to {fits.least[0]} against {fits.least[1]} makes a t test give it"
-    text += ". A mean and an SD do not exclude that a rank test does"
+    text += ". A rank test may give it: a mean and an SD cannot tell"
     return _said(comparison, CONTRADICTS, text, STRONG, fits.grid.size * len(TESTS))
 
 

@@ -41,7 +41,7 @@ RATIO_KINDS = {
 
 
 def multiplicity(asked: Multiplicity, cohort: Cohort, results: Results) -> Answer:
-    """Every comparison of the tables counts; those with p below the level are shown."""
+    """All comparisons of the tables are adjusted together; those with p below the level are shown."""
     from analytics.multiplicity import adjust_p_values
 
     comparisons = results["group_comparison"]

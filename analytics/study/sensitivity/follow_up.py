@@ -91,8 +91,8 @@ def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -
             if changed
             else "no comparison changes sides of p = 0.05."
         )
-        + f" Whoever of the lost had it, the difference of proportions lies so: {'; '.join(tips)}."
-        + _why_denominators_differ(asked, cohort, times, rows)
+        + " Whichever of the lost had the event, the difference of proportions lies as follows: "
+        f"{'; '.join(tips)}." + _why_denominators_differ(asked, cohort, times, rows)
     )
     return Answer(
         rows,

@@ -90,11 +90,10 @@ def detection_limits(asked: DetectionLimits, cohort: Cohort, results: Mapping[st
         rows,
         text,
         (
-            "A group of which most lies beyond the limit has no median: the table prints a bound. Where the"
-            " limits differ between"
-            " hospitals a rank test compares limits as well as patients. Ratios of geometric means trust a"
-            " log-normal shape that so"
-            " few measured values cannot show."
+            "If most values of a group lie beyond the limit, the group has no median, and the table prints "
+            "a bound. Where the limits differ between hospitals a rank test compares limits as well as "
+            "patients. Ratios of geometric means trust a log-normal shape that so few measured values "
+            "cannot show."
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Tipping points: what would have to be true of the patients not seen, for a verdict to change.
+"""Tipping points: what would have to be true of the patients who were not seen, so that a verdict changes.
 
 Belongs here: an endpoint with every share of events among the lost, and the shift of imputed values at which
 a verdict changes. Does not belong here: who was lost, the imputation (`follow_up.py`).

@@ -28,6 +28,7 @@ from orchestration.outward import publication
 from orchestration.outward.assets import POSTGRESQL, PUBLISH
 from orchestration.raw.ledger import judged_by, was_refused
 from orchestration.raw.outstanding import outstanding
+from orchestration.raw.reading_place import sweep
 from orchestration.registry.folder import Registry, declared_files
 from orchestration.release.identity import current_manifest, made_from
 from orchestration.release.needs_build import needs_build
@@ -112,8 +113,9 @@ class NotNow(Exception):
 
 def deliveries_to_take(registry: Registry, instance: dg.DagsterInstance, at_night: bool = False) -> Look:
     """A run request for every outstanding delivery that is to be tried now; a new partition for a new
-    delivery.
+    delivery. What killed readers left is removed first.
     """
+    sweep(registry)
     look = Look()
     rules = registry.file.unattended
     for inventory, work in _ingestions(registry):

@@ -92,7 +92,9 @@ def publish(registry: Registry) -> dict[str, Any]:
     if is_there:  # the same name is the same content, and somebody may be reading that file
         candidate.unlink()
     else:
-        candidate.chmod(candidate.stat().st_mode & 0o444)  # nobody writes to it; who reads it, the umask has said
+        candidate.chmod(
+            candidate.stat().st_mode & 0o444
+        )  # nobody writes to it; who reads it, the umask has said
         # A damaged release of the same name may be there. Its manifest is removed first, so that no manifest
         # ever describes another file.
         target.with_suffix(".json").unlink(missing_ok=True)

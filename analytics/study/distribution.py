@@ -1,7 +1,7 @@
 """The single values behind one row of a table, and the single courses behind a model, as a figure draws them.
 
 Belongs here: which values there are, what is known of each, and what stands for them where they are too many
-to draw one by one. Does not belong here: a summary or a test (`results.py`), the figure.
+to draw one by one. Does not belong here: a summary or a test (`compared.py`), the figure.
 """
 
 from __future__ import annotations

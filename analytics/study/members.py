@@ -1,7 +1,7 @@
 """Who is in each analysis of a study and who is not, with the criterion that decided, and when.
 
 Belongs here: `cohort_member`, one row per analysis and registered patient. Does not belong here: who belongs
-to which group (`cohort.py`), the counts of the flow (`results.py`), what an analysis estimates.
+to which group (`cohort.py`), the counts of the flow (`described.py`), what an analysis estimates.
 
 The day is that of the fact that decided: the first positive test of a specific antibody, the onset, the visit
 that stands for the first value, the event or the end of observation. Where the source has no day it is empty.

@@ -48,8 +48,9 @@ def answer(release: Path, study: Study) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
     from analytics.study.cohort import build_cohort
+    from analytics.study.described import list_members
     from analytics.study.distribution import distribution, first_courses
-    from analytics.study.results import STEPS, list_members, run_steps, stamp
+    from analytics.study.results import STEPS, run_steps, stamp
 
     options: dict[str, Any] = {"memory_limit": MEMORY, "threads": 1}
     with closing(duckdb.connect(str(release), read_only=True, config=options)) as connection:

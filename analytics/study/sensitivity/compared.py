@@ -1,7 +1,7 @@
 """Answers that lay results of the study side by side: comparisons adjusted together, models, log-rank tests.
 
 Belongs here: choosing rows of results and what they say together. Does not belong here: fitting a model
-(the study's own steps do), data that results do not hold (`groups.py`, `limits.py`, `follow_up.py`).
+(the study's own steps do), data that results do not hold (`groups.py`, `limits.py`, …).
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ from analytics.declared_tests import (
     StatisticalTest,
     statistical_tests,
 )
-from analytics.study.file import BaselineTable, CoxModel, MixedModel, RecurrentEvents, Study, SurvivalAnalysis
+from analytics.study.analyses import BaselineTable, CoxModel, MixedModel, RecurrentEvents, SurvivalAnalysis
+from analytics.study.file import Study
 from analytics.study.parts import TABLE_RESPONSES
 
 WIDTH = 116

@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from analytics.door import plain_frames
-from analytics.study.file import Group, Study, Variable, Window
+from analytics.study.file import Study
+from analytics.study.groups_and_variables import Group, Variable, Window
 from analytics.study.parts import LEVELS
 
 Frames = Mapping[str, pd.DataFrame]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analytics.study.analyses import BaselineTable, TableRow
 from analytics.study.cohort import Cohort, scaled
-from analytics.study.file import BaselineTable, TableRow
 
 MOST_POINTS = 5_000
 DENSITY_STEPS = 128

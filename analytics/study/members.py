@@ -15,9 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from analytics.study.cohort import KEY, Cohort
-from analytics.study.events import COMPETING, EVENT, event_intervals, is_followed, times
-from analytics.study.file import (
+from analytics.study.analyses import (
     BaselineTable,
     CompetingRisks,
     CoxModel,
@@ -25,6 +23,8 @@ from analytics.study.file import (
     RecurrentEvents,
     RepeatedMeasures,
 )
+from analytics.study.cohort import KEY, Cohort
+from analytics.study.events import COMPETING, EVENT, event_intervals, is_followed, times
 
 COLUMNS = (
     "analysis", "kind", "hospital_id", "patient_key", "group_id", "is_counted", "step", "criterion",

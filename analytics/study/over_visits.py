@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from analytics.status import TOO_FEW_OBSERVATIONS
+from analytics.study.analyses import MixedModel, RepeatedMeasures
 from analytics.study.cohort import Cohort, scaled
-from analytics.study.file import MixedModel, RepeatedMeasures
 from analytics.study.step_parts import Results, stack
 from analytics.words.formatting import format_p
 

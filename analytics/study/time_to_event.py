@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from analytics.declared_tests import ORDERED_TIMES, TIME_TO_EVENT, statistical_tests
+from analytics.study.analyses import CoxModel, SurvivalAnalysis
 from analytics.study.cohort import Cohort
 from analytics.study.events import (
     competing_risks,
@@ -21,7 +22,6 @@ from analytics.study.events import (
     with_reason,
     with_terms,
 )
-from analytics.study.file import CoxModel, SurvivalAnalysis
 from analytics.study.step_parts import Results, stack
 from analytics.study.strata import curves_by_stratum, note_in_words, who_is_in_a_stratum
 

@@ -26,7 +26,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from analytics.paper.published import Paper
-from analytics.study.file import ORIGINS, Study
+from analytics.study.file import Study
+from analytics.study.groups_and_variables import ORIGINS
 from expectations.suite import Waiver
 from orchestration.files import is_utf8
 from orchestration.registry import catalogue

@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from analytics.status import NOT_ESTIMABLE, OK
+from analytics.study.analyses import BaselineTable
 from analytics.study.cohort import Cohort
-from analytics.study.file import BaselineTable
 from analytics.study.frames import records
 from analytics.study.sensitivity.rows import (
     Answer,

@@ -150,7 +150,7 @@ def publish(
     The database then holds patients' data: it stays inside the house. `publish: {to: ADDRESS}` in
     registry.yml does it after each release. docs/postgresql.md has the rest.
     """
-    from orchestration.outward.postgresql import PublicationFailed
+    from orchestration.outward.postgresql_server import PublicationFailed
     from orchestration.outward.publication import publish_current
     from orchestration.registry.publish import AddressRefused, read_address
 

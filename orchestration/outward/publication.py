@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from orchestration.files import make_private_folder, write_atomically
-from orchestration.outward.postgresql import Content, PublicationFailed, Published, damaged, publish
+from orchestration.outward.postgresql import Published, publish
+from orchestration.outward.postgresql_server import Content, PublicationFailed, damaged
 from orchestration.registry.folder import Registry
 from orchestration.registry.publish import READERS, Address
 from orchestration.release.identity import CURRENT, current_manifest

@@ -27,10 +27,11 @@ from orchestration.raw.cell_sql import (
     with_elements,
     without_blanks,
 )
+from orchestration.raw.delivered_table import DeliveredTable, label_of, named_columns
 from orchestration.raw.exchanged_dates import ExchangedDates
 from orchestration.raw.ledger import remove_load, utc_now
 from orchestration.raw.reading_place import reading_place
-from orchestration.raw.tables import DeliveredTable, Survey, label_of, named_columns
+from orchestration.raw.tables import Survey
 from orchestration.raw.verdict import DeliveryRefused, LoadSummary
 from orchestration.registry.entities import (
     RAW_NAMES,

@@ -43,8 +43,8 @@ class TableRow(Strict):
     )
     overall: ManyGroupTest = Field(
         NO_TEST,
-        description="One test of all groups of the table together; its p values are adjusted among themselves. "
-        + _explained(statistical_tests(*TABLE_RESPONSES, groups=MANY)),
+        description="One test of all groups of the table together; its p values are adjusted among "
+        "themselves. " + _explained(statistical_tests(*TABLE_RESPONSES, groups=MANY)),
     )
 
 
@@ -97,7 +97,8 @@ class MixedModel(Strict):
             self.serial != "none" or self.method != "reml"
         ):
             raise ValueError(
-                "kenward_roger_f is defined for reml without serial correlation; write serial: none, or satterthwaite_f"
+                "kenward_roger_f is defined for reml without serial correlation; write serial: none, or "
+                "satterthwaite_f"
             )
         return self
 
@@ -128,7 +129,8 @@ class SurvivalAnalysis(Strict):
     )
     strata: list[Literal["hospital_id", "sex", "onset_group"]] = Field(
         default_factory=list,
-        description="Log-rank tests compare groups within each stratum; curves are given within each stratum too.",
+        description="Log-rank tests compare groups within each stratum; curves are given within each "
+        "stratum too.",
     )
     restricted_mean_months: float | None = Field(
         None, gt=0, description="Mean time without the event up to this month, by group and between pairs."

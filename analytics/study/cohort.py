@@ -465,4 +465,7 @@ def _reason(row: dict[str, Any], matches: int) -> str | None:
         return "several specific antibodies are positive"
     if pd.isna(row["msa"]):
         return f"antibody status open: {row['decided_by']}"
-    return f"in none of the groups (antibody {row['msa']}, onset {row['onset_group'] if pd.notna(row['onset_group']) else 'not known'})"
+    return (
+        f"in none of the groups (antibody {row['msa']}, onset "
+        f"{row['onset_group'] if pd.notna(row['onset_group']) else 'not known'})"
+    )

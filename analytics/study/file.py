@@ -194,11 +194,16 @@ class Study(Strict):
             return
         bounded = statistical_tests(BOUNDED)
         if table.window is not None and variable.source == "event" and variable.when == "visit":
-            yield f"{row.variable}: an event at the visit has no window; write when: ever, or leave window out"
+            yield (
+                f"{row.variable}: an event at the visit has no window; write when: ever, or leave window out"
+            )
         if row.transform != "none" and variable.censored == "bounds":
             yield f"{row.variable}: tests of bounds are the same on every scale; leave transform out"
         if row.transform != "none" and row.summary == "count_percent":
-            yield f"{row.variable}: transform {row.transform} is for a mean or median; found summary count_percent"
+            yield (
+                f"{row.variable}: transform {row.transform} is for a mean or median; found summary "
+                "count_percent"
+            )
         tests = [test for test in (row.test, *row.tests.values()) if test != NO_TEST]
         if variable.censored == "bounds":
             overall = [row.overall] if row.overall != NO_TEST else []
@@ -210,15 +215,24 @@ class Study(Strict):
                 )
             return
         if censored := [test for test in tests if test in bounded]:
-            yield f"{row.variable}: {censored[0]} needs the variable's censored: bounds; found {variable.censored}"
+            yield (
+                f"{row.variable}: {censored[0]} needs the variable's censored: bounds; found "
+                f"{variable.censored}"
+            )
             return
         response = COUNT if row.summary == "count_percent" else MEASUREMENT
         for key, named, size in (("test", tests, TWO), ("overall", [row.overall], MANY)):
             fitting = statistical_tests(response, groups=size)
             for test in dict.fromkeys(name for name in named if name not in fitting and name != NO_TEST):
-                yield f"{row.variable}: {key} {test} is not for summary {row.summary}; expected {', '.join(fitting)} or none"
+                yield (
+                    f"{row.variable}: {key} {test} is not for summary {row.summary}; expected "
+                    f"{', '.join(fitting)} or none"
+                )
         if row.overall != NO_TEST and len(table.groups) < 2:
-            yield f"{row.variable}: overall {row.overall} needs two groups or more; the table has {', '.join(table.groups)}"
+            yield (
+                f"{row.variable}: overall {row.overall} needs two groups or more; the table has "
+                f"{', '.join(table.groups)}"
+            )
 
     def _twice(self) -> Iterator[Fault]:
         seen: set[tuple[str, str]] = set()

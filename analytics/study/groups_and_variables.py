@@ -31,7 +31,8 @@ class Span(Strict):
             raise ValueError("state at_least, below or both")
         if self.at_least is not None and self.below is not None and self.at_least >= self.below:
             raise ValueError(
-                f"nobody is at least {self.at_least:g} and below {self.below:g}; state at_least smaller than below"
+                f"nobody is at least {self.at_least:g} and below {self.below:g}; state at_least smaller "
+                "than below"
             )
         return self
 
@@ -51,13 +52,13 @@ class Group(Strict):
     )
     events: dict[Id, Literal["present", "absent"]] = Field(
         default_factory=dict,
-        description="By sign, complication or other event: present (recorded at least once), or absent (known "
-        "never to have occurred).",
+        description="By sign, complication or other event: present (recorded at least once), or absent "
+        "(known never to have occurred).",
     )
     definitions: dict[Id, Literal["met", "not_met", "possible", "probable", "definite"]] = Field(
         default_factory=dict,
-        description="By clinical definition: met, not_met, or the least level that the patient reaches. A patient "
-        "of whom nobody can tell is in no group.",
+        description="By clinical definition: met, not_met, or the least level that the patient reaches. A "
+        "patient of whom nobody can tell is in no group.",
     )
 
     @property
@@ -85,22 +86,22 @@ class Endpoint(Strict):
     events: list[Id] = Field(min_length=1)
     origin: Id = Field(
         "baseline",
-        description="When time begins: baseline, onset, first_treatment, or a visit of the schedule. The first event"
-        " after that counts.",
+        description="When time begins: baseline, onset, first_treatment, or a visit of the schedule. The "
+        "first event after that counts.",
     )
     left_truncation: bool = Field(
         True,
-        description="A patient whose time begins before the baseline is at risk from the baseline on, because the "
-        "registry could not have seen an earlier event. If false, such a patient is at risk from the "
-        "origin on.",
+        description="A patient whose time begins before the baseline is at risk from the baseline on, "
+        "because the registry could not have seen an earlier event. If false, such a patient "
+        "is at risk from the origin on.",
     )
     horizon_months: float = Field(gt=0)
     competing: list[Id] = Field(default_factory=list)
     counted_from_months: float | None = Field(
         None,
         gt=0,
-        description="A table counts a patient as without the event who was seen without it for at least this many "
-        "months. Default: the horizon.",
+        description="A table counts a patient as without the event who was seen without it for at least "
+        "this many months. Default: the horizon.",
     )
 
     @property
@@ -112,8 +113,8 @@ class Endpoint(Strict):
     def counted_within_the_horizon(self) -> Endpoint:
         if self.counted_from_months is not None and self.counted_from_months > self.horizon_months:
             raise ValueError(
-                f"counted_from_months is {self.counted_from_months:g}, beyond the horizon of {self.horizon_months:g} months;"
-                " state at most the horizon, or leave it out"
+                f"counted_from_months is {self.counted_from_months:g}, beyond the horizon of "
+                f"{self.horizon_months:g} months; state at most the horizon, or leave it out"
             )
         return self
 
@@ -154,9 +155,9 @@ class Variable(Strict):
     )
     censored: Literal["exclude", "limit", "half_limit", "bounds"] = Field(
         "exclude",
-        description="How a value beyond a detection limit enters arithmetic that needs a number. `bounds` keeps it "
-        "as a bound: a table then summarises by median_iqr and tests by peto_prentice, gehan or "
-        "gehan_exact.",
+        description="How a value beyond a detection limit enters arithmetic that needs a number. `bounds` "
+        "keeps it as a bound: a table then summarises by median_iqr and tests by "
+        "peto_prentice, gehan or gehan_exact.",
     )
 
     @model_validator(mode="after")
@@ -199,6 +200,7 @@ class Window(Strict):
     def ordered(self) -> Window:
         if self.from_months >= self.to_months:
             raise ValueError(
-                f"the window ends at month {self.to_months:g}, not after its beginning at {self.from_months:g}"
+                f"the window ends at month {self.to_months:g}, not after its beginning at "
+                f"{self.from_months:g}"
             )
         return self

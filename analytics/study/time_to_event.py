@@ -143,7 +143,8 @@ def _cox(spec: CoxModel, cohort: Cohort) -> tuple[pd.DataFrame, pd.DataFrame]:
                 "n_patients": fit.n,
                 "n_events": fit.n_events,
                 "status": fit.status,
-                "note": f"{note_in_words(fit.note, cohort.study)} {_who_is_where(cohort, spec, data, fit.status)}".strip(),
+                "note": f"{note_in_words(fit.note, cohort.study)} "
+                f"{_who_is_where(cohort, spec, data, fit.status)}".strip(),
             }
         ]
     )

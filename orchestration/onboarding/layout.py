@@ -28,7 +28,7 @@ quiet_seconds: 10              # a delivery without a _SUCCESS file is complete 
 unattended:                    # what `myositis daemon` does by itself, and when
   time_zone: UTC               # of the night, in which it tries once more what is outstanding: Europe/Berlin, …
   night: "02:00"
-"""
+"""  # noqa: E501
 STUDY = """\
 # An example. Take the comment signs off, write your groups and variables, and rename it: studies/<study>.yml.
 #
@@ -54,11 +54,15 @@ STUDY = """\
 #       - {variable: female, summary: count_percent, test: fisher}
 """
 READMES = {
-    "hospitals": "One mapping file per sender, `<sender>.yml`: what it sends, column by column. Draft one from a sample: `myositis onboard HOSPITAL PATH`.\n",
-    "corrections": "Known errors of a sender, `<sender>.yml`: match, expect, action, value, reason, reported, status.\n",
-    "concepts": "What the shipped catalogue lacks: tests, names, units, antibodies as CSV, shaped as the shipped seeds (docs/mapping.md).\n",
+    "hospitals": "One mapping file per sender, `<sender>.yml`: what it sends, column by column. Draft one "
+    "from a sample: `myositis onboard HOSPITAL PATH`.\n",
+    "corrections": "Known errors of a sender, `<sender>.yml`: match, expect, action, value, reason, "
+    "reported, status.\n",
+    "concepts": "What the shipped catalogue lacks: tests, names, units, antibodies as CSV, shaped as the "
+    "shipped seeds (docs/mapping.md).\n",
     "studies": "One study per file, `<study>.yml`; `example.yml.txt` shows one.\n",
-    "landing": "Deliveries as they arrive: `landing/<sender>/<delivery>/` with the files in it; a file `_SUCCESS` says that all is there.\n",
+    "landing": "Deliveries as they arrive: `landing/<sender>/<delivery>/` with the files in it; a file "
+    "`_SUCCESS` says that all is there.\n",
 }
 GITIGNORE = (
     ".keys/\n.dagster/\nlanding/\nwarehouse/\nrelease/\nreports/\nqueries/\npublic/\nmanuscripts/\nprivate/\n"

@@ -108,12 +108,13 @@ def _refuse_others(server: Server, content: Content) -> None:
     """Leave alone what somebody else made, and what another registry published."""
     found = server.query(
         "select nspname::text, coalesce(obj_description(oid, 'pg_namespace'), '') from pg_namespace as n"
-        f" where nspname in ({as_list(SCHEMAS)}) and exists (select from pg_class where relnamespace = n.oid) order by 1"
+        f" where nspname in ({as_list(SCHEMAS)}) and exists (select from pg_class "
+        "where relnamespace = n.oid) order by 1"
     )
     if foreign := [name for name, comment in found if not comment.startswith(MARK)]:
         raise PublicationFailed(
-            f"the database has a schema {', '.join(foreign)} that `myositis publish` did not make; name another"
-            " database, one for this registry alone"
+            f"the database has a schema {', '.join(foreign)} that `myositis publish` did not make; name "
+            "another database, one for this registry alone"
         )
     if found and server.query(f"select to_regclass('{PUBLISHED}') is not null") == [(True,)]:
         others = server.query(
@@ -121,9 +122,9 @@ def _refuse_others(server: Server, content: Content) -> None:
         )
         if others:
             raise PublicationFailed(
-                f'the database holds releases of another registry, "{others[0][0]}"; name another database, one for this'
-                " registry alone; or, if the registry got a new name, drop the schemas"
-                f" {', '.join(SCHEMAS)} and publish again"
+                f'the database holds releases of another registry, "{others[0][0]}"; name another database, '
+                "one for this registry alone; or, if the registry got a new name, drop the schemas "
+                f"{', '.join(SCHEMAS)} and publish again"
             )
 
 

@@ -38,8 +38,8 @@ ERRORS: tuple[tuple[str, Sentence], ...] = (
     (
         'role ".*" does not exist|user name .* does not exist',
         lambda a, r: (
-            f"{a.told}: the server does not know the user {a.user}; the server's administrator makes one with:"
-            f' create role "{a.user}" login'
+            f"{a.told}: the server does not know the user {a.user}; the server's administrator makes one "
+            f'with: create role "{a.user}" login'
         ),
     ),
     (
@@ -65,13 +65,13 @@ ERRORS: tuple[tuple[str, Sentence], ...] = (
         ),
     ),
     (
-        "the database system is (starting up|shutting down)|in recovery mode|terminating connection|server closed the"
-        " connection|connection (to server was )?lost",
+        "the database system is (starting up|shutting down)|in recovery mode|terminating connection|server "
+        "closed the connection|connection (to server was )?lost",
         lambda a, r: f"{a.told}: the server went away or is starting; try again when it is up",
     ),
     (
-        "Unable to connect|could not translate host name|[Cc]onnection refused|timeout expired|No route to host"
-        "|No such file or directory|Network is unreachable",
+        "Unable to connect|could not translate host name|[Cc]onnection refused|timeout expired|No route to "
+        "host|No such file or directory|Network is unreachable",
         lambda a, r: (
             f"{a.told}: no server answers there; check that the address is right, that the server is up, "
             "and that no firewall keeps this machine out"
@@ -87,16 +87,16 @@ ERRORS: tuple[tuple[str, Sentence], ...] = (
     (
         "permission denied to create role",
         lambda a, r: (
-            f"{a.told}: the user {a.user} may not make the role {r}, which reads what is published; the server's"
-            f' administrator makes it once with: create role "{r}" nologin'
+            f"{a.told}: the user {a.user} may not make the role {r}, which reads what is published; the "
+            f'server\'s administrator makes it once with: create role "{r}" nologin'
         ),
     ),
     (
         "permission denied|must be owner",
         lambda a, r: (
-            f"{a.told}: the user {a.user} may not write there; the database's owner allows it with:"
-            f' grant create on database "{a.database}" to "{a.user}"; if somebody else'
-            f" published there before, first drop what they published: drop schema {', '.join(SCHEMAS)} cascade"
+            f"{a.told}: the user {a.user} may not write there; the database's owner allows it with: grant "
+            f'create on database "{a.database}" to "{a.user}"; if somebody else published there before, '
+            f"first drop what they published: drop schema {', '.join(SCHEMAS)} cascade"
         ),
     ),
     (
@@ -106,8 +106,8 @@ ERRORS: tuple[tuple[str, Sentence], ...] = (
     (
         "lock timeout|deadlock detected",
         lambda a, r: (
-            f"{a.told}: a table gets a new shape, and somebody has been reading it for {LOCK_SECONDS} s; publish"
-            " again when the query has ended"
+            f"{a.told}: a table gets a new shape, and somebody has been reading it for {LOCK_SECONDS} s; "
+            "publish again when the query has ended"
         ),
     ),
     (

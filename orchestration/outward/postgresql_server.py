@@ -68,8 +68,8 @@ def extension() -> Path:
     found = [f for p in folders for f in p.glob(f"extensions/v{duckdb.__version__}/*.duckdb_extension")]
     if not found:
         raise PublicationFailed(
-            f"the package duckdb-extension-postgres-scanner has no file for DuckDB {duckdb.__version__}; install the"
-            " versions of requirements.lock"
+            f"the package duckdb-extension-postgres-scanner has no file for DuckDB {duckdb.__version__}; "
+            "install the versions of requirements.lock"
         )
     return found[0]
 
@@ -93,8 +93,8 @@ def opened(file: Path) -> duckdb.DuckDBPyConnection:
 
 def damaged(file: Path) -> str:
     return (
-        f"{file.name} is damaged, or is not the file that its manifest describes; restore it from its backup, or remove"
-        " it, and make it again with: myositis run"
+        f"{file.name} is damaged, or is not the file that its manifest describes; restore it from its "
+        "backup, or remove it, and make it again with: myositis run"
     )
 
 

@@ -49,8 +49,10 @@ def _shapes(server: Server) -> dict[tuple[str, str], dict[str, str]]:
     """The columns of each table that is there, with PostgreSQL's types."""
     rows = server.query(
         "select n.nspname::text, c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod)"
-        " from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace"
-        f" where n.nspname in ({as_list(SCHEMAS)}) and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped"
+        " from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n "
+        "on n.oid = c.relnamespace"
+        f" where n.nspname in ({as_list(SCHEMAS)}) and c.relkind = 'r' and a.attnum > 0 "
+        "and not a.attisdropped"
     )
     found: dict[tuple[str, str], dict[str, str]] = {}
     for schema, table, column, kind in rows:
@@ -108,9 +110,9 @@ def make_missing(server: Server, tables: Iterable[Table], content: Content, read
         + "; ".join(f'create unlogged table {INCOMING}."{_incoming(t)}" (like {t.full_name})' for t in tables)
     )
     may_not = server.query(
-        "select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace"
-        f" where n.nspname in ({as_list(SCHEMAS)}) and c.relkind = 'r'"
-        f" and not has_table_privilege({as_text(readers)}, c.oid, 'select')"
+        "select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n "
+        f"on n.oid = c.relnamespace where n.nspname in ({as_list(SCHEMAS)}) and c.relkind = 'r' "
+        f"and not has_table_privilege({as_text(readers)}, c.oid, 'select')"
     )
     if may_not:
         server.execute(f'grant select on {", ".join(name for (name,) in may_not)} to "{readers}"')
@@ -185,10 +187,10 @@ def comments_of(
 ) -> dict[tuple[str, str, str | None], str]:
     """What the release says of each table and column, by schema, table and column."""
     rows = connection.execute(
-        "select schema_name, table_name, null, comment from duckdb_tables() where database_name = $1 and comment <> ''"
-        " union all select schema_name, view_name, null, comment from duckdb_views() where database_name = $1 and comment <> ''"
-        " union all select schema_name, table_name, column_name, comment from duckdb_columns()"
-        " where database_name = $1 and comment <> ''",
+        "select schema_name, table_name, null, comment from duckdb_tables() where database_name = $1 "
+        "and comment <> '' union all select schema_name, view_name, null, comment from duckdb_views() "
+        "where database_name = $1 and comment <> '' union all select schema_name, table_name, column_name, "
+        "comment from duckdb_columns() where database_name = $1 and comment <> ''",
         [FILE],
     ).fetchall()
     known = {(t.schema, t.name, c) for t in tables for c in (None, *(c.name for c in t.columns))}

@@ -40,10 +40,14 @@ class Record:
         if self.release_id == current:
             return f"published: {self.release_id} in {self.to} since {self.published_at}"
         if self.failure is None:
-            return f"not published yet: {current} in {self.to}, which holds {holds}; do it with: myositis publish"
+            return (
+                f"not published yet: {current} in {self.to}, which holds {holds}; do it with: myositis "
+                "publish"
+            )
         return (
-            f"not published: {current}; the database holds {holds}; attempt {self.attempts} failed at {self.failed_at}:"
-            f" {self.failure}; it is tried again by the next `myositis run`, and by itself while a daemon is up"
+            f"not published: {current}; the database holds {holds}; attempt {self.attempts} failed at "
+            f"{self.failed_at}: {self.failure}; it is tried again by the next `myositis run`, and by itself "
+            "while a daemon is up"
         )
 
 

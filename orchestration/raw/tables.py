@@ -53,7 +53,8 @@ MAX_COLUMNS_SHOWN = 40
 # Lines that reports print below a table.
 FOOTER = (
     "(grand |sub)?totals?\\b.*|end of (the )?(report|file|list|data|export)\\b.*|end|eof|[-=*_]{3,}.*"
-    "|(sum|count|mean|average|rows?|records?|number of (rows|records|patients))\\s*[:=].*|(合计|总计|小计|共计)([:：].*)?"
+    "|(sum|count|mean|average|rows?|records?|number of (rows|records|patients))\\s*[:=].*"
+    "|(合计|总计|小计|共计)([:：].*)?"
 )
 FOOTER_BEGINS = "gstecmarn-=*_合总小共"
 
@@ -242,10 +243,12 @@ class Survey:
                         self.connection.execute(f"insert into code_list {code_list_sql(code_list, table)}")
         self.connection.execute("create or replace temp table code_list as select distinct * from code_list")
         twice = self.connection.execute(
-            "select field, count(*) from (select field, code from code_list group by all having count(*) > 1) group by 1 order by 1"
+            "select field, count(*) from (select field, code from code_list group by all "
+            "having count(*) > 1) group by 1 order by 1"
         ).fetchall()
         return faults + [
-            f'{self._place()}: the code lists give two meanings to {n} codes of "{field}"; ask the hospital which holds'
+            f'{self._place()}: the code lists give two meanings to {n} codes of "{field}"; ask the hospital '
+            "which holds"
             for field, n in twice
         ]
 
@@ -260,14 +263,14 @@ class Survey:
         tellable = self.names.tellable(table.columns)
         if other_case:
             remedy = (
-                f' Only the case differs from "{other_case[0]}": write it so, or `ignore_case: true` where the case of names does not'
-                " matter."
+                f' Only the case differs from "{other_case[0]}": write it so, or `ignore_case: true` where '
+                "the case of names does not matter."
             )
         else:
             remedy = nearest(column, tellable)
         return (
-            f'{self._mapping_place(export, *place)}: no column "{column}" in {self._place(within)}.'
-            f" Its columns: {self.names.listed(table.columns, table.columns, within, MAX_COLUMNS_SHOWN)}.{remedy}"
+            f'{self._mapping_place(export, *place)}: no column "{column}" in {self._place(within)}. Its '
+            f"columns: {self.names.listed(table.columns, table.columns, within, MAX_COLUMNS_SHOWN)}.{remedy}"
         )
 
     def _several_columns(
@@ -280,9 +283,10 @@ class Survey:
     ) -> str:
         letters = ", ".join(column_letter(table.columns.index(c)) for c in several[:5])
         return (
-            f"{self._mapping_place(export, *place)}: {len(several)} columns of {self._place(self._told(table))} are called"
-            f' "{column}" ({letters}); expected one; write "{several[0]}" for the first, "{several[1]}" for the second, …,'
-            " or `header_rows: 2` where the row below says which is which"
+            f"{self._mapping_place(export, *place)}: {len(several)} columns of "
+            f'{self._place(self._told(table))} are called "{column}" ({letters}); expected one; write '
+            f'"{several[0]}" for the first, "{several[1]}" for the second, …, or `header_rows: 2` where the '
+            "row below says which is which"
         )
 
     def _told(self, table: SourceTable) -> str:
@@ -307,8 +311,9 @@ class Survey:
         patterns = [x.file for x in self.mapping.exports] + [c.file for _, _, c in self._code_lists()]
         listed = {f.name for x, _, c in self._code_lists() for f in self._files_of(x, c)}
         return [
-            f"{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml reads this file;"
-            f" map it, or list it with ignored: ['*']. Known files: {', '.join(dict.fromkeys(patterns))}"
+            f"{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml "
+            "reads this file; map it, or list it with ignored: ['*']. Known files: "
+            f"{', '.join(dict.fromkeys(patterns))}"
             for file in self.inventory.files
             if not any(self.mapping.reads(x, file.name) for x in self.mapping.exports)
             and file.name not in listed
@@ -328,9 +333,9 @@ class Survey:
                 faults.append(f"{self._place()}/{self.names.told(told, file.name)}")
                 continue
             faults += [
-                f"{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml reads"
-                f" {self._unread(file.name, part)}; map it, or"
-                " list it with ignored: ['*']"
+                f"{self._place(self.names.file(file.name))}: no export of "
+                f"hospitals/{self.mapping.sender}.yml reads {self._unread(file.name, part)}; map it, or "
+                "list it with ignored: ['*']"
                 for part in unread
                 if not any(
                     self.mapping.reads(x, file.name) and (_ignores(x, part) or _asks_for(x, part))
@@ -344,7 +349,10 @@ class Survey:
         if part.sheet is None:
             return str(member)
         book = f"{file}/{part.member}" if part.member else file
-        sheet = f'{"the hidden sheet " if part.is_hidden else ""}"{self.names.sheet(book, part.sheet, part.sheet_place)}"'
+        sheet = (
+            f"{'the hidden sheet ' if part.is_hidden else ''}"
+            f'"{self.names.sheet(book, part.sheet, part.sheet_place)}"'
+        )
         return f"{sheet} of {member}" if member else sheet
 
     def _column_faults(self, opened: list[DeliveredTable]) -> list[str]:
@@ -387,9 +395,9 @@ class Survey:
         for (file, sheet), columns in loose.items():
             if columns:
                 faults.append(
-                    f"{self._place(told[file, sheet])}: hospitals/{self.mapping.sender}.yml neither maps nor ignores"
-                    f" {self._unread_columns(opened, file, sheet, columns)}; map each, or list it under"
-                    f" ignored or identifiers{self._other_case(opened, file, sheet, columns)}"
+                    f"{self._place(told[file, sheet])}: hospitals/{self.mapping.sender}.yml neither maps "
+                    f"nor ignores {self._unread_columns(opened, file, sheet, columns)}; map each, or list "
+                    f"it under ignored or identifiers{self._other_case(opened, file, sheet, columns)}"
                 )
         return faults
 
@@ -410,17 +418,17 @@ class Survey:
         spelled = {c.lower(): c for x in exports for c in columns_spelled(x) if "*" not in c}
         found = [(c, spelled[c.lower()]) for c in columns if spelled.get(c.lower(), c) != c]
         return "".join(
-            f'. Only the case of "{column}" differs from "{ours}" of the mapping: write it so, or `ignore_case: true`'
-            " where the case of names does not matter"
+            f'. Only the case of "{column}" differs from "{ours}" of the mapping: write it so, or '
+            "`ignore_case: true` where the case of names does not matter"
             for column, ours in found[:1]
         )
 
     def _rounded_ids(self, opened: list[DeliveredTable]) -> list[str]:
         """Ids whose last digits a spreadsheet has rounded away: two patients may look like one."""
         return [
-            f'{self._place(self._told(part.table))}: column "{finding.column}": {finding.count:,} ids have lost digits, the first in row'
-            f" {finding.first_row}, because a spreadsheet keeps 15; expected whole ids, because two patients can look like one;"
-            " ask for the column as text"
+            f'{self._place(self._told(part.table))}: column "{finding.column}": {finding.count:,} ids have '
+            f"lost digits, the first in row {finding.first_row}, because a spreadsheet keeps 15; expected "
+            "whole ids, because two patients can look like one; ask for the column as text"
             for part in opened
             for finding in part.table.findings
             if finding.rule == "digits_lost"
@@ -435,7 +443,8 @@ class Survey:
         ids = [c for c in dict.fromkeys(c for s in sources for c in s.columns) if c in part.table.columns]
         tests = [
             # Cheap test first: most ids start unlike a footer or header; the checks below are slow.
-            f"when not contains({literal(BLANKS + FOOTER_BEGINS + c[:1].lower())}, lower(left({cells[c]}, 1))) then null"
+            f"when not contains({literal(BLANKS + FOOTER_BEGINS + c[:1].lower())}, lower(left({cells[c]}, "
+            "1))) then null"
             f" when {without_blanks(cells[c])} in ({as_headed(c)}) then 'repeated_header'"
             f" when left({cells[c]}, 1) between '0' and '9' then null"
             f" when regexp_full_match(lower({without_blanks(cells[c])}), {literal(FOOTER)}) then 'footer'"

@@ -52,15 +52,16 @@ def check_studies(
             "event": [row["event_id"] for row in catalogue.seed("event_types")],
         }
         faults += [
-            f'studies/{study.study}.yml:{line_of(path, location)}: {dotted(location)}: no {kind} "{name}" in the catalogue.'
-            f"{nearest(name, catalogued[kind])} Write its id, or add it in concepts/ of the registry."
+            f'studies/{study.study}.yml:{line_of(path, location)}: {dotted(location)}: no {kind} "{name}" '
+            f"in the catalogue.{nearest(name, catalogued[kind])} Write its id, or add it in concepts/ of "
+            "the registry."
             for location, kind, name in study.ids_named()
             if name not in catalogued[kind]
         ]
         known = _values_of_patients(mappings)
         faults += [
-            f'studies/{study.study}.yml:{line_of(path, location)}: {dotted(location)}: no patient can have {column} "{value}".'
-            f" Known: {', '.join(known[column])}.{nearest(value, known[column])}"
+            f"studies/{study.study}.yml:{line_of(path, location)}: {dotted(location)}: no patient can have "
+            f'{column} "{value}". Known: {", ".join(known[column])}.{nearest(value, known[column])}'
             for location, column, value in study.values_named()
             if value not in known.get(column, (value,))
         ]
@@ -77,8 +78,9 @@ def _endpoints_that_differ(folder: Path, studies: dict[str, Study]) -> Iterator[
             if known != ends:
                 line = line_of(folder / "studies" / f"{study.study}.yml", ("endpoints", name))
                 yield (
-                    f'studies/{study.study}.yml:{line}: endpoints.{name}: study {of} has an endpoint "{name}" that'
-                    " begins, ends or competes otherwise; give one of them another name, or state both alike"
+                    f"studies/{study.study}.yml:{line}: endpoints.{name}: study {of} has an endpoint "
+                    f'"{name}" that begins, ends or competes otherwise; give one of them another name, or '
+                    "state both alike"
                 )
 
 

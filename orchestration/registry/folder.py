@@ -146,11 +146,15 @@ class Registry:
                 for key, source in content.sources():
                     if ASKED in source.columns:
                         location: Location = ("exports", i, entity, *key)
-                        yield f"{self.place_in_mapping(sender, *location)}: {dotted(location)}: name the column in place of {ASKED}"
+                        yield (
+                            f"{self.place_in_mapping(sender, *location)}: {dotted(location)}: name the "
+                            f"column in place of {ASKED}"
+                        )
             if export.undecided:
                 yield (
-                    f"{self.place_in_mapping(sender, 'exports', i, 'undecided')}: exports[{i}].undecided: map each of"
-                    f" {', '.join(export.undecided)}, or list it under ignored or identifiers; until then no delivery is taken"
+                    f"{self.place_in_mapping(sender, 'exports', i, 'undecided')}: exports[{i}].undecided: "
+                    f"map each of {', '.join(export.undecided)}, or list it under ignored or identifiers; "
+                    "until then no delivery is taken"
                 )
 
     def place_in_mapping(self, sender: str, *location: str | int) -> str:
@@ -176,8 +180,9 @@ class Registry:
                         )
                     elif not catalogue.converts(concept, mapping.codes.units.get(source.unit, source.unit)):
                         finding = (
-                            f'no rule leads from "{source.unit}" to {canonical}, and its numbers will have no value in it;'
-                            " write the unit otherwise, or add a rule to concepts/unit_conversions.csv of the registry"
+                            f'no rule leads from "{source.unit}" to {canonical}, and its numbers will have '
+                            "no value in it; write the unit otherwise, or add a rule to "
+                            "concepts/unit_conversions.csv of the registry"
                         )
                     else:
                         continue
@@ -216,7 +221,8 @@ def load_registry(folder: Path) -> Registry:
     if not (folder / "registry.yml").is_file():
         raise ConfigurationError(
             [
-                f"{folder}: no registry.yml here; give a registry folder with --registry, or lay one out: myositis init DIR"
+                f"{folder}: no registry.yml here; give a registry folder with --registry, or lay one out: "
+                "myositis init DIR"
             ]
         )
     faults = _misnamed(folder)
@@ -279,7 +285,8 @@ def _read_folder(
         found[identity] = item
     if kind == "hospitals" and not found and not faults:
         faults.append(
-            f"{kind}/: no mapping file here; write one per sender, or draft one: myositis onboard HOSPITAL PATH"
+            f"{kind}/: no mapping file here; write one per sender, or draft one: myositis onboard HOSPITAL "
+            "PATH"
         )
     return found
 
@@ -330,8 +337,8 @@ def _read_waivers(faults: list[str], folder: Path, mappings: dict[str, Mapping])
         ):
             line = line_of(path, ("waivers", number, "hospital"))
             faults.append(
-                f'waivers.yml:{line}: waivers[{number}].hospital: no hospital "{waiver.hospital}" in hospitals/.'
-                f"{nearest(waiver.hospital, known)} Hospitals: {', '.join(known)}"
+                f'waivers.yml:{line}: waivers[{number}].hospital: no hospital "{waiver.hospital}" in '
+                f"hospitals/.{nearest(waiver.hospital, known)} Hospitals: {', '.join(known)}"
             )
     return waivers
 

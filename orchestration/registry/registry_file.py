@@ -46,7 +46,8 @@ class Unattended(Strict):
     night: str = Field(
         "02:00",
         pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
-        description="When what is outstanding is tried once more; a night that was missed is made up for once.",
+        description="When what is outstanding is tried once more; a night that was missed is made up for "
+        "once.",
     )
     look_every_seconds: int = Field(
         15,
@@ -129,12 +130,13 @@ class RegistryFile(Strict):
     small_cell_threshold: int = Field(
         5,
         ge=0,
-        description="Counts below it are masked in what leaves the house (`myositis report --public`); one below 5 counts as 5.",
+        description="Counts below it are masked in what leaves the house (`myositis report --public`); one "
+        "below 5 counts as 5.",
     )
     dates: Literal["exact", "shifted", "month"] = Field(
         "month",
-        description="Patients' dates in what leaves the house: exact; shifted, by a number of days that differs "
-        "between patients; or the month.",
+        description="Patients' dates in what leaves the house: exact; shifted, by a number of days that "
+        "differs between patients; or the month.",
     )
     visit_schedule: list[VisitWindow] = Field(min_length=1)
     observation_window_days: float = Field(
@@ -162,14 +164,16 @@ class RegistryFile(Strict):
     memory_limit: str = Field(
         "4GB",
         pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
-        description="The most memory that a build may take; beyond it DuckDB uses the disk beside the warehouse.",
+        description="The most memory that a build may take; beyond it DuckDB uses the disk beside the "
+        "warehouse.",
     )
     unattended: Unattended = Field(
         default_factory=Unattended, description="What `myositis daemon` does by itself, and when."
     )
     behind_proxy: BehindProxy | None = Field(
         None,
-        description="The reverse proxy that signs people in. Without it `myositis ui` serves this machine alone.",
+        description="The reverse proxy that signs people in. Without it `myositis ui` serves this machine "
+        "alone.",
     )
     publish: Publish | None = Field(
         None, description="The PostgreSQL database that gets each release (docs/postgresql.md)."
@@ -177,8 +181,8 @@ class RegistryFile(Strict):
 
     patient_pages: bool = Field(
         False,
-        description="Whether `myositis ui` shows pages of single patients. They are not masked: everybody who may open"
-        " the pages sees every value of a patient.",
+        description="Whether `myositis ui` shows pages of single patients. They are not masked: everybody "
+        "who may open the pages sees every value of a patient.",
     )
 
     @field_validator("visit_schedule")

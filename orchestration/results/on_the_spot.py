@@ -35,7 +35,8 @@ READ = {
     "fct_visit": "hospital_id, patient_key, scheduled_visit, is_scheduled, time_days",
     "fct_follow_up": "hospital_id, patient_key, last_seen_days",
     "fct_event": "hospital_id, patient_key, event_id, status, time_days",
-    "fct_definition": "hospital_id, patient_key, definition_id, status, level, level_at_most, value, value_at_most",
+    "fct_definition": "hospital_id, patient_key, definition_id, status, level, level_at_most, value, "
+    "value_at_most",
     "fct_observation": (
         "observation_key, hospital_id, patient_key, concept_id, scheduled_visit, is_visit_value, time_days,"
         " value_canonical, comparator, lower_limit, upper_limit"

@@ -82,8 +82,9 @@ def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -
         if sides_changed(r.get("p_value") for r in part)
     ]
     text = (
-        f"Lost before {endpoint.horizon_months:g} months: {listed(by_group)}. As observed, and if all of them had"
-        " the event when last seen, none within the horizon, or only those of one side of each comparison, "
+        f"Lost before {endpoint.horizon_months:g} months: {listed(by_group)}. As observed, and if all of "
+        "them had the event when last seen, none within the horizon, or only those of one side of each "
+        "comparison, "
         + (
             f"the verdict at 0.05 changes for {listed(changed)}."
             if changed
@@ -96,10 +97,11 @@ def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -
         rows,
         text,
         (
-            f"The opposite extremes bound a difference of proportions, whichever of the {plural(n_lost, 'lost patient')}"
-            " had the event. They bound neither a p value, which can be greater in between, nor a curve, which depends"
-            " also on when. Which way is true, the data cannot tell. A comparison of the lost with the retained rests on"
-            " so few that its interval is wide, and a high p value says nothing."
+            "The opposite extremes bound a difference of proportions, whichever of the "
+            f"{plural(n_lost, 'lost patient')} had the event. They bound neither a p value, which can be "
+            "greater in between, nor a curve, which depends also on when. Which way is true, the data "
+            "cannot tell. A comparison of the lost with the retained rests on so few that its interval is "
+            "wide, and a high p value says nothing."
         ),
     )
 
@@ -270,15 +272,15 @@ def _why_denominators_differ(
         mine = here[r["label"]]
         pair = r["label"].removeprefix("Proportion: ")
         said.append(
-            f"{pair} is {r['display']} in Table {table} ({p_text(r['p_value'])}) and {mine['display']} as observed here"
-            f" ({p_text(mine['p_value'])})"
+            f"{pair} is {r['display']} in Table {table} ({p_text(r['p_value'])}) and {mine['display']} as "
+            f"observed here ({p_text(mine['p_value'])})"
         )
     if not said or endpoint.counted_from_months is None:
         return ""
     return (
-        f" The denominators differ from the tables' on purpose: a table counts who was seen for {endpoint.counted_from_months:g}"
-        f" months without the event as without it; here only who had it or was followed for {endpoint.horizon_months:g}"
-        f" months counts. {listed(said)}."
+        " The denominators differ from the tables' on purpose: a table counts who was seen for "
+        f"{endpoint.counted_from_months:g} months without the event as without it; here only who had it or "
+        f"was followed for {endpoint.horizon_months:g} months counts. {listed(said)}."
     )
 
 

@@ -96,7 +96,10 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
     lacking = [c for c in columns if wide[c].isna().any()]
     shifts = [0.0, *(s for s in asked.shifts if s)]
     table = _shifted(asked, wide, columns, lacking, formula, levels, *shifts) if n_missing else pd.DataFrame()
-    how = f"chained equations (predictive mean matching), {asked.imputations} imputations, seed {asked.seed}; Rubin's rules"
+    how = (
+        f"chained equations (predictive mean matching), {asked.imputations} imputations, seed {asked.seed}; "
+        "Rubin's rules"
+    )
     for shift in shifts if n_missing else []:
         part = table[table["shift"] == shift]
         variant = "imputed" if shift == 0 else f"imputed_shifted:{shift:+g}"
@@ -154,9 +157,9 @@ def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Resu
         rows,
         text,
         (
-            "Imputation assumes that, given the values seen, missing ones are like them; the shifts say how"
-            " far that may fail for one"
-            " group. The data cannot tell which shift is true, and a shift may lead to values that the scale does not have."
+            "Imputation assumes that, given the values seen, missing ones are like them; the shifts say "
+            "how far that may fail for one group. The data cannot tell which shift is true, and a shift "
+            "may lead to values that the scale does not have."
         ),
     )
 
@@ -229,7 +232,8 @@ def _tipping_words(
     found = [f"{shift:+g}".replace("-", "−") for shift in tips.values() if shift is not None]
     none = [word for word, shift in tips.items() if shift is None]
     said = (
-        f" The verdict of the imputed values changes once those of {label} are shifted by {' or '.join(found)}"
+        f" The verdict of the imputed values changes once those of {label} are shifted by "
+        f"{' or '.join(found)}"
         if found
         else ""
     )
@@ -237,7 +241,10 @@ def _tipping_words(
         return f"{said}; no shift {none[0]} within {reach:g}, the range of the values seen, changes it."
     if found:
         return f"{said}."
-    return f" No shift of the imputed values of {label} within {reach:g} up or down, the range of the values seen, changes it."
+    return (
+        f" No shift of the imputed values of {label} within {reach:g} up or down, the range of the values "
+        "seen, changes it."
+    )
 
 
 def _model_row(

@@ -20,8 +20,9 @@ from orchestration.registry import catalogue
 from orchestration.registry.entities import ASKED, ENTITIES
 
 HEAD = """\
-# A draft by `myositis onboard`. Left ours, right theirs. A number in a comment is the confidence of the guess; what was doubtful
-# stands in comments, and its columns under `undecided`: no delivery is taken until each is decided. The language: docs/mapping.md
+# A draft by `myositis onboard`: the registry's names stand left, the hospital's right (docs/mapping.md). A number in
+# a comment is the confidence of a guess. Doubtful guesses stand in comments, and their columns under `undecided`: no
+# delivery is taken until each of them is decided.
 """  # noqa: E501
 STANDARDS = {  # columns that prove a standard format
     "fhir_r4": {"resourceType"},
@@ -177,7 +178,8 @@ def _codes(tables: list[TableGuess], language: str | None) -> list[str]:
         if unknown:
             told.append(
                 f"#   {kind}:                   # {len(unknown)} names that the catalogue does not know, or "
-                'that have several meanings; null: not wanted, "*": null: nor any other'
+                "that have several meanings; write null for a name that is not wanted, "
+                '"*": null for all others'
             )
             told += [f"#     {_scalar(w)}: {_suggestion(kind, w)}" for w in words]
             if len(unknown) > len(words):

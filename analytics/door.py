@@ -20,7 +20,7 @@ The caller's frame is not changed, and a frame of plain columns is handed on as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import wraps
 from numbers import Integral, Number
@@ -69,9 +69,23 @@ def plain_frame(data: Any, argument: str = "data") -> pd.DataFrame:
     return frame
 
 
-def plain_frames(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Several frames by name, each with plain columns."""
-    return {name: plain_frame(frame, name) for name, frame in frames.items()}
+class PlainFrames(Mapping[str, pd.DataFrame]):
+    """Several frames by name, each with plain columns; a frame is looked at when it is asked for first."""
+
+    def __init__(self, frames: Mapping[str, pd.DataFrame]) -> None:
+        self._frames = frames
+        self._plain: dict[str, pd.DataFrame] = {}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._plain:
+            self._plain[name] = plain_frame(self._frames[name], name)
+        return self._plain[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._frames)
+
+    def __len__(self) -> int:
+        return len(self._frames)
 
 
 def plain_column(column: pd.Series) -> pd.Series:

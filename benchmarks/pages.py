@@ -34,7 +34,7 @@ MADE = shutil.ignore_patterns("warehouse", "release", "reports", "queries", ".da
 READ = ("registry.yml", "hospitals", "studies", "published", "release")
 PATIENTS, OBSERVATIONS = 20_000, 2_000_000
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SERVE = "import sys; from benchmarks.pages import serve; serve(sys.argv[1], int(sys.argv[2]))"
+SERVE = "import sys; from benchmarks.pages import serve; serve(int(sys.argv[1]))"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 
 DRAWN = (
@@ -153,8 +153,8 @@ def served(registry: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(registry), str(port)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", SERVE, str(port)],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "MYOSITIS_REGISTRY": str(registry)},
     )
     try:
         while process.poll() is None:
@@ -168,17 +168,18 @@ def served(registry: Path) -> Iterator[str]:
         process.wait()
 
 
-def serve(folder: str, port: int) -> None:
+def serve(port: int) -> None:
+    """As `myositis ui` serves them: the registry is read again only when one of its files has changed."""
     import uvicorn
     from starlette.applications import Starlette
 
     from orchestration.pages.application import application
-    from orchestration.registry.folder import load_registry
+    from orchestration.resources import registry_now
     from orchestration.results.asked import start_early
 
     start_early()
     uvicorn.run(
-        application(lambda: load_registry(Path(folder)), Starlette()),  # type: ignore[arg-type]
+        application(registry_now, Starlette()),  # type: ignore[arg-type]
         host="127.0.0.1",
         port=port,
         log_level="warning",

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics.door import plain_frames
+from analytics.door import PlainFrames
 from analytics.study.file import Study
 from analytics.study.groups_and_variables import Group, Variable, Window
 from analytics.study.parts import LEVELS
@@ -96,6 +96,11 @@ class Cohort:
     @cached_property
     def _found(self) -> dict[tuple[str, str], pd.DataFrame]:
         """Values asked for already: most analyses ask for the same ones."""
+        return {}
+
+    @cached_property
+    def _timed(self) -> dict[str, pd.DataFrame]:
+        """Times asked for already, by endpoint."""
         return {}
 
     def value(self, name: str, at: str | Window) -> pd.DataFrame:
@@ -273,8 +278,10 @@ class Cohort:
         """Members with their time to an endpoint: time_months, is_event, is_competing, outcome_known,
         censor_reason.
         """
-        times = self.frames["fct_time_to_event"]
-        return self.members.merge(times[times["endpoint"] == endpoint], on=KEY)
+        if endpoint not in self._timed:
+            times = self.frames["fct_time_to_event"]
+            self._timed[endpoint] = self.members.merge(times[times["endpoint"] == endpoint], on=KEY)
+        return self._timed[endpoint].copy(deep=False)
 
     def _patient_column(self, variable: Variable) -> pd.DataFrame:
         column = self.members[variable.source.split(".")[1]]
@@ -290,8 +297,8 @@ def build_cohort(study: Study, frames: Frames) -> Cohort:
     """Assign every registered patient to the one group whose conditions all hold, or say why there is no such
     group.
     """
-    frames = plain_frames(frames)
-    patients = _described(frames)
+    frames = PlainFrames(frames)
+    patients = _described(study, frames)
     matches = pd.DataFrame(
         {
             group: np.logical_and.reduce(list(_conditions(frames, patients, spec)))
@@ -302,7 +309,8 @@ def build_cohort(study: Study, frames: Frames) -> Cohort:
     count = matches.sum(axis=1)
     patients["group_id"] = matches.idxmax(axis=1).where(count == 1, None)
     outside = patients[count != 1]
-    reasons = [_reason(row, n) for row, n in zip(outside.to_dict("records"), count[count != 1])]
+    said = outside[["msa", "msa_conflict", "decided_by", "onset_group"]].to_dict("records")
+    reasons = [_reason(row, n) for row, n in zip(said, count[count != 1])]
     patients["reason"] = (
         pd.Series(reasons, outside.index, dtype=object).reindex(patients.index).where(count != 1, None)
     )
@@ -312,7 +320,7 @@ def build_cohort(study: Study, frames: Frames) -> Cohort:
     return Cohort(study, frames, patients)
 
 
-def _described(frames: Frames) -> pd.DataFrame:
+def _described(study: Study, frames: Frames) -> pd.DataFrame:
     patients = (
         frames["dim_patient"]
         .merge(
@@ -325,8 +333,16 @@ def _described(frames: Frames) -> pd.DataFrame:
         .merge(frames["dim_hospital"][["hospital_id", "population"]], on="hospital_id", how="left")
     )
     patients["patient"] = patients["hospital_id"] + "|" + patients["patient_key"]
-    patients["treatment"] = patients["patient"].map(_given(frames["fct_treatment"]))
+    if _names_treatments(study):
+        patients["treatment"] = patients["patient"].map(_given(frames["fct_treatment"]))
     return patients.sort_values("patient").reset_index(drop=True)
+
+
+def _names_treatments(study: Study) -> bool:
+    columns: set[str | None] = {column for group in study.groups.values() for column in group.where}
+    columns |= {variable.patient_column for variable in study.variables.values()}
+    columns |= {factor for analysis in study.sensitivity for factor in getattr(analysis, "factors", ())}
+    return "treatment" in columns
 
 
 def _given(treatments: pd.DataFrame) -> dict[str, tuple[str, ...]]:

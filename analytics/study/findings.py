@@ -221,11 +221,11 @@ def _unseen(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Findin
     does.
     """
     for (section, name, *_), column, value in cohort.study.values_named():
-        seen = cohort.patients[column].dropna().explode().astype("string")
+        seen = pd.Series(cohort.patients[column].dropna().explode().unique()).astype("string")
         if value not in set(seen):
             what = cohort.study.groups[name] if section == "groups" else cohort.study.variables[name]
-            there = ", ".join(f'"{v}"' for v in sorted(set(seen))[:VALUES_TOLD]) or "none"
-            more = f" and {seen.nunique() - VALUES_TOLD} more" if seen.nunique() > VALUES_TOLD else ""
+            there = ", ".join(f'"{v}"' for v in sorted(seen)[:VALUES_TOLD]) or "none"
+            more = f" and {len(seen) - VALUES_TOLD} more" if len(seen) > VALUES_TOLD else ""
             yield (
                 "values not seen",
                 f'{what.label} asks for {column} "{value}", which no patient of this release has, so it '

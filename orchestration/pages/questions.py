@@ -28,6 +28,7 @@ from orchestration.pages.language import gettext, worded
 from orchestration.pages.offered import CODED, Offer, offer_of
 from orchestration.pages.shell import Released, Shell, Told
 from orchestration.pages.studies import frames_in_the_readers_language
+from orchestration.results import on_the_spot
 from orchestration.results.asked import Answers, NotAnswered
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def answered(
     trouble, found = "", dict[str, "pd.DataFrame"]()
     if chosen.is_exploratory or is_drawn:
         try:
-            found = ANSWERS.ask(released.path, chosen.study)
+            compute = on_the_spot.answer if chosen.is_exploratory else on_the_spot.single_values
+            found = ANSWERS.ask(released.path, chosen.study, compute)
         except NotAnswered as error:
             trouble = str(error)
     study_id = chosen.stated_in or chosen.study.study

@@ -1,7 +1,7 @@
 """Questions that are answered while somebody waits: in a process of its own, with bounds, and once only.
 
-Belongs here: the process, its bounds on time and memory, the answers that are kept. Does not belong here: the
-answer (`on_the_spot.py`), how a page tells it.
+Belongs here: the process, its bounds on time and memory, the answers that are kept. Does not belong here:
+what computes an answer (`on_the_spot.py`), how a page tells it.
 
 A server process that has imported the statistics forks a child for each question. A child that takes too long
 is killed; one that takes too much memory ends by itself. An answer is kept by release and question.
@@ -29,6 +29,10 @@ from analytics.study.file import Study
 if TYPE_CHECKING:
     import pandas as pd
 
+Compute = Callable[
+    [Path, Study], "dict[str, pd.DataFrame]"
+]  # a function of a module, so that a child finds it
+
 GIB = 1 << 30
 AT_ONCE = 2
 KEPT = 64
@@ -52,20 +56,17 @@ class Answers:
     """Answers questions, a few at once."""
 
     bounds: Bounds = field(default_factory=Bounds)
-    answer: Callable[[Path, Study], dict[str, pd.DataFrame]] | None = (
-        None  # another than `on_the_spot.answer`
-    )
-    _kept: OrderedDict[tuple[str, str], dict[str, pd.DataFrame]] = field(default_factory=OrderedDict)
+    _kept: OrderedDict[tuple[str, str, str], dict[str, pd.DataFrame]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _places: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(AT_ONCE))
 
-    def ask(self, release: Path, study: Study) -> dict[str, pd.DataFrame]:
-        """The frames that answer ``study`` from the release file, one of the answers kept, or a new one.
+    def ask(self, release: Path, study: Study, compute: Compute) -> dict[str, pd.DataFrame]:
+        """What ``compute`` finds for ``study`` in the release file: one of the answers kept, or a new one.
 
         Raises NotAnswered.
         """
         release = release.resolve()  # a link to the current release may lead elsewhere by tomorrow
-        key = release.name, study.model_dump_json()
+        key = release.name, study.model_dump_json(), compute.__name__
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -73,7 +74,7 @@ class Answers:
         if not self._places.acquire(timeout=self.bounds.patience_seconds):
             raise NotAnswered("Other questions are being answered; ask again in a minute.")
         try:
-            found = _in_process(release, study, self.bounds, self.answer)
+            found = _in_process(release, study, self.bounds, compute)
         finally:
             self._places.release()
         with self._lock:
@@ -87,11 +88,11 @@ def _in_process(
     release: Path,
     study: Study,
     bounds: Bounds,
-    answer: Callable[[Path, Study], dict[str, pd.DataFrame]] | None,
+    compute: Compute,
 ) -> dict[str, pd.DataFrame]:
     context = _context()
     ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_be_child, args=(theirs, release, study, bounds, answer), daemon=True)
+    child = context.Process(target=_be_child, args=(theirs, release, study, bounds, compute), daemon=True)
     child.start()
     theirs.close()
     try:
@@ -131,13 +132,11 @@ def _be_child(
     release: Path,
     study: Study,
     bounds: Bounds,
-    answer: Callable[[Path, Study], dict[str, pd.DataFrame]] | None,
+    compute: Compute,
 ) -> None:
     """Of an error only the name is told, for its text may hold a value; too little memory ends the child
     without a word.
     """
-    from orchestration.results import on_the_spot
-
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     seconds = int(bounds.seconds) + 1
@@ -145,7 +144,7 @@ def _be_child(
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        found: Any = (answer or on_the_spot.answer)(release, study)
+        found: Any = compute(release, study)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except Exception as error:

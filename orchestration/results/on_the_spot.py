@@ -8,6 +8,7 @@ statistic (`analytics/`), the bounds (`asked.py`), pages.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,17 @@ from orchestration.resources import DBT_PROJECT
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analytics.study.cohort import Cohort
+
 TIMES_SQL = DBT_PROJECT / "models" / "marts" / "fct_time_to_event.sql"
 MEMORY = "1GB"
 # the columns that a cohort reads of each table, and which rows; "*" where the table is small
 READ = {
-    "dim_patient": "*",
-    "dim_antibody_status": "*",
+    "dim_patient": (
+        "hospital_id, patient_key, sex, birth_year, diagnosis, onset_group, onset_date_iso, "
+        "age_at_onset_years, disease_duration_months, baseline_date, baseline_days"
+    ),
+    "dim_antibody_status": "hospital_id, patient_key, msa, has_conflict, decided_by",
     "dim_hospital": "*",
     "event_types": "*",
     "visit_schedule": "*",
@@ -43,59 +49,110 @@ READ = {
     ),
 }
 
+TIMES = (
+    "hospital_id, patient_key, endpoint, time_months, is_event, is_competing, outcome_known, censor_reason,"
+    " origin_days, entry_months"
+)
+
 
 def answer(release: Path, study: Study) -> dict[str, pd.DataFrame]:
     """The results of ``study`` from the release file, and the single values behind its tables."""
+    from analytics.study.described import list_members
+    from analytics.study.results import STEPS, run_steps
+
+    def found(cohort: Cohort) -> dict[str, pd.DataFrame]:
+        results = run_steps(cohort, [step for step in STEPS if step is not list_members])
+        return results | distributions(cohort)
+
+    return _answered(release, study, found)
+
+
+def single_values(release: Path, study: Study) -> dict[str, pd.DataFrame]:
+    """Only the single values behind the tables of ``study``: for a study whose results the release holds."""
+    return _answered(release, study, distributions)
+
+
+def distributions(cohort: Cohort) -> dict[str, pd.DataFrame]:
+    """``distribution_point`` and ``distribution_density`` of every row with a number."""
     import pandas as pd
 
-    from analytics.study.cohort import build_cohort
-    from analytics.study.described import list_members
-    from analytics.study.distribution import distribution, first_courses
-    from analytics.study.results import STEPS, run_steps, stamp
+    from analytics.study.distribution import distribution
 
-    options: dict[str, Any] = {"memory_limit": MEMORY, "threads": 1}
-    with closing(duckdb.connect(str(release), read_only=True, config=options)) as connection:
-        frames = read_for(connection, study)
-        identity = connection.execute("select release_id from release.release_info").fetchall()[0][0]
-    cohort = build_cohort(study, frames)
-    found = run_steps(cohort, [step for step in STEPS if step is not list_members])
     drawn = [
         distribution(cohort, table, row)
-        for table in study.tables
+        for table in cohort.study.tables
         for row in table.rows
         if row.summary != "count_percent"
     ]
-    for name in drawn[0] if drawn else ():
-        found[name] = pd.concat([frames[name] for frames in drawn], ignore_index=True)
-    if len(found["trajectory_patient"]):
+    return {
+        name: pd.concat([frames[name] for frames in drawn], ignore_index=True)
+        for name in (drawn[0] if drawn else ())
+    }
+
+
+def _answered(
+    release: Path, study: Study, compute: Callable[[Cohort], dict[str, pd.DataFrame]]
+) -> dict[str, pd.DataFrame]:
+    from analytics.study.cohort import build_cohort
+    from analytics.study.distribution import first_courses
+    from analytics.study.results import stamp
+
+    options: dict[str, Any] = {"memory_limit": MEMORY, "threads": 1}
+    with closing(duckdb.connect(str(release), read_only=True, config=options)) as connection:
+        identity = connection.execute("select release_id from release.release_info").fetchall()[0][0]
+        found = compute(build_cohort(study, ReleaseFrames(connection, study)))
+    if len(found.get("trajectory_patient", ())):
         found["trajectory_patient"] = first_courses(found["trajectory_patient"])
     return stamp(found, study.study, identity)
 
 
-def read_for(connection: duckdb.DuckDBPyConnection, study: Study) -> dict[str, pd.DataFrame]:
-    """The frames of a release that the study needs, with the rows that it needs."""
-    held = {
-        name
-        for (name,) in connection.execute(
+class ReleaseFrames(Mapping[str, "pd.DataFrame"]):
+    """The frames of a release with the rows that a study needs; a table is read when first asked for."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, study: Study) -> None:
+        self.connection, self.study = connection, study
+        held = connection.execute(
             "select table_name from information_schema.tables where table_schema = 'release'"
         ).fetchall()
-    }
-    frames = {
-        name: connection.execute(f"select {columns} from release.{name}{where}", list(values)).df()
-        for name, columns in READ.items()
-        if name in held
-        for where, values in [_rows_of(name, study)]
-    }
-    return frames | {"fct_time_to_event": times_to_events(connection, study)}
+        self.names = [name for name in READ if (name,) in held] + ["fct_time_to_event"]
+        self._read: dict[str, pd.DataFrame] = {}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self.names:
+            raise KeyError(name)
+        if name not in self._read:
+            self._read[name] = self._rows(name)
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def _rows(self, name: str) -> pd.DataFrame:
+        if name == "fct_time_to_event":
+            return times_to_events(self.connection, self.study, TIMES)
+        where, values = _rows_of(name, self.study)
+        return self.connection.execute(f"select {READ[name]} from release.{name}{where}", values).df()
 
 
 def _rows_of(table: str, study: Study) -> tuple[str, list[object]]:
     """The condition on the rows of a large table, and its values."""
     if table == "fct_observation":
         concepts = [name for _, kind, name in study.ids_named() if kind == "concept"]
-        has_window = any(t.window for t in study.tables)
-        placed = "" if has_window else " and scheduled_visit is not null and is_visit_value"
-        return f" where list_contains(?, concept_id){placed}", [concepts]
+        if any(t.window for t in study.tables):
+            return " where list_contains(?, concept_id)", [concepts]
+        visits = sorted(
+            {"baseline", *(visit for _, visit in study.visits_named())}
+        )  # covariates are of baseline
+        return (
+            " where list_contains(?, concept_id) and list_contains(?, scheduled_visit) and is_visit_value",
+            [
+                concepts,
+                visits,
+            ],
+        )
     if table == "fct_event":
         return " where list_contains(?, event_id)", [
             [name for _, kind, name in study.ids_named() if kind == "event"]
@@ -105,7 +162,7 @@ def _rows_of(table: str, study: Study) -> tuple[str, list[object]]:
     return "", []
 
 
-def times_to_events(connection: duckdb.DuckDBPyConnection, study: Study) -> pd.DataFrame:
+def times_to_events(connection: duckdb.DuckDBPyConnection, study: Study, columns: str = "*") -> pd.DataFrame:
     """The rows of fct_time_to_event for the study's endpoints, by the SQL of that mart."""
     connection.execute(
         "create or replace temp table registry_endpoint (endpoint varchar, role varchar, event_id varchar,"
@@ -113,7 +170,7 @@ def times_to_events(connection: duckdb.DuckDBPyConnection, study: Study) -> pd.D
     )
     if rows := endpoint_rows([study]):
         connection.executemany("insert into temp.registry_endpoint values (?, ?, ?, ?, ?, ?)", rows)
-    return connection.execute(_times_sql()).df()
+    return connection.execute(f"select {columns} from ({_times_sql()})").df()
 
 
 def _times_sql() -> str:

@@ -109,7 +109,7 @@ def test_a_comparison_on_the_spot_equals_the_row_of_the_results(
 ) -> None:
     choice = asked(compare_choices.comparison, offer, compare_choices.COMPARE_KEYS, variable=variable)
     assert choice.stated_in == "nxp2"
-    found = questions.ANSWERS.ask(release, choice.study)
+    found = questions.ANSWERS.ask(release, choice.study, on_the_spot.answer)
     for table, keys, columns in (
         ("baseline_summary", ["group_id"], ["n", "mean", "median", "q1", "q3", "count", "display"]),
         (
@@ -122,6 +122,19 @@ def test_a_comparison_on_the_spot_equals_the_row_of_the_results(
         same(found[table], theirs, keys, columns)
 
 
+@pytest.mark.parametrize("variable", ["ck", "il_6"])
+def test_single_values_alone_are_those_of_the_whole_answer(
+    variable: str, offer: Offer, release: Path
+) -> None:
+    """A page that has its numbers from the results asks for these alone."""
+    study = asked(chosen.comparison, offer, chosen.COMPARE_KEYS, variable=variable).study
+    alone = on_the_spot.single_values(release.resolve(), study)
+    whole = on_the_spot.answer(release.resolve(), study)
+    assert len(alone["distribution_point"])
+    for name in ("distribution_point", "distribution_density"):
+        pd.testing.assert_frame_equal(alone[name], whole[name])
+
+
 def test_groups_by_antibody_and_age_equal_those_of_the_study(
     offer: Offer, release: Path, results: Callable[[str], pd.DataFrame]
 ) -> None:
@@ -131,7 +144,9 @@ def test_groups_by_antibody_and_age_equal_those_of_the_study(
         variable="concept:ck", limits="exclude", test="mann_whitney",
     )  # fmt: skip
     assert choice.is_exploratory
-    found = questions.ANSWERS.ask(release, choice.study)["group_comparison"].dropna(subset=["group_a"])
+    found = questions.ANSWERS.ask(release, choice.study, on_the_spot.answer)["group_comparison"].dropna(
+        subset=["group_a"]
+    )
     theirs = results("group_comparison").query(
         "table_id == 'I' and variable == 'ck' and group_b == 'mda5_jdm'"
     )
@@ -144,7 +159,7 @@ def test_a_course_on_the_spot_equals_the_model_of_the_results(
 ) -> None:
     choice = asked(course_choices.course, offer, course_choices.COURSE_KEYS, model="cmas_without_serial")
     assert (choice.stated_in, choice.stated) == ("nxp2", "cmas_without_serial")
-    found = questions.ANSWERS.ask(release, choice.study)
+    found = questions.ANSWERS.ask(release, choice.study, on_the_spot.answer)
     for table, keys, columns in (
         ("marginal_mean", ["group_id", "visit"], ["estimate", "ci_low", "ci_high"]),
         ("visit_contrast", ["group_a", "group_b", "visit"], ["estimate", "p_value", "p_adjusted"]),
@@ -158,7 +173,7 @@ def test_times_on_the_spot_equal_those_of_the_results(
 ) -> None:
     choice = asked(time_choices.time_to_event, offer, time_choices.TIME_KEYS, endpoint="relapse")
     assert choice.stated_in == "nxp2"
-    found = questions.ANSWERS.ask(release, choice.study)
+    found = questions.ANSWERS.ask(release, choice.study, on_the_spot.answer)
     for table, keys, columns in (
         ("survival_curve", ["group_id", "time"], ["at_risk", "events", "survival", "ci_low", "ci_high"]),
         ("survival_at_risk", ["group_id", "time"], ["at_risk", "survival"]),

@@ -123,8 +123,9 @@ class Rule(Strict):
     def known_expectation(cls, value: str) -> str:
         if value not in EXPECTATIONS:
             raise ValueError(
-                f'no expectation "{value}" whose result is counts and no values.{nearest(value, EXPECTATIONS)}'
-                f" Known: {', '.join(EXPECTATIONS)}; for any other question use {ROWS} with rows"
+                f'no expectation "{value}" whose result is counts and no '
+                f"values.{nearest(value, EXPECTATIONS)} Known: {', '.join(EXPECTATIONS)}; for any other "
+                f"question use {ROWS} with rows"
             )
         return value
 

@@ -349,7 +349,8 @@ def automation(
         jobs=ingest,
         minimum_interval_seconds=own.look_every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Sees a delivery that is complete and launches its ingestion; a run that broke is tried again.",
+        description="Sees a delivery that is complete and launches its ingestion; a run that broke is "
+        "tried again.",
     )
     def new_deliveries(context: dg.SensorEvaluationContext) -> Asked:
         return looked(DELIVERIES, context, built_from, first_delivery_to_take)
@@ -359,7 +360,8 @@ def automation(
         job=build,
         minimum_interval_seconds=2 * own.look_every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Launches the build when a study, a record or a waiver was written, or when a build broke.",
+        description="Launches the build when a study, a record or a waiver was written, or when a build "
+        "broke.",
     )
     def outstanding_release(context: dg.SensorEvaluationContext) -> Asked:
         return looked("outstanding_release", context, built_from, release_to_make_apart)
@@ -371,7 +373,8 @@ def automation(
         request_job=build,
         minimum_interval_seconds=own.look_every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="After a delivery is taken, brings models, release and report up to date, if no build that will hold it is queued.",
+        description="After a delivery is taken, brings models, release and report up to date, if no build "
+        "that will hold it is queued.",
     )
     def build_after_ingestion(context: dg.RunStatusSensorContext) -> Asked:
         return looked("build_after_ingestion", context, built_from, release_to_make_apart)
@@ -383,7 +386,8 @@ def automation(
             cron_schedule=at_night,
             execution_timezone=own.time_zone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
-            description=f"Tries once more what of {sender} is outstanding. A night that was missed is made up for once.",
+            description=f"Tries once more what of {sender} is outstanding. A night that was missed is made "
+            "up for once.",
         )
         def schedule(context: dg.ScheduleEvaluationContext) -> Asked:
             def of_sender(registry: Registry, instance: dg.DagsterInstance, at_night: bool) -> Look:
@@ -404,7 +408,8 @@ def automation(
         cron_schedule=after_it,
         execution_timezone=own.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Makes the release that is outstanding: a build was interrupted, a record or a study was written, a waiver ended.",
+        description="Makes the release that is outstanding: a build was interrupted, a record or a study "
+        "was written, a waiver ended.",
     )
     def build_at_night(context: dg.ScheduleEvaluationContext) -> Asked:
         return looked("build_at_night", context, built_from, release_to_make_apart, at_night=True)

@@ -53,7 +53,8 @@ def files_of_the_registry(registry: Registry) -> dg.AssetSpec:
         FILES.split("."),
         group_name="registry",
         kinds={"yaml"},
-        description="The registry's files that people write: settings, mappings, corrections, studies, additions.",
+        description="The registry's files that people write: settings, mappings, corrections, studies, "
+        "additions.",
         metadata={"dagster/column_schema": told_columns(columns_of_files(registry))},
     )
 

@@ -403,7 +403,8 @@ def _overall(
 
 def _overall_row(found: KGroupTest, spec: VariableSpec, table_id: str) -> dict[str, Any]:
     shared = (
-        "test", "statistic", "df", "df_den", "p_value", "effect", "effect_kind", "ci_low", "ci_high", "confidence",
+        "test", "statistic", "df", "df_den", "p_value", "effect", "effect_kind", "ci_low", "ci_high",
+        "confidence",
         "ties", "n_missing", "method", "n", "status", "note",
     )  # fmt: skip
     row = {"table_id": table_id, "variable": spec.name, "display": format_p(found.p_value), "family": OVERALL}

@@ -126,7 +126,8 @@ def _peto_prentice(low: np.ndarray, high: np.ndarray, first: np.ndarray) -> dict
     if not (exact | below).all() and not (exact | above).all():
         return {
             "status": NOT_ESTIMABLE,
-            "note": "some values lie above a limit or between two limits, which this test cannot use; use gehan",
+            "note": "some values lie above a limit or between two limits, which this test cannot use; use "
+            "gehan",
         }
     turn = -1.0 if below.any() else 1.0
     at = turn * np.where(below, high, low)

@@ -136,7 +136,7 @@ def _check(
     both = [name for name in also if name in methods]
     if both:
         raise ValueError(
-            f"also: {', '.join(both)} is listed under both also and method; list it under one of them"
+            f"also: {', '.join(both)} is listed under both also and methods; list it under one of them"
         )
     holes = {name: int(data[name].isna().sum()) for name in also if data[name].isna().any()}
     if holes:

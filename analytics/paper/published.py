@@ -113,8 +113,8 @@ class Measure(Strict):
     """What a statement of kind `association` compares between patients with and without the endpoint."""
 
     measure: Literal["level", "fall"] = Field(
-        description="level: the value at the last visit; fall: by what share of the first visit's value it has "
-        "fallen by then."
+        description="level: the value at the last visit; fall: by what share of the first visit's value it "
+        "has fallen by then."
     )
     visits: list[str] = Field(min_length=1, max_length=2)
     with_endpoint: Literal["lower", "higher"] = Field(
@@ -140,7 +140,8 @@ class Statements(Strict):
     )
     first: dict[str, list[Id]] = Field(
         default_factory=dict,
-        description="By statement of kind `kind of relapse`: the groups whose relapses differ from the others'.",
+        description="By statement of kind `kind of relapse`: the groups whose relapses differ from the "
+        "others'.",
     )
 
 
@@ -150,7 +151,8 @@ class Known(Strict):
     why: str = Field(min_length=1)
     computed: str | None = Field(
         None,
-        description="The value that is computed instead. The reason counts only while this value is computed.",
+        description="The value that is computed instead. The reason counts only while this value is "
+        "computed.",
     )
 
 

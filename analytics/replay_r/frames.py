@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analytics.study.analyses import BaselineTable, MixedModel, RecurrentEvents
 from analytics.study.cohort import Cohort, scaled
 from analytics.study.events import event_intervals
-from analytics.study.file import BaselineTable, MixedModel, RecurrentEvents, Window
+from analytics.study.groups_and_variables import Window
 
 
 def numbers(cohort: Cohort) -> pd.Series:

@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from analytics.door import PlainFrames
-from analytics.study.file import Group, Study, Variable, Window
+from analytics.study.file import Study
+from analytics.study.groups_and_variables import Group, Variable, Window
 from analytics.study.parts import LEVELS
 
 Frames = Mapping[str, pd.DataFrame]
@@ -480,4 +481,7 @@ def _reason(row: dict[str, Any], matches: int) -> str | None:
         return "several specific antibodies are positive"
     if pd.isna(row["msa"]):
         return f"antibody status open: {row['decided_by']}"
-    return f"in none of the groups (antibody {row['msa']}, onset {row['onset_group'] if pd.notna(row['onset_group']) else 'not known'})"
+    return (
+        f"in none of the groups (antibody {row['msa']}, onset "
+        f"{row['onset_group'] if pd.notna(row['onset_group']) else 'not known'})"
+    )

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from analytics.status import NOT_ESTIMABLE, OK
+from analytics.study.analyses import CompetingRisks, RecurrentEvents, SurvivalAnalysis
 from analytics.study.cohort import KEY, Cohort
-from analytics.study.file import CompetingRisks, RecurrentEvents, SurvivalAnalysis
 from analytics.study.strata import note_in_words
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from analytics.study.cohort import KEY, Cohort
-from analytics.study.file import Endpoint, Study, Variable, Window
+from analytics.study.file import Study
+from analytics.study.groups_and_variables import Endpoint, Variable, Window
 
 MEMBERS, VALUE, ENDPOINT, COURSE = "members", "value", "endpoint", "course"
 NO_GROUP = ""  # the group of patients who are in none

@@ -42,7 +42,8 @@ IN_EVERY_TABLE = {
     "df_num": "Degrees of freedom of the numerator.",
     "df_den": "Degrees of freedom of the denominator; null for a test that has none.",
     "p_value": "Two-sided p value, not adjusted for the number of tests.",
-    "p_adjusted": "p value adjusted within its family by the method in adjustment; null for a test that is in no family.",
+    "p_adjusted": "p value adjusted within its family by the method in adjustment; null for a test that is "
+    "in no family.",
     "adjustment": "How p values of the family are adjusted: holm, BH, bonferroni or none.",
     "estimate": "Estimate.",
     "std_error": "Standard error of the estimate.",
@@ -56,8 +57,9 @@ IN_EVERY_TABLE = {
     "method": "The method in words.",
     "kind": "Kind of analysis.",
     "term": "Term of the model.",
-    "status": "ok, or what limits the number or forbids it: singular, not_converged, not_estimable, no_variance, too_few_groups,"
-    " too_few_observations, too_few_events, no_events or monotone_likelihood.",
+    "status": "ok, or what limits the number or forbids it: singular, not_converged, not_estimable, "
+    "no_variance, too_few_groups, too_few_observations, too_few_events, no_events or "
+    "monotone_likelihood.",
     "note": "What is to be known about the number, in a sentence; empty when there is nothing.",
 }
 IN_ONE_TABLE: dict[str, dict[str, str]] = {
@@ -68,12 +70,14 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
     },
     "study_variable": {
         "unit": "Unit as the report prints it.",
-        "source": "Where values come from: observation, event, endpoint, ratio, definition, or patient.<column>.",
+        "source": "Where values come from: observation, event, endpoint, ratio, definition, "
+        "or patient.<column>.",
     },
     "study_endpoint": {
         "horizon_months": "Months from the day on which the time begins to the day at which every time ends.",
         "origin": "Where the time begins: baseline, onset, first_treatment or a scheduled visit.",
-        "left_truncation": "Whether a patient is at risk from the baseline only, where the time begins before it.",
+        "left_truncation": "Whether a patient is at risk from the baseline only, where the time begins "
+        "before it.",
     },
     "cohort_member": {
         "analysis": "cohort, a table or model of the study, or an endpoint.",
@@ -139,8 +143,8 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
     "mixed_model_parameter": {
         "response": "Variable that the model explains; of a frailty model, its endpoint.",
         "kind": "fixed, variance, correlation or residual.",
-        "parameter": "Name of the parameter. `sd …` is the standard deviation of a random effect, sigma that of the residuals, and"
-        " phi the correlation of neighbouring visits.",
+        "parameter": "Name of the parameter. `sd …` is the standard deviation of a random effect, sigma "
+        "that of the residuals, and phi the correlation of neighbouring visits.",
         "n": "Values that were fitted.",
     },
     "visit_contrast": {
@@ -188,12 +192,13 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
         "variable": "Variable of the term.",
         "coefficient": "Logarithm of the hazard ratio.",
         "std_error": "Standard error of the coefficient.",
-        "hazard_ratio": "Hazard ratio: per unit of a number, or against reference. For Fine and Gray's model, of the "
-        "subdistribution.",
+        "hazard_ratio": "Hazard ratio: per unit of a number, or against reference. For Fine and Gray's "
+        "model, of the subdistribution.",
         "ci_low": "Lower end of the 95 % confidence interval of the hazard ratio.",
         "ci_high": "Upper end of the 95 % confidence interval of the hazard ratio.",
         "statistic": "z of Wald's test; of Firth's method, the chi-square of the likelihood ratio.",
-        "ph_p_value": "p value of the test that hazards are proportional (Grambsch and Therneau); null where it is not tested.",
+        "ph_p_value": "p value of the test that hazards are proportional (Grambsch and Therneau); null "
+        "where it is not tested.",
         "reference": "Group that the others are compared with; null for a number.",
     },
     "restricted_mean": {

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from analytics.status import NOT_ESTIMABLE
-from analytics.study.file import Study, SurvivalAnalysis
+from analytics.study.analyses import SurvivalAnalysis
+from analytics.study.file import Study
 
 STRATUM_WORDS = {"hospital_id": "hospital", "sex": "sex", "onset_group": "age group at onset"}
 MOST_STRATA = 6

@@ -120,8 +120,8 @@ def _row(label: object, outcome: Outcome, tau: float, quantile: float) -> dict[s
         why = (
             f'Everybody at risk in group "{label}" had the event at one time: the mean has no standard error.'
             if within
-            else f'Group "{label}" has no event up to {tau:g}: its mean is the time that it was followed for, and nothing tells how'
-            " far that is from the truth."
+            else f'Group "{label}" has no event up to {tau:g}: its mean is the time that it was followed '
+            "for, and nothing tells how far that is from the truth."
         )
         return row | {
             "rmst": mean,

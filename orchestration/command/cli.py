@@ -32,7 +32,8 @@ from orchestration.processes import stop_on_signals, unless_stopped
 
 app = typer.Typer(
     name="myositis",
-    help="A registry of rare rheumatic disease: hospital exports in, a study's tables, models and curves out.",
+    help="A registry of rare rheumatic disease: hospital exports in, a study's tables, models and curves "
+    "out.",
     epilog="Example: myositis run --registry my_registry",
     no_args_is_help=True,
     add_completion=False,
@@ -121,12 +122,14 @@ def _told(error: Exception, is_shown: bool) -> int:
         return MISUSED
     if isinstance(error, PermissionError):
         console.fail(
-            f"{_told_path(error.filename)}: this user may not read or write it; change its permissions and run again"
+            f"{_told_path(error.filename)}: this user may not read or write it; change its permissions and "
+            "run again"
         )
         return MISUSED
     if not is_shown:
         console.fail(
-            f"internal error: {type(error).__name__}: {_with_place(error)}\nRun again with --debug for the traceback."
+            f"internal error: {type(error).__name__}: {_with_place(error)}\n"
+            "Run again with --debug for the traceback."
         )
     return BROKEN
 

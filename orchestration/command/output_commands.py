@@ -92,7 +92,8 @@ def manuscript(
         typer.Option(
             "--output",
             metavar="DIR",
-            help="A folder that is new or empty. Default: manuscripts/STUDY-RELEASE-manuscript of the registry.",
+            help="A folder that is new or empty. Default: manuscripts/STUDY-RELEASE-manuscript of the "
+            "registry.",
             show_default=False,
         ),
     ] = None,
@@ -129,7 +130,8 @@ def manuscript(
 
 
 @commands.command(
-    epilog="Example: myositis publish --to postgresql://publisher@db.example.org/registry --registry my_registry"
+    epilog="Example: myositis publish --to postgresql://publisher@db.example.org/registry --registry "
+    "my_registry"
 )
 def publish(
     to: Annotated[
@@ -150,7 +152,7 @@ def publish(
     The database then holds patients' data: it stays inside the house. `publish: {to: ADDRESS}` in
     registry.yml does it after each release. docs/postgresql.md has the rest.
     """
-    from orchestration.outward.postgresql import PublicationFailed
+    from orchestration.outward.postgresql_server import PublicationFailed
     from orchestration.outward.publication import publish_current
     from orchestration.registry.publish import AddressRefused, read_address
 
@@ -172,7 +174,8 @@ def publish(
         console.fail(f"not published: {failure}")
         raise typer.Exit(MISUSED) from None
     console.out.print(
-        f"published: {made.release_id}, {made.tables} tables, {made.rows:,} rows; table release.publication names it",
+        f"published: {made.release_id}, {made.tables} tables, {made.rows:,} rows; table release.publication "
+        "names it",
         markup=False,
     )
 
@@ -233,8 +236,8 @@ def _to_export(registry: Registry) -> OmopRelease:
         raise Refused("the current release has no manifest; make it again with: myositis run")
     if not registry.pseudonym_key_file.exists():
         raise PseudonymKeyError(
-            f"{registry.pseudonym_key_file}: no key here, and an export names and dates patients by it; restore the file"
-            " from its backup"
+            f"{registry.pseudonym_key_file}: no key here, and an export names and dates patients by it; "
+            "restore the file from its backup"
         )
     return Release(
         (registry.releases / CURRENT).resolve(),

@@ -28,8 +28,9 @@ def sql(
     query: Annotated[
         str,
         typer.Argument(
-            help='One SELECT on schemas release, results and quality; - reads it from standard input. "describe'
-            ' release" lists the tables of a schema, "describe release.fct_visit" the columns of a table.'
+            help="One SELECT on schemas release, results and quality; - reads it from standard input. "
+            '"describe release" lists the tables of a schema, "describe release.fct_visit" the '
+            "columns of a table."
         ),
     ],
     in_warehouse: Annotated[

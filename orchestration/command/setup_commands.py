@@ -79,8 +79,8 @@ def schema(
     from analytics.study.file import Study
     from expectations.suite import WaiverFile
     from orchestration.registry.corrections import CorrectionFile
-    from orchestration.registry.folder import RegistryFile
     from orchestration.registry.mapping import Mapping
+    from orchestration.registry.registry_file import RegistryFile
 
     models: dict[str, type[BaseModel]] = {
         "mapping": Mapping,

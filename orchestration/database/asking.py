@@ -50,7 +50,8 @@ PAGE_CELLS = 20_000
 CELL_CHARACTERS = 300
 
 Reason = Literal[
-    "time", "memory", "file", "rows", "columns", "nothing", "several", "writes", "reaches", "database", "engine"
+    "time", "memory", "file", "rows", "columns", "nothing", "several", "writes", "reaches", "database",
+    "engine"
 ]  # fmt: skip
 
 
@@ -221,8 +222,9 @@ def the_one_select(query: str) -> None:
         raise QuestionRefused(f"found {len(asked)} statements; ask one at a time", "several")
     if asked[0].type not in (kinds.SELECT, kinds.EXPLAIN):
         raise QuestionRefused(
-            f"found a statement of kind {asked[0].type.name}; only questions are answered here: SELECT, FROM, WITH,"
-            " VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN. To write the answer to a file: --output FILE",
+            f"found a statement of kind {asked[0].type.name}; only questions are answered here: SELECT, "
+            "FROM, WITH, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN. To write the answer to a "
+            "file: --output FILE",
             "writes",
         )
 
@@ -311,8 +313,8 @@ def _as_page(
     """Columns, types and rows as JSON. Every cell is the text that DuckDB shows, cut where it is long."""
     if len(answer.columns) > PAGE_COLUMNS:
         raise QuestionRefused(
-            f"the answer has {len(answer.columns):,} columns, and at most {PAGE_COLUMNS} are shown; name fewer, or"
-            " write the answer to a file: --output FILE",
+            f"the answer has {len(answer.columns):,} columns, and at most {PAGE_COLUMNS} are shown; name "
+            "fewer, or write the answer to a file: --output FILE",
             "columns",
         )
     fitting = max(PAGE_CELLS // len(answer.columns), 1)
@@ -362,7 +364,8 @@ def _as_workbook(answer: duckdb.DuckDBPyRelation, rows: int | None, into: str) -
     is_cut = answer.fetchone() is not None
     if is_cut and rows is None:
         raise QuestionRefused(
-            f"the answer has more than {XLSX_ROWS:,} rows, which no worksheet holds; use --format parquet or csv",
+            f"the answer has more than {XLSX_ROWS:,} rows, which no worksheet holds; use --format parquet "
+            "or csv",
             "rows",
         )
     book.save(into)
@@ -382,8 +385,9 @@ def _refusal_of(error: Exception, bounds: Bounds) -> QuestionRefused:
         return QuestionRefused(_too_large(bounds), "memory")
     if isinstance(error, duckdb.PermissionException):
         return QuestionRefused(
-            "the query reaches for a file, an extension or the network; it is answered from the tables of this"
-            " database only (from duckdb_tables() lists them). To write the answer to a file: --output FILE",
+            "the query reaches for a file, an extension or the network; it is answered from the tables of "
+            "this database only (from duckdb_tables() lists them). To write the answer to a file: --output "
+            "FILE",
             "reaches",
         )
     is_too_large = any(

@@ -132,7 +132,8 @@ def trying_out(
             attach = f"attach '{quoted}' as warehouse (read_only)"
             _when_free(path, wait_seconds, lambda: connection.execute(attach))
             for (table,) in connection.execute(
-                "select table_name from duckdb_tables() where database_name = 'warehouse' and schema_name = 'raw'"
+                "select table_name from duckdb_tables() where database_name = 'warehouse' "
+                "and schema_name = 'raw'"
             ).fetchall():
                 if table in tables:
                     connection.execute(f"insert into raw.{table} by name from warehouse.raw.{table}")

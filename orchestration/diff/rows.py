@@ -172,7 +172,8 @@ def _sql(rows: Rows) -> str:
         order = ", ".join([*says, *stands, "delivery"])
         return (
             f"select x.*, row_number() over (partition by {', '.join(f'x.{c}' for c in same)} order by"
-            f" {', '.join(f'x.{c}' for c in order.split(', '))}) as nth from {one} as x anti join {other} as y on {on}"
+            f" {', '.join(f'x.{c}' for c in order.split(', '))}) as nth from {one} as x anti join {other} "
+            f"as y on {on}"
         )
 
     paired = " and ".join(f"a.{c} is not distinct from b.{c}" for c in [*same, "nth"])

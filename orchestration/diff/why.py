@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from analytics.printed.numbers import PrintedNumber
     from analytics.study.cohort import Cohort
-    from analytics.study.file import Endpoint, Study, Variable, Window
+    from analytics.study.file import Study
+    from analytics.study.groups_and_variables import Endpoint, Variable, Window
     from analytics.study.reads import Input, Reads
 
 PATIENT_ADDED, PATIENT_REMOVED, PATIENT_MOVED = "patient added", "patient removed", "patient moved"

@@ -148,8 +148,8 @@ def _repeated(columns: list[str], row: int) -> ExportFault | None:
         column=next(iter(alike)),
         found=f"two headers alike: {shown}",
         expected="every column named once",
-        remedy="Write `header_rows: 2` where the row below says which is which; else ask for an export that tells"
-        " them apart.",
+        remedy="Write `header_rows: 2` where the row below says which is which; else ask for an export "
+        "that tells them apart.",
     )
 
 

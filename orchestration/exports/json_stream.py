@@ -145,7 +145,8 @@ class _Text:
             if len(self.held) - self.at > JSON_ELEMENT_CHARACTERS:
                 raise ExportFault(
                     "document_too_large",
-                    found=f"a JSON document with a part of more than {JSON_ELEMENT_CHARACTERS:,} characters, or damaged there",
+                    found=f"a JSON document with a part of more than {JSON_ELEMENT_CHARACTERS:,} "
+                    "characters, or damaged there",
                     expected="one object per line (NDJSON), or an array of objects",
                     remedy="Export NDJSON.",
                 )

@@ -73,8 +73,8 @@ class Stray:
             return f"landing/{place}: the name of this folder is not UTF-8; rename it, and run again"
         if self.delivery is not None:
             return (
-                f"landing/{self.sender}/{self.delivery}: still arriving (no {SUCCESS_MARKER} after its last file, and files"
-                " changed a moment ago or are still written to); left for the next run"
+                f"landing/{self.sender}/{self.delivery}: still arriving (no {SUCCESS_MARKER} after its last "
+                "file, and files changed a moment ago or are still written to); left for the next run"
             )
         return (
             f"landing/{self.sender}: no mapping reads this sender; write hospitals/{self.sender}.yml"

@@ -155,12 +155,13 @@ def filled(template: Path, writing: Writing) -> bytes:
         raise
     except JinjaError as error:
         raise TemplateError(
-            f"{template.name}: {error}; write each placeholder as {{{{ title }}}}, all of it in one font and style"
+            f"{template.name}: {error}; write each placeholder as {{{{ title }}}}, all of it in one font "
+            "and style"
         ) from error
     except Exception as error:  # whatever zip and XML readers raise of a file that is none
         raise TemplateError(
-            f"{template.name}: cannot be read as a Word document (.docx): {type(error).__name__}; save it from Word"
-            " or LibreOffice as .docx"
+            f"{template.name}: cannot be read as a Word document (.docx): {type(error).__name__}; save it "
+            "from Word or LibreOffice as .docx"
         ) from error
     faults = [f for key, make in blocks.items() if key in asked for f in _put(document, key, make)]
     if faults:

@@ -212,7 +212,7 @@ codebook.docx     each variable: concept, unit, columns of each hospital, share 
 replay/replay.R   the study in R. The frames that it reads hold single patients and never leave the house:
                   they lie in {frames} of the registry, where myositis report writes them
 manifest.json     what made these files, and their SHA-256
-"""
+"""  # noqa: E501
 
 
 def _manifest(
@@ -259,8 +259,8 @@ def _refuse_changes(registry: Registry, study: str, manifest: dict[str, Any]) ->
     if then != now:
         what = "is newer than" if then is None else "has changed since"
         raise CannotWrite(
-            f"studies/{study}.yml {what} release {manifest['release_id']}; run myositis run, and write the manuscript"
-            " then"
+            f"studies/{study}.yml {what} release {manifest['release_id']}; run myositis run, and write the "
+            "manuscript then"
         )
 
 

@@ -79,7 +79,8 @@ def held(connection: duckdb.DuckDBPyConnection, database: str) -> dict[tuple[str
     """The columns that a release holds, with DuckDB's types, by schema and table."""
     rows = connection.execute(
         "select schema_name, table_name, column_name, data_type from duckdb_columns() where database_name = ?"
-        " and schema_name in ('release', 'results', 'quality') order by schema_name, table_name, column_index",
+        " and schema_name in ('release', 'results', 'quality') order by schema_name, table_name, "
+        "column_index",
         [database],
     ).fetchall()
     found: dict[tuple[str, str], dict[str, str]] = {}

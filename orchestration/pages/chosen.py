@@ -18,7 +18,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from analytics.study.file import Group, Study, Variable
+from analytics.study.file import Study
+from analytics.study.groups_and_variables import Group, Variable
 from orchestration.pages.address import NotOffered, Query
 from orchestration.pages.language import gettext, worded
 from orchestration.pages.offered import CODED, Offer, slug

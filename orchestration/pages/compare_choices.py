@@ -11,7 +11,9 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from analytics.declared_tests import BOUNDED, COUNT, MANY, MEASUREMENT, NO_TEST, TWO, statistical_tests
-from analytics.study.file import BaselineTable, Endpoint, Study, TableRow, Variable, Window
+from analytics.study.analyses import BaselineTable, TableRow
+from analytics.study.file import Study
+from analytics.study.groups_and_variables import Endpoint, Variable, Window
 from analytics.study.parts import Adjustment, Transform
 from orchestration.pages.address import NotOffered, Query
 from orchestration.pages.chosen import (

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from analytics.study.file import MixedModel, Study
+from analytics.study.analyses import MixedModel
+from analytics.study.file import Study
 from analytics.study.parts import Adjustment, Transform
 from orchestration.pages.address import NotOffered, Query
 from orchestration.pages.chosen import (

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from analytics.declared_tests import TIME_TO_EVENT, statistical_tests
-from analytics.study.file import ORIGINS, Endpoint, SurvivalAnalysis
+from analytics.study.analyses import SurvivalAnalysis
+from analytics.study.groups_and_variables import ORIGINS, Endpoint
 from analytics.study.parts import Adjustment
 from orchestration.pages.address import NotOffered, Query
 from orchestration.pages.chosen import BY_STUDY, OWN, Chosen, given, grouping, is_same, study_of, study_with

@@ -67,8 +67,9 @@ def read(path: Path, seal: Seal) -> tuple[list[Answer], date]:
         )
         raise QueriesRefused(
             [
-                f'{path.name}: the columns of sheet "{QUESTIONS}" are not those that were sent (expected "{wrong}" where it is not);'
-                " copy the answers into the list as it was sent, or ask for a new one"
+                f'{path.name}: the columns of sheet "{QUESTIONS}" are not those that were sent (expected '
+                f'"{wrong}" where it is not); copy the answers into the list as it was sent, or ask for a '
+                "new one"
             ]
         )
     answers: list[Answer] = []
@@ -106,7 +107,8 @@ def _open(path: Path) -> Any:
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError):
         raise QueriesRefused(
             [
-                f"{path.name}: cannot be read as an .xlsx workbook; ask for the list without a password, saved as .xlsx"
+                f"{path.name}: cannot be read as an .xlsx workbook; ask for the list without a password, "
+                "saved as .xlsx"
             ]
         ) from None
 
@@ -115,7 +117,8 @@ def _origin(path: Path, book: Any, seal: Seal) -> date:
     if ORIGIN not in book.sheetnames or QUESTIONS not in book.sheetnames:
         raise QueriesRefused(
             [
-                f'{path.name}: no query list: it has no sheet "{QUESTIONS}" with its origin; write one with: myositis queries {seal.hospital}'
+                f'{path.name}: no query list: it has no sheet "{QUESTIONS}" with its origin; write one '
+                f"with: myositis queries {seal.hospital}"
             ]
         )
     said = {
@@ -126,7 +129,8 @@ def _origin(path: Path, book: Any, seal: Seal) -> date:
         if said.get(key) != expected:
             raise QueriesRefused(
                 [
-                    f'{path.name}: a list of another {key}: found "{said.get(key)}", expected "{expected}"; read it where it was written'
+                    f'{path.name}: a list of another {key}: found "{said.get(key)}", expected "{expected}"; '
+                    "read it where it was written"
                 ]
             )
     if not hmac.compare_digest(said.get("seal", ""), seal.of(LAYOUT, said.get("asked_on"))):
@@ -153,7 +157,8 @@ def _answer(path: Path, seal: Seal, number: int, row: Sequence[Any], faults: lis
         row[HEADERS.index(h)].data_type == "f" for h in ("Your answer", COLUMNS[11][0])
     ):
         faults.append(
-            f"{place}: the right value came as a date or a formula of the spreadsheet; write it as text, as your file would write it"
+            f"{place}: the right value came as a date or a formula of the spreadsheet; write it as text, as "
+            "your file would write it"
         )
         value = None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

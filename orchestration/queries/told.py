@@ -21,8 +21,9 @@ def told_of_list(written: Written | None) -> str:
             f"{left}"
         )
     return (
-        text
-        + "\nThe list holds patients' values: send it to nobody but the hospital. Read the answers with --read FILE."
+        text + "\n"
+        "The list holds patients' values: send it to nobody but the hospital. Read the answers with "
+        "--read FILE."
     )
 
 

@@ -92,7 +92,8 @@ def leave_out(
     )
     row = connection.execute(f"select {counts} from incoming").fetchall()[0]
     kept = ", ".join(
-        f"case when not ({' or '.join(says for _, says in found)}) then {cells[column]} end as {cells[column]}"
+        f"case when not ({' or '.join(says for _, says in found)}) then {cells[column]} end as "
+        f"{cells[column]}"
         for column, found in rules.items()
     )
     connection.execute(

@@ -284,7 +284,8 @@ def remove_loads_out_of_force(connection: duckdb.DuckDBPyConnection) -> None:
     with _one_step(connection):
         for table in LOAD_TABLES:
             connection.execute(
-                f"delete from {table} where load_id not in (select load_id from raw.delivery where state = 'accepted')"
+                f"delete from {table} where load_id not in (select load_id from raw.delivery "
+                "where state = 'accepted')"
             )
 
 
@@ -323,7 +324,8 @@ def loads_in_force(connection: duckdb.DuckDBPyConnection) -> list[Load]:
     return [
         Load(*row)
         for row in connection.execute(
-            "select sender_id, delivery_id, load_id, kind, content_sha256 from raw.delivery where state = 'accepted' order by 1, 2"
+            "select sender_id, delivery_id, load_id, kind, content_sha256 from raw.delivery "
+            "where state = 'accepted' order by 1, 2"
         ).fetchall()
     ]
 
@@ -350,7 +352,8 @@ def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> b
     """
     # A literal, because a parameter would import pandas: a second that a run with nothing new can save.
     row = connection.execute(
-        "select d.state, j.judged_by from raw.delivery as d left join raw.delivery_decision as j using (load_id)"
+        "select d.state, j.judged_by from raw.delivery as d left "
+        "join raw.delivery_decision as j using (load_id)"
         f" where d.load_id = {literal(inventory.load_id)}"
     ).fetchone()
     if row is None or row[0] != State.REFUSED:
@@ -402,8 +405,10 @@ class Standing:
 def standing(connection: duckdb.DuckDBPyConnection) -> list[Standing]:
     """What became of the latest content of each delivery, by sender and delivery."""
     rows = connection.execute(
-        "select sender_id, delivery_id, state, coalesce(reason, '') from raw.delivery where state <> 'replaced'"
-        " qualify row_number() over (partition by sender_id, delivery_id order by loaded_at desc, load_id) = 1"
+        "select sender_id, delivery_id, state, coalesce(reason, '') from raw.delivery "
+        "where state <> 'replaced'"
+        " qualify row_number() over (partition by sender_id, delivery_id order by loaded_at desc, load_id) "
+        "= 1"
         " order by 1, 2"
     ).fetchall()
     return [Standing(sender, delivery, State(state), reason) for sender, delivery, state, reason in rows]

@@ -40,10 +40,10 @@ class MissingDelivery:
 
     def sentence(self) -> str:
         return (
-            f"landing/{self.sender}/{self.delivery}: the folder is gone, and the delivery is still in force. Put the folder"
-            f" back, or withdraw the delivery: in corrections/{self.sender}.yml write, under withdrawn_deliveries,"
-            f' {{delivery: "{self.delivery}",'
-            f' content: "{self.content_sha256[:12]}", owner: …, reason: …}} and run again'
+            f"landing/{self.sender}/{self.delivery}: the folder is gone, and the delivery is still in "
+            f"force. Put the folder back, or withdraw the delivery: in corrections/{self.sender}.yml write, "
+            f'under withdrawn_deliveries, {{delivery: "{self.delivery}", content: '
+            f'"{self.content_sha256[:12]}", owner: …, reason: …}} and run again'
         )
 
 

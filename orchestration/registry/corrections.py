@@ -76,23 +76,24 @@ class Correction(Strict):
     match: Match
     expect: Cells = Field(
         min_length=1,
-        description="The hospital's column, and the wrong text in it as sent. If the column no longer holds the "
-        "text, the record fails.",
+        description="The hospital's column, and the wrong text in it as sent. If the column no longer "
+        "holds the text, the record fails.",
     )
     action: Literal["set", "drop", "reject"] = Field(
         "set",
-        description="set: read value instead. drop: the row should not have been sent. reject: wrong, and no right value is known.",
+        description="set: read value instead. drop: the row should not have been sent. reject: wrong, and "
+        "no right value is known.",
     )
     value: Cells | None = Field(
         None,
-        description="For action set: the hospital's column, and the right text as the hospital would write it; "
-        "null for an empty cell.",
+        description="For action set: the hospital's column, and the right text as the hospital would write "
+        "it; null for an empty cell.",
     )
     reason: str = Field(min_length=1, description="How we know.")
     reported: dt.date | None = Field(None, description="The day on which the hospital was told.")
     status: Status = Field(
-        description="open: asked, nothing is changed yet. applied: in force. mended: later deliveries are right, earlier ones stay"
-        " corrected. withdrawn: kept for the record."
+        description="open: asked, nothing is changed yet. applied: in force. mended: later deliveries are "
+        "right, earlier ones stay corrected. withdrawn: kept for the record."
     )
 
     @field_validator("expect", "value", mode="before")
@@ -224,7 +225,10 @@ def faults_of(file: CorrectionFile, mapping: Mapping, path: Path, shown_as: str)
     """Faults for what the records of a file name and the mapping does not know."""
 
     def place(number: int, key: tuple[str, ...]) -> str:
-        return f"{shown_as}:{line_of(path, ('corrections', number, *key))}: corrections[{number}].{'.'.join(key)}"
+        return (
+            f"{shown_as}:{line_of(path, ('corrections', number, *key))}: "
+            f"corrections[{number}].{'.'.join(key)}"
+        )
 
     yield from faults_of_records(file.corrections, mapping, place)
 
@@ -246,8 +250,9 @@ def faults_of_records(
                 )
             )
             yield (
-                f"{place(number, ('match', 'file'))}: no export of hospitals/{mapping.sender}.yml takes records from it."
-                f" Its files: {', '.join(files)}.{nearest(record.match.file, [x.file for x in mapping.exports])}"
+                f"{place(number, ('match', 'file'))}: no export of hospitals/{mapping.sender}.yml takes "
+                "records from it. Its files: "
+                f"{', '.join(files)}.{nearest(record.match.file, [x.file for x in mapping.exports])}"
             )
             continue
         for key, column, text in record.cells():
@@ -260,13 +265,14 @@ def faults_of_records(
                 and any(f.source_column for f in feeds(mapping, exports, column))
             ):
                 yield (
-                    f"{where}: an empty cell of a wide table gives no record, so there is nothing to correct; ask the hospital to send"
-                    " the row again"
+                    f"{where}: an empty cell of a wide table gives no record, so there is nothing to "
+                    "correct; ask the hospital to send the row again"
                 )
             if text and looks_like_an_identifier(text):
                 yield (
-                    f"{where}: the text looks like an identity number, a telephone or an e-mail address; identifiers are not kept:"
-                    " name the patient by patient_key, or the row by delivery and row"
+                    f"{where}: the text looks like an identity number, a telephone or an e-mail address; "
+                    "identifiers are not kept: name the patient by patient_key, or the row by delivery and "
+                    "row"
                 )
 
 
@@ -283,8 +289,8 @@ def _column_fault(mapping: Mapping, exports: list[Export], column: str) -> str |
     }
     if column in keys or any(is_named(column, x.identifiers, ()) for x in exports):
         return (
-            f'"{column}" holds identifiers, which are not kept; name the patient by match.patient_key, or the row by match.delivery'
-            " and match.row"
+            f'"{column}" holds identifiers, which are not kept; name the patient by match.patient_key, or '
+            "the row by match.delivery and match.row"
         )
     if any(is_named(column, [i for i in x.ignored if i != "*"], ()) for x in exports):
         return (
@@ -376,7 +382,8 @@ def _as_yaml(record: Correction, indent: int) -> list[str]:
     }  # an empty cell is written, not left out
     shown = kept | {"expect": dict(record.expect)} | (value or {})
     lines = [
-        f"{key}: {text if key in ('id', 'action', 'status', 'reported') else json.dumps(text, ensure_ascii=False)}"
+        f"{key}: "
+        f"{text if key in ('id', 'action', 'status', 'reported') else json.dumps(text, ensure_ascii=False)}"
         for key, text in shown.items()
     ]
     return [f"{' ' * indent}{'- ' if number == 0 else '  '}{line}" for number, line in enumerate(lines)]

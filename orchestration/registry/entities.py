@@ -42,7 +42,8 @@ class Condition(Strict):
         texts = texts if isinstance(texts, list) else [texts]
         if not texts or not all(t is None or isinstance(t, str) for t in texts):
             raise ValueError(
-                'give a text, null for a blank cell, a list of these, or {not: …} with one of them; put numbers in quotes: "1"'
+                "give a text, null for a blank cell, a list of these, or {not: …} with one of them; put "
+                'numbers in quotes: "1"'
             )
         return {"texts": tuple(texts), "is_negated": negated}
 
@@ -104,8 +105,8 @@ class ColumnSource(Strict):
     offset_unit: OffsetUnit | None = Field(None, description="For an offset: what it counts.")
     part: str | None = Field(
         None,
-        description="A regular expression with one group, whose text is taken; a text that does not match is kept "
-        "whole.",
+        description="A regular expression with one group, whose text is taken; a text that does not match "
+        "is kept whole.",
     )
     when: Where = Field(
         default_factory=dict, description="Only of rows in which these columns hold these texts."
@@ -115,8 +116,8 @@ class ColumnSource(Strict):
     )
     day_and_month: Literal["as_written", "exchanged"] | None = Field(
         None,
-        description="For a date in a column that looks as if a spreadsheet had exchanged day and month: whether it "
-        "did.",
+        description="For a date in a column that looks as if a spreadsheet had exchanged day and month: "
+        "whether it did.",
     )
     missing: list[str] = Field(default_factory=list, description="Texts of this column that mean: not known.")
     release: bool = Field(
@@ -161,7 +162,8 @@ class ColumnSource(Strict):
             raise ValueError(f"not a regular expression: {error}") from None
         if groups != 1 or re.search(r"\(\?<?[=!]|\\[1-9]", value or ""):
             raise ValueError(
-                'give a regular expression with one group in parentheses, as "Patient/([^/]+)", without look-around'
+                'give a regular expression with one group in parentheses, as "Patient/([^/]+)", without '
+                "look-around"
             )
         return value
 
@@ -230,7 +232,8 @@ class Entity(Strict):
         for name, source in [*self.fields(), *(getattr(self, "values", None) or {}).items()]:
             if source.release and name not in FREE_TEXTS:
                 raise ValueError(
-                    f"{name} is in every release as it was understood; release belongs to {', '.join(FREE_TEXTS)}"
+                    f"{name} is in every release as it was understood; release belongs to "
+                    f"{', '.join(FREE_TEXTS)}"
                 )
         return self
 
@@ -276,9 +279,9 @@ class Patients(Entity):
     diagnosis: ColumnSource | None = None
     link_by: dict[Id, str] = Field(
         default_factory=dict,
-        description="Identifiers by which the same patient is recognised at another hospital, as kind: column. "
-        "Mappings that use the same kind (`national_id`) are compared by keyed hashes; the identifier "
-        "itself is dropped.",
+        description="Identifiers by which the same patient is recognised at another hospital, as kind: "
+        "column. Mappings that use the same kind (`national_id`) are compared by keyed hashes; "
+        "the identifier itself is dropped.",
     )
 
     def columns(self) -> Iterator[str]:
@@ -315,11 +318,13 @@ class Observations(WideEntity):
     )
     other_codes: ColumnSource | None = Field(
         None,
-        description="Further codes of the test: each column of the list is tried; two codes of two tests reject the row.",
+        description="Further codes of the test: each column of the list is tried; two codes of two tests "
+        "reject the row.",
     )
     other_names: ColumnSource | None = Field(
         None,
-        description="Further names of the test, which are tried where no code is known: two names of two tests reject the row.",
+        description="Further names of the test, which are tried where no code is known: two names of two "
+        "tests reject the row.",
     )
 
     @model_validator(mode="after")
@@ -339,7 +344,8 @@ class Antibodies(WideEntity):
     cut_off: ColumnSource | None = None
     scale: Literal["class", "intensity"] | None = Field(
         None,
-        description="What numbers of a blot are: classes 0 to 4 (0, +, ++, +++), or intensities of its bands.",
+        description="What numbers of a blot are: classes 0 to 4 (0, +, ++, +++), or intensities of its "
+        "bands.",
     )
 
     @model_validator(mode="after")
@@ -358,11 +364,13 @@ class Events(WideEntity):
     event: ColumnSource | None = None
     other_codes: ColumnSource | None = Field(
         None,
-        description="Further codes of the event: each column of the list is tried; two codes of two events reject the row.",
+        description="Further codes of the event: each column of the list is tried; two codes of two events "
+        "reject the row.",
     )
     other_names: ColumnSource | None = Field(
         None,
-        description="Further names of the event, which are tried where no code is known: two names of two events reject the row.",
+        description="Further names of the event, which are tried where no code is known: two names of two "
+        "events reject the row.",
     )
     status: ColumnSource | None = Field(None, description="Yes or no; without it, a row says yes.")
     detail: ColumnSource | None = None

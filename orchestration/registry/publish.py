@@ -84,7 +84,8 @@ def read_address(text: str) -> Address:
         raise AddressRefused(f"it cannot be read as an address; expected one like {EXAMPLE}") from None
     if parts.scheme not in SCHEMES:
         raise AddressRefused(
-            f"expected the address of a PostgreSQL database, one like {EXAMPLE}; nothing else can be published to"
+            f"expected the address of a PostgreSQL database, one like {EXAMPLE}; nothing else can be "
+            "published to"
         )
     query = parse_qsl(parts.query, keep_blank_values=True)
     if password is not None or any(key.lower() in ("password", "passfile") for key, _ in query):

@@ -386,8 +386,8 @@ def _unknown_in_statements(paper: Paper, prefix: str) -> Iterator[str]:
             for name in names:
                 if known and name not in known and name != "all":
                     yield (
-                        f'{prefix}{file}:{row.line}: {column}: no number is printed of "{name}".{nearest(name, known)}'
-                        f" Known: {', '.join(known)}"
+                        f"{prefix}{file}:{row.line}: {column}: no number is printed of "
+                        f'"{name}".{nearest(name, known)} Known: {", ".join(known)}'
                     )
 
 

@@ -49,11 +49,13 @@ def publish(registry: Registry) -> dict[str, Any]:
         tables = _tables(connection)
         rows = {t: connection.execute(f"select count(*) from {t}").fetchall()[0][0] for t in tables}
         deliveries = connection.execute(
-            "select sender_id, delivery_id, content_sha256, rows_in, rows_accepted, rows_rejected from quality.delivery"
+            "select sender_id, delivery_id, content_sha256, rows_in, rows_accepted, rows_rejected "
+            "from quality.delivery"
             " where load_id_in_force is not null order by all"
         ).fetchall()
         checks = connection.execute(
-            "select count(*), count(*) filter (where passed), count(*) filter (where waived) from quality.check_result"
+            "select count(*), count(*) filter (where passed), count(*) filter (where waived) "
+            "from quality.check_result"
         ).fetchall()[0]
         connection.execute("checkpoint")
     target = registry.releases / f"{identity}.duckdb"

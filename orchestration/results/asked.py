@@ -98,8 +98,8 @@ def _in_process(
     try:
         if not ours.poll(bounds.seconds):
             raise NotAnswered(
-                f"The answer took more than {bounds.seconds:g} seconds and was stopped. Ask for fewer groups or"
-                " visits, or state it as a study of the registry: a run has no such bound."
+                f"The answer took more than {bounds.seconds:g} seconds and was stopped. Ask for fewer "
+                "groups or visits, or state it as a study of the registry: a run has no such bound."
             )
         found: Any = ours.recv()
     except EOFError:

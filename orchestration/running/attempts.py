@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from orchestration.registry.folder import Unattended
+from orchestration.registry.registry_file import Unattended
 from orchestration.running.gate import GateRefused
 
 WORK, ATTEMPT, USED_UP = "myositis/work", "myositis/attempt", "myositis/used_up"

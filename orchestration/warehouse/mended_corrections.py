@@ -57,7 +57,8 @@ def _closing(record: Correction, now: Found, as_stated: Found, waits: bool) -> C
     return Closing(
         record.id,
         None,
-        f"delivery {now.latest} holds neither what the record expects nor its value; look at the row, and correct the record",
+        f"delivery {now.latest} holds neither what the record expects nor its value; look at the row, and "
+        "correct the record",
     )
 
 

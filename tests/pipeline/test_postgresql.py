@@ -21,7 +21,8 @@ import pytest
 from orchestration.command import cli, flow
 from orchestration.outward import publication
 from orchestration.outward.columns import held, listed, unlisted
-from orchestration.outward.postgresql import Content, PublicationFailed, publish
+from orchestration.outward.postgresql import publish
+from orchestration.outward.postgresql_server import Content, PublicationFailed
 from orchestration.registry.folder import Registry, load_registry
 from orchestration.registry.publish import READERS, read_address
 from orchestration.resources import point_at

@@ -11,7 +11,8 @@ import yaml
 
 from analytics.study.result_columns import IN_ONE_TABLE
 from orchestration.outward.columns import LISTED, SCHEMAS, listed
-from orchestration.outward.postgresql import _first_line, extension, told_error
+from orchestration.outward.postgresql_errors import _first_line, told_error
+from orchestration.outward.postgresql_server import extension
 from orchestration.registry.folder import load_registry
 from orchestration.registry.publish import AddressRefused, read_address
 from orchestration.resources import DBT_PROJECT

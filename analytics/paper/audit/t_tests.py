@@ -240,7 +240,8 @@ def _methods(paper: Paper, found: Sequence[Finding]) -> list[Finding]:
         return []
     counts = {v: sum(f.verdict == v for f in checked) for v in (HOLDS, HOLDS_IF, CONTRADICTS)}
     text = (
-        f"the Methods state {test_words(stated)}, yet of {len(checked)} p values of mean ± SD rows {counts[HOLDS]}"
-        f" follow a t test at the header's n, {counts[HOLDS_IF]} with values missing, {counts[CONTRADICTS]} none"
+        f"the Methods state {test_words(stated)}, yet of {len(checked)} p values of mean ± SD rows "
+        f"{counts[HOLDS]} follow a t test at the header's n, {counts[HOLDS_IF]} with values missing, "
+        f"{counts[CONTRADICTS]} none"
     )
     return [Finding("methods", "mean_sd", "", NOTE, text)]

@@ -1,7 +1,7 @@
 """What a group is made of: confounding, differences adjusted for covariates, scores against the norm for age.
 
 Belongs here: analyses that read patients' values at visits. Does not belong here: what results hold already
-(`compared.py`), who was lost and what is missing (`follow_up.py`).
+(`compared.py`), who was lost and what is missing (`follow_up.py`, `missing.py`).
 """
 
 from __future__ import annotations

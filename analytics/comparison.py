@@ -23,7 +23,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Effect:
-    """An estimate with its interval. ``None`` is an end, or an estimate, that the data do not give."""
+    """An estimate with its interval. An estimate or an end that the data do not give is ``None``."""
 
     kind: str
     estimate: float | None
@@ -197,8 +197,9 @@ def with_disagreement(found: TwoGroupTest) -> TwoGroupTest:
     if (found.p_value < level) != holds_null:
         return found
     said = (
-        f"p is {'below' if found.p_value < level else 'not below'} {level:.2g} and the interval"
-        f" {'holds' if holds_null else 'leaves out'} {null:g}: they are made by different rules, which part this near the limit"
+        f"p is {'below' if found.p_value < level else 'not below'} {level:.2g} and the interval "
+        f"{'holds' if holds_null else 'leaves out'} {null:g}: test and interval follow different rules and "
+        "can disagree this near the limit"
     )
     return replace(found, note="; ".join(filter(None, (found.note, said))))
 
@@ -252,8 +253,9 @@ def categories(
     undeclared = inside & known & ~np.isin(values, list(levels))
     if undeclared.any():
         raise ValueError(
-            f"{value}: {int(undeclared.sum())} rows hold a value that is not among the declared "
-            f"levels {', '.join(map(str, levels))}: {listed_values(values[undeclared])}; declare it, or map it before"
+            f"{value}: {int(undeclared.sum())} rows hold a value that is not among the declared levels "
+            f"{', '.join(map(str, levels))}: {listed_values(values[undeclared])}; declare it as a level, "
+            "or map it to one first"
         )
     counts = np.array(
         [[int(((values == level) & (labels == label)).sum()) for label in groups] for level in levels],
@@ -281,13 +283,14 @@ def numeric(column: pd.Series, name: str) -> np.ndarray:
     found = as_numbers(column)
     if found is None or is_yes_no(column):
         raise ValueError(
-            f"{name}: expected numbers; found {_not_numbers(column)}. A yes/no or a category has its own tests"
+            f"{name}: expected numbers; found {_not_numbers(column)}. For yes or no and for categories use "
+            "a test of counts"
         )
     numbers = found.to_numpy(dtype=float, na_value=np.nan)
     infinite = int(np.isinf(numbers).sum())
     if infinite:
         raise ValueError(
-            f"{name}: expected finite numbers; found {infinite} infinite. A division by zero upstream?"
+            f"{name}: expected finite numbers; found {infinite} infinite. Does a division by zero make them?"
         )
     return numbers
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-# what says yes, and what says no, as files and questionnaires write it; case and blanks around it do not
-# count
+# words for yes and for no in files and questionnaires; capitals and blanks around them do not count
 PAIRS = (
-    ("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("1", "0"), ("1.0", "0.0"), ("present", "absent"),
+    ("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("1", "0"), ("1.0", "0.0"),
+    ("present", "absent"),
     ("positive", "negative"), ("pos", "neg"), ("+", "-"), ("是", "否"), ("有", "无"), ("阳性", "阴性"),
 )  # fmt: skip
 MOST_NAMED = 12
@@ -39,8 +39,8 @@ def counted_values(
     if side is not None and pair is not None:
         return frozenset(v for v in values if _words(v) == pair[side])
     raise ValueError(
-        f"{variable}: the level {_shown(level)} never occurs; the values seen are {_listed(values)}. Name one of them as"
-        " level, map the column to True and False, or list all levels"
+        f"{variable}: the level {_shown(level)} never occurs; the values seen are {_listed(values)}. Name "
+        "one of them as level, map the column to True and False, or list all levels"
     )
 
 

@@ -255,9 +255,9 @@ def _too_few_for_sphericity(wide: _Wide) -> str:
     if contrasts < 2 or left >= contrasts:
         return ""
     return (
-        f"{len(wide.y)} patients in {len(wide.groups)} groups leave {left} degrees of freedom for {contrasts} contrasts between"
-        " visits: neither a correction for sphericity nor a multivariate test can be computed, and the test without them"
-        " assumes sphericity"
+        f"{len(wide.y)} patients in {len(wide.groups)} groups leave {left} degrees of freedom for "
+        f"{contrasts} contrasts between visits: neither a correction for sphericity nor a multivariate test "
+        "can be computed, and the test without them assumes sphericity"
     ).replace("in 1 groups leave", "leave")
 
 

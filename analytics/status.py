@@ -61,8 +61,8 @@ def _refuse_columns_alike(frame: pd.DataFrame, columns: Iterable[str], argument:
     twice = [f'"{c}"' for c in dict.fromkeys(columns) if c in alike]
     if twice:
         raise ValueError(
-            f"{argument}: {', '.join(twice)} stands twice among the columns, and which is meant cannot be told;"
-            " rename one or leave it out"
+            f"{argument}: {', '.join(twice)} is the name of two columns, so which is meant cannot be told; "
+            "rename one or leave it out"
         )
 
 

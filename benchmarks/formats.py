@@ -43,7 +43,8 @@ def main() -> None:
             after = measured("bare", reader, folder).seconds if reader else None
             ratio = f"{2 * ours.seconds / (before + after):.2f}" if before and after else "-"
             print(
-                f"{suffix:8} {rows:11,} {file.stat().st_size / 1e6:6,.0f} {rows / ours.seconds:10,.0f} {ours.peak:8,.0f} {ratio:>11}",
+                f"{suffix:8} {rows:11,} {file.stat().st_size / 1e6:6,.0f} {rows / ours.seconds:10,.0f} "
+                f"{ours.peak:8,.0f} {ratio:>11}",
                 flush=True,
             )
 

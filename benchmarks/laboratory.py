@@ -64,10 +64,10 @@ def make_delivery(
     target.mkdir(parents=True)
     patients = max(rows // RESULTS_PER_PATIENT, 1)
     labs = (
-        f"select '{patients_of}' || (i % {patients}) as id,"
-        f" (date '2020-01-01' + ((i // {patients}) * 7 + {shift_days})::int)::varchar as date,"
-        " ['CK', 'AST', 'ALT', 'LDH'][1 + (hash(i) % 4)::int] as test, (1 + hash(i) % 900)::varchar as result, 'U/L' as unit"
-        f" from range({rows}) t(i)"
+        f"select '{patients_of}' || (i % {patients}) as id, "
+        f"(date '2020-01-01' + ((i // {patients}) * 7 + {shift_days})::int)::varchar as date, ['CK', 'AST', "
+        "'ALT', 'LDH'][1 + (hash(i) % 4)::int] as test, (1 + hash(i) % 900)::varchar as result, "
+        f"'U/L' as unit from range({rows}) t(i)"
     )
     file = target / f"labs.{suffix}"
     written = {
@@ -78,8 +78,8 @@ def make_delivery(
     }
     with duckdb.connect() as connection:
         connection.execute(
-            f"copy (select '{patients_of}' || i as id, 'female' as sex, '2020-01-01' as admitted from range({patients}) t(i))"
-            f" to '{target}/patients.csv' (header)"
+            f"copy (select '{patients_of}' || i as id, 'female' as sex, '2020-01-01' as admitted "
+            f"from range({patients}) t(i)) to '{target}/patients.csv' (header)"
         )
         if suffix in written:
             connection.execute(f"copy ({labs}) to '{file}' {written[suffix]}")

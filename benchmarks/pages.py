@@ -37,7 +37,10 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SERVE = "import sys; from benchmarks.pages import serve; serve(int(sys.argv[1]))"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 
-DRAWN = "() => document.readyState === 'complete' && ![...document.querySelectorAll('[data-spec]')].some(p => !['yes', 'failed'].includes(p.dataset.drawn))"
+DRAWN = (
+    "() => document.readyState === 'complete' && ![...document.querySelectorAll('[data-spec]')].some(p => "
+    "!['yes', 'failed'].includes(p.dataset.drawn))"
+)
 # The view is marked before; it is another element when the answer has come.
 CHOOSE = """() => {
   document.getElementById("view").dataset.old = "yes";
@@ -50,7 +53,7 @@ CHOOSE = """() => {
   const question = document.querySelector(".questions a");
   if (question) { question.click(); return "a prepared question"; }
   return "";
-}"""
+}"""  # noqa: E501
 CHANGED = f"() => !document.querySelector('#view[data-old]') && ({DRAWN})()"
 
 
@@ -62,7 +65,9 @@ def main(folder: Path | None) -> None:
         grow(next((large / "release").glob("r*.duckdb")))
         for name, one in (("as it is", small), ("large", large)):
             print(
-                f"\n{name}: {counted(one)}; load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+                "\n"
+                f"{name}: {counted(one)}; load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} "
+                "cores"
             )
             print(f"{'page':<16} {'first view':>12} {'interaction':>12}   chosen")
             with served(one) as address:

@@ -19,7 +19,10 @@ from orchestration.registry.folder import MADE
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-IMPORTS = "import dagster, dagster_dbt, dbt.cli.main, great_expectations, pandas, scipy.stats, statsmodels.api, lifelines, matplotlib.pyplot"
+IMPORTS = (
+    "import dagster, dagster_dbt, dbt.cli.main, great_expectations, pandas, scipy.stats, statsmodels.api, "
+    "lifelines, matplotlib.pyplot"
+)
 
 
 def main() -> None:

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 # Counts only: with this format Great Expectations neither queries nor shows an unexpected value.
 COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0, "exclude_unexpected_values": True}
 GX_SEVERITY = {"blocking": "critical", "warning": "warning"}
-NO_TABLE = "select 1 as one"  # a rule with rows names its tables itself, but Great Expectations needs a batch to validate
+# a rule with rows names its tables itself, but Great Expectations needs a batch to validate
+NO_TABLE = "select 1 as one"
 SPEAKS_OF_NAMES = re.compile(
     r'(?:Catalog|Binder|Parser) Error: [^\n]*?(?=[.!]?(?:\n|$))|column "[^"\n]*"[^\n]* does not exist'
 )
-WITHHELD = "the database refused the query; its words are withheld, for they can quote values"
+WITHHELD = "the database refused the query; its message is not shown, because it can quote values"
 
 
 @dataclass(frozen=True)

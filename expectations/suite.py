@@ -123,8 +123,9 @@ class Rule(Strict):
     def known_expectation(cls, value: str) -> str:
         if value not in EXPECTATIONS:
             raise ValueError(
-                f'no expectation "{value}" that answers in counts.{nearest(value, EXPECTATIONS)}'
-                f" Known: {', '.join(EXPECTATIONS)}; any other question: {ROWS} with rows"
+                f'no expectation "{value}" whose result is counts and no '
+                f"values.{nearest(value, EXPECTATIONS)} Known: {', '.join(EXPECTATIONS)}; for any other "
+                f"question use {ROWS} with rows"
             )
         return value
 
@@ -133,7 +134,8 @@ class Rule(Strict):
     def name_and_not_value(cls, value: str | None) -> str | None:
         if value is not None and value not in NAMES:
             raise ValueError(
-                f'"{value}" may hold what a hospital wrote.{nearest(value, NAMES)} Known: {", ".join(NAMES)}'
+                f'the values of "{value}" may be texts that a hospital wrote, which no result may '
+                f"show.{nearest(value, NAMES)} Known: {', '.join(NAMES)}"
             )
         return value
 
@@ -183,7 +185,7 @@ class Suite(Strict):
     def named_once(cls, value: list[Rule]) -> list[Rule]:
         ids = [rule.id for rule in value]
         if twice := sorted({i for i in ids if ids.count(i) > 1}):
-            raise ValueError(f"these ids stand twice: {', '.join(twice)}")
+            raise ValueError(f"these ids are listed twice: {', '.join(twice)}")
         return value
 
 

@@ -28,6 +28,7 @@ from orchestration.outward import publication
 from orchestration.outward.assets import POSTGRESQL, PUBLISH
 from orchestration.raw.ledger import judged_by, was_refused
 from orchestration.raw.outstanding import outstanding
+from orchestration.raw.reading_place import sweep
 from orchestration.registry.folder import Registry, declared_files
 from orchestration.release.identity import current_manifest, made_from
 from orchestration.release.needs_build import needs_build
@@ -44,8 +45,9 @@ Asked = list[dg.RunRequest] | dg.SkipReason
 BUILD = "build"
 DELIVERIES = "new_deliveries"
 CHECKS = "daily_checks"
-LOOKS_AT_READERS, LOOK_SECONDS = 3, 0.4  # somebody who reads the warehouse file at each of them stays
-EDIT_SECONDS = 5.0  # a registry whose files changed within them may be half edited: the next tick looks again
+# a process that reads the warehouse file at each look does not only glance at it
+LOOKS_AT_READERS, LOOK_SECONDS = 3, 0.4
+EDIT_SECONDS = 5.0  # files that changed within this time may be half edited; the next tick looks again
 
 
 def ingest_job(sender: str) -> AssetJob:
@@ -91,11 +93,11 @@ def shape(registry: Registry) -> tuple[object, ...]:
 
 @dataclass
 class Look:
-    """What a tick asks for, and what it tells."""
+    """The runs that a tick asks for, and the sentences that say what it saw."""
 
     asked: list[dg.RunRequest] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
-    is_final: bool = False  # it stays so until a file changes, however much time passes
+    is_final: bool = False  # the answer stays the same until a file changes, however much time passes
 
     def answer(self) -> Asked:
         return self.asked or dg.SkipReason("\n".join(self.told))
@@ -111,8 +113,9 @@ class NotNow(Exception):
 
 def deliveries_to_take(registry: Registry, instance: dg.DagsterInstance, at_night: bool = False) -> Look:
     """A run request for every outstanding delivery that is to be tried now; a new partition for a new
-    delivery.
+    delivery. What killed readers left is removed first.
     """
+    sweep(registry)
     look = Look()
     rules = registry.file.unattended
     for inventory, work in _ingestions(registry):
@@ -136,21 +139,21 @@ def deliveries_to_take(registry: Registry, instance: dg.DagsterInstance, at_nigh
 
 
 def first_delivery_to_take(registry: Registry, instance: dg.DagsterInstance, at_night: bool = False) -> Look:
-    """A run request for one outstanding delivery. The process of its run takes the others, and makes the
-    release: each process imports for ten seconds what the next would import again.
+    """A run request for one outstanding delivery. The process of that run also takes the other deliveries and
+    makes the release, because each further process would spend ten seconds on the same imports.
     """
     if process := who_takes_deliveries(registry, instance):
         return Look(told=[f"process {process} takes what is outstanding, one delivery after the other"])
     if any(attempts.is_under_way(instance, f"{INGEST}{sender}") for sender in registry.mappings):
-        return Look(told=["a run that takes a delivery is queued or at work; it goes on with the others"])
+        return Look(told=["a run that takes a delivery is queued or under way; it takes the others too"])
     look = deliveries_to_take(registry, instance, at_night)
     look.asked = look.asked[:1]
     return look
 
 
 def _ingestions(registry: Registry) -> Iterator[tuple[Inventory, Work]]:
-    """Every outstanding delivery, and the work it asks for: another one once the ground of its refusal may
-    have changed.
+    """Every outstanding delivery with its work. The work gets another identity once the reason of an earlier
+    refusal may have changed.
     """
     found = outstanding(registry, GLANCE_SECONDS)
     with glance(registry.warehouse, GLANCE_SECONDS) as connection:
@@ -167,7 +170,7 @@ def _ingestions(registry: Registry) -> Iterator[tuple[Inventory, Work]]:
 def release_to_make_apart(registry: Registry, instance: dg.DagsterInstance, at_night: bool = False) -> Look:
     """A run request for the build, unless the process that takes deliveries will make the release."""
     if process := who_takes_deliveries(registry, instance):
-        return Look(told=[f"process {process} takes what is outstanding; it makes the release then"])
+        return Look(told=[f"process {process} takes what is outstanding, and then makes the release"])
     return release_to_make(registry, instance, at_night)
 
 
@@ -205,7 +208,7 @@ def release_to_publish(registry: Registry, instance: dg.DagsterInstance, at_nigh
     if record is None or not publication.is_outstanding(registry):
         return Look(told=["the release is published"], is_final=True)
     if who_takes_deliveries(registry, instance) or attempts.is_under_way(instance, BUILD):
-        return Look(told=["a build is at work; it publishes its release"])
+        return Look(told=["a build is under way; it publishes its release"])
     manifest = current_manifest(registry)
     work = Work("the publication", PUBLISH, f"{record.to} {manifest['release_id'] if manifest else ''}")
     then = attempts.decide(
@@ -230,9 +233,10 @@ def told_in_vain(registry: Registry, instance: dg.DagsterInstance) -> list[str]:
 
 
 def _refuse_if_held(registry: Registry) -> None:
-    """A run could not write while somebody reads the warehouse file, and would use up an attempt.
+    """Raise NotNow while a process reads the warehouse file: a run could not write, and would use up an
+    attempt.
 
-    Who is gone a moment later only looked, as `status` and a tick do.
+    A process that closes the file within a moment only looked, as `status` and a tick do.
     """
     staying = {holder.pid for holder in holders(registry.warehouse) if not holder.writes}
     for _ in range(LOOKS_AT_READERS):
@@ -256,10 +260,10 @@ def looked(
     seek: Seek,
     at_night: bool = False,
 ) -> Asked:
-    """One tick: read the registry afresh, then see what is to be launched. Says why nothing is.
+    """One tick: read the registry afresh, then decide what is to be launched, or say why nothing is.
 
-    While nothing is to be done and no file changes, a tick costs the looks at the files alone. What a tick
-    tells is logged when it changes, so that the log of a quiet month is short.
+    While nothing is to be done and no file changes, a tick only looks at the files. Its sentence is logged
+    only when it changes, so that the log of a quiet month is short.
     """
     seen = _state_of_files()
     if tick in _nothing_to_do and _nothing_to_do[tick][0] == seen and not at_night:
@@ -283,7 +287,7 @@ def looked(
     except ConfigurationError as error:
         faults = "\n".join(f"  {fault}" for fault in error.faults)
         sentence = f"{error.what} cannot be used as it is written, and nothing is launched:\n{faults}"
-        if tick == DELIVERIES:  # red in one place, and told at each
+        if tick == DELIVERIES:  # one sensor shows the fault in red; the others only say it
             raise CannotBeUsed(sentence) from None
         answer = dg.SkipReason(sentence)
     except (NotNow, WarehouseBusy) as error:
@@ -296,8 +300,8 @@ def looked(
 
 
 def _state_of_files() -> tuple[object, ...]:
-    """What changes when somebody writes to landing, to the registry's files, the warehouse or a release
-    and with the day.
+    """A value that changes when somebody writes to landing, the registry's files, the warehouse or a release,
+    and when a new day begins.
     """
     folder = registry_folder()
     places = [folder / "warehouse" / "warehouse.duckdb", folder / "release", folder / "reports" / "current"]
@@ -316,7 +320,7 @@ def _changed_ago(registry: Registry) -> float:
 
 
 def speak() -> None:
-    """In a code server: let what the ticks tell be seen where the services' output is seen."""
+    """In a code server: print the sentences of the ticks where the services print theirs."""
     if is_supervised() and not log.handlers:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
@@ -326,13 +330,11 @@ def speak() -> None:
 
 
 def _ask_for_reload() -> str:
-    """End this process, so that it is started again with Definitions of the present registry."""
+    """End this process; the supervisor starts it again, with Definitions of the present registry."""
     if not is_supervised():
-        return (
-            'the registry has other hospitals or other times now; press "Reload definitions" to see them run'
-        )
+        return "the registry's hospitals or times have changed; press *Reload definitions* to see them run"
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()  # this tick is answered first
-    return "the registry has other hospitals or other times now; the definitions are being loaded again"
+    return "the registry's hospitals or times have changed; the definitions are being loaded again"
 
 
 def automation(
@@ -347,7 +349,8 @@ def automation(
         jobs=ingest,
         minimum_interval_seconds=own.look_every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Sees a delivery that is complete and launches its ingestion; a run that broke is tried again.",
+        description="Sees a delivery that is complete and launches its ingestion; a run that broke is "
+        "tried again.",
     )
     def new_deliveries(context: dg.SensorEvaluationContext) -> Asked:
         return looked(DELIVERIES, context, built_from, first_delivery_to_take)
@@ -357,7 +360,8 @@ def automation(
         job=build,
         minimum_interval_seconds=2 * own.look_every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Launches the build when a study, a record or a waiver was written, or when a build broke.",
+        description="Launches the build when a study, a record or a waiver was written, or when a build "
+        "broke.",
     )
     def outstanding_release(context: dg.SensorEvaluationContext) -> Asked:
         return looked("outstanding_release", context, built_from, release_to_make_apart)
@@ -369,7 +373,8 @@ def automation(
         request_job=build,
         minimum_interval_seconds=own.look_every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="After a delivery is taken, brings models, release and report up to date, if no build that will hold it is queued.",
+        description="After a delivery is taken, brings models, release and report up to date, if no build "
+        "that will hold it is queued.",
     )
     def build_after_ingestion(context: dg.RunStatusSensorContext) -> Asked:
         return looked("build_after_ingestion", context, built_from, release_to_make_apart)
@@ -381,14 +386,15 @@ def automation(
             cron_schedule=at_night,
             execution_timezone=own.time_zone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
-            description=f"Tries once more what of {sender} is outstanding. A night that was missed is made up for once.",
+            description=f"Tries once more what of {sender} is outstanding. A night that was missed is made "
+            "up for once.",
         )
         def schedule(context: dg.ScheduleEvaluationContext) -> Asked:
             def of_sender(registry: Registry, instance: dg.DagsterInstance, at_night: bool) -> Look:
                 look = first_delivery_to_take(registry, instance, at_night)
                 if any(asked.job_name != f"{INGEST}{sender}" for asked in look.asked):
                     return Look(
-                        told=["the run of another sender's delivery goes on with what is outstanding"]
+                        told=["the run that takes another sender's delivery takes what is outstanding"]
                     )
                 return look
 
@@ -402,7 +408,8 @@ def automation(
         cron_schedule=after_it,
         execution_timezone=own.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Makes the release that is outstanding: a build was interrupted, a record or a study was written, a waiver ended.",
+        description="Makes the release that is outstanding: a build was interrupted, a record or a study "
+        "was written, a waiver ended.",
     )
     def build_at_night(context: dg.ScheduleEvaluationContext) -> Asked:
         return looked("build_at_night", context, built_from, release_to_make_apart, at_night=True)

@@ -48,12 +48,13 @@ def _ingested(registry: Registry, helper: Helper) -> list[dg.AssetsDefinition]:
 
 
 def files_of_the_registry(registry: Registry) -> dg.AssetSpec:
-    """What people write, as an asset that nothing here makes: its columns are the files."""
+    """The files that people write, as an asset that no run makes; its columns are the files."""
     return dg.AssetSpec(
         FILES.split("."),
         group_name="registry",
         kinds={"yaml"},
-        description="The registry's files that people write: settings, mappings, corrections, studies, additions.",
+        description="The registry's files that people write: settings, mappings, corrections, studies, "
+        "additions.",
         metadata={"dagster/column_schema": told_columns(columns_of_files(registry))},
     )
 

@@ -9,6 +9,7 @@ A killed process may leave a hidden part file, `.<name>.<letters>.part`; nothing
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import secrets
@@ -95,10 +96,36 @@ def make_private_folder(path: Path) -> Path:
 
 
 def put_in_place(made: Path, path: Path, *, durable: bool = False) -> None:
-    """Rename a complete file to ``path``, or a complete folder if there is none at ``path``."""
+    """Rename a complete file to ``path``, or a complete folder to a name that is free."""
     os.replace(made, path)
     if durable:
         sync_folder(path.parent)
+
+
+def put_folder_in_place(made: Path, path: Path) -> None:
+    """Rename a complete folder to ``path``. A folder that is there is exchanged for it in one step, and then
+    removed; a file system that cannot exchange two names has neither of them for a moment.
+    """
+    if not path.exists():
+        os.replace(made, path)
+        return
+    former = made
+    if not _exchange(made, path):
+        former = part_of(path)
+        os.replace(path, former)
+        os.replace(made, path)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names by Linux's renameat2; False where the system or the file system has no such call."""
+    at_working_directory, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    call = getattr(ctypes.CDLL(None), "renameat2", None)
+    if call is None:
+        return False
+    return bool(
+        call(at_working_directory, os.fsencode(one), at_working_directory, os.fsencode(other), exchange) == 0
+    )
 
 
 def swap_link(link: Path, target: str, *, durable: bool = False) -> None:

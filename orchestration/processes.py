@@ -79,7 +79,9 @@ def stop_on_signals() -> None:
 
 
 def unless_stopped(work: Callable[[], T]) -> T:
-    """What ``work`` returns or raises; nothing once a signal came, because what follows is not to be told."""
+    """What ``work`` returns or raises. Once a signal has come, this never returns, because nothing that
+    follows is to be shown.
+    """
     try:
         return work()
     finally:

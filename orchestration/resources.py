@@ -64,7 +64,7 @@ concurrency:
   pools:
     default_limit: 1  # DuckDB takes one writer at a time: every asset that writes shares the pool "warehouse"
     granularity: run  # a run holds its place from start to end, so that a build is not mixed with another
-"""
+"""  # noqa: E501
 
 
 def is_supervised() -> bool:

@@ -131,7 +131,8 @@ def glance_at_situation(
 ) -> Situation:
     """The registry as it can be known soon; while a run holds the warehouse, by its current release.
 
-    A process opens a file in one way only: one that has releases open hands in how.
+    A process can open a file in one manner only, so a process that has releases open hands in its own way to
+    open them.
     """
     try:
         return read_situation(registry, wait_seconds)
@@ -156,16 +157,20 @@ def _deliveries(connection: duckdb.DuckDBPyConnection) -> list[Delivery]:
     ledger alone.
     """
     is_built = connection.execute(
-        "select count(*) > 0 from information_schema.tables where table_schema = 'quality' and table_name = 'delivery'"
+        "select count(*) > 0 from information_schema.tables where table_schema = 'quality' "
+        "and table_name = 'delivery'"
     ).fetchall()[0][0]
     rows = connection.execute(
         "select sender_id, delivery_id, state, files, rows_in, if(is_judged, rows_accepted, null),"
         " if(is_judged, rows_rejected, null), reason from ("
-        "select *, load_id_in_force in (select load_id from quality.source_table) as is_judged from quality.delivery"
+        "select *, load_id_in_force in (select load_id from quality.source_table) as is_judged "
+        "from quality.delivery"
         ") order by 1, 2"
         if is_built
-        else "select sender_id, delivery_id, state, null, null, null, null, reason from raw.delivery where state <> 'replaced'"
-        " qualify row_number() over (partition by sender_id, delivery_id order by loaded_at desc, load_id) = 1 order by 1, 2"
+        else "select sender_id, delivery_id, state, null, null, null, null, reason from raw.delivery"
+        " where state <> 'replaced'"
+        " qualify row_number() over (partition by sender_id, delivery_id order by loaded_at desc, load_id) "
+        "= 1 order by 1, 2"
     ).fetchall()
     return [Delivery(sender, delivery, State(state), *counts) for sender, delivery, state, *counts in rows]
 

@@ -91,7 +91,8 @@ class _Walk:
             kind = node.tag.rpartition(":")[2]
             self._note(
                 node,
-                f"looks like a {'date' if kind == 'timestamp' else kind}, and is none; write a text in quotes",
+                f"looks like a {'date' if kind == 'timestamp' else kind}, and is none; write a text in "
+                "quotes",
             )
 
     def _note(self, node: yaml.Node, sentence: str) -> None:

@@ -148,7 +148,8 @@ def _repeated_keys(node: yaml.Node, name: str) -> list[str]:
             line = key.start_mark.line + 1
             if key.value in seen:
                 faults.append(
-                    f'{name}:{line}: "{key.value}" stands twice (first on line {seen[key.value]}); keep one'
+                    f'{name}:{line}: "{key.value}" is written twice (first on line {seen[key.value]}); '
+                    "keep one"
                 )
             seen.setdefault(key.value, line)
             faults += _repeated_keys(value, name)
@@ -184,7 +185,10 @@ def _sentence(error: ErrorDetails, node: yaml.Node, model: type[BaseModel], quot
         key, found, tags = (error["ctx"][k] for k in ("discriminator", "tag", "expected_tags"))
         known = [t.strip(" '") for t in tags.split(",")]
         place, key = place_of(node, (*location, key.strip("'"))), key.strip("'")
-        return f'{place}: {where}.{key}: expected one of {", ".join(known)}; found "{found}".{nearest(found, known)}'
+        return (
+            f"{place}: {where}.{key}: expected one of {', '.join(known)}; found "
+            f'"{found}".{nearest(found, known)}'
+        )
     message = EXPECTED.get(error["type"]) or error["msg"].removeprefix("Value error, ").replace(
         "Input should be", "expected"
     )

@@ -142,7 +142,9 @@ class VariableSpec:
     def __post_init__(self) -> None:
         require_choice(self.kind, KINDS, f"variable {self.name}: kind")
         if self.bounds is not None and self.kind != MEDIAN_IQR:
-            raise ValueError(f"variable {self.name}: bounds are for median_iqr; found kind {self.kind}")
+            raise ValueError(
+                f"variable {self.name}: bounds can be summarised as median_iqr only; found kind {self.kind}"
+            )
         fitting = self._fitting_tests
         for test in (self.test, *self.tests.values()):
             require_choice(test, (*fitting, NO_TEST), f"variable {self.name} ({self.kind}): test")
@@ -152,10 +154,13 @@ class VariableSpec:
         of_two = [t for t in (self.test, *self.tests.values()) if t in TWO_BY_TWO_TESTS]
         if self.levels is not None and of_two:
             raise ValueError(
-                f"variable {self.name}: {of_two[0]} is for one level against all others; found levels"
+                f"variable {self.name}: {of_two[0]} compares one level with all others; leave levels out"
             )
         if self.levels is not None and self.kind != COUNT_PERCENT:
-            raise ValueError(f"variable {self.name}: levels are for count_percent; found kind {self.kind}")
+            raise ValueError(
+                f"variable {self.name}: levels can be summarised as count_percent only; found kind "
+                f"{self.kind}"
+            )
 
     @property
     def _fitting_tests(self) -> Mapping[str, Any]:
@@ -241,10 +246,12 @@ def _check(
     names = [spec.name for spec in variables]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"variables: {', '.join(twice)} stands twice; a table has one row per variable")
+        raise ValueError(f"variables: {', '.join(twice)} is listed twice; a table has one row per variable")
     undeclared = [spec.name for spec in variables if family == "declared" and spec.family is None]
     if undeclared:
-        raise ValueError(f'variables: family is "declared", yet {", ".join(undeclared)} has none')
+        raise ValueError(
+            f'variables: family is "declared", but no family is given for {", ".join(undeclared)}'
+        )
 
 
 def _summaries(
@@ -275,7 +282,9 @@ def _measurement_summary(
 def _bounded_summary(
     data: pd.DataFrame, spec: VariableSpec, group: str, label: Any, table_id: str
 ) -> dict[str, Any]:
-    """Quartiles as far as the limits leave them known; a hidden one is missing and prints as its bound."""
+    """The quartiles that are known in spite of the limits; a hidden quartile is missing, and is printed as a
+    bound.
+    """
     from analytics.censored.summary import summarise_censored
 
     lower, upper = spec.bounds or ("", "")
@@ -394,7 +403,8 @@ def _overall(
 
 def _overall_row(found: KGroupTest, spec: VariableSpec, table_id: str) -> dict[str, Any]:
     shared = (
-        "test", "statistic", "df", "df_den", "p_value", "effect", "effect_kind", "ci_low", "ci_high", "confidence",
+        "test", "statistic", "df", "df_den", "p_value", "effect", "effect_kind", "ci_low", "ci_high",
+        "confidence",
         "ties", "n_missing", "method", "n", "status", "note",
     )  # fmt: skip
     row = {"table_id": table_id, "variable": spec.name, "display": format_p(found.p_value), "family": OVERALL}

@@ -1,7 +1,7 @@
 """Two groups compared where some values are known only as below or above a limit.
 
-Belongs here: rank tests that use exactly what the limits leave known. Does not belong here: regression
-(``regression.py``), summaries (``summary.py``), times to an event (``survival``).
+Belongs here: rank tests that use all that is known in spite of the limits, and nothing else. Does not belong
+here: regression (``regression.py``), summaries (``summary.py``), times to an event (``survival``).
 
 - ``peto_prentice``: the log-rank test of the values turned round, weighted by the estimated distribution
   (Prentice 1978; Harrington & Fleming's rho = 1, as R's survdiff and NADA2). Limits on one side only.
@@ -116,7 +116,7 @@ def _what_is_wrong(
             f"nothing is known of any value in {groups[0] if n_a == 0 else groups[1]}",
         )
     if not gehan_scores(low, high).any():
-        return NO_VARIANCE, "the limits leave no pair of values that can be told apart"
+        return NO_VARIANCE, "because of the limits, no two values can be put in order"
     return None
 
 
@@ -124,7 +124,11 @@ def _peto_prentice(low: np.ndarray, high: np.ndarray, first: np.ndarray) -> dict
     exact = low == high
     below, above = ~exact & (low == 0), ~exact & np.isinf(high) & (low > 0)
     if not (exact | below).all() and not (exact | above).all():
-        return {"status": NOT_ESTIMABLE, "note": "limits on both sides, or between two: use gehan"}
+        return {
+            "status": NOT_ESTIMABLE,
+            "note": "some values lie above a limit or between two limits, which this test cannot use; use "
+            "gehan",
+        }
     turn = -1.0 if below.any() else 1.0
     at = turn * np.where(below, high, low)
     # only the order matters: ranks keep ties that subtraction would lose

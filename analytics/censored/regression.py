@@ -130,7 +130,7 @@ def known_bounds(
 @takes_any_frame
 @np.errstate(
     all="ignore"
-)  # steps that leave the numbers are refused on the way; the status says how the search ended
+)  # steps to infinite or undefined numbers are refused on the way; the status says how the search ended
 def censored_regression(
     data: pd.DataFrame,
     formula: str = "~ 1",

@@ -95,8 +95,8 @@ def _refuse_unnamed_censoring(found: Sequence[object], censored: object, event: 
     if named or (texts and not isinstance(censored, str)):
         likely = named[0] if named else texts[0]
         raise ValueError(
-            f'censored: {censored!r} never occurs in "{event}", whose values are {listed_values(found)}; name the one that means'
-            f' censored, as censored="{likely}", or list all causes'
+            f'censored: {censored!r} never occurs in "{event}", whose values are {listed_values(found)}; '
+            f'name the one that means censored, as censored="{likely}", or list all causes'
         )
 
 

@@ -103,7 +103,7 @@ def fine_gray(
 ) -> FineGray:
     """Fit ratios of the subdistribution hazard: the effect on the incidence of ``cause``.
 
-    ``causes``: all there may be, where nobody may have had one of them; else those found.
+    ``causes`` lists all possible causes, if one of them may have no event; default: the causes found.
     """
     quantile = confidence_quantile(confidence)
     factors = factors or {}
@@ -313,7 +313,7 @@ def _judge(
             for name, by in aliased.items()
         )
     if not converged:
-        return NOT_CONVERGED, "No maximum found; rescale the covariates."
+        return NOT_CONVERGED, "The search found no maximum of the likelihood; rescale the covariates."
     status, note = events_per_parameter(events, parameters)
     return status, f"{note} Use fewer terms." if note else ""
 

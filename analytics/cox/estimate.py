@@ -126,10 +126,13 @@ def judge(data: CoxData, found: Estimate) -> tuple[str, str]:
 
 
 def does_not_vary(name: str, n_strata: int) -> str:
-    """Why nothing can be said of a column: nobody at risk differs in it, or nobody within a stratum does."""
+    """Why a column has no estimate: all at risk have one value of it, or all within each stratum do."""
     if n_strata < 2:
         return f'"{name}" does not vary among those at risk at any event.'
-    return f'"{name}" has one value within each of the {n_strata} strata among those at risk at any event: the stratum tells it.'
+    return (
+        f'"{name}" has one value within each of the {n_strata} strata among those at risk at any event: '
+        "the stratum determines it."
+    )
 
 
 def events_per_parameter(events: int, parameters: int) -> tuple[str, str]:
@@ -138,7 +141,7 @@ def events_per_parameter(events: int, parameters: int) -> tuple[str, str]:
         return OK, ""
     return TOO_FEW_EVENTS, (
         f"{counted(events, 'event')} for {counted(parameters, 'parameter')}, fewer than "
-        f"{EVENTS_PER_PARAMETER} each: estimates are biased away from no effect."
+        f"{EVENTS_PER_PARAMETER} each: estimates tend to overstate effects."
     )
 
 

@@ -132,7 +132,7 @@ def _result(
     }
     status, note = OK, ""
     if not fit.converged:
-        status, note = NOT_CONVERGED, "The frailties did not settle; give a theta or fewer terms."
+        status, note = NOT_CONVERGED, "The search did not converge; give theta, or use fewer terms."
     elif theta == 0 and not fixed:
         status, note = SINGULAR, "The frailty variance is 0: patients do not differ beyond their covariates."
     frailties = pd.DataFrame(

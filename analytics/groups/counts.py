@@ -284,7 +284,7 @@ def _what_is_wrong(counted: Categories, table: np.ndarray, value: str) -> tuple[
 
 
 def _risks(table: np.ndarray, confidence: float, level: Any, status: str) -> dict[str, Any]:
-    """A risk difference is known even where everybody agrees and no odds ratio is."""
+    """The risk difference, which is known even where all patients agree and the odds ratio is not."""
     if status != NO_VARIANCE or level is None:
         return {}
     return {"more_effects": (_risk_difference(table, confidence),)}
@@ -344,7 +344,9 @@ def _chi_square_fields(table: np.ndarray, yates: bool) -> dict[str, Any]:
     statistic, df, p_value = pearson.pearson(table, yates)
     expected = pearson.expected_counts(table)
     small = int((expected < SMALL_EXPECTED).sum())
-    note = f"{small} of {expected.size} expected counts are below 5: fisher is exact" if small else ""
+    note = (
+        f"{small} of {expected.size} expected counts are below 5; use fisher, which is exact" if small else ""
+    )
     return {"statistic": statistic, "df": float(df), "p_value": p_value, "note": note}
 
 

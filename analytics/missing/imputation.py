@@ -106,7 +106,10 @@ def impute(
         [row | {"chain": i} for i, (_, rows) in enumerate(chains, start=1) for row in rows],
         columns=["chain", "iteration", "variable", "mean", "sd"],
     )
-    said = f"{', '.join(hopeless)}: fewer than two different values were ever seen, nothing to impute from"
+    said = (
+        f"{', '.join(hopeless)}: fewer than two different values are known, so there is nothing to impute "
+        "from"
+    )
     return Imputations(
         frames,
         trace,
@@ -132,7 +135,9 @@ def _check(
         require_choice(method, METHODS, f"methods[{name}]")
     both = [name for name in also if name in methods]
     if both:
-        raise ValueError(f"also: {', '.join(both)} has a method as well; name it once")
+        raise ValueError(
+            f"also: {', '.join(both)} is listed under both also and methods; list it under one of them"
+        )
     holes = {name: int(data[name].isna().sum()) for name in also if data[name].isna().any()}
     if holes:
         listed = ", ".join(f"{name} ({count})" for name, count in holes.items())

@@ -106,7 +106,7 @@ def delta_sensitivity(
     iterations: int = 10,
     confidence: float = CONFIDENCE,
 ) -> pd.DataFrame:
-    """The pooled answer of ``fit`` as imputed values of ``column`` are made worse or better by each shift.
+    """The pooled answer of ``fit`` for each shift that is added to the imputed values of ``column``.
 
     ``fit`` takes a completed frame and returns a model such as ``linear_model``'s. ``only_group`` (column,
     value) shifts the imputed values of that group alone. Every shift uses the same random numbers, so rows

@@ -53,7 +53,9 @@ _EXAMPLES = {
 
 
 class Within(Strict):
-    """A stated tolerance: the chi-square may differ by so much, its p by what that makes of it."""
+    """A stated tolerance: the chi-square may differ by this much, and its p value by as much as follows from
+    that.
+    """
 
     chi_square: float = Field(gt=0)
     why: str = Field(min_length=1)
@@ -111,11 +113,12 @@ class Measure(Strict):
     """What a statement of kind `association` compares between patients with and without the endpoint."""
 
     measure: Literal["level", "fall"] = Field(
-        description="level: the value at the last visit; fall: the share of the first visit's that is gone by then."
+        description="level: the value at the last visit; fall: by what share of the first visit's value it "
+        "has fallen by then."
     )
     visits: list[str] = Field(min_length=1, max_length=2)
     with_endpoint: Literal["lower", "higher"] = Field(
-        description="Where the statement expects the patients with the endpoint."
+        description="On which side the statement expects the patients with the endpoint."
     )
 
     @model_validator(mode="after")
@@ -137,16 +140,19 @@ class Statements(Strict):
     )
     first: dict[str, list[Id]] = Field(
         default_factory=dict,
-        description="By statement of kind `kind of relapse`: the groups whose relapses differ from the others'.",
+        description="By statement of kind `kind of relapse`: the groups whose relapses differ from the "
+        "others'.",
     )
 
 
 class Known(Strict):
-    """Why a printed value cannot come out, with the evidence."""
+    """Why the registry cannot reproduce a printed value, with the evidence."""
 
     why: str = Field(min_length=1)
     computed: str | None = Field(
-        None, description="What comes out instead; the reason holds only while it does."
+        None,
+        description="The value that is computed instead. The reason counts only while this value is "
+        "computed.",
     )
 
 
@@ -154,9 +160,11 @@ class PrintedVariable(Strict):
     """What a variable can be, for the audit: whole numbers, their range, the number of items averaged."""
 
     whole: bool = Field(False, description="Every patient's value is a whole number.")
-    items: int = Field(1, ge=1, description="Of a mean of items: how many; values are multiples of 1/items.")
-    low: float | None = Field(None, description="The lowest value that there is.")
-    high: float | None = Field(None, description="The highest value that there is.")
+    items: int = Field(
+        1, ge=1, description="For a mean of items: the number of items. Values are multiples of 1/items."
+    )
+    low: float | None = Field(None, description="The lowest value that the scale has.")
+    high: float | None = Field(None, description="The highest value that the scale has.")
 
     @model_validator(mode="after")
     def ordered(self) -> PrintedVariable:
@@ -181,7 +189,9 @@ class PaperFile(Strict):
     model_terms: ModelTerms | None = None
     analyses: Analyses | None = None
     statements: Statements | None = None
-    known: dict[str, Known] = Field(default_factory=dict, description="By cell: why it cannot come out.")
+    known: dict[str, Known] = Field(
+        default_factory=dict, description="By cell: why the registry cannot reproduce the printed value."
+    )
     tests: Tests = Tests()
     variables: dict[Id, PrintedVariable] = Field(default_factory=dict)
     stars: dict[str, float] = Field(

@@ -60,7 +60,7 @@ CK_RATIO, CMAS_DROP = 1.5, 5.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a statement comes to, and the sentence that says what was found."""
+    """Whether a statement holds, and the sentence that says what was found."""
 
     verdict: str
     found: str
@@ -153,7 +153,8 @@ def _course(evidence: Evidence, variable: str, group: str, visits: list[str], si
             against.append(step)
         elif sign * (_mean(evidence, variable, group, second) - _mean(evidence, variable, group, first)) < 0:
             compared.append(
-                f"the {len(before)} patients with both visits go {_round(before.mean())} → {_round(after.mean())} {step}"
+                f"the {len(before)} patients with both visits go {_round(before.mean())} → "
+                f"{_round(after.mean())} {step}"
             )
     before, after = _at_both(evidence, variable, group, visits[0], visits[-1])
     mean_moves = sign * (float(after.mean()) - float(before.mean())) > 0
@@ -320,9 +321,9 @@ def _association(statement: PrintedStatement, evidence: Evidence, measure: Measu
     what = _what(evidence, variable, measure)
     show = (lambda x: f"{100 * x:.0f} %") if measure.measure == "fall" else _round
     text = (
-        f"{what} is {show(float(np.median(yes)))} (median) in the {len(yes)} patients of {evidence.name(group)} with"
-        f" {evidence.name(endpoint).lower()} and {show(float(np.median(no)))} in the {len(no)} without"
-        f" (Mann-Whitney, {_p(p)})."
+        f"{what} is {show(float(np.median(yes)))} (median) in the {len(yes)} patients of "
+        f"{evidence.name(group)} with {evidence.name(endpoint).lower()} and {show(float(np.median(no)))} in "
+        f"the {len(no)} without (Mann-Whitney, {_p(p)})."
     )
     return Verdict(HOLDS if holds else DOES_NOT_HOLD, text)
 
@@ -376,8 +377,9 @@ def _kind_of_relapse(first: Sequence[str], evidence: Evidence, limits: Mapping[s
     names = " and ".join(evidence.name(group) for group in first)
     silent = int((~muscle & ~skin).sum())
     text = (
-        f"{mainly_muscle[0]} of {mainly_muscle[1]} relapses of {names} show in CMAS or CK ({int((muscle & skin)[own].sum())}"
-        f" of them in the skin too); {mainly_skin[0]} of {mainly_skin[1]} of the others show in the skin alone."
+        f"{mainly_muscle[0]} of {mainly_muscle[1]} relapses of {names} show in CMAS or CK "
+        f"({int((muscle & skin)[own].sum())} of them in the skin too); {mainly_skin[0]} of {mainly_skin[1]} "
+        "of the others show in the skin alone."
     )
     return Verdict(
         HOLDS if holds else DOES_NOT_HOLD,
@@ -412,7 +414,10 @@ def _contradiction(
 
 def _term_text(evidence: Evidence, model: str, variable: str) -> str:
     try:
-        return f"{_p(_term_p(evidence, model, 'group'))} for the group in the mixed model of {evidence.name(variable)}"
+        return (
+            f"{_p(_term_p(evidence, model, 'group'))} for the group in the mixed model of "
+            f"{evidence.name(variable)}"
+        )
     except CannotJudge:
         return ""
 

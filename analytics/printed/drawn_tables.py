@@ -27,14 +27,9 @@ def course_numbers(study: StudyFrames, response: str, figure: StudyFigure) -> Pr
     rows.sort(key=lambda r: r["nominal_month"])
     groups = study.in_order([r["group_id"] for r in rows])
     printed = [
-        Row(
-            {
-                "visit": opened(visit),
-                **{r["group_id"]: Cell(_range(r, "mean", "ci_low", "ci_high"), _range(r, "median", "q1", "q3")) for r in found},
-            }
-        )
+        Row({"visit": opened(visit), **{r["group_id"]: _centres(r) for r in found}})
         for (visit,), found in grouped(rows, "visit")
-    ]  # fmt: skip
+    ]
     columns = (Column("visit", "Visit"), *(Column(g, study.group_label(g), align="right") for g in groups))
     notes = ("Mean (95% CI), and below it median (quartiles).",)
     return PrintedTable(drawn_name(figure), figure.title, columns, tuple(printed), notes=notes)
@@ -67,6 +62,10 @@ def curve_numbers(study: StudyFrames, endpoint: str, figure: StudyFigure) -> Pri
 
 def _at_risk(row: Record | None) -> str:
     return "" if row is None else count_text(row.get("at_risk"))
+
+
+def _centres(row: Record) -> Cell:
+    return Cell(_range(row, "mean", "ci_low", "ci_high"), _range(row, "median", "q1", "q3"))
 
 
 def _range(row: Record, centre: str, low: str, high: str) -> str:

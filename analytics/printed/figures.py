@@ -211,7 +211,9 @@ def wrapped(label: str, inches: float) -> str:
 
 
 def say(figure: Figure, note: str) -> None:
-    """A figure may be copied out of its report, so what a reader must know of its data goes with it."""
+    """Print on the figure what a reader must know of its data, because a figure may be copied out of its
+    report.
+    """
     if note:
         figure.text(
             1 - 0.06 / figure.get_figwidth(),

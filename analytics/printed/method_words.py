@@ -27,7 +27,8 @@ def methods(study: StudyFrames) -> list[tuple[str, str]]:
         *_models(study, ("cox", "fine_gray", "recurrent", "frailty"), "cox_term"),
         (
             "Analyses beside the printed ones",
-            "Each row of results.sensitivity names its method; random numbers come from the seed in the study file."
+            "Each row of results.sensitivity names its method; random numbers come from the seed in the "
+            "study file."
             if study.rows("sensitivity")
             else "",
         ),
@@ -104,8 +105,8 @@ def _missing_values(study: StudyFrames) -> str:
         else ", and counts them: the tables give the number known, the cohort flow the reasons"
     )
     return (
-        f"Every analysis leaves out patients without the values that it needs{counted}. Nothing is imputed unless"
-        " a method says so."
+        f"Every analysis leaves out patients without the values that it needs{counted}. Nothing is imputed "
+        "unless a method says so."
     )
 
 

@@ -380,7 +380,9 @@ def _cox_term(study: StudyFrames, row: Record, rows: Sequence[Record]) -> str:
 
 
 def model_notes(study: StudyFrames, rows: Sequence[Record]) -> tuple[str, ...]:
-    """How many entered each model of the rows, how it was fitted, and a remark that no row of it makes."""
+    """For each model of the rows: how many patients entered it, how it was fitted, and any remark that none
+    of its rows has.
+    """
     titles: dict[str, list[str]] = {}
     model_ids, said_already = dict.fromkeys(r["model_id"] for r in rows), study.remarks(*rows)
     for model_id in model_ids:

@@ -64,7 +64,8 @@ def norm_figure(study: StudyFrames, analysis_id: str) -> StudyFigure | None:
         f"{study.variable_label(variable)} against age at {opened(visit).lower()}",
         "Green: mean and reference range of healthy people of that age; dashed: its lower limit carried on to"
         " later ages; dotted: the full score.",
-        f"{len(rows)} patients by age and {study.variable_label(variable)}; {below} lie below the norm for their age.",
+        f"{len(rows)} patients by age and {study.variable_label(variable)}; {below} lie below the norm for "
+        "their age.",
         draw,
     )
 

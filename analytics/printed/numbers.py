@@ -244,7 +244,7 @@ def _rows(study: StudyFrames, table: str, kind: _Kind) -> list[Record]:
 
 
 def _curve(rows: list[Record], column: str) -> str:
-    """A drawn curve in a few words: its steps, each with its height, as many as change it."""
+    """A drawn curve in a few words: each step with its height."""
     steps = [r for r in sorted(rows, key=lambda r: float(r["time"])) if r.get("events")]
     last = max(rows, key=lambda r: float(r["time"]))
     events = sum(int(r["events"] or 0) for r in rows)

@@ -321,7 +321,7 @@ def _hospital(row: Record, names: Mapping[str, str]) -> str:
 
 
 def _count(value: object) -> str:
-    """A count of rows or files, thousands set apart; what is not a number as it stands."""
+    """A count of rows or files with a comma between thousands; anything else as it is."""
     if value is None:
         return NOT_AVAILABLE
     return f"{int(value):,}" if not isinstance(value, str) and known(value) else str(value)
@@ -354,7 +354,7 @@ def _reproduced_cell(study: StudyFrames, row: Record) -> str:
 
 
 def _tolerance(row: Record) -> tuple[str, ...]:
-    """How a value agrees that does not to the printed digits, and the reason for that."""
+    """In what sense a value agrees if it does not agree to the printed digits, and why."""
     if not row.get("agrees") or row.get("agreement") in (None, AS_PRINTED):
         return ()
     return (f"Agrees {row['agreement']}: {row['reason']}",)

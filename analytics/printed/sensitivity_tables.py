@@ -58,16 +58,17 @@ NOTES = {
     ),
     "confounding": "Adjusted: least squares, the factor beside the group. A range: least and greatest value.",
     "lost_to_follow_up": (
-        "Numeric: median (quartiles), Hodges–Lehmann shift, exact Mann–Whitney. Yes or no: number, odds"
-        " ratio, Fisher. Extremes:"
-        " patients with the event, risk difference, Fisher's p; log-rank χ² and p. Tipping point: difference of"
-        " proportions, first group minus second, and Fisher's p."
+        "Numeric: median (quartiles), Hodges–Lehmann shift, exact Mann–Whitney. Yes or no: number, odds "
+        "ratio, Fisher. Extremes: patients with the event, risk difference, Fisher's p; log-rank χ² and p. "
+        "Tipping point: difference of proportions, first group minus second, and Fisher's p."
     ),
     "compare_models": "Tests: statistic and df; ratios: estimate and 95% interval; small type: p.",
-    "log_rank_variants": "p; small type: χ² and df. The exact test of three groups or more draws permutations.",
+    "log_rank_variants": "p; small type: χ² and df. The exact test of three groups or more draws "
+    "permutations.",
     "missing_values": "Number missing of the patients of the group.",
     "multiple_imputation": (
-        "Difference of means (95% CI), first group minus second; shifts move imputed values of the first group."
+        "Difference of means (95% CI), first group minus second; shifts move imputed values of the first "
+        "group."
     ),
     "adjusted_difference": "Difference of means (95% CI), first group minus second.",
     "restricted_mean": "Area under the curve up to the horizon; 95% intervals; small type, p, then adjusted.",

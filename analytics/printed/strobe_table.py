@@ -49,7 +49,8 @@ def strobe_table(study: StudyFrames, facts: RunFacts, tables: Sequence[PrintedTa
     ]
     columns = (Column("item", "Item"), Column("asked", "What is asked"), Column("said", "In this study"))
     notes = (
-        "After the STROBE statement for cohort studies (von Elm et al., PLoS Med 2007;4:e296), in short words.",
+        "After the STROBE statement for cohort studies (von Elm et al., PLoS Med 2007;4:e296), in short "
+        "words.",
     )
     return PrintedTable(
         f"{study.study_id}_strobe", "STROBE checklist", columns, tuple(rows), notes, group_label="Section"
@@ -193,15 +194,16 @@ def _follow_up(study: StudyFrames) -> str:
         last = max(rows, key=lambda r: r["time"])
         n = count_text(last.get("at_risk"))
         parts.append(
-            f"{study.endpoint_label(endpoint)}, {study.group_label(group)}: {n} at risk at month {last['time']:g}"
+            f"{study.endpoint_label(endpoint)}, {study.group_label(group)}: {n} at risk at month "
+            f"{last['time']:g}"
         )
     return f"{'; '.join(parts)}." if parts else ""
 
 
 def _events(study: StudyFrames) -> str:
     parts = [
-        f"{study.endpoint_label(r['endpoint'])}, {study.group_label(r['group_id'])}: {count_text(r.get('events'))} of"
-        f" {count_text(r.get('n'))}"
+        f"{study.endpoint_label(r['endpoint'])}, {study.group_label(r['group_id'])}: "
+        f"{count_text(r.get('events'))} of {count_text(r.get('n'))}"
         for r in study.rows("survival_median")
     ]
     return f"{'; '.join(parts)}." if parts else ""

@@ -235,8 +235,8 @@ def _percent(limit: float | None, survival: float) -> float:
 def _survival_caption(study: StudyFrames, c: _Curves) -> str:
     if study.is_public:
         return (
-            "Steps: life table made from rounded numbers of patients, of events and at risk. Groups of few events"
-            " are not drawn, and a curve ends where few are left."
+            "Steps: life table made from rounded numbers of patients, of events and at risk. Groups of few "
+            "events are not drawn, and a curve ends where few are left."
         )
     where = "small panels: each group with its 95% confidence interval, the others in grey"
     bands = where if c.has_panels else "bands: 95% confidence intervals"

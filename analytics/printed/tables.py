@@ -180,19 +180,19 @@ def _baseline_notes(study: StudyFrames, comparisons: list[Record]) -> tuple[str,
     if comparisons:
         notes += [
             *_test_notes(comparisons),
-            "Effects compare the first group with the second, with 95% confidence intervals. A difference is first"
-            " minus second, and 0 means none; a ratio is first over second, and 1 means none.",
+            "Effects compare the first group with the second, with 95% confidence intervals. A difference "
+            "is first minus second, and 0 means none; a ratio is first over second, and 1 means none.",
         ]
     if study.is_public:
         notes += [
-            "Numbers of patients are rounded to 5, and percentages are of rounded numbers; what rests on a small"
-            " number is not shown.",
+            "Numbers of patients are rounded to 5, and percentages are of rounded numbers; what rests on a "
+            "small number is not shown.",
             "Means and medians are rounded to the digits of their spread. Intervals are made from the printed"
             " numbers.",
         ]
     if any(not r.get("group_a") for r in comparisons):
         notes.append(
-            "All groups: one test of all of them together. Its effect is a share of 1 and has no direction; its p"
-            " values are adjusted among themselves."
+            "All groups: one test of all of them together. Its effect is a share of 1 and has no "
+            "direction; its p values are adjusted among themselves."
         )
     return (*notes, *adjustment_notes(comparisons))

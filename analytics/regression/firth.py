@@ -260,7 +260,7 @@ def _judge(
     if monotone:
         notes.append(
             f"Unpenalised, {', '.join(monotone)} runs to infinity (monotone likelihood); the penalised "
-            "estimate is finite, its interval is the profile's."
+            "estimate is finite, and its interval is the profile interval."
         )
     if aliased:
         named = [

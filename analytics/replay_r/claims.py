@@ -39,11 +39,11 @@ ANSWERED = frozenset({status.OK, status.TOO_FEW_EVENTS, status.SINGULAR})
 UNKNOWN = "this script has no R for it"
 KINDS = {
     "repeated_measures": "analysis of variance of complete courses: this script has no R for it",
-    "frailty": "gamma frailty: coxph stops its search for the variance when the likelihood changes by less than 1e-5 of"
-    " itself, before its maximum, and so do the estimates that follow from it",
+    "frailty": "gamma frailty: coxph stops its search for the variance when the likelihood changes by less "
+    "than 1e-5 of itself, before its maximum, and so do the estimates that follow from it",
     "fine_gray": COMPETING,
 }
-LATE_ENTRY = "late entry (left truncation): survdiff and coxphf know none"
+LATE_ENTRY = "late entry (left truncation): survdiff and coxphf cannot take it into account"
 SAME_NAME = "several analyses of the study share this row's name"
 NO_NUMBER = "the row holds no number"
 SINGULAR = (

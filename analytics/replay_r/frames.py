@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analytics.study.analyses import BaselineTable, MixedModel, RecurrentEvents
 from analytics.study.cohort import Cohort, scaled
 from analytics.study.events import event_intervals
-from analytics.study.file import BaselineTable, MixedModel, RecurrentEvents, Window
+from analytics.study.groups_and_variables import Window
 
 
 def numbers(cohort: Cohort) -> pd.Series:
@@ -44,7 +45,7 @@ def visits_frame(cohort: Cohort, model: MixedModel) -> pd.DataFrame:
     """patient, group_id, visit, months, visit_index, value, then covariates at the first visit.
 
     One row per member and visit of the model, with or without a value, of all the study's groups (figures
-    draw them all); ``value`` is on its own scale, the model's transform is R's to make.
+    draw them all); ``value`` is not transformed; R makes the model's transform.
     """
     schedule = cohort.frames["visit_schedule"].set_index("scheduled_visit")["nominal_month"]
     long = cohort.over_visits(model.response, model.visits)

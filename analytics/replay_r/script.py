@@ -25,7 +25,8 @@ from analytics.declared_tests import (
     StatisticalTest,
     statistical_tests,
 )
-from analytics.study.file import BaselineTable, CoxModel, MixedModel, RecurrentEvents, Study, SurvivalAnalysis
+from analytics.study.analyses import BaselineTable, CoxModel, MixedModel, RecurrentEvents, SurvivalAnalysis
+from analytics.study.file import Study
 from analytics.study.parts import TABLE_RESPONSES
 
 WIDTH = 116
@@ -156,9 +157,9 @@ def _header(study: Study, release: ReleaseIdentity) -> str:
         "",
         *FILES.splitlines(),
         "",
-        "Patients are running numbers, the same in every file; an empty cell is a missing value. A value past"
-        " a detection limit stands as the study file says (variables: censored; as bounds in two columns, lower"
-        " and upper). Numbers carry all digits, so that reading them gives the same doubles.",
+        "Patients are running numbers, the same in every file; an empty cell is a missing value. A value "
+        "past a detection limit stands as the study file says (variables: censored; as bounds in two "
+        "columns, lower and upper). Numbers carry all digits, so that reading them gives the same doubles.",
         *_caution(release),
     ]
     return "\n".join(_comment(paragraph) for paragraph in paragraphs) + "\n"

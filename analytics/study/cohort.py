@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from analytics.door import PlainFrames
-from analytics.study.file import Group, Study, Variable, Window
+from analytics.study.file import Study
+from analytics.study.groups_and_variables import Group, Variable, Window
 from analytics.study.parts import LEVELS
 
 Frames = Mapping[str, pd.DataFrame]
@@ -202,9 +203,7 @@ class Cohort:
         ]
 
     def _rows_in(self, concept: str, window: Window) -> pd.DataFrame:
-        """A bound counts as its limit where the lowest or highest is looked for; of equal ones the first
-        counts.
-        """
+        """To find the lowest or highest, a bound counts as its limit; of equal results the first counts."""
         rows = self.frames["fct_observation"]
         rows = rows[(rows["concept_id"] == concept) & rows["time_days"].notna()]
         rows = rows.merge(self.members[[*KEY, "patient", "baseline_days"]], on=KEY)
@@ -417,7 +416,7 @@ def recorded(frames: Frames, patients: pd.DataFrame, event: str, visit: str | No
 def _unlisted_means_absent(
     frames: Frames, patients: pd.DataFrame, event: str, explicit: set[str]
 ) -> pd.Series:
-    """Patients whose hospital lists only what happened, and never says of this event that it did not.
+    """Patients whose hospital lists only events that happened, and never says that this event did not happen.
 
     A sign is absent only if somebody looked for it and says so, because no hospital lists the signs that it
     did not look for.
@@ -482,4 +481,7 @@ def _reason(row: dict[str, Any], matches: int) -> str | None:
         return "several specific antibodies are positive"
     if pd.isna(row["msa"]):
         return f"antibody status open: {row['decided_by']}"
-    return f"in none of the groups (antibody {row['msa']}, onset {row['onset_group'] if pd.notna(row['onset_group']) else 'not known'})"
+    return (
+        f"in none of the groups (antibody {row['msa']}, onset "
+        f"{row['onset_group'] if pd.notna(row['onset_group']) else 'not known'})"
+    )

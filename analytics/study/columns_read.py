@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.study.file import Study, Variable
+from analytics.study.file import Study
+from analytics.study.groups_and_variables import Variable
 
 
 @dataclass(frozen=True, order=True)

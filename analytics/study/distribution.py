@@ -1,7 +1,7 @@
 """The single values behind one row of a table, and the single courses behind a model, as a figure draws them.
 
 Belongs here: which values there are, what is known of each, and what stands for them where they are too many
-to draw one by one. Does not belong here: a summary or a test (`results.py`), the figure.
+to draw one by one. Does not belong here: a summary or a test (`compared.py`), the figure.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analytics.study.analyses import BaselineTable, TableRow
 from analytics.study.cohort import Cohort, scaled
-from analytics.study.file import BaselineTable, TableRow
 
 MOST_POINTS = 5_000
 DENSITY_STEPS = 128

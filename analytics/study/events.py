@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from analytics.status import NOT_ESTIMABLE, OK
+from analytics.study.analyses import CompetingRisks, RecurrentEvents, SurvivalAnalysis
 from analytics.study.cohort import KEY, Cohort
-from analytics.study.file import CompetingRisks, RecurrentEvents, SurvivalAnalysis
 from analytics.study.strata import note_in_words
 
 if TYPE_CHECKING:
@@ -151,7 +151,10 @@ def competing_risks(spec: CompetingRisks, cohort: Cohort) -> dict[str, pd.DataFr
 
 
 def _no_gray(summary: pd.DataFrame) -> pd.DataFrame:
-    note = "Gray's test knows no late entry; compare the groups with the log-rank test, which does."
+    note = (
+        "Gray's test cannot take late entry into account; compare the groups with the log-rank test, which "
+        "can."
+    )
     return summary.assign(statistic=np.nan, p_value=np.nan, status=NOT_ESTIMABLE, note=note)
 
 

@@ -1,386 +1,33 @@
-"""What a study file may say: groups, variables, tables, models, endpoints.
+"""A study file as a whole: which parts it has, and whether they go together.
 
-Belongs here: the pydantic models of `studies/<study>.yml`; a choice that fixes a number is a key here, with
-the name of the method. Does not belong here: computing (`results.py`), reading files
-(`orchestration/registry/folder.py`).
+Belongs here: the pydantic model of `studies/<study>.yml`, and what its parts name of each other. Does not
+belong here: the parts (`groups_and_variables.py`, `analyses.py`, `sensitivity_keys.py`), computing
+(`results.py`), reading files (`orchestration/registry/folder.py`).
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from typing import Literal, cast
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from analytics.declared_tests import (
-    BOUNDED,
-    COUNT,
-    MANY,
-    MEASUREMENT,
-    NO_TEST,
-    TWO,
-    StatisticalTest,
-    statistical_tests,
+from analytics.declared_tests import BOUNDED, COUNT, MANY, MEASUREMENT, NO_TEST, TWO, statistical_tests
+from analytics.study.analyses import (
+    BaselineTable,
+    CompetingRisks,
+    CoxModel,
+    MixedModel,
+    RecurrentEvents,
+    RepeatedMeasures,
+    SurvivalAnalysis,
+    TableRow,
 )
-from analytics.study.parts import (
-    LEVELS,
-    PATIENT_COLUMNS,
-    TABLE_RESPONSES,
-    Adjustment,
-    CourseTest,
-    Label,
-    ManyGroupTest,
-    NumberColumn,
-    PatientColumn,
-    SurvivalTest,
-    TermTest,
-    Transform,
-    TwoGroupTest,
-)
+from analytics.study.groups_and_variables import ORIGINS, Endpoint, Group, Variable
+from analytics.study.parts import LEVELS, Label, PatientColumn
 from analytics.study.sensitivity_keys import MissingValues, RestrictedMeans, Sensitivity
 from yaml_files.strict import Fault, Id, PlacedFaults, Strict
-
-
-def _explained(tests: dict[str, StatisticalTest]) -> str:
-    """What each test compares, for the schema that editors show."""
-    return " ".join(f"{name}: {test.sentence}." for name, test in tests.items())
-
-
-class Span(Strict):
-    """Numbers from ``at_least`` on, up to and without ``below``."""
-
-    at_least: float | None = None
-    below: float | None = None
-
-    @property
-    def in_words(self) -> str:
-        ends = (("at least", self.at_least), ("below", self.below))
-        return " and ".join(f"{word} {end:g}" for word, end in ends if end is not None)
-
-    @model_validator(mode="after")
-    def not_empty(self) -> Span:
-        if self.at_least is None and self.below is None:
-            raise ValueError("state at_least, below or both")
-        if self.at_least is not None and self.below is not None and self.at_least >= self.below:
-            raise ValueError(
-                f"nobody is at least {self.at_least:g} and below {self.below:g}; state at_least smaller than below"
-            )
-        return self
-
-
-class Group(Strict):
-    """Who belongs: every condition that is stated holds."""
-
-    label: Label
-    where: dict[PatientColumn, str | list[str]] = Field(
-        default_factory=dict, description="The patient's column has the value, or one of the values."
-    )
-    within: dict[NumberColumn, Span] = Field(
-        default_factory=dict,
-        description="The patient's number: {age_at_onset_years: {at_least: 6, below: 12}}.",
-    )
-    events: dict[Id, Literal["present", "absent"]] = Field(
-        default_factory=dict,
-        description="A sign, complication or other event was ever recorded as present, or known never to have been.",
-    )
-    definitions: dict[Id, Literal["met", "not_met", "possible", "probable", "definite"]] = Field(
-        default_factory=dict,
-        description="A clinical definition is met, not met, or reaches a level at least; unknown is in no group.",
-    )
-
-    @property
-    def in_words(self) -> str:
-        """The conditions, as a list of patients states them."""
-        told = [f"{c} {v if isinstance(v, str) else ' or '.join(v)}" for c, v in self.where.items()]
-        told += [f"{column} {span.in_words}" for column, span in self.within.items()]
-        told += [f"{name} {state}" for name, state in {**self.events, **self.definitions}.items()]
-        return ", ".join(told)
-
-    @model_validator(mode="after")
-    def has_a_condition(self) -> Group:
-        if not (self.where or self.within or self.events or self.definitions):
-            raise ValueError("a group needs a condition: where, within, events or definitions")
-        return self
-
-
-ORIGINS = ("baseline", "onset", "first_treatment")  # beside the visits of the schedule
-
-
-class Endpoint(Strict):
-    """Time from origin to the first of ``events``, censored at the last contact or the horizon."""
-
-    label: Label
-    events: list[Id] = Field(min_length=1)
-    origin: Id = Field(
-        "baseline",
-        description="When time begins: baseline, onset, first_treatment, or a visit of the schedule. The first event"
-        " after that counts.",
-    )
-    left_truncation: bool = Field(
-        True,
-        description="Whose time begins before the baseline counts from the baseline on: until then the registry would"
-        " not have seen an event. Without it they count from the origin on.",
-    )
-    horizon_months: float = Field(gt=0)
-    competing: list[Id] = Field(default_factory=list)
-    counted_from_months: float | None = Field(
-        None,
-        gt=0,
-        description="A table counts who was seen without the event for so long as without it; unstated, for the horizon.",
-    )
-
-    @property
-    def is_truncated(self) -> bool:
-        """Whether patients may begin to count after their time begins."""
-        return self.left_truncation and self.origin != "baseline"
-
-    @model_validator(mode="after")
-    def counted_within_the_horizon(self) -> Endpoint:
-        if self.counted_from_months is not None and self.counted_from_months > self.horizon_months:
-            raise ValueError(
-                f"counted_from_months is {self.counted_from_months:g}, beyond the horizon of {self.horizon_months:g} months;"
-                " state at most the horizon, or leave it out"
-            )
-        return self
-
-
-class Variable(Strict):
-    """One variable of the tables and models.
-
-    ``source`` is `observation` (the concept's value at the visit), `ratio` (of two observations at the
-    visit), `patient.<column>`, `event` (recorded as present: at the visit, or ever), `endpoint` (reached
-    within the horizon; unknown when last seen before it, or before the endpoint's ``counted_from_months``),
-    `definition` (a clinical definition is met; unknown where that cannot be told) or `definition.value` (its
-    score, where no missing input could change it).
-    """
-
-    label: Label
-    unit: str = ""
-    source: str = Field(
-        "observation", pattern=r"^(observation|ratio|event|endpoint|definition(\.value)?|patient\.[a-z_]+)$"
-    )
-    of: Id | None = Field(
-        None, description="Concept, event, endpoint or definition when it is not called as the variable."
-    )
-    at_least: Literal["possible", "probable", "definite"] | None = Field(
-        None, description="Of a definition with levels: the level that counts; without it, met."
-    )
-    numerator: Id | None = Field(None, description="Of a ratio: the concept above the line.")
-    denominator: Id | None = Field(None, description="Of a ratio: the concept below the line.")
-    when: Literal["visit", "ever"] = Field("visit", description="Of an event: at the table's visit, or ever.")
-    equals: str | None = Field(None, description="Of a coded patient column: the value that counts.")
-    decimals: int | None = Field(
-        None,
-        ge=0,
-        le=6,
-        description="Printed so; without it a mean has 2 decimals, a median as many as it needs (2 at most).",
-    )
-    censored: Literal["exclude", "limit", "half_limit", "bounds"] = Field(
-        "exclude",
-        description="How a value beyond a detection limit enters arithmetic that needs a number. `bounds` keeps it as"
-        " what it is: a table then summarises by median_iqr and tests by peto_prentice, gehan or gehan_exact.",
-    )
-
-    @model_validator(mode="after")
-    def complete(self) -> Variable:
-        if (self.source == "ratio") != (self.numerator is not None and self.denominator is not None):
-            raise ValueError("a ratio, and only a ratio, names its numerator and denominator")
-        if self.at_least is not None and self.source != "definition":
-            raise ValueError("at_least belongs to a variable with source: definition")
-        if self.source.startswith("patient.") and self.source.split(".")[1] not in PATIENT_COLUMNS:
-            raise ValueError(
-                f"no patient column {self.source.split('.')[1]}; known: {', '.join(PATIENT_COLUMNS)}"
-            )
-        if self.equals is not None and self.patient_column is None:
-            raise ValueError(
-                f"equals belongs to a patient column; found it with source: {self.source}; take it out"
-            )
-        return self
-
-    @property
-    def patient_column(self) -> PatientColumn | None:
-        """The patient's column that the variable reads; None for another source."""
-        _, is_column, column = self.source.partition("patient.")
-        return cast(PatientColumn, column) if is_column else None
-
-
-class Window(Strict):
-    """Any value between two months after baseline, in place of a scheduled visit's."""
-
-    from_months: float
-    to_months: float
-    take: Literal["first", "last", "lowest", "highest"] = Field(
-        "first", description="Which of a patient's values in the window counts."
-    )
-
-    @property
-    def in_words(self) -> str:
-        return f"{self.take} value of months {self.from_months:g} to {self.to_months:g}"
-
-    @model_validator(mode="after")
-    def ordered(self) -> Window:
-        if self.from_months >= self.to_months:
-            raise ValueError(
-                f"the window ends at month {self.to_months:g}, not after its beginning at {self.from_months:g}"
-            )
-        return self
-
-
-class TableRow(Strict):
-    variable: Id
-    transform: Transform = Field(
-        "none", description="Of a mean or median: the scale on which values are summarised and compared."
-    )
-    summary: Literal["mean_sd", "median_iqr", "count_percent"]
-    test: TwoGroupTest = Field(description=_explained(statistical_tests(*TABLE_RESPONSES, groups=TWO)))
-    tests: dict[Id, TwoGroupTest] = Field(
-        default_factory=dict, description="Another test against single groups, by group_b."
-    )
-    overall: ManyGroupTest = Field(
-        NO_TEST,
-        description="One test of all groups of the table together; its p values are adjusted among themselves. "
-        + _explained(statistical_tests(*TABLE_RESPONSES, groups=MANY)),
-    )
-
-
-class BaselineTable(Strict):
-    table_id: str
-    title: Label
-    visit: Id = "baseline"
-    window: Window | None = Field(
-        None, description="Of measured values and ratios: taken from these months, not from the visit."
-    )
-    groups: list[Id] = Field(min_length=1)
-    reference: Id = Field(description="The group that every other is compared with.")
-    adjust: Adjustment = "BH"
-    rows: list[TableRow] = Field(min_length=1)
-
-    @property
-    def at(self) -> str | Window:
-        """Where its values are taken from."""
-        return self.window or self.visit
-
-    @property
-    def when(self) -> str:
-        """The visit, or the window in words."""
-        return self.visit if self.window is None else self.window.in_words
-
-
-class MixedModel(Strict):
-    model_id: Id
-    title: Label
-    response: Id
-    groups: list[Id] = Field(min_length=1)
-    visits: list[Id] = Field(min_length=2)
-    transform: Transform = "none"
-    covariates: list[Id] = Field(default_factory=list)
-    random: Literal["intercept", "intercept_slope"] = "intercept_slope"
-    slope: Literal["months", "visit_index"] = "months"
-    serial: Literal["none", "ar1", "car1"] = "ar1"
-    method: Literal["reml", "ml"] = "reml"
-    contrasts: Literal["sum", "treatment"] = "sum"
-    test: TermTest = "wald_chi_square"
-    beside: list[TermTest] = Field(
-        default_factory=lambda: ["satterthwaite_f"],
-        description="Further tests of each term (kenward_roger_f: serial none).",
-    )
-    adjust: Adjustment = "holm"
-
-    @model_validator(mode="after")
-    def kenward_roger_is_possible(self) -> MixedModel:
-        if "kenward_roger_f" in (self.test, *self.beside) and (
-            self.serial != "none" or self.method != "reml"
-        ):
-            raise ValueError(
-                "kenward_roger_f is defined for reml without serial correlation; write serial: none, or satterthwaite_f"
-            )
-        return self
-
-
-class RepeatedMeasures(Strict):
-    """Repeated-measures ANOVA of the patients with a value at every visit (type III, sum contrasts)."""
-
-    model_id: Id
-    title: Label
-    response: Id
-    groups: list[Id] = Field(min_length=1)
-    visits: list[Id] = Field(min_length=2)
-    transform: Transform = "none"
-    test: CourseTest = "greenhouse_geisser"
-
-
-class SurvivalAnalysis(Strict):
-    endpoint: Id
-    title: Label
-    groups: list[Id] = Field(min_length=1)
-    at_risk_months: list[float] = Field(default_factory=lambda: list[float]([0, 6, 12, 18, 24, 30, 36]))
-    pairwise: bool = True
-    adjust: Adjustment = "holm"
-    weights: SurvivalTest = "log_rank"
-    method: Literal["asymptotic", "exact"] = "asymptotic"
-    trend: bool = Field(
-        False, description="Also a test for a trend over the groups in the order of `groups`."
-    )
-    strata: list[Literal["hospital_id", "sex", "onset_group"]] = Field(
-        default_factory=list,
-        description="Log-rank tests compare groups within each stratum; curves are given within each stratum too.",
-    )
-    restricted_mean_months: float | None = Field(
-        None, gt=0, description="Mean time without the event up to this month, by group and between pairs."
-    )
-
-    @model_validator(mode="after")
-    def goes_together(self) -> SurvivalAnalysis:
-        if self.method == "exact" and self.weights != "log_rank":
-            raise ValueError(f"method: exact is of weights: log_rank alone; found {self.weights}")
-        if self.trend and len(self.groups) < 2:
-            raise ValueError("trend: a trend needs two groups or more, in their order; found one")
-        if self.strata and self.method == "exact":
-            raise ValueError(
-                "the exact log-rank test knows no strata; write method: asymptotic, or leave strata out"
-            )
-        if self.strata and self.trend:
-            raise ValueError("the test for a trend knows no strata; leave trend or strata out")
-        return self
-
-
-class CoxModel(Strict):
-    model_id: Id
-    title: Label
-    endpoint: Id
-    groups: list[Id] = Field(min_length=1)
-    terms: list[Id] = Field(min_length=1, description="`group`, or a variable at baseline.")
-    method: Literal["cox", "firth_cox"] = "cox"
-    ties: Literal["efron", "breslow", "exact"] = "efron"
-    strata: list[Literal["hospital_id", "sex", "onset_group"]] = Field(default_factory=list)
-
-
-class CompetingRisks(Strict):
-    """Incidence of an endpoint where its `competing` events preclude it: curves, Gray's test, Fine-Gray."""
-
-    model_id: Id
-    title: Label
-    endpoint: Id
-    groups: list[Id] = Field(min_length=1)
-    terms: list[Id] = Field(
-        default_factory=list, description="Of Fine and Gray's model: `group`, or variables at baseline."
-    )
-
-
-class RecurrentEvents(Strict):
-    """Every event of an endpoint, not the first alone, of patients who are at risk until last seen.
-
-    Errors are robust by patient; `gamma_frailty` gives each patient a risk of their own instead.
-    """
-
-    model_id: Id
-    title: Label
-    endpoint: Id
-    groups: list[Id] = Field(min_length=1)
-    terms: list[Id] = Field(min_length=1, description="`group`, or variables at baseline.")
-    method: Literal["andersen_gill", "pwp_total", "pwp_gap", "gamma_frailty"] = "andersen_gill"
-    max_events: int | None = Field(None, ge=1, description="Of pwp: later events are left out.")
 
 
 class Study(Strict):
@@ -533,8 +180,8 @@ class Study(Strict):
                 key, what = told
                 begin = endpoint.origin.replace("_", " ")
                 sentence = (
-                    f"{what} knows no late entry, and the time to {named} begins at {begin}; leave it out, or write"
-                    " left_truncation: false there"
+                    f"{what} cannot take late entry into account, and the time to {named} begins at "
+                    f"{begin}; leave {what} out, or write left_truncation: false under endpoints.{named}"
                 )
                 yield Fault((*at, key), part, sentence)
 
@@ -547,11 +194,16 @@ class Study(Strict):
             return
         bounded = statistical_tests(BOUNDED)
         if table.window is not None and variable.source == "event" and variable.when == "visit":
-            yield f"{row.variable}: an event at the visit has no window; write when: ever, or leave window out"
+            yield (
+                f"{row.variable}: an event at the visit has no window; write when: ever, or leave window out"
+            )
         if row.transform != "none" and variable.censored == "bounds":
             yield f"{row.variable}: tests of bounds are the same on every scale; leave transform out"
         if row.transform != "none" and row.summary == "count_percent":
-            yield f"{row.variable}: transform {row.transform} is for a mean or median; found summary count_percent"
+            yield (
+                f"{row.variable}: transform {row.transform} is for a mean or median; found summary "
+                "count_percent"
+            )
         tests = [test for test in (row.test, *row.tests.values()) if test != NO_TEST]
         if variable.censored == "bounds":
             overall = [row.overall] if row.overall != NO_TEST else []
@@ -563,15 +215,24 @@ class Study(Strict):
                 )
             return
         if censored := [test for test in tests if test in bounded]:
-            yield f"{row.variable}: {censored[0]} needs the variable's censored: bounds; found {variable.censored}"
+            yield (
+                f"{row.variable}: {censored[0]} needs the variable's censored: bounds; found "
+                f"{variable.censored}"
+            )
             return
         response = COUNT if row.summary == "count_percent" else MEASUREMENT
         for key, named, size in (("test", tests, TWO), ("overall", [row.overall], MANY)):
             fitting = statistical_tests(response, groups=size)
             for test in dict.fromkeys(name for name in named if name not in fitting and name != NO_TEST):
-                yield f"{row.variable}: {key} {test} is not for summary {row.summary}; expected {', '.join(fitting)} or none"
+                yield (
+                    f"{row.variable}: {key} {test} is not for summary {row.summary}; expected "
+                    f"{', '.join(fitting)} or none"
+                )
         if row.overall != NO_TEST and len(table.groups) < 2:
-            yield f"{row.variable}: overall {row.overall} needs two groups or more; the table has {', '.join(table.groups)}"
+            yield (
+                f"{row.variable}: overall {row.overall} needs two groups or more; the table has "
+                f"{', '.join(table.groups)}"
+            )
 
     def _twice(self) -> Iterator[Fault]:
         seen: set[tuple[str, str]] = set()
@@ -579,7 +240,7 @@ class Study(Strict):
             for kind in ("table_id", "model_id", "analysis_id"):
                 name = getattr(p, kind, None)
                 if name is not None and (kind, name) in seen:
-                    yield Fault((*at, kind), part, f'{kind} "{name}" stands twice')
+                    yield Fault((*at, kind), part, f'{kind} "{name}" is listed twice; keep one')
                 seen.add((kind, str(name)))
 
 

@@ -14,8 +14,12 @@ from analytics.study.cohort import Cohort, people
 from analytics.words.wording import adjustment_words
 
 # what an adjustment promises about those results that remain at 0.05
-FALSE_SHARE = "It keeps the expected share of false ones among those that remain at 5% at most."
-NO_FALSE_ONE = "It keeps the chance of even one false one among those that remain at 5% at most."
+FALSE_SHARE = (
+    "The adjustment keeps the expected share of false findings among those that remain at 5% at most."
+)
+NO_FALSE_ONE = (
+    "The adjustment keeps the chance of even one false finding among those that remain at 5% at most."
+)
 CONTROLS = dict.fromkeys(("BH", "BY"), FALSE_SHARE) | dict.fromkeys(
     ("holm", "hochberg", "hommel", "bonferroni"), NO_FALSE_ONE
 )
@@ -57,9 +61,11 @@ def _groups_apart(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[
             if group != table.reference and mine and other and not mine & other:
                 yield (
                     "confounding",
-                    f"Table {table.table_id}: every {labels[table.reference]} patient is from {_listed(mine, cohort)} and every"
-                    f" {labels[group]} patient from {_listed(other, cohort)}. A difference between these groups is also a difference"
-                    " between hospitals (laboratories, habits, referral), and the data cannot tell the two apart.",
+                    f"Table {table.table_id}: every {labels[table.reference]} patient is from "
+                    f"{_listed(mine, cohort)} and every {labels[group]} patient from "
+                    f"{_listed(other, cohort)}. A difference between these groups is also a difference "
+                    "between hospitals (laboratories, habits, referral), and the data cannot tell the two "
+                    "apart.",
                 )
 
 
@@ -88,10 +94,11 @@ def _lost(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Finding]
             n = int((times["group_id"] == group).sum())
             yield (
                 "follow-up",
-                f"{cohort.study.groups[group].label}: {len(part)} of {n} were not followed for the"
-                f" {endpoint.horizon_months:g} months of endpoint {spec.endpoint} ({_last_seen(part)}). They count in the curve up to then, and as"
-                f" missing where a table counts the endpoint{counted}. If they were more likely to have the event than those who"
-                " stayed, the curve shows it too seldom; if less likely, too often.",
+                f"{cohort.study.groups[group].label}: {len(part)} of {n} were not followed for the "
+                f"{endpoint.horizon_months:g} months of endpoint {spec.endpoint} ({_last_seen(part)}). They "
+                f"count in the curve up to then, and as missing where a table counts the endpoint{counted}. "
+                "If they were more likely to have the event than those who stayed, the curve shows it too "
+                "seldom; if less likely, too often.",
             )
 
 
@@ -101,9 +108,10 @@ def _few_events(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Fi
         if row["events"] < EVENTS_PER_GROUP:
             yield (
                 "few events",
-                f"{cohort.study.groups[row['group_id']].label}: {int(row['events'])} event{'s' if row['events'] != 1 else ''} in"
-                f" {int(row['n'])} patients. A hazard ratio against this group rests on so little that ordinary Cox regression"
-                " overstates what is known; read Firth's penalised estimate with its profile interval.",
+                f"{cohort.study.groups[row['group_id']].label}: {int(row['events'])} "
+                f"event{'s' if row['events'] != 1 else ''} in {int(row['n'])} patients. A hazard ratio "
+                "against this group rests on so little that ordinary Cox regression overstates what is "
+                "known; read Firth's penalised estimate with its profile interval.",
             )
 
 
@@ -127,15 +135,17 @@ def _censored(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Find
                 all_of_them = int((values["is_censored"] | values["value"].notna()).sum())
                 yield (
                     "detection limits",
-                    f"Table {table.table_id}, {variable.label}: {n} of {all_of_them} values lie beyond a detection"
-                    " limit. They stay bounds: quartiles and test take them as what is known of them.",
+                    f"Table {table.table_id}, {variable.label}: {n} of {all_of_them} values lie beyond a "
+                    "detection limit. They stay bounds: quartiles and test take them as what is known of "
+                    "them.",
                 )
             elif n:
                 yield (
                     "detection limits",
-                    f"Table {table.table_id}, {variable.label}: {n} of {int(values['value'].notna().sum())} values lie beyond a"
-                    f" detection limit and enter the table as {'the limit' if variable.censored == 'limit' else 'half the limit'},"
-                    " for so the study file says. A mean or quartile at the limit is no measurement.",
+                    f"Table {table.table_id}, {variable.label}: {n} of "
+                    f"{int(values['value'].notna().sum())} values lie beyond a detection limit and enter "
+                    f"the table as {'the limit' if variable.censored == 'limit' else 'half the limit'}, "
+                    "because the study file says so. A mean or quartile at the limit is no measurement.",
                 )
 
 
@@ -148,9 +158,11 @@ def _multiplicity(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[
         if nominal > kept:
             yield (
                 "multiplicity",
-                f"Table {table.table_id}: {nominal} of {n} p values are below 0.05, where about {0.05 * n:.1f} would be if no group"
-                f" differed; {kept} remain{'s' if kept == 1 else ''} below it after adjustment ({adjustment_words(table.adjust)}). {CONTROLS[table.adjust]}"
-                f" That the other {nominal - kept} do not remain shows neither that they are chance nor that they are not.",
+                f"Table {table.table_id}: {nominal} of {n} p values are below 0.05, where about "
+                f"{0.05 * n:.1f} would be if no group differed; {kept} remain{'s' if kept == 1 else ''} "
+                f"below it after adjustment ({adjustment_words(table.adjust)}). {CONTROLS[table.adjust]} "
+                f"That the other {nominal - kept} do not remain shows neither that they are chance nor that "
+                "they are not.",
             )
 
 
@@ -164,8 +176,8 @@ def _small_groups(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[
     if small:
         yield (
             "size",
-            f"Groups below {SMALL_GROUP} patients: {', '.join(small)}. An absence of a difference here is not evidence of"
-            " equality; read the intervals.",
+            f"Groups below {SMALL_GROUP} patients: {', '.join(small)}. An absence of a difference here is "
+            "not evidence of equality; read the intervals.",
         )
 
 
@@ -184,8 +196,9 @@ def _skewed(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Findin
         if wide and (mine["mean"] > 0).all():
             yield (
                 "scale",
-                f"{model.title}: in {wide} of {len(mine)} groups' visits the standard deviation exceeds the mean, which a normal"
-                " model of values that cannot be negative does not expect; a model of the logarithm is the safer reading.",
+                f"{model.title}: in {wide} of {len(mine)} groups' visits the standard deviation exceeds the "
+                "mean, which a normal model of values that cannot be negative does not expect; a model of "
+                "the logarithm is the safer reading.",
             )
 
 
@@ -197,9 +210,9 @@ def _missing(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Findi
         if n:
             yield (
                 "missing values",
-                f"{n} rows of the tables rest on fewer patients than the column headers say; each row's n stands beside it. A"
-                " table leaves a patient without a value out: that is right if, within a group, they are like the others, which the"
-                " data cannot show.",
+                f"{n} rows of the tables rest on fewer patients than the column headers say; each row's n "
+                "stands beside it. A table leaves a patient without a value out: that is right if, within "
+                "a group, they are like the others, which the data cannot show.",
             )
 
 
@@ -215,8 +228,8 @@ def _unseen(cohort: Cohort, results: dict[str, pd.DataFrame]) -> Iterator[Findin
             more = f" and {len(seen) - VALUES_TOLD} more" if len(seen) > VALUES_TOLD else ""
             yield (
                 "values not seen",
-                f'{what.label} asks for {column} "{value}", which no patient of this release has, so it counts nobody.'
-                f" Values of {column} in this release: {there}{more}.",
+                f'{what.label} asks for {column} "{value}", which no patient of this release has, so it '
+                f"counts nobody. Values of {column} in this release: {there}{more}.",
             )
 
 

@@ -1,7 +1,7 @@
 """Who is in each analysis of a study and who is not, with the criterion that decided, and when.
 
 Belongs here: `cohort_member`, one row per analysis and registered patient. Does not belong here: who belongs
-to which group (`cohort.py`), the counts of the flow (`results.py`), what an analysis estimates.
+to which group (`cohort.py`), the counts of the flow (`described.py`), what an analysis estimates.
 
 The day is that of the fact that decided: the first positive test of a specific antibody, the onset, the visit
 that stands for the first value, the event or the end of observation. Where the source has no day it is empty.
@@ -15,9 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from analytics.study.cohort import KEY, Cohort
-from analytics.study.events import COMPETING, EVENT, event_intervals, is_followed, times
-from analytics.study.file import (
+from analytics.study.analyses import (
     BaselineTable,
     CompetingRisks,
     CoxModel,
@@ -25,6 +23,8 @@ from analytics.study.file import (
     RecurrentEvents,
     RepeatedMeasures,
 )
+from analytics.study.cohort import KEY, Cohort
+from analytics.study.events import COMPETING, EVENT, event_intervals, is_followed, times
 
 COLUMNS = (
     "analysis", "kind", "hospital_id", "patient_key", "group_id", "is_counted", "step", "criterion",
@@ -106,7 +106,7 @@ def _one_day(tests: pd.DataFrame, keep: Literal["first", "last"]) -> pd.DataFram
 
 def _judged(cohort: Cohort, analysis: str, kind: str, groups: list[str], found: pd.DataFrame) -> pd.DataFrame:
     """The members of the groups as ``found`` judges them (patient, is_counted, step, criterion, day);
-    everybody else with the reason for which no analysis of these groups could count them.
+    everybody else with the reason why no analysis of these groups counts them.
     """
     patients = cohort.patients[["patient", *KEY, "group_id", "reason"]].merge(found, on="patient", how="left")
     is_compared = patients["group_id"].isin(groups)

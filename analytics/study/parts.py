@@ -1,6 +1,6 @@
 """What every part of a study file shares: strict models, ids, names of adjustments.
 
-Belongs here: the base of the models of `file.py` and `sensitivity_keys.py`. Does not belong here: any key,
+Belongs here: the base of all models of a study file. Does not belong here: any key,
 any test (`analytics/declared_tests.py`: the choices of a key that names a test are read from there).
 
 A label is a text, or `{en: Age at onset, zh: 起病年龄}`. Whoever reads it has the English text; `chinese`

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from analytics.study.cohort import KEY, Cohort
-from analytics.study.file import Endpoint, Study, Variable, Window
+from analytics.study.file import Study
+from analytics.study.groups_and_variables import Endpoint, Variable, Window
 
 MEMBERS, VALUE, ENDPOINT, COURSE = "members", "value", "endpoint", "course"
 NO_GROUP = ""  # the group of patients who are in none
@@ -51,8 +52,8 @@ class Input:
 
 @dataclass(frozen=True)
 class Reads:
-    """What a number read. No ``groups``: patients of every group. ``stated``: what decides it in the study
-    file, without labels.
+    """What a number was computed from. Empty ``groups`` means patients of every group. ``stated``: the parts
+    of the study file that decide it, without labels.
     """
 
     groups: tuple[str, ...]
@@ -139,8 +140,8 @@ def _variables(part: Any, study: Study) -> Iterator[str]:
 
 
 def _narrowed(study: Study, table: str, row: Mapping[str, Any], quantity: str, found: Reads) -> Reads:
-    """What one number of the part read. A p value that was adjusted read what every other of its family
-    read.
+    """What one number of the part was computed from. An adjusted p value depends on all p values of its
+    family.
     """
     group, pair = row.get("group_id"), (row.get("group_a"), row.get("group_b"))
     if table in ("baseline_summary", "group_comparison") and quantity != "p_adjusted":

@@ -1,7 +1,8 @@
 """What each column of schema `results` means, said once: a release carries these sentences as comments.
 
-A word that means the same in every table stands in ``IN_EVERY_TABLE``. A table that uses a word otherwise, or
-more narrowly, says so in ``IN_ONE_TABLE``. Does not belong here: which tables there are (`result_tables.py`).
+A column that means the same in every table is described in ``IN_EVERY_TABLE``. If a table uses its name in
+another or a narrower sense, ``IN_ONE_TABLE`` says so. Does not belong here: which tables there are
+(`result_tables.py`).
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ IN_EVERY_TABLE = {
     "df_num": "Degrees of freedom of the numerator.",
     "df_den": "Degrees of freedom of the denominator; null for a test that has none.",
     "p_value": "Two-sided p value, not adjusted for the number of tests.",
-    "p_adjusted": "p value adjusted within its family by the method in adjustment; null for a test that is in no family.",
+    "p_adjusted": "p value adjusted within its family by the method in adjustment; null for a test that is "
+    "in no family.",
     "adjustment": "How p values of the family are adjusted: holm, BH, bonferroni or none.",
     "estimate": "Estimate.",
     "std_error": "Standard error of the estimate.",
@@ -55,8 +57,9 @@ IN_EVERY_TABLE = {
     "method": "The method in words.",
     "kind": "Kind of analysis.",
     "term": "Term of the model.",
-    "status": "ok, or what limits the number or forbids it: singular, not_converged, not_estimable, no_variance, too_few_groups,"
-    " too_few_observations, too_few_events, no_events or monotone_likelihood.",
+    "status": "ok, or what limits the number or forbids it: singular, not_converged, not_estimable, "
+    "no_variance, too_few_groups, too_few_observations, too_few_events, no_events or "
+    "monotone_likelihood.",
     "note": "What is to be known about the number, in a sentence; empty when there is nothing.",
 }
 IN_ONE_TABLE: dict[str, dict[str, str]] = {
@@ -67,12 +70,14 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
     },
     "study_variable": {
         "unit": "Unit as the report prints it.",
-        "source": "Where values come from: observation, event, endpoint, ratio, definition, or patient.<column>.",
+        "source": "Where values come from: observation, event, endpoint, ratio, definition, "
+        "or patient.<column>.",
     },
     "study_endpoint": {
         "horizon_months": "Months from the day on which the time begins to the day at which every time ends.",
         "origin": "Where the time begins: baseline, onset, first_treatment or a scheduled visit.",
-        "left_truncation": "Whether a patient is at risk from the baseline only, where the time begins before it.",
+        "left_truncation": "Whether a patient is at risk from the baseline only, where the time begins "
+        "before it.",
     },
     "cohort_member": {
         "analysis": "cohort, a table or model of the study, or an endpoint.",
@@ -83,9 +88,9 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
         "group_id": "Group of the patient (study_group); null for who is in none.",
         "is_counted": "Whether the analysis counts the patient.",
         "step": "What became of the patient: in a group, counted, not counted, with the event, censored, …",
-        "criterion": "What decided it, in words.",
+        "criterion": "The criterion that decided, in words.",
         "decided_date_iso": "Day of the fact that decided, as exactly as it is known.",
-        "decided_days": "The same in days from the patient's day 0.",
+        "decided_days": "Day of the fact that decided, in days from the patient's day 0.",
     },
     "cohort_flow": {
         "analysis": "cohort, a model of the study, or an endpoint.",
@@ -93,7 +98,7 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
         "reason": "Why, in words.",
     },
     "baseline_summary": {
-        "count": "Patients who have it, for a yes or no.",
+        "count": "Patients with the answer yes, for a variable of yes or no.",
         "percent": "Count in per cent of n.",
         "kind": "How the variable is summarised: mean_sd, median_iqr or count_percent.",
     },
@@ -138,8 +143,8 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
     "mixed_model_parameter": {
         "response": "Variable that the model explains; of a frailty model, its endpoint.",
         "kind": "fixed, variance, correlation or residual.",
-        "parameter": "Name of the parameter. `sd …` is the standard deviation of a random effect, sigma that of the residuals, and"
-        " phi the correlation of neighbouring visits.",
+        "parameter": "Name of the parameter. `sd …` is the standard deviation of a random effect, sigma "
+        "that of the residuals, and phi the correlation of neighbouring visits.",
         "n": "Values that were fitted.",
     },
     "visit_contrast": {
@@ -187,11 +192,13 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
         "variable": "Variable of the term.",
         "coefficient": "Logarithm of the hazard ratio.",
         "std_error": "Standard error of the coefficient.",
-        "hazard_ratio": "Hazard ratio: per unit of a number, or against reference. Of Fine and Gray, of the subdistribution.",
+        "hazard_ratio": "Hazard ratio: per unit of a number, or against reference. For Fine and Gray's "
+        "model, of the subdistribution.",
         "ci_low": "Lower end of the 95 % confidence interval of the hazard ratio.",
         "ci_high": "Upper end of the 95 % confidence interval of the hazard ratio.",
         "statistic": "z of Wald's test; of Firth's method, the chi-square of the likelihood ratio.",
-        "ph_p_value": "p value of the test that hazards are proportional (Grambsch and Therneau); null where it is not tested.",
+        "ph_p_value": "p value of the test that hazards are proportional (Grambsch and Therneau); null "
+        "where it is not tested.",
         "reference": "Group that the others are compared with; null for a number.",
     },
     "restricted_mean": {
@@ -210,7 +217,7 @@ IN_ONE_TABLE: dict[str, dict[str, str]] = {
         "part": "Part of the study that the row speaks of.",
         "label": "What is compared, in words.",
         "subject": "Variable, model or endpoint that the row speaks of.",
-        "variant": "Which answer this is: the printed one, or the one made otherwise.",
+        "variant": "Which answer this is: as printed, or by another method.",
         "estimate": "Estimate; estimate_kind says of what.",
         "estimate_kind": "What estimate measures.",
         "df": "Degrees of freedom, of the numerator for an F test.",

@@ -42,8 +42,8 @@ RESULT_TABLES = (
     ),
     ResultTable(
         "cohort_member",
-        "Who is in each analysis and who is not, with the criterion that decided, and when. One row per study, analysis,"
-        " kind and registered patient.",
+        "Who is in each analysis and who is not, with the criterion that decided, and when. One row per "
+        "study, analysis, kind and registered patient.",
         "single patients: decided before R reads, from the release's tables",
     ),
     ResultTable("baseline_summary", "One row per table, variable and group."),
@@ -110,8 +110,8 @@ RESULT_TABLES = (
     ),
     ResultTable(
         "reproduction",
-        "Printed values beside computed ones. One row per value that the publication printed, and one per statement"
-        " of its text.",
+        "Printed values beside computed ones. One row per value that the publication printed, and one per "
+        "statement of its text.",
         "the publication's printed values beside ours, which are compared where they stand",
     ),
 )

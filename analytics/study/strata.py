@@ -1,4 +1,4 @@
-"""Strata of a study's analyses of times: curves within each, and why a stratum tells a term.
+"""Strata of a study's analyses of times: curves within each, and terms that a stratum determines.
 
 Belongs here: what a stratified analysis adds to the rows of results, and the words for strata and terms. Does
 not belong here: the tests and fits (`survival/`, `cox/`), which take strata themselves.
@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from analytics.status import NOT_ESTIMABLE
-from analytics.study.file import Study, SurvivalAnalysis
+from analytics.study.analyses import SurvivalAnalysis
+from analytics.study.file import Study
 
 STRATUM_WORDS = {"hospital_id": "hospital", "sex": "sex", "onset_group": "age group at onset"}
 MOST_STRATA = 6
@@ -61,7 +62,7 @@ def note_in_words(note: str, study: Study) -> str:
 def who_is_in_a_stratum(
     data: pd.DataFrame, strata: Sequence[str], status: str, study: Study, hospitals: Mapping[str, str]
 ) -> str:
-    """Where a stratum tells the group, which groups each stratum has; empty elsewhere."""
+    """If the strata determine the group: which groups each stratum has; else empty."""
     if status != NOT_ESTIMABLE or not strata or "group" not in data:
         return ""
     found = data.groupby(list(strata), sort=True, observed=True)["group"].agg(

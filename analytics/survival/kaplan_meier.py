@@ -205,8 +205,9 @@ def emptied_early(outcome: Outcome) -> tuple[float, int] | None:
 def emptied_note(label: object, emptied: tuple[float, int]) -> str:
     time, n = emptied
     return (
-        f'Group "{label}": at {time:g} all {n} at risk had the event, before others entered. From then on the curve says nothing of'
-        " those; start it where enough are at risk (keep rows with a later time, and set entry to that start)."
+        f'Group "{label}": at {time:g} all {n} at risk had the event, before others entered. From then on '
+        "the curve says nothing of those; start it where enough are at risk (keep rows with a later time, "
+        "and set entry to that start)."
     ).replace("all 1 at risk", "the only one at risk")
 
 

@@ -66,9 +66,9 @@ def restricted_mean(
     """Estimate the mean time without the event up to ``tau`` by group.
 
     ``pairs`` "all" compares every pair, "first" every group (a) with the first of ``levels`` (b). Where
-    follow-up of a group ends before ``tau`` with someone still free of the event, the curve is carried on
-    level and the row's note says so: choose a ``tau`` within follow-up. A group without an event up to
-    ``tau`` has a mean and no standard error, and so has a difference from it.
+    follow-up of a group ends before ``tau`` with someone still free of the event, the curve is carried on at
+    its last value, and the row's note says so: choose a ``tau`` within follow-up. A group without an event up
+    to ``tau`` has a mean and no standard error, and so has a difference from it.
     """
     require_choice(pairs, PAIRS, "pairs")
     if not (np.isfinite(tau) and tau > 0):
@@ -112,15 +112,16 @@ def _row(label: object, outcome: Outcome, tau: float, quantile: float) -> dict[s
     note = ""
     if last < tau and not outcome.event[outcome.time == last].all():
         note = (
-            f'Follow-up of group "{label}" ends at {last:g}, before {tau:g}; its curve is carried on level.'
+            f'Follow-up of group "{label}" ends at {last:g}, before {tau:g}; its curve is carried on at '
+            "its last value."
         )
     if not error > 0:
         within = (outcome.event & (outcome.time <= tau)).any()
         why = (
             f'Everybody at risk in group "{label}" had the event at one time: the mean has no standard error.'
             if within
-            else f'Group "{label}" has no event up to {tau:g}: its mean is the time that it was followed for, and nothing tells how'
-            " far that is from the truth."
+            else f'Group "{label}" has no event up to {tau:g}: its mean is the time that it was followed '
+            "for, and nothing tells how far that is from the truth."
         )
         return row | {
             "rmst": mean,

@@ -30,6 +30,8 @@ SECOND = (
     "analytics.study.sensitivity.limits",
     "analytics.study.sensitivity.groups",
     "analytics.study.sensitivity.follow_up",
+    "analytics.study.sensitivity.missing",
+    "analytics.study.sensitivity.imputed",
     "analytics.paper.reproduction",
     "analytics.printed.printed_table",
     "great_tables",

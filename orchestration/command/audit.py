@@ -109,6 +109,6 @@ def _count(findings: Sequence[Finding]) -> str:
     of = {verdict: sum(f.verdict == verdict for f in findings) for verdict in VERDICTS}
     checked = len(findings) - of[NOTE] - of[NOT_CHECKED]
     return (
-        f"{of[HOLDS]} of {checked} checks hold as printed; {of[HOLDS_IF]} only with what the paper does not state,"
-        f" {of[CONTRADICTS]} contradict; {of[NOT_CHECKED]} could not be made"
+        f"{of[HOLDS]} of {checked} checks hold as printed; {of[HOLDS_IF]} only with what the paper does not "
+        f"state, {of[CONTRADICTS]} contradict; {of[NOT_CHECKED]} could not be made"
     )

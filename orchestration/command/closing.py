@@ -31,8 +31,10 @@ def show(registry: Registry, outcome: Outcome) -> None:
         console.out.print("\nno release yet; make one with: myositis run", markup=False)
     elif release is None and not outcome.refusals and not situation.held:
         console.out.print(
-            f"\nno release yet: no delivery has been accepted; put one under {registry.landing}/<sender>/<delivery>/, wait until it"
-            f" has arrived or add a file {SUCCESS_MARKER} to it, and run again",
+            "\n"
+            "no release yet: no delivery has been accepted; put one under "
+            f"{registry.landing}/<sender>/<delivery>/, wait until it has arrived or add a file "
+            f"{SUCCESS_MARKER} to it, and run again",
             markup=False,
         )
     elif outcome.is_unchanged and not outcome.refusals:
@@ -124,8 +126,8 @@ def told_of_daemon(registry: Registry) -> str:
     if process is None:
         return "unattended: nothing runs by itself, because neither `myositis daemon` nor `myositis ui` is up"
     return (
-        f"unattended: process {process} looks for deliveries every {own.look_every_seconds} s; what is outstanding is tried once"
-        f" more at night ({own.told_night})"
+        f"unattended: process {process} looks for deliveries every {own.look_every_seconds} s; what is "
+        f"outstanding is tried once more at night ({own.told_night})"
     )
 
 
@@ -157,7 +159,9 @@ def show_questions(registry: Registry, today: date) -> None:
 def ending_waivers(situation: Situation, today: date) -> list[str]:
     """Sentences on the waivers that have ended or will end within a month."""
     return [
-        f"waivers.yml: {w.expectation}{f' of {w.hospital}' if w.hospital else ''}{f' ({w.item})' if w.item else ''}:"
-        f" {'ended' if w.expires < today else 'ends'} on {w.expires}; ask {w.owner}, and renew it or take it out"
+        "waivers.yml: "
+        f"{w.expectation}{f' of {w.hospital}' if w.hospital else ''}{f' ({w.item})' if w.item else ''}: "
+        f"{'ended' if w.expires < today else 'ends'} on {w.expires}; ask {w.owner}, and renew it or take it "
+        "out"
         for w in situation.waivers_to_renew(today)
     ]

@@ -38,9 +38,10 @@ def told(error: BaseException, registry: Registry | None) -> str:
     folder = registry.folder if registry else Path.cwd()
     if any(word in words for word in READ_ONLY):
         return (
-            f"{folder}: it lies on a read-only mount, and this command writes there ({_where(error, folder)}). Mount it"
-            " for writing, or copy the registry to where it can be written and give that with --registry."
-            " On a read-only mount these work: myositis status, queries, sql and names"
+            f"{folder}: it lies on a read-only mount, and this command writes there "
+            f"({_where(error, folder)}). Mount it for writing, or copy the registry to where it can be "
+            "written and give that with --registry. On a read-only mount these work: myositis status, "
+            "queries, sql and names"
         )
     free = shutil.disk_usage(folder).free
     kind = "the quota of this user is used up" if QUOTA in words else "the disk is full, or fails"
@@ -48,8 +49,8 @@ def told(error: BaseException, registry: Registry | None) -> str:
     removable = [r for r in (removables(registry) if registry else []) if r.bytes]
     can_go = "; ".join(f"{r.what} ({_size(r.bytes)})" for r in removable)
     return (
-        f"{folder}: {kind}: {_size(free)} are free there{needs}. Make room, and run again: the run goes on from where"
-        " it stopped, and the last release stands."
+        f"{folder}: {kind}: {_size(free)} are free there{needs}. Make room, and run again: the run goes on "
+        "from where it stopped, and the last release stands."
         + (
             f" What can be removed: {can_go}."
             if can_go

@@ -2,7 +2,7 @@
 instance.
 
 Belongs here: which jobs to run and what to report afterwards. Does not belong here: the work (the layers),
-how the registry stands (`situation.py`), the options (`cli.py`).
+how the registry stands (`situation.py`), the options (`*_commands.py`).
 """
 
 from __future__ import annotations
@@ -238,8 +238,8 @@ def report_only(registry: Registry, *, is_public: bool = False) -> None:
 
 
 def check(registry: Registry, situation: Situation) -> list[str]:
-    """What a run would refuse, or stop at, as the registry stands. Nothing is loaded: the judgement is a
-    run's, in a copy.
+    """What a run would refuse, or stop at, as the registry stands. A run in a private copy judges it; the
+    registry stays as it is.
     """
     from orchestration.command import trial
     from orchestration.raw.doubtful_words import notes_of_loaded

@@ -22,8 +22,8 @@ def refusal(path: Path) -> str | None:
         return None
     line = path.relative_to(clone)
     return (
-        f"{path} lies in the git clone {clone}, and git would take it into a commit; nothing in it is masked. Name a"
-        f" place outside the clone, or have git ignore it: echo '/{line}' >> {clone}/.gitignore"
+        f"{path} lies in the git clone {clone}, and git would take it into a commit; nothing in it is masked."
+        f" Name a place outside the clone, or have git ignore it: echo '/{line}' >> {clone}/.gitignore"
     )
 
 

@@ -47,8 +47,8 @@ def lines_of(way: Way, direction: Direction) -> list[str]:
 
 
 _NOTHING = {
-    "up": "made of nothing before it: a hospital, a person or the program states it",
-    "down": "nothing is made of it",
+    "up": "made from no earlier column: a hospital, a person or the program states it",
+    "down": "nothing is made from it",
 }
 
 

@@ -71,17 +71,20 @@ def _refuse_early(hospital: str, path: Path, folder: Path, target: Path | None) 
     faults = []
     if not re.fullmatch(ID_PATTERN, hospital):
         faults.append(
-            f'HOSPITAL is "{hospital}"; expected small letters, digits and _, beginning with a letter, such as ruh'
+            f'HOSPITAL is "{hospital}"; expected small letters, digits and _, beginning with a letter, such '
+            "as ruh"
         )
     if not path.exists():
         faults.append(f"there is no {path}; give a file or a folder with a sample of the hospital's export")
     if not (folder / "registry.yml").is_file():
         faults.append(
-            f"{folder}: no registry.yml here; give a registry folder with --registry, or lay one out: myositis init DIR"
+            f"{folder}: no registry.yml here; give a registry folder with --registry, or lay one out: "
+            "myositis init DIR"
         )
     if target is not None and target.exists():
         faults.append(
-            f"{target} is there already and is never overwritten; draft it anew with --replace, or see the profile alone with --csv"
+            f"{target} is there already and is never overwritten; draft it anew with --replace, or see the "
+            "profile alone with --csv"
         )
     if faults:
         raise typer.BadParameter("\n".join(faults))
@@ -140,8 +143,8 @@ def _tell(target: Path, hospital: str, guesses: list[TableGuess], faults: list[s
     for fault in faults:
         console.fail(f"  could not be read: {fault}")
     console.out.print(
-        f"next: read the draft line by line, decide what is left, put the delivery under landing/{hospital}/, then:"
-        f" myositis check --registry {target.parent.parent}",
+        "next: read the draft line by line, decide what is left, put the delivery under "
+        f"landing/{hospital}/, then: myositis check --registry {target.parent.parent}",
         markup=False,
     )
 
@@ -159,4 +162,7 @@ def next_steps(folder: Path) -> str:
                 f" from a sample: myositis onboard HOSPITAL PATH --registry {folder}",
             ]
         )
-    return f"{console.in_order(len(registry.mappings), len(registry.studies))}; next: myositis run --registry {folder}"
+    return (
+        f"{console.in_order(len(registry.mappings), len(registry.studies))}; next: myositis run --registry "
+        f"{folder}"
+    )

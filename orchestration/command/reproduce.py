@@ -60,7 +60,8 @@ def _check_table(studies: list[StudyFrames], table: str | None) -> None:
     tables = list(dict.fromkeys(t for s in studies for t in s.distinct("reproduction", "table_id")))
     if table is not None and table not in tables:
         raise NothingPrinted(
-            f'--table: nothing is printed in "{table}"; there are {", ".join(tables)}.{nearest(table, tables)}'
+            f'--table: nothing is printed in "{table}"; there are '
+            f"{', '.join(tables)}.{nearest(table, tables)}"
         )
 
 

@@ -70,9 +70,10 @@ def _refuse_to_be_open(registry: Registry, host: str) -> None:
     """Beyond this machine the pages are served behind a proxy that names the user, or not at all."""
     if registry.file.behind_proxy is None and host not in LOOPBACK:
         raise CannotServe(
-            f"--host {host}: other machines could open the pages, and nobody would know who does; the pages hold patients' data."
-            " Serve them behind a reverse proxy that signs people in, and name it in registry.yml (behind_proxy: docs/pages.md),"
-            f" or leave --host out and open them through SSH: ssh -L 3000:127.0.0.1:3000 {socket.gethostname()}"
+            f"--host {host}: other machines could open the pages, and nobody would know who does; the pages "
+            "hold patients' data. Serve them behind a reverse proxy that signs people in, and name it in "
+            "registry.yml (behind_proxy: docs/pages.md), or leave --host out and open them through SSH: "
+            f"ssh -L 3000:127.0.0.1:3000 {socket.gethostname()}"
         )
 
 
@@ -83,17 +84,19 @@ def _refuse_if_taken(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise CannotServe(
-                f"port {port} of {host} cannot be used ({error.strerror}); choose another: myositis ui --port {port + 1}"
+                f"port {port} of {host} cannot be used ({error.strerror}); choose another: myositis ui "
+                f"--port {port + 1}"
             ) from None
 
 
 def _told(registry: Registry) -> str:
     own = registry.file.unattended
     return (
-        f"{registry.file.name} runs by itself while this process is up: it looks at landing/ and at the registry's files every"
-        f" {own.look_every_seconds} s,\ntakes what has arrived, builds, releases and reports; what is still outstanding is tried"
-        f" once more each night at {own.told_night}.\nA night that was missed is made up for when this starts again. How it stands:"
-        " myositis status"
+        f"{registry.file.name} runs by itself while this process is up: it looks at landing/ and at the "
+        f"registry's files every {own.look_every_seconds} s,\n"
+        "takes what has arrived, builds, releases and reports; what is still outstanding is tried once "
+        f"more each night at {own.told_night}.\n"
+        "A night that was missed is made up for when this starts again. How it stands: myositis status"
     )
 
 
@@ -104,7 +107,8 @@ def _become(
     home = registry.dagster_home
     plan = Plan(str(home / lock), str(home / MARKS if ends_runs else home / "none"), services)
     be_supervised()
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # the supervisor takes what comes before it listens
+    # a signal that comes now waits until the supervisor listens
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     os.execv(sys.executable, [sys.executable, "-m", "orchestration.running.supervisor", plan.as_json()])
 
 

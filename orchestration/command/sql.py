@@ -69,8 +69,8 @@ def _format(wanted: Wanted) -> str:
     of_the_name = suffix if suffix in FORMATS else None
     if wanted.output is not None and wanted.format and of_the_name not in (None, wanted.format):
         raise QuestionRefused(
-            f"{wanted.output.name} ends as {suffix}, and --format says {wanted.format}; leave out --format, or"
-            f" name the file {wanted.output.with_suffix('.' + wanted.format).name}"
+            f"{wanted.output.name} ends as {suffix}, and --format says {wanted.format}; leave out --format, "
+            f"or name the file {wanted.output.with_suffix('.' + wanted.format).name}"
         )
     form = wanted.format or of_the_name
     if form is None and wanted.output is not None:

@@ -65,7 +65,7 @@ def judge(registry: Registry, outstanding: tuple[Inventory, ...]) -> Trial:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """What is taken or refused in the copy is no news of the registry."""
+    """Log nothing of what is taken or refused in the copy, because it did not happen in the registry."""
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:
@@ -134,8 +134,9 @@ def _make_sure_of_room(registry: Registry) -> None:
     free = shutil.disk_usage(registry.warehouse.parent).free
     if free < needed:
         raise NoRoom(
-            f"{registry.warehouse.parent}: no delivery was judged: the check builds in a copy of the warehouse, which wants"
-            f" {needed / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free; make room and check again, or let myositis run judge"
+            f"{registry.warehouse.parent}: no delivery was judged: the check builds in a copy of the "
+            f"warehouse, which needs {needed / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free; make "
+            "room and check again, or take the deliveries with myositis run, which judges them too"
         )
 
 

@@ -92,7 +92,7 @@ def next_delivery(registry: Registry, instance: dg.DagsterInstance) -> dg.RunReq
     try:
         asked = deliveries_to_take(registry, instance).asked
     except (NotNow, WarehouseBusy) as busy:
-        log.info("what else is outstanding is left to the next look: %s", busy)
+        log.info("what else is outstanding waits for the next look: %s", busy)
         return None
     return asked[0] if asked else None
 
@@ -140,7 +140,7 @@ def make_the_release(definitions: dg.Definitions, registry: Registry, instance: 
     try:
         wanted = release_to_make(registry, instance)
     except (NotNow, WarehouseBusy) as busy:
-        log.info("the build is left to the next look: %s", busy)
+        log.info("the build waits for the next look: %s", busy)
         return
     for asked in wanted.asked:
         execute_asked(definitions, registry, instance, asked)

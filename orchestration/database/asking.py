@@ -51,14 +51,15 @@ PAGE_CELLS = 20_000
 CELL_CHARACTERS = 300
 
 Reason = Literal[
-    "time", "memory", "file", "rows", "columns", "nothing", "several", "writes", "reaches", "database", "engine"
+    "time", "memory", "file", "rows", "columns", "nothing", "several", "writes", "reaches", "database",
+    "engine"
 ]  # fmt: skip
 
 
 class QuestionRefused(Exception):
     """The question cannot be answered as it was asked; the text says why, and what to do in a terminal.
 
-    By ``reason`` another place says what to do there. The text of the reason "engine" is DuckDB's.
+    A page chooses its own advice by ``reason``. For the reason "engine" the text is DuckDB's.
     """
 
     def __init__(self, sentence: str, reason: Reason = "engine") -> None:
@@ -197,8 +198,8 @@ def locked(database: Path, bounds: Bounds, into: str) -> duckdb.DuckDBPyConnecti
                 ) from None
             if time.monotonic() > until:
                 raise QuestionRefused(
-                    f"{database.name}: another process writes to it at this moment; ask again when that has"
-                    " ended, or ask the release, which can always be read",
+                    f"{database.name}: another process is writing to it; ask again when that process has "
+                    "ended, or ask the release, which can always be read",
                     "database",
                 ) from None
             time.sleep(0.2)
@@ -222,8 +223,9 @@ def the_one_select(query: str) -> None:
         raise QuestionRefused(f"found {len(asked)} statements; ask one at a time", "several")
     if asked[0].type not in (kinds.SELECT, kinds.EXPLAIN):
         raise QuestionRefused(
-            f"found a statement of kind {asked[0].type.name}; only questions are answered here: SELECT, FROM, WITH,"
-            " VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN. To write the answer to a file: --output FILE",
+            f"found a statement of kind {asked[0].type.name}; only questions are answered here: SELECT, "
+            "FROM, WITH, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN. To write the answer to a "
+            "file: --output FILE",
             "writes",
         )
 
@@ -322,8 +324,8 @@ def _as_page(
     """Columns, types and rows as JSON. Every cell is the text that DuckDB shows, cut where it is long."""
     if len(answer.columns) > PAGE_COLUMNS:
         raise QuestionRefused(
-            f"the answer has {len(answer.columns):,} columns, and at most {PAGE_COLUMNS} are shown; name fewer, or"
-            " write the answer to a file: --output FILE",
+            f"the answer has {len(answer.columns):,} columns, and at most {PAGE_COLUMNS} are shown; name "
+            "fewer, or write the answer to a file: --output FILE",
             "columns",
         )
     fitting = max(PAGE_CELLS // len(answer.columns), 1)
@@ -373,7 +375,8 @@ def _as_workbook(answer: duckdb.DuckDBPyRelation, rows: int | None, into: str) -
     is_cut = answer.fetchone() is not None
     if is_cut and rows is None:
         raise QuestionRefused(
-            f"the answer has more than {XLSX_ROWS:,} rows, which no worksheet holds; use --format parquet or csv",
+            f"the answer has more than {XLSX_ROWS:,} rows, which no worksheet holds; use --format parquet "
+            "or csv",
             "rows",
         )
     book.save(into)
@@ -393,13 +396,14 @@ def _refusal_of(error: Exception, bounds: Bounds) -> QuestionRefused:
         return QuestionRefused(_too_large(bounds), "memory")
     if isinstance(error, duckdb.PermissionException):
         return QuestionRefused(
-            "the query reaches for a file, an extension or the network; it is answered from the tables of this"
-            " database only (from duckdb_tables() lists them). To write the answer to a file: --output FILE",
+            "the query reaches for a file, an extension or the network; it is answered from the tables of "
+            "this database only (from duckdb_tables() lists them). To write the answer to a file: --output "
+            "FILE",
             "reaches",
         )
     is_too_large = any(
         said in str(error) for said in (os.strerror(errno.EFBIG), "EFBIG")
-    )  # lxml says the name
+    )  # lxml gives the error's name in place of its text
     if bounds.file_bytes is not None and is_too_large:
         return QuestionRefused(
             f"the answer is larger than {bounds.file_bytes / GIB:g} GB; ask for fewer rows or columns", "file"

@@ -137,7 +137,7 @@ create or replace view raw.current_load as
     select sender_id, delivery_id, load_id from raw.delivery
     where state = 'accepted'
     qualify kind <> 'full' or delivery_id = max(delivery_id) over (partition by sender_id);
-"""
+"""  # noqa: E501
 CORRECTIONS = """
 create table if not exists raw.registry_correction (
     correction_id varchar, sender_id varchar, file varchar, sheet varchar, delivery varchar, action varchar, status varchar,
@@ -153,7 +153,7 @@ create table if not exists raw.registry_asked_cell (
     correction_id varchar, load_id varchar, delivery_id varchar, source_file varchar, source_sheet varchar, source_row bigint,
     entity varchar, field varchar, source_column varchar);
 create table if not exists raw.registry_load_to_restage (load_id varchar primary key);
-"""
+"""  # noqa: E501
 RULES = """
 create table if not exists raw.registry_hospital (hospital_id varchar, sender_id varchar, hospital_name varchar, population varchar);
 create table if not exists raw.registry_sender (
@@ -176,7 +176,7 @@ create table if not exists raw.registry_setting (setting varchar, value varchar)
 create table if not exists raw.registry_endpoint (
     endpoint varchar, role varchar, event_id varchar, horizon_months double, origin varchar,
     left_truncation boolean);
-"""
+"""  # noqa: E501
 
 
 def _create_raw(connection: duckdb.DuckDBPyConnection) -> None:

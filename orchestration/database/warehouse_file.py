@@ -1,8 +1,8 @@
-"""The warehouse file: its connection, its raw tables, its ledger of deliveries, and the registry's rules as
-tables.
+"""The warehouse file: connections to it, and who else holds it.
 
-Belongs here: DDL of schema raw and the rules as rows. Does not belong here: reading exports (`loading.py`),
-what became of a load (`raw/ledger.py`), anything that interprets (dbt).
+Belongs here: opening it to write, to read or for a look, and waiting for other processes. Does not belong
+here: the tables of schema raw (`raw_tables.py`), the registry's rules as rows (`rules.py`), what became of a
+load (`raw/ledger.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import duckdb
 from orchestration.database.raw_tables import _create_raw, has_raw
 
 LOCK_WAIT_SECONDS = 60.0
-GLANCE_SECONDS = 1.0  # how long a look at the warehouse waits: one that a person or a tick can make again
+GLANCE_SECONDS = 1.0  # seconds that a mere look waits: a person or a tick can look again
 
 
 class WarehouseUnusable(Exception):
@@ -121,7 +121,7 @@ def glance(path: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[duck
 def trying_out(
     path: Path, tables: Collection[str], wait_seconds: float = LOCK_WAIT_SECONDS
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Schema raw as the warehouse has it, of which ``tables`` can be written, in memory only.
+    """Schema raw as the warehouse has it; ``tables`` of it can be written, in memory only.
 
     The warehouse is read, and stays as it is.
     """
@@ -132,7 +132,8 @@ def trying_out(
             attach = f"attach '{quoted}' as warehouse (read_only)"
             _when_free(path, wait_seconds, lambda: connection.execute(attach))
             for (table,) in connection.execute(
-                "select table_name from duckdb_tables() where database_name = 'warehouse' and schema_name = 'raw'"
+                "select table_name from duckdb_tables() where database_name = 'warehouse' "
+                "and schema_name = 'raw'"
             ).fetchall():
                 if table in tables:
                     connection.execute(f"insert into raw.{table} by name from warehouse.raw.{table}")
@@ -164,19 +165,22 @@ def _when_free(
 def told_busy(path: Path, waited: float = 0.0) -> str:
     """A sentence that names who holds the warehouse, and says what to do about it."""
     found = holders(path)
-    who = "; ".join(h.sentence() for h in found) or "another process holds it"
+    who = "; ".join(h.sentence() for h in found) or "another process uses it"
     after = f" after {waited:.0f} s" if waited >= 5 else ""
     remedy = (
-        "a run lets go of it by itself" if not found or any(h.writes for h in found) else "let it be closed"
+        "wait until the run has ended"
+        if not found or any(h.writes for h in found)
+        else "close that connection"
     )
     return (
-        f"{path.name}: the warehouse is held{after}: {who}; {remedy}, then run again."
-        " Analysts read release/current.duckdb, which nobody waits for"
+        f"{path.name}: the warehouse is in use{after}: {who}; {remedy}, then run again. Analysts read "
+        "release/current.duckdb, which blocks nobody"
     )
 
 
 def _unusable(path: Path, error: duckdb.Error) -> WarehouseUnusable:
     return WarehouseUnusable(
-        f"{path}: the warehouse cannot be opened: {error}\nLet its folder be read and written. A damaged file is restored from its"
-        " backup, or removed: the next run makes it again from landing"
+        f"{path}: the warehouse cannot be opened: {error}\n"
+        "Let this user read and write its folder. If the file is damaged, restore it from its backup, or "
+        "remove it: the next run makes it again from landing"
     )

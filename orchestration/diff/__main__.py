@@ -1,7 +1,7 @@
 """`python -m orchestration.diff BEFORE AFTER REGISTRY`: the difference of two release files, as JSON.
 
-For who must not wait or compute itself: the pages start this as a process with bounds on time and memory.
-What cannot be compared is `{"refused": sentence}`.
+The pages start this as a process with bounds on time and memory, so that they need not compute or wait
+themselves. If the two cannot be compared, the answer is `{"refused": sentence}`.
 """
 
 from __future__ import annotations

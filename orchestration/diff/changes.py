@@ -84,7 +84,9 @@ class PatientChange:
 
 @dataclass(frozen=True)
 class ValueChange:
-    """How many values, antibody results, events, … came, went or say otherwise, by what they trace to."""
+    """How many values, antibody results, events, … came, went or changed, by the delivery or record that they
+    trace to.
+    """
 
     called: str
     change: str
@@ -96,7 +98,7 @@ class ValueChange:
 
 @dataclass(frozen=True)
 class NumberChange:
-    """A number of results that is printed otherwise. ``before`` or ``after`` is empty where there is none."""
+    """A printed number that changed. ``before`` or ``after`` is empty where the number does not exist."""
 
     study: str
     table: str
@@ -247,9 +249,7 @@ def _program(before: Side, after: Side) -> Iterator[Declared]:
 
 
 def _rows_that_differ(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    """Rows of a small table that only one side has; of a row that reads otherwise, the one of the later
-    release.
-    """
+    """Rows of a small table that only one side has; of a row that changed, the one of the later release."""
     columns = [
         {c[0] for c in connection.execute(f"describe {side}.release.{table}").fetchall()}
         for side in (BEFORE, AFTER)
@@ -325,9 +325,7 @@ def _keys(rows: pd.DataFrame) -> Iterator[PatientKey]:
 
 
 def _numbers(before: Side, after: Side, whys: Iterable[StudyWhys]) -> tuple[tuple[NumberChange, ...], int]:
-    """The numbers that are printed otherwise, in the order of the later release, and how many were
-    compared.
-    """
+    """The printed numbers that changed, in the order of the later release, and how many were compared."""
     from analytics.printed.numbers import printed_numbers
 
     found, compared = [], 0

@@ -110,8 +110,8 @@ TABLES = (
 
 @dataclass(frozen=True, order=True)
 class Origin:
-    """What a difference traces to: deliveries (with what became of each), correction records, or neither:
-    then the same cells are understood otherwise.
+    """What a difference traces to: deliveries (with what became of each), correction records, or neither,
+    when the same cells are now read differently.
     """
 
     deliveries: tuple[tuple[str, str], ...] = ()
@@ -149,8 +149,8 @@ def changed_rows(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 
 def _sql(rows: Rows) -> str:
-    """Rows that are alike on both sides go out as pairs; of the others, those of one patient, item and time
-    are the same row.
+    """Rows that are equal on both sides leave in pairs. Of the rows that are left, two of one patient, item
+    and time are one row that changed.
     """
     said = [f"{expression} as said_{i}" for i, expression in enumerate(rows.said)]
     placed = [f"{expression} as placed_{i}" for i, expression in enumerate(rows.placed)]
@@ -172,7 +172,8 @@ def _sql(rows: Rows) -> str:
         order = ", ".join([*says, *stands, "delivery"])
         return (
             f"select x.*, row_number() over (partition by {', '.join(f'x.{c}' for c in same)} order by"
-            f" {', '.join(f'x.{c}' for c in order.split(', '))}) as nth from {one} as x anti join {other} as y on {on}"
+            f" {', '.join(f'x.{c}' for c in order.split(', '))}) as nth from {one} as x anti join {other} "
+            f"as y on {on}"
         )
 
     paired = " and ".join(f"a.{c} is not distinct from b.{c}" for c in [*same, "nth"])

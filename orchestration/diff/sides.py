@@ -32,7 +32,8 @@ LATER = "compare releases that this version made, or " + AGAIN
 # what a comparison reads of each table of schema release; a release of another shape is refused
 COLUMNS: dict[str, tuple[str, ...]] = {
     "dim_patient": (
-        "sender_id", *KEY, "sex", "birth_year", "onset_date_iso", "age_at_onset_years", "disease_duration_months",
+        "sender_id", *KEY, "sex", "birth_year", "onset_date_iso", "age_at_onset_years",
+        "disease_duration_months",
         "diagnosis", "onset_group", "baseline_date", "baseline_days", "correction_id", "delivery_id",
     ),
     "dim_antibody_status": (*KEY, "msa", "has_conflict", "decided_by"),
@@ -42,15 +43,18 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "delivery_id",
     ),
     "fct_observation": (
-        "sender_id", *KEY, *OBSERVED, "observation_key", "observed_date_iso", "time_days", "value_text", "value_code",
+        "sender_id", *KEY, *OBSERVED, "observation_key", "observed_date_iso", "time_days", "value_text",
+        "value_code",
         "unit_canonical", "correction_id", "delivery_id",
     ),
     "fct_antibody_result": (
-        "sender_id", *KEY, "antibody_id", "antibody_source", "assay_id", "tested_date_iso", "time_days", "result",
+        "sender_id", *KEY, "antibody_id", "antibody_source", "assay_id", "tested_date_iso", "time_days",
+        "result",
         "is_positive", "grade", "correction_id", "delivery_id",
     ),
     "fct_event": (
-        "sender_id", *KEY, "event_id", "event_date_iso", "time_days", "status", "correction_id", "delivery_id",
+        "sender_id", *KEY, "event_id", "event_date_iso", "time_days", "status", "correction_id",
+        "delivery_id",
     ),
     "fct_treatment": (
         "sender_id", *KEY, "treatment_id", "treatment_source", "start_date_iso", "time_days", "stop_date_iso",
@@ -99,7 +103,7 @@ class NotComparable(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What is in force of a delivery: which content, read how."""
+    """The content of a delivery that is in force, and the mapping that read it."""
 
     load_id: str
     content: str
@@ -139,15 +143,15 @@ def chosen(registry: Registry, before: str | None, after: str | None) -> tuple[P
     if before is None:
         if len(found) < 2:
             raise NotComparable(
-                f"{len(found) or 'no'} release{'s are' if not found else ' is'} kept, and a comparison needs two."
-                " The next release is made by: myositis run"
+                f"{len(found) or 'no'} release{'s are' if not found else ' is'} kept, and a comparison "
+                "needs two. The next release is made by: myositis run"
             )
         return found[1], found[0]
     pair = _one(registry, found, before), _one(registry, found, after or "current")
     if pair[0] == pair[1]:
         raise NotComparable(
-            f"both are the release {pair[0].stem}, in which nothing differs from itself; name another."
-            f" Kept: {_listed(found)}"
+            f"both names are of the release {pair[0].stem}; name two different releases. Kept: "
+            f"{_listed(found)}"
         )
     return pair
 
@@ -193,8 +197,8 @@ def opened(before: Path, after: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 connection.execute(f"attach '{quoted}' as {name} (read_only)")
             except duckdb.Error:
                 raise NotComparable(
-                    f"{path.name} cannot be opened: it is damaged or no DuckDB file; restore it from its backup,"
-                    " or remove it and its .json, and compare other releases"
+                    f"{path.name} cannot be opened: it is damaged or no DuckDB file; restore it from its "
+                    "backup, or remove it and its .json, and compare other releases"
                 ) from None
             _refuse_other_shapes(connection, name, path)
         yield connection
@@ -227,13 +231,11 @@ def both_sides(
     names = [str(s.content.info["registry_name"]) for s in sides]
     if names[0] != names[1] and before.parent != after.parent:
         raise NotComparable(
-            f'{before.stem} is a release of "{names[0]}" and {after.stem} one of "{names[1]}": two registries have no'
-            " patient in common; compare two releases of one registry"
+            f'{before.stem} is a release of "{names[0]}" and {after.stem} one of "{names[1]}": two '
+            "registries have no patient in common; compare two releases of one registry"
         )
     if sides[0].release_id == sides[1].release_id:
-        raise NotComparable(
-            f"both files hold the release {sides[0].release_id}, in which nothing differs from itself; name another"
-        )
+        raise NotComparable(f"both files hold the release {sides[0].release_id}; name two different releases")
     return _with_studies(sides[0], sides[1], registry), _with_studies(sides[1], sides[0], registry)
 
 
@@ -241,7 +243,8 @@ def _side(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> Side:
     from orchestration.report.page import read_release
 
     loads = connection.execute(
-        f"select sender_id || '/' || delivery_id, load_id_in_force, content_sha256 from {name}.quality.delivery"
+        "select sender_id || '/' || delivery_id, load_id_in_force, content_sha256 "
+        f"from {name}.quality.delivery"
     ).fetchall()
     columns = QUALITY["correction"]
     corrections = connection.execute(
@@ -252,7 +255,8 @@ def _side(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> Side:
         for table in IN_A_COHORT
     }
     frames["fct_observation"] = connection.execute(
-        f"select {', '.join((*KEY, *OBSERVED, 'observation_key', 'time_days'))} from {name}.release.fct_observation"
+        f"select {', '.join((*KEY, *OBSERVED, 'observation_key', 'time_days'))} "
+        f"from {name}.release.fct_observation"
     ).df()
     return Side(
         path,

@@ -91,7 +91,7 @@ def _traced(change: PatientChange | ValueChange) -> str:
     parts = [f" {', '.join(change.deliveries)}"] if change.deliveries else []
     if change.records:
         parts.append(f" (record{'s' if len(change.records) > 1 else ''} {', '.join(change.records)})")
-    return "".join(parts) or ", understood otherwise from the same cells"
+    return "".join(parts) or ", read differently from the same cells"
 
 
 def as_json(diff: Diff, with_keys: bool = False) -> str:
@@ -125,7 +125,8 @@ def rows(diff: Diff, with_keys: bool = False) -> Iterator[dict[str, object]]:
     for s in diff.declared:
         yield {"section": "stated", "subject": s.kind, "change": s.what}
     for p in diff.patients:
-        yield {"section": "patient", "study": p.study, "place": p.hospital, "change": p.change, "before": p.from_group,
+        yield {"section": "patient", "study": p.study, "place": p.hospital, "change": p.change,
+        "before": p.from_group,
                "after": p.to_group, "count": p.count, "why": told_patients(p)}  # fmt: skip
     for v in diff.values:
         yield {
@@ -137,7 +138,8 @@ def rows(diff: Diff, with_keys: bool = False) -> Iterator[dict[str, object]]:
         }
     for n in diff.numbers:
         yield {"section": "number", "study": n.study, "place": n.place, "subject": n.subject, "whom": n.whom,
-               "quantity": n.quantity, "change": CHANGED, "before": n.before, "after": n.after, "why": n.why}  # fmt: skip
+               "quantity": n.quantity, "change": CHANGED, "before": n.before, "after": n.after,
+               "why": n.why}  # fmt: skip
     if with_keys:
         for k in diff.patient_keys:
             yield {"section": "key", "place": k.hospital, "subject": k.patient_key, "change": k.change}

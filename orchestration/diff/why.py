@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from analytics.printed.numbers import PrintedNumber
     from analytics.study.cohort import Cohort
-    from analytics.study.file import Endpoint, Study, Variable, Window
+    from analytics.study.file import Study
+    from analytics.study.groups_and_variables import Endpoint, Variable, Window
     from analytics.study.reads import Input, Reads
 
 PATIENT_ADDED, PATIENT_REMOVED, PATIENT_MOVED = "patient added", "patient removed", "patient moved"
@@ -109,7 +110,7 @@ class StudyWhys:
         from analytics.study.reads import FROM_RESULTS, reads_of
 
         if number.table in FROM_RESULTS:
-            return (Cause(RESULTS, detail="it is made of the study's other results"),)
+            return (Cause(RESULTS, detail="it is made from the study's other results"),)
         was, now = self.studies
         if self.cohorts is None or was is None or now is None:
             return (self._study_not_known(),)
@@ -122,7 +123,7 @@ class StudyWhys:
             verb = "asks for it now" if asked[1] else "no longer asks for it"
             found.insert(0, Cause(STUDY, detail=f"the study file {self.study_id}.yml {verb}"))
         elif asked[0].stated != asked[1].stated:
-            detail = f"the study file {self.study_id}.yml states otherwise how it is computed"
+            detail = f"the study file {self.study_id}.yml states another way to compute it"
             found.append(Cause(STUDY, detail=detail))
         return self._or_declared(tuple(found))
 
@@ -138,20 +139,23 @@ class StudyWhys:
         )
 
     def _or_declared(self, found: tuple[Cause, ...]) -> tuple[Cause, ...]:
-        """The causes, with the program beside them if it changed too; where no input differs, what is
-        left.
+        """The causes, with the program beside them if it changed too; if no input differs, what people and
+        the program state.
         """
         computing = [d.sentence() for d in self.declared if d.computes]
         if found:
             if not computing or all(c.kind == STUDY for c in found):
                 return found
-            detail = f"the program changed too ({'; '.join(computing)}), so that its share cannot be told"
+            detail = (
+                f"the program changed too ({'; '.join(computing)}), and how much of the change is due to "
+                "it cannot be told"
+            )
             return (*found, Cause(DECLARED, detail=detail))
         if computing:
             said = "; ".join(computing)
-            return (Cause(DECLARED, detail=f"no input of it differs: {said}"),)
+            return (Cause(DECLARED, detail=f"none of its inputs differs: {said}"),)
         others = [d.sentence() for d in self.declared if d.kind != STUDY]
-        detail = "no input of it differs between the two releases: the cause cannot be decided"
+        detail = "none of its inputs differs between the two releases: the cause cannot be decided"
         return (
             Cause(UNKNOWN, detail=detail + (f" (what else changed: {'; '.join(others)})" if others else "")),
         )
@@ -187,7 +191,7 @@ class StudyWhys:
     def _kinds(
         self, changes: pd.DataFrame, groups: tuple[str, ...], asked: Input
     ) -> Iterable[tuple[str, str, Origin, str]]:
-        """Of each patient whose input differs, what happened to it as far as these groups are concerned."""
+        """For each patient whose input differs: what happened to the input, as these groups see it."""
         from analytics.study.reads import MEMBERS
 
         for row in changes.itertuples(index=False):
@@ -241,7 +245,7 @@ class StudyWhys:
             return Cause(kind, count, origin.deliveries, origin.records, detail)
         why = [d.sentence() for d in self.declared if d.decides_values]
         if kind == PATIENT_MOVED and self._groups_differ():
-            why = [f"the study file {self.study_id}.yml states the groups otherwise"]
+            why = [f"the study file {self.study_id}.yml states other conditions of the groups"]
         if not why:
             why = ["from the same cells, and nothing that decides on them is known to differ"]
         elif len(why) > 1:

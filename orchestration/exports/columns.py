@@ -82,7 +82,7 @@ def without_place(name: str) -> str:
 
 
 def alike(name: str, columns: Sequence[str]) -> list[str]:
-    """The columns that the file calls ``name``, where it calls several so."""
+    """The columns that share the name ``name``, if several do."""
     found = [c for c in columns if c != name and without_place(c) == name]
     return found if len(found) > 1 and name not in columns else []
 
@@ -148,8 +148,8 @@ def _repeated(columns: list[str], row: int) -> ExportFault | None:
         column=next(iter(alike)),
         found=f"two headers alike: {shown}",
         expected="every column named once",
-        remedy="Write `header_rows: 2` where the row below says which is which; else ask for an export that tells"
-        " them apart.",
+        remedy="Write `header_rows: 2` where the row below says which is which; else ask for an export "
+        "that tells them apart.",
     )
 
 

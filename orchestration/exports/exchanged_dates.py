@@ -93,8 +93,9 @@ class Sign:
             else ("the order that `dates` states", "the other order")
         )
         return (
-            f"{self.cells:,} {kind} never show a day above 12, and {self.other_cells:,} dates written {self.other.shown} always do: it looks"
-            f" as if a spreadsheet had exchanged day and month of the first. As written they are {as_written}; exchanged they are {exchanged}"
+            f"{self.cells:,} {kind} never show a day above 12, and {self.other_cells:,} dates written "
+            f"{self.other.shown} always do: it looks as if a spreadsheet had exchanged day and month of the "
+            f"first. As written they are {as_written}; exchanged they are {exchanged}"
         )
 
 

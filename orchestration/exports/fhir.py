@@ -22,8 +22,10 @@ from typing import Any
 KIND, UNREAD, ABSENT = "value[x]", "value[unread]", "value[absent]"
 # hl7.org/fhir/R4/valueset-data-absent-reason.html
 REASONS = (
-    "unknown", "asked-unknown", "temp-unknown", "not-asked", "asked-declined", "masked", "not-applicable", "unsupported",
-    "as-text", "error", "not-a-number", "negative-infinity", "positive-infinity", "not-performed", "not-permitted",
+    "unknown", "asked-unknown", "temp-unknown", "not-asked", "asked-declined", "masked", "not-applicable",
+    "unsupported",
+    "as-text", "error", "not-a-number", "negative-infinity", "positive-infinity", "not-performed",
+    "not-permitted",
 )  # fmt: skip
 WHOLE = ("Quantity", "CodeableConcept", "String", "Boolean", "Integer", "Time", "DateTime")
 

@@ -61,7 +61,8 @@ def _no_objects(written: Written) -> ExportFault:
         row=written.malformed[0].source_row if written.malformed else None,
         found="no line that is a JSON object" if written.malformed else "no objects",
         expected="one JSON object in each line",
-        remedy="Ask for the file again; where nothing new may have happened, write `may_be_empty: true` in the mapping, or `optional: true` if the file may be left out.",
+        remedy="Ask for the file again; where nothing new may have happened, write `may_be_empty: true` in "
+        "the mapping, or `optional: true` if the file may be left out.",
     )
 
 

@@ -145,7 +145,8 @@ class _Text:
             if len(self.held) - self.at > JSON_ELEMENT_CHARACTERS:
                 raise ExportFault(
                     "document_too_large",
-                    found=f"a JSON document with a part of more than {JSON_ELEMENT_CHARACTERS:,} characters, or damaged there",
+                    found=f"a JSON document with a part of more than {JSON_ELEMENT_CHARACTERS:,} "
+                    "characters, or damaged there",
                     expected="one object per line (NDJSON), or an array of objects",
                     remedy="Export NDJSON.",
                 )
@@ -163,7 +164,7 @@ class _Text:
                 return
 
     def members(self) -> Iterator[str]:
-        """The keys of the object that comes next. Whoever asks reads the value of each."""
+        """The keys of the object that comes next; the caller reads the value after each key."""
         self.take("{")
         seen: set[str] = set()
         if self.peek() == "}":

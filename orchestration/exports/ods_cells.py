@@ -127,7 +127,7 @@ def _code(style: ElementTree.Element) -> str:
 
 
 def shown_texts(path: str, sheet: str, struck: Struck | None = None, merged: Ranges | None = None) -> Shown:
-    """Texts by row and column of ``sheet``; nothing where the XML does not parse, of which calamine speaks.
+    """Texts by row and column of ``sheet``; nothing where the XML does not parse, which calamine reports.
 
     The places of cells that are struck out, or have text in them that is, are added to ``struck``, the ranges
     of merged cells to ``merged``.

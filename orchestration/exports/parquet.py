@@ -38,7 +38,10 @@ def _read_parquet(
         names = checked_header([column for column, _ in columns], 1)
         width = len(names)
         seen = " or ".join(f"trim(c{i}, {sql_text(BLANKS)}) <> ''" for i in range(width))
-        relation = f"select * from ({_relation(path, [kind for _, kind in columns], spec.decimal_mark)}) where {seen}"
+        relation = (
+            f"select * from ({_relation(path, [kind for _, kind in columns], spec.decimal_mark)}) "
+            f"where {seen}"
+        )
         damaged = list(_damaged(relation, width, connection))
         if spec.damaged_text == "reject":
             relation = without_rows(relation, [line.source_row for line in damaged])

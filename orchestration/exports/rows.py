@@ -115,5 +115,6 @@ def refuse_no_rows(rows: int, row: int | None) -> None:
             row=row,
             found="a header and no rows",
             expected="at least one row",
-            remedy="Ask for the file again; where nothing new may have happened, write `may_be_empty: true` in the mapping, or `optional: true` if the file may be left out.",
+            remedy="Ask for the file again; where nothing new may have happened, write `may_be_empty: "
+            "true` in the mapping, or `optional: true` if the file may be left out.",
         )

@@ -79,8 +79,8 @@ class ReadSpec(Strict):
     )
     each: str | None = Field(
         None,
-        description="NDJSON: an array of the objects, each of whose elements is a row of its own. Its columns "
-        "lose their number (`component.code.text`), which stands in `component[]`.",
+        description="NDJSON: an array of the objects, each of whose elements is a row of its own. Its "
+        "columns lose their number (`component.code.text`), which stands in `component[]`.",
     )
     decimal: Literal[".", ","] | None = Field(
         None, description="Decimal mark of this table, instead of the file's."

@@ -183,7 +183,7 @@ def _too_much(limit: str) -> ExportFault:
     return ExportFault(
         "too_large_to_read",
         found=f"a file that takes more than {limit} to read",
-        expected="a table of that size or less",
+        expected="a table that can be read within this limit",
         remedy="Look for cells far outside the table, or ask for CSV.",
     )
 

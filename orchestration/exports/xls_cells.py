@@ -24,7 +24,7 @@ BIFF8 = 0x0600
 
 
 def shown_texts(path: str, sheet: str, struck: Struck | None = None) -> Shown:
-    """Texts by row and column of ``sheet``; nothing where the records do not fit, of which calamine speaks.
+    """Texts by row and column of ``sheet``; nothing where the records do not fit, which calamine reports.
 
     The places of cells that are struck out, or have text in them that is, are added to ``struck``.
     """

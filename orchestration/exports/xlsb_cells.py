@@ -25,7 +25,7 @@ FORMAT, STYLE, STYLES, END_OF_STYLES, SHEET = 44, 47, 617, 618, 156
 
 
 def shown_texts(path: str, sheet: str, struck: Struck | None = None, merged: Ranges | None = None) -> Shown:
-    """Texts by row and column of ``sheet``; nothing where the records do not fit, of which calamine speaks.
+    """Texts by row and column of ``sheet``; nothing where the records do not fit, which calamine reports.
 
     The places of cells that are struck out, or have text in them that is, are added to ``struck``, the ranges
     of merged cells to ``merged``.

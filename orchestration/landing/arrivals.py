@@ -45,7 +45,8 @@ def _is_written_to(path: Path) -> bool:
     with suppress(OSError, AttributeError):
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         try:
-            # A program that opens the file in between is told of by a signal; this one ends no process.
+            # If a program opens the file in between, the system sends this process a signal; SIGURG ends no
+            # process.
             fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
             fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)  # refused while another has it open to write
             fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
@@ -72,8 +73,8 @@ class Stray:
             return f"landing/{place}: the name of this folder is not UTF-8; rename it, and run again"
         if self.delivery is not None:
             return (
-                f"landing/{self.sender}/{self.delivery}: still arriving (no {SUCCESS_MARKER} after its last file, and files"
-                " changed a moment ago or are still written to); left for the next run"
+                f"landing/{self.sender}/{self.delivery}: still arriving (no {SUCCESS_MARKER} after its last "
+                "file, and files changed a moment ago or are still written to); left for the next run"
             )
         return (
             f"landing/{self.sender}: no mapping reads this sender; write hospitals/{self.sender}.yml"

@@ -33,8 +33,8 @@ class DeliveredFile:
 
 @dataclass(frozen=True)
 class NotAFile:
-    """What lies in a delivery and is not read: no file and no folder (opening it could read another's file,
-    or wait for ever), or a file that cannot be opened or named.
+    """Something in a delivery that is not read: neither a file nor a folder (opening it could read another's
+    file, or wait for ever), or a file that cannot be opened or named.
     """
 
     name: str  # relative to the delivery; "." is its folder

@@ -142,12 +142,12 @@ def _short(name: str, study_id: str) -> str:
 
 
 def _figure_key(name: str, tables: Container[str]) -> str:
-    """A figure that is called as a table is has a placeholder of its own."""
+    """The placeholder of a figure: another one if a table has the same name."""
     return f"{name}_figure" if name in tables else name
 
 
 def _signed(table: PrintedTable, release: str, synthetic: bool) -> PrintedTable:
-    """The table with its release, for a table is copied out of its document."""
+    """The table with its release below it, because tables are copied out of documents."""
     said = f"Release {release}.{' ' + SYNTHETIC if synthetic else ''}"
     return replace(table, notes=(*table.notes, said))
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analytics.printed.codebook_table import Origin
-from analytics.study.file import Study, Variable
+from analytics.study.file import Study
+from analytics.study.groups_and_variables import Variable
 from orchestration.registry import catalogue
 from orchestration.registry.entities import ColumnSource, Events, Observations
 from orchestration.registry.folder import Registry

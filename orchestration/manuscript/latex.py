@@ -34,12 +34,14 @@ _SPECIAL = {
     "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"$<$", ">": r"$>$",
     "±": r"$\pm$", "×": r"$\times$", "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$", "∞": r"$\infty$",
     "–": "--", "—": "---", "μ": r"$\mu$", "µ": r"$\mu$", "°": r"$^\circ$", "·": r"$\cdot$", "√": r"$\surd$",
-    "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}", "›": r"$\rangle$", "→": r"$\to$", "≈": r"$\approx$",
+    "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}", "›": r"$\rangle$", "→": r"$\to$",
+    "≈": r"$\approx$",
 }  # fmt: skip
 _RAISED = dict(zip("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789", strict=True))
 _LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
 _GREEK = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta",
+    "θ": "theta",
     "κ": "kappa", "λ": "lambda", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau", "φ": "phi",
     "χ": "chi", "ψ": "psi", "ω": "omega", "Δ": "Delta", "Σ": "Sigma", "Φ": "Phi", "Ω": "Omega",
 }  # fmt: skip

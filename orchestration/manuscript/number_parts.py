@@ -36,7 +36,7 @@ class Part:
 
     @property
     def number(self) -> float | None:
-        """None of a bound (``<0.10``), of ∞ and of what does not exist."""
+        """None for a bound (``<0.10``), for ∞ and for a value that does not exist."""
         return float(self.text) if _NUMBER.fullmatch(self.text) else None
 
     @property

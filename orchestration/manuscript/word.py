@@ -155,12 +155,13 @@ def filled(template: Path, writing: Writing) -> bytes:
         raise
     except JinjaError as error:
         raise TemplateError(
-            f"{template.name}: {error}; a placeholder is written as {{{{ title }}}}, in letters of one look"
+            f"{template.name}: {error}; write each placeholder as {{{{ title }}}}, all of it in one font "
+            "and style"
         ) from error
     except Exception as error:  # whatever zip and XML readers raise of a file that is none
         raise TemplateError(
-            f"{template.name}: cannot be read as a Word document (.docx): {type(error).__name__}; save it from Word"
-            " or LibreOffice as .docx"
+            f"{template.name}: cannot be read as a Word document (.docx): {type(error).__name__}; save it "
+            "from Word or LibreOffice as .docx"
         ) from error
     faults = [f for key, make in blocks.items() if key in asked for f in _put(document, key, make)]
     if faults:
@@ -302,7 +303,7 @@ def _pictures(place: _Place, pictures: Sequence[Picture]) -> list[Any]:
 
 
 def _paragraph(place: _Place, style: str) -> Any:
-    """A paragraph that stands nowhere yet; a style that a template lacks is left to its own."""
+    """A paragraph that is not in the document yet. If the template lacks the style: the default style."""
     paragraph = place.document.add_paragraph()
     if any(s.name == style for s in place.document.styles):
         paragraph.style = style

@@ -212,7 +212,7 @@ codebook.docx     each variable: concept, unit, columns of each hospital, share 
 replay/replay.R   the study in R. The frames that it reads hold single patients and never leave the house:
                   they lie in {frames} of the registry, where myositis report writes them
 manifest.json     what made these files, and their SHA-256
-"""
+"""  # noqa: E501
 
 
 def _manifest(
@@ -254,13 +254,13 @@ def _refuse_damage(release: Path, manifest: dict[str, Any]) -> None:
 
 
 def _refuse_changes(registry: Registry, study: str, manifest: dict[str, Any]) -> None:
-    """A release answers the study file that it was made with."""
+    """Refuse a study file that differs from the one that the release was made with."""
     then, now = manifest["studies"].get(study), _sha256(_study_file(registry, study).read_bytes())
     if then != now:
         what = "is newer than" if then is None else "has changed since"
         raise CannotWrite(
-            f"studies/{study}.yml {what} release {manifest['release_id']}; run myositis run, and write the manuscript"
-            " then"
+            f"studies/{study}.yml {what} release {manifest['release_id']}; run myositis run, and write the "
+            "manuscript then"
         )
 
 

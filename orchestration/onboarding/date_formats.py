@@ -70,7 +70,8 @@ def _formats_of_day(text: str) -> list[str]:
         if len(first) == 4:
             return (
                 [
-                    f"%Y{one}{'%d' if int(second) > 12 else '%m'}{other}{'%m' if int(second) > 12 else '%d'}{end}"
+                    f"%Y{one}{'%d' if int(second) > 12 else '%m'}{other}"
+                    f"{'%m' if int(second) > 12 else '%d'}{end}"
                 ]
                 if len(third) < 3
                 else []

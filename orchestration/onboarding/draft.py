@@ -20,9 +20,10 @@ from orchestration.registry import catalogue
 from orchestration.registry.entities import ASKED, ENTITIES
 
 HEAD = """\
-# A draft by `myositis onboard`. Left ours, right theirs. A number in a comment is the confidence of the guess; what was doubtful
-# stands in comments, and its columns under `undecided`: no delivery is taken until each is decided. The language: docs/mapping.md
-"""
+# A draft by `myositis onboard`: the registry's names stand left, the hospital's right (docs/mapping.md). A number in
+# a comment is the confidence of a guess. Doubtful guesses stand in comments, and their columns under `undecided`: no
+# delivery is taken until each of them is decided.
+"""  # noqa: E501
 STANDARDS = {  # columns that prove a standard format
     "fhir_r4": {"resourceType"},
     "omop_cdm_5_4": {"person_id", "measurement_concept_id"},
@@ -53,7 +54,8 @@ def draft(
     language = language_of([t.table for t in tables])
     if language is not None:
         lines.append(
-            f"language: {language.language}                # {catalogue.LANGUAGES[language.language][0]}, by its headers; it reads words such as M, PCR and TP"
+            f"language: {language.language}                # {catalogue.LANGUAGES[language.language][0]}, "
+            "by its headers; it reads words such as M, PCR and TP"
         )
     standard = standard_of(tables)
     if standard in ("fhir_r4", "omop_cdm_5_4"):
@@ -61,7 +63,8 @@ def draft(
         return "\n".join(
             [
                 *lines,
-                f"like: {standard}                 # the columns are those of {what}; write below only what differs",
+                f"like: {standard}                 # the columns are those of {what}; write below only what "
+                "differs",
                 "",
             ]
         )
@@ -100,7 +103,8 @@ def _dates(tables: list[TableGuess]) -> list[str]:
     formats = list(dict.fromkeys([*certain, *(f for c in doubtful for f in c.formats)]))
     lines = [f"dates: [{', '.join(_scalar(f, quoted=True) for f in formats)}]"]
     lines += [
-        f"# {_scalar(c.name)}: day or month first? Every date can be read as {' and as '.join(c.formats)}; keep one, or rows are rejected"
+        f"# {_scalar(c.name)}: day or month first? Every date can be read as {' and as '.join(c.formats)}; "
+        "keep one, or rows are rejected"
         for c in doubtful
     ]
     lines += [
@@ -111,7 +115,8 @@ def _dates(tables: list[TableGuess]) -> list[str]:
     ]
     if any("%y" in f for f in formats):
         lines.append(
-            f"two_digit_year_pivot: {date.today().year % 100}      # a guess, this year: two-digit years above it are of the last century"
+            f"two_digit_year_pivot: {date.today().year % 100}      # a guess, this year: two-digit years "
+            "above it are of the last century"
         )
     return lines
 
@@ -126,15 +131,18 @@ def _decimal(tables: list[TableGuess]) -> list[str]:
         ]
     if commas:
         return [
-            f"# decimal: ?                  # {commas:,} numbers look like decimal commas, {points:,} like decimal points; state it for each export"
+            f"# decimal: ?                  # {commas:,} numbers look like decimal commas, {points:,} like "
+            "decimal points; state it for each export"
         ]
     if thousands and points:
         return [
-            f'decimal: "."                  # {thousands:,} numbers such as 1,234 beside {points:,} with a decimal point'
+            f'decimal: "."                  # {thousands:,} numbers such as 1,234 beside {points:,} with a '
+            "decimal point"
         ]
     if thousands:
         return [
-            f"# decimal: ?                  # {thousands:,} numbers such as 1,234: one and a quarter, or a thousand? Until it is stated they are rejected"
+            f"# decimal: ?                  # {thousands:,} numbers such as 1,234: one and a quarter, or a "
+            "thousand? Until it is stated they are rejected"
         ]
     return []
 
@@ -149,8 +157,8 @@ def _missing(tables: list[TableGuess]) -> list[str]:
     return [
         "missing: []",
         *(
-            f"# does {_scalar(mark, quoted=True)} mean not known? Then write it here, or under missing of: {', '.join(where[:5])}"
-            f"{' …' if len(where) > 5 else ''}"
+            f"# does {_scalar(mark, quoted=True)} mean not known? Then write it here, or under missing of: "
+            f"{', '.join(where[:5])}{' …' if len(where) > 5 else ''}"
             for mark, where in marks.items()
         ),
     ]
@@ -169,13 +177,15 @@ def _codes(tables: list[TableGuess], language: str | None) -> list[str]:
         ]
         if unknown:
             told.append(
-                f"#   {kind}:                   # {len(unknown)} names that the catalogue does not know, or that have"
-                ' several meanings; null: not wanted, "*": null: nor any other'
+                f"#   {kind}:                   # {len(unknown)} names that the catalogue does not know, or "
+                "that have several meanings; write null for a name that is not wanted, "
+                '"*": null for all others'
             )
             told += [f"#     {_scalar(w)}: {_suggestion(kind, w)}" for w in words]
             if len(unknown) > len(words):
                 told.append(
-                    f"#     …                       # and {len(unknown) - len(words)} more, or rarer than {FEWEST_SHOWN} rows"
+                    f"#     …                       # and {len(unknown) - len(words)} more, or rarer than "
+                    f"{FEWEST_SHOWN} rows"
                 )
     for kind, tables_of_words, columns in (
         ("sex", ("sex_codes", "sex_text"), _mapped(tables, "patients", "sex")),
@@ -233,10 +243,16 @@ def _export(found: TableGuess) -> Iterator[str]:
         + (f"; {table.format}" + (f", {table.encoding}" if table.encoding else ""))
     )
     if redcap_like := table.where is not None:
-        yield "  - like: records             # its 0 of an unticked box is an answer only where somebody filled the form in"
+        yield (
+            "  - like: records             # its 0 of an unticked box is an answer only where somebody "
+            "filled the form in"
+        )
     yield f"  {' ' if redcap_like else '-'} file: {_scalar(table.file)}"
     if table.where:
-        yield f"    where: {{{', '.join(f'{column}: {_texts(texts)}' for column, texts in table.where.items())}}}"
+        yield (
+            "    where: "
+            f"{{{', '.join(f'{column}: {_texts(texts)}' for column, texts in table.where.items())}}}"
+        )
     if table.format in LABELLED:
         yield "    labels: true"
     if table.sheet is not None:
@@ -274,7 +290,10 @@ def _forms(table: TableProfile) -> Iterator[str]:
         named = ", ".join(_scalar(name, in_list=True) for name in zeros)
         texts = ", ".join(_scalar(text, quoted=True) for text in list(states[0].values)[:10])
         state = _scalar(states[0].name, in_list=True)
-        yield "    #? forms:   # does 0 also stand where nobody filled the form in? Keep the texts that say that somebody did"
+        yield (
+            "    #? forms:   # does 0 also stand where nobody filled the form in? Keep the texts that say "
+            "that somebody did"
+        )
         yield f"    #?   - {{columns: [{named}], answered_when: {{{state}: [{texts}]}}}}"
 
 
@@ -315,7 +334,8 @@ def _entity(found: TableGuess, entity: str) -> tuple[list[str], set[str]]:
     dated = RECORD_DATES.get(entity, ("",))[0]
     if dated and dated not in named and not any(g.place[1] == "visit_id" for g in keys):
         lines.append(
-            f"      #? {dated}: ?  # no header names its date; without one, or an offset, its rows are rejected"
+            f"      #? {dated}: ?  # no header names its date; without one, or an offset, its rows are "
+            "rejected"
         )
     if values and not long:
         lines.append("      values:")

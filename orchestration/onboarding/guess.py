@@ -35,7 +35,7 @@ LONG = {  # kind of names: entity, field that holds the name, role of the header
     "events": ("events", "event", "event"),
     "treatments": ("treatments", "treatment", "treatment"),
 }
-BESIDE = {  # roles of columns beside one that is headed as a name: then its words need not be known
+BESIDE = {  # beside a column of these roles, a column headed as a name counts even if its words are unknown
     "concepts": {"value"},
     "antibodies": {"value"},
     "events": {"event_date"},

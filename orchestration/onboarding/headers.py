@@ -61,7 +61,7 @@ def spellings(header: str) -> Iterator[str]:
 # A name without a specimen is of serum or plasma. An enzyme's activity is stated at 37 degrees (IFCC). A date
 # with its hour is a date.
 _ADDS_NOTHING = re.compile(
-    r"(?i)(?:\bi\.\s?[SP]\.|\bim (?:Serum|Plasma)|\bs[ée]ri(?:que|co|ca)|\bsieric[oa]|\bplasmatique|\bplasm[aá]tic[oa]"
+    r"(?i)(?:\bi\.\s?[SP]\.|\bim (?:Serum|Plasma)|\bs[ée]ri(?:que|co|ca)|\bsieric[oa]|\bplasmatique|\bplasm[aá]tic[oa]"  # noqa: E501
     r"|\ben suero|\bno soro|\bw surowicy|\bin serum|\bserum|\bplasma|血清|血漿|혈청|혈장|\b37\s?°\s?C)[)]?$"
     r"|(?<=[a-z])\s?[/+]\s?(?:ora|hora|heure|uhrzeit|zeit|tijd|godzina|saat)(?![a-z])"
 )

@@ -11,22 +11,23 @@ from pathlib import Path
 from yaml_files.yaml_file import ConfigurationError
 
 REGISTRY = """\
-# What holds for the whole registry. An unknown key is an error that names its line; editors learn the keys from: myositis schema registry
+# What holds for the whole registry. An unknown key is an error that names its line. An editor learns the
+# keys from the output of: myositis schema registry
 name: {name}
 description: >-
   Who is in this registry, and why.
-small_cell_threshold: 5        # counts below it are masked in what leaves the house (myositis report --public)
-dates: month                   # patients' dates in what leaves the house: exact, shifted (by days of the patient's own), month
-visit_schedule:                # nominal days and windows of the visits that studies compare, from day 0 of each patient
+small_cell_threshold: 5        # what leaves the house masks counts below it (myositis report --public)
+dates: month                   # patients' dates in what leaves the house: exact, shifted or month
+visit_schedule:                # the visits that studies compare: days from day 0 of each patient
   - {{visit: baseline, nominal_month: 0, nominal_day: 0, from_day: -14, to_day: 14}}
   - {{visit: month_6, nominal_month: 6, nominal_day: 183, from_day: 138, to_day: 228}}
   - {{visit: month_12, nominal_month: 12, nominal_day: 365, from_day: 275, to_day: 455}}
-observation_window_days: 14    # a result joins the nearest visit at most so far away
-pseudonym_key: .keys/pseudonym.key   # made on first use; keep a copy where only you can read it, and never in git
+observation_window_days: 14    # a result belongs to the nearest visit that is at most this far away
+pseudonym_key: .keys/pseudonym.key   # made on first use; keep a copy that only you can read, never in git
 keep_releases: 5
-quiet_seconds: 10              # a delivery without a _SUCCESS file is complete when unchanged for so long
+quiet_seconds: 10              # a delivery without a _SUCCESS file is complete when unchanged for this long
 unattended:                    # what `myositis daemon` does by itself, and when
-  time_zone: UTC               # of the night, in which it tries once more what is outstanding: Europe/Berlin, …
+  time_zone: UTC               # Europe/Berlin, …: at night it tries once more what is outstanding
   night: "02:00"
 """
 STUDY = """\
@@ -54,11 +55,15 @@ STUDY = """\
 #       - {variable: female, summary: count_percent, test: fisher}
 """
 READMES = {
-    "hospitals": "One mapping file per sender, `<sender>.yml`: what it sends, column by column. Draft one from a sample: `myositis onboard HOSPITAL PATH`.\n",
-    "corrections": "Known errors of a sender, `<sender>.yml`: match, expect, action, value, reason, reported, status.\n",
-    "concepts": "What the shipped catalogue lacks: tests, names, units, antibodies as CSV, shaped as the shipped seeds (docs/mapping.md).\n",
+    "hospitals": "One mapping file per sender, `<sender>.yml`: what it sends, column by column. Draft one "
+    "from a sample: `myositis onboard HOSPITAL PATH`.\n",
+    "corrections": "Known errors of a sender, `<sender>.yml`: match, expect, action, value, reason, "
+    "reported, status.\n",
+    "concepts": "What the shipped catalogue lacks: tests, names, units, antibodies as CSV, shaped as the "
+    "shipped seeds (docs/mapping.md).\n",
     "studies": "One study per file, `<study>.yml`; `example.yml.txt` shows one.\n",
-    "landing": "Deliveries as they arrive: `landing/<sender>/<delivery>/` with the files in it; a file `_SUCCESS` says that all is there.\n",
+    "landing": "Deliveries as they arrive: `landing/<sender>/<delivery>/` with the files in it; a file "
+    "`_SUCCESS` says that all is there.\n",
 }
 GITIGNORE = (
     ".keys/\n.dagster/\nlanding/\nwarehouse/\nrelease/\nreports/\nqueries/\npublic/\nmanuscripts/\nprivate/\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.outward.postgresql import PublicationFailed
+from orchestration.outward.postgresql_server import PublicationFailed
 from orchestration.outward.publication import publish_current, told
 from orchestration.resources import current_registry
 

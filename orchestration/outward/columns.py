@@ -9,8 +9,8 @@ always has every table and column of this list. After a change of models or resu
 
     python -m orchestration.outward.columns RELEASE.duckdb    adds what that release has and the list lacks
 
-Look at each type that it adds: a column of results without a value has one that means nothing. Then write the
-columns of the key, which the models declare unique.
+Check each type that it adds: the type of a column without any value means nothing. Then write the columns of
+the key, which the models declare unique.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def held(connection: duckdb.DuckDBPyConnection, database: str) -> dict[tuple[str
     """The columns that a release holds, with DuckDB's types, by schema and table."""
     rows = connection.execute(
         "select schema_name, table_name, column_name, data_type from duckdb_columns() where database_name = ?"
-        " and schema_name in ('release', 'results', 'quality') order by schema_name, table_name, column_index",
+        " and schema_name in ('release', 'results', 'quality') order by schema_name, table_name, "
+        "column_index",
         [database],
     ).fetchall()
     found: dict[tuple[str, str], dict[str, str]] = {}

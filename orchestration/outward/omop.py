@@ -87,7 +87,7 @@ class Exported:
 def export(release: Release, folder: Path) -> Exported:
     """Write the release into ``folder``, which must be new or empty, and appears whole or not at all."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ExportRefused(f"{folder}: it is there and not empty; name a folder that is new or empty")
+        raise ExportRefused(f"{folder}: the folder is not empty; name a folder that is new or empty")
     if not folder.absolute().parent.is_dir():
         raise ExportRefused(f"{folder.absolute().parent}: there is no such folder; make it first")
     part = part_of(folder.absolute())
@@ -108,8 +108,8 @@ def _opened(release: Release) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute(f"attach {_text(str(release.file))} as file (read_only)")
         except duckdb.Error:
             raise ExportRefused(
-                f"{release.file.name} is damaged or no DuckDB file; restore it from its backup, or remove it, and make it"
-                " again with: myositis run"
+                f"{release.file.name} is damaged or no DuckDB file; restore it from its backup, or remove "
+                "it, and make it again with: myositis run"
             ) from None
         yield connection
 
@@ -164,7 +164,8 @@ def _move_dates(connection: duckdb.DuckDBPyConnection, release: Release) -> None
     """Every date of every patient, beside what may leave of it."""
     frame = connection.execute(
         " union ".join(
-            f"select hospital_id, patient_key, {column} as day from file.release.{table} where {column} is not null"
+            f"select hospital_id, patient_key, {column} as day from file.release.{table} "
+            f"where {column} is not null"
             for table, columns in DAYS.items()
             for column in columns
         )
@@ -173,7 +174,8 @@ def _move_dates(connection: duckdb.DuckDBPyConnection, release: Release) -> None
     moved = public_dates(frame, ["moved"], release.dates, release.key)
     connection.register("moved_frame", moved)
     connection.execute(
-        "create table moved as select hospital_id, patient_key, day::date as day, moved::date as moved from moved_frame"
+        "create table moved as select hospital_id, patient_key, day::date as day, moved::date as moved "
+        "from moved_frame"
     )
     connection.unregister("moved_frame")
 
@@ -205,7 +207,10 @@ def _moved(column: str) -> str:
 def _source(table: str, *days: str) -> str:
     """SQL for a table of the release: rows of patients who are exported, with their dates as they leave."""
     moved = ", ".join(f"{_moved(day)} as {day}_out" for day in days)
-    return f"select t.*, p.person_id, {moved} from file.release.{table} as t join patient as p using (hospital_id, patient_key)"
+    return (
+        f"select t.*, p.person_id, {moved} from file.release.{table} as t "
+        "join patient as p using (hospital_id, patient_key)"
+    )
 
 
 RESULT = """
@@ -217,7 +222,7 @@ from (
     from ({source}) as r left join unit_spelling as u on u.sent = trim(r.unit_source)
     where not is_derived
 ) as t
-"""
+"""  # noqa: E501
 SOURCES = {
     "visit": _source("fct_visit", "visit_date", "visit_end_date"),
     "result": RESULT.format(source=_source("fct_observation", "observed_date")),
@@ -232,7 +237,10 @@ SOURCES = {
 UNDERSTOOD = "(number is not null or value_code is not null)"
 VALUE = "coalesce(value_code, concat(comparator, number::text))"
 # an id of a mass in a volume does not fit an amount of substance
-FITS = "not (c.ours in ('creatinine', 'glucose', 'bilirubin_total', 'albumin') and coalesce(unit, '') not like '%g/%')"
+FITS = (
+    "not (c.ours in ('creatinine', 'glucose', 'bilirubin_total', 'albumin') and coalesce(unit, '') not "
+    "like '%g/%')"
+)
 IS_DEATH = "event_id = 'death' and status = 'present'"
 
 TABLES = {
@@ -255,7 +263,7 @@ TABLES = {
             {REGISTRY_TYPE} as visit_type_concept_id, h.care_site_id, scheduled_visit as visit_source_value
         from visit join visit_number using (visit_key)
         left join care_site as h on h.care_site_source_value = hospital_id
-        """,
+        """,  # noqa: E501
     "measurement": f"""
         select row_number() over (order by observation_key) as measurement_id, r.person_id,
             case when {FITS} then coalesce(c.id, 0) else 0 end as measurement_concept_id,
@@ -272,7 +280,7 @@ TABLES = {
         left join units_id as i on i.ours = unit
         left join visit_number as v using (visit_key)
         where observed_date_out is not null and {UNDERSTOOD}
-        """,
+        """,  # noqa: E501
     "observation": f"""
         select row_number() over (order by kind, key) as observation_id, * exclude (kind, key)
         from (
@@ -290,13 +298,13 @@ TABLES = {
             from happening
             where event_date_out is not null and status <> 'present'
         )
-        """,
+        """,  # noqa: E501
     "condition_occurrence": f"""
         select row_number() over (order by event_key) as condition_occurrence_id, person_id, 0 as condition_concept_id,
             event_date_out as condition_start_date, {REGISTRY_TYPE} as condition_type_concept_id,
             event_id as condition_source_value
         from happening where event_date_out is not null and status = 'present' and not ({IS_DEATH})
-        """,
+        """,  # noqa: E501
     "drug_exposure": f"""
         select row_number() over (order by treatment_key) as drug_exposure_id, person_id, 0 as drug_concept_id,
             start_date_out as drug_exposure_start_date, coalesce(stop_date_out, start_date_out) as drug_exposure_end_date,
@@ -305,7 +313,7 @@ TABLES = {
             nullif(concat_ws(' ', dose, dose_unit), dose_unit) as sig, treatment_id as drug_source_value,
             dose_unit as dose_unit_source_value
         from treatment where start_date_out is not null
-        """,
+        """,  # noqa: E501
     "death": f"""
         select person_id, min(event_date_out) as death_date, {REGISTRY_TYPE} as death_type_concept_id
         from happening where event_date_out is not null and {IS_DEATH} group by person_id
@@ -337,7 +345,7 @@ LEFT_OUT = {
     "results that are no number and no known word": (
         f"from result where observed_date_out is not null and not {UNDERSTOOD}"
     ),
-    "results that the models computed of others (reading computes them again)": (
+    "results that the models computed from other results (whoever reads the files computes them again)": (
         "from file.release.fct_observation join patient using (hospital_id, patient_key) where is_derived"
     ),
     "antibody results without a day, without a result, or of an unknown antibody": (
@@ -430,7 +438,8 @@ def _describe(connection: duckdb.DuckDBPyConnection, release: Release, exported:
             release.registry[:255],
             release.release_id[:25],
             release.registry[:255],
-            f"{kind}Release {release.release_id}. Dates: {DATES[release.dates]}. {'. '.join(exported.sentences())}.",
+            f"{kind}Release {release.release_id}. Dates: {DATES[release.dates]}. "
+            f"{'. '.join(exported.sentences())}.",
             None,
             "myositis export omop",
             release.made_on,
@@ -464,7 +473,7 @@ def _readme(release: Release, exported: Exported) -> str:
 - `observation` has antibody results and events that were absent or unknown; `qualifier_source_value` says which.
 
 {lines}
-"""
+"""  # noqa: E501
 
 
 def _count(connection: duckdb.DuckDBPyConnection, rows: str) -> int:

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from orchestration.files import make_private_folder, write_atomically
-from orchestration.outward.postgresql import Content, PublicationFailed, Published, damaged, publish
+from orchestration.outward.postgresql import Published, publish
+from orchestration.outward.postgresql_server import Content, PublicationFailed, damaged
 from orchestration.registry.folder import Registry
 from orchestration.registry.publish import READERS, Address
 from orchestration.release.identity import CURRENT, current_manifest
@@ -39,10 +40,14 @@ class Record:
         if self.release_id == current:
             return f"published: {self.release_id} in {self.to} since {self.published_at}"
         if self.failure is None:
-            return f"not published yet: {current} in {self.to}, which holds {holds}; do it with: myositis publish"
+            return (
+                f"not published yet: {current} in {self.to}, which holds {holds}; do it with: myositis "
+                "publish"
+            )
         return (
-            f"not published: {current}; the database holds {holds}; attempt {self.attempts} failed at {self.failed_at}:"
-            f" {self.failure}; it is tried again by the next `myositis run`, and by itself while a daemon is up"
+            f"not published: {current}; the database holds {holds}; attempt {self.attempts} failed at "
+            f"{self.failed_at}: {self.failure}; it is tried again by the next `myositis run`, and by itself "
+            "while a daemon is up"
         )
 
 

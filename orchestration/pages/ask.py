@@ -106,7 +106,7 @@ def routes(shell: Shell) -> list[Route]:
         if form not in FILES:
             raise Told(
                 gettext(
-                    "An answer leaves as %(forms)s; there is no other form.",
+                    "An answer can be saved as %(forms)s, and in no other form.",
                     forms=", ".join(label for label, _ in FILES.values()),
                 ),
                 404,

@@ -1,7 +1,7 @@
 """The page Compare: one variable between groups, its distribution, the test and the effect.
 
-Belongs here: what the page asks of the results and its form. Does not belong here: choices (`chosen.py`),
-charts (`compare_charts.py`), any computing.
+Belongs here: what the page asks of the results, and its form. Does not belong here: choices
+(`compare_choices.py`), charts (`compare_charts.py`), any computing.
 """
 
 from __future__ import annotations
@@ -20,16 +20,8 @@ from analytics.study.parts import Adjustment, Transform
 from analytics.words.wording import test_words
 from orchestration.pages import compare_charts
 from orchestration.pages.chart_parts import charts
-from orchestration.pages.chosen import (
-    COMPARE_KEYS,
-    LIMITS,
-    TAKES,
-    comparison,
-    is_count,
-    overall_of,
-    tests_of,
-    variable_options,
-)
+from orchestration.pages.chosen import LIMITS, is_count, variable_options
+from orchestration.pages.compare_choices import COMPARE_KEYS, TAKES, comparison, overall_of, tests_of
 from orchestration.pages.language import gettext, marked
 from orchestration.pages.questions import Answered, answered, as_table, sections, show
 from orchestration.pages.shell import Shell

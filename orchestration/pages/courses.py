@@ -1,7 +1,7 @@
 """The page Courses: a variable over visits, single courses and the means and contrasts of a mixed model.
 
-Belongs here: what the page asks of the results and its form. Does not belong here: choices (`chosen.py`),
-charts (`course_charts.py`), any computing.
+Belongs here: what the page asks of the results, and its form. Does not belong here: choices
+(`course_choices.py`), charts (`course_charts.py`), any computing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from analytics.study.parts import Adjustment, Transform
 from analytics.words.disclosure import known
 from orchestration.pages import course_charts
 from orchestration.pages.chart_parts import charts
-from orchestration.pages.chosen import COURSE_KEYS, OWN, Chosen, course, measured_options
+from orchestration.pages.chosen import OWN, Chosen
 from orchestration.pages.compare import TRANSFORM_WORDS
+from orchestration.pages.course_choices import COURSE_KEYS, course, measured_options
 from orchestration.pages.language import gettext
 from orchestration.pages.questions import Answered, answered, as_table, sections, show
 from orchestration.pages.shell import Shell

@@ -150,7 +150,7 @@ def _too_long(asked: Asked) -> Refusal | None:
 def _misdirected(asked: Asked, door: Door) -> Refusal | None:
     if door.proxy:
         if not _is_in(asked.peer, door.proxy):
-            return Refusal(403, "Only the reverse proxy that registry.yml names may ask here.")
+            return Refusal(403, "Only the reverse proxy that registry.yml names may send requests here.")
     elif any(name == "forwarded" or name.startswith("x-forwarded-") for name in asked.headers):
         return Refusal(
             403,
@@ -166,22 +166,20 @@ def _foreign(asked: Asked, door: Door) -> Refusal | None:
     """Whether a page of another site asks."""
     if "origin" in asked.headers:
         if asked.header("origin") not in door.origins:
-            return Refusal(403, "A page of another site asked for this; it may not.")
+            return Refusal(403, "A page of another site sent this request. Only pages of this address may.")
     elif asked.method not in READING:
         return Refusal(403, "This request does not say which page asks for it (header Origin).")
     is_opened = asked.method in READING and asked.header("sec-fetch-mode") == "navigate"
     if asked.header("sec-fetch-site") in ("cross-site", "same-site") and not is_opened:
-        return Refusal(403, "A page of another site asked for this; it may not.")
+        return Refusal(403, "A page of another site sent this request. Only pages of this address may.")
     if asked.header("sec-fetch-dest") in FRAMES:
-        return Refusal(403, "These pages are not shown inside another page.")
+        return Refusal(403, "These pages cannot be shown inside another page.")
     return None
 
 
 def _not_taken(asked: Asked) -> Refusal | None:
     if any(name in asked.headers for name in OVERRIDES):
-        return Refusal(
-            400, "A request is what its method says; headers that change the method are not taken."
-        )
+        return Refusal(400, "Headers that change the method of a request are not accepted.")
     at_graphql = asked.path.rstrip("/") == GRAPHQL
     if asked.method == "WEBSOCKET":
         return None if at_graphql else Refusal(404, "There is nothing here.")

@@ -128,7 +128,12 @@ SENTENCES = (
     "%(table)s, %(variable)s: %(n)d of %(all)d values lie beyond a detection limit. They stay bounds: "
     "quartiles and test take them as what is known of them.",
     "%(table)s, %(variable)s: %(n)d of %(all)d values lie beyond a detection limit and enter the table "
+    "as the limit, because the study file says so. A mean or quartile at the limit is no measurement.",
+    "%(table)s, %(variable)s: %(n)d of %(all)d values lie beyond a detection limit and enter the table "
     "as the limit, for so the study file says. A mean or quartile at the limit is no measurement.",
+    "%(table)s, %(variable)s: %(n)d of %(all)d values lie beyond a detection limit and enter the table "
+    "as half the limit, because the study file says so. A mean or quartile at the limit is no "
+    "measurement.",
     "%(table)s, %(variable)s: %(n)d of %(all)d values lie beyond a detection limit and enter the table "
     "as half the limit, for so the study file says. A mean or quartile at the limit is no measurement.",
     "%(table)s: %(n)d of %(all)d p values are below 0.05, where about %(chance)d would be if no group "
@@ -137,7 +142,9 @@ SENTENCES = (
     "%(table)s: %(n)d of %(all)d p values are below 0.05, where about %(chance)d would be if no group "
     "differed; %(kept)d remains below it after adjustment (%(how)s). %(control)s That the other "
     "%(rest)d do not remain shows neither that they are chance nor that they are not.",
+    "The adjustment keeps the expected share of false findings among those that remain at 5% at most.",
     "It keeps the expected share of false ones among those that remain at 5% at most.",
+    "The adjustment keeps the chance of even one false finding among those that remain at 5% at most.",
     "It keeps the chance of even one false one among those that remain at 5% at most.",
     "Groups below %(n)d patients: %(groups)s. An absence of a difference here is not evidence of "
     "equality; read the intervals.",
@@ -168,19 +175,19 @@ SENTENCES = (
     "%(n)d %(what)s added, of %(patients)d patient%(trace)s",
     "%(n)d %(what)s removed, of %(patients)d patient%(trace)s",
     "%(n)d %(what)s corrected, of %(patients)d patient%(trace)s",
-    "%(n)d %(what)s changed, of %(patients)d patient%(trace)s", ", understood otherwise from the same cells",
+    "%(n)d %(what)s changed, of %(patients)d patient%(trace)s", ", read differently from the same cells",
     " (record %(record)s)", " (records %(record)s)", " %(deliveries)s (record %(record)s)",
-    " %(deliveries)s (records %(record)s)", "understood otherwise from the same cells",
-    "from the same cells", "by %(delivery)s", "by the new content of %(delivery)s",
-    "because %(delivery)s was withdrawn", "because %(delivery)s is read by another mapping", "added",
-    "removed", "changed", "corrected", "replaced", "withdrawn", "refused", "read by another mapping",
-    "in force", "patients", "patient", "values", "value", "visits", "visit", "antibody results",
-    "antibody result", "treatments", "treatment", "signs or events", "sign or event", "follow-up",
-    "follow-ups", "%(concept)s values", "%(concept)s value", "it is made of the study's other results",
-    "the study file %(file)s asks for it now", "the study file %(file)s no longer asks for it",
-    "the study file %(file)s states otherwise how it is computed",
-    "the study file %(file)s states the groups otherwise", "no input of it differs: %(what)s",
-    "no input of it differs between the two releases: the cause cannot be decided", "library", "program",
+    " %(deliveries)s (records %(record)s)", "read differently from the same cells", "from the same cells",
+    "by %(delivery)s", "by the new content of %(delivery)s", "because %(delivery)s was withdrawn",
+    "because %(delivery)s is read by another mapping", "added", "removed", "changed", "corrected",
+    "replaced", "withdrawn", "refused", "read by another mapping", "in force", "patients", "patient",
+    "values", "value", "visits", "visit", "antibody results", "antibody result", "treatments", "treatment",
+    "signs or events", "sign or event", "follow-up", "follow-ups", "%(concept)s values", "%(concept)s value",
+    "it is made from the study's other results", "the study file %(file)s asks for it now",
+    "the study file %(file)s no longer asks for it",
+    "the study file %(file)s states another way to compute it",
+    "the study file %(file)s states other conditions of the groups", "none of its inputs differs: %(what)s",
+    "none of its inputs differs between the two releases: the cause cannot be decided", "library", "program",
     "study", "study file", "small-cell threshold", "dates that leave the house", "visit schedule",
     "catalogue of concepts", "catalogue of events", "definitions", "hospitals",
     "%(file)s changed: %(parts)s", "%(file)s changed", "%(file)s added", "%(file)s removed",
@@ -240,10 +247,12 @@ SENTENCES = (
     "state it as a study of the registry: a run has no such bound.",
     "The answer needs more than %(memory)d GB of memory. Ask for fewer groups or visits, or state it "
     "as a study of the registry: a run has no such bound.",
-    "The process that computed the answer ended without one (exit code %(code)s). Ask again; if it "
-    "ends so once more, tell who looks after this registry.",
+    "The process that computed the answer ended without one (exit code %(code)s). Ask again; if that "
+    "happens again, tell whoever looks after this registry.",
     "%(variable)s, within %(days)d days", "Hazard ratios (Cox)", "Hazard ratios (Firth)", "singular",
     "%(what)s are perfectly dependent: their covariance is singular", "restricted mean",
     "area under the Kaplan-Meier curve", "BF, all", "Fisher mid-p", "Fisher, all", "Gehan exact",
     "Levene, all", "MW exact", "MW, no cc", "trend", "χ², all", "F, containment",
+    "The answer could not be computed (%(why)s). Choose something else; if this should be possible, "
+    "tell whoever looks after this registry.",
 )  # fmt: skip

@@ -66,8 +66,8 @@ def routes(shell: Shell) -> list[Route]:
     def show(request: Request) -> Response:
         if not is_shown(shell.registry()):
             sentence = gettext(
-                "Pages of single patients are closed in this registry. Its keeper opens them by patient_pages: true"
-                " in registry.yml."
+                "Pages of single patients are closed in this registry. Whoever looks after the registry "
+                "can open them with patient_pages: true in registry.yml."
             )
             raise Told(sentence, 403)
         with shell.released(request) as released:

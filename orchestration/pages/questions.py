@@ -22,7 +22,8 @@ from starlette.responses import Response
 from analytics.printed.printed_table import PrintedTable
 from analytics.study.distribution import first_courses
 from analytics.study.frames import StudyFrames
-from orchestration.pages.chosen import Chosen, NotOffered, Option, Query, by_options, study_of
+from orchestration.pages.address import NotOffered, Query
+from orchestration.pages.chosen import Chosen, Option, by_options, study_of
 from orchestration.pages.language import gettext
 from orchestration.pages.offered import CODED, Offer, offer_of
 from orchestration.pages.shell import Released, Shell, Told

@@ -101,8 +101,9 @@ def _asked(request: Request, releases: list[Release]) -> tuple[str, str]:
     for name in asked:
         if name and name not in known:
             sentence = gettext(
-                "There is no release of this name to compare. Choose two of the list at /releases; a release that"
-                " is gone was removed because registry.yml keeps so many (keep_releases)."
+                "There is no release of this name to compare. Choose two of the list at /releases; a "
+                "release that is gone was removed, because registry.yml says how many are kept "
+                "(keep_releases)."
             )
             raise Told(sentence, 404)
     return asked
@@ -116,7 +117,7 @@ def _difference(
         return None
     if before == after:
         sentence = gettext(
-            "Both are the release %(release)s, in which nothing differs from itself. Choose another.",
+            "Both are the release %(release)s. Choose two different releases.",
             release=before,
         )
         raise Told(sentence, 400)

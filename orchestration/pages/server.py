@@ -20,7 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from orchestration.pages.application import application
 from orchestration.pages.door import LONGEST_HEADERS, App, Door, Guarded, Proxy, local_door
 from orchestration.pages.options import Options
-from orchestration.registry.folder import BehindProxy
+from orchestration.registry.registry_file import BehindProxy
 
 LONGEST_MESSAGE = 1 << 20  # of a WebSocket; Dagster's questions are far shorter
 FIRST_REQUEST_SECONDS = 10.0

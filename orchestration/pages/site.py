@@ -17,7 +17,7 @@ from pathlib import Path
 
 from analytics.printed.printed_table import Cell, PrintedTable
 from analytics.public import PublicStudy
-from orchestration.files import part_of, put_in_place
+from orchestration.files import part_of, put_folder_in_place
 from orchestration.pages.language import DEFAULT, LANGUAGES, current, spoken
 from orchestration.pages.studies import frames_in_the_readers_language
 from orchestration.pages.words import worded
@@ -64,7 +64,7 @@ def write_site(registry: Registry, folder: Path) -> Path:
     try:
         render_site(release, part)
         keep_published(registry.published_ledger, release.publications)  # before a file can be seen
-        _replace(part, folder)
+        put_folder_in_place(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder / "index.html"
@@ -203,14 +203,3 @@ def _refuse_what_is_not_ours(folder: Path) -> None:
         raise NotOurs(f"{folder} is no folder; name a new one")
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise NotOurs(f"{folder} holds something else, which would be lost; name a new or an empty folder")
-
-
-def _replace(part: Path, folder: Path) -> None:
-    """Put the new folder in the place of an empty one, or of the site that was there."""
-    if not folder.exists():
-        put_in_place(part, folder)
-        return
-    former = part_of(folder)
-    put_in_place(folder, former)
-    put_in_place(part, folder)
-    shutil.rmtree(former, ignore_errors=True)

@@ -1,7 +1,7 @@
 """The page Time to event: curves, tests, medians, restricted means, incidence, hazard ratios of an endpoint.
 
-Belongs here: what the page asks of the results and its form. Does not belong here: choices (`chosen.py`),
-charts (`time_charts.py`), any computing.
+Belongs here: what the page asks of the results, and its form. Does not belong here: choices
+(`time_choices.py`), charts (`time_charts.py`), any computing.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ from analytics.words.formatting import format_p
 from analytics.words.wording import test_words
 from orchestration.pages import time_charts
 from orchestration.pages.chart_parts import charts
-from orchestration.pages.chosen import OWN, STRATA, TIME_KEYS, Chosen, time_to_event
+from orchestration.pages.chosen import OWN, Chosen
 from orchestration.pages.language import gettext
 from orchestration.pages.offered import CODED
 from orchestration.pages.questions import Answered, answered, as_table, show
 from orchestration.pages.shell import Shell
+from orchestration.pages.time_choices import STRATA, TIME_KEYS, time_to_event
 from orchestration.pages.words import opened, worded
 
 

@@ -67,8 +67,9 @@ def read(path: Path, seal: Seal) -> tuple[list[Answer], date]:
         )
         raise QueriesRefused(
             [
-                f'{path.name}: the columns of sheet "{QUESTIONS}" are not those that were sent (expected "{wrong}" where it is not);'
-                " copy the answers into the list as it was sent, or ask for a new one"
+                f'{path.name}: the columns of sheet "{QUESTIONS}" are not those that were sent (expected '
+                f'"{wrong}" where it is not); copy the answers into the list as it was sent, or ask for a '
+                "new one"
             ]
         )
     answers: list[Answer] = []
@@ -80,7 +81,7 @@ def read(path: Path, seal: Seal) -> tuple[list[Answer], date]:
                 answers.append(answer)
     ids = [a.query_id for a in answers]
     faults += [
-        f"{path.name}, row {a.sheet_row}: this question stands twice; keep one of the two rows"
+        f"{path.name}, row {a.sheet_row}: this question is listed twice; keep one of the two rows"
         for n, a in enumerate(answers)
         if a.query_id in ids[:n]
     ]
@@ -106,7 +107,8 @@ def _open(path: Path) -> Any:
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError):
         raise QueriesRefused(
             [
-                f"{path.name}: cannot be read as an .xlsx workbook; ask for the list without a password, saved as .xlsx"
+                f"{path.name}: cannot be read as an .xlsx workbook; ask for the list without a password, "
+                "saved as .xlsx"
             ]
         ) from None
 
@@ -115,7 +117,8 @@ def _origin(path: Path, book: Any, seal: Seal) -> date:
     if ORIGIN not in book.sheetnames or QUESTIONS not in book.sheetnames:
         raise QueriesRefused(
             [
-                f'{path.name}: no query list: it has no sheet "{QUESTIONS}" with its origin; write one with: myositis queries {seal.hospital}'
+                f'{path.name}: no query list: it has no sheet "{QUESTIONS}" with its origin; write one '
+                f"with: myositis queries {seal.hospital}"
             ]
         )
     said = {
@@ -126,7 +129,8 @@ def _origin(path: Path, book: Any, seal: Seal) -> date:
         if said.get(key) != expected:
             raise QueriesRefused(
                 [
-                    f'{path.name}: a list of another {key}: found "{said.get(key)}", expected "{expected}"; read it where it was written'
+                    f'{path.name}: a list of another {key}: found "{said.get(key)}", expected "{expected}"; '
+                    "read it where it was written"
                 ]
             )
     if not hmac.compare_digest(said.get("seal", ""), seal.of(LAYOUT, said.get("asked_on"))):
@@ -141,7 +145,7 @@ def _answer(path: Path, seal: Seal, number: int, row: Sequence[Any], faults: lis
     place = f"{path.name}, row {number}"
     if not hmac.compare_digest(str(row[-1].value or ""), seal_of(seal, values)):
         faults.append(
-            f"{place}: what was asked is changed, or the row was added; restore the row, or delete it"
+            f"{place}: the question was changed, or the row was added; restore the row, or delete it"
         )
         return None
     said = str(values["answer"] or "").strip().lower()
@@ -153,7 +157,8 @@ def _answer(path: Path, seal: Seal, number: int, row: Sequence[Any], faults: lis
         row[HEADERS.index(h)].data_type == "f" for h in ("Your answer", COLUMNS[11][0])
     ):
         faults.append(
-            f"{place}: the right value came as a date or a formula of the spreadsheet; write it as text, as your file would write it"
+            f"{place}: the right value came as a date or a formula of the spreadsheet; write it as text, as "
+            "your file would write it"
         )
         value = None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -165,10 +170,14 @@ def _answer(path: Path, seal: Seal, number: int, row: Sequence[Any], faults: lis
         else str(value).strip() or None
     )
     if choice is Choice.VALUE and text is None:
-        faults.append(f'{place}: "{Choice.VALUE.value}" without a value; write it beside the answer')
+        faults.append(
+            f'{place}: "{Choice.VALUE.value}" is chosen and no value is written; write the right value '
+            "beside the answer"
+        )
     if choice is not Choice.VALUE and text is not None:
         faults.append(
-            f'{place}: a right value, but the answer is not "{Choice.VALUE.value}"; choose it, or take the value out'
+            f'{place}: a right value is written, but the answer is not "{Choice.VALUE.value}"; choose that '
+            "answer, or take the value out"
         )
     return Answer(
         number,

@@ -75,8 +75,8 @@ def read_answers(
     ]:
         raise QueriesRefused(
             [
-                f"corrections/{sender}.yml: {', '.join(otherwise)}: recorded with another answer before; change the record there, or withdraw"
-                " it",
+                f"corrections/{sender}.yml: {', '.join(otherwise)}: recorded with another answer before; "
+                "change the record there, or withdraw it",
                 "Nothing of the file was taken.",
             ]
         )
@@ -113,19 +113,20 @@ def _record(
     query = _question_of(connection, registry, sender, answer)
     if query is None:
         faults.append(
-            f"{place}: delivery {answer.delivery} no longer holds what was asked about; take the row out of the list, and ask again if"
-            " need be"
+            f"{place}: delivery {answer.delivery} no longer holds what was asked about; take the row out of "
+            "the list, and ask again if need be"
         )
         return None
     if query.match is None or query.column is None:
         faults.append(
-            f"{place}: a record cannot put this right (a row without its patient, or an unreadable line); choose"
-            f' "{choice.SENT_AGAIN.value}" and have the row sent again'
+            f"{place}: a record cannot put this right (a row without its patient, or an unreadable line); "
+            f'choose "{choice.SENT_AGAIN.value}" and have the row sent again'
         )
         return None
     if answer.value and looks_like_an_identifier(answer.value):
         faults.append(
-            f"{place}: the right value looks like an identity number, a telephone or an e-mail address; identifiers are not taken here"
+            f"{place}: the right value looks like an identity number, a telephone or an e-mail address; "
+            "identifiers are not taken here"
         )
         return None
     value = answer.value
@@ -159,7 +160,8 @@ def _record(
         return Correction(**record)
     except ValidationError:
         faults.append(
-            f'{place}: the right value is what was found; choose "{choice.RIGHT.value}" when it is right as it is'
+            f'{place}: the right value is what was found; choose "{choice.RIGHT.value}" when it is right as '
+            "it is"
         )
         return None
 

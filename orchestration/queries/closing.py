@@ -1,4 +1,4 @@
-"""Closes the records of corrections that a mended file has made true, all at once.
+"""Closes, all at once, the records of corrections whose errors a later delivery no longer has.
 
 Does not belong here: which records these are (`warehouse/mended_corrections.py`).
 """

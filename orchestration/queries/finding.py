@@ -96,7 +96,7 @@ select t.kind, m.delivery_id, t.load_id, t.source_file, t.source_sheet, t.source
 from together as t join mine as m using (load_id)
 where $hospital in ($sender, t.hospital_id) and t.source_row is not null
 order by all
-"""
+"""  # noqa: E501
 
 
 def find_queries(
@@ -122,7 +122,10 @@ def unanswered(
     connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str, hospital: str
 ) -> Iterator[Query]:
     """Every question that no record answers, each once."""
-    built = "select count(*) from information_schema.tables where table_schema = 'quality' and table_name = 'rejected_row'"
+    built = (
+        "select count(*) from information_schema.tables where table_schema = 'quality' "
+        "and table_name = 'rejected_row'"
+    )
     if not connection.execute(built).fetchall()[0][0]:
         raise QueriesRefused(["nothing is built yet, so nothing can be asked; run: myositis run"])
     file = registry.corrections.get(sender)
@@ -140,7 +143,8 @@ def unanswered(
 def _withdrawn_loads(connection: duckdb.DuckDBPyConnection, registry: Registry, sender: str) -> set[str]:
     """The refused loads of deliveries that a record withdraws: nobody waits for an answer."""
     rows = connection.execute(
-        "select delivery_id, content_sha256, load_id from raw.delivery where sender_id = ? and state = 'refused'",
+        "select delivery_id, content_sha256, load_id from raw.delivery where sender_id = ? "
+        "and state = 'refused'",
         [sender],
     ).fetchall()
     return {load for delivery, content, load in rows if registry.withdraws(sender, delivery, content)}
@@ -159,7 +163,8 @@ def _open_records(connection: duckdb.DuckDBPyConnection, registry: Registry, sen
     file = registry.corrections.get(sender)
     for record in (c for c in (file.corrections if file else []) if c.status == "open"):
         row = connection.execute(
-            "select delivery_id, load_id, source_file, source_sheet, source_row, entity, field, source_column from raw.registry_asked_cell"
+            "select delivery_id, load_id, source_file, source_sheet, source_row, entity, field, "
+            "source_column from raw.registry_asked_cell"
             " where correction_id = ? order by all",
             [correction_id(sender, record)],
         ).fetchone()

@@ -93,8 +93,9 @@ def query_on(connection: duckdb.DuckDBPyConnection, registry: Registry, sender: 
 def loads_asked(connection: duckdb.DuckDBPyConnection, sender: str, delivery: str) -> list[str]:
     """The loads of a delivery that questions can be about: the one in force, and those that are refused."""
     rows = connection.execute(
-        "select load_id from raw.current_load where sender_id = $sender and delivery_id = $delivery union all"
-        " select load_id from raw.delivery where sender_id = $sender and delivery_id = $delivery and state = 'refused'",
+        "select load_id from raw.current_load where sender_id = $sender and delivery_id = $delivery "
+        "union all select load_id from raw.delivery where sender_id = $sender and delivery_id = $delivery "
+        "and state = 'refused'",
         {"sender": sender, "delivery": delivery},
     ).fetchall()
     return [load for (load,) in rows]
@@ -112,7 +113,8 @@ def _match_of_word(export: Export, column: str, found: str | None) -> Match:
 def _kept_text(connection: duckdb.DuckDBPyConnection, asked: Asked) -> tuple[str | None, str | None] | None:
     """The column and the text of a row whose delivery was refused for its rows; None for another row."""
     return connection.execute(
-        f"select column_name, value_text from {REFUSED_ROWS} where load_id = ? and rule = ? and source_file = ?"
+        f"select column_name, value_text from {REFUSED_ROWS} where load_id = ? and rule = ? "
+        "and source_file = ?"
         " and source_sheet is not distinct from ? and source_row = ? and entity = ? and field = ?"
         " and source_column is not distinct from ? order by all",
         [
@@ -159,7 +161,8 @@ def _raw_record(connection: duckdb.DuckDBPyConnection, asked: Asked) -> dict[str
     fields = ("export_id", *RAW_FIELDS[entity])
     own = " and (source_column is not distinct from ? or ? is null)" if entity in HAS_SOURCE_COLUMN else ""
     found = connection.execute(
-        f"select {', '.join(fields)} from raw.{entity} where load_id = ? and source_file = ? and source_sheet is not distinct from ?"
+        f"select {', '.join(fields)} from raw.{entity} where load_id = ? and source_file = ? "
+        "and source_sheet is not distinct from ?"
         f" and source_row = ?{own} order by all",
         [asked.load_id, asked.file, asked.sheet, asked.row, *([column, column] if own else [])],
     ).fetchone()
@@ -206,8 +209,8 @@ def _match(
     conditions[RAW_NAMES.get(field, field)] = record.get(RAW_NAMES.get(field, field))
     asked = {k: v for k, v in conditions.items() if k in RAW_FIELDS[entity]}
     alike = connection.execute(
-        f"select count(distinct (source_file, source_row)) from raw.{entity} where load_id = ? and export_id = ?"
-        + "".join(f" and {k} is not distinct from ?" for k in asked),
+        f"select count(distinct (source_file, source_row)) from raw.{entity} where load_id = ? "
+        "and export_id = ?" + "".join(f" and {k} is not distinct from ?" for k in asked),
         [load_id, record["export_id"], *asked.values()],
     ).fetchall()[0][0]
     if named and alike == 1 and (entity == "patients" or cells):

@@ -81,17 +81,21 @@ SEALED = (
 )
 EXPLANATION = (
     'Each row of the sheet "Queries" is a question on one cell, or one row, of a file that you sent us.',
-    "File, sheet and row say where it stands in your file (row 1 is the first line). Patients are named by nothing else here:"
-    " please look them up in your own file.",
+    "File, sheet and row say where it stands in your file (row 1 is the first line). Patients are named by "
+    "nothing else here: please look them up in your own file.",
     "Please look at the original record, and choose an answer:",
-    f'  "{Choice.VALUE.value}"  and write the right value beside it, as your file writes such values (same unit, same date format).',
+    f'  "{Choice.VALUE.value}"  and write the right value beside it, as your file writes such values (same '
+    "unit, same date format).",
     f'  "{Choice.RIGHT.value}"  the value is right although it looks odd.',
-    f'  "{Choice.REMOVE.value}"  the whole row should not have been sent (a test patient, a double entry, another patient\'s sample).',
+    f'  "{Choice.REMOVE.value}"  the whole row should not have been sent (a test patient, a double entry, '
+    "another patient's sample).",
     f'  "{Choice.UNKNOWN.value}"  the value is wrong and nobody can say what is right.',
     f'  "{Choice.SENT_AGAIN.value}"  you will correct your system and send the row in your next delivery.',
     "Leave the answer empty where you do not know yet; the question will come again.",
-    "Please write no names, identity numbers, telephone numbers or addresses into this file, and change nothing but the yellow cells.",
-    "Rows may be sorted, filtered or deleted. Please send the file back as .xlsx, in the way in which you received it.",
+    "Please write no names, identity numbers, telephone numbers or addresses into this file, and change "
+    "nothing but the yellow cells.",
+    "Rows may be sorted, filtered or deleted. Please send the file back as .xlsx, in the way in which you "
+    "received it.",
 )
 
 

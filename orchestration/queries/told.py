@@ -15,10 +15,15 @@ def told_of_list(written: Written | None) -> str:
     text = f"{written.path}: {_counted(sum(written.counts.values()), 'question')} ({kinds})"
     if written.left_out:
         left = ", ".join(f"{kind} {n}" for kind, n in sorted(written.left_out.items()))
-        text += f"\nnot asked, for there are more than {MOST_OF_A_KIND} alike and the mapping may be what is wrong: {left}"
+        text += (
+            "\n"
+            f"not asked, because more than {MOST_OF_A_KIND} are alike, and the mapping may be at fault: "
+            f"{left}"
+        )
     return (
-        text
-        + "\nThe list holds patients' values: send it to nobody but the hospital. Read the answers with --read FILE."
+        text + "\n"
+        "The list holds patients' values: send it to nobody but the hospital. Read the answers with "
+        "--read FILE."
     )
 
 

@@ -41,7 +41,8 @@ def raw_asset(sender: str, name: str, helper: Helper) -> dg.AssetsDefinition:
                 "taken_whole",
                 asset=["raw", sender],
                 blocking=True,
-                description="Files, sheets and columns are those of the mapping, and every row is accounted for.",
+                description="Files, sheets and columns are those of the mapping, and every row is "
+                "accounted for.",
             ),
             dg.AssetCheckSpec(
                 "raw_suite",

@@ -125,19 +125,21 @@ def code_list_sql(code_list: CodeList, table: SourceTable) -> str:
             for _, name, label in code_list.looked_up()
         )
         return (
-            f"select each.field, code, each.label from (select trim({cell[code_list.code]}) as code, unnest([{pairs}]) as each"
-            f" from ({table.relation}) where {cell[code_list.code]} is not null)"
+            f"select each.field, code, each.label from (select trim({cell[code_list.code]}) as code, "
+            f"unnest([{pairs}]) as each from ({table.relation}) where {cell[code_list.code]} is not null)"
         )
     if code_list.code is not None:
         fields = ", ".join(literal(c) for c in code_list.columns)
         return (
-            f"select unnest([{fields}]), trim({cell[code_list.code]}), trim({cell[code_list.label]}) from ({table.relation})"
-            f" where {cell[code_list.code]} is not null and {cell[code_list.label]} is not null"
+            f"select unnest([{fields}]), trim({cell[code_list.code]}), trim({cell[code_list.label]}) "
+            f"from ({table.relation}) where {cell[code_list.code]} is not null "
+            f"and {cell[code_list.label]} is not null"
         )
     return (  # `1, Yes | 2, No`: the code stands before the first comma
-        "select field, trim(regexp_extract(choice, '^([^,]*),', 1)), trim(regexp_extract(choice, ',(.*)$', 1)) from ("
-        f"select trim({cell[code_list.field]}) as field, unnest(string_split({cell[code_list.choices]}, '|')) as choice"
-        f" from ({table.relation})) where contains(choice, ',')"
+        "select field, trim(regexp_extract(choice, '^([^,]*),', 1)), trim(regexp_extract(choice, ',(.*)$', "
+        f"1)) from (select trim({cell[code_list.field]}) as field, "
+        f"unnest(string_split({cell[code_list.choices]}, '|')) as choice from ({table.relation})) "
+        "where contains(choice, ',')"
     )
 
 

@@ -68,7 +68,8 @@ def compare(connection: duckdb.DuckDBPyConnection, load: Load, into: str = "raw"
     if earlier:
         _compare(connection, load, earlier, EARLIER, into, with_gone=load.kind == "full")
     replaced = connection.execute(
-        "select load_id from raw.delivery where sender_id = ? and delivery_id = ? and state = 'accepted' and load_id <> ?",
+        "select load_id from raw.delivery where sender_id = ? and delivery_id = ? and state = 'accepted' "
+        "and load_id <> ?",
         [load.sender, load.delivery, load.load_id],
     ).fetchall()
     if replaced:
@@ -146,22 +147,25 @@ def surprises(
         of = f"{load.sender}/{load.delivery}: {entity}{_named(mapping, entity, item)}: "
         if changed > max(allowed.rows, allowed.changed * known):
             sentences.append(
-                f"{of}{changed:,} of {known:,} known rows are not what {compared_with} said"
-                f"{_by_column(connection, mapping, load, compared_with, entity, item)}; allowed {allowed.sentence('changed', known)}"
+                f"{of}{changed:,} of {known:,} known rows differ from what {compared_with} "
+                f"said{_by_column(connection, mapping, load, compared_with, entity, item)}; allowed "
+                f"{allowed.sentence('changed', known)}"
             )
         if gone > max(allowed.rows, allowed.gone * known):
             sentences.append(
-                f"{of}{gone:,} of {known:,} rows that {compared_with} had are gone; allowed {allowed.sentence('gone', known)}"
+                f"{of}{gone:,} of {known:,} rows that {compared_with} had are gone; allowed "
+                f"{allowed.sentence('gone', known)}"
             )
     if sentences:
         why = (
-            f"The files are those taken before, so it is hospitals/{load.sender}.yml that reads them otherwise now"
+            f"The files are the same as before, so the cause is a change of hospitals/{load.sender}.yml"
             if _was_taken(connection, load)
             else "Ask the hospital why"
         )
         sentences.append(
-            f"{why}. When the change is right, take it on purpose: in corrections/{load.sender}.yml write, under"
-            f' accepted_changes, {{delivery: "{load.delivery}", content: "{load.content_sha256[:12]}", owner: …, reason: …}} and run again'
+            f"{why}. When the change is right, accept it: in corrections/{load.sender}.yml write, under "
+            f'accepted_changes, {{delivery: "{load.delivery}", content: "{load.content_sha256[:12]}", '
+            "owner: …, reason: …} and run again"
         )
     return sentences
 
@@ -170,8 +174,8 @@ def _was_taken(connection: duckdb.DuckDBPyConnection, load: Load) -> bool:
     """Whether the same files were taken before, read by another mapping."""
     return (
         connection.execute(
-            "select count(*) from raw.delivery where sender_id = ? and delivery_id = ? and content_sha256 = ? and load_id <> ?"
-            " and state in ('accepted', 'replaced')",
+            "select count(*) from raw.delivery where sender_id = ? and delivery_id = ? "
+            "and content_sha256 = ? and load_id <> ? and state in ('accepted', 'replaced')",
             [load.sender, load.delivery, load.content_sha256, load.load_id],
         ).fetchall()[0][0]
         > 0
@@ -187,8 +191,10 @@ def _by_column(
     item: str | None,
 ) -> str:
     columns = connection.execute(
-        "select column_name, rows_changed from raw.delivery_change where load_id = ? and compared_with = ? and entity = ?"
-        " and item is not distinct from ? and column_name is not null and rows_changed > 0 order by 2 desc, 1",
+        "select column_name, rows_changed from raw.delivery_change where load_id = ? and compared_with = ? "
+        "and entity = ?"
+        " and item is not distinct from ? and column_name is not null and rows_changed > 0 "
+        "order by 2 desc, 1",
         [load.load_id, compared_with, entity, item],
     ).fetchall()
     shown = ", ".join(f"{_theirs(mapping, entity, field, item)} ({n:,})" for field, n in columns)
@@ -302,8 +308,10 @@ def _compare(
             content = "0"  # no earlier rows: count only, so that ten million rows need not be held whole
         subject, marks = _subject(entity), ", ".join("?" for _ in others) or "null"
         connection.execute(
-            "create or replace temp table said_now as select key, any_value(item) as item, sum(content) as content from"
-            f" (select distinct {key} as key, {item} as item, {content} as content from raw.{entity} where load_id = ?) group by key",
+            "create or replace temp table said_now as select key, any_value(item) as item, "
+            "sum(content) as content from"
+            f" (select distinct {key} as key, {item} as item, {content} as content from raw.{entity} where "
+            "load_id = ?) group by key",
             [load.load_id],
         )
         before, given, only_these = f"select * from raw.{entity} where load_id in ({marks})", [*others], ""
@@ -314,16 +322,19 @@ def _compare(
         connection.execute(
             f"create or replace temp table said_before as with rows_before as ({before})"
             " select key, delivery_id, any_value(item) as item, sum(content) as content from"
-            f" (select distinct {key} as key, delivery_id, {item} as item, {content} as content from rows_before {only_these})"
-            " group by key, delivery_id qualify row_number() over (partition by key order by delivery_id desc) = 1",
+            f" (select distinct {key} as key, delivery_id, {item} as item, {content} as content from "
+            f"rows_before {only_these})"
+            " group by key, delivery_id qualify row_number() over (partition by key "
+            "order by delivery_id desc) = 1",
             given,
         )
         connection.execute(
-            "create or replace temp table said_otherwise as select key, n.item, o.delivery_id from said_now as n"
-            " join said_before as o using (key) where n.content <> o.content"
+            "create or replace temp table said_otherwise as select key, n.item, o.delivery_id "
+            "from said_now as n join said_before as o using (key) where n.content <> o.content"
         )
         connection.execute(
-            "create or replace temp table otherwise_in (key ubigint, item varchar, column_name varchar, is_filled boolean)"
+            "create or replace temp table otherwise_in (key ubigint, item varchar, column_name varchar, "
+            "is_filled boolean)"
         )
         if connection.execute("select count(*) from said_otherwise").fetchall()[0][0]:
             connection.execute(
@@ -354,7 +365,7 @@ def _compare_column(connection: duckdb.DuckDBPyConnection, column: str) -> None:
         join texts as n using (key)
         join texts as b using (key)
         where n.is_now and not b.is_now and n.texts <> b.texts
-        """,
+        """,  # noqa: E501
         [column],
     )
 
@@ -387,6 +398,6 @@ def _write(
             from otherwise_in as o join counted as c on c.item is not distinct from o.item group by all
         )
         select ?, ?, ?, ?, ?, * from (select * from counted union all select * from by_column)
-        """,
+        """,  # noqa: E501
         [load.sender, load.delivery, load.load_id, compared_with, entity],
     )

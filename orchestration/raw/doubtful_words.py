@@ -153,7 +153,8 @@ def _sexes(connection: duckdb.DuckDBPyConnection, mapping: Mapping, loaded: str)
     """The words for sex. What one means depends on the others of the same column and delivery."""
     columns: dict[tuple[str, str], dict[str, int]] = {}
     for load, export, text, rows in connection.execute(
-        f"select load_id, export_id, trim(sex), count(*) from raw.patients where {loaded} and sex is not null group by all"
+        f"select load_id, export_id, trim(sex), count(*) from raw.patients where {loaded} "
+        "and sex is not null group by all"
     ).fetchall():
         columns.setdefault((load, export), {})[text] = rows
     return [
@@ -191,7 +192,8 @@ def _codes_of(
             own.get(text) or (NOT_KNOWN if _is_missing(text, mapping) else known.get(catalogue.folded(text))),
         )
         for text, rows in connection.execute(
-            f"select trim(status_text), count(*) from raw.{entity} where {loaded} and status_text is not null group by all"
+            f"select trim(status_text), count(*) from raw.{entity} where {loaded} "
+            "and status_text is not null group by all"
         ).fetchall()
     ]
 
@@ -231,7 +233,8 @@ def _names(connection: duckdb.DuckDBPyConnection, mapping: Mapping, loaded: str)
         unit = "trim(unit_source)" if kind == "concepts" else "null"
         doubts: dict[str, tuple[int, catalogue.Ambiguous]] = {}
         for word, unit_text, rows in connection.execute(
-            f"select trim({column}), {unit}, count(*) from raw.{entity} where {loaded} and {column} is not null"
+            f"select trim({column}), {unit}, count(*) from raw.{entity} where {loaded} "
+            f"and {column} is not null"
             f" and export_id in ({', '.join(map(literal, exports))}) group by all order by all"
         ).fetchall():
             spelled = mapping.codes.units.get(unit_text or "", unit_text or "")
@@ -259,7 +262,8 @@ def _status(connection: duckdb.DuckDBPyConnection, mapping: Mapping, loaded: str
         catalogue.status_codes("event_status", mapping.language),
     )
     for word, rows in connection.execute(
-        f"select trim(status_text), count(*) from raw.events where {loaded} and status_text is not null group by all order by all"
+        f"select trim(status_text), count(*) from raw.events where {loaded} and status_text is not null "
+        "group by all order by all"
     ).fetchall():
         form = catalogue.folded(word)
         if word not in mapping.codes.event_status and form not in read and (doubt := known.get(form)):

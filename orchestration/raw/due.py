@@ -43,8 +43,9 @@ class Due:
             return f"{self.sender}: the next delivery is due on {self.day}"
         days = (today - self.day).days
         return (
-            f"{self.sender}: a delivery is overdue since {self.day} ({days:,} {'day' if days == 1 else 'days'});"
-            f" one is expected every {self.every}, and {self.last} is the last that was accepted. Ask the hospital for it"
+            f"{self.sender}: a delivery is overdue since {self.day} ({days:,} "
+            f"{'day' if days == 1 else 'days'}); one is expected every {self.every}, and {self.last} is the "
+            "last that was accepted. Ask the hospital for it"
         )
 
 

@@ -95,7 +95,8 @@ def _by_order(
         return None
     who, text = cell_text(subject, cells), cell_text(source, cells)
     rows = connection.execute(
-        f"select distinct {who}, source_row, {text} from incoming where {taken} and {who} is not null and {text} is not null"
+        f"select distinct {who}, source_row, {text} from incoming where {taken} and {who} is not null "
+        f"and {text} is not null"
     ).fetchall()
     day_first = next(
         (
@@ -116,14 +117,16 @@ def _as_stated(texts: dict[str, int], sign: Sign | None, columns: str) -> tuple[
     if not any(written.could_be_exchanged for _, written in dates):
         return None, ""
     return None, (
-        f"column {columns}: the mapping says `day_and_month: exchanged`, but the column does not look so; expected dates of one writing"
-        " that never show a day above 12, beside others that always do; take the key out, or ask the hospital how the file was made"
+        f"column {columns}: the mapping says `day_and_month: exchanged`, but the column shows no sign of "
+        "it; expected dates of one writing that never show a day above 12, beside others that always do; "
+        "take the key out, or ask the hospital how the file was made"
     )
 
 
 def _undecided(sign: Sign, columns: str, sender: str) -> str:
     return (
-        f"column {columns}: {sign.sentence()}; the order of the patients' rows does not tell which. Ask the hospital for the column as text, or"
-        f" say what holds in hospitals/{sender}.yml for each date that the column feeds: {{column: …, day_and_month: exchanged}} or"
-        " {column: …, day_and_month: as_written}"
+        f"column {columns}: {sign.sentence()}; the order of the patients' rows does not tell which. Ask the "
+        f"hospital for the column as text, or say what holds in hospitals/{sender}.yml for each date that "
+        "the column feeds: {column: …, day_and_month: exchanged} or {column: …, day_and_month: "
+        "as_written}"
     )

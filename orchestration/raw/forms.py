@@ -1,4 +1,5 @@
-"""Texts that say nothing: the 0 of a form that nobody filled in, and of a question that says "not known".
+"""Texts that say nothing: the 0 in a form that nobody filled in, and the 0 of a question whose box "not
+known" is ticked.
 
 Belongs here: leaving such texts out of a table that is being loaded, and counting them. Does not belong here:
 which columns form a form (the mapping, or `redcap.py`), what any other text means.
@@ -91,7 +92,8 @@ def leave_out(
     )
     row = connection.execute(f"select {counts} from incoming").fetchall()[0]
     kept = ", ".join(
-        f"case when not ({' or '.join(says for _, says in found)}) then {cells[column]} end as {cells[column]}"
+        f"case when not ({' or '.join(says for _, says in found)}) then {cells[column]} end as "
+        f"{cells[column]}"
         for column, found in rules.items()
     )
     connection.execute(

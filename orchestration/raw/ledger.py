@@ -55,7 +55,7 @@ class Event(StrEnum):
     REPLACE = "another load of the same delivery is accepted"
     WITHDRAW = "a record in corrections/<sender>.yml withdraws the delivery"
     REFUSE_ROWS = "the models reject more of its rows than its hospital is allowed"
-    REFUSE_CHANGE = "the deliveries before it are others now, and it changes too much of what they say"
+    REFUSE_CHANGE = "the deliveries before it have changed, and it now changes too much of what they say"
     RETURN = "the content in force came once more after it"
     RESTORE = "the load that replaced it is refused for its rows, and its own rows are still there"
 
@@ -77,7 +77,7 @@ TRANSITIONS = (
         State.REFUSED,
         Event.ACCEPT,
         State.ACCEPTED,
-        "records or other deliveries let it in that were not there before",
+        "it was refused, and new records or other deliveries now let it in",
     ),
     Transition(State.REFUSED, Event.REFUSE, State.REFUSED, "it was judged again, and still does not hold"),
     Transition(
@@ -216,8 +216,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, load_id: str, rows_in: str, tab
 
 
 def return_to_content(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> bool:
-    """The content in force lies in landing again, after other content of the delivery was refused: that is
-    no longer what became of the delivery. Returns whether it was so.
+    """Record that the content in force lies in landing again, so that the refusal of other content no longer
+    says what became of the delivery. Returns whether such a refusal stood.
     """
     later = _refused_since(connection, inventory)
     with _one_step(connection):
@@ -284,7 +284,8 @@ def remove_loads_out_of_force(connection: duckdb.DuckDBPyConnection) -> None:
     with _one_step(connection):
         for table in LOAD_TABLES:
             connection.execute(
-                f"delete from {table} where load_id not in (select load_id from raw.delivery where state = 'accepted')"
+                f"delete from {table} where load_id not in (select load_id from raw.delivery "
+                "where state = 'accepted')"
             )
 
 
@@ -323,7 +324,8 @@ def loads_in_force(connection: duckdb.DuckDBPyConnection) -> list[Load]:
     return [
         Load(*row)
         for row in connection.execute(
-            "select sender_id, delivery_id, load_id, kind, content_sha256 from raw.delivery where state = 'accepted' order by 1, 2"
+            "select sender_id, delivery_id, load_id, kind, content_sha256 from raw.delivery "
+            "where state = 'accepted' order by 1, 2"
         ).fetchall()
     ]
 
@@ -342,15 +344,16 @@ def is_settled(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> b
     A refused delivery is judged again when its sender's corrections, accepted changes or waivers have
     changed, or its sender's other deliveries. One of those deliveries may have brought the patients that the
     refused one names. If no other delivery can let it in, only the records count; if its files do not fit
-    their mapping, nothing does: it is judged once per content and mapping. A delivery with rows dated after
-    the day of its refusal is judged again when such a day has come.
+    their mapping, it is judged once per content and mapping, whatever else changes. A delivery with rows
+    dated after the day of its refusal is judged again when such a day has come.
 
     Content in force is not settled while the ledger says of the delivery that other content was refused
     later.
     """
     # A literal, because a parameter would import pandas: a second that a run with nothing new can save.
     row = connection.execute(
-        "select d.state, j.judged_by from raw.delivery as d left join raw.delivery_decision as j using (load_id)"
+        "select d.state, j.judged_by from raw.delivery as d left "
+        "join raw.delivery_decision as j using (load_id)"
         f" where d.load_id = {literal(inventory.load_id)}"
     ).fetchone()
     if row is None or row[0] != State.REFUSED:
@@ -402,8 +405,10 @@ class Standing:
 def standing(connection: duckdb.DuckDBPyConnection) -> list[Standing]:
     """What became of the latest content of each delivery, by sender and delivery."""
     rows = connection.execute(
-        "select sender_id, delivery_id, state, coalesce(reason, '') from raw.delivery where state <> 'replaced'"
-        " qualify row_number() over (partition by sender_id, delivery_id order by loaded_at desc, load_id) = 1"
+        "select sender_id, delivery_id, state, coalesce(reason, '') from raw.delivery "
+        "where state <> 'replaced'"
+        " qualify row_number() over (partition by sender_id, delivery_id order by loaded_at desc, load_id) "
+        "= 1"
         " order by 1, 2"
     ).fetchall()
     return [Standing(sender, delivery, State(state), reason) for sender, delivery, state, reason in rows]

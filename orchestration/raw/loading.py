@@ -27,10 +27,11 @@ from orchestration.raw.cell_sql import (
     with_elements,
     without_blanks,
 )
+from orchestration.raw.delivered_table import DeliveredTable, label_of, named_columns
 from orchestration.raw.exchanged_dates import ExchangedDates
 from orchestration.raw.ledger import remove_load, utc_now
 from orchestration.raw.reading_place import reading_place
-from orchestration.raw.tables import DeliveredTable, Survey, label_of, named_columns
+from orchestration.raw.tables import Survey
 from orchestration.raw.verdict import DeliveryRefused, LoadSummary
 from orchestration.registry.entities import (
     RAW_NAMES,
@@ -142,7 +143,8 @@ class _Loader(Survey):
         blank = " and ".join(f"{cells[c]} is null" for c in part.wanted) or "false"
         stray = self.stray(part, cells)
         rows, blanks, strays = self.connection.execute(
-            f"select count(*), count(*) filter (where {blank}), count(*) filter (where {stray} is not null) from incoming"
+            f"select count(*), count(*) filter (where {blank}), count(*) filter (where {stray} is not null) "
+            "from incoming"
         ).fetchall()[0]
         none = blank
         if strays:
@@ -186,7 +188,8 @@ class _Loader(Survey):
             )
         table.unload(self.connection, "incoming")
         self.connection.execute(
-            "drop table if exists incoming_answered; drop table if exists incoming_decoded; drop table if exists incoming_looked_up; drop table if exists incoming_checked"
+            "drop table if exists incoming_answered; drop table if exists incoming_decoded; drop table if "
+            "exists incoming_looked_up; drop table if exists incoming_checked"
         )
 
     def _record_dates(self, part: DeliveredTable, exchanged: list[ExchangedDates]) -> None:
@@ -201,7 +204,8 @@ class _Loader(Survey):
         }
         for row in sorted(cells):
             self.connection.execute(
-                "insert into raw.date_cells select ?, ?, ? where not exists (from raw.date_cells where load_id = ? and export_id = ? and field = ?)",
+                "insert into raw.date_cells select ?, ?, ? where not exists (from raw.date_cells "
+                "where load_id = ? and export_id = ? and field = ?)",
                 [*row, *row],
             )
         for found in exchanged:
@@ -221,8 +225,10 @@ class _Loader(Survey):
         """Record the place of each stray row (a repeated header or a footer)."""
         table = part.table
         self.connection.execute(
-            "insert into raw.rejected_line by name select ? as sender_id, ? as delivery_id, ? as load_id, ? as source_file,"
-            f" ? as source_sheet, source_row, {stray} as rule, 'no record' as reason from incoming where {stray} is not null",
+            "insert into raw.rejected_line by name select ? as sender_id, ? as delivery_id, ? as load_id, "
+            "? as source_file,"
+            f" ? as source_sheet, source_row, {stray} as rule, 'no record' as reason from incoming where "
+            f"{stray} is not null",
             [self.inventory.sender, self.inventory.delivery, self.inventory.load_id, table.file, table.sheet],
         )
 
@@ -259,11 +265,13 @@ class _Loader(Survey):
             return
         labels = ", ".join(f"coalesce(l_{cells[c]}.label, t.{cells[c]}) as {cells[c]}" for c in columns)
         joins = " ".join(
-            f"left join code_list as l_{cells[c]} on l_{cells[c]}.field = {literal(c)} and l_{cells[c]}.code = trim(t.{cells[c]})"
+            f"left join code_list as l_{cells[c]} on l_{cells[c]}.field = {literal(c)} "
+            f"and l_{cells[c]}.code = trim(t.{cells[c]})"
             for c in columns
         )
         self.connection.execute(
-            f"create or replace temp table incoming_decoded as select t.* replace ({labels}) from incoming as t {joins}"
+            f"create or replace temp table incoming_decoded as select t.* replace ({labels}) "
+            f"from incoming as t {joins}"
         )
         self.connection.execute("create or replace temp view incoming as select * from incoming_decoded")
 
@@ -288,10 +296,12 @@ class _Loader(Survey):
             unknown = "null" if name in ids else code
             selected.append(f"case when l_{own}.code is null then {unknown} else l_{own}.label end as {own}")
             joins.append(
-                f"left join code_list as l_{own} on l_{own}.field = {literal(name)} and l_{own}.code = trim({code})"
+                f"left join code_list as l_{own} on l_{own}.field = {literal(name)} "
+                f"and l_{own}.code = trim({code})"
             )
         self.connection.execute(
-            f"create or replace temp table incoming_looked_up as select t.*, {', '.join(selected)} from incoming as t {' '.join(joins)}"
+            f"create or replace temp table incoming_looked_up as select t.*, {', '.join(selected)} "
+            f"from incoming as t {' '.join(joins)}"
         )
         self.connection.execute("create or replace temp view incoming as select * from incoming_looked_up")
 
@@ -305,9 +315,9 @@ class _Loader(Survey):
         texts = person_texts.texts_of(part.exports, self.mapping, cells)
         found = person_texts.find(self.connection, texts)
         reasons = [
-            f'{self._place(label_of(part.table))}: column "{f.column}": {f.cells:,} of {f.filled:,} texts hold {person_texts.NAMED[f.kind]},'
-            f" the first in row {f.first_row}; expected no identifiers; list the column under identifiers, or write"
-            " `person_numbers: keep` if they are none"
+            f'{self._place(label_of(part.table))}: column "{f.column}": {f.cells:,} of {f.filled:,} texts '
+            f"hold {person_texts.NAMED[f.kind]}, the first in row {f.first_row}; expected no identifiers; "
+            "list the column under identifiers, or write `person_numbers: keep` if they are none"
             for f in found
             if f.is_an_identifier
         ]
@@ -370,8 +380,10 @@ class _Loader(Survey):
         )
         left = f"from incoming where not ({blank}) and not ({taken})"
         self.connection.execute(
-            "insert into raw.rejected_line by name select ? as sender_id, ? as delivery_id, ? as load_id, ? as source_file,"
-            f" ? as source_sheet, source_row, case when {unwanted} then 'row_not_wanted' else 'row_not_expected' end as rule,"
+            "insert into raw.rejected_line by name select ? as sender_id, ? as delivery_id, ? as load_id, "
+            "? as source_file,"
+            f" ? as source_sheet, source_row, case when {unwanted} then 'row_not_wanted' else "
+            "'row_not_expected' end as rule,"
             f" 'no export takes it' as reason, ? as column_name {left}",
             [
                 self.inventory.sender,
@@ -479,7 +491,10 @@ class _Loader(Survey):
             + "}"
             for concept, source in wide.items()
         )
-        relation = f"(select * from (select *, unnest([{structs}]) as cell from incoming) where cell.value is not null)"
+        relation = (
+            f"(select * from (select *, unnest([{structs}]) as cell from incoming) where cell.value is not "
+            "null)"
+        )
         filled = self.connection.execute(f"select count(*) from {relation} where {taken}").fetchall()[0][0]
         total = self.connection.execute(f"select count(*) from incoming where {taken}").fetchall()[0][
             0

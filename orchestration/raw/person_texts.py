@@ -117,7 +117,8 @@ def find(connection: duckdb.DuckDBPyConnection, texts: list[Texts]) -> list[Pers
             f" and not regexp_matches({text.cell}, {literal(DIGITS_ALONE)})" if text.may_hold_codes else ""
         )
         candidates = connection.execute(
-            f"select {text.cell}, count(*), min(source_row) from incoming where regexp_matches({text.cell}, {literal(CANDIDATE)})"
+            f"select {text.cell}, count(*), min(source_row) from incoming where regexp_matches({text.cell}, "
+            f"{literal(CANDIDATE)})"
             f" and not regexp_full_match({text.cell}, {literal(NO_CANDIDATE)}){coded} group by 1"
         )
         held: list[tuple[str, int, int, str]] = []
@@ -157,17 +158,20 @@ def take_out(
     for text in held:
         if text.does == "reject":
             rows = connection.execute(
-                f"select source_row from incoming where {text.cell} in (select sent from person_text where cell = ?)",
+                f"select source_row from incoming where {text.cell} in (select sent from person_text "
+                "where cell = ?)",
                 [text.cell],
             ).fetchall()
             rejected = {row: text.column for (row,) in rows} | rejected
     replaced = ", ".join(f"coalesce(p_{t.cell}.becomes, t.{t.cell}) as {t.cell}" for t in held)
     joins = " ".join(
-        f"left join person_text as p_{t.cell} on p_{t.cell}.cell = '{t.cell}' and p_{t.cell}.sent = t.{t.cell}"
+        f"left join person_text as p_{t.cell} on p_{t.cell}.cell = '{t.cell}' "
+        f"and p_{t.cell}.sent = t.{t.cell}"
         for t in held
     )
     connection.execute(
-        f"create or replace temp table incoming_checked as select t.* replace ({replaced}) from incoming as t {joins}"
+        f"create or replace temp table incoming_checked as select t.* replace ({replaced}) "
+        f"from incoming as t {joins}"
     )
     connection.execute("create or replace temp view incoming as select * from incoming_checked")
     return dict(sorted(rejected.items()))

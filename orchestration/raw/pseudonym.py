@@ -56,8 +56,8 @@ def key_of_warehouse(connection: duckdb.DuckDBPyConnection, path: Path) -> bytes
     """
     marks = [m for (m,) in connection.execute("select mark from raw.pseudonym_mark").fetchall()]
     lost = (
-        "restore the file from its backup; only if it is lost for good remove the folder of the warehouse and run again: every delivery"
-        " is read anew, and every patient gets a new patient_key"
+        "restore the file from its backup; only if it is lost for good remove the folder of the warehouse "
+        "and run again: every delivery is read anew, and every patient gets a new patient_key"
     )
     has_patients = connection.execute(
         "select count(*) from raw.delivery where state <> 'refused'"

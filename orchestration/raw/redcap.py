@@ -37,7 +37,7 @@ UNTOUCHED_SCORE = ("0",)
 # Codes of "not known" without a dictionary: REDCap writes -99 as _99; the letters are its missing data codes.
 NOT_KNOWN_CODE = re.compile(r"_?9{2,4}|unk|ni|nask|asku|nav|navu|na", re.IGNORECASE)
 NOT_KNOWN_LABEL = re.compile(
-    r"(not|un) ?(known|sure|certain|assessed|asked|examined|evaluated|applicable|available|done|determined|reported)"
+    r"(not|un) ?(known|sure|certain|assessed|asked|examined|evaluated|applicable|available|done|determined|reported)"  # noqa: E501
     r"|(do not|don'?t|doesn'?t) know|no information",
     re.IGNORECASE,
 )

@@ -2,13 +2,14 @@
 them, and every fault.
 
 Belongs here: files, sheets, columns and code lists that are missing or that no export reads; two tables on
-one sheet. Does not belong here: rows (`loading.py`), how a file becomes a table (`exports/`).
+one sheet. Does not belong here: one table (`delivered_table.py`), rows (`loading.py`), how a file becomes a
+table (`exports/`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -24,54 +25,38 @@ from orchestration.exports import (
     left_unread,
     open_tables,
 )
-from orchestration.exports.columns import alike, column_letter, without_place
+from orchestration.exports.columns import alike, column_letter
 from orchestration.exports.fhir import is_added
 from orchestration.landing.inventory import DeliveredFile, Inventory
 from orchestration.landing.names import Names, columns_spelled, linked
 from orchestration.raw import exchanged_dates
 from orchestration.raw.cell_sql import code_list_sql, elements, literal, without_blanks
+from orchestration.raw.delivered_table import (
+    DeliveredTable,
+    as_headed,
+    id_columns,
+    label_from,
+    label_of,
+    named_columns,
+    spelled_as_mapped,
+)
 from orchestration.raw.exchanged_dates import ExchangedDates
-from orchestration.raw.forms import columns_of, dictionary, forms_of
+from orchestration.raw.forms import dictionary, forms_of
 from orchestration.raw.redcap import DictionaryField
-from orchestration.registry.entities import Patients, is_named
+from orchestration.registry.entities import is_named
 from orchestration.registry.folder import Registry
-from orchestration.registry.mapping import CodeList, Export, Form, Mapping, is_called
+from orchestration.registry.mapping import CodeList, Export, Mapping, is_called
 from yaml_files.yaml_file import nearest
 
 log = logging.getLogger("myositis")
-
 MAX_COLUMNS_SHOWN = 40
 # Lines that reports print below a table.
 FOOTER = (
     "(grand |sub)?totals?\\b.*|end of (the )?(report|file|list|data|export)\\b.*|end|eof|[-=*_]{3,}.*"
-    "|(sum|count|mean|average|rows?|records?|number of (rows|records|patients))\\s*[:=].*|(合计|总计|小计|共计)([:：].*)?"
+    "|(sum|count|mean|average|rows?|records?|number of (rows|records|patients))\\s*[:=].*"
+    "|(合计|总计|小计|共计)([:：].*)?"
 )
 FOOTER_BEGINS = "gstecmarn-=*_合总小共"
-
-
-@dataclass
-class DeliveredTable:
-    """One table of a delivery, with the exports that read it. Each export takes the rows that fit its
-    ``where``.
-    """
-
-    table: SourceTable
-    exports: list[Export]
-    forms: list[Form] = field(default_factory=list)
-
-    @property
-    def read(self) -> list[str]:
-        """The wanted columns, and those that tell whether somebody filled a form in."""
-        return list(dict.fromkeys([*self.wanted, *columns_of(self.forms, self.table.columns)]))
-
-    @property
-    def wanted(self) -> list[str]:
-        """The columns of the table that an export maps, or that a condition asks about."""
-        named = [c for x in self.exports for _, e in x.entities() for c in e.columns()]
-        asked = [c for x in self.exports for c in x.columns_asked()]
-        coded = [c.code_column for x in self.exports for c in x.code_lists if c.code_column]
-        found = (c for name in (*named, *asked, *coded) for c in elements(name, self.table.columns))
-        return [c for c in dict.fromkeys(found) if c in self.table.columns]
 
 
 @dataclass
@@ -258,10 +243,12 @@ class Survey:
                         self.connection.execute(f"insert into code_list {code_list_sql(code_list, table)}")
         self.connection.execute("create or replace temp table code_list as select distinct * from code_list")
         twice = self.connection.execute(
-            "select field, count(*) from (select field, code from code_list group by all having count(*) > 1) group by 1 order by 1"
+            "select field, count(*) from (select field, code from code_list group by all "
+            "having count(*) > 1) group by 1 order by 1"
         ).fetchall()
         return faults + [
-            f'{self._place()}: the code lists give two meanings to {n} codes of "{field}"; ask the hospital which holds'
+            f'{self._place()}: the code lists give two meanings to {n} codes of "{field}"; ask the hospital '
+            "which holds"
             for field, n in twice
         ]
 
@@ -276,14 +263,14 @@ class Survey:
         tellable = self.names.tellable(table.columns)
         if other_case:
             remedy = (
-                f' Only the case differs from "{other_case[0]}": write it so, or `ignore_case: true` where the case of names does not'
-                " matter."
+                f' Only the case differs from "{other_case[0]}": write it so, or `ignore_case: true` where '
+                "the case of names does not matter."
             )
         else:
             remedy = nearest(column, tellable)
         return (
-            f'{self._mapping_place(export, *place)}: no column "{column}" in {self._place(within)}.'
-            f" Its columns: {self.names.listed(table.columns, table.columns, within, MAX_COLUMNS_SHOWN)}.{remedy}"
+            f'{self._mapping_place(export, *place)}: no column "{column}" in {self._place(within)}. Its '
+            f"columns: {self.names.listed(table.columns, table.columns, within, MAX_COLUMNS_SHOWN)}.{remedy}"
         )
 
     def _several_columns(
@@ -296,14 +283,15 @@ class Survey:
     ) -> str:
         letters = ", ".join(column_letter(table.columns.index(c)) for c in several[:5])
         return (
-            f"{self._mapping_place(export, *place)}: {len(several)} columns of {self._place(self._told(table))} are called"
-            f' "{column}" ({letters}); expected one; write "{several[0]}" for the first, "{several[1]}" for the second, …,'
-            " or `header_rows: 2` where the row below says which is which"
+            f"{self._mapping_place(export, *place)}: {len(several)} columns of "
+            f'{self._place(self._told(table))} are called "{column}" ({letters}); expected one; write '
+            f'"{several[0]}" for the first, "{several[1]}" for the second, …, or `header_rows: 2` where the '
+            "row below says which is which"
         )
 
     def _told(self, table: SourceTable) -> str:
         """The name under which a table may be shown, while its file still has the hospital's name."""
-        return _named(
+        return label_from(
             self.names.file(table.file), self.names.sheet(table.file, table.sheet, table.sheet_place)
         )
 
@@ -323,8 +311,9 @@ class Survey:
         patterns = [x.file for x in self.mapping.exports] + [c.file for _, _, c in self._code_lists()]
         listed = {f.name for x, _, c in self._code_lists() for f in self._files_of(x, c)}
         return [
-            f"{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml reads this file;"
-            f" map it, or list it with ignored: ['*']. Known files: {', '.join(dict.fromkeys(patterns))}"
+            f"{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml "
+            "reads this file; map it, or list it with ignored: ['*']. Known files: "
+            f"{', '.join(dict.fromkeys(patterns))}"
             for file in self.inventory.files
             if not any(self.mapping.reads(x, file.name) for x in self.mapping.exports)
             and file.name not in listed
@@ -344,9 +333,9 @@ class Survey:
                 faults.append(f"{self._place()}/{self.names.told(told, file.name)}")
                 continue
             faults += [
-                f"{self._place(self.names.file(file.name))}: no export of hospitals/{self.mapping.sender}.yml reads"
-                f" {self._unread(file.name, part)}; map it, or"
-                " list it with ignored: ['*']"
+                f"{self._place(self.names.file(file.name))}: no export of "
+                f"hospitals/{self.mapping.sender}.yml reads {self._unread(file.name, part)}; map it, or "
+                "list it with ignored: ['*']"
                 for part in unread
                 if not any(
                     self.mapping.reads(x, file.name) and (_ignores(x, part) or _asks_for(x, part))
@@ -360,7 +349,10 @@ class Survey:
         if part.sheet is None:
             return str(member)
         book = f"{file}/{part.member}" if part.member else file
-        sheet = f'{"the hidden sheet " if part.is_hidden else ""}"{self.names.sheet(book, part.sheet, part.sheet_place)}"'
+        sheet = (
+            f"{'the hidden sheet ' if part.is_hidden else ''}"
+            f'"{self.names.sheet(book, part.sheet, part.sheet_place)}"'
+        )
         return f"{sheet} of {member}" if member else sheet
 
     def _column_faults(self, opened: list[DeliveredTable]) -> list[str]:
@@ -403,9 +395,9 @@ class Survey:
         for (file, sheet), columns in loose.items():
             if columns:
                 faults.append(
-                    f"{self._place(told[file, sheet])}: hospitals/{self.mapping.sender}.yml neither maps nor ignores"
-                    f" {self._unread_columns(opened, file, sheet, columns)}; map each, or list it under"
-                    f" ignored or identifiers{self._other_case(opened, file, sheet, columns)}"
+                    f"{self._place(told[file, sheet])}: hospitals/{self.mapping.sender}.yml neither maps "
+                    f"nor ignores {self._unread_columns(opened, file, sheet, columns)}; map each, or list "
+                    f"it under ignored or identifiers{self._other_case(opened, file, sheet, columns)}"
                 )
         return faults
 
@@ -426,21 +418,21 @@ class Survey:
         spelled = {c.lower(): c for x in exports for c in columns_spelled(x) if "*" not in c}
         found = [(c, spelled[c.lower()]) for c in columns if spelled.get(c.lower(), c) != c]
         return "".join(
-            f'. Only the case of "{column}" differs from "{ours}" of the mapping: write it so, or `ignore_case: true`'
-            " where the case of names does not matter"
+            f'. Only the case of "{column}" differs from "{ours}" of the mapping: write it so, or '
+            "`ignore_case: true` where the case of names does not matter"
             for column, ours in found[:1]
         )
 
     def _rounded_ids(self, opened: list[DeliveredTable]) -> list[str]:
         """Ids whose last digits a spreadsheet has rounded away: two patients may look like one."""
         return [
-            f'{self._place(self._told(part.table))}: column "{finding.column}": {finding.count:,} ids have lost digits, the first in row'
-            f" {finding.first_row}: a spreadsheet keeps 15; expected ids as they are, for two patients may look like one; ask for"
-            " the column as text"
+            f'{self._place(self._told(part.table))}: column "{finding.column}": {finding.count:,} ids have '
+            f"lost digits, the first in row {finding.first_row}, because a spreadsheet keeps 15; expected "
+            "whole ids, because two patients can look like one; ask for the column as text"
             for part in opened
             for finding in part.table.findings
             if finding.rule == "digits_lost"
-            and finding.column in {c for x in part.exports for c in _id_columns(x)}
+            and finding.column in {c for x in part.exports for c in id_columns(x)}
         ]
 
     def stray(self, part: DeliveredTable, cells: dict[str, str]) -> str:
@@ -451,8 +443,9 @@ class Survey:
         ids = [c for c in dict.fromkeys(c for s in sources for c in s.columns) if c in part.table.columns]
         tests = [
             # Cheap test first: most ids start unlike a footer or header; the checks below are slow.
-            f"when not contains({literal(BLANKS + FOOTER_BEGINS + c[:1].lower())}, lower(left({cells[c]}, 1))) then null"
-            f" when {without_blanks(cells[c])} in ({_as_headed(c)}) then 'repeated_header'"
+            f"when not contains({literal(BLANKS + FOOTER_BEGINS + c[:1].lower())}, lower(left({cells[c]}, "
+            "1))) then null"
+            f" when {without_blanks(cells[c])} in ({as_headed(c)}) then 'repeated_header'"
             f" when left({cells[c]}, 1) between '0' and '9' then null"
             f" when regexp_full_match(lower({without_blanks(cells[c])}), {literal(FOOTER)}) then 'footer'"
             for c in ids
@@ -462,7 +455,7 @@ class Survey:
     def second_table(self, part: DeliveredTable, cells: dict[str, str], stray: str) -> list[str]:
         """A repeated header with other column names begins a second table; the delivery is then refused."""
         other = " or ".join(
-            f"{without_blanks(cells[c])} not in ({_as_headed(c)})"
+            f"{without_blanks(cells[c])} not in ({as_headed(c)})"
             for c in part.wanted
             if c in part.table.columns
         )
@@ -473,8 +466,8 @@ class Survey:
             []
             if row is None
             else [
-                f"{self._place(label_of(part.table))}: row {row} repeats a column's name above other names: two tables on one sheet;"
-                " expected one; ask for each as a sheet or a file of its own"
+                f"{self._place(label_of(part.table))}: row {row} is a second header: the sheet holds two "
+                "tables; expected one; ask for each table as a sheet or a file of its own"
             ]
         )
 
@@ -498,45 +491,6 @@ class Survey:
         return f"{self.registry.place_in_mapping(self.mapping.sender, 'exports', number, *key)}: {dotted}"
 
 
-def spelled_as_mapped(table: SourceTable, spelled: Iterable[str]) -> SourceTable:
-    """The table with its columns spelled as in the mapping where they differ only in case."""
-    spelled = list(spelled)
-    by_case = {name.lower(): name for name in reversed(spelled) if "*" not in name}
-    taken = {column for column in table.columns if column in spelled}
-    columns = []
-    for column in table.columns:
-        own = by_case.get(column.lower())
-        if column in spelled or (own is None and is_named(column, spelled, table.columns)):
-            columns.append(column)
-        elif own is not None and own not in taken:
-            taken.add(own)
-            columns.append(own)
-        else:
-            other = (
-                form
-                for form in (column.lower(), column.upper())
-                if own is None and is_named(form, spelled, table.columns)
-            )
-            columns.append(next(other, column))
-    return replace(table, columns=tuple(columns))
-
-
-def named_columns(export: Export) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Each column that an export maps or asks about, with the key of the export that names it."""
-    for name, entity in export.entities():
-        for key, source in entity.sources():
-            for column in (*source.columns, *source.columns_asked):
-                yield (name, *key), column
-        for ours, column in (entity.link_by if isinstance(entity, Patients) else {}).items():
-            yield (name, "link_by", ours), column
-    for i, alternative in enumerate(export.where):
-        for column in alternative:
-            yield ("where", i, column), column
-    for i, form in enumerate(export.stated_forms()):
-        for column in (*(c for c in form.columns if "*" not in c), *form.columns_asked()):
-            yield ("forms", i, column), column
-
-
 def _ignores(export: Export, part: UnreadPart) -> bool:
     """Whether an export says that a part of a file is not wanted; such a part need not even be a table."""
     return export.is_ignored and not export.where and _covers(export, part)
@@ -553,24 +507,3 @@ def _covers(export: Export, part: UnreadPart) -> bool:
         pattern is None or (name is not None and (name == pattern or fnmatch(name, pattern)))
         for pattern, name in pairs
     )
-
-
-def _id_columns(export: Export) -> Iterator[str]:
-    for _, entity in export.entities():
-        for source in (entity.patient_id, entity.visit_id):
-            yield from source.columns if source else ()
-        if isinstance(entity, Patients):
-            yield from entity.link_by.values()
-
-
-def _as_headed(column: str) -> str:
-    """SQL texts of a column's name, with and without its place among columns alike."""
-    return ", ".join(literal(name) for name in dict.fromkeys((column, without_place(column))))
-
-
-def label_of(table: SourceTable) -> str:
-    return _named(table.file, table.sheet)
-
-
-def _named(file: str, sheet: str | None) -> str:
-    return file + (f" [{sheet}]" if sheet else "")

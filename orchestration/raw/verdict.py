@@ -93,10 +93,10 @@ def broken(sender: str, delivery: str, error: Exception) -> Verdict:
     may quote the delivery, so they are not told.
     """
     reason = (
-        f"landing/{sender}/{delivery}: reading it ended in an error that was not foreseen ({type(error).__name__});"
-        " expected files that can be read or are refused for a stated reason. Ask the hospital for the files again."
-        " If they are as they should be, run again with --debug, and report the traceback: the next run reads"
-        " the delivery anew"
+        f"landing/{sender}/{delivery}: reading it ended in an error that was not foreseen "
+        f"({type(error).__name__}); expected files that can be read or are refused for a stated reason. Ask "
+        "the hospital for the files again. If they are as they should be, run again with --debug, and "
+        "report the traceback: the next run reads the delivery anew"
     )
     return Verdict(sender, delivery, Decision.REFUSED, (reason,), is_broken=True)
 
@@ -108,8 +108,8 @@ def left(sender: str, delivery: str) -> Verdict:
 
 def gone(sender: str, delivery: str) -> Verdict:
     reason = (
-        f"landing/{sender}/{delivery}: not there any more; what was taken of it before stays. Put the folder back"
-        " and run again"
+        f"landing/{sender}/{delivery}: the folder is gone; what was taken from it before stays in force. "
+        "Put the folder back and run again"
     )
     return Verdict(sender, delivery, Decision.LEFT, (reason,))
 

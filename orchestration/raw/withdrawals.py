@@ -40,9 +40,10 @@ class MissingDelivery:
 
     def sentence(self) -> str:
         return (
-            f"landing/{self.sender}/{self.delivery}: not there any more, and still in force. Put the folder back; or take it out of force"
-            f' on purpose: in corrections/{self.sender}.yml write, under withdrawn_deliveries, {{delivery: "{self.delivery}",'
-            f' content: "{self.content_sha256[:12]}", owner: …, reason: …}} and run again'
+            f"landing/{self.sender}/{self.delivery}: the folder is gone, and the delivery is still in "
+            f"force. Put the folder back, or withdraw the delivery: in corrections/{self.sender}.yml write, "
+            f'under withdrawn_deliveries, {{delivery: "{self.delivery}", content: '
+            f'"{self.content_sha256[:12]}", owner: …, reason: …}} and run again'
         )
 
 
@@ -67,7 +68,10 @@ def told_of_missing(found: Iterable[MissingDelivery]) -> list[str]:
         for sentence in (
             *sentences[:MOST_TOLD],
             *(
-                [f"landing/{sender}: so are {len(sentences) - MOST_TOLD} more"]
+                [
+                    f"landing/{sender}: {len(sentences) - MOST_TOLD} more deliveries are gone and still in "
+                    "force"
+                ]
                 if len(sentences) > MOST_TOLD
                 else ()
             ),

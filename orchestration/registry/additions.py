@@ -99,7 +99,10 @@ def _column_faults(path: Path, columns: Sequence[str]) -> Iterator[str]:
     known = list(catalogue.shipped(path.stem)[0])
     for column in columns:
         if column not in known:
-            yield f'concepts/{path.name}:1: no column "{column}" in this table. Its columns: {", ".join(known)}.{nearest(column, known)}'
+            yield (
+                f'concepts/{path.name}:1: no column "{column}" in this table. Its columns: '
+                f"{', '.join(known)}.{nearest(column, known)}"
+            )
     needed = [*KEYS[path.stem], *(["concept_id"] if path.stem == "concept_ranges" else _id_column(path.stem))]
     if missing := [
         c for c in dict.fromkeys(needed) if c not in columns and c not in ("age_low_years", "sex")
@@ -122,9 +125,12 @@ def _row_faults(seed: str, rows: list[Row], found: dict[str, list[Row]]) -> Iter
         place, key = f"concepts/{seed}.csv:{line}", _key(row, keys)
         shown = ", ".join(f'{c} "{row.get(c) or ""}"' for c in keys)
         if key in shipped:
-            yield f"{place}: {shown} ships with the catalogue, and an addition cannot change it; leave the row out"
+            yield (
+                f"{place}: {shown} ships with the catalogue, and an addition cannot change it; leave the "
+                "row out"
+            )
         elif key in seen:
-            yield f"{place}: {shown} stands twice; keep one of the rows"
+            yield f"{place}: {shown} is listed twice; keep one of the rows"
         seen.add(key)
         for column in NUMBERS:
             if (text := (row.get(column) or "").strip()) and not _is_number(text):
@@ -135,13 +141,16 @@ def _row_faults(seed: str, rows: list[Row], found: dict[str, list[Row]]) -> Iter
                 continue
             ids = [r[column] for r in (*catalogue.shipped(table), *found.get(table, []))]
             if text not in ids:
-                yield f'{place}: {column}: nothing in {table}.csv is called "{text}"; define it there first.{nearest(text, ids)}'
+                yield (
+                    f'{place}: {column}: nothing in {table}.csv is called "{text}"; define it there '
+                    f"first.{nearest(text, ids)}"
+                )
         if family := row.get("family_id"):
             ids = [r["antibody_id"] for r in (*catalogue.shipped("antibodies"), *rows)]
             if family not in ids:
                 yield (
-                    f'{place}: family_id: nothing in antibodies.csv is called "{family}"; write the antibody whose'
-                    f" entry stands for the whole family, such as ars.{nearest(family, ids)}"
+                    f'{place}: family_id: nothing in antibodies.csv is called "{family}"; write the '
+                    f"antibody whose entry stands for the whole family, such as ars.{nearest(family, ids)}"
                 )
 
 

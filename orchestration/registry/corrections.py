@@ -1,5 +1,5 @@
-"""What a sender's file of corrections may say: known source errors, and changes of known rows that are
-accepted on purpose.
+"""What a sender's file of corrections may say: known source errors, accepted changes of known rows, and
+withdrawn deliveries.
 
 Belongs here: the pydantic models of `corrections/<sender>.yml`, and the check of their names against the
 mapping. Does not belong here: finding the rows (`correction_cells.py`), applying the corrections
@@ -44,7 +44,7 @@ class Match(Strict):
     file: str = Field(description="Name or pattern (`labs_*.csv`) inside the delivery folder.")
     sheet: str | None = Field(None, description="Name or pattern of the worksheet.")
     delivery: Delivery | None = Field(
-        None, description="Only this delivery; without it every one, also those to come."
+        None, description="Only this delivery. Default: every delivery, also later ones."
     )
     row: int | None = Field(
         None, ge=1, description="Row of the file, as quality.rejected_row names it; with delivery."
@@ -53,7 +53,9 @@ class Match(Strict):
     visit_key: str | None = Field(
         None, pattern=PSEUDONYM, description="The visit, where the hospital names visits."
     )
-    cells: Cells = Field(default_factory=dict, description="Their column: the text that stands there.")
+    cells: Cells = Field(
+        default_factory=dict, description="The hospital's column, and the text that it holds."
+    )
 
     @field_validator("cells", mode="before")
     @classmethod
@@ -70,24 +72,28 @@ class Match(Strict):
 class Correction(Strict):
     """One known source error."""
 
-    id: Id = Field(description="Stable: marts name the correction by it.")
+    id: Id = Field(description="Never change it: marts name the correction by it.")
     match: Match
     expect: Cells = Field(
-        min_length=1, description="Their column: the wrong text, as sent. No longer so: the record fails."
+        min_length=1,
+        description="The hospital's column, and the wrong text in it as sent. If the column no longer "
+        "holds the text, the record fails.",
     )
     action: Literal["set", "drop", "reject"] = Field(
         "set",
-        description="set: read value instead. drop: the row should not have been sent. reject: wrong, and no right value is known.",
+        description="set: read value instead. drop: the row should not have been sent. reject: wrong, and "
+        "no right value is known.",
     )
     value: Cells | None = Field(
         None,
-        description="Of set, their column: the right text, written as the hospital writes; null for empty.",
+        description="For action set: the hospital's column, and the right text as the hospital would write "
+        "it; null for an empty cell.",
     )
     reason: str = Field(min_length=1, description="How we know.")
     reported: dt.date | None = Field(None, description="The day on which the hospital was told.")
     status: Status = Field(
-        description="open: asked, nothing is changed yet. applied: in force. mended: later deliveries are right, earlier ones stay"
-        " corrected. withdrawn: kept for the record."
+        description="open: asked, nothing is changed yet. applied: in force. mended: later deliveries are "
+        "right, earlier ones stay corrected. withdrawn: kept for the record."
     )
 
     @field_validator("expect", "value", mode="before")
@@ -104,9 +110,11 @@ class Correction(Strict):
             if self.status in ("applied", "mended"):
                 raise ValueError("action set needs value; without an answer yet write status: open")
         elif loose := [c for c in self.value if c not in self.expect]:
-            raise ValueError(f'value sets "{loose[0]}"; say in expect what stands there now')
+            raise ValueError(f'value sets "{loose[0]}"; write under expect the text that it holds now')
         elif all(_trimmed(self.expect[c]) == _trimmed(t) for c, t in self.value.items()):
-            raise ValueError("value is what expect says already; nothing would change")
+            raise ValueError(
+                "value and expect hold the same text, so nothing would change; correct one of them"
+            )
         return self
 
     @property
@@ -163,7 +171,7 @@ class CorrectionFile(Strict):
     def named_once(cls, value: list[Correction]) -> list[Correction]:
         ids = [c.id for c in value]
         if twice := sorted({i for i in ids if ids.count(i) > 1}):
-            raise ValueError(f"these ids stand twice: {', '.join(twice)}")
+            raise ValueError(f"these ids are listed twice: {', '.join(twice)}")
         return value
 
     def accepts(self, delivery: str, content_sha256: str) -> bool:
@@ -217,7 +225,10 @@ def faults_of(file: CorrectionFile, mapping: Mapping, path: Path, shown_as: str)
     """Faults for what the records of a file name and the mapping does not know."""
 
     def place(number: int, key: tuple[str, ...]) -> str:
-        return f"{shown_as}:{line_of(path, ('corrections', number, *key))}: corrections[{number}].{'.'.join(key)}"
+        return (
+            f"{shown_as}:{line_of(path, ('corrections', number, *key))}: "
+            f"corrections[{number}].{'.'.join(key)}"
+        )
 
     yield from faults_of_records(file.corrections, mapping, place)
 
@@ -239,8 +250,9 @@ def faults_of_records(
                 )
             )
             yield (
-                f"{place(number, ('match', 'file'))}: no export of hospitals/{mapping.sender}.yml takes records from it."
-                f" Its files: {', '.join(files)}.{nearest(record.match.file, [x.file for x in mapping.exports])}"
+                f"{place(number, ('match', 'file'))}: no export of hospitals/{mapping.sender}.yml takes "
+                "records from it. Its files: "
+                f"{', '.join(files)}.{nearest(record.match.file, [x.file for x in mapping.exports])}"
             )
             continue
         for key, column, text in record.cells():
@@ -253,13 +265,14 @@ def faults_of_records(
                 and any(f.source_column for f in feeds(mapping, exports, column))
             ):
                 yield (
-                    f"{where}: an empty cell of a wide table gives no record, so there is nothing to correct; ask the hospital to send"
-                    " the row again"
+                    f"{where}: an empty cell of a wide table gives no record, so there is nothing to "
+                    "correct; ask the hospital to send the row again"
                 )
             if text and looks_like_an_identifier(text):
                 yield (
-                    f"{where}: the text looks like an identity number, a telephone or an e-mail address; identifiers are not kept:"
-                    " name the patient by patient_key, or the row by delivery and row"
+                    f"{where}: the text looks like an identity number, a telephone or an e-mail address; "
+                    "identifiers are not kept: name the patient by patient_key, or the row by delivery and "
+                    "row"
                 )
 
 
@@ -276,11 +289,14 @@ def _column_fault(mapping: Mapping, exports: list[Export], column: str) -> str |
     }
     if column in keys or any(is_named(column, x.identifiers, ()) for x in exports):
         return (
-            f'"{column}" holds identifiers, which are not kept; name the patient by match.patient_key, or the row by match.delivery'
-            " and match.row"
+            f'"{column}" holds identifiers, which are not kept; name the patient by match.patient_key, or '
+            "the row by match.delivery and match.row"
         )
     if any(is_named(column, [i for i in x.ignored if i != "*"], ()) for x in exports):
-        return f'"{column}" is ignored by hospitals/{mapping.sender}.yml and not kept; name the row otherwise, or map the column'
+        return (
+            f'"{column}" is ignored by hospitals/{mapping.sender}.yml and not kept; name the row by '
+            "another column, or map this one"
+        )
     known = list(
         dict.fromkeys(
             c for x in exports for _, e in x.entities() for c in e.columns() if feeds(mapping, exports, c)
@@ -366,7 +382,8 @@ def _as_yaml(record: Correction, indent: int) -> list[str]:
     }  # an empty cell is written, not left out
     shown = kept | {"expect": dict(record.expect)} | (value or {})
     lines = [
-        f"{key}: {text if key in ('id', 'action', 'status', 'reported') else json.dumps(text, ensure_ascii=False)}"
+        f"{key}: "
+        f"{text if key in ('id', 'action', 'status', 'reported') else json.dumps(text, ensure_ascii=False)}"
         for key, text in shown.items()
     ]
     return [f"{' ' * indent}{'- ' if number == 0 else '  '}{line}" for number, line in enumerate(lines)]
@@ -401,7 +418,7 @@ def _texts(value: Any) -> Any:
     if value is None:
         return value
     if not isinstance(value, dict):
-        raise ValueError('expected their column and its text, as in {Result: "1.20"}')
+        raise ValueError("expected the hospital's column and its text, as in {Result: '1.20'}")
     for column, text in value.items():
         if not isinstance(column, str) or not (text is None or isinstance(text, str)):
             raise ValueError(f'write column and text of "{column}" in quotes, exactly as they were sent')

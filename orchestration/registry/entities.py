@@ -42,7 +42,8 @@ class Condition(Strict):
         texts = texts if isinstance(texts, list) else [texts]
         if not texts or not all(t is None or isinstance(t, str) for t in texts):
             raise ValueError(
-                'give a text, null for a blank cell, a list of these, or {not: …} with one of them; put numbers in quotes: "1"'
+                "give a text, null for a blank cell, a list of these, or {not: …} with one of them; put "
+                'numbers in quotes: "1"'
             )
         return {"texts": tuple(texts), "is_negated": negated}
 
@@ -98,29 +99,31 @@ class ColumnSource(Strict):
 
     column: (
         Annotated[Annotated[str, Tag("str")] | Annotated[list[Alternative], Tag("list")], _CHOICE] | None
-    ) = Field(None, description="Their column; of a list, the first that is filled.")
+    ) = Field(None, description="The hospital's column; of a list of columns, the first that is filled.")
     constant: str | None = Field(None, description="A text that stands for every row.")
-    unit: str | None = Field(None, description="Of a wide value: the unit its column is in.")
-    offset_unit: OffsetUnit | None = Field(None, description="Of an offset: what it counts.")
+    unit: str | None = Field(None, description="For a column of values: their unit.")
+    offset_unit: OffsetUnit | None = Field(None, description="For an offset: what it counts.")
     part: str | None = Field(
         None,
-        description="A regular expression with one group, which is taken; a text that it does not fit stays whole.",
+        description="A regular expression with one group, whose text is taken; a text that does not match "
+        "is kept whole.",
     )
     when: Where = Field(
         default_factory=dict, description="Only of rows in which these columns hold these texts."
     )
     dates: DateFormats | None = Field(
-        None, description="Of a date: its formats, instead of the export's `dates`."
+        None, description="For a date: its formats, instead of the export's `dates`."
     )
     day_and_month: Literal["as_written", "exchanged"] | None = Field(
         None,
-        description="Of a date in a column that looks as if a spreadsheet had exchanged day and month: what holds.",
+        description="For a date in a column that looks as if a spreadsheet had exchanged day and month: "
+        "whether it did.",
     )
     missing: list[str] = Field(default_factory=list, description="Texts of this column that mean: not known.")
     release: bool = Field(
         False,
         exclude=True,  # what is read stays the same: the deliveries need not be read again
-        description=f"Of {', '.join(FREE_TEXTS)}: its texts enter releases word for word.",
+        description=f"For {', '.join(FREE_TEXTS)}: whether its texts enter releases word for word.",
     )
 
     @model_validator(mode="before")
@@ -143,10 +146,11 @@ class ColumnSource(Strict):
             not isinstance(a, str) and (a.dates or a.day_and_month or a.missing) for a in self.alternatives
         ):
             raise ValueError(
-                "dates, day_and_month and missing are of the field; write them beside its list of columns, not inside"
+                "dates, day_and_month and missing belong to the field; write them beside its list of "
+                "columns, not inside"
             )
         if any(not isinstance(a, str) and a.release for a in self.alternatives):
-            raise ValueError("release is of the field; write it beside its list of columns, not inside")
+            raise ValueError("release belongs to the field; write it beside its list of columns, not inside")
         return self
 
     @field_validator("part")
@@ -158,7 +162,8 @@ class ColumnSource(Strict):
             raise ValueError(f"not a regular expression: {error}") from None
         if groups != 1 or re.search(r"\(\?<?[=!]|\\[1-9]", value or ""):
             raise ValueError(
-                'give a regular expression with one group in parentheses, as "Patient/([^/]+)", without look-around'
+                'give a regular expression with one group in parentheses, as "Patient/([^/]+)", without '
+                "look-around"
             )
         return value
 
@@ -227,7 +232,8 @@ class Entity(Strict):
         for name, source in [*self.fields(), *(getattr(self, "values", None) or {}).items()]:
             if source.release and name not in FREE_TEXTS:
                 raise ValueError(
-                    f"{name} is in every release as it was understood; release belongs to {', '.join(FREE_TEXTS)}"
+                    f"{name} is in every release as it was understood; release belongs to "
+                    f"{', '.join(FREE_TEXTS)}"
                 )
         return self
 
@@ -265,14 +271,17 @@ class Patients(Entity):
     birth_year: ColumnSource | None = None
     onset_date: ColumnSource | None = None
     diagnosis_date: ColumnSource | None = None
-    origin_date: ColumnSource | None = Field(None, description="Day 0 of the patient; else the first visit.")
+    origin_date: ColumnSource | None = Field(
+        None, description="Day 0 of the patient. Default: the first visit."
+    )
     age_at_onset: ColumnSource | None = Field(None, description="Years.")
     disease_duration: ColumnSource | None = Field(None, description="Months from onset to baseline.")
     diagnosis: ColumnSource | None = None
     link_by: dict[Id, str] = Field(
         default_factory=dict,
-        description="Identifiers that tell the same patient at another hospital, kind: column. Mappings that"
-        " name a kind alike (`national_id`) are compared by keyed hashes; the identifier itself is dropped.",
+        description="Identifiers by which the same patient is recognised at another hospital, as kind: "
+        "column. Mappings that use the same kind (`national_id`) are compared by keyed hashes; "
+        "the identifier itself is dropped.",
     )
 
     def columns(self) -> Iterator[str]:
@@ -309,11 +318,13 @@ class Observations(WideEntity):
     )
     other_codes: ColumnSource | None = Field(
         None,
-        description="Further codes of the test: each column of the list is tried; two codes of two tests reject the row.",
+        description="Further codes of the test: each column of the list is tried; two codes of two tests "
+        "reject the row.",
     )
     other_names: ColumnSource | None = Field(
         None,
-        description="Further names of the test, which are tried where no code is known: two names of two tests reject the row.",
+        description="Further names of the test, which are tried where no code is known: two names of two "
+        "tests reject the row.",
     )
 
     @model_validator(mode="after")
@@ -333,7 +344,8 @@ class Antibodies(WideEntity):
     cut_off: ColumnSource | None = None
     scale: Literal["class", "intensity"] | None = Field(
         None,
-        description="What numbers of a blot are: classes 0 to 4 (0, +, ++, +++), or intensities of its bands.",
+        description="What numbers of a blot are: classes 0 to 4 (0, +, ++, +++), or intensities of its "
+        "bands.",
     )
 
     @model_validator(mode="after")
@@ -352,11 +364,13 @@ class Events(WideEntity):
     event: ColumnSource | None = None
     other_codes: ColumnSource | None = Field(
         None,
-        description="Further codes of the event: each column of the list is tried; two codes of two events reject the row.",
+        description="Further codes of the event: each column of the list is tried; two codes of two events "
+        "reject the row.",
     )
     other_names: ColumnSource | None = Field(
         None,
-        description="Further names of the event, which are tried where no code is known: two names of two events reject the row.",
+        description="Further names of the event, which are tried where no code is known: two names of two "
+        "events reject the row.",
     )
     status: ColumnSource | None = Field(None, description="Yes or no; without it, a row says yes.")
     detail: ColumnSource | None = None

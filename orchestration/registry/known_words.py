@@ -29,24 +29,27 @@ SEEDS_OF_WORDS = (
 )
 # of file, sheet and column names, in the languages of the catalogue
 USUAL = (
-    "all antibodies antibody baseline biochemistry blood case cases cell cells chemistry clinic clinical cohort complete concept"
-    " count course data dataset date death deaths demographics diagnoses diagnosis drug drugs encounter encounters enzymes"
-    " episode episodes event events exam examination export extract file findings follow followup form haematology hematology"
-    " history hospital imaging info information items lab laboratory labs list log long master measurement measurements"
-    " medication medications new notes observation observations outcome outcomes overview page part patient patients period"
-    " person prescription prescriptions procedures query raw readme record records registry remark report result results"
-    " sample samples sampled sampling score scores serum sheet signs stay stays study sum summary synthetic system table test"
-    " tests therapy therapies time tot total treatments up update urine value values visit visits vital vitals wide year"
-    " id ids no nr num number code codes key at by from in of on per the to and or type kind name group text local normal low"
-    " high lower upper limit range start end begin stop first last day days week weeks month months years age onset source"
-    " tabelle blatt daten patienten labor befunde verlauf werte besuche ereignisse medikamente therapien antikoerper antikörper"
-    " verwaltung stammdaten übersicht auswertung feuille feuil données patientes résultats hoja datos pacientes laboratorio"
-    " resultados visitas foglio dati pazienti esami planilha dados exames blad gegevens patiënten arkusz dane pacjenci sayfa"
-    " hastalar veri"
+    "all antibodies antibody baseline biochemistry blood case cases cell cells chemistry clinic clinical "
+    "cohort complete concept count course data dataset date death deaths demographics diagnoses diagnosis "
+    "drug drugs encounter encounters enzymes episode episodes event events exam examination export extract "
+    "file findings follow followup form haematology hematology history hospital imaging info information "
+    "items lab laboratory labs list log long master measurement measurements medication medications new "
+    "notes observation observations outcome outcomes overview page part patient patients period person "
+    "prescription prescriptions procedures query raw readme record records registry remark report result "
+    "results sample samples sampled sampling score scores serum sheet signs stay stays study sum summary "
+    "synthetic system table test tests therapy therapies time tot total treatments up update urine value "
+    "values visit visits vital vitals wide year id ids no nr num number code codes key at by from in of on "
+    "per the to and or type kind name group text local normal low high lower upper limit range start end "
+    "begin stop first last day days week weeks month months years age onset source tabelle blatt daten "
+    "patienten labor befunde verlauf werte besuche ereignisse medikamente therapien antikoerper antikörper "
+    "verwaltung stammdaten übersicht auswertung feuille feuil données patientes résultats hoja datos "
+    "pacientes laboratorio resultados visitas foglio dati pazienti esami planilha dados exames blad "
+    "gegevens patiënten arkusz dane pacjenci sayfa hastalar veri"
 )
 USUAL_CHINESE = (
-    "患者 病人 患儿 信息 基本 资料 数据 检验 检查 化验 结果 报告 随访 记录 就诊 门诊 住院 治疗 用药 药物 抗体 事件 并发症 诊断 合成 登记"
-    " 皮肌炎 肌炎 说明 实验室 列表 汇总 导出 明细 统计 表 队列 基线 复发 死亡 工作 指标 项目 日期 时间 医院"
+    "患者 病人 患儿 信息 基本 资料 数据 检验 检查 化验 结果 报告 随访 记录 就诊 门诊 住院 治疗 用药 药物 "
+    "抗体 事件 并发症 诊断 合成 登记 皮肌炎 肌炎 说明 实验室 列表 汇总 导出 明细 统计 表 队列 基线 复发 "
+    "死亡 工作 指标 项目 日期 时间 医院"
 )
 _WORD = re.compile(r"[\u4e00-\u9fff]+|[A-Z]?[^\W\d_A-Z\u4e00-\u9fff]+|[A-Z]+(?![^\W\d_A-Z\u4e00-\u9fff])|\d+")
 _ALPHABETIC = re.compile(r"[\u0000-\u024f\u1e00-\u1eff]*")

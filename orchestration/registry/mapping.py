@@ -50,7 +50,8 @@ Population = Literal["children", "adults", "all"]
 
 PersonNumbers = Literal["blank_out", "reject", "keep"]
 Language = Literal["de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "tr", "zh"]
-LOOKED_UP = "{code} → {label}"  # the source name of a field that a code list fills; no export has a column of this name
+# the source name of a field that a code list fills; no export has a column of this name
+LOOKED_UP = "{code} → {label}"
 
 
 class CodeList(Strict):
@@ -65,11 +66,13 @@ class CodeList(Strict):
     label: str | None = Field(None, description="… and its column of what they mean,")
     labels: dict[str, str] = Field(
         default_factory=dict,
-        description="or several of its columns, each with the field of ours that it fills: `{concept: name, unit: unit}`.",
+        description="or several of its columns, each with the field of ours that it fills: `{concept: "
+        "name, unit: unit}`.",
     )
     columns: list[str] = Field(
         default_factory=list,
-        description="One row per code: the columns that hold such codes; with `labels` one, `code` if absent.",
+        description="For one row per code: the columns whose codes the file explains. With `labels` it is "
+        "one column. Default: the column that `code` names.",
     )
     field: str | None = Field(
         None, description="One row per field (REDCap's data dictionary): its column of field names …"
@@ -89,8 +92,8 @@ class CodeList(Strict):
         per_field = all(by_field) and not any(by_code)
         if not (several or (not self.labels and (one_label or per_field))):
             raise ValueError(
-                "give code, label and columns (one row per code), code and labels (one row per code, for several fields),"
-                " or field and choices (one row per field)"
+                "give code, label and columns (one row per code), code and labels (one row per code, for "
+                "several fields), or field and choices (one row per field)"
             )
         return self
 
@@ -120,20 +123,22 @@ class Form(Strict):
 
     columns: list[str] = Field(
         min_length=1,
-        description="The columns of the form; `*` stands for any text. Only their untouched texts are left out.",
+        description="The columns of the form; `*` stands for any text. Only their untouched texts are left "
+        "out.",
     )
     answered_when: Annotated[
         list[Where], WithJsonSchema({"anyOf": [WHERE_SCHEMA, {"type": "array", "items": WHERE_SCHEMA}]})
     ] = Field(
         default_factory=list,
-        description="Somebody filled the form in if these columns hold these texts (of a list of such, any), or if one of"
-        " `columns` holds more than an untouched text.",
+        description="Somebody filled the form in if these columns hold these texts (of a list of such, "
+        "any), or if one of `columns` holds more than an untouched text.",
     )
     not_known_when: Annotated[
         list[Where], WithJsonSchema({"anyOf": [WHERE_SCHEMA, {"type": "array", "items": WHERE_SCHEMA}]})
     ] = Field(
         default_factory=list,
-        description="The form says `not known` if these columns hold these texts; an untouched text is then no answer.",
+        description="The form says `not known` if these columns hold these texts; an untouched text is "
+        "then no answer.",
     )
     untouched: list[str] = Field(
         default_factory=lambda: ["0"],
@@ -170,9 +175,13 @@ class RejectedRows(Strict):
 class Export(ReadSpec):
     """One table of a delivery: a file (and sheet) and the entities that its rows feed."""
 
-    name: Id | None = Field(None, description="What another mapping calls it: `like: labs`.")
+    name: Id | None = Field(
+        None, description="The name by which another mapping refers to this export: `like: labs`."
+    )
     like: Id | None = Field(
-        None, description="An export of the mapping that this one is like; what stands here goes before."
+        None,
+        description="The export that this one resembles, of the mapping that `like` above `exports` names. "
+        "A key written here replaces the key there.",
     )
     file: str = Field(description="Name or pattern (`labs_*.csv`) inside the delivery folder.")
     optional: bool = Field(
@@ -214,8 +223,8 @@ class Export(ReadSpec):
         ),
     ] = Field(
         default_factory=list,
-        description="Columns in which 0 is an answer only if somebody filled the form in; `redcap` takes them from the data"
-        " dictionary and the order of the columns.",
+        description="Columns in which 0 is an answer only if somebody filled the form in; `redcap` takes "
+        "them from the data dictionary and the order of the columns.",
     )
     dates: DateFormats | None = Field(
         None, description="Date formats of this table, instead of the file's `dates`."
@@ -297,8 +306,9 @@ class Export(ReadSpec):
                     and (one.file, one.code) == (other.file, other.code)
                 ):
                     raise ValueError(
-                        f'code_lists: "{both[0]}" is explained twice, by {one.label} and by {other.label}; to fill several fields'
-                        f" write one list: {{file: {one.file}, code: {one.code}, labels: {{field: {one.label}, other field: {other.label}}}}}"
+                        f'code_lists: "{both[0]}" is explained twice, by {one.label} and by {other.label}; '
+                        f"to fill several fields write one list: {{file: {one.file}, code: {one.code}, "
+                        f"labels: {{field: {one.label}, other field: {other.label}}}}}"
                     )
         return self
 
@@ -346,16 +356,18 @@ class Codes(Strict):
 
     concepts: dict[str, Id | None] = Field(
         default_factory=dict,
-        description='null: known and not wanted. `"*": null`: nor is any other name that the catalogue does not know.',
+        description='null: known and not wanted. `"*": null`: nor is any other name that the catalogue '
+        "does not know.",
     )
     results: dict[str, dict[str, str]] = Field(
         default_factory=dict,
-        description="By test (their name; of a wide table our concept; `*` for any) their text: what it means, which is"
-        " a number, a limit such as `<0.5`, a grade such as `2+`, or a code such as `positive`.",
+        description="By test, then by the hospital's text: what the text means, as a number, a limit such as "
+        "`<0.5`, a grade such as `2+`, or a code such as `positive`. A test is the hospital's name; in "
+        "a table with a column per test, our concept; `*` is any test.",
     )
     missing: dict[str, list[str]] = Field(
         default_factory=dict,
-        description="By test (as under results) the texts that mean: not known, such as -1.",
+        description="By test (as under results): the texts that mean not known, such as -1.",
     )
     units: dict[str, str] = Field(default_factory=dict, description="their spelling: UCUM")
     antibodies: dict[str, Id | None] = Field(default_factory=dict)
@@ -373,7 +385,9 @@ class Codes(Strict):
     @classmethod
     def any_other(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         if info.field_name not in ("results", "missing") and value.get("*") is not None:
-            raise ValueError('"*" is any name that nobody knows; it can only be null (not wanted)')
+            raise ValueError(
+                '"*" is any name that the catalogue does not know; it can only be null (not wanted)'
+            )
         return value
 
 
@@ -383,16 +397,19 @@ class ChangesAllowed(Strict):
     """
 
     changed: float = Field(
-        0.02, ge=0, le=1, description="Share of the known rows that may say something else."
+        0.02, ge=0, le=1, description="Share of the known rows that a delivery may change."
     )
     gone: float = Field(
-        0.02, ge=0, le=1, description="Share of the known rows that may be missing, where all are to be sent."
+        0.02, ge=0, le=1, description="Share of the known rows that a full delivery may leave out."
     )
-    rows: int = Field(5, ge=0, description="So many rows may always change or go.")
+    rows: int = Field(5, ge=0, description="This many rows may always change or be left out.")
 
     def sentence(self, what: Literal["changed", "gone"], known: int) -> str:
         share = getattr(self, what)
-        return f"{max(self.rows, int(share * known)):,} ({share:.1%} of the known rows, or {self.rows} rows where that is more)"
+        return (
+            f"{max(self.rows, int(share * known)):,} ({share:.1%} of the known rows, or {self.rows} rows "
+            "where that is more)"
+        )
 
 
 class Mapping(Strict):
@@ -402,28 +419,32 @@ class Mapping(Strict):
     name: str
     like: Id | None = Field(
         None,
-        description="Another hospital, or redcap, fhir_r4, fhir_r4_bundle, omop_cdm_5_4: its mapping holds where this one is silent.",
+        description="Another hospital, or redcap, fhir_r4, fhir_r4_bundle, omop_cdm_5_4: its mapping "
+        "applies where this one says nothing.",
     )
     population: Population = "all"
     language: Language | None = Field(
         None,
-        description="The language of its words. A word that means two things in two languages (M, PCR, TP) is read by it.",
+        description="The language of the hospital's words. It decides what a word means that has two "
+        "meanings in two languages (M, PCR, TP).",
     )
     hospitals: dict[str, HospitalEntry] | None = Field(
         None,
-        description="A network's hospitals, by the code in its hospital_id column; others get the code as name.",
+        description="A network's hospitals, by the code in its hospital_id column; others get the code as "
+        "name.",
     )
     expected_every: str | None = Field(
         None,
         pattern=r"^[1-9]\d* (day|week|month|year)s?$",
-        description="A delivery is due so long after the last one.",
+        description="A delivery is due this long after the last one.",
     )
     kind: Literal["incremental", "full"] = Field(
         "incremental", description="full: a delivery replaces all that this sender sent before."
     )
     dates: DateFormats = Field(
         default_factory=lambda: ["%Y-%m-%d"],
-        description=f"Date formats, strptime, or {', '.join(FORMAT_NAMES)}. One without a day (`%Y-%m`) reads partial dates.",
+        description=f"Date formats, strptime, or {', '.join(FORMAT_NAMES)}. One without a day (`%Y-%m`) "
+        "reads partial dates.",
     )
     two_digit_year_pivot: int | None = Field(
         None, ge=0, le=99, description="Of `%y`: the last year of this century; 30 makes 30 2030 and 31 1931."
@@ -437,14 +458,16 @@ class Mapping(Strict):
     )
     rejected_rows_allowed: RejectedRows = Field(
         default_factory=RejectedRows,
-        description="How many of a table's rows may be rejected before the delivery is refused: a share, or {share: …, rows: …}.",
+        description="How many of a table's rows may be rejected before the delivery is refused: a share, "
+        "or {share: …, rows: …}.",
     )
     ignore_case: bool = Field(
         False, description="Column names are compared without case: PERSON_ID is person_id."
     )
     person_numbers: PersonNumbers = Field(
         "blank_out",
-        description="What looks like a number of a person in a mapped text: taken out and told, or the row rejected, or kept.",
+        description="What looks like a number of a person in a mapped text: taken out and reported, or the "
+        "row rejected, or kept.",
     )
     changes_allowed: ChangesAllowed = Field(
         default_factory=ChangesAllowed,
@@ -473,8 +496,8 @@ class Mapping(Strict):
         two_digit = [f for *_, formats in self.date_fields() for f in formats if "%y" in f]
         if two_digit and self.two_digit_year_pivot is None:
             raise ValueError(
-                f'"{two_digit[0]}" has a year of two digits; state two_digit_year_pivot, the last two-digit year of this'
-                " century"
+                f'"{two_digit[0]}" has a year of two digits; state two_digit_year_pivot, the last two-digit '
+                "year of this century"
             )
         return self
 

@@ -75,8 +75,9 @@ def unknown_ids(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
                 sorted(set(catalogue.names(kind).values())),
             )
             yield (
-                f'{place}: {dotted(location)}: the catalogue has no {SINGULAR[kind]} "{name}"; name one of {catalogue.NAMES[kind][0]}.csv,'
-                f" or add yours to concepts/{catalogue.NAMES[kind][0]}.csv of the registry.{nearest(name, ids)}"
+                f'{place}: {dotted(location)}: the catalogue has no {SINGULAR[kind]} "{name}"; name one of '
+                f"{catalogue.NAMES[kind][0]}.csv, or add yours to concepts/{catalogue.NAMES[kind][0]}.csv "
+                f"of the registry.{nearest(name, ids)}"
             )
 
 
@@ -93,9 +94,9 @@ def other_forms(path: Path, shown_as: str, mapping: Mapping) -> Iterator[str]:
                 if (headed := _other_form(name, column, unit or "", mapping.language)) is not None:
                     location = ("exports", i, "observations", "values", name)
                     yield (
-                        f'{place_in_mapping(path, shown_as, location)}: {dotted(location)}: column "{column}" is headed'
-                        f" as {headed}, which {source.unit} converts by another factor; write {headed}, or a unit that"
-                        " says what it is a mass of"
+                        f"{place_in_mapping(path, shown_as, location)}: {dotted(location)}: column "
+                        f'"{column}" is headed as {headed}, and {source.unit} of {headed} converts by '
+                        f"another factor; write {headed}, or a unit that names the substance that is weighed"
                     )
 
 
@@ -126,7 +127,8 @@ def _node(path: Path, shown_as: str, faults: list[str], below: tuple[str, ...] =
     if not isinstance(other, yaml.ScalarNode) or other.tag.endswith(":null"):
         exports = _value(node, "exports")
         faults += [
-            f"{place_of(node, ('exports', i, 'like'))}: exports[{i}].like: this mapping is like no other; say which with like: above exports"
+            f"{place_of(node, ('exports', i, 'like'))}: exports[{i}].like: like under an export needs the "
+            "mapping that it comes from; name it with like: above exports"
             for i, export in enumerate(exports.value if isinstance(exports, yaml.SequenceNode) else ())
             if _text(export, "like")
         ]
@@ -147,7 +149,8 @@ def _file_of(name: str, hospitals: Path, node: yaml.Node) -> tuple[Path, str]:
     known = sorted({p.stem for folder in (hospitals, READY_MADE) for p in folder.glob("*.yml")})
     raise ConfigurationError(
         [
-            f'{place_of(node, ("like",))}: like: no mapping "{name}"; known are {", ".join(known)}.{nearest(name, known)}'
+            f'{place_of(node, ("like",))}: like: no mapping "{name}"; known are '
+            f"{', '.join(known)}.{nearest(name, known)}"
         ]
     )
 
@@ -189,8 +192,8 @@ def _unknown_export(export: yaml.Node, like: str, names: list[str | None]) -> st
     known = [n for n in names if n is not None]
     finding = "several exports are" if like in known else "no export is"
     return (
-        f'{place_of(export, ("like",))}: like: {finding} called "{like}" there; its exports: {", ".join(known)}.'
-        + nearest(like, known)
+        f'{place_of(export, ("like",))}: like: {finding} called "{like}" there; its exports: '
+        f"{', '.join(known)}." + nearest(like, known)
     )
 
 

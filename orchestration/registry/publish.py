@@ -21,8 +21,8 @@ from yaml_files.strict import Strict
 SCHEMES = ("postgresql", "postgres")
 EXAMPLE = "postgresql://publisher@db.example.org/registry"
 NO_PASSWORD = (
-    "an address holds no password; take it out, set another one at the server, and give that by the environment"
-    " variable PGPASSWORD or the file ~/.pgpass"
+    "an address must not hold a password; take it out, set another password at the server, and give that "
+    "by the environment variable PGPASSWORD or the file ~/.pgpass"
 )
 QUERY = ("host", "sslmode", "sslrootcert")
 SECURE = ("require", "verify-ca", "verify-full")
@@ -84,14 +84,16 @@ def read_address(text: str) -> Address:
         raise AddressRefused(f"it cannot be read as an address; expected one like {EXAMPLE}") from None
     if parts.scheme not in SCHEMES:
         raise AddressRefused(
-            f"expected the address of a PostgreSQL database, one like {EXAMPLE}; nothing else can be published to"
+            f"expected the address of a PostgreSQL database, one like {EXAMPLE}; nothing else can be "
+            "published to"
         )
     query = parse_qsl(parts.query, keep_blank_values=True)
     if password is not None or any(key.lower() in ("password", "passfile") for key, _ in query):
         raise AddressRefused(NO_PASSWORD)
     if unknown := sorted({key for key, _ in query if key not in QUERY}):
         raise AddressRefused(
-            f"it says {', '.join(unknown)}; after the question mark only these may stand: {', '.join(QUERY)}"
+            f"it has {', '.join(unknown)} after the question mark; only these are allowed there: "
+            f"{', '.join(QUERY)}"
         )
     said = dict(query)
     host = unquote(said.get("host") or parts.hostname or "")

@@ -352,7 +352,7 @@ def _repeated(paper: Paper, prefix: str) -> Iterator[str]:
         for row in rows:
             if row.cell in first:
                 at = first[row.cell]
-                yield f"{prefix}{name}:{row.line}: {row.cell} stands twice (first on line {at}); keep one"
+                yield f"{prefix}{name}:{row.line}: {row.cell} is written twice (first on line {at}); keep one"
             first.setdefault(row.cell, row.line)
     of_statement: dict[str, int] = {}
     stated_in = file.statements.file if file.statements else ""
@@ -360,8 +360,8 @@ def _repeated(paper: Paper, prefix: str) -> Iterator[str]:
         if stated.statement_id in of_statement:
             at = of_statement[stated.statement_id]
             yield (
-                f"{prefix}{stated_in}:{stated.line}: statement_id: {stated.statement_id} stands twice"
-                f" (first on line {at}); give each statement an id of its own"
+                f"{prefix}{stated_in}:{stated.line}: statement_id: {stated.statement_id} is written twice "
+                f"(first on line {at}); give each statement an id of its own"
             )
         of_statement.setdefault(stated.statement_id, stated.line)
 
@@ -386,8 +386,8 @@ def _unknown_in_statements(paper: Paper, prefix: str) -> Iterator[str]:
             for name in names:
                 if known and name not in known and name != "all":
                     yield (
-                        f'{prefix}{file}:{row.line}: {column}: no number is printed of "{name}".{nearest(name, known)}'
-                        f" Known: {', '.join(known)}"
+                        f"{prefix}{file}:{row.line}: {column}: no number is printed of "
+                        f'"{name}".{nearest(name, known)} Known: {", ".join(known)}'
                     )
 
 

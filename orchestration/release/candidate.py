@@ -50,7 +50,7 @@ class ReleaseRefused(Exception):
     def __init__(self, reasons: list[str]) -> None:
         self.reasons = reasons
         super().__init__(
-            "no release: the marts do not pass their gate; a release made before stays\n"
+            "no release: the marts do not pass their gate; an earlier release stays\n"
             + "\n".join(f"  {r}" for r in reasons)
         )
 
@@ -60,8 +60,8 @@ NOT_BUILT = (
     " materialize the groups staging, intermediate, marts and quality, or run: myositis run"
 )
 NOTHING_TAKEN = (
-    "no release: no delivery has been accepted; put one under landing/<sender>/<delivery>/, then materialize its"
-    " partition of the group raw, or run: myositis run"
+    "no release: no delivery has been accepted; put one under landing/<sender>/<delivery>/, then "
+    "materialize its partition of the group raw, or run: myositis run"
 )
 # a release holds what is in force; the warehouse holds the whole ledger
 IN_FORCE = "where load_id in (select load_id from raw.current_load)"
@@ -79,7 +79,8 @@ QUALITY = {
     "source_table": f"select * from quality.source_table {IN_FORCE}",
     "rejected_summary": (
         "select r.sender_id, r.delivery_id, r.source_file, r.source_sheet, r.entity, r.rule, r.column_name,"
-        f" r.counts_against_threshold, count(*) as rows from quality.rejected_row as r {IN_FORCE} group by all"
+        f" r.counts_against_threshold, count(*) as rows from quality.rejected_row as r {IN_FORCE} group by "
+        "all"
     ),
     "check_result": (
         "select * from quality.check_result where scope = 'marts'"
@@ -151,10 +152,12 @@ def _fill(registry: Registry, connection: duckdb.DuckDBPyConnection) -> str:
     for table, query in QUALITY.items():
         connection.execute(f"create table candidate.quality.{table} as {query} order by all")
     connection.execute(
-        "create table candidate.release.event_types as select event_id, category from intermediate.event_types order by 1"
+        "create table candidate.release.event_types as select event_id, category "
+        "from intermediate.event_types order by 1"
     )
     connection.execute(
-        "create table candidate.release.visit_schedule as select * from raw.registry_visit_window order by nominal_day"
+        "create table candidate.release.visit_schedule as select * from raw.registry_visit_window "
+        "order by nominal_day"
     )
     info = [
         registry.file.name,
@@ -165,7 +168,8 @@ def _fill(registry: Registry, connection: duckdb.DuckDBPyConnection) -> str:
     ]
     identity = content_id(registry, connection, "candidate", info)
     connection.execute(
-        "create table candidate.release.release_info as select ? as release_id, ? as registry_name, ? as synthetic,"
+        "create table candidate.release.release_info as select ? as release_id, ? as registry_name, "
+        "? as synthetic,"
         " ? as small_cell_threshold, ? as dates, ? as versions",
         [identity, *info],
     )

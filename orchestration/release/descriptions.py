@@ -53,11 +53,13 @@ NOT_OF_MODELS = {
         },
     ),
     "quality.rejected_summary": Described(
-        "Rejected rows, counted; their texts stay in the warehouse. One row per delivery, file, sheet, entity, rule and column.",
+        "Rejected rows, counted; their texts stay in the warehouse. One row per delivery, file, sheet, "
+        "entity, rule and column.",
         {"rows": "Faults."},
     ),
     "quality.check_result": Described(
-        "Expectations of the gates and what they found, in counts. One row per scope, expectation and hospital.",
+        "Expectations of the gates and what they found, in counts. One row per scope, expectation and "
+        "hospital.",
         {
             "scope": "`marts`, or the load that was checked.",
             "suite": "Suite of expectations: raw or marts.",
@@ -89,7 +91,10 @@ def of_marts() -> dict[str, Described]:
     }
     for text in FREE_TEXTS:
         mart = found[f"release.{text.mart}"]
-        said = f"Whether the hospital sent a text in {text.column} that stays in the warehouse, so that it is null here."
+        said = (
+            f"Whether the hospital sent a text in {text.column} that stays in the warehouse, so that it is "
+            "null here."
+        )
         found[f"release.{text.mart}"] = Described(
             mart.table, {**mart.columns, f"{text.column}{WITHHELD}": said}
         )
@@ -109,9 +114,9 @@ def of_results() -> dict[str, Described]:
 def describe(connection: duckdb.DuckDBPyConnection, meanings: Mapping[str, Described]) -> None:
     """Put the meaning of every table and view, and of their columns, into the open database."""
     relations = connection.execute(
-        "select 'table', schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
-        " union all"
-        " select 'view', schema_name || '.' || view_name from duckdb_views() where database_name = current_database()"
+        "select 'table', schema_name || '.' || table_name from duckdb_tables() "
+        "where database_name = current_database() union all select 'view', schema_name || '.' || view_name "
+        "from duckdb_views() where database_name = current_database()"
     ).fetchall()
     for kind, name in relations:
         if name in meanings:

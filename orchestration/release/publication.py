@@ -42,29 +42,33 @@ def publish(registry: Registry) -> dict[str, Any]:
         models = state(connection, BUILT_FROM)
     with duckdb.connect(str(candidate)) as connection:
         if fault := _fault(registry, connection):
-            raise NotWhole(f"not published: {fault}; a release made before stays; {REMEDY}")
+            raise NotWhole(f"not published: {fault}; an earlier release stays; {REMEDY}")
         identity, name = connection.execute(
             "select release_id, registry_name from release.release_info"
         ).fetchall()[0]
         tables = _tables(connection)
         rows = {t: connection.execute(f"select count(*) from {t}").fetchall()[0][0] for t in tables}
         deliveries = connection.execute(
-            "select sender_id, delivery_id, content_sha256, rows_in, rows_accepted, rows_rejected from quality.delivery"
+            "select sender_id, delivery_id, content_sha256, rows_in, rows_accepted, rows_rejected "
+            "from quality.delivery"
             " where load_id_in_force is not null order by all"
         ).fetchall()
         checks = connection.execute(
-            "select count(*), count(*) filter (where passed), count(*) filter (where waived) from quality.check_result"
+            "select count(*), count(*) filter (where passed), count(*) filter (where waived) "
+            "from quality.check_result"
         ).fetchall()[0]
         connection.execute("checkpoint")
-    sync_file(candidate)
-    sha256 = _file_sha256(candidate)
+    target = registry.releases / f"{identity}.duckdb"
+    is_there = _is_whole(target)
+    if not is_there:
+        sync_file(candidate)
     manifest = {
         "release_id": identity,
         "registry": name,
         "synthetic": registry.file.synthetic,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "made_from": made_from(registry, models),
-        "sha256": sha256,
+        "sha256": _file_sha256(target if is_there else candidate),
         "rows": rows,
         "checks": dict(zip(("run", "passed", "waived"), checks)),
         "versions": versions(),
@@ -87,12 +91,16 @@ def publish(registry: Registry) -> dict[str, Any]:
         ],
         "studies": {s: _file_sha256(registry.folder / "studies" / f"{s}.yml") for s in registry.studies},
     }
-    target = registry.releases / f"{identity}.duckdb"
-    candidate.chmod(candidate.stat().st_mode & 0o444)  # nobody writes to it; who reads it, the umask has said
-    # A release of the same name may be there. Its manifest is removed first, so that no manifest ever
-    # describes another file.
-    target.with_suffix(".json").unlink(missing_ok=True)
-    put_in_place(candidate, target, durable=True)
+    if is_there:  # the same name is the same content, and somebody may be reading that file
+        candidate.unlink()
+    else:
+        candidate.chmod(
+            candidate.stat().st_mode & 0o444
+        )  # nobody writes to it; who reads it, the umask has said
+        # A damaged release of the same name may be there. Its manifest is removed first, so that no manifest
+        # ever describes another file.
+        target.with_suffix(".json").unlink(missing_ok=True)
+        put_in_place(candidate, target, durable=True)
     write_atomically(
         target.with_suffix(".json"), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", durable=True
     )
@@ -123,6 +131,15 @@ def _fault(registry: Registry, candidate: duckdb.DuckDBPyConnection) -> str | No
         if left_out := sorted(registry.studies.keys() - computed):
             return f"the candidate has no results of the studies {', '.join(left_out)}"
     return None
+
+
+def _is_whole(release: Path) -> bool:
+    """Whether the release is there as its manifest describes it."""
+    try:
+        manifest = json.loads(release.with_suffix(".json").read_text(encoding="utf-8"))
+        return bool(manifest["sha256"] == _file_sha256(release))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:

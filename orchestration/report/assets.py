@@ -27,7 +27,8 @@ def report_asset(helper: Helper) -> dg.AssetsDefinition:
         deps=[["release", "current"]],
         group_name="report",
         kinds={"html"},
-        description="One self-contained HTML file per release, each table as CSV, each figure as SVG, PNG and PDF, and the study as an R script.",
+        description="One self-contained HTML file per release, each table as CSV, each figure as SVG, PNG "
+        "and PDF, and the study as an R script.",
     )
     def study_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         try:

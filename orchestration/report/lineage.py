@@ -41,7 +41,7 @@ NEAREST_TOLD = 5
 
 
 class NoSuchColumn(ValueError):
-    """No table, or no column of it, is called so."""
+    """No table has this name, or it has no such column."""
 
 
 @dataclass(frozen=True, order=True)
@@ -121,8 +121,9 @@ def find_place(lineage: Lineage, text: str) -> Place:
     wanted = text.rsplit(".", 1)[0]
     near = difflib.get_close_matches(wanted, known, n=NEAREST_TOLD, cutoff=0.5)
     raise NoSuchColumn(
-        f'no table is called "{wanted}"; give TABLE.COLUMN, for example marts.fct_observation.value_canonical.'
-        f" Nearest: {', '.join(near) or 'none'}. The layers: {', '.join(LAYERS)}"
+        f'no table is called "{wanted}"; give TABLE.COLUMN, for example '
+        f"marts.fct_observation.value_canonical. Nearest: {', '.join(near) or 'none'}. The layers: "
+        f"{', '.join(LAYERS)}"
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
-from orchestration.files import make_private_folder, put_in_place, swap_link
+from orchestration.files import make_private_folder, put_folder_in_place, swap_link
 from orchestration.queries.asked import standings
 from orchestration.registry.folder import Registry
 from orchestration.release.identity import CURRENT, current_manifest
@@ -70,8 +70,7 @@ def _new_part(folder: Path, name: str) -> Path:
 
 
 def _make_current(part: Path, folder: Path, name: str) -> Path:
-    shutil.rmtree(folder / name, ignore_errors=True)
-    put_in_place(part, folder / name)
+    put_folder_in_place(part, folder / name)
     swap_link(folder / "current", name)
     return folder / name
 

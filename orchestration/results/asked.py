@@ -98,8 +98,8 @@ def _in_process(
     try:
         if not ours.poll(bounds.seconds):
             raise NotAnswered(
-                f"The answer took more than {bounds.seconds:g} seconds and was stopped. Ask for fewer groups or"
-                " visits, or state it as a study of the registry: a run has no such bound."
+                f"The answer took more than {bounds.seconds:g} seconds and was stopped. Ask for fewer "
+                "groups or visits, or state it as a study of the registry: a run has no such bound."
             )
         found: Any = ours.recv()
     except EOFError:
@@ -122,8 +122,8 @@ def _died(exit_code: int | None, bounds: Bounds) -> str:
             " visits, or state it as a study of the registry: a run has no such bound."
         )
     return (
-        f"The process that computed the answer ended without one (exit code {exit_code}). Ask again; if it ends so"
-        " once more, tell who looks after this registry."
+        f"The process that computed the answer ended without one (exit code {exit_code}). Ask again; if "
+        "that happens again, tell whoever looks after this registry."
     )
 
 
@@ -151,8 +151,8 @@ def _be_child(
         if type(error).__name__ == "OutOfMemoryException":
             os._exit(OUT_OF_MEMORY)
         found = (
-            f"The answer could not be computed ({type(error).__name__}). Ask otherwise; if it should be possible,"
-            " tell who looks after this registry."
+            f"The answer could not be computed ({type(error).__name__}). Choose something else; if this "
+            "should be possible, tell whoever looks after this registry."
         )
     told.send(found)
     told.close()

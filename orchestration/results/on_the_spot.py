@@ -29,8 +29,8 @@ MEMORY = "1GB"
 # the columns that a cohort reads of each table, and which rows; "*" where the table is small
 READ = {
     "dim_patient": (
-        "hospital_id, patient_key, sex, birth_year, diagnosis, onset_group, onset_date_iso, age_at_onset_years,"
-        " disease_duration_months, baseline_date, baseline_days"
+        "hospital_id, patient_key, sex, birth_year, diagnosis, onset_group, onset_date_iso, "
+        "age_at_onset_years, disease_duration_months, baseline_date, baseline_days"
     ),
     "dim_antibody_status": "hospital_id, patient_key, msa, has_conflict, decided_by",
     "dim_hospital": "*",
@@ -41,7 +41,8 @@ READ = {
     "fct_visit": "hospital_id, patient_key, scheduled_visit, is_scheduled, time_days",
     "fct_follow_up": "hospital_id, patient_key, last_seen_days",
     "fct_event": "hospital_id, patient_key, event_id, status, time_days",
-    "fct_definition": "hospital_id, patient_key, definition_id, status, level, level_at_most, value, value_at_most",
+    "fct_definition": "hospital_id, patient_key, definition_id, status, level, level_at_most, value, "
+    "value_at_most",
     "fct_observation": (
         "observation_key, hospital_id, patient_key, concept_id, scheduled_visit, is_visit_value, time_days,"
         " value_canonical, comparator, lower_limit, upper_limit"
@@ -56,7 +57,8 @@ TIMES = (
 
 def answer(release: Path, study: Study) -> dict[str, pd.DataFrame]:
     """The results of ``study`` from the release file, and the single values behind its tables."""
-    from analytics.study.results import STEPS, list_members, run_steps
+    from analytics.study.described import list_members
+    from analytics.study.results import STEPS, run_steps
 
     def found(cohort: Cohort) -> dict[str, pd.DataFrame]:
         results = run_steps(cohort, [step for step in STEPS if step is not list_members])

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from orchestration.registry.folder import Unattended
+from orchestration.registry.registry_file import Unattended
 from orchestration.running.gate import GateRefused
 
 WORK, ATTEMPT, USED_UP = "myositis/work", "myositis/attempt", "myositis/used_up"
@@ -33,9 +33,9 @@ MOST_TOLD = 300  # characters of what a run died of
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done: ``content`` identifies it, and changes when something else is to be done."""
+    """A piece of work. ``content`` identifies it, and changes when something else is to be done."""
 
-    name: str  # as a person knows it: north/2024-06, or the release
+    name: str  # its name for people: north/2024-06, or the release
     job: str
     content: str
     partition: str | None = None
@@ -66,9 +66,12 @@ class Next:
 def decide(work: Work, tried: Tried, rules: Unattended, now: float, at_night: bool = False) -> Next:
     """Whether the work is tried now."""
     if tried.is_under_way:
-        return Next(None, f"{work.name}: a run is queued or at work")
+        return Next(None, f"{work.name}: a run is queued or under way")
     if tried.was_refused:
-        return Next(None, f"{work.name}: refused, and nothing it rests on has changed: {tried.failure}")
+        return Next(
+            None,
+            f"{work.name}: refused, and nothing that the refusal depends on has changed: {tried.failure}",
+        )
     if at_night or not tried.attempts or tried.ended is None:
         return Next(tried.attempts + 1)
     if tried.attempts >= rules.attempts and tried.ended < rules.last_night(now):
@@ -120,8 +123,8 @@ def _of(partition: str | None) -> dict[str, str]:
 
 
 def request(work: Work, attempt: int, rules: Unattended, after: str = "") -> dg.RunRequest:
-    """Dagster launches nothing twice under one key. ``after`` (of `Tried`) tells the same content, when it is
-    there once more, from the time before.
+    """The request for a run. Dagster launches nothing twice under one key; ``after`` (of `Tried`) gives
+    content that is there once more another key than it had before.
     """
     return dg.RunRequest(
         run_key=f"{work.job}/{work.content}/{attempt}/{after}",

@@ -20,7 +20,7 @@ TABLE = """
 create table if not exists quality.check_result (
     scope varchar, suite varchar, expectation varchar, layer varchar, table_name varchar, column_name varchar,
     hospital_id varchar, severity varchar, observed varchar, threshold varchar, passed boolean, waived boolean, note varchar);
-"""
+"""  # noqa: E501
 
 
 def check_load(registry: Registry, scratch: Scratch) -> list[CheckResult]:

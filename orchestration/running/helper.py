@@ -15,7 +15,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class HelperEnded(Exception):
-    """The helper is gone: the call that it was given says nothing of what it was about."""
+    """The helper's process is gone, so nobody knows what became of the call that it was given."""
 
 
 class Pending(Protocol[T_co]):

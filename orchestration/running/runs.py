@@ -100,8 +100,8 @@ def wait_for_writers(registry: Registry) -> None:
         if time.monotonic() > deadline:
             process = holder(write_lock(registry))
             raise WarehouseBusy(
-                f"{f'process {process}' if process else 'another process'} has been busy with this registry for over {WAIT_SECONDS:.0f} s; wait for it to end, or stop it,"
-                " and run again"
+                f"{f'process {process}' if process else 'another process'} has been busy with this registry "
+                f"for over {WAIT_SECONDS:.0f} s; wait for it to end, or stop it, and run again"
             )
         if not told:
             log.info("waiting for another process that is busy with this registry")

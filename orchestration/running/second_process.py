@@ -98,8 +98,8 @@ class _Submitted(Generic[T]):
 
 def _gone(function: Callable[..., Any]) -> SecondProcessEnded:
     return _Gone(
-        f"the process that runs {function.__name__} ended before it was done, as it does when memory is short;"
-        " run the command again to go on from there"
+        f"the process that runs {function.__name__} ended before it was done, as it does when memory is "
+        "short; run the command again to go on from there"
     )
 
 

@@ -140,14 +140,15 @@ def refuse_over_threshold(connection: duckdb.DuckDBPyConnection, registry: Regis
         where t.records_counted > s.rejected_rows_allowed * (t.records + t.rows_malformed)
             and t.records_counted >= s.rejected_rows_least
         order by all
-    """).fetchall()
+    """).fetchall()  # noqa: E501
     loads = {row[2] for row in over}
     for load_id in sorted(loads):
         refused_rows.keep(connection, load_id)
         sender, delivery = next((r[0], r[1]) for r in over if r[2] == load_id)
         reasons = [
-            f"{sender}/{delivery}/{file}{f' [{sheet}]' if sheet else ''}: {counted} of {records} records of {entity} rejected,"
-            f" which is {counted / records:.1%}; allowed {_allowed(share, least)}{_rules_hit(connection, load_id, file, sheet, entity)}"
+            f"{sender}/{delivery}/{file}{f' [{sheet}]' if sheet else ''}: {counted} of {records} records of "
+            f"{entity} rejected, which is {counted / records:.1%}; allowed "
+            f"{_allowed(share, least)}{_rules_hit(connection, load_id, file, sheet, entity)}"
             for _, _, load, file, sheet, entity, counted, records, share, least in over
             if load == load_id
         ]
@@ -176,7 +177,7 @@ def _allowed(share: float, least: int) -> str:
 
 
 def _rests_on_others(connection: duckdb.DuckDBPyConnection, load_id: str) -> bool:
-    """Whether rows of a load are rejected for what rows of another delivery say, or do not say."""
+    """Whether rows of a load are rejected because of what rows of another delivery say or lack."""
     return connection.execute(
         "select count(*) > 0 from quality.rejected_row where load_id = ? and counts_against_threshold"
         " and list_contains(?, rule)",
@@ -206,7 +207,7 @@ def _rules_hit(
         where r.load_id = ? and r.source_file = ? and r.source_sheet is not distinct from ?
             and coalesce(r.entity, ?) = ? and r.counts_against_threshold
         group by all order by 3 desc, 1, 2 limit ?
-        """,
+        """,  # noqa: E501
         [load_id, file, sheet, entity, entity, RULES_TOLD],
     ).fetchall()
     lines = []
@@ -215,8 +216,10 @@ def _rules_hit(
         where = f'column "{column}", ' if column else ""
         numbers = ", ".join(str(row) for row in rows[:ROWS_TOLD])
         lines.append(
-            f"\n  {rule} {n:,}: {where}row{'s' if len(rows) > 1 else ''} {numbers}{more}"
-            f"{refused_rows.words_told(connection, load_id, rule, file, column)}; expected {expected}; {remedy}"
+            "\n"
+            f"  {rule} {n:,}: {where}row{'s' if len(rows) > 1 else ''} "
+            f"{numbers}{more}{refused_rows.words_told(connection, load_id, rule, file, column)}; expected "
+            f"{expected}; {remedy}"
         )
     return "".join(lines)
 

@@ -41,8 +41,8 @@ OF_A_LOAD = (
 WRITTEN = (*OF_A_LOAD, "registry_correction", "registry_load_to_restage")
 POSITION = "source_file, source_sheet, source_row"
 CELL_COLUMNS = (
-    "correction_id, sender_id, delivery_id, load_id, export_id, entity, source_file, source_sheet, source_row, source_column,"
-    " patient_key, visit_key, action, field, value_sent, value_text"
+    "correction_id, sender_id, delivery_id, load_id, export_id, entity, source_file, source_sheet, "
+    "source_row, source_column, patient_key, visit_key, action, field, value_sent, value_text"
 )
 
 
@@ -54,7 +54,7 @@ class CorrectionsRefused(Exception):
     def __init__(self, reasons: list[str]) -> None:
         self.reasons = reasons
         super().__init__(
-            "no build: these corrections do not hold; a release made before stays\n"
+            "no build: these corrections do not hold; an earlier release stays\n"
             + "\n".join(f"  {r}" for r in reasons)
         )
 
@@ -118,7 +118,7 @@ def _met(connection: duckdb.DuckDBPyConnection) -> dict[str, Found]:
     rows = connection.execute("""
         select correction_id, sum(rows_matched)::bigint, max(delivery_id), arg_max(rows_as_expected, delivery_id)
         from raw.registry_correction_match group by 1
-    """).fetchall()
+    """).fetchall()  # noqa: E501
     return {own: Found(*found) for own, *found in rows}
 
 
@@ -150,7 +150,8 @@ def _resolve(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
 
 def _cells_by_load(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[Any, ...]]:
     rows = connection.execute(
-        f"select load_id, count(*), sum(hash({CELL_COLUMNS}))::varchar from raw.registry_corrected_cell group by 1"
+        f"select load_id, count(*), sum(hash({CELL_COLUMNS}))::varchar from raw.registry_corrected_cell "
+        "group by 1"
     ).fetchall()
     return {load: tuple(rest) for load, *rest in rows}
 
@@ -211,7 +212,8 @@ def _search(connection: duckdb.DuckDBPyConnection, registry: Registry, load: _Lo
         having count(distinct ordinal) filter (where not is_expected) = any_value(n_matching)
     """)
     connection.execute(
-        "insert into raw.registry_correction_match select correction_id, ?, ?, ?, count(*), count(*) filter (where is_as_expected)"
+        "insert into raw.registry_correction_match select correction_id, ?, ?, ?, count(*), "
+        "count(*) filter (where is_as_expected)"
         " from meant group by correction_id",
         [load.sender, load.delivery, load.load_id],
     )
@@ -221,7 +223,8 @@ def _search(connection: duckdb.DuckDBPyConnection, registry: Registry, load: _Lo
     ).fetchall():
         _keep_cells(connection, load, entity, field)
     connection.execute(
-        "drop table place; drop table condition; drop table wanted; drop table target; drop table met; drop table meant"
+        "drop table place; drop table condition; drop table wanted; drop table target; drop table met; "
+        "drop table meant"
     )
 
 
@@ -306,14 +309,14 @@ def _lay_out(
         ("wanted", "correction_id varchar, n_matching integer, n_expected integer", wanted),
         (
             "target",
-            "correction_id varchar, action varchar, entity varchar, export_id varchar, source_column varchar, field varchar,"
-            " value_text varchar",
+            "correction_id varchar, action varchar, entity varchar, export_id varchar, source_column "
+            "varchar, field varchar, value_text varchar",
             targets,
         ),
         (
             "met",
-            "correction_id varchar, ordinal integer, is_expected boolean, source_file varchar, source_sheet varchar,"
-            " source_row bigint",
+            "correction_id varchar, ordinal integer, is_expected boolean, source_file varchar, "
+            "source_sheet varchar, source_row bigint",
             [],
         ),
     ):
@@ -362,7 +365,7 @@ def _meet(connection: duckdb.DuckDBPyConnection, load: _Load, entity: str, field
             and p.source_sheet is not distinct from r.source_sheet
             and (p.source_row is null or p.source_row = r.source_row)
         where r.load_id = ?
-        """,
+        """,  # noqa: E501
         [load.load_id],
     )
 
@@ -388,7 +391,7 @@ def _keep_cells(connection: duckdb.DuckDBPyConnection, load: _Load, entity: str,
             on m.correction_id = t.correction_id and m.is_as_expected and m.source_file = r.source_file
             and m.source_sheet is not distinct from r.source_sheet and m.source_row = r.source_row
         where r.load_id = ?
-        """,
+        """,  # noqa: E501
         [load.load_id],
     )
 
@@ -401,7 +404,8 @@ def _keep_asked(
         fed = feeds(mapping, exports_of(mapping, record.match), next(iter(record.expect)))
         if fed:
             connection.execute(
-                "insert into raw.registry_asked_cell select correction_id, ?, ?, source_file, source_sheet, source_row, ?, ?, ?"
+                "insert into raw.registry_asked_cell select correction_id, ?, ?, source_file, "
+                "source_sheet, source_row, ?, ?, ?"
                 " from meant where correction_id = ? and is_as_expected",
                 [
                     load.load_id,
@@ -437,12 +441,14 @@ def stale_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry)
             columns = ", ".join(f'"{c}"' for c in record.expect)
             if record.status in ("open", "applied") and not matched and not waits:
                 faults.append(
-                    f"{place}: matches no row of a delivery in force; correct match, or close the record with status: withdrawn"
+                    f"{place}: matches no row of a delivery in force; correct match, or close the record "
+                    "with status: withdrawn"
                 )
             elif record.status in ("open", "applied") and matched and not expected:
                 faults.append(
-                    f"{place}: {columns} of delivery {latest} no longer holds what the record expects: the hospital has mended it, or"
-                    " expect is written otherwise than it was sent; close the record with status: "
+                    f"{place}: {columns} of delivery {latest} no longer holds what the record expects: the "
+                    "hospital has mended it, or expect is written otherwise than it was sent; close the "
+                    "record with status: "
                     + (
                         "mended (earlier deliveries stay corrected)"
                         if record.status == "applied"
@@ -457,7 +463,8 @@ def stale_corrections(connection: duckdb.DuckDBPyConnection, registry: Registry)
                 and _was_mended_before(connection, sender, record, latest)
             ):
                 faults.append(
-                    f"{place}: the error is back in delivery {latest}; tell the hospital, and write status: applied"
+                    f"{place}: the error is back in delivery {latest}; tell the hospital, and write status: "
+                    "applied"
                 )
     return faults + _contradictions(connection, registry)
 
@@ -502,7 +509,7 @@ def _contradictions(connection: duckdb.DuckDBPyConnection, registry: Registry) -
             and one.field = other.field and one.correction_id < other.correction_id
             and one.value_text is distinct from other.value_text
         group by all order by all
-    """).fetchall()
+    """).fetchall()  # noqa: E501
     lines = (
         {
             correction_id(s, c): f"corrections/{s}.yml:{_line(registry, s, n)}"
@@ -513,8 +520,8 @@ def _contradictions(connection: duckdb.DuckDBPyConnection, registry: Registry) -
         else {}
     )
     return [
-        f"{lines[one]}: {one.split('/')[1]}: sets the same cell as {other.split('/')[1]} ({lines[other]}) to another text, in"
-        f" {cells} {'cell' if cells == 1 else 'cells'}; withdraw one of the two"
+        f"{lines[one]}: {one.split('/')[1]}: sets the same cell as {other.split('/')[1]} ({lines[other]}) "
+        f"to another text, in {cells} {'cell' if cells == 1 else 'cells'}; withdraw one of the two"
         for one, other, cells in pairs
     ]
 

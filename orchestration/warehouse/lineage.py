@@ -32,8 +32,8 @@ def warehouse_lineage(registry: Registry) -> Lineage:
 
 
 def with_files(registry: Registry, lineage: Lineage) -> Lineage:
-    """The lineage, with each source that no table of it has: it is made of files that people write, or of
-    nothing before it.
+    """The lineage, completed with each source that none of its tables has: files that people write, or a
+    table that is made from nothing else.
     """
     found = {table: dict(columns) for table, columns in lineage.items()}
     for table, column in sorted(_sources(found)):

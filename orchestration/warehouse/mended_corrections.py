@@ -1,4 +1,4 @@
-"""Which records of corrections a mended file has made true, so that they can be closed.
+"""Which records of corrections can be closed, because a later delivery no longer has their errors.
 
 Belongs here: finding them in the deliveries in force. Does not belong here: what a record that no longer
 holds does to a build (`correction_cells.py`), the file (`registry/corrections.py`).
@@ -57,7 +57,8 @@ def _closing(record: Correction, now: Found, as_stated: Found, waits: bool) -> C
     return Closing(
         record.id,
         None,
-        f"delivery {now.latest} holds neither what the record expects nor its value; look at the row, and correct the record",
+        f"delivery {now.latest} holds neither what the record expects nor its value; look at the row, and "
+        "correct the record",
     )
 
 

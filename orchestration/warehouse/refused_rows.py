@@ -26,8 +26,8 @@ def keep(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
     """
     connection.execute(f"delete from {REFUSED_ROWS} where load_id = ?", [load_id])
     keys = " union all ".join(
-        f"select distinct '{entity}' as entity, source_file, source_sheet, source_row, patient_key from raw.{entity}"
-        " where load_id = $load"
+        f"select distinct '{entity}' as entity, source_file, source_sheet, source_row, patient_key "
+        f"from raw.{entity} where load_id = $load"
         for entity in RAW_FIELDS
     )
     connection.execute(
@@ -52,7 +52,7 @@ def keep(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
             r.field, r.column_name, r.source_column, r.value_text, r.is_word, case when not r.is_word then r.source_row end
         qualify row_number() over (partition by r.rule, r.column_name, r.source_file, r.source_sheet
             order by min(r.source_row), r.value_text) <= {KEPT_OF_A_KIND}
-        """,
+        """,  # noqa: E501
         {"load": load_id},
     )
 

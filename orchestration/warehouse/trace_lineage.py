@@ -29,7 +29,8 @@ def trace_models(registry: Registry, manifest: dict[str, Any]) -> Lineage:
     schema: Schema = {}
     with duckdb.connect(str(registry.warehouse), read_only=True) as connection:
         for layer, table, column, kind in connection.execute(
-            "select table_schema, table_name, column_name, data_type from information_schema.columns order by all"
+            "select table_schema, table_name, column_name, data_type from information_schema.columns "
+            "order by all"
         ).fetchall():
             schema.setdefault(layer, {}).setdefault(table, {})[column] = kind
     compiled = target(registry) / "compiled" / manifest["metadata"]["project_name"]

@@ -19,7 +19,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.attack.figures import Figures
 from tests.pipeline.test_killed_runs import (
@@ -51,80 +54,95 @@ def attack(seed: int, rounds: int) -> Figures:
             text=True,
             cwd=ROOT,
         ) as process:
-            attack = _Attack(folder, Runs(process))
+            runs = Runs(process)
+            attack = _Attack(folder)
             by_command = round(rounds * OF_THE_COMMAND)
-            attack.at_boundaries(random.Random(f"{seed}/boundaries"), rounds - by_command)
+            attack.at_boundaries(random.Random(f"{seed}/boundaries"), rounds - by_command, runs)
             attack.of_the_command(random.Random(f"{seed}/command"), by_command)
             assert process.stdin is not None
             process.stdin.close()
     return Figures(dict(attack.numbers), tuple(attack.broken))
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """A registry with a release and an outstanding delivery, before and after the run that takes it."""
+
+    before: Path
+    after: Path
+    boundaries: list[list[str]]  # that the run passes; none where nobody watched it
+
+    @property
+    def releases(self) -> tuple[str, str]:
+        return current(self.before), current(self.after)
+
+
+def undisturbed(folder: Path, run: Callable[[Path], dict[str, Any]]) -> Undisturbed:
+    before, after = folder / "before", folder / "after"
+    make_registry(before)
+    assert run(before)["status"] == 0
+    second = before / "landing" / "north" / "second"
+    second.mkdir()
+    for file, text in SECOND_DELIVERY.items():
+        (second / file).write_text(text)
+    shutil.copytree(before, after, symlinks=True)
+    answer = run(after)
+    assert answer["status"] == 0
+    return Undisturbed(before, after, answer["boundaries"])
+
+
 class _Attack:
-    def __init__(self, folder: Path, runs: Runs) -> None:
-        self.folder, self.runs = folder, runs
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.dying = folder / "dying"
         self.numbers: Counter[str] = Counter()
         self.broken: list[str] = []
-        self.before, self.after = folder / "before", folder / "after"
-        make_registry(self.before)
-        assert runs.run(self.before)["status"] == 0
-        second = self.before / "landing" / "north" / "second"
-        second.mkdir()
-        for file, text in SECOND_DELIVERY.items():
-            (second / file).write_text(text)
-        shutil.copytree(self.before, self.after, symlinks=True)
-        self.boundaries = runs.run(self.after)["boundaries"]
-        self.releases = (current(self.before), current(self.after))
 
-    def at_boundaries(self, rng: random.Random, kills: int) -> None:
+    def at_boundaries(self, rng: random.Random, kills: int, runs: Runs) -> None:
         """Chains that die at boundary after boundary of what is left of the run."""
+        ideal = undisturbed(self.folder / "steps", runs.run)
         done = 0
         while done < kills:
-            registry = self.folder / "dying"
-            shutil.copytree(self.before, registry, symlinks=True)
-            left = len(self.boundaries)
+            shutil.copytree(ideal.before, self.dying, symlinks=True)
+            left = len(ideal.boundaries)
             for _ in range(min(OF_A_CHAIN, kills - done)):
-                answer = self.runs.run(registry, die_at=rng.randrange(left))
+                answer = runs.run(self.dying, die_at=rng.randrange(left))
                 if answer["status"] == 0:  # less was left to do than was thought
                     break
                 done += 1
                 what, where = answer["boundaries"][-1]
                 self.numbers[f"at a boundary of {where.partition(':')[0]}"] += 1
-                self._reader(registry, f"killed before {what} in {where}")
-                left = max(len(self.boundaries) - len(answer["boundaries"]) // 2, 1)
-            if self.runs.run(registry)["status"] != 0:
-                self.broken.append("the run after the kills failed")
-            self._ends_alike(registry)
-            shutil.rmtree(registry)
+                self._reader(ideal, f"killed before {what} in {where}")
+                left = max(len(ideal.boundaries) - len(answer["boundaries"]) // 2, 1)
+            self._finish(ideal, runs.run)
 
     def of_the_command(self, rng: random.Random, kills: int) -> None:
         """Kills of `myositis run` at any moment, one process or all of them."""
+        if not kills:
+            return
+        ideal = undisturbed(self.folder / "command", _run_command)
         lasts = 0.0
         for number in range(kills):
-            registry = self.folder / "dying"
-            if not registry.exists():
-                shutil.copytree(self.before, registry, symlinks=True)
+            if not self.dying.exists():
+                shutil.copytree(ideal.before, self.dying, symlinks=True)
             role = ROLES[number % len(ROLES)]
-            lasts = self._kill_command(registry, role, rng.uniform(0.2, max(lasts, 12.0))) or lasts
-            self._reader(registry, f"{role} killed")
+            lasts = self._kill_command(role, rng.uniform(0.2, max(lasts, 12.0))) or lasts
+            self._reader(ideal, f"{role} killed")
             if number % 4 == 3 or number == kills - 1:
-                self._finish(registry)
+                self._finish(ideal, _run_command)
 
-    def _finish(self, registry: Path) -> None:
-        if self.runs.run(registry)["status"] != 0:
+    def _finish(self, ideal: Undisturbed, run: Callable[[Path], dict[str, Any]]) -> None:
+        if run(self.dying)["status"] != 0:
             self.broken.append("the run after the kills failed")
-        self._ends_alike(registry)
-        shutil.rmtree(registry)
+        self._ends_alike(ideal)
+        shutil.rmtree(self.dying)
 
-    def _kill_command(self, registry: Path, role: str, after: float) -> float | None:
+    def _kill_command(self, role: str, after: float) -> float | None:
         """Kill one process of a run after so many seconds; returns how long the run lasted, if it ended
         before.
         """
         started = time.monotonic()
-        command = [sys.executable, "-m", "orchestration.command.cli", "run", "--registry", str(registry)]
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd=ROOT
-        )
+        process = _command(self.dying)
         victim: int | None = None
         while process.poll() is None and (victim is None or time.monotonic() - started < after):
             time.sleep(0.02)
@@ -135,11 +153,9 @@ class _Attack:
             return time.monotonic() - started
         self.numbers[f"of the {role}"] += 1
         kill: Callable[[int, int], None] = os.killpg if role == "group" else os.kill
-        kill(victim, signal.SIGKILL)
-        if role in ("second process", "reading process"):
-            process.wait(timeout=600)  # the first one goes on, or says that it cannot
-        else:
-            process.wait()
+        with suppress(ProcessLookupError):  # it has ended since
+            kill(victim, signal.SIGKILL)
+        process.wait(timeout=600)  # of another process killed, the first one goes on, or says that it cannot
         ended = time.monotonic()
         while alive := [pid for pid in family if _is_alive(pid)]:
             if time.monotonic() - ended > SECONDS_TO_END:
@@ -152,25 +168,41 @@ class _Attack:
             time.sleep(0.05)
         return None
 
-    def _reader(self, registry: Path, what: str) -> None:
+    def _reader(self, ideal: Undisturbed, what: str) -> None:
         try:
-            if reader_sees_a_whole_release(registry) not in self.releases:
+            if reader_sees_a_whole_release(self.dying) not in ideal.releases:
                 self.broken.append(f"{what}: a reader sees a release that no run made")
         except (AssertionError, OSError) as error:
             self.broken.append(f"{what}: a reader sees no whole release: {error!r}")
 
-    def _ends_alike(self, registry: Path) -> None:
+    def _ends_alike(self, ideal: Undisturbed) -> None:
         self.numbers["chains"] += 1
-        if release_digest(registry) != release_digest(self.after):
+        if release_digest(self.dying) != release_digest(ideal.after):
             self.broken.append("another release than that of the undisturbed run")
-        if marts_digest(registry) != marts_digest(self.after):
+        if marts_digest(self.dying) != marts_digest(ideal.after):
             self.broken.append("other marts than those of the undisturbed run")
-        differ = state(registry).files ^ state(self.after).files
+        differ = state(self.dying).files ^ state(ideal.after).files
         differ = {f for f in differ if not f.startswith((".dagster", "reports"))}
         if differ:
-            self.broken.append(f"other files than the undisturbed run leaves: {sorted(differ)}")
-        if left := list((registry / "warehouse").glob("reading-*")):
+            self.broken.append(
+                f"{len(differ)} other files than the undisturbed run leaves: {sorted(differ)[:5]}"
+            )
+        if left := list((self.dying / "warehouse").glob("reading-*")):
             self.broken.append(f"{len(left)} folders of killed readers are left")
+
+
+def _command(registry: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "orchestration.command.cli", "run", "--registry", str(registry)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd=ROOT,
+    )
+
+
+def _run_command(registry: Path) -> dict[str, Any]:
+    return {"status": _command(registry).wait(timeout=600), "boundaries": []}
 
 
 def _family(pid: int) -> list[int]:

@@ -116,6 +116,7 @@ def run(folder: Path, boundaries: Boundaries, stages: tuple[str, ...]) -> None:
     """What `myositis run` does in these stages."""
     from orchestration.raw.ingestion import ingest
     from orchestration.raw.outstanding import outstanding
+    from orchestration.raw.reading_place import sweep
     from orchestration.registry.folder import load_registry
     from orchestration.release.candidate import make_candidate
     from orchestration.release.needs_build import needs_build
@@ -128,6 +129,7 @@ def run(folder: Path, boundaries: Boundaries, stages: tuple[str, ...]) -> None:
     registry = load_registry(folder)
     point_at(registry)
     watch(boundaries)
+    sweep(registry)
     if "taking" in stages:
         for inventory in outstanding(registry):
             verdict = ingest(registry, inventory.sender, inventory.delivery)

@@ -118,5 +118,5 @@ def test_faults_of_additions_name_file_line_and_remedy(tmp_path: Path) -> None:
         " leave the row out",
         'concepts/concepts.csv:2: concept_id "ck" ships with the catalogue, and an addition cannot change it; leave the row out',
         'concepts/concepts.csv:3: physical_low: "low" is not a number; write it with a point and without a unit',
-        'concepts/concepts.csv:4: concept_id "siglec_1" stands twice; keep one of the rows',
+        'concepts/concepts.csv:4: concept_id "siglec_1" is listed twice; keep one of the rows',
     ]

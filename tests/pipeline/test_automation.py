@@ -61,6 +61,15 @@ def test_a_delivery_is_launched_once_it_is_complete(north: Registry) -> None:
     assert launched(north) == {"sensor": [first], "nightly": [first], "partitions": ["first", "second"]}
 
 
+def test_a_look_removes_what_a_killed_reader_left(north: Registry) -> None:
+    """It holds what files held; a refused delivery asks for no run that would remove it."""
+    left = north.warehouse.parent / "reading-left"
+    left.mkdir(parents=True)
+    (left / "sheet.csv").write_text("id,name\n1,Anna Example\n")
+    launched(north)
+    assert not left.exists()
+
+
 def test_a_delivery_is_taken_by_the_assets_and_checks_that_the_ui_shows(north: Registry) -> None:
     point_at(north)
     jobs = [

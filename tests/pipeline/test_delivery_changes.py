@@ -87,9 +87,9 @@ def test_many_values_silently_different_under_the_same_ids_refuse_the_delivery(n
     refused = sent(north, "second", changed)
     content = take_inventory(north, "north", "second").content_sha256
     assert reasons_to_refuse(refused) == (
-        'north/second: observations "glucose": 8 of 20 known rows are not what earlier deliveries said, in "result" (8);'
+        'north/second: observations "glucose": 8 of 20 known rows differ from what earlier deliveries said, in "result" (8);'
         " allowed 2 (10.0% of the known rows, or 1 rows where that is more)",
-        "Ask the hospital why. When the change is right, take it on purpose: in corrections/north.yml write, under accepted_changes,"
+        "Ask the hospital why. When the change is right, accept it: in corrections/north.yml write, under accepted_changes,"
         f' {{delivery: "second", content: "{content[:12]}", owner: …, reason: …}} and run again',
     )
     assert query(north, "select delivery_id, state from raw.delivery order by 1") == [
@@ -106,7 +106,9 @@ def test_a_change_is_taken_on_purpose_by_a_record_of_that_very_content(north: Re
     accepting = accept(north, "second")
     assert ingest(accepting, "north", "second").is_accepted
     again = sent(accepting, "second", labs(dict.fromkeys(GLUCOSE, "102")))
-    assert "20 of 20 known rows are not what the replaced files said" in "\n".join(reasons_to_refuse(again))
+    assert "20 of 20 known rows differ from what the replaced files said" in "\n".join(
+        reasons_to_refuse(again)
+    )
     assert ingest(accept(accepting, "second"), "north", "second").is_accepted  # files that replace files, too
     assert query(
         north,
@@ -120,7 +122,7 @@ def test_the_same_files_read_otherwise_are_the_mappings_doing(north: Registry) -
     mapping.write_text(mapping.read_text().replace("value: result, unit: unit", "value: unit, unit: result"))
     refused = ingest(load_registry(north.folder), "north", "first")
     assert reasons_to_refuse(refused)[-1].startswith(
-        "The files are those taken before, so it is hospitals/north.yml that reads them otherwise now. When the change is right"
+        "The files are the same as before, so the cause is a change of hospitals/north.yml. When the change is right"
     )
 
 
@@ -232,6 +234,6 @@ def test_eighty_glucose_values_that_differ_in_a_new_version_of_a_real_export_are
     (newer / "lab.csv").write_text("\n".join(lines) + "\n")
     refused = ingest(registry, "eicu", "demo-2.0.2")
     assert reasons_to_refuse(refused)[0] == (
-        'eicu/demo-2.0.2: observations "glucose": 80 of 1,029 known rows are not what earlier deliveries said, in "labresulttext" (80);'
+        'eicu/demo-2.0.2: observations "glucose": 80 of 1,029 known rows differ from what earlier deliveries said, in "labresulttext" (80);'
         " allowed 20 (2.0% of the known rows, or 5 rows where that is more)"
     )

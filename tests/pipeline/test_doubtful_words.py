@@ -342,7 +342,7 @@ def test_a_name_that_the_registry_adds_to_the_catalogue_has_the_meaning_that_it_
     [
         (
             "urea: {column: BUN (mg/dL), unit: mg/dL}",
-            'column "BUN (mg/dL)" is headed as urea_nitrogen, which mg/dL converts by another factor;',
+            'column "BUN (mg/dL)" is headed as urea_nitrogen, and mg/dL of urea_nitrogen converts by another factor;',
         ),
         (
             "pga: {column: Global, unit: cm}",

@@ -255,6 +255,27 @@ def test_a_run_killed_at_a_boundary_ends_where_an_undisturbed_run_does_once_it_i
     assert seen == [old if is_before else new for is_before in before_the_link_is_swapped]
 
 
+def test_a_release_that_is_published_once_more_is_whole_at_every_moment(
+    undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    """Equal content has one name, and somebody may be reading the file of that name."""
+    _, begun = undisturbed.beginnings["publishing"]
+    once = tmp_path / "once"
+    shutil.copytree(begun, once, symlinks=True)
+    assert undisturbed.runs.run(once, begins="publishing")["status"] == 0
+    shutil.copytree(begun / "release" / ".candidate", once / "release" / ".candidate", dirs_exist_ok=True)
+    again = tmp_path / "again"
+    shutil.copytree(once, again, symlinks=True)
+    boundaries = undisturbed.runs.run(again, begins="publishing")["boundaries"]
+    tried = [n for n, (_, where) in enumerate(boundaries) if where.startswith("release/publication")]
+    assert len(tried) > 5 and current(again) == current(once)
+    for number in tried:
+        registry = tmp_path / str(number)
+        shutil.copytree(once, registry, symlinks=True)
+        assert undisturbed.runs.run(registry, number, begins="publishing")["status"] == -signal.SIGKILL
+        assert reader_sees_a_whole_release(registry) == current(once), boundaries[number]
+
+
 def _kill(runs: Runs, beginnings: dict[str, tuple[int, Path]], registry: Path, number: int) -> list[str]:
     """Kill a run of a registry before this boundary, and leave the registry at ``registry``; returns the
     boundary that it came to. The run takes up the last stage that begins before.

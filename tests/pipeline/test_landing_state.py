@@ -181,11 +181,12 @@ def test_a_delivery_whose_folder_is_gone_stays_in_force_until_a_record_withdraws
     assert query(north, whole) == [(120, 2)]
     [told] = [fault for fault in flow.check(north, read_situation(north)) if "2024-02" in fault]
     assert told.startswith(
-        "landing/north/2024-02: not there any more, and still in force. Put the folder back; or"
+        "landing/north/2024-02: the folder is gone, and the delivery is still in force. Put the folder back, or"
     )
     closing.show_status(north)
-    assert "landing/north/2024-02: not there any more, and still in force" in capsys.readouterr().out.replace(
-        "\n", " "
+    assert (
+        "landing/north/2024-02: the folder is gone, and the delivery is still in force"
+        in capsys.readouterr().out.replace("\n", " ")
     )
 
     record = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.command import cli
+from orchestration.command import cli, hospital_commands
 from orchestration.raw.ingestion import ingest
 from orchestration.registry.folder import Registry
 from orchestration.warehouse.correction_cells import check_corrections, trying_out_corrections
@@ -80,7 +80,9 @@ def mended(tmp_path: Path) -> Registry:
 
 
 def close(registry: Registry, capsys: pytest.CaptureFixture[str], *, dry_run: bool = False) -> str:
-    done = lambda: cli.queries("north", close_mended=True, dry_run=dry_run, registry=registry.folder)  # noqa: E731
+    def done() -> None:
+        hospital_commands.queries("north", close_mended=True, dry_run=dry_run, registry=registry.folder)
+
     assert cli.guarded(done) == cli.DONE
     return capsys.readouterr().out
 
@@ -126,9 +128,14 @@ def test_what_is_mended_is_closed_and_what_is_not_is_left_with_the_reason(
 
 
 def test_dry_run_and_read_go_with_the_choices_that_know_them(mended: Registry) -> None:
-    assert cli.guarded(lambda: cli.queries("north", dry_run=True, registry=mended.folder)) == cli.MISUSED
+    assert (
+        cli.guarded(lambda: hospital_commands.queries("north", dry_run=True, registry=mended.folder))
+        == cli.MISUSED
+    )
     read = mended.folder / "corrections" / "north.yml"
     assert (
-        cli.guarded(lambda: cli.queries("north", read=read, close_mended=True, registry=mended.folder))
+        cli.guarded(
+            lambda: hospital_commands.queries("north", read=read, close_mended=True, registry=mended.folder)
+        )
         == cli.MISUSED
     )

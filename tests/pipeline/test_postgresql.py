@@ -21,7 +21,8 @@ import pytest
 from orchestration.command import cli, flow
 from orchestration.outward import publication
 from orchestration.outward.columns import held, listed, unlisted
-from orchestration.outward.postgresql import Content, PublicationFailed, publish
+from orchestration.outward.postgresql import publish
+from orchestration.outward.postgresql_server import Content, PublicationFailed
 from orchestration.registry.folder import Registry, load_registry
 from orchestration.registry.publish import READERS, read_address
 from orchestration.resources import point_at
@@ -474,7 +475,7 @@ def test_the_command_tells_what_to_do_and_ends_with_2(
 
     assert call()[0] == 2  # no database is named
     code, said = call("--to", f"postgresql://p:{PASSWORD}@db/registry")
-    assert code == 2 and "holds no password" in said and PASSWORD not in said
+    assert code == 2 and "must not hold a password" in said and PASSWORD not in said
     code, said = call("--to", postgres.address("nowhere"))
     assert code == 2 and "has no database nowhere" in said and PASSWORD not in said
     code, said = call("--to", postgres.address(database))

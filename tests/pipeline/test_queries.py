@@ -174,11 +174,15 @@ def test_the_list_is_its_owners_alone_and_holds_no_identifier_and_no_formula(nor
             None,
             "the answer is none of: right value:, right as it is, remove this row, wrong and not known, will be sent again",
         ),
-        (Choice.VALUE, None, '"right value:" without a value; write it beside the answer'),
+        (
+            Choice.VALUE,
+            None,
+            '"right value:" is chosen and no value is written; write the right value beside the answer',
+        ),
         (
             Choice.RIGHT,
             "5",
-            'a right value, but the answer is not "right value:"; choose it, or take the value out',
+            'a right value is written, but the answer is not "right value:"; choose that answer, or take the value out',
         ),
         (
             Choice.VALUE,
@@ -265,7 +269,8 @@ def test_a_list_of_another_hospital_or_registry_or_a_changed_one_is_refused(
     book.save(path)
     assert (
         refusal(north, path)[0]
-        == f"{path.name}, row 3: what was asked is changed, or the row was added; restore the row, or delete it"
+        == f"{path.name}, row 3: the question was changed, or the row was added; restore the row, or "
+        "delete it"
     )
     sheet.cell(1, 3).value = "Datei"
     book.save(path)

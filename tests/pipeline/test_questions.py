@@ -21,7 +21,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from orchestration.pages import chosen, questions
+from orchestration.pages import chosen, compare_choices, course_choices, questions, time_choices
+from orchestration.pages.address import Query
 from orchestration.pages.application import application
 from orchestration.pages.offered import Offer, offer_of
 from orchestration.registry.folder import SHIPPED_REGISTRY, Registry, load_registry
@@ -30,7 +31,7 @@ from orchestration.results import on_the_spot
 from tests.registries import copy_as_it_stands, copy_registry
 
 KEYS = ["hospital_id", "patient_key", "endpoint"]
-Choose = Callable[[chosen.Query, Offer], chosen.Chosen]
+Choose = Callable[[Query, Offer], chosen.Chosen]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def asked(choose: Choose, offer: Offer, keys: tuple[str, ...], **values: str | l
     items = [
         (k, v) for k, several in values.items() for v in ([several] if isinstance(several, str) else several)
     ]
-    return choose(chosen.Query.of(items, keys), offer)
+    return choose(Query.of(items, keys), offer)
 
 
 def same(ours: pd.DataFrame, theirs: pd.DataFrame, keys: list[str], columns: list[str]) -> None:
@@ -106,7 +107,7 @@ def test_the_sql_of_the_mart_gives_the_same_times_from_a_release(shipped_run: Re
 def test_a_comparison_on_the_spot_equals_the_row_of_the_results(
     variable: str, offer: Offer, release: Path, results: Callable[[str], pd.DataFrame]
 ) -> None:
-    choice = asked(chosen.comparison, offer, chosen.COMPARE_KEYS, variable=variable)
+    choice = asked(compare_choices.comparison, offer, compare_choices.COMPARE_KEYS, variable=variable)
     assert choice.stated_in == "nxp2"
     found = questions.ANSWERS.ask(release, choice.study, on_the_spot.answer)
     for table, keys, columns in (
@@ -139,7 +140,7 @@ def test_groups_by_antibody_and_age_equal_those_of_the_study(
 ) -> None:
     """The shipped groups are an antibody and an age at onset; both can be chosen without the study."""
     choice = asked(
-        chosen.comparison, offer, chosen.COMPARE_KEYS, by="msa", group=["nxp2", "mda5"], among_onset_group="juvenile",
+        compare_choices.comparison, offer, compare_choices.COMPARE_KEYS, by="msa", group=["nxp2", "mda5"], among_onset_group="juvenile",
         variable="concept:ck", limits="exclude", test="mann_whitney",
     )  # fmt: skip
     assert choice.is_exploratory
@@ -156,7 +157,7 @@ def test_groups_by_antibody_and_age_equal_those_of_the_study(
 def test_a_course_on_the_spot_equals_the_model_of_the_results(
     offer: Offer, release: Path, results: Callable[[str], pd.DataFrame]
 ) -> None:
-    choice = asked(chosen.course, offer, chosen.COURSE_KEYS, model="cmas_without_serial")
+    choice = asked(course_choices.course, offer, course_choices.COURSE_KEYS, model="cmas_without_serial")
     assert (choice.stated_in, choice.stated) == ("nxp2", "cmas_without_serial")
     found = questions.ANSWERS.ask(release, choice.study, on_the_spot.answer)
     for table, keys, columns in (
@@ -170,7 +171,7 @@ def test_a_course_on_the_spot_equals_the_model_of_the_results(
 def test_times_on_the_spot_equal_those_of_the_results(
     offer: Offer, release: Path, results: Callable[[str], pd.DataFrame]
 ) -> None:
-    choice = asked(chosen.time_to_event, offer, chosen.TIME_KEYS, endpoint="relapse")
+    choice = asked(time_choices.time_to_event, offer, time_choices.TIME_KEYS, endpoint="relapse")
     assert choice.stated_in == "nxp2"
     found = questions.ANSWERS.ask(release, choice.study, on_the_spot.answer)
     for table, keys, columns in (
@@ -295,7 +296,14 @@ def test_choices_made_for_another_list_are_forgotten(offer: Offer) -> None:
         "of": "ck",
         "test": "mann_whitney",
     }
-    choice = asked(chosen.comparison, offer, chosen.COMPARE_KEYS, by="sex", variable="female", **left_over)
+    choice = asked(
+        compare_choices.comparison,
+        offer,
+        compare_choices.COMPARE_KEYS,
+        by="sex",
+        variable="female",
+        **left_over,
+    )
     assert set(choice.grouping.chosen) == {"female", "male"}
     assert choice.study.tables[0].rows[0].test == "fisher"
 
@@ -303,7 +311,9 @@ def test_choices_made_for_another_list_are_forgotten(offer: Offer) -> None:
 def test_another_beginning_of_time_is_an_endpoint_of_its_own_and_the_form_keeps_the_first(
     pages: TestClient, offer: Offer
 ) -> None:
-    choice = asked(chosen.time_to_event, offer, chosen.TIME_KEYS, endpoint="relapse", origin="onset")
+    choice = asked(
+        time_choices.time_to_event, offer, time_choices.TIME_KEYS, endpoint="relapse", origin="onset"
+    )
     assert (choice.stated, list(choice.study.endpoints)) == ("relapse", ["relapse_onset_36"])
     text = pages.get("/time-to-event?origin=onset").text
     assert '<option value="relapse" selected>' in text and '<option value="onset" selected>' in text

@@ -10,7 +10,7 @@ import pytest
 
 from analytics.paper.reproduction import reproduce
 from analytics.study.cohort import FRAMES, build_cohort
-from analytics.study.results import compare_groups
+from analytics.study.compared import compare_groups
 from orchestration.database.warehouse_file import warehouse
 from orchestration.landing.inventory import take_inventory
 from orchestration.raw.ingestion import ingest

@@ -242,7 +242,7 @@ def test_two_columns_alike_are_refused_by_name(name: str):
     kind, call = CALLS[name]
     frame = FRAMES[kind](False)
     twice = pd.concat([frame, frame], axis=1)
-    with pytest.raises(ValueError, match=r'data: "[a-z]+".* stands? twice among the columns'):
+    with pytest.raises(ValueError, match=r'data: "[a-z]+".* is the name of two columns'):
         call(getattr(analytics, name), twice)
 
 

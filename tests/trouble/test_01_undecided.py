@@ -99,7 +99,7 @@ def test_a_column_that_is_not_exchanged_may_not_be_called_so(tmp_path: Path) -> 
     file = registry.landing / "h" / "2024-06-30" / "cmas.csv"
     file.write_text("patient_id,visit_date,cmas\nP1,2019-08-05,30\nP1,2019-08-25,30\n")
     (reason,) = ingest(registry, "h", "2024-06-30").reasons
-    assert "the column does not look so" in reason
+    assert "the column shows no sign of it" in reason
 
 
 def test_onboard_leaves_the_column_undecided_with_the_sign(tmp_path: Path) -> None:

@@ -289,7 +289,7 @@ def waiver(s: Stage, e: Expected) -> None:
 def withdrawn(s: Stage, e: Expected) -> None:
     shutil.rmtree(s.folder / "landing" / "zjfah" / "2024-02")
     s.until(
-        lambda: "landing/zjfah/2024-02: not there any more" in s.command("status").stdout,
+        lambda: "landing/zjfah/2024-02: the folder is gone" in s.command("status").stdout,
         "status: missing",
         60,
     )
@@ -782,15 +782,19 @@ def _ask(query: str, **variables: object) -> dict[str, Any]:
     return json.load(urllib.request.urlopen(request, timeout=30))
 
 
+CHECKS = """
+{ assetNodes { assetKey { path } assetChecksOrError { ... on AssetChecks { checks { name jobNames } } } } }
+"""
 LAUNCH = """
 mutation Launch($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
-  ... on RunConfigValidationInvalid { errors { message } } ... on PipelineNotFoundError { message } } }
+  ... on RunConfigValidationInvalid { errors { message } } ... on PipelineNotFoundError { message }
+  ... on InvalidSubsetError { message } } }
 """
 
 
 def _launch(s: Stage, job: str, assets: list[str] | None = None, partition: str | None = None) -> str:
-    """Launch a run as a click on assets, or on a job, does."""
+    """Launch a run as a click on assets, or on a job, does: with the checks of these assets."""
     selector: dict[str, object] = {
         "repositoryLocationName": "orchestration.definitions",
         "repositoryName": "__repository__",
@@ -798,7 +802,13 @@ def _launch(s: Stage, job: str, assets: list[str] | None = None, partition: str 
     }
     if assets:
         selector["assetSelection"] = [{"path": asset.split("/")} for asset in assets]
-        selector["assetCheckSelection"] = []
+        selector["assetCheckSelection"] = [
+            {"assetKey": node["assetKey"], "name": check["name"]}
+            for node in _ask(CHECKS)["data"]["assetNodes"]
+            if "/".join(node["assetKey"]["path"]) in assets
+            for check in node["assetChecksOrError"].get("checks", ())
+            if job in check["jobNames"]
+        ]
     tags = [{"key": "dagster/partition", "value": partition}] if partition else []
     params = {
         "selector": selector,

@@ -20,7 +20,8 @@ import pandas as pd
 from analytics.replay_r import NOT_REPLAYED, OURS, ReleaseIdentity, csv_text, replay
 from analytics.study.cohort import Cohort, Frames, build_cohort
 from analytics.study.file import Study
-from analytics.study.results import Results, run_study
+from analytics.study.results import run_study
+from analytics.study.step_parts import Results
 
 RECORD = Path(__file__).parent / "golden" / "replay_r.txt"
 RELEASE = ReleaseIdentity("r0123456789ab", "Registry of invented patients", True, {"numpy": "2.4.6"})

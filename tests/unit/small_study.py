@@ -12,7 +12,8 @@ import pandas as pd
 
 from analytics.study.cohort import Cohort, build_cohort
 from analytics.study.file import Study
-from analytics.study.results import Results, run_study
+from analytics.study.results import run_study
+from analytics.study.step_parts import Results
 
 KEYS = ("hospital_id", "patient_key")
 # patient, hospital, onset, antibody, sex, age at onset, months of course before baseline

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from orchestration.registry.folder import Unattended
+from orchestration.registry.registry_file import Unattended
 from orchestration.running.attempts import ATTEMPT, WORK, Next, Tried, Work, decide, request, tried
 from orchestration.running.gate import GateRefused, LeftForLater
 from orchestration.running.refusals import BuildRefusal, DeliveryRefusal

@@ -307,8 +307,8 @@ def test_check_tells_of_wide_columns_whose_values_will_have_no_canonical_unit(
     code, out, _ = call("check", "--registry", str(tmp_path), capsys=capsys)
     assert code == 0
     assert (
-        "note: hospitals/north.yml:14: exports[1].observations.values.ck: no unit is stated, and a number without one has no value in U/L;"
-        " write {column: …, unit: …} unless its cells say it"
+        "note: hospitals/north.yml:14: exports[1].observations.values.ck: no unit is stated, and a number "
+        "without one has no value in U/L; write {column: …, unit: …} unless its cells hold the unit"
     ) in out
     assert "cmas" not in out
     mapping = MAPPING.replace("column: ALT, unit: U/L", "column: ALT, unit: furlong")

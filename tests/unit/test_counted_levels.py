@@ -131,7 +131,8 @@ def test_a_p_value_beside_an_interval_that_says_otherwise_has_a_note():
         pytest.approx(1.3825973, abs=1e-6),
     )
     assert found.note == (
-        "p is below 0.05 and the interval holds 1: they are made by different rules, which part this near the limit"
+        "p is below 0.05 and the interval holds 1: test and interval follow different rules and can "
+        "disagree this near the limit"
     )
     assert fisher(data, value="yes", level=True, confidence=0.9, **GROUPS).note == ""
 

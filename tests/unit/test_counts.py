@@ -181,7 +181,7 @@ def test_absent_and_unknown_groups_are_statuses(test):
 def test_chi_square_tells_of_small_expected_counts():
     found = chi_square(yes_no(3, 10, 1, 9), **PAIR, level=True)
 
-    assert found.note == "2 of 4 expected counts are below 5: fisher is exact"
+    assert found.note == "2 of 4 expected counts are below 5; use fisher, which is exact"
 
 
 def test_a_level_that_nobody_has_costs_no_degree_of_freedom():

@@ -336,7 +336,10 @@ def test_a_test_of_all_groups_needs_two() -> None:
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ({"method": "exact", "weights": "peto"}, "method: exact is of weights: log_rank alone; found peto"),
+        (
+            {"method": "exact", "weights": "peto"},
+            "method: exact exists for weights: log_rank only; found peto",
+        ),
         (
             {"groups": ["young"], "trend": True},
             "trend: a trend needs two groups or more, in their order; found one",

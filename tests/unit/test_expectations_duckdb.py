@@ -194,7 +194,7 @@ def test_what_cannot_be_computed_fails_and_says_why_without_quoting_values(datab
     notes = {r.expectation: r.note for r in run_suite(database, suite) if r.observed == "not computed"}
 
     assert set(notes) == {"value_is_number", "column_there", "table_there"}
-    assert "its words are withheld, for they can quote values" in notes["value_is_number"]
+    assert "its message is not shown, because it can quote values" in notes["value_is_number"]
     assert 'column "value_txt"' in notes["column_there"]
     assert 'Referenced column "no_such_column" not found' in notes["table_there"]
 

@@ -80,14 +80,14 @@ def test_a_wrong_key_or_word_is_named_with_its_line(tmp_path, wrong, said):
             "expect_column_values_to_not_be_null",
             "expect_column_value_to_not_be_null",
             "small.yml:11: rules[0].expectation: no expectation"
-            ' "expect_column_value_to_not_be_null" that answers in counts.'
+            ' "expect_column_value_to_not_be_null" whose result is counts and no values.'
             ' Did you mean "expect_column_values_to_not_be_null"?',
         ),
         (
             "expect_column_values_to_not_be_null",
             "expect_column_max_to_be_between",
             'small.yml:11: rules[0].expectation: no expectation "expect_column_max_to_be_between"'
-            " that answers in counts.",
+            " whose result is counts and no values.",
         ),
         (
             "table: patients",
@@ -119,7 +119,7 @@ def test_a_wrong_key_or_word_is_named_with_its_line(tmp_path, wrong, said):
         (
             "severity: blocking",
             "severity: blocking\n    each: value_text",
-            'small.yml:13: rules[0].each: "value_text" may hold what a hospital wrote.',
+            'small.yml:13: rules[0].each: the values of "value_text" may be texts that a hospital wrote, which no result may show.',
         ),
         (
             "severity: blocking",
@@ -175,7 +175,7 @@ def test_whole_tables_are_not_judged_per_hospital(tmp_path):
 def test_two_rules_cannot_share_an_id(tmp_path):
     [fault] = faults_of(tmp_path, GOOD + GOOD)
 
-    assert fault.startswith("small.yml:7: rules: these ids stand twice: sex_known")
+    assert fault.startswith("small.yml:7: rules: these ids are listed twice: sex_known")
 
 
 @pytest.mark.parametrize("path", [RAW_SUITE, MARTS_SUITE], ids=["raw", "marts"])

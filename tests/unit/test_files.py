@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from orchestration import files
-from orchestration.files import create_atomically, drop_parts, put_in_place, swap_link, write_atomically
+from orchestration.files import (
+    create_atomically,
+    drop_parts,
+    put_folder_in_place,
+    put_in_place,
+    swap_link,
+    write_atomically,
+)
 
 ROOT = Path(__file__).parents[2]
 RENAMES = {
@@ -124,6 +131,29 @@ def test_a_folder_is_put_in_place_whole(tmp_path: Path) -> None:
     (tmp_path / ".part" / "report.html").touch()
     put_in_place(tmp_path / ".part", tmp_path / "report")
     assert names_in(tmp_path / "report") == ["report.html"]
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_folder_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool
+) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    if not can_exchange:
+        monkeypatch.setattr(files, "_exchange", lambda *_: False)
+    put_folder_in_place(tmp_path / "new", tmp_path / "old")
+    assert names_in(tmp_path) == ["old"] and names_in(tmp_path / "old") == ["new"]
+
+
+def test_a_folder_is_never_absent_while_another_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(files.os, "replace", lambda *_: pytest.fail("a rename leaves a moment without it"))
+    monkeypatch.setattr(files.shutil, "rmtree", lambda *_, **__: (tmp_path / "old").stat())
+    put_folder_in_place(tmp_path / "new", tmp_path / "old")
 
 
 def test_what_killed_processes_left_half_written_goes_and_nothing_else(tmp_path: Path) -> None:

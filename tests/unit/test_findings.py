@@ -31,9 +31,10 @@ def test_failing_adjustment_is_not_called_chance():
     }
     (said,) = _texts(results, "multiplicity")
     assert said == (
-        "Table I: 3 of 4 p values are below 0.05, where about 0.2 would be if no group differed; 1 remains below it after"
-        " adjustment (Benjamini–Hochberg). It keeps the expected share of false ones among those that remain at 5% at most."
-        " That the other 2 do not remain shows neither that they are chance nor that they are not."
+        "Table I: 3 of 4 p values are below 0.05, where about 0.2 would be if no group differed; 1 remains "
+        "below it after adjustment (Benjamini–Hochberg). The adjustment keeps the expected share of false "
+        "findings among those that remain at 5% at most. That the other 2 do not remain shows neither that "
+        "they are chance nor that they are not."
     )
 
 

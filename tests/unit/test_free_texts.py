@@ -83,7 +83,7 @@ def test_the_key_changes_no_reading_so_no_delivery_is_read_again(tmp_path: Path)
     ("written", "said"),
     [
         ("{column: remark}, status: {column: s, release: true}", "status is in every release"),
-        ("{column: [{column: a, release: true}, b]}", "release is of the field"),
+        ("{column: [{column: a, release: true}, b]}", "release belongs to the field"),
     ],
 )
 def test_the_key_belongs_to_free_texts_as_a_whole(tmp_path: Path, written: str, said: str) -> None:

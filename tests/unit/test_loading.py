@@ -226,8 +226,8 @@ def test_ids_that_a_spreadsheet_has_rounded_refuse_the_delivery(tmp_path: Path) 
         patients="id,name,sex\n1,Anna Example,F\n3.20102E+17,Bert Example,M\n3.20102E+17,Carl Example,M\n",
     )
     assert (
-        'north/first/patients.csv: column "id": 2 ids have lost digits, the first in row 3: a spreadsheet keeps 15;'
-        " expected ids as they are" in refusal(registry)
+        'north/first/patients.csv: column "id": 2 ids have lost digits, the first in row 3, because a spreadsheet keeps 15;'
+        " expected whole ids" in refusal(registry)
     )
 
 
@@ -296,8 +296,8 @@ def test_two_tables_on_one_sheet_refuse_the_delivery(tmp_path: Path) -> None:
     with pytest.raises(DeliveryRefused) as refused:
         load(registry)
     assert refused.value.reasons == [
-        "north/first/labs.csv: row 4 repeats a column's name above other names: two tables on one sheet; expected one; ask for"
-        " each as a sheet or a file of its own"
+        "north/first/labs.csv: row 4 is a second header: the sheet holds two tables; expected one; ask for "
+        "each table as a sheet or a file of its own"
     ]
 
 

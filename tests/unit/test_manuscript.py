@@ -297,7 +297,7 @@ def test_a_table_in_a_cell_of_the_template_stays_in_it(inside: Contents, tmp_pat
         ),
         (["{{ tables }}", "{{ tabel_i }}"], "no placeholder {{ tabel_i }}; did you mean {{ table_i }}?"),
         (["See {{ table_i }} here"], "{{ table_i }} must stand alone in its paragraph"),
-        (["{{ tables }}", "{% for x %}"], "a placeholder is written as"),
+        (["{{ tables }}", "{% for x %}"], "write each placeholder as"),
         (["{{ tables }}", "{{ title.__class__.__mro__ }}"], "form.docx: "),
     ],
     ids=["no table", "unknown name", "in a sentence", "broken", "code"],

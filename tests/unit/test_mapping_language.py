@@ -92,7 +92,8 @@ def test_an_export_cannot_be_like_one_of_a_mapping_that_is_not_named(tmp_path: P
     )
     assert (
         fault
-        == "hospitals/north.yml:11: exports[1].like: this mapping is like no other; say which with like: above exports"
+        == "hospitals/north.yml:11: exports[1].like: like under an export needs the mapping that it comes "
+        "from; name it with like: above exports"
     )
 
 

@@ -162,7 +162,7 @@ def test_a_variable_that_was_never_seen_stays_missing_and_is_named():
             {"methods": {"y": "pmm"}, "also": ("score",)},
             r"also: expected complete columns; missing values in score \(",
         ),
-        ({"methods": {"y": "pmm"}, "also": ("y",)}, "also: y has a method as well"),
+        ({"methods": {"y": "pmm"}, "also": ("y",)}, "also: y is listed under both also and method"),
         ({"methods": {"score": "pmm"}}, "score: expected numbers"),
         ({"methods": {"y": "pmm"}, "m": 0}, "m: expected at least 1; found 0"),
         ({"methods": {"y": "pmm"}, "shifts": (Shift("x", 1.0),)}, 'shifts: expected one of y; found "x"'),

@@ -98,7 +98,7 @@ def test_a_candidate_without_results_of_its_own_is_not_published(
             connection.execute(f"create table results.study as {results}")
     asks = replace(registry, studies={"small": SMALL})
     with pytest.raises(
-        NotWhole, match=rf"^not published: .*{told}.* a release made before stays; make the whole"
+        NotWhole, match=rf"^not published: .*{told}.* an earlier release stays; make the whole"
     ):
         publish(asks)
     assert seen(registry) == (1, True)

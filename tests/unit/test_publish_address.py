@@ -11,7 +11,8 @@ import yaml
 
 from analytics.study.result_columns import IN_ONE_TABLE
 from orchestration.outward.columns import LISTED, SCHEMAS, listed
-from orchestration.outward.postgresql import _first_line, extension, told_error
+from orchestration.outward.postgresql_errors import _first_line, told_error
+from orchestration.outward.postgresql_server import extension
 from orchestration.registry.folder import load_registry
 from orchestration.registry.publish import AddressRefused, read_address
 from orchestration.resources import DBT_PROJECT
@@ -44,11 +45,11 @@ def test_an_address_asks_for_tls_unless_the_server_is_on_this_machine(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (f"postgresql://p:{SECRET}@db/registry", "an address holds no password"),
-        (f"postgresql://p@db/registry?password={SECRET}", "an address holds no password"),
+        (f"postgresql://p:{SECRET}@db/registry", "an address must not hold a password"),
+        (f"postgresql://p@db/registry?password={SECRET}", "an address must not hold a password"),
         (f"mysql://p:{SECRET}@db/registry", "expected the address of a PostgreSQL database"),
         (f"host=db password={SECRET}", "expected the address of a PostgreSQL database"),
-        (f"postgresql://p@db/registry?service={SECRET}", "it says service"),
+        (f"postgresql://p@db/registry?service={SECRET}", "it has service"),
         (f"postgresql://p:{SECRET}@db:port/registry", "cannot be read as an address"),
         ("postgresql://p@db", "names no database"),
         ("postgresql://p@one,two/registry", "several servers"),

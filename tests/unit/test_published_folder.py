@@ -125,7 +125,7 @@ def test_statements_are_read_with_their_kind_and_what_they_contradict(tmp_path: 
             'statements.csv:4: variable: no number is printed of "agee". Did you mean "age"?',
         ),
         ("age,a;b", "age,a;c", 'statements.csv:4: groups: no number is printed of "c".'),
-        ("s2,", "s1,", "statements.csv:3: statement_id: s1 stands twice (first on line 2)"),
+        ("s2,", "s1,", "statements.csv:3: statement_id: s1 is written twice (first on line 2)"),
         ("age rises", "", "statements.csv:2: statement: empty; every statement has one"),
         ("groups,visits", "groups,visit", 'statements.csv:1: no column "visits". Did you mean "visit"?'),
     ],
@@ -177,7 +177,7 @@ def changed(text: str, old: str, new: str) -> str:
         ),
         (
             {"summaries_csv": changed(SUMMARIES, "age,b", "age,a")},
-            "summaries.csv:3: I/age/a stands twice (first on line 2); keep one",
+            "summaries.csv:3: I/age/a is written twice (first on line 2); keep one",
         ),
         (
             {"summaries_csv": changed(SUMMARIES, "I,age,b", "I,,b")},
@@ -264,6 +264,6 @@ def test_a_registry_reads_printed_numbers_beside_its_study_and_refuses_those_of_
     with pytest.raises(ConfigurationError) as error:
         load_registry(tmp_path)
     assert error.value.faults == [
-        "published/one/: no study of this name; a folder of printed numbers is called as the study that"
-        " reproduces them. Studies: none."
+        "published/one/: no study of this name; the folder of printed numbers has the id of the study that "
+        "reproduces them. Studies: none."
     ]

@@ -11,8 +11,9 @@ from analytics.study.distribution import distribution
 from analytics.study.frames import StudyFrames, records
 from analytics.study.results import run_study
 from orchestration.pages import compare_charts
+from orchestration.pages.address import Query
 from orchestration.pages.chart_parts import charts
-from orchestration.pages.chosen import Chosen, Grouping, Query
+from orchestration.pages.chosen import Chosen, Grouping
 from orchestration.pages.offered import Offer
 from orchestration.pages.questions import Answered
 from tests.unit import small_study

@@ -93,7 +93,7 @@ def test_a_file_of_corrections_and_one_of_waivers_are_read(tmp_path: Path) -> No
             '{date: "2024-01-05"}',
             "{remark: x}",
             'corrections/north.yml:4: corrections[0].match.cells.remark: "remark" is ignored by hospitals/north.yml and not kept; name the row'
-            " otherwise, or map the column",
+            " by another column, or map this one",
         ),
         (
             "file: visits.csv",
@@ -126,7 +126,8 @@ def test_a_file_of_corrections_and_one_of_waivers_are_read(tmp_path: Path) -> No
         (
             '{CK: "765"}',
             '{ALT: "765"}',
-            'corrections/north.yml:3: corrections[0]: value sets "ALT"; say in expect what stands there now',
+            'corrections/north.yml:3: corrections[0]: value sets "ALT"; write under expect the text that '
+            "it holds now",
         ),
         (
             '    value: {CK: "765"}\n',

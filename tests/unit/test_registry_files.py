@@ -82,7 +82,8 @@ def test_a_key_that_stands_twice_is_a_fault(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, MAPPING + 'name: "again"\n')
     assert (
         fault
-        == f'hospitals/north.yml:{MAPPING.count(chr(10)) + 1}: "name" stands twice (first on line 2); keep one'
+        == f'hospitals/north.yml:{MAPPING.count(chr(10)) + 1}: "name" is written twice (first on line 2); '
+        "keep one"
     )
 
 
@@ -235,8 +236,8 @@ def test_a_file_that_would_never_be_read_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as error:
         load_registry(tmp_path)
     assert error.value.faults == [
-        "waivers.yaml: not read, for its name ends in .yaml; call it waivers.yml",
-        "hospitals/south.yaml: not read, for its name ends in .yaml; call it south.yml",
+        "waivers.yaml: not read, because its name ends in .yaml; rename it to waivers.yml",
+        "hospitals/south.yaml: not read, because its name ends in .yaml; rename it to south.yml",
     ]
 
 

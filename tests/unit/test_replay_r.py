@@ -27,8 +27,9 @@ from analytics.replay_r.claims import EVERY, claims, row_names
 from analytics.replay_r.quantities import KEYS, largest, of_p
 from analytics.replay_r.script import SCALES, SERIAL, Files, script
 from analytics.study import file as study_module
+from analytics.study.analyses import MixedModel
 from analytics.study.cohort import build_cohort
-from analytics.study.file import MixedModel, Study
+from analytics.study.file import Study
 from analytics.study.parts import TABLE_RESPONSES
 from analytics.study.result_columns import columns_described
 from analytics.study.result_tables import RESULT_TABLES

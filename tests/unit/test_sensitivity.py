@@ -257,10 +257,10 @@ def test_the_lost_are_compared_with_the_retained_and_bound_the_endpoint() -> Non
         ("Log-rank: all groups", "others_had_it", None, 0.433),
     ]
     assert question["answer"] == (
-        "Lost before 36 months: 1 of 4 Young. As observed, and if all of them had the event when last seen, none within the"
-        " horizon, or only those of one side of each comparison, no comparison changes sides of p = 0.05. Whoever of the lost"
-        " had it, the difference of proportions lies so: Young vs Old: between 0.25 and 0.50, with p at or above 0.05 in every"
-        " way."
+        "Lost before 36 months: 1 of 4 Young. As observed, and if all of them had the event when last "
+        "seen, none within the horizon, or only those of one side of each comparison, no comparison "
+        "changes sides of p = 0.05. Whichever of the lost had the event, the difference of proportions "
+        "lies as follows: Young vs Old: between 0.25 and 0.50, with p at or above 0.05 in every way."
     )
     tipping = rows[rows["part"] == "tipping point"]
     assert shown(tipping, "label variant display p_value") == [

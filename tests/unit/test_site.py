@@ -151,7 +151,7 @@ def test_the_ledger_knows_what_becomes_visible_before_it_does(
         (write_report, lambda: write_report.write_public_report(registry)),
     ):
         registry.published_ledger.unlink(missing_ok=True)
-        monkeypatch.setattr(module, "put_in_place", killed)
+        monkeypatch.setattr(module, "put_folder_in_place", killed)
         with pytest.raises(KeyboardInterrupt):
             write()
         assert read_published(registry.published_ledger)["nxp2"].release_id == RELEASE

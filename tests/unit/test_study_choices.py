@@ -153,7 +153,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
                 {"model_id": "m", "title": "M", "endpoint": "relapse", "groups": ["young", "old"], "terms": ["group"]}
             ],
         },
-        "Fine and Gray's model knows no late entry",
+        "Fine and Gray's model cannot take late entry into account",
     ),
 ]  # fmt: skip
 

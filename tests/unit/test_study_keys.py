@@ -200,7 +200,7 @@ FOR_AGE = {
         ({"sensitivity": [{"analysis_id": "c", "kind": "compare_model", "models": []}]}, "'compare_models'"),
         (
             {"sensitivity": [{"analysis_id": "d", "kind": "detection_limits", "tables": ["I"]}] * 2},
-            'analysis_id "d" stands twice',
+            'analysis_id "d" is listed twice',
         ),
     ],
 )  # fmt: skip

@@ -80,7 +80,7 @@ def test_a_study_gets_tests_and_curves_within_its_strata():
 
 
 def test_the_exact_test_knows_no_strata():
-    with pytest.raises(ValidationError, match="the exact log-rank test knows no strata"):
+    with pytest.raises(ValidationError, match="the exact log-rank test cannot use strata"):
         small_study.study(survival=[SURVIVAL | {"strata": ["sex"], "method": "exact"}])
 
 

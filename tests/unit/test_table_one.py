@@ -219,15 +219,21 @@ def test_a_quartile_below_the_detection_limit_is_a_bound_and_no_number():
             {"name": "x", "kind": "count_percent", "test": "welch_t"},
             r"variable x \(count_percent\): test: expected one of fisher",
         ),
-        ({"name": "x", "kind": "mean_sd", "levels": ("a",)}, "levels are for count_percent"),
-        ({"name": "x", "kind": "mean_sd", "bounds": ("a", "b")}, "bounds are for median_iqr"),
+        (
+            {"name": "x", "kind": "mean_sd", "levels": ("a",)},
+            "levels can be summarised as count_percent only",
+        ),
+        (
+            {"name": "x", "kind": "mean_sd", "bounds": ("a", "b")},
+            "bounds can be summarised as median_iqr only",
+        ),
         (
             {"name": "x", "kind": "median_iqr", "bounds": ("a", "b"), "test": "welch_t"},
             "expected one of peto_prentice",
         ),
         (
             {"name": "x", "kind": "count_percent", "test": "fisher_mid_p", "levels": ("a", "b")},
-            "fisher_mid_p is for one level",
+            "fisher_mid_p compares one level with all others",
         ),
     ],
 )
@@ -241,7 +247,7 @@ def test_a_wrong_variable_says_what_is_wrong(spec, message):
     [
         ({"adjust": "holms"}, 'adjust: expected one of .*Did you mean "holm"'),
         ({"family": "tables"}, 'Did you mean "table"'),
-        ({"family": "declared"}, 'family is "declared", yet age has none'),
+        ({"family": "declared"}, 'family is "declared", but no family is given for age'),
     ],
 )
 def test_a_wrong_argument_says_what_is_wrong(options, message):
@@ -252,7 +258,7 @@ def test_a_wrong_argument_says_what_is_wrong(options, message):
 def test_a_comparison_of_an_unknown_group_and_a_repeated_variable_are_errors():
     with pytest.raises(ValueError, match='comparisons: expected one of nxp2, mda5, tif1g; found "mda4"'):
         table_one(PATIENTS, [AGE], group="group_id", groups=GROUPS, comparisons=[("nxp2", "mda4")])
-    with pytest.raises(ValueError, match="variables: age stands twice"):
+    with pytest.raises(ValueError, match="variables: age is listed twice"):
         build(AGE, AGE)
     with pytest.raises(ValueError, match=r'no column "agee" \(did you mean "age"\?\)'):
         build(VariableSpec("agee", "mean_sd"))

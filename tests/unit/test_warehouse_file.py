@@ -71,8 +71,9 @@ def test_a_writer_is_not_waited_for_long_and_is_named(file: Path, hold: Hold) ->
         pass
     assert time.monotonic() - began < 3
     assert str(busy.value) == (
-        f"warehouse.duckdb: the warehouse is held: process {other.pid} (python -c) writes to it; a run lets go of it by"
-        " itself, then run again. Analysts read release/current.duckdb, which nobody waits for"
+        f"warehouse.duckdb: the warehouse is in use: process {other.pid} (python -c) writes to it; wait "
+        "until the run has ended, then run again. Analysts read release/current.duckdb, which blocks "
+        "nobody"
     )
 
 

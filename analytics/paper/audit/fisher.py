@@ -93,7 +93,9 @@ def _finding(comparison: Comparison, test: str, words: str) -> Finding:
         )
     set_aside, tried = _sizes_without_percents(comparison, test, counts)
     rest = "; ".join(f"{test_words(other)} {format_p(value)}" for other, value in others.items())
-    text += f", and neither another size that the percents allow nor another test the printed p ({rest})"
+    text += (
+        f", and neither another size that the percents allow nor another test gives the printed p ({rest})"
+    )
     if set_aside:
         shown = "; ".join(_of(counts, pair) for pair in set_aside[:SHOWN])
         text += f". With the percents set aside {len(set_aside)} of {tried} pairs of sizes would: {shown}"

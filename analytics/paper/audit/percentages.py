@@ -43,6 +43,9 @@ def _finding(summary: PrintedSummary) -> Finding:
     tried = size - count + 1
     if fitting:
         ns = ", ".join(map(str, fitting))
-        text = f"{count} of {size} is {100 * count / size:.2f} %; the printed percent is of {ns}, not of the header's {size}"
+        text = (
+            f"{count} of {size} is {100 * count / size:.2f} %; the printed percent is of {ns}, not of the "
+            f"header's {size}"
+        )
         return said(HOLDS_IF, text, CERTAIN if len(fitting) == 1 else FAIR, tried)
     return said(CONTRADICTS, f"no n up to {size} makes {count} the printed percent", CERTAIN, tried)

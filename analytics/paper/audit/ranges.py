@@ -25,7 +25,9 @@ from analytics.paper.published import (
 
 
 def check_ranges(paper: Paper) -> list[Finding]:
-    """Each summary that something is known of, or that is wrong by itself; one finding, with all that is."""
+    """One finding for each summary whose variable has a known range, or that is wrong by itself; it holds all
+    faults.
+    """
     found = []
     for summary in paper.summaries:
         if summary.kind == COUNT_PERCENT:

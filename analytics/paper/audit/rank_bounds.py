@@ -133,7 +133,10 @@ def _finding(comparison: Comparison, variable: PrintedVariable) -> Finding:
     for tried, (n, m) in enumerate(islice(by_missing(sizes, half), MOST_BOUNDED), start=1):
         at = _range_at(comparison, (n, m), variable)
         if at is not None and p.number.overlaps(*at):
-            fit = f"with {n} of {sizes[0]} against {m} of {sizes[1]} from {format_p(at[0])} to {format_p(at[1])}"
+            fit = (
+                f"with {n} of {sizes[0]} against {m} of {sizes[1]} "
+                f"from {format_p(at[0])} to {format_p(at[1])}"
+            )
             return said(
                 HOLDS_IF, f"{text} at the header's n; {fit}", strength_of(tried, at[1] - at[0]), tried
             )

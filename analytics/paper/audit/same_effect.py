@@ -12,7 +12,9 @@ ASSUMED = "paper.yml looks both up as one test"
 
 
 def check_same_effect(paper: Paper) -> list[Finding]:
-    """Each p value outside the tables against the printed term that it is looked up as."""
+    """Each p value outside the tables, compared with the printed term of the model that ``paper.yml`` looks
+    it up in.
+    """
     spec = paper.file.model_terms
     if spec is None or paper.file.analyses is None:
         return []

@@ -34,7 +34,10 @@ def _finding(first: PrintedSummary, second: PrintedSummary, variable: PrintedVar
         return Finding("same_group", cell, printed, verdict, text, ASSUMED, strength)
 
     if first.group_size != second.group_size:
-        text = f"{first.group} has {first.group_size} in table {first.table}, {second.group_size} in {second.table}"
+        text = (
+            f"{first.group} has {first.group_size} in table {first.table}, {second.group_size} in "
+            f"{second.table}"
+        )
         return said(HOLDS_IF, f"{text}: they can be of one set of values only if some are missing", STRONG)
     if first.kind == second.kind:
         same = len(first.numbers) == len(second.numbers) and all(

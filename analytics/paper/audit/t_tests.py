@@ -179,7 +179,7 @@ def _finding(fits: Fits) -> Finding:
             text += f". {int(fits.grid.sum())} of {fits.grid.size} pairs of sizes would"
             return _said(comparison, HOLDS_IF, text, strength_of(tried, fits.share), tried)
     text = f"{gives}; no n down to {fits.least[0]} against {fits.least[1]} makes a t test give it"
-    text += ". A mean and an SD do not exclude that a rank test does"
+    text += ". A rank test may give it: a mean and an SD cannot tell"
     return _said(comparison, CONTRADICTS, text, STRONG, fits.grid.size * len(TESTS))
 
 
@@ -240,7 +240,8 @@ def _methods(paper: Paper, found: Sequence[Finding]) -> list[Finding]:
         return []
     counts = {v: sum(f.verdict == v for f in checked) for v in (HOLDS, HOLDS_IF, CONTRADICTS)}
     text = (
-        f"the Methods state {test_words(stated)}, yet of {len(checked)} p values of mean ± SD rows {counts[HOLDS]}"
-        f" follow a t test at the header's n, {counts[HOLDS_IF]} with values missing, {counts[CONTRADICTS]} none"
+        f"the Methods state {test_words(stated)}, yet of {len(checked)} p values of mean ± SD rows "
+        f"{counts[HOLDS]} follow a t test at the header's n, {counts[HOLDS_IF]} with values missing, "
+        f"{counts[CONTRADICTS]} none"
     )
     return [Finding("methods", "mean_sd", "", NOTE, text)]

@@ -9,7 +9,9 @@ Does not belong here: an analysis, how the report shows it (`analytics/printed/s
 | `compared.py` | multiplicity, compare_models, log_rank_variants, restricted_mean |
 | `limits.py` | detection_limits |
 | `groups.py` | confounding, adjusted_difference, norm_for_age |
-| `follow_up.py` | lost_to_follow_up, missing_values, multiple_imputation |
+| `follow_up.py` | lost_to_follow_up |
+| `missing.py` | missing_values |
+| `imputed.py` | multiple_imputation |
 
 An answer never decides: it says what changes and what does not. Every number stands in
 `results.sensitivity`, one row per analysis, label and variant, with its status.
@@ -47,8 +49,8 @@ HOMES = {
     "adjusted_difference": "groups",
     "norm_for_age": "groups",
     "lost_to_follow_up": "follow_up",
-    "missing_values": "follow_up",
-    "multiple_imputation": "follow_up",
+    "missing_values": "missing",
+    "multiple_imputation": "imputed",
 }
 
 

@@ -1,7 +1,7 @@
 """Answers that lay results of the study side by side: comparisons adjusted together, models, log-rank tests.
 
 Belongs here: choosing rows of results and what they say together. Does not belong here: fitting a model
-(`study/results.py` has fitted it), data that results do not hold (`groups.py`, `limits.py`, `follow_up.py`).
+(the study's own steps do), data that results do not hold (`groups.py`, `limits.py`, …).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RATIO_KINDS = {
 
 
 def multiplicity(asked: Multiplicity, cohort: Cohort, results: Results) -> Answer:
-    """Every comparison of the tables counts; those with p below the level are shown."""
+    """All comparisons of the tables are adjusted together; those with p below the level are shown."""
     from analytics.multiplicity import adjust_p_values
 
     comparisons = results["group_comparison"]
@@ -107,19 +107,17 @@ def multiplicity(asked: Multiplicity, cohort: Cohort, results: Results) -> Answe
     n = int(p.notna().sum())
     remain = "; ".join(f"after {adjustment_words(m)} over all of them {k} remain" for m, k in kept.items())
     text = (
-        f"{len(shown)} of {n} comparisons have p below {asked.level:g}; {asked.level * n:.0f} would by chance alone"
-        f" if no groups differed. {remain[:1].upper()}{remain[1:]}."
+        f"{len(shown)} of {n} comparisons have p below {asked.level:g}; {asked.level * n:.0f} would by "
+        f"chance alone if no groups differed. {remain[:1].upper()}{remain[1:]}."
     )
     return Answer(
         rows,
         text,
         (
-            "A p value above the level is no evidence of equality: read the interval. Effects of the"
-            " comparisons that are not listed"
-            " stand in the tables above. A comparison that does not remain after adjustment is not shown to be chance, only"
-            " not shown to be more. Adjustment treats the comparisons as planned beforehand; it cannot"
-            " undo a choice of"
-            " test after a look at the data."
+            "A p value above the level is no evidence of equality: read the interval. Effects of the "
+            "comparisons that are not listed stand in the tables above. A comparison that does not remain "
+            "after adjustment is not shown to be chance, only not shown to be more. Adjustment treats the "
+            "comparisons as planned beforehand; it cannot undo a choice of test after a look at the data."
         ),
     )
 
@@ -172,7 +170,8 @@ def compare_models(asked: CompareModels, cohort: Cohort, results: Results) -> An
         rows,
         text,
         (
-            "Agreement between models says that the answer does not hang on the choice among them, not that one of them is right."
+            "Agreement between models says that the answer does not hang on the choice among them, not "
+            "that one of them is right."
         ),
     )
 

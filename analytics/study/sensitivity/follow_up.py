@@ -1,7 +1,7 @@
-"""Who was lost and what is missing, and what it could change.
+"""Who was lost to follow-up, and what that could change.
 
-Belongs here: lost against retained, an endpoint under the two extremes, counts of missing values, imputation
-of a late visit. Does not belong here: the imputation itself (`analytics/missing/imputation.py`).
+Belongs here: lost against retained, an endpoint under the two extremes. Does not belong here: missing values
+(`missing.py`, `imputed.py`), tipping points (`tipping.py`).
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from analytics.status import NOT_ESTIMABLE, OK
+from analytics.status import OK
 from analytics.study.cohort import Cohort
 from analytics.study.events import strata_of
 from analytics.study.frames import records
 from analytics.study.sensitivity.rows import (
     Answer,
-    coefficient,
     comparison_key,
     from_test,
     of_n,
@@ -30,11 +28,11 @@ from analytics.study.sensitivity.rows import (
     row,
     sides_changed,
 )
-from analytics.study.sensitivity.tipping import lost_arms, tipping_rows, tipping_sentence, tipping_shift, ways
-from analytics.study.sensitivity_keys import LostToFollowUp, MissingValues, MultipleImputation
+from analytics.study.sensitivity.tipping import lost_arms, tipping_rows, tipping_sentence, ways
+from analytics.study.sensitivity_keys import LostToFollowUp
 from analytics.words.disclosure import known
-from analytics.words.formatting import decimals_for, format_median_iqr, format_number, format_p
-from analytics.words.wording import listed, opened
+from analytics.words.formatting import format_median_iqr, format_p
+from analytics.words.wording import listed
 
 Results = Mapping[str, pd.DataFrame]
 # of the lost: whether those of the reference had the event, and whether those of the other groups had it
@@ -84,24 +82,26 @@ def lost_to_follow_up(asked: LostToFollowUp, cohort: Cohort, results: Results) -
         if sides_changed(r.get("p_value") for r in part)
     ]
     text = (
-        f"Lost before {endpoint.horizon_months:g} months: {listed(by_group)}. As observed, and if all of them had"
-        " the event when last seen, none within the horizon, or only those of one side of each comparison, "
+        f"Lost before {endpoint.horizon_months:g} months: {listed(by_group)}. As observed, and if all of "
+        "them had the event when last seen, none within the horizon, or only those of one side of each "
+        "comparison, "
         + (
             f"the verdict at 0.05 changes for {listed(changed)}."
             if changed
             else "no comparison changes sides of p = 0.05."
         )
-        + f" Whoever of the lost had it, the difference of proportions lies so: {'; '.join(tips)}."
-        + _why_denominators_differ(asked, cohort, times, rows)
+        + " Whichever of the lost had the event, the difference of proportions lies as follows: "
+        f"{'; '.join(tips)}." + _why_denominators_differ(asked, cohort, times, rows)
     )
     return Answer(
         rows,
         text,
         (
-            f"The opposite extremes bound a difference of proportions, whichever of the {plural(n_lost, 'lost patient')}"
-            " had the event. They bound neither a p value, which can be greater in between, nor a curve, which depends"
-            " also on when. Which way is true, the data cannot tell. A comparison of the lost with the retained rests on"
-            " so few that its interval is wide, and a high p value says nothing."
+            "The opposite extremes bound a difference of proportions, whichever of the "
+            f"{plural(n_lost, 'lost patient')} had the event. They bound neither a p value, which can be "
+            "greater in between, nor a curve, which depends also on when. Which way is true, the data "
+            "cannot tell. A comparison of the lost with the retained rests on so few that its interval is "
+            "wide, and a high p value says nothing."
         ),
     )
 
@@ -272,15 +272,15 @@ def _why_denominators_differ(
         mine = here[r["label"]]
         pair = r["label"].removeprefix("Proportion: ")
         said.append(
-            f"{pair} is {r['display']} in Table {table} ({p_text(r['p_value'])}) and {mine['display']} as observed here"
-            f" ({p_text(mine['p_value'])})"
+            f"{pair} is {r['display']} in Table {table} ({p_text(r['p_value'])}) and {mine['display']} as "
+            f"observed here ({p_text(mine['p_value'])})"
         )
     if not said or endpoint.counted_from_months is None:
         return ""
     return (
-        f" The denominators differ from the tables' on purpose: a table counts who was seen for {endpoint.counted_from_months:g}"
-        f" months without the event as without it; here only who had it or was followed for {endpoint.horizon_months:g}"
-        f" months counts. {listed(said)}."
+        " The denominators differ from the tables' on purpose: a table counts who was seen for "
+        f"{endpoint.counted_from_months:g} months without the event as without it; here only who had it or "
+        f"was followed for {endpoint.horizon_months:g} months counts. {listed(said)}."
     )
 
 
@@ -292,322 +292,4 @@ def _log_rank_row(label: str, variant: str, found: pd.Series, shared: dict[str, 
         **{k: found[k] for k in ("statistic", "df", "p_value", "n", "method", "status", "note")},
         count=found["events"],
         beside=f"log_rank {shared['subject']} {found['scope']}",
-    )
-
-
-def missing_values(asked: MissingValues, cohort: Cohort, results: Results) -> Answer:
-    from analytics.missing.missing_data import missing_patterns
-
-    study = cohort.study
-    rows: list[dict[str, Any]] = []
-    said = []
-    for table in study.tables:
-        if table.table_id not in asked.tables:
-            continue
-        members = cohort.of(table.groups)[["patient", "group_id"]]
-        lacking = 0
-        for table_row in table.rows:
-            values = members.merge(cohort.value(table_row.variable, table.at), on="patient")
-            gone = values["value"].isna() & ~values["is_censored"]
-            lacking += bool(gone.any())
-            rows += (
-                _missing_rows(
-                    f"Table {table.table_id}",
-                    study.variables[table_row.variable].label,
-                    table_row.variable,
-                    table.when,
-                    table.groups,
-                    values,
-                    gone,
-                )
-                if gone.any()
-                else []
-            )
-        said.append(f"Table {table.table_id}: {of_n(lacking, len(table.rows))} variables lack a value")
-    for model in study.mixed_models:
-        if model.model_id not in asked.models:
-            continue
-        long = cohort.over_visits(model.response, model.visits)
-        long = long[long["group_id"].isin(model.groups)]
-        if long.empty:  # a hospital may be withdrawn, and its groups with it
-            said.append(f"{model.title}: no patient is in its groups")
-            continue
-        gone = long["value"].isna() & ~long["is_censored"]
-        for visit in model.visits:
-            at = long["visit"] == visit
-            rows += _missing_rows(
-                model.title, opened(visit), model.response, visit, model.groups, long[at], gone[at]
-            )
-        wide = long.pivot(index="patient", columns="visit", values="value")
-        pattern = missing_patterns(wide.reset_index(), model.visits)
-        leaves = (
-            "who misses a visit does not come back"
-            if pattern.is_monotone
-            else "some miss a visit and come back"
-        )
-        said.append(
-            f"{model.title}: {of_n(gone.sum(), len(long))} values are missing,"
-            f" {of_n(pattern.n_complete, pattern.n)} patients have every"
-            f" visit ({leaves})"
-            if gone.any()
-            else f"{model.title}: nothing is missing"
-        )
-    return Answer(
-        rows,
-        ". ".join(said) + ".",
-        (
-            "Counts say how much is missing, not why. A mixed model uses every value there is and is right"
-            " if, given the values seen,"
-            " missing ones are like them; tables leave the patient out."
-        ),
-    )
-
-
-def _missing_rows(
-    part: str, label: str, variable: str, visit: str, groups: list[str], values: pd.DataFrame, gone: pd.Series
-) -> list[dict[str, Any]]:
-    return [
-        row(
-            label,
-            g,
-            part=part,
-            subject=variable,
-            group_a=g,
-            visit=visit,
-            count=int(gone[values["group_id"] == g].sum()),
-            n=int((values["group_id"] == g).sum()),
-            method="count of missing values",
-        )
-        for g in groups
-    ]
-
-
-def multiple_imputation(asked: MultipleImputation, cohort: Cohort, results: Results) -> Answer:
-    """The last visit's difference: of those seen then, by the mixed model, imputed, imputed and shifted."""
-    from analytics.regression.linear_models import linear_model
-
-    first, last = asked.visits[0], asked.visits[-1]
-    wide = cohort.of(asked.groups)[["patient", "group_id"]]
-    for visit in asked.visits:
-        wide = wide.merge(
-            cohort.value(asked.variable, visit)[["patient", "value"]].rename(columns={"value": visit}),
-            on="patient",
-        )
-    for name in asked.covariates:
-        wide = wide.merge(
-            cohort.value(name, first)[["patient", "value"]].rename(columns={"value": name}), on="patient"
-        )
-    columns = [*asked.visits, *asked.covariates]
-    other = others(asked.groups, asked.reference)[0]
-    pair = pair_label(cohort, asked.reference, other)
-    variable = cohort.study.variables[asked.variable]
-    levels = {"group_id": [other, asked.reference]}
-    formula = f"`{last}` ~ group_id"
-    shared = {
-        "subject": asked.variable,
-        "group_a": asked.reference,
-        "group_b": other,
-        "visit": last,
-        "estimate_kind": "mean_difference",
-    }
-    label = f"{variable.label} at {last.replace('_', ' ')}: {pair}"
-    n_missing = int(wide[last].isna().sum())
-    complete = linear_model(wide, formula, levels)
-    rows = [_model_row(label, "seen_then", complete.summary, complete, shared)]
-    contrast = next(
-        (
-            r
-            for r in records(results.get("visit_contrast"))
-            if (r["response"], r["visit"], r["group_a"], r["group_b"])
-            == (asked.variable, last, asked.reference, other)
-        ),
-        None,
-    )
-    if contrast:
-        rows.append(
-            row(
-                label,
-                "mixed_model",
-                **shared,
-                df=contrast["df"],
-                beside=f"visit_contrast {contrast['model_id']} {last}",
-                **{
-                    k: contrast[k]
-                    for k in (
-                        "estimate",
-                        "ci_low",
-                        "ci_high",
-                        "statistic",
-                        "p_value",
-                        "n",
-                        "method",
-                        "status",
-                        "note",
-                    )
-                },
-            )
-        )
-    if not n_missing and not wide[columns].isna().any(axis=None):
-        return Answer(
-            rows, f"Nothing is missing of {variable.label} at these visits: there is nothing to impute.", ""
-        )
-    lacking = [c for c in columns if wide[c].isna().any()]
-    shifts = [0.0, *(s for s in asked.shifts if s)]
-    table = _shifted(asked, wide, columns, lacking, formula, levels, *shifts) if n_missing else pd.DataFrame()
-    how = f"chained equations (predictive mean matching), {asked.imputations} imputations, seed {asked.seed}; Rubin's rules"
-    for shift in shifts if n_missing else []:
-        part = table[table["shift"] == shift]
-        variant = "imputed" if shift == 0 else f"imputed_shifted:{shift:+g}"
-        found = coefficient(part, f"group_id{asked.reference}")
-        status = part["status"].iloc[0]
-        rows.append(
-            row(
-                label,
-                variant,
-                **shared,
-                **found,
-                n=len(wide),
-                method=how,
-                status=status,
-                note=part["note"].iloc[0],
-            )
-        )
-    tips = _tipping_points(asked, wide, columns, lacking, formula, levels, rows) if n_missing else {}
-    for direction, tip in tips.items():
-        if tip is None:
-            continue
-        shift = tip
-        part = _shifted(asked, wide, columns, lacking, formula, levels, shift)
-        rows.append(
-            row(
-                label,
-                f"imputed_shifted:{shift:+g}",
-                **shared,
-                **coefficient(part, f"group_id{asked.reference}"),
-                n=len(wide),
-                method=how,
-                status=part["status"].iloc[0],
-                note=f"Tipping point: the smallest shift {direction} at which the verdict at 0.05 changes.",
-            )
-        )
-    ok = [r for r in rows if known(r["estimate"]) and not str(r["note"]).startswith("Tipping point")]
-    if not ok:
-        why = "no way of treating the missing values gave a difference"
-        return Answer(rows, "The difference cannot be estimated.", "", status=NOT_ESTIMABLE, note=why)
-    low, high = min(r["estimate"] for r in ok), max(r["estimate"] for r in ok)
-    changed = sides_changed(r["p_value"] for r in ok)
-    digits, reach = max(decimals_for([low, high]), 1), _reach(wide, asked)
-    text = (
-        f"{variable.label} at {last.replace('_', ' ')} is missing for {of_n(n_missing, len(wide))}"
-        f" patients. In the {len(ok)} ways tried the difference lies between {format_number(low, digits)} and"
-        f" {format_number(high, digits)}, "
-        + (
-            "and whether its interval leaves out 0 depends on the way."
-            if changed
-            else "and its verdict at 0.05 stays the same."
-        )
-        + _tipping_words(asked, cohort, tips, reach)
-    )
-    return Answer(
-        rows,
-        text,
-        (
-            "Imputation assumes that, given the values seen, missing ones are like them; the shifts say how"
-            " far that may fail for one"
-            " group. The data cannot tell which shift is true, and a shift may lead to values that the scale does not have."
-        ),
-    )
-
-
-def _shifted(
-    asked: MultipleImputation,
-    wide: pd.DataFrame,
-    columns: list[str],
-    lacking: list[str],
-    formula: str,
-    levels: dict[str, list[str]],
-    *shifts: float,
-) -> pd.DataFrame:
-    """The pooled terms with imputed values of the reference moved by each shift."""
-    from analytics.missing.missing_data import delta_sensitivity
-    from analytics.regression.linear_models import linear_model
-
-    return delta_sensitivity(
-        wide,
-        {c: "pmm" for c in lacking},
-        lambda frame: linear_model(frame, formula, levels),
-        column=asked.visits[-1],
-        shifts=shifts,
-        seed=asked.seed,
-        only_group=("group_id", asked.reference),
-        also=["group_id", *(c for c in columns if c not in lacking)],
-        m=asked.imputations,
-        iterations=asked.iterations,
-    )
-
-
-def _reach(wide: pd.DataFrame, asked: MultipleImputation) -> float:
-    """The range of the values seen at the visits: what a shift at most could be asked to be."""
-    seen = wide[asked.visits].to_numpy(dtype=float)
-    return float(np.nanmax(seen) - np.nanmin(seen))
-
-
-def _tipping_points(
-    asked: MultipleImputation,
-    wide: pd.DataFrame,
-    columns: list[str],
-    lacking: list[str],
-    formula: str,
-    levels: dict[str, list[str]],
-    rows: list[dict[str, Any]],
-) -> dict[str, float | None]:
-    """The smallest shift up and down, within the range seen, at which the verdict changes; none without
-    missing values.
-    """
-    if wide.loc[wide["group_id"] == asked.reference, asked.visits[-1]].notna().all():
-        return {}
-    at_zero = next(r["p_value"] for r in rows if r["variant"] == "imputed")
-    if not known(at_zero):
-        return {}
-
-    def p_value(shift: float) -> float | None:
-        part = _shifted(asked, wide, columns, lacking, formula, levels, shift)
-        return coefficient(part, f"group_id{asked.reference}")["p_value"]
-
-    reach = _reach(wide, asked)
-    return {word: tipping_shift(p_value, reach, sign, at_zero) for word, sign in (("down", -1), ("up", 1))}
-
-
-def _tipping_words(
-    asked: MultipleImputation, cohort: Cohort, tips: dict[str, float | None], reach: float
-) -> str:
-    if not tips:
-        return ""
-    label = cohort.study.groups[asked.reference].label
-    found = [f"{shift:+g}".replace("-", "−") for shift in tips.values() if shift is not None]
-    none = [word for word, shift in tips.items() if shift is None]
-    said = (
-        f" The verdict of the imputed values changes once those of {label} are shifted by {' or '.join(found)}"
-        if found
-        else ""
-    )
-    if found and none:
-        return f"{said}; no shift {none[0]} within {reach:g}, the range of the values seen, changes it."
-    if found:
-        return f"{said}."
-    return f" No shift of the imputed values of {label} within {reach:g} up or down, the range of the values seen, changes it."
-
-
-def _model_row(
-    label: str, variant: str, summary: pd.DataFrame, fit: Any, shared: dict[str, Any]
-) -> dict[str, Any]:
-    return row(
-        label,
-        variant,
-        **shared,
-        **coefficient(summary, f"group_id{shared['group_a']}"),
-        n=fit.n,
-        method=f"{fit.method}: {fit.formula}".replace("`", ""),
-        status=fit.status,
-        note=fit.note,
     )

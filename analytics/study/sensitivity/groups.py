@@ -1,7 +1,7 @@
 """What a group is made of: confounding, differences adjusted for covariates, scores against the norm for age.
 
 Belongs here: analyses that read patients' values at visits. Does not belong here: what results hold already
-(`compared.py`), who was lost and what is missing (`follow_up.py`).
+(`compared.py`), who was lost and what is missing (`follow_up.py`, `missing.py`).
 """
 
 from __future__ import annotations
@@ -171,7 +171,10 @@ def _adjusted(
             words = FACTOR_WORDS[factor]
             note = fit.note
             if missing:
-                note = f"{words} is told by the group: with both in a model, nothing is left to the group"
+                note = (
+                    f"{words} follows from the group: with both in a model, no difference is left to the "
+                    "group"
+                )
             elif separate and variant == "adjusted":
                 note = f"The groups share no {words}: a line is carried on from one to the other."
             rows.append(

@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from analytics.status import NOT_ESTIMABLE, OK
+from analytics.study.analyses import BaselineTable
 from analytics.study.cohort import Cohort
-from analytics.study.file import BaselineTable
 from analytics.study.frames import records
 from analytics.study.sensitivity.rows import (
     Answer,
@@ -59,7 +59,8 @@ def detection_limits(asked: DetectionLimits, cohort: Cohort, results: Mapping[st
             most.append(
                 (
                     shares.loc[worst, "sum"] / shares.loc[worst, "count"],
-                    f"{label} {of_n(*shares.loc[worst])} ({cohort.study.groups[worst].label}, Table {table.table_id})",
+                    f"{label} {of_n(*shares.loc[worst])} ({cohort.study.groups[worst].label}, Table "
+                    f"{table.table_id})",
                 )
             )
             for other in others(table.groups, table.reference):
@@ -76,25 +77,26 @@ def detection_limits(asked: DetectionLimits, cohort: Cohort, results: Mapping[st
     often = [text for _, text in sorted(most, key=lambda m: -m[0])[:3]]
     n_rows = len({(r["part"], r["subject"]) for r in rows})
     text = (
-        f"{plural(n_rows, 'row')} of the tables {'holds' if n_rows == 1 else 'hold'} values beyond a"
-        f" detection limit ({listed(f'{sides[side]} {words}' for side, words in SIDES.items() if sides[side])}); most of all"
-        f" {listed(often)}. "
+        f"{plural(n_rows, 'row')} of the tables {'holds' if n_rows == 1 else 'hold'} values beyond a "
+        "detection limit "
+        f"({listed(f'{sides[side]} {words}' for side, words in SIDES.items() if sides[side])}); most of all "
+        f"{listed(often)}. "
         + (
-            f"The verdict at 0.05 hangs on how they count in {len(changed)} of {compared} comparisons: {listed(changed)}."
+            f"The verdict at 0.05 hangs on how they count in {len(changed)} of {compared} comparisons: "
+            f"{listed(changed)}."
             if changed
-            else f"None of {plural(compared, 'comparison')} changes sides of p = 0.05; medians and quartiles at the"
-            " limit do change: they are bounds."
+            else f"None of {plural(compared, 'comparison')} changes sides of p = 0.05; medians and "
+            "quartiles at the limit do change: they are bounds."
         )
     )
     return Answer(
         rows,
         text,
         (
-            "A group of which most lies beyond the limit has no median: the table prints a bound. Where the"
-            " limits differ between"
-            " hospitals a rank test compares limits as well as patients. Ratios of geometric means trust a"
-            " log-normal shape that so"
-            " few measured values cannot show."
+            "If most values of a group lie beyond the limit, the group has no median, and the table prints "
+            "a bound. Where the limits differ between hospitals a rank test compares limits as well as "
+            "patients. Ratios of geometric means trust a log-normal shape that so few measured values "
+            "cannot show."
         ),
     )
 

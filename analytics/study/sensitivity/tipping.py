@@ -1,7 +1,7 @@
-"""Tipping points: what would have to be true of the patients not seen, for a verdict to change.
+"""Tipping points: what would have to be true of the patients who were not seen, so that a verdict changes.
 
 Belongs here: an endpoint with every share of events among the lost, and the shift of imputed values at which
-a verdict changes. Does not belong here: who was lost, the imputation (`follow_up.py`).
+a verdict changes. Does not belong here: who was lost (`follow_up.py`), the imputation (`imputed.py`).
 
 With a_0 events and n_a patients in the first group, of whom l_a are lost, and i of the lost with the event,
 the proportion is (a_0 + i) / n_a. The difference of two such proportions rises with i and falls with j of the

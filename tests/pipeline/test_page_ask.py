@@ -89,7 +89,7 @@ def test_whatever_reads_is_answered(pages: TestClient, query: str) -> None:
 def test_tables_and_columns_stand_beside_with_what_they_mean(pages: TestClient) -> None:
     text = pages.get("/ask").text
     assert text.count("<summary><code>release.") > 10 and "<summary><code>results.study</code>" in text
-    assert "<dt><code>value_canonical</code></dt><dd>" in text
+    assert '<dt><code>value_canonical</code></dt><dd lang="en">' in text
     about = re.search(r"<code>release.fct_visit</code></summary>\s*<p>(.+?)<span", text)
     assert about and about[1].strip().endswith(".")
 

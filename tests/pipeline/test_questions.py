@@ -127,7 +127,7 @@ def test_single_values_alone_are_those_of_the_whole_answer(
     variable: str, offer: Offer, release: Path
 ) -> None:
     """A page that has its numbers from the results asks for these alone."""
-    study = asked(chosen.comparison, offer, chosen.COMPARE_KEYS, variable=variable).study
+    study = asked(compare_choices.comparison, offer, compare_choices.COMPARE_KEYS, variable=variable).study
     alone = on_the_spot.single_values(release.resolve(), study)
     whole = on_the_spot.answer(release.resolve(), study)
     assert len(alone["distribution_point"])

@@ -31,8 +31,8 @@ from yaml_files.yaml_file import ConfigurationError
 # The report's pages carry their styles, and the page of lineage its script, which its own policy narrows to
 # one hash; both policies hold.
 REPORT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; script-src {script}; base-uri 'none';"
-    " form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; script-src {script}; base-uri "
+    "'none'; form-action 'none'; frame-ancestors 'none'"
 )
 REPORT_PAGES = ("report.html", "lineage.html", "lineage.json")
 REPORT_FOLDERS = ("tables", "figures")  # an older report may have a folder with rows of single patients

@@ -200,22 +200,22 @@ def _refused(refused: QuestionRefused, bounds: Bounds) -> Refused:
     match refused.reason:
         case "time":
             told = gettext(
-                "The query took more than %(seconds)s seconds and was stopped. Ask for less, or allow it more time"
-                " in a terminal: myositis sql … --seconds 600",
+                "The query took more than %(seconds)s seconds and was stopped. Ask for less, or allow it "
+                "more time in a terminal: myositis sql … --seconds 600",
                 seconds=f"{bounds.seconds:g}",
             )
             return Refused(told)
         case "memory":
             told = gettext(
-                "The query needs more than %(memory)s of memory and was stopped. Ask for less, or allow it more"
-                " in a terminal: myositis sql … --memory 8GB",
+                "The query needs more than %(memory)s of memory and was stopped. Ask for less, or allow it "
+                "more in a terminal: myositis sql … --memory 8GB",
                 memory=bounds.told_memory,
             )
             return Refused(told)
         case "file":
             told = gettext(
-                "The answer is larger than %(size)s. Ask for fewer rows or columns, or write it in a terminal:"
-                " myositis sql … --output FILE",
+                "The answer is larger than %(size)s. Ask for fewer rows or columns, or write it in a "
+                "terminal: myositis sql … --output FILE",
                 size=f"{(bounds.file_bytes or 0) / asking.GIB:g} GB",
             )
             return Refused(told)
@@ -226,8 +226,8 @@ def _refused(refused: QuestionRefused, bounds: Bounds) -> Refused:
         case "columns":
             return Refused(
                 gettext(
-                    "The answer has more than %(columns)s columns, which no page shows. Name fewer, or take the"
-                    " answer as a file.",
+                    "The answer has more than %(columns)s columns, which no page shows. Name fewer, or "
+                    "take the answer as a file.",
                     columns=asking.PAGE_COLUMNS,
                 )
             )
@@ -238,15 +238,15 @@ def _refused(refused: QuestionRefused, bounds: Bounds) -> Refused:
         case "writes":
             return Refused(
                 gettext(
-                    "Only questions are answered here: SELECT, FROM, WITH, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW"
-                    " or EXPLAIN. A release never changes, and a setting cannot be changed."
+                    "Only questions are answered here: SELECT, FROM, WITH, VALUES, PIVOT, DESCRIBE, "
+                    "SUMMARIZE, SHOW or EXPLAIN. A release never changes, and a setting cannot be changed."
                 )
             )
         case "reaches":
             return Refused(
                 gettext(
-                    "The query reaches for a file, an extension or the network. It is answered from the tables of"
-                    " the release only; they are listed on this page."
+                    "The query reaches for a file, an extension or the network. It is answered from the "
+                    "tables of the release only; they are listed on this page."
                 )
             )
         case "database":
@@ -271,7 +271,8 @@ def _tables(released: Released) -> list[Table]:
         )
     }
     columns = released.rows(
-        "select schema_name || '.' || table_name as name, column_name, data_type, comment from duckdb_columns()"
+        "select schema_name || '.' || table_name as name, column_name, data_type, comment "
+        "from duckdb_columns()"
         " where not internal and schema_name in $schemas"
         " order by list_position($schemas, schema_name), table_name, column_index",
         {"schemas": SCHEMAS},

@@ -78,8 +78,10 @@ class Chosen:
 def study_file(study: Study, release_id: str) -> str:
     content = study.model_dump(mode="json", exclude_defaults=True)
     told = (
-        f"# Chosen on the pages of release {release_id}. To make it a study of the registry: write this file to\n"
-        f"# studies/{study.study}.yml, give it a name and a title of its own, then myositis check and myositis run.\n"
+        f"# Chosen on the pages of release {release_id}. To make it a study of the registry: write this "
+        "file to\n"
+        f"# studies/{study.study}.yml, give it a name and a title of its own, then myositis check and "
+        "myositis run.\n"
     )
     return told + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
 

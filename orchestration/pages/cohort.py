@@ -107,14 +107,15 @@ def _analyses(released: Released, study: StudyNames) -> list[Analysis]:
     if not released.has("results.cohort_member"):
         raise Told(
             gettext(
-                "Release %(release)s does not say who is in its analyses: an earlier version made it. Choose another"
-                " release above, or make a new one with: myositis run",
+                "Release %(release)s does not say who is in its analyses: an earlier version made it. "
+                "Choose another release above, or make a new one with: myositis run",
                 release=released.release_id,
             ),
             409,
         )
     rows = released.rows(
-        "select kind, analysis from results.cohort_member where study_id = ? group by all order by min(position)",
+        "select kind, analysis from results.cohort_member where study_id = ? group by all "
+        "order by min(position)",
         [study.study_id],
     )
     return [
@@ -236,7 +237,8 @@ def _total(released: Released, asked: Asked) -> int:
 
 def _patients(released: Released, asked: Asked) -> list[dict[str, Any]]:
     rows = released.rows(
-        f"select hospital_id, patient_key, group_id, step, criterion, decided_date_iso, decided_days from {MEMBERS}"
+        "select hospital_id, patient_key, group_id, step, criterion, decided_date_iso, decided_days "
+        f"from {MEMBERS}"
         f"{_which(asked)} order by position limit {ROWS_SHOWN} offset $skipped",
         asked.parameters | {"skipped": (asked.page - 1) * ROWS_SHOWN},
     )

@@ -60,8 +60,8 @@ def _shown(shell: Shell, request: Request, answer: Answered) -> Response:
         "printed": _tables(answer.study, table.table_id) if has_numbers else [],
         "title": gettext("%(variable)s by group", variable=worded(variable.label)),
         "nothing": gettext(
-            "No patient of these groups has a value of %(variable)s here. Choose another visit or window, another"
-            " variable, or other groups.",
+            "No patient of these groups has a value of %(variable)s here. Choose another visit or window, "
+            "another variable, or other groups.",
             variable=worded(variable.label),
         ),
         **_form(answer),

@@ -61,7 +61,8 @@ def courses(answer: Answered) -> Chart | None:
             "visit": opened(visit),
             "n": numbers.get((group, visit), 0),
             **next(
-                ({"mean": m["estimate"], "low": m["low"], "high": m["high"]} for m in means if m["id"] == group and m["visit_id"] == visit),
+                ({"mean": m["estimate"], "low": m["low"],
+                "high": m["high"]} for m in means if m["id"] == group and m["visit_id"] == visit),
                 {},
             ),
         }
@@ -207,7 +208,8 @@ def _course_panel(
             },
             {
                 "data": {"values": means},
-                "mark": {"type": "line", "color": "#1d2329", "strokeWidth": 2.4, "point": {"color": "#1d2329", "size": 40}},
+                "mark": {"type": "line", "color": "#1d2329", "strokeWidth": 2.4,
+                "point": {"color": "#1d2329", "size": 40}},
                 "encoding": {"x": x, "y": {**y, "field": "estimate"}, "tooltip": spot},
             },
         ]  # fmt: skip
@@ -251,8 +253,10 @@ def model_means(answer: Answered) -> Chart | None:
                 "mark": {"type": "point", "filled": True, "size": 60},
                 "encoding": {
                     "y": {"field": "estimate", "type": "quantitative", "title": label},
-                    "shape": {"field": "group", "type": "nominal", "sort": list(answer.colours()), "title": None},
-                    "tooltip": [tip("group", gettext("Group")), tip("visit", gettext("Visit")), tip("told", label)],
+                    "shape": {"field": "group", "type": "nominal", "sort": list(answer.colours()),
+                    "title": None},
+                    "tooltip": [tip("group", gettext("Group")), tip("visit", gettext("Visit")),
+                    tip("told", label)],
                 },
             },
         ],

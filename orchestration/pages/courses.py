@@ -70,8 +70,8 @@ def _shown(shell: Shell, request: Request, answer: Answered) -> Response:
         "model_told": answer.study.remarks(fitted) if fitted else (),
         "formula": fitted.get("formula_text", ""),
         "nothing": gettext(
-            "No patient of these groups has a value of %(variable)s at these visits. Choose other visits, another"
-            " variable, or other groups.",
+            "No patient of these groups has a value of %(variable)s at these visits. Choose other visits, "
+            "another variable, or other groups.",
             variable=label,
         ),
         **_form(answer),

@@ -39,12 +39,16 @@ HOSPITALS = """
 select h.hospital_id, h.hospital_name, h.sender_id, h.population, coalesce(p.patients, 0) as patients,
     coalesce(v.visits, 0) as visits, v.first_day, v.last_day, coalesce(o.n_values, 0) as n_values
 from release.dim_hospital as h
-left join (select hospital_id, count(*) as patients from release.dim_patient group by all) as p using (hospital_id)
+left join (
+    select hospital_id, count(*) as patients from release.dim_patient group by all
+) as p using (hospital_id)
 left join (
     select hospital_id, count(*) as visits, min(visit_date_iso) as first_day, max(visit_date_iso) as last_day
     from release.fct_visit group by all
 ) as v using (hospital_id)
-left join (select hospital_id, count(*) as n_values from release.fct_observation group by all) as o using (hospital_id)
+left join (
+    select hospital_id, count(*) as n_values from release.fct_observation group by all
+) as o using (hospital_id)
 order by h.hospital_id
 """
 REJECTED = """
@@ -358,7 +362,8 @@ def _boxes(rows: list[dict[str, Any]], title: str) -> dict[str, Any]:
         return {"field": field, "type": "quantitative", "title": shown, "scale": scale}
 
     titles = {
-        "n": gettext("Numbers"), "beyond": gettext("Beyond a detection limit"), "low": gettext("5th percentile"),
+        "n": gettext("Numbers"), "beyond": gettext("Beyond a detection limit"),
+        "low": gettext("5th percentile"),
         "q1": gettext("Lower quartile"), "median": gettext("Median"), "q3": gettext("Upper quartile"),
         "high": gettext("95th percentile"),
     }  # fmt: skip

@@ -154,8 +154,8 @@ def _misdirected(asked: Asked, door: Door) -> Refusal | None:
     elif any(name == "forwarded" or name.startswith("x-forwarded-") for name in asked.headers):
         return Refusal(
             403,
-            "This request came through a proxy, and registry.yml names none. Open the page on this machine, or"
-            " declare behind_proxy (SECURITY.md).",
+            "This request came through a proxy, and registry.yml names none. Open the page on this "
+            "machine, or declare behind_proxy (SECURITY.md).",
         )
     if asked.header("host") not in door.hosts:
         return Refusal(421, f"Open {sorted(door.origins)[0]}; no page is served under another name or port.")

@@ -91,8 +91,8 @@ SENTENCES = (
     "%(n)d events for %(parameters)d parameters, fewer than %(each)d each: the intervals say how "
     "little is known.",
     "Nobody had a competing event: this is Cox's model",
-    "p is below 0.05 and the interval holds %(value)d: they are made by different rules, which part "
-    "this near the limit",
+    "p is below 0.05 and the interval holds %(value)d: test and interval follow different rules and "
+    "can disagree this near the limit",
     "Partial eta squared %(estimate)d (%(low)d to %(high)d)",
     "%(n)d patients without a value at every visit are left out", "%(n)d patients", "%(n)d patient",
     "%(n)d values", "%(n)d events", "%(n)d event",
@@ -130,12 +130,8 @@ SENTENCES = (
     "%(table)s, %(variable)s: %(n)d of %(all)d values lie beyond a detection limit and enter the table "
     "as the limit, because the study file says so. A mean or quartile at the limit is no measurement.",
     "%(table)s, %(variable)s: %(n)d of %(all)d values lie beyond a detection limit and enter the table "
-    "as the limit, for so the study file says. A mean or quartile at the limit is no measurement.",
-    "%(table)s, %(variable)s: %(n)d of %(all)d values lie beyond a detection limit and enter the table "
     "as half the limit, because the study file says so. A mean or quartile at the limit is no "
     "measurement.",
-    "%(table)s, %(variable)s: %(n)d of %(all)d values lie beyond a detection limit and enter the table "
-    "as half the limit, for so the study file says. A mean or quartile at the limit is no measurement.",
     "%(table)s: %(n)d of %(all)d p values are below 0.05, where about %(chance)d would be if no group "
     "differed; %(kept)d remain below it after adjustment (%(how)s). %(control)s That the other "
     "%(rest)d do not remain shows neither that they are chance nor that they are not.",
@@ -143,9 +139,7 @@ SENTENCES = (
     "differed; %(kept)d remains below it after adjustment (%(how)s). %(control)s That the other "
     "%(rest)d do not remain shows neither that they are chance nor that they are not.",
     "The adjustment keeps the expected share of false findings among those that remain at 5% at most.",
-    "It keeps the expected share of false ones among those that remain at 5% at most.",
     "The adjustment keeps the chance of even one false finding among those that remain at 5% at most.",
-    "It keeps the chance of even one false one among those that remain at 5% at most.",
     "Groups below %(n)d patients: %(groups)s. An absence of a difference here is not evidence of "
     "equality; read the intervals.",
     "%(model)s: in %(n)d of %(all)d groups' visits the standard deviation exceeds the mean, which a "
@@ -182,7 +176,8 @@ SENTENCES = (
     "because %(delivery)s is read by another mapping", "added", "removed", "changed", "corrected",
     "replaced", "withdrawn", "refused", "read by another mapping", "in force", "patients", "patient",
     "values", "value", "visits", "visit", "antibody results", "antibody result", "treatments", "treatment",
-    "signs or events", "sign or event", "follow-up", "follow-ups", "%(concept)s values", "%(concept)s value",
+    "signs or events", "sign or event", "follow-up", "follow-ups",
+    "follow-up to the horizon", "%(concept)s values", "%(concept)s value",
     "it is made from the study's other results", "the study file %(file)s asks for it now",
     "the study file %(file)s no longer asks for it",
     "the study file %(file)s states another way to compute it",

@@ -29,10 +29,13 @@ RESULTS_AT_FIRST = ("cmas", "mmt8", "ck")
 OF_PATIENT = "where hospital_id = $hospital and patient_key = $patient"
 # what a patient can be found by: the word in the address, and the patients of each
 SEEN = {
-    "antibody": "select hospital_id, patient_key, antibody_id as item from release.fct_antibody_result where is_positive",
-    "event": "select hospital_id, patient_key, event_id as item from release.fct_event where status = 'present'",
+    "antibody": "select hospital_id, patient_key, antibody_id as item from release.fct_antibody_result "
+    "where is_positive",
+    "event": "select hospital_id, patient_key, event_id as item from release.fct_event "
+    "where status = 'present'",
     "treatment": "select hospital_id, patient_key, treatment_id as item from release.fct_treatment",
-    "definition": "select hospital_id, patient_key, definition_id as item from release.fct_definition where status = 'met'",
+    "definition": "select hospital_id, patient_key, definition_id as item from release.fct_definition "
+    "where status = 'met'",
 }
 VOCABULARY = {"antibody": "antibodies", "event": "events", "treatment": "treatments"}
 GROUPS = (
@@ -154,7 +157,8 @@ def _found(released: Released, hospital: str, seen: str) -> list[Row]:
         "select hospital_id, patient_key, list(distinct study_id || '/' || group_id order by 1) as groups"
         " from results.cohort_member where kind = 'cohort' and group_id is not null group by all"
         if "group" in ways
-        else "select null::varchar as hospital_id, null::varchar as patient_key, null::varchar[] as groups limit 0"
+        else "select null::varchar as hospital_id, null::varchar as patient_key, null::varchar[] as groups "
+        "limit 0"
     )
     where = ["($hospital = '' or p.hospital_id = $hospital)"]
     parameters: dict[str, object] = {"hospital": hospital}
@@ -223,8 +227,8 @@ def _facts(released: Released, wanted: dict[str, object]) -> Facts:
     )
     if not people:
         sentence = gettext(
-            "There is no such patient in this release. Choose one of the list at /patient; a patient who was withdrawn"
-            " or erased is gone."
+            "There is no such patient in this release. Choose one of the list at /patient; a patient who "
+            "was withdrawn or erased is gone."
         )
         raise Told(sentence, 404)
     start = people[0]["baseline_days"] or 0.0
@@ -244,12 +248,15 @@ def _facts(released: Released, wanted: dict[str, object]) -> Facts:
     return Facts(
         people[0],
         rows(
-            f"select *, (time_days - {start}) / 30.4375 as month from release.fct_visit {OF_PATIENT} order by time_days"
+            f"select *, (time_days - {start}) / 30.4375 as month from release.fct_visit {OF_PATIENT} "
+            "order by time_days"
         ),
         rows(
-            "select o.observation_key, o.sender_id, o.concept_id, c.concept_name, o.observed_date_iso, o.scheduled_visit,"
+            "select o.observation_key, o.sender_id, o.concept_id, c.concept_name, o.observed_date_iso, "
+            "o.scheduled_visit,"
             " o.is_visit_value, o.value_text, o.unit_source, o.comparator, o.value_canonical, o.value_code,"
-            " o.unit_canonical, o.conversion_rule, o.is_derived, o.correction_id, o.delivery_id, o.source_file,"
+            " o.unit_canonical, o.conversion_rule, o.is_derived, o.correction_id, o.delivery_id, "
+            "o.source_file,"
             " o.source_sheet, o.source_row, o.source_column,"
             f" coalesce(o.value_canonical, o.upper_limit, o.lower_limit) as number, {ranges},"
             f" (o.time_days - {start}) / 30.4375 as month"
@@ -257,11 +264,13 @@ def _facts(released: Released, wanted: dict[str, object]) -> Facts:
             f" {OF_PATIENT} order by c.concept_name, o.time_days, o.observation_key"
         ),
         rows(
-            f"select *, (time_days - {start}) / 30.4375 as month from release.fct_antibody_result {OF_PATIENT}"
+            f"select *, (time_days - {start}) / 30.4375 as month "
+            f"from release.fct_antibody_result {OF_PATIENT}"
             " order by antibody_id, time_days"
         ),
         rows(
-            f"select *, (time_days - {start}) / 30.4375 as month, (stop_days - {start}) / 30.4375 as stop_month"
+            f"select *, (time_days - {start}) / 30.4375 as month, "
+            f"(stop_days - {start}) / 30.4375 as stop_month"
             f" from release.fct_treatment {OF_PATIENT} order by time_days, treatment_id"
         ),
         rows(
@@ -274,7 +283,8 @@ def _facts(released: Released, wanted: dict[str, object]) -> Facts:
         rows(f"select * from release.fct_time_to_event {OF_PATIENT} order by endpoint"),
         rows(
             "select f.*, d.definition_name, d.rule, d.source from release.fct_definition as f"
-            f" left join release.dim_definition as d using (definition_id, version) {OF_PATIENT} order by definition_id"
+            f" left join release.dim_definition as d using (definition_id, version) {OF_PATIENT} "
+            "order by definition_id"
         ),
         analyses,
         {study.study_id: study for study in studies_of(released)},
@@ -324,11 +334,13 @@ def _tables(facts: Facts, chosen: Sequence[str]) -> list[Shown]:
         Shown(
             "results",
             gettext("Results"),
-            (gettext("Result"), day, gettext("Visit"), gettext("As sent"), gettext("Understood as"), gettext("Rule"), source),
+            (gettext("Result"), day, gettext("Visit"), gettext("As sent"), gettext("Understood as"),
+            gettext("Rule"), source),
             [
                 (
                     f"cell-{r['observation_key']}",
-                    (worded(r["concept_name"]), r["observed_date_iso"], opened(r["scheduled_visit"]), _sent(r), understood(r),
+                    (worded(r["concept_name"]), r["observed_date_iso"], opened(r["scheduled_visit"]),
+                    _sent(r), understood(r),
                      opened(r["conversion_rule"]), r["from_cell"]),
                 )
                 for r in facts.results
@@ -345,7 +357,8 @@ def _tables(facts: Facts, chosen: Sequence[str]) -> list[Shown]:
         Shown(
             "antibodies",
             gettext("Antibodies"),
-            (gettext("Antibody"), day, gettext("Assay"), gettext("As sent"), gettext("Understood as"), gettext("Rule"), source),
+            (gettext("Antibody"), day, gettext("Assay"), gettext("As sent"), gettext("Understood as"),
+            gettext("Rule"), source),
             [
                 (
                     f"cell-{r['antibody_result_key']}",
@@ -375,7 +388,8 @@ def _tables(facts: Facts, chosen: Sequence[str]) -> list[Shown]:
             [
                 (
                     f"cell-{r['event_key']}",
-                    (named("events", r["event_id"]), opened(r["event_category"]), r["event_date_iso"], opened(r["status"]), r["from_cell"]),
+                    (named("events", r["event_id"]), opened(r["event_category"]), r["event_date_iso"],
+                    opened(r["status"]), r["from_cell"]),
                 )
                 for r in facts.events
             ],
@@ -390,18 +404,22 @@ def _tables(facts: Facts, chosen: Sequence[str]) -> list[Shown]:
             "endpoints",
             gettext("Endpoints"),
             (gettext("Endpoint"), gettext("Months"), gettext("Reached"), gettext("Why not")),
-            [("", (_endpoint(facts, r["endpoint"]), _month(r["time_months"]), r["is_event"], worded(r["censor_reason"] or "")))
+            [("",
+            (_endpoint(facts, r["endpoint"]), _month(r["time_months"]), r["is_event"],
+            worded(r["censor_reason"] or "")))
              for r in facts.endpoints],
         ),
         Shown(
             "definitions",
             gettext("Definitions, with the inputs that decided"),
-            (gettext("Definition"), gettext("State"), gettext("Criteria met"), gettext("Inputs used"), gettext("Inputs missing"),
+            (gettext("Definition"), gettext("State"), gettext("Criteria met"), gettext("Inputs used"),
+            gettext("Inputs missing"),
              gettext("Rule")),
             [
                 (
                     f"definition-{r['definition_id']}",
-                    (worded(r["definition_name"]), _state(r), _listed(r["criteria_met"]), _listed(r["inputs_used"]),
+                    (worded(r["definition_name"]), _state(r), _listed(r["criteria_met"]),
+                    _listed(r["inputs_used"]),
                      _listed(r["inputs_missing"]), worded(r["rule"] or "")),
                 )
                 for r in facts.definitions
@@ -410,9 +428,13 @@ def _tables(facts: Facts, chosen: Sequence[str]) -> list[Shown]:
         Shown(
             "analyses",
             gettext("Analyses"),
-            (gettext("Study"), gettext("Analysis"), gettext("Group"), gettext("Counted"), gettext("Criterion"), day),
+            (gettext("Study"), gettext("Analysis"), gettext("Group"), gettext("Counted"),
+            gettext("Criterion"), day),
             [
-                ("", (r["study_id"], _analysis(facts, r), facts.studies[r["study_id"]].groups.get(r["group_id"], ""), r["is_counted"], worded(r["criterion"] or ""), r["decided_date_iso"]))
+                ("",
+                (r["study_id"], _analysis(facts, r),
+                facts.studies[r["study_id"]].groups.get(r["group_id"], ""), r["is_counted"],
+                worded(r["criterion"] or ""), r["decided_date_iso"]))
                 for r in facts.analyses
             ],
         ),
@@ -448,9 +470,8 @@ def _state(row: Row) -> str:
     parts = [opened(row["status"])]
     level, most = row["level"], row["level_at_most"]
     if level or most:
-        parts.append(
-            f"({worded(level) if level else gettext('none')}{f' – {worded(most)}' if most and most != level else ''})"
-        )
+        reached = worded(level) if level else gettext("none")
+        parts.append(f"({reached} – {worded(most)})" if most and most != level else f"({reached})")
     if row["value"] is not None:
         most = row["value_at_most"]
         parts.append(

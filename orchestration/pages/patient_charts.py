@@ -175,8 +175,10 @@ def _result(concept: str, found: list[Row], axis: Spec, relapses: list[Row]) -> 
     }  # fmt: skip
     layers = [*_band(found, y), *_relapses(relapses, axis)]
     layers += [
-        {"data": {"values": rows}, "mark": {"type": "line", "color": MUTED, "strokeWidth": 1}, "encoding": {"x": axis, "y": y}},
-        {"data": {"values": rows}, "mark": {"type": "point", "filled": True, "size": 60, "color": INK}, "encoding": points},
+        {"data": {"values": rows}, "mark": {"type": "line", "color": MUTED, "strokeWidth": 1},
+        "encoding": {"x": axis, "y": y}},
+        {"data": {"values": rows}, "mark": {"type": "point", "filled": True, "size": 60, "color": INK},
+        "encoding": points},
     ]  # fmt: skip
     range_ = _range(found)
     caption = f"{name}, {unit}" if unit else str(name)
@@ -266,9 +268,12 @@ def _dots(id: str, caption: str, rows: list[Row], states: list[str], axis: Spec)
         "y": _names("row"),
         "href": {"field": "cell"},
         "shape": shape,
-        "fill": {"field": "state", "type": "nominal", "title": None, "scale": {"domain": states, "range": [INK, "#ffffff", "#ffffff"]}},
-        "stroke": {"field": "state", "type": "nominal", "title": None, "scale": {"domain": states, "range": [INK, MUTED, MUTED]}},
-        "tooltip": [{"field": f, "title": t} for f, t in (("row", caption), ("state", gettext("State")), ("day", gettext("Day")))],
+        "fill": {"field": "state", "type": "nominal", "title": None,
+        "scale": {"domain": states, "range": [INK, "#ffffff", "#ffffff"]}},
+        "stroke": {"field": "state", "type": "nominal", "title": None,
+        "scale": {"domain": states, "range": [INK, MUTED, MUTED]}},
+        "tooltip": [{"field": f, "title": t} for f,
+        t in (("row", caption), ("state", gettext("State")), ("day", gettext("Day")))],
     }  # fmt: skip
     layers = [{"data": {"values": rows}, "mark": {"type": "point", "size": 50}, "encoding": encoding}]
     table = [[r["row"], r["day"], r["state"]] for r in rows]

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestration.pages.language import gettext
-from orchestration.pages.shell import Shell, Told
+from orchestration.pages.shell import Shell, Told, wanted
 from orchestration.pages.words import worded
 from orchestration.registry.folder import Registry
 from orchestration.situation import Release, releases_of
@@ -56,6 +56,8 @@ def routes(shell: Shell) -> list[Route]:
     def show(request: Request) -> Response:
         registry = shell.registry()
         releases = releases_of(registry)
+        if request.query_params.get("release"):
+            wanted(releases, request)
         before, after = _asked(request, releases)
         found = _difference(differences, registry, before, after)
         places = _places(found)
@@ -131,8 +133,8 @@ def _compared(registry: Registry, before: Path, after: Path) -> dict[str, Any]:
         done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
         sentence = gettext(
-            "The comparison took more than %(seconds)s s and was stopped. Ask for it in a terminal: myositis diff"
-            " %(before)s %(after)s",
+            "The comparison took more than %(seconds)s s and was stopped. Ask for it in a terminal: "
+            "myositis diff %(before)s %(after)s",
             seconds=f"{SECONDS:g}",
             before=before.stem,
             after=after.stem,
@@ -142,7 +144,8 @@ def _compared(registry: Registry, before: Path, after: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
         sentence = gettext(
-            "The comparison ended without an answer. Ask for it in a terminal: myositis diff %(before)s %(after)s",
+            "The comparison ended without an answer. Ask for it in a terminal: myositis diff %(before)s "
+            "%(after)s",
             before=before.stem,
             after=after.stem,
         )

@@ -159,11 +159,11 @@ class Shell:
     def released(self, request: Request) -> Iterator[Released]:
         """The release that `?release=` names, else the current one. Raises Told if it cannot be read."""
         registry = self.registry()
-        release = _wanted(releases_of(registry), request.query_params.get("release", ""))
+        release = wanted(releases_of(registry), request)
         path = registry.releases / f"{release.release_id}.duckdb"
         damaged = gettext(
-            "Release %(release)s cannot be read: its file is damaged. Choose another release above, or restore the"
-            " file from its backup; if there is none, remove it and run: myositis run",
+            "Release %(release)s cannot be read: its file is damaged. Choose another release above, or "
+            "restore the file from its backup; if there is none, remove it and run: myositis run",
             release=release.release_id,
         )
         try:
@@ -260,14 +260,15 @@ def as_json(value: object) -> Markup:
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _wanted(releases: Sequence[Release], asked: str) -> Release:
-    if asked:
+def wanted(releases: Sequence[Release], request: Request) -> Release:
+    """The release that `?release=` names, else the current one. Raises Told if there is none."""
+    if asked := request.query_params.get("release", ""):
         found = next((release for release in releases if release.release_id == asked), None)
         if found is None:
             raise Told(
                 gettext(
-                    "There is no release of this name. Choose one above, or leave ?release= out of the address for"
-                    " the current one."
+                    "There is no release of this name. Choose one above, or leave ?release= out of the "
+                    "address for the current one."
                 ),
                 404,
             )

@@ -49,7 +49,8 @@ def study_asked(studies: Sequence[StudyNames], asked: str) -> StudyNames:
     if not studies:
         raise Told(
             gettext(
-                "This release has no study. Write one as studies/STUDY.yml of the registry, then: myositis run"
+                "This release has no study. Write one as studies/STUDY.yml of the registry, then: myositis "
+                "run"
             ),
             404,
         )

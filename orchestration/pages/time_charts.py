@@ -63,8 +63,10 @@ def curves(answer: Answered) -> Chart | None:
     }
     focus = {"condition": {"param": "focus", "value": 1}, "value": 0.15}
     tips = [
-        tip("group", gettext("Group")), tip("time", gettext("Months"), ".1f"), tip("free", gettext("Without the event"), ".1%"),
-        tip("at_risk", gettext("At risk")), tip("events", gettext("Events")), tip("censored", gettext("Censored")),
+        tip("group", gettext("Group")), tip("time", gettext("Months"), ".1f"),
+        tip("free", gettext("Without the event"), ".1%"),
+        tip("at_risk", gettext("At risk")), tip("events", gettext("Events")),
+        tip("censored", gettext("Censored")),
     ]  # fmt: skip
     colour = colour_of(answer)
     top = {
@@ -136,8 +138,8 @@ def curves(answer: Answered) -> Chart | None:
         "high": gettext("to"),
     }
     caption = gettext(
-        "%(endpoint)s: share without it by group. A small line is a patient who left. Choose a group in the legend"
-        " to see its 95%% interval, which the table has too",
+        "%(endpoint)s: share without it by group. A small line is a patient who left. Choose a group in "
+        "the legend to see its 95%% interval, which the table has too",
         endpoint=answer.study.endpoint_label(spec_of.endpoint),
     )
     return Chart("curves", caption, spec, numbers_table(columns, steps))
@@ -168,14 +170,18 @@ def incidence(answer: Answered) -> Chart | None:
         "width": "container",
         "height": 300,
         "data": {"values": rows},
-        "mark": {"type": "line", "interpolate": "step-after", "clip": True, "strokeWidth": 2, "point": {"size": 20}},
+        "mark": {"type": "line", "interpolate": "step-after", "clip": True, "strokeWidth": 2,
+        "point": {"size": 20}},
         "encoding": {
-            "x": {"field": "time", "type": "quantitative", "title": label, "scale": {"domain": [0, endpoint.horizon_months]}},
-            "y": {"field": "share", "type": "quantitative", "title": share, "axis": {"format": ".0%"}, "scale": {"domainMin": 0}},
+            "x": {"field": "time", "type": "quantitative", "title": label,
+            "scale": {"domain": [0, endpoint.horizon_months]}},
+            "y": {"field": "share", "type": "quantitative", "title": share, "axis": {"format": ".0%"},
+            "scale": {"domainMin": 0}},
             "color": colour_of(answer),
             "strokeDash": {"field": "cause", "type": "nominal", "sort": list(causes.values()), "title": None},
             "detail": {"field": "cause"},
-            "tooltip": [tip("group", gettext("Group")), tip("cause", gettext("Event")), tip("time", label, ".1f"), tip("share", share, ".1%")],
+            "tooltip": [tip("group", gettext("Group")), tip("cause", gettext("Event")),
+            tip("time", label, ".1f"), tip("share", share, ".1%")],
         },
     }  # fmt: skip
     columns = {

@@ -23,7 +23,8 @@ FEW_PATIENTS = 5_000  # with more, Firth's intervals take seconds, and groups ha
 
 
 TIME_KEYS = (
-    "study", "endpoint", "by", "group", "cut", "event", "competing", "origin", "horizon", "truncation", "strata",
+    "study", "endpoint", "by", "group", "cut", "event", "competing", "origin", "horizon", "truncation",
+    "strata",
     "weights", "adjust", "for", "grouped", "of", *(f"among_{column}" for column in CODED),
 )  # fmt: skip
 

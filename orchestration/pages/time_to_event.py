@@ -42,7 +42,8 @@ def _of_endpoint(chosen: Chosen) -> dict[str, object]:
 
 ROWS = dict.fromkeys(
     (
-        "survival_curve", "survival_at_risk", "survival_median", "survival_by_stratum", "log_rank", "restricted_mean",
+        "survival_curve", "survival_at_risk", "survival_median", "survival_by_stratum", "log_rank",
+        "restricted_mean",
         "cox_term", "cumulative_incidence", "gray_test", "model",
     ),
     _of_endpoint,
@@ -66,7 +67,8 @@ def _shown(shell: Shell, request: Request, answer: Answered) -> Response:
     incidence = next(iter(answer.study.rows("cumulative_incidence")), {}).get("model_id")
     found = [] if is_empty else [
         survival_summary_table(answer.study, spec.endpoint), log_rank_table(answer.study, spec.endpoint),
-        survival_strata_table(answer.study, spec.endpoint), cox_table(answer.study, spec.endpoint), further_ratio_table(answer.study, spec.endpoint),
+        survival_strata_table(answer.study, spec.endpoint), cox_table(answer.study, spec.endpoint),
+        further_ratio_table(answer.study, spec.endpoint),
         incidence_table(answer.study, str(incidence)) if incidence else None,
     ]  # fmt: skip
     tables = [table for table in (as_table(printed) for printed in found) if table]
@@ -84,7 +86,8 @@ def _shown(shell: Shell, request: Request, answer: Answered) -> Response:
         ),
         "counts_late": endpoint.is_truncated,
         "nothing": gettext(
-            "Nobody of these groups is followed from %(origin)s. Choose another beginning of time, or other groups.",
+            "Nobody of these groups is followed from %(origin)s. Choose another beginning of time, or "
+            "other groups.",
             origin=origin,
         ),
         **_form(answer),

@@ -90,7 +90,7 @@ def test_tables_and_columns_stand_beside_with_what_they_mean(pages: TestClient) 
     text = pages.get("/ask").text
     assert text.count("<summary><code>release.") > 10 and "<summary><code>results.study</code>" in text
     assert '<dt><code>value_canonical</code></dt><dd lang="en">' in text
-    about = re.search(r"<code>release.fct_visit</code></summary>\s*<p>(.+?)<span", text)
+    about = re.search(r'<code>release.fct_visit</code></summary>\s*<p><span lang="en">(.+?)</span>', text)
     assert about and about[1].strip().endswith(".")
 
 

@@ -75,6 +75,7 @@ def test_two_releases_are_told_as_the_terminal_tells_them(pages: TestClient) -> 
     [
         ("from=r9&to=r2", 404, "There is no release of this name to compare."),
         ("from=../r1&to=r2", 404, "There is no release of this name to compare."),
+        ("release=../../secret", 404, "There is no release of this name. Choose one above"),
         ("from=r2&to=r2", 400, "Choose two different releases"),
         ("from=r1&to=r3", 409, "r3.duckdb cannot be opened: it is damaged"),
     ],

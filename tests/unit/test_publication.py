@@ -16,7 +16,7 @@ import pytest
 from analytics.study.file import Study
 from orchestration.registry.folder import Registry
 from orchestration.release.candidate import candidate_file
-from orchestration.release.identity import current_manifest
+from orchestration.release.identity import CURRENT, current_manifest
 from orchestration.release.publication import NotWhole, publish
 from tests.unit.small_study import STUDY
 from tests.unit.test_loading import make_registry
@@ -55,18 +55,35 @@ def seen(registry: Registry) -> tuple[int, bool]:
         ], manifest.exists()
 
 
-def test_a_release_made_again_under_its_name_is_the_old_one_or_the_new_one_wherever_it_is_cut_short(
+def test_a_whole_release_made_again_stays_the_file_that_it_is(tmp_path: Path) -> None:
+    """Equal content has one name, and somebody may be reading the file."""
+    registry = make_registry(tmp_path)
+    make_candidate(registry, rows=1)
+    first = publish(registry)
+    file = (registry.releases / CURRENT).resolve()
+    kept = file.stat()
+    make_candidate(registry, rows=1)
+    again = publish(registry)
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (kept.st_ino, kept.st_mtime_ns)
+    assert again["sha256"] == first["sha256"] and not candidate_file(registry).exists()
+    assert seen(registry) == (1, True)
+
+
+def test_a_release_without_a_manifest_made_again_is_the_old_one_or_the_new_one_wherever_it_is_cut_short(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = make_registry(tmp_path)
     found = []
     number = 0
+    manifest = registry.releases / "r1.json"  # without it the release is no whole one, and is replaced
     while not found or not found[-1][2]:
+        manifest.unlink(missing_ok=True)
         make_candidate(registry, rows=1)
         publish(registry)
+        manifest.unlink()
         make_candidate(registry, rows=2)
         found.append((*seen(registry), _publish_until(registry, number, monkeypatch)))
-        assert found[-1][:2] == (1, True)
+        assert found[-1][:2] == (1, False)
         rows, has_manifest = seen(registry)
         assert rows in (1, 2)
         assert (

@@ -332,7 +332,7 @@ def speak() -> None:
 def _ask_for_reload() -> str:
     """End this process; the supervisor starts it again, with Definitions of the present registry."""
     if not is_supervised():
-        return "the registry's hospitals or times have changed; press *Reload definitions* to see them run"
+        return 'the registry\'s hospitals or times have changed; press "Reload definitions" to see them run'
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()  # this tick is answered first
     return "the registry's hospitals or times have changed; the definitions are being loaded again"
 

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     import duckdb
 
 NAME = re.compile(r'[\w"]+(\.[\w"]+)*')
-DESCRIBE = re.compile(r"\s*desc(?:ribe)?\s+([\w\".]+?)\s*;?\s*", re.IGNORECASE)
+DESCRIBE = ("describe", "desc")
 
 
 def parts_described(query: str) -> tuple[str, ...]:
     """The names in `describe release.fct_visit.visit_key`, in small letters; none of another query."""
-    found = DESCRIBE.fullmatch(query)
-    return tuple(found[1].replace('"', "").lower().split(".")) if found else ()
+    words = query.strip().removesuffix(";").lower().split()
+    if len(words) != 2 or words[0] not in DESCRIBE or not NAME.fullmatch(words[1]):
+        return ()
+    return tuple(words[1].replace('"', "").split("."))
 
 
 def told(connection: duckdb.DuckDBPyConnection, query: str, error: Exception) -> str:

@@ -351,8 +351,8 @@ def test_missing(release: Release) -> None:
         )
         wide = wide[release.members.set_index(KEY)["group"].isin(model["groups"])]
         gone, complete = int(wide.isna().sum().sum()), int(wide.notna().all(axis=1).sum())
-        said = f"{model['title']}: {gone} of {wide.size} values are missing, {complete} of {len(wide)} patients have every visit"
-        assert (said if gone else f"{model['title']}: nothing is missing") in text
+        said = f"{_english(model['title'])}: {gone} of {wide.size} values are missing, {complete} of {len(wide)} patients have every visit"
+        assert (said if gone else f"{_english(model['title'])}: nothing is missing") in text
     for table in release.study["tables"]:
         gaps = (
             release.table("results.baseline_summary")
@@ -446,7 +446,7 @@ def test_wide_spreads_are_counted(release: Release) -> None:
             for v in model["visits"]
         ]
         wide = sum(c.std() > c.mean() for c in cells)
-        expected += [f"{model['title']}: in {wide} of {len(cells)} groups' visits"] if wide else []
+        expected += [f"{_english(model['title'])}: in {wide} of {len(cells)} groups' visits"] if wide else []
     found = [
         text.split(" the standard deviation")[0]
         for text in release.findings("scale")

@@ -9,6 +9,8 @@ another name. Aim: at most twice the time of the work itself, which `myositis ru
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,8 +28,11 @@ def main() -> None:
         stage = Stage(registry, shipped(registry))
         expected: dict[str, str] = {}
         print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        for path in sorted((stage.folder.parent / "held" / "zjch").iterdir()):
+            (shutil.copytree(path, stage.folder / "landing" / "zjch" / path.name) / "_SUCCESS").touch()
+            expected[f"zjch/{path.name}"] = "accepted"
         _drop(stage, expected, "2023-01")
-        assert stage.command("run").returncode == 0
+        _run(stage)
         stage.start()
         try:
             stage.settle(expected=expected)
@@ -39,11 +44,17 @@ def main() -> None:
         finally:
             stage.stop()
             stage.reader.ends.set()
-        for year in ("2026", "2027", "2028"):
+        for year in ("2022", "2021", "2020"):
             began = time.monotonic()
             _drop(stage, expected, f"{year}-01")
-            assert stage.command("run").returncode == 0
+            _run(stage)
             print(f"myositis run, one delivery: {time.monotonic() - began:.1f} s", flush=True)
+
+
+def _run(stage: Stage) -> None:
+    done = stage.command("run")
+    if done.returncode != 0:
+        sys.exit(f"myositis run ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 def _drop(stage: Stage, expected: dict[str, str], name: str) -> None:

@@ -43,9 +43,9 @@ def write_report(registry: Registry, helper: Helper = IN_THIS_PROCESS) -> Path:
     for files in written:
         files.result()
     replay.chmod(0o700)
-    _make_current(replay, registry.replays, release.stem)
+    make_current(replay, registry.replays, release.stem)
     forget_rows_of_single_patients(registry)
-    return _make_current(part, registry.reports, release.stem) / "report.html"
+    return make_current(part, registry.reports, release.stem) / "report.html"
 
 
 def write_public_report(registry: Registry) -> Path:
@@ -59,7 +59,7 @@ def write_public_report(registry: Registry) -> Path:
     release = (registry.releases / CURRENT).resolve()
     part = _new_part(registry.public, release.stem)
     render_public(release, part, ledger=registry.published_ledger)
-    return _make_current(part, registry.public, release.stem) / "report.html"
+    return make_current(part, registry.public, release.stem) / "report.html"
 
 
 def _new_part(folder: Path, name: str) -> Path:
@@ -69,9 +69,12 @@ def _new_part(folder: Path, name: str) -> Path:
     return part
 
 
-def _make_current(part: Path, folder: Path, name: str) -> Path:
+def make_current(part: Path, folder: Path, name: str) -> Path:
+    """Put the complete folder ``part`` at ``folder/name``, and lead the link `current` there."""
     put_folder_in_place(part, folder / name)
     swap_link(folder / "current", name)
+    for left in folder.glob(".current.*.part"):  # links of processes that were killed as they swapped
+        left.unlink(missing_ok=True)
     return folder / name
 
 
